@@ -1,0 +1,58 @@
+//! Why a request failed. The variant is the policy: it alone tells the engine what to do next.
+
+use std::time::Duration;
+
+/// A failed request. No variant holds a key, a token or a URL with either.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The API refuses the API key: every account that uses it is stopped for this run.
+    #[error("the API key was refused: {0}")]
+    Key(String),
+    /// The API refuses the account or its session: this account is stopped, never retried by itself.
+    #[error("the account was refused: {0}")]
+    Account(String),
+    /// The balance is used up: the run ends.
+    #[error("the API says that the credits are used up: {0}")]
+    Credits(String),
+    /// The API refuses this one request (wrong id, wrong parameters): the target fails, others go on.
+    #[error("the request was refused: {0}")]
+    Refused(String),
+    /// Too many requests: wait, then try again.
+    #[error("the API asks for fewer requests: {message}")]
+    RateLimited {
+        /// The API's words.
+        message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A fault that a later attempt may not meet: 500, 502, 503, 504, a broken connection, a time-out.
+    #[error("{message}")]
+    Transient {
+        /// What happened.
+        message: String,
+        /// How long the API asks to wait, if it does.
+        retry_after: Option<Duration>,
+    },
+    /// The answer cannot be read as what was asked for: never taken for "no messages", never retried at once.
+    #[error("the answer cannot be used: {0}")]
+    Malformed(String),
+}
+
+impl ApiError {
+    /// Whether another attempt in the same run can help.
+    #[must_use]
+    pub fn worth_retrying(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Transient { .. })
+    }
+
+    /// How long the server asks to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } | Self::Transient { retry_after, .. } => *retry_after,
+            Self::Key(_) | Self::Account(_) | Self::Credits(_) | Self::Refused(_) | Self::Malformed(_) => {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The edge to LinkupAPI: requests, answers and what each failure asks the caller to do.
+
+pub mod client;
+pub mod error;
+pub mod v1;
+pub mod v2;
+
+use std::future::Future;
+
+use crate::core::budget::{Receipt, Reservation};
+use crate::core::page::{Cursor, Page};
+
+pub use error::ApiError;
+
+/// The conversation that a request is about: never both names at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// By the conversation's URN or bare thread id.
+    Conversation(String),
+    /// By the other side's profile URL; the API looks the conversation up.
+    Profile(String),
+}
+
+/// A request for one page of a conversation. How many messages is the reservation's to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Index of the account in the configuration.
+    pub account: usize,
+    /// The conversation.
+    pub whose: Whose,
+    /// Where to start; `None` is the newest page.
+    pub cursor: Option<Cursor>,
+}
+
+/// What came back, and what it cost.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What the reservation was spent on: to be settled, whatever the outcome.
+    pub receipt: Receipt,
+    /// The HTTP status, when one came.
+    pub http_status: Option<u16>,
+    /// The answer or why there is none.
+    pub outcome: Result<T, ApiError>,
+}
+
+/// The API as the engine sees it. One call is one request on the wire: there are no retries in here.
+pub trait Api {
+    /// Asks for one page of a conversation, at most `reservation.results()` messages.
+    fn conversation(&self, reservation: Reservation, ask: &Ask) -> impl Future<Output = Answer<Page>>;
+
+    /// The endpoint's name for the ledger, such as `v1/messages/conversation`.
+    fn endpoint(&self) -> &'static str;
+}

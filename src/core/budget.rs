@@ -1,0 +1,222 @@
+//! Credits: what a request may cost, what is left to spend, and the reservation without which none is sent.
+//!
+//! The path of a credit is a chain of types, each made only from the one before:
+//! [`grant`] (arithmetic over caps and what is spent) → [`Grant`] → `recorded` in the ledger → [`Reservation`]
+//! → consumed by the API client → [`Receipt`] → settled in the ledger together with the rows it bought.
+
+/// Messages that one credit buys.
+pub const RESULTS_PER_CREDIT: u32 = 10;
+
+/// The most credits that may be spent in each window; `None` is no cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caps {
+    /// In one run.
+    pub run: Option<u32>,
+    /// In one UTC day.
+    pub day: Option<u32>,
+    /// In one UTC month.
+    pub month: Option<u32>,
+}
+
+/// Credits spent or reserved so far in each window; a reservation whose answer never came counts in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// In this run.
+    pub run: u32,
+    /// In this UTC day.
+    pub day: u32,
+    /// In this UTC month.
+    pub month: u32,
+}
+
+/// Credits left in each window; `None` is without limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    /// In this run.
+    pub run: Option<u32>,
+    /// In this UTC day.
+    pub day: Option<u32>,
+    /// In this UTC month.
+    pub month: Option<u32>,
+}
+
+impl Left {
+    /// The credits that may be spent now: the tightest window. `None` is without limit.
+    #[must_use]
+    pub fn least(&self) -> Option<u32> {
+        [self.run, self.day, self.month].into_iter().flatten().min()
+    }
+}
+
+/// What is left of each cap.
+#[must_use]
+pub fn left(caps: &Caps, spent: &Spent) -> Left {
+    let minus = |cap: Option<u32>, spent: u32| cap.map(|c| c.saturating_sub(spent));
+    Left {
+        run: minus(caps.run, spent.run),
+        day: minus(caps.day, spent.day),
+        month: minus(caps.month, spent.month),
+    }
+}
+
+/// The worst price of a request for so many results: 1 credit per 10 or fraction thereof, never less than 1.
+#[must_use]
+pub fn price(results: u32) -> u32 {
+    results.div_ceil(RESULTS_PER_CREDIT).max(1)
+}
+
+/// The most results that so many credits are sure to pay for.
+#[must_use]
+pub fn affordable(credits: u32) -> u32 {
+    credits.saturating_mul(RESULTS_PER_CREDIT)
+}
+
+/// Leave to reserve: arithmetic says that the caps allow it. Made by [`grant`] alone.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a grant that is not recorded in the ledger buys nothing"]
+pub struct Grant {
+    results: u32,
+    credits: u32,
+}
+
+impl Grant {
+    /// Results that may be asked for.
+    #[must_use]
+    pub fn results(&self) -> u32 {
+        self.results
+    }
+
+    /// Credits to reserve: the worst price of asking for that many.
+    #[must_use]
+    pub fn credits(&self) -> u32 {
+        self.credits
+    }
+
+    /// The reservation, once a committed transaction has written the grant to this row of the ledger.
+    pub fn recorded(self, request_id: i64) -> Reservation {
+        Reservation { request_id, results: self.results, credits: self.credits }
+    }
+}
+
+/// Allows a request for `wanted` results, or for as many as the tightest cap still pays for; `None` when not even
+/// one credit is left.
+pub fn grant(caps: &Caps, spent: &Spent, wanted: u32) -> Option<Grant> {
+    let room = left(caps, spent).least().unwrap_or(u32::MAX);
+    if room == 0 {
+        return None;
+    }
+    let results = wanted.min(affordable(room));
+    Some(Grant { results, credits: price(results) })
+}
+
+/// Credits set aside in the ledger for exactly one request. It can be neither copied nor made up: sending
+/// consumes it.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a reservation must be spent on a request"]
+pub struct Reservation {
+    request_id: i64,
+    results: u32,
+    credits: u32,
+}
+
+impl Reservation {
+    /// The ledger's row.
+    #[must_use]
+    pub fn request_id(&self) -> i64 {
+        self.request_id
+    }
+
+    /// Results that this reservation pays for.
+    #[must_use]
+    pub fn results(&self) -> u32 {
+        self.results
+    }
+
+    /// Credits set aside.
+    #[must_use]
+    pub fn credits(&self) -> u32 {
+        self.credits
+    }
+
+    /// What became of it, as far as the answer tells.
+    pub fn spend(self, charge: Charge) -> Receipt {
+        Receipt { request_id: self.request_id, reserved: self.credits, charge }
+    }
+}
+
+/// What a request cost, as far as its answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// So many credits.
+    Known(u32),
+    /// The answer got lost or cannot be read: the whole reservation counts as spent.
+    Unknown,
+}
+
+/// A request that has been sent: to be settled in the ledger.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a receipt must be settled in the ledger"]
+pub struct Receipt {
+    request_id: i64,
+    reserved: u32,
+    charge: Charge,
+}
+
+impl Receipt {
+    /// The ledger's row.
+    #[must_use]
+    pub fn request_id(&self) -> i64 {
+        self.request_id
+    }
+
+    /// Credits that count as spent.
+    #[must_use]
+    pub fn credits(&self) -> u32 {
+        match self.charge {
+            Charge::Known(credits) => credits,
+            Charge::Unknown => self.reserved,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_credit_buys_ten_results_or_a_fraction_thereof() {
+        let prices: Vec<u32> = [0, 1, 10, 11, 20, 25, 137, 300].into_iter().map(price).collect();
+        assert_eq!(prices, [1, 1, 1, 2, 2, 3, 14, 30]);
+    }
+
+    #[test]
+    fn a_request_that_does_not_fit_is_made_smaller() {
+        let caps = Caps { run: Some(50), day: Some(20), month: None };
+        let spent = Spent { run: 10, day: 17, month: 900 };
+        let grant = grant(&caps, &spent, 50).unwrap();
+        assert_eq!((grant.results(), grant.credits()), (30, 3));
+    }
+
+    #[test]
+    fn a_lost_answer_counts_in_full() {
+        let reservation = grant(&Caps::default(), &Spent::default(), 50).unwrap().recorded(7);
+        let receipt = reservation.spend(Charge::Unknown);
+        assert_eq!((receipt.request_id(), receipt.credits()), (7, 5));
+    }
+
+    proptest! {
+        #[test]
+        fn no_grant_ever_exceeds_a_cap(run in 0..60_u32, day in 0..60_u32, spent_run in 0..60_u32, spent_day in 0..60_u32, wanted in 1..500_u32) {
+            let caps = Caps { run: Some(run), day: Some(day), month: None };
+            let spent = Spent { run: spent_run, day: spent_day, month: 0 };
+            match grant(&caps, &spent, wanted) {
+                Some(g) => {
+                    prop_assert!(spent_run + g.credits() <= run && spent_day + g.credits() <= day);
+                    prop_assert!(g.results() <= wanted && price(g.results()) == g.credits());
+                }
+                None => prop_assert!(spent_run >= run || spent_day >= day),
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The pure heart: what a message, a page, a timeline, a plan and a budget are.
+//!
+//! Nothing in here reads a clock, draws a random number, looks at the environment or touches network or
+//! disk: every function takes its state and `now` as arguments and returns values, so that a simulation
+//! can run whole histories in microseconds.
+
+pub mod backoff;
+pub mod budget;
+pub mod check;
+pub mod message;
+pub mod page;
+pub mod plan;
+pub mod raw;
+pub mod timeline;
+pub mod urn;
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type Ms = i64;

@@ -1,0 +1,67 @@
+//! One answer to a request for messages: what it holds and what it claims about the rest.
+
+use super::Ms;
+use super::message::Message;
+
+/// The server's own paging cursor: a decimal number of milliseconds as far as is known, kept as it was given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub String);
+
+impl Cursor {
+    /// The cursor as a number, when it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        self.0.trim().parse().ok()
+    }
+}
+
+/// What an answer claims to lie below its last message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// The documented end: this page reaches down to the beginning of the conversation.
+    End,
+    /// There is more, and this cursor fetches it.
+    More(Cursor),
+    /// The server says that there is more but gives no cursor to fetch it with.
+    MoreWithoutCursor,
+}
+
+/// An item of the answer's message list that is no message at all (not a JSON object).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oddity {
+    /// The item's JSON text as served.
+    pub json: String,
+    /// Why it could not be taken for a message.
+    pub reason: String,
+}
+
+/// One page of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first.
+    pub messages: Vec<Message>,
+    /// What the answer says about older messages.
+    pub below: Below,
+    /// How many items the answer's list held: what the request is charged by.
+    pub returned: u32,
+    /// The conversation's URN, as the answer names it or as its messages' URNs tell it.
+    pub conversation_urn: Option<String>,
+    /// Messages in the whole conversation, where the API says so (v2).
+    pub total: Option<i64>,
+    /// Unread messages, where the API says so.
+    pub unread: Option<i64>,
+    /// When the other side last saw the conversation (ms), where the API says so.
+    pub last_seen_ms: Option<Ms>,
+    /// Items that are no messages: kept aside, never dropped.
+    pub oddities: Vec<Oddity>,
+}
+
+impl Page {
+    /// The lowest and highest position of the messages whose time was served.
+    #[must_use]
+    pub fn span(&self) -> Option<(Ms, Ms)> {
+        let mut times = self.messages.iter().filter(|m| !m.derived_time).map(|m| m.at_ms);
+        let first = times.next()?;
+        Some(times.fold((first, first), |(lo, hi), t| (lo.min(t), hi.max(t))))
+    }
+}

@@ -1,0 +1,13 @@
+//! A gap-free, credit-frugal SQLite archive of your own LinkedIn conversations.
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`core`] | pure: messages, timelines, plans, budgets | nothing below |
+//! | [`api`] | the edge to LinkupAPI | `core`, `secret`, `clock` |
+//! | `store` | the edge to SQLite, the only SQL | `core`, `clock` |
+//! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
+//! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
+//! | `cli`, `config`, `logging` | what a person sees | everything |
+
+pub mod api;
+pub mod core;
