@@ -11,6 +11,8 @@ pub mod message;
 pub mod page;
 pub mod plan;
 pub mod raw;
+pub mod reconcile;
+pub mod stall;
 pub mod timeline;
 pub mod urn;
 

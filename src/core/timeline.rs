@@ -1,1 +1,404 @@
-//! placeholder
+//! What is known of a conversation in time, as a list of gaps, and what one page does to it.
+//!
+//! A conversation reads, newest first: `now … [segment] (gap) [segment] (gap down to the beginning)`. Only gaps
+//! are recorded; a segment is what lies between two of them. Everything newer than the newest stored message is
+//! the *head*: unknown until asked, and a gap only once there is evidence that something is missing there.
+//!
+//! The invariants ([`crate::core::check`] checks them):
+//!
+//! 1. Gaps are disjoint and ordered; only the first may be open at the top, only the last at the bottom.
+//! 2. Every message of the server's history that is not stored, and was there when the newest segment was last
+//!    asked for, lies within a gap, edges included: messages of the same millisecond as an edge may be missing.
+//! 3. A gap that is open at the bottom exists exactly as long as the beginning has not been seen.
+//!
+//! Paging is by time, so one millisecond at the border of two pages is the only thing that can slip through.
+//! Therefore a page is always asked for from one millisecond *above* the border, which both an inclusive and an
+//! exclusive server answer with everything at the border again: that costs one re-read message a page and loses
+//! no neighbour of the same millisecond, so nothing has to be known about the server. For the same reason
+//! reaching a message of the segment below is no proof of contact: only a message strictly below its upper edge is.
+
+use super::Ms;
+use super::page::{Below, Cursor, Page};
+use super::reconcile::{Change, Known, Reach, reconcile};
+use super::stall::Stall;
+
+/// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
+pub const LARGEST_ASK: u32 = 1000;
+
+/// A stretch in which something may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gap {
+    /// The archive's id of the row; 0 while it is none yet.
+    pub id: i64,
+    /// Position of the oldest message of the segment above; `None`: the gap reaches up to now.
+    pub newer_ms: Option<Ms>,
+    /// Position of the newest message of the segment below; `None`: the gap reaches down to the beginning.
+    pub older_ms: Option<Ms>,
+    /// The cursor that fetches from the newer edge downward, exactly as the server gave it.
+    pub cursor: Option<Cursor>,
+    /// When the gap was opened (ms).
+    pub opened_ms: Ms,
+    /// Why the last attempt to fill it came to nothing.
+    pub stalled: Option<String>,
+    /// How many attempts in a row came to nothing.
+    pub stalls: u32,
+    /// The run that made the last of these attempts.
+    pub stalled_run: i64,
+    /// Fewer results than this are known not to get any further (a full page of one millisecond).
+    pub ask_at_least: u32,
+}
+
+impl Gap {
+    /// A gap over everything: a conversation of which nothing is known.
+    #[must_use]
+    pub fn everything(now: Ms) -> Self {
+        Self { opened_ms: now, ..Self::default() }
+    }
+
+    /// The gap between now and the newest stored message (or the beginning, when none is stored).
+    #[must_use]
+    pub fn head(newest_ms: Option<Ms>, now: Ms) -> Self {
+        Self { older_ms: newest_ms, opened_ms: now, ..Self::default() }
+    }
+
+    /// The cursor to ask this gap's next page with. Usually one millisecond above the border, see the module's
+    /// text; the server's own, unchanged, when it is no number, and at every other attempt after a stall, should
+    /// the server accept no other.
+    #[must_use]
+    pub fn cursor_to_send(&self) -> Option<Cursor> {
+        let newer = self.newer_ms?;
+        let Some(cursor) = &self.cursor else { return Some(Cursor(newer.saturating_add(1).to_string())) };
+        match cursor.number() {
+            Some(number) if self.stalls.is_multiple_of(2) => {
+                // A cursor in seconds is in the server's own unit and stays in it.
+                let border = if number < SECONDS_BELOW { number } else { number.max(newer) };
+                Some(Cursor(border.saturating_add(1).to_string()))
+            }
+            _ => Some(cursor.clone()),
+        }
+    }
+
+    /// The same gap after an attempt that came to nothing.
+    #[must_use]
+    pub fn stalled(mut self, why: &Stall, run: i64) -> Self {
+        self.stalled = Some(why.to_string());
+        self.stalls = self.stalls.saturating_add(1);
+        self.stalled_run = run;
+        self
+    }
+}
+
+/// Cursors below this are seconds.
+const SECONDS_BELOW: i64 = 100_000_000_000;
+
+/// What the archive knows of one conversation's course.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timeline {
+    /// Newest first.
+    pub gaps: Vec<Gap>,
+    /// Position of the newest stored message.
+    pub newest_ms: Option<Ms>,
+    /// Position of the oldest stored message.
+    pub oldest_ms: Option<Ms>,
+    /// Messages stored.
+    pub messages: i64,
+    /// Whether the documented end was seen: the archive reaches down to the beginning.
+    pub beginning_seen: bool,
+}
+
+impl Timeline {
+    /// Of a conversation of which nothing is known.
+    #[must_use]
+    pub fn unknown(now: Ms) -> Self {
+        Self { gaps: vec![Gap::everything(now)], ..Self::default() }
+    }
+
+    /// Whether nothing is missing as far as was asked: no gap, and the documented end was seen.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.gaps.is_empty() && self.beginning_seen
+    }
+
+    /// The gap that reaches up to now, if there is evidence for one.
+    #[must_use]
+    pub fn top_gap(&self) -> Option<&Gap> {
+        self.gaps.first().filter(|g| g.newer_ms.is_none())
+    }
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The gap it was for, as it was when asked; id 0 for a look at the head.
+    pub gap: Gap,
+    /// The cursor that was sent.
+    pub cursor: Option<Cursor>,
+    /// How many messages were asked for.
+    pub count: u32,
+    /// The run that asked.
+    pub run: i64,
+}
+
+/// What a page does to the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// What becomes of messages; indices are into the page.
+    pub changes: Vec<Change>,
+    /// All gaps of the conversation from now on, newest first; those with id 0 are new.
+    pub gaps: Vec<Gap>,
+    /// Whether the beginning has been seen.
+    pub beginning_seen: bool,
+    /// Why the walk stops here, if the page gives reason to.
+    pub stall: Option<Stall>,
+}
+
+/// Which stored messages [`apply`] has to know of: positions from the first to the second bound, both included, and
+/// so many next below them.
+#[must_use]
+pub fn window(asked: &Asked, page: &Page) -> (Ms, Ms, u32) {
+    let (lo, hi) = page.span().unwrap_or((Ms::MAX, Ms::MAX));
+    let derived = page.messages.iter().filter(|m| m.derived_time).map(|m| m.at_ms);
+    let lo = derived.clone().fold(lo, Ms::min);
+    let hi = if asked.gap.newer_ms.is_none() { Ms::MAX } else { derived.fold(hi, Ms::max).max(asked.gap.newer_ms.unwrap_or(hi)) };
+    let below = if page.below == Below::End { asked.count.saturating_sub(page.returned).saturating_add(1) } else { 0 };
+    (lo, hi, below)
+}
+
+/// Applies a page to a conversation. `known` holds the stored messages that [`window`] names, and those with a URN
+/// of the page wherever they stand.
+#[must_use]
+pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now: Ms) -> Delta {
+    let verdict = judge(timeline, asked, page, known);
+    let reach = reach(asked, page, &verdict);
+    let changes = reconcile(page, known, &reach);
+    let mut gaps = with_asked(timeline, asked);
+    let mut beginning_seen = timeline.beginning_seen;
+    let mut stall = None;
+    match verdict {
+        Verdict::Stalled(why) => {
+            mark(&mut gaps, asked, |g| g.stalled(&why, asked.run));
+            guard_strays(&mut gaps, timeline, page, &changes, now);
+            stall = Some(why);
+        }
+        Verdict::Larger(count) => mark(&mut gaps, asked, |g| Gap { ask_at_least: count, ..g }),
+        Verdict::End => {
+            // Of the gaps below, each gets its own answer; the end closes the one that was asked for.
+            beginning_seen |= asked.gap.older_ms.is_none();
+            gaps.retain(|g| !same(g, &asked.gap));
+            gaps = subtract(gaps, &Covered { lo: page.span().map_or(Ms::MAX, |(lo, _)| lo), hi: Ms::MAX, cursor: None });
+            if beginning_seen {
+                gaps.retain(|g| g.older_ms.is_some());
+            }
+        }
+        Verdict::Progress { lo, hi, flaw } => {
+            let cursor = match (&page.below, &flaw) {
+                (Below::More(cursor), None) => Some(cursor.clone()),
+                _ => None,
+            };
+            let reopened = reopened(timeline, asked, page, lo, now);
+            gaps = subtract(gaps, &Covered { lo, hi, cursor: cursor.clone() });
+            if ends_all(timeline, page, known, lo) {
+                gaps.retain(|g| g.older_ms.is_some());
+                beginning_seen = true;
+            }
+            if let Some(mut gap) = reopened {
+                gap.cursor = cursor;
+                gaps.push(gap);
+                beginning_seen = false;
+            }
+            // Where no gap begins below the page, it does not matter what it claims of the rest.
+            let open = gaps.iter_mut().find(|g| g.newer_ms == Some(lo));
+            if let (Some(why), Some(gap)) = (flaw, open) {
+                *gap = std::mem::take(gap).stalled(&why, asked.run);
+                stall = Some(why);
+            }
+        }
+    }
+    Delta { changes, gaps, beginning_seen, stall }
+}
+
+/// What a page amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// It reaches down to the beginning.
+    End,
+    /// It covers everything strictly above `lo`, down from `hi`.
+    Progress { lo: Ms, hi: Ms, flaw: Option<Stall> },
+    /// A full page of one millisecond: ask for so many.
+    Larger(u32),
+    /// It proves nothing.
+    Stalled(Stall),
+}
+
+fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
+    if page.messages.is_empty() {
+        return match page.below {
+            Below::End if asked.gap.newer_ms.is_none() && timeline.messages > 0 => {
+                Verdict::Stalled(Stall::EmptyButStored)
+            }
+            Below::End => believe_end(timeline, asked, page, known),
+            Below::More(_) | Below::MoreWithoutCursor => Verdict::Stalled(Stall::EmptyButMore),
+        };
+    }
+    let Some((lo, hi)) = page.span() else {
+        return if page.below == Below::End { believe_end(timeline, asked, page, known) } else { Verdict::Stalled(Stall::NoTimes) };
+    };
+    if page.below == Below::End {
+        return match asked.gap.older_ms {
+            // The segment below is reached, which says more than the end does.
+            Some(older) if lo < older => Verdict::Progress { lo, hi: upper(asked, hi), flaw: None },
+            _ => believe_end(timeline, asked, page, known),
+        };
+    }
+    if let Some(newer) = asked.gap.newer_ms.filter(|newer| lo >= *newer) {
+        let one_instant = hi.saturating_sub(newer) <= if in_seconds(asked) { 1000 } else { 1 };
+        let full = page.returned >= asked.count;
+        return match asked.count.saturating_mul(2) {
+            larger if one_instant && full && larger <= LARGEST_ASK => Verdict::Larger(larger),
+            _ if one_instant && full => Verdict::Stalled(Stall::OneMillisecond),
+            _ => Verdict::Stalled(Stall::RepeatedPage),
+        };
+    }
+    Verdict::Progress { lo, hi: upper(asked, hi), flaw: cursor_flaw(asked, page) }
+}
+
+/// The end is believed at once where nothing speaks against it, and otherwise when it is said a second time.
+fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
+    let lo = page.span().map(|(lo, _)| lo);
+    let doubt = if asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo)) {
+        Some(Stall::EndAboveKnown)
+    } else {
+        missing_from_count(timeline, page, known)
+    };
+    match doubt {
+        Some(doubt) if asked.gap.stalled.as_deref() != Some(doubt.to_string().as_str()) => Verdict::Stalled(doubt),
+        _ => Verdict::End,
+    }
+}
+
+/// The doubt that the server counts more messages than the archive will hold with this page.
+fn missing_from_count(timeline: &Timeline, page: &Page, known: &Known) -> Option<Stall> {
+    let total = page.total?;
+    let fresh = reconcile(page, known, &Reach::NOWHERE).iter().filter(|c| matches!(c, Change::Insert(_))).count();
+    let stored = timeline.messages.saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
+    (total > stored).then_some(Stall::EndBeforeCount(total))
+}
+
+/// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
+fn ends_all(timeline: &Timeline, page: &Page, known: &Known, lo: Ms) -> bool {
+    page.below == Below::End
+        && timeline.oldest_ms.is_none_or(|oldest| lo <= oldest)
+        && missing_from_count(timeline, page, known).is_none()
+}
+
+/// Whether the way on from this page is sound.
+fn cursor_flaw(asked: &Asked, page: &Page) -> Option<Stall> {
+    match (&page.below, &asked.cursor) {
+        (Below::MoreWithoutCursor, _) => Some(Stall::MoreWithoutCursor),
+        (Below::More(next), Some(sent)) => {
+            let down = match (next.number(), sent.number()) {
+                (Some(next), Some(sent)) => next < sent,
+                _ => next != sent,
+            };
+            (!down).then_some(Stall::CursorNotDown)
+        }
+        (Below::More(_) | Below::End, _) => None,
+    }
+}
+
+fn in_seconds(asked: &Asked) -> bool {
+    asked.cursor.as_ref().and_then(Cursor::number).is_some_and(|n| n < SECONDS_BELOW)
+}
+
+/// How far up a page covers: to now when it was asked for without a cursor, else to the gap's newer edge, or
+/// higher where the server gave more.
+fn upper(asked: &Asked, hi: Ms) -> Ms {
+    asked.gap.newer_ms.map_or(Ms::MAX, |newer| newer.max(hi))
+}
+
+/// In which stretch a stored message that the page lacks is known to be gone.
+fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
+    let bounds = match verdict {
+        Verdict::Stalled(_) | Verdict::Larger(_) => None,
+        Verdict::Progress { lo, hi, .. } => Some((*lo, *hi)),
+        Verdict::End => page.span().map(|(lo, hi)| (lo, upper(asked, hi))),
+    };
+    let Some((above, below)) = bounds else { return Reach::NOWHERE };
+    // A page that had room for more and ends: what is stored just below it is gone as well, but only if it would
+    // have fitted, so that the next look at the same page puts right what a false end got wrong.
+    let room_below = if page.below == Below::End { asked.count.saturating_sub(page.returned) } else { 0 };
+    Reach { above, below, room_below }
+}
+
+/// The conversation's gaps with the one that was asked for among them, also when that was a look at the head.
+fn with_asked(timeline: &Timeline, asked: &Asked) -> Vec<Gap> {
+    let mut gaps = timeline.gaps.clone();
+    if asked.gap.id == 0 && !gaps.iter().any(|g| same(g, &asked.gap)) {
+        gaps.insert(0, asked.gap.clone());
+    }
+    gaps
+}
+
+fn same(a: &Gap, b: &Gap) -> bool {
+    if a.id != 0 || b.id != 0 { a.id == b.id } else { a.newer_ms == b.newer_ms && a.older_ms == b.older_ms }
+}
+
+fn mark(gaps: &mut [Gap], asked: &Asked, change: impl FnOnce(Gap) -> Gap) {
+    if let Some(gap) = gaps.iter_mut().find(|g| same(g, &asked.gap)) {
+        *gap = change(std::mem::take(gap));
+    }
+}
+
+/// A stretch that a page covers: everything strictly above `lo`, and at `lo` perhaps not all.
+struct Covered {
+    lo: Ms,
+    hi: Ms,
+    cursor: Option<Cursor>,
+}
+
+/// What is left of the gaps after a page: each is closed, shrunk or split where the page covers it.
+fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
+    let mut left = Vec::with_capacity(gaps.len());
+    for gap in gaps {
+        let top = gap.newer_ms.unwrap_or(Ms::MAX);
+        let bottom = gap.older_ms.unwrap_or(Ms::MIN);
+        if top <= covered.lo || bottom >= covered.hi {
+            left.push(gap);
+            continue;
+        }
+        let above = (top > covered.hi).then(|| Gap { older_ms: Some(covered.hi), ..gap.clone() });
+        let below = (bottom <= covered.lo).then(|| Gap {
+            id: if above.is_some() { 0 } else { gap.id },
+            newer_ms: Some(covered.lo),
+            cursor: covered.cursor.clone(),
+            stalled: None,
+            stalls: 0,
+            ask_at_least: 0,
+            ..gap
+        });
+        left.extend(above);
+        left.extend(below);
+    }
+    left
+}
+
+/// A gap below what was taken for the beginning, when a page shows that there is more.
+fn reopened(timeline: &Timeline, asked: &Asked, page: &Page, lo: Ms, now: Ms) -> Option<Gap> {
+    let older_than_all = timeline.oldest_ms.is_some_and(|oldest| lo < oldest);
+    let open = asked.gap.older_ms.is_none() || timeline.gaps.iter().any(|g| g.older_ms.is_none());
+    (older_than_all && !open && page.below != Below::End)
+        .then(|| Gap { newer_ms: Some(lo), opened_ms: now, ..Gap::default() })
+}
+
+/// A page that proves nothing may still hold messages newer than all that is stored. They are kept, and what may
+/// be missing between them and the rest becomes a gap.
+fn guard_strays(gaps: &mut Vec<Gap>, timeline: &Timeline, page: &Page, changes: &[Change], now: Ms) {
+    let newest = timeline.newest_ms.unwrap_or(Ms::MIN);
+    let stray = changes.iter().any(|c| match c {
+        Change::Insert(i) => page.messages.get(*i).is_some_and(|m| m.at_ms > newest),
+        Change::Update { .. } | Change::Back(_) | Change::Gone(_) => false,
+    });
+    if stray && gaps.first().is_none_or(|g| g.newer_ms.is_some()) {
+        gaps.insert(0, Gap::head(timeline.newest_ms, now));
+    }
+}

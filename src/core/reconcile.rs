@@ -1,0 +1,200 @@
+//! Which message of a page is which stored one: identity, versions, and what has vanished.
+//!
+//! A message is known by its URN. Where the API gives none, it is known by its position, sender and text, and by
+//! its number among those that agree in all three; when the URN of such a message shows up later it is the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Ms;
+use super::message::Message;
+use super::page::Page;
+
+/// A stored message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The archive's id.
+    pub id: i64,
+    /// The message as last served.
+    pub message: Message,
+    /// Whether the API has stopped returning it.
+    pub gone: bool,
+}
+
+/// The stored messages that matter for a page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Those in the page's stretch, and those with a URN of the page.
+    pub near: Vec<Stored>,
+    /// Those next below the page, newest first: only asked for where the page claims to be the last.
+    pub below: Vec<Stored>,
+}
+
+/// In which stretch the page shows everything: strictly between the two positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Exclusive lower bound.
+    pub above: Ms,
+    /// Exclusive upper bound.
+    pub below: Ms,
+    /// How many more messages the page had room for, when it claims to be the last.
+    pub room_below: u32,
+}
+
+impl Reach {
+    /// Of a page that proves nothing.
+    pub const NOWHERE: Self = Self { above: Ms::MAX, below: Ms::MIN, room_below: 0 };
+}
+
+/// What becomes of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The page's message is new.
+    Insert(usize),
+    /// The page's message is this stored one, and something about it is different.
+    Update {
+        /// The stored message.
+        id: i64,
+        /// Its place in `Known::near`.
+        stored: usize,
+        /// The page's message.
+        index: usize,
+        /// Whether text or type differ: an edit, and so a new version.
+        edited: bool,
+        /// Whether it had been marked as gone.
+        was_gone: bool,
+    },
+    /// The stored message is as it was, and is no longer gone.
+    Back(i64),
+    /// The API no longer returns this stored message.
+    Gone(i64),
+}
+
+/// Compares a page with what is stored.
+#[must_use]
+pub fn reconcile(page: &Page, known: &Known, reach: &Reach) -> Vec<Change> {
+    let mut matching = Matching::new(page, known);
+    matching.by_urn();
+    matching.by_content();
+    matching.by_place(reach);
+    matching.changes(reach)
+}
+
+struct Matching<'a> {
+    messages: &'a [Message],
+    stored: &'a [Stored],
+    below: &'a [Stored],
+    /// For each message of the page, its stored counterpart.
+    partner: Vec<Option<usize>>,
+    /// Messages that the page lists a second time.
+    repeated: BTreeSet<usize>,
+    taken: BTreeSet<usize>,
+}
+
+impl<'a> Matching<'a> {
+    fn new(page: &'a Page, known: &'a Known) -> Self {
+        Self {
+            messages: &page.messages,
+            stored: &known.near,
+            below: &known.below,
+            partner: vec![None; page.messages.len()],
+            repeated: BTreeSet::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+
+    fn by_urn(&mut self) {
+        let stored: BTreeMap<&str, usize> =
+            self.stored.iter().enumerate().filter_map(|(i, s)| Some((s.message.urn.as_deref()?, i))).collect();
+        let mut seen = BTreeSet::new();
+        for (index, message) in self.messages.iter().enumerate() {
+            let Some(urn) = message.urn.as_deref() else { continue };
+            if !seen.insert(urn) {
+                self.repeated.insert(index);
+            } else if let Some(stored) = stored.get(urn) {
+                self.pair(index, *stored);
+            }
+        }
+    }
+
+    /// Messages that agree in position, sender and text, where one side lacks the URN.
+    fn by_content(&mut self) {
+        self.pair_open(|message, stored| {
+            let same_time = message.at_ms == stored.at_ms || message.derived_time || stored.derived_time;
+            same_time && message.sender.name == stored.sender.name && message.text == stored.text
+        });
+    }
+
+    /// Of what is left: a message without URN that stands where one of the same sender has vanished is that one,
+    /// edited. Only inside the stretch that the page shows in full, for at its border the other may well exist.
+    fn by_place(&mut self, reach: &Reach) {
+        self.pair_open(|message, stored| {
+            let inside = stored.at_ms > reach.above && stored.at_ms < reach.below;
+            inside
+                && !message.derived_time
+                && message.at_ms == stored.at_ms
+                && message.sender.name == stored.sender.name
+        });
+    }
+
+    fn pair_open(&mut self, agree: impl Fn(&Message, &Message) -> bool) {
+        for (index, message) in self.messages.iter().enumerate() {
+            if self.partner.get(index).is_none_or(Option::is_some) || self.repeated.contains(&index) {
+                continue;
+            }
+            let found = self.stored.iter().enumerate().find(|(i, s)| {
+                !self.taken.contains(i)
+                    && (message.urn.is_none() || s.message.urn.is_none())
+                    && agree(message, &s.message)
+            });
+            if let Some((stored, _)) = found {
+                self.pair(index, stored);
+            }
+        }
+    }
+
+    fn pair(&mut self, index: usize, stored: usize) {
+        if let Some(partner) = self.partner.get_mut(index) {
+            *partner = Some(stored);
+            self.taken.insert(stored);
+        }
+    }
+
+    fn changes(&self, reach: &Reach) -> Vec<Change> {
+        let mut changes = Vec::new();
+        // Oldest first, so that the archive is written in the order of time.
+        for (index, message) in self.messages.iter().enumerate().rev() {
+            if self.repeated.contains(&index) {
+                continue;
+            }
+            match self.partner.get(index).copied().flatten().and_then(|i| Some((i, self.stored.get(i)?))) {
+                None => changes.push(Change::Insert(index)),
+                Some((at, stored)) => changes.extend(difference(index, message, at, stored)),
+            }
+        }
+        for (i, stored) in self.stored.iter().enumerate() {
+            let at = stored.message.at_ms;
+            let inside = at > reach.above && at < reach.below && !stored.message.derived_time;
+            if inside && !stored.gone && !self.taken.contains(&i) {
+                changes.push(Change::Gone(stored.id));
+            }
+        }
+        let room = usize::try_from(reach.room_below).unwrap_or(usize::MAX);
+        if self.below.len() <= room {
+            changes.extend(self.below.iter().filter(|s| !s.gone).map(|s| Change::Gone(s.id)));
+        }
+        changes
+    }
+}
+
+fn difference(index: usize, message: &Message, at: usize, stored: &Stored) -> Option<Change> {
+    let old = &stored.message;
+    let edited = !old.same_content(&message.kind, &message.text);
+    // A URN once known is kept when a later answer leaves it out, and so is a time once served.
+    let urn_news = message.urn.is_some() && message.urn != old.urn;
+    let time_news = !message.derived_time && message.at_ms != old.at_ms;
+    let other = old.sender != message.sender || old.raw != message.raw;
+    if edited || urn_news || time_news || other {
+        return Some(Change::Update { id: stored.id, stored: at, index, edited, was_gone: stored.gone });
+    }
+    stored.gone.then_some(Change::Back(stored.id))
+}
