@@ -103,8 +103,12 @@ impl<'a> Matching<'a> {
     }
 
     fn by_urn(&mut self) {
-        let stored: BTreeMap<&str, usize> =
-            self.stored.iter().enumerate().filter_map(|(i, s)| Some((s.message.urn.as_deref()?, i))).collect();
+        let stored: BTreeMap<&str, usize> = self
+            .stored
+            .iter()
+            .enumerate()
+            .filter_map(|(i, s)| Some((s.message.urn.as_deref()?, i)))
+            .collect();
         let mut seen = BTreeSet::new();
         for (index, message) in self.messages.iter().enumerate() {
             let Some(urn) = message.urn.as_deref() else { continue };

@@ -159,8 +159,16 @@ pub fn window(asked: &Asked, page: &Page) -> (Ms, Ms, u32) {
     let (lo, hi) = page.span().unwrap_or((Ms::MAX, Ms::MAX));
     let derived = page.messages.iter().filter(|m| m.derived_time).map(|m| m.at_ms);
     let lo = derived.clone().fold(lo, Ms::min);
-    let hi = if asked.gap.newer_ms.is_none() { Ms::MAX } else { derived.fold(hi, Ms::max).max(asked.gap.newer_ms.unwrap_or(hi)) };
-    let below = if page.below == Below::End { asked.count.saturating_sub(page.returned).saturating_add(1) } else { 0 };
+    let hi = if asked.gap.newer_ms.is_none() {
+        Ms::MAX
+    } else {
+        derived.fold(hi, Ms::max).max(asked.gap.newer_ms.unwrap_or(hi))
+    };
+    let below = if page.below == Below::End {
+        asked.count.saturating_sub(page.returned).saturating_add(1)
+    } else {
+        0
+    };
     (lo, hi, below)
 }
 
@@ -185,7 +193,10 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
             // Of the gaps below, each gets its own answer; the end closes the one that was asked for.
             beginning_seen |= asked.gap.older_ms.is_none();
             gaps.retain(|g| !same(g, &asked.gap));
-            gaps = subtract(gaps, &Covered { lo: page.span().map_or(Ms::MAX, |(lo, _)| lo), hi: Ms::MAX, cursor: None });
+            gaps = subtract(
+                gaps,
+                &Covered { lo: page.span().map_or(Ms::MAX, |(lo, _)| lo), hi: Ms::MAX, cursor: None },
+            );
             if beginning_seen {
                 gaps.retain(|g| g.older_ms.is_some());
             }
@@ -241,7 +252,11 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
         };
     }
     let Some((lo, hi)) = page.span() else {
-        return if page.below == Below::End { believe_end(timeline, asked, page, known) } else { Verdict::Stalled(Stall::NoTimes) };
+        return if page.below == Below::End {
+            believe_end(timeline, asked, page, known)
+        } else {
+            Verdict::Stalled(Stall::NoTimes)
+        };
     };
     if page.below == Below::End {
         return match asked.gap.older_ms {
@@ -271,7 +286,9 @@ fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -
         missing_from_count(timeline, page, known)
     };
     match doubt {
-        Some(doubt) if asked.gap.stalled.as_deref() != Some(doubt.to_string().as_str()) => Verdict::Stalled(doubt),
+        Some(doubt) if asked.gap.stalled.as_deref() != Some(doubt.to_string().as_str()) => {
+            Verdict::Stalled(doubt)
+        }
         _ => Verdict::End,
     }
 }
@@ -279,7 +296,8 @@ fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -
 /// The doubt that the server counts more messages than the archive will hold with this page.
 fn missing_from_count(timeline: &Timeline, page: &Page, known: &Known) -> Option<Stall> {
     let total = page.total?;
-    let fresh = reconcile(page, known, &Reach::NOWHERE).iter().filter(|c| matches!(c, Change::Insert(_))).count();
+    let fresh =
+        reconcile(page, known, &Reach::NOWHERE).iter().filter(|c| matches!(c, Change::Insert(_))).count();
     let stored = timeline.messages.saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
     (total > stored).then_some(Stall::EndBeforeCount(total))
 }
@@ -386,8 +404,11 @@ fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
 fn reopened(timeline: &Timeline, asked: &Asked, page: &Page, lo: Ms, now: Ms) -> Option<Gap> {
     let older_than_all = timeline.oldest_ms.is_some_and(|oldest| lo < oldest);
     let open = asked.gap.older_ms.is_none() || timeline.gaps.iter().any(|g| g.older_ms.is_none());
-    (older_than_all && !open && page.below != Below::End)
-        .then(|| Gap { newer_ms: Some(lo), opened_ms: now, ..Gap::default() })
+    (older_than_all && !open && page.below != Below::End).then(|| Gap {
+        newer_ms: Some(lo),
+        opened_ms: now,
+        ..Gap::default()
+    })
 }
 
 /// A page that proves nothing may still hold messages newer than all that is stored. They are kept, and what may

@@ -1,0 +1,65 @@
+//! What can go wrong with the archive file, and what the reader should do about it.
+
+use std::path::PathBuf;
+
+/// A failure of the archive.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process is syncing this archive.
+    #[error("another process is syncing {0}")]
+    Busy(PathBuf),
+    /// The file cannot be created.
+    #[error("cannot create {path}: {source}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no archive at this place.
+    #[error("there is no archive at {0}")]
+    Missing(PathBuf),
+    /// The file is something else.
+    #[error("{path} is not an archive of this program: {found}")]
+    NotAnArchive {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The archive was written by a newer version.
+    #[error("{path} has schema version {found}, this program knows up to {known}; it was left untouched")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that is known here.
+        known: i64,
+    },
+    /// SQLite failed.
+    #[error("the archive cannot be read or written: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The gap that was asked for is not as it was: another writer, or a fault of this program.
+    #[error(
+        "conversation {conversation} changed while one of its pages was being fetched; the page was not stored"
+    )]
+    Changed {
+        /// The archive's id of the conversation.
+        conversation: i64,
+    },
+    /// A row contradicts the schema's promises.
+    #[error("the archive contradicts itself: {0}")]
+    Broken(String),
+}
+
+impl StoreError {
+    /// Whether the archive could not be created at all, rather than not be written to.
+    #[must_use]
+    pub fn is_creation(&self) -> bool {
+        matches!(
+            self,
+            Self::Create { .. } | Self::NotAnArchive { .. } | Self::Newer { .. } | Self::Missing(_)
+        )
+    }
+}

@@ -1,0 +1,250 @@
+//! The ledger: runs, and every request with the credits set aside for it before it is sent.
+
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Store, StoreError};
+use crate::core::Ms;
+use crate::core::budget::{self, Caps, Receipt, Reservation, Spent};
+
+/// What set a run off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// `sync --once`.
+    Once,
+    /// The schedule.
+    Schedule,
+    /// The start of the service.
+    Start,
+}
+
+impl Trigger {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Schedule => "schedule",
+            Self::Start => "start",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was left to ask.
+    Complete,
+    /// The budget ended it.
+    Budget,
+    /// Some targets failed, others did not.
+    Partial,
+    /// Nothing could be asked.
+    Failed,
+    /// It was told to stop, or crashed.
+    Interrupted,
+}
+
+impl Outcome {
+    /// As reports and the archive name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Budget => "budget",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A look at the head of a conversation that is archived already.
+    Head,
+    /// A page of a gap.
+    Gap,
+    /// A page of the inbox.
+    Inbox,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Gap => "gap",
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+/// A request about to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The run that makes it.
+    pub run: i64,
+    /// The archive's id of the account.
+    pub account: i64,
+    /// The endpoint's name.
+    pub endpoint: &'a str,
+    /// The conversation it is about.
+    pub conversation: Option<i64>,
+    /// What for.
+    pub purpose: Purpose,
+    /// Results wanted.
+    pub wanted: u32,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement<'a> {
+    /// What it cost.
+    pub receipt: &'a Receipt,
+    /// The conversation it turned out to be about, where that is news.
+    pub conversation: Option<i64>,
+    /// Results that came.
+    pub returned: Option<u32>,
+    /// Messages that were new.
+    pub new_messages: u32,
+    /// Messages that had been edited.
+    pub changed_messages: u32,
+    /// The HTTP status, when an answer came.
+    pub http_status: Option<u16>,
+    /// What was wrong, if anything.
+    pub error: Option<&'a str>,
+}
+
+impl Store {
+    /// Begins a run. Runs that never ended were cut short: they are marked as interrupted, and what they had reserved
+    /// and not settled counts as spent.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+        self.transact(|tx, _| {
+            tx.execute(
+                "UPDATE run SET outcome = 'interrupted',
+                   finished_ms = (SELECT max(ifnull(max(q.at_ms), 0), run.started_ms) FROM request q WHERE q.run = run.id)
+                 WHERE finished_ms IS NULL",
+                [],
+            )?;
+            tx.execute("INSERT INTO run (started_ms, trigger) VALUES (?1, ?2)", params![now, trigger.as_str()])?;
+            Ok(tx.last_insert_rowid())
+        })
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+        self.name_people()?;
+        self.index_texts()?;
+        self.transact(|tx, _| {
+            tx.execute(
+                "UPDATE run SET outcome = ?2, finished_ms = ?3 WHERE id = ?1",
+                params![run, outcome.as_str(), now],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Sets credits aside for a request, in a transaction of its own that is on disk when this returns: for what is
+    /// wanted, or for as much as the caps still allow; `None` when not even one credit is left.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn reserve(
+        &mut self,
+        caps: &Caps,
+        request: &Request<'_>,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError> {
+        self.transact(|tx, _| {
+            let Some(grant) = budget::grant(caps, &spent(tx, request.run, now)?, request.wanted) else { return Ok(None) };
+            tx.prepare_cached(
+                "INSERT INTO request (run, at_ms, account, endpoint, conversation, purpose, asked, credits_reserved)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                request.run, now, request.account, request.endpoint, request.conversation, request.purpose.as_str(),
+                grant.results(), grant.credits()
+            ])?;
+            Ok(Some(grant.recorded(tx.last_insert_rowid())))
+        })
+    }
+
+    /// Credits spent so far: unsettled reservations count in full.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        spent(&self.db, run, now)
+    }
+
+    /// Whether the last request of all was a look at a head.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn head_came_last(&self) -> Result<bool, StoreError> {
+        let purpose: Option<String> = self
+            .db
+            .query_row("SELECT purpose FROM request ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+            .optional()?;
+        Ok(purpose.as_deref() == Some("head"))
+    }
+}
+
+/// Writes what became of a request into its row.
+pub(super) fn settle(tx: &Connection, s: &Settlement<'_>) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE request SET credits_spent = ?2, conversation = ifnull(?3, conversation), returned = ?4, new_messages = ?5,
+           changed_messages = ?6, http_status = ?7, error = ?8
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        s.receipt.request_id(), s.receipt.credits(), s.conversation, s.returned, s.new_messages, s.changed_messages,
+        s.http_status, s.error
+    ])?;
+    Ok(())
+}
+
+/// What counts as spent in each window. A row in the future, after the clock was set back, counts as well.
+pub(super) fn spent(db: &Connection, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    let since = |from: Ms| -> Result<u32, StoreError> {
+        let sum: i64 = db
+            .prepare_cached("SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM request WHERE at_ms >= ?1")?
+            .query_row([from], |row| row.get(0))?;
+        Ok(u32::try_from(sum).unwrap_or(u32::MAX))
+    };
+    let of_run: i64 = db
+        .prepare_cached(
+            "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM request WHERE run = ?1",
+        )?
+        .query_row([run], |row| row.get(0))?;
+    let (day, month) = windows(now);
+    Ok(Spent { run: u32::try_from(of_run).unwrap_or(u32::MAX), day: since(day)?, month: since(month)? })
+}
+
+/// When the UTC day and month of a moment began (ms).
+fn windows(now: Ms) -> (Ms, Ms) {
+    let date = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default().date_naive();
+    let start = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
+    (start(date), start(date.with_day(1).unwrap_or(date)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_and_a_month_begin_at_midnight_utc() {
+        let now = DateTime::parse_from_rfc3339("2026-11-22T21:03:18.500Z").unwrap().timestamp_millis();
+        let at = |ms| DateTime::from_timestamp_millis(ms).unwrap().to_rfc3339();
+        let (day, month) = windows(now);
+        assert_eq!(
+            (at(day), at(month)),
+            ("2026-11-22T00:00:00+00:00".into(), "2026-11-01T00:00:00+00:00".into())
+        );
+    }
+}

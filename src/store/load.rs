@@ -1,0 +1,207 @@
+//! From rows to the plan's state, and from the configuration to rows.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Store, StoreError};
+use crate::core::Ms;
+use crate::core::page::Cursor;
+use crate::core::plan::Conversation;
+use crate::core::timeline::{Gap, Timeline};
+use crate::core::urn;
+
+/// One account as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Configured {
+    /// Its name in the configuration.
+    pub account: String,
+    /// The owner's display name, where given.
+    pub own_name: Option<String>,
+    /// Profile URLs whose conversation is wanted, each with what to call it.
+    pub profiles: Vec<(String, Option<String>)>,
+    /// Conversation URNs or thread ids, each with what to call it.
+    pub conversations: Vec<(String, Option<String>)>,
+}
+
+/// A conversation that the configuration wants, with all that a run needs to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The archive's id of the account.
+    pub account_id: i64,
+    /// The id to ask with, once one is known: from then on the profile need not be looked up again.
+    pub conversation_id: Option<String>,
+    /// The profile to look it up by.
+    pub profile_url: Option<String>,
+    /// What the plan needs.
+    pub plan: Conversation,
+}
+
+impl Store {
+    /// Makes sure that every configured account and conversation has its row (and a new conversation its gap over
+    /// everything), and returns the conversations in configured order, each once.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+        self.transact(|tx, _| {
+            let mut wanted: Vec<(usize, i64, i64, Option<&str>)> = Vec::new();
+            for (index, account) in accounts.iter().enumerate() {
+                let account_id = account_row(tx, account)?;
+                for (url, name) in &account.profiles {
+                    let id = by_profile(tx, account_id, url, now)?;
+                    name_row(tx, id, name.as_deref())?;
+                    wanted.push((index, account_id, id, None));
+                }
+                for (given, name) in &account.conversations {
+                    let id = by_thread(tx, account_id, given, now)?;
+                    name_row(tx, id, name.as_deref())?;
+                    wanted.push((index, account_id, id, Some(given)));
+                }
+            }
+            let mut targets: Vec<Target> = Vec::with_capacity(wanted.len());
+            let mut seen = std::collections::BTreeSet::new();
+            for (index, account_id, id, given) in wanted {
+                if seen.insert(id) {
+                    targets.push(target(tx, index, account_id, id, given)?);
+                }
+            }
+            Ok(targets)
+        })
+    }
+
+    /// The course of a conversation as the archive has it now.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn timeline(&self, conversation: i64) -> Result<Timeline, StoreError> {
+        timeline(&self.db, conversation)
+    }
+
+    /// The id to ask a conversation with, once known.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn conversation_urn(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+        let mut statement = self.db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
+        Ok(statement.query_row([conversation], |row| row.get(0)).optional()?.flatten())
+    }
+}
+
+fn account_row(tx: &Connection, account: &Configured) -> Result<i64, StoreError> {
+    tx.execute(
+        "INSERT INTO account (name, own_name) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET own_name = excluded.own_name WHERE own_name IS NOT excluded.own_name",
+        params![account.account, account.own_name],
+    )?;
+    Ok(tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?)
+}
+
+fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
+    let known = tx
+        .prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?
+        .query_row(params![account, url], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    tx.execute("INSERT INTO conversation (account, profile_url) VALUES (?1, ?2)", params![account, url])?;
+    let id = tx.last_insert_rowid();
+    tx.execute(
+        "INSERT INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
+        params![account, url, id],
+    )?;
+    open_everything(tx, id, now)?;
+    Ok(id)
+}
+
+fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
+    let thread = urn::thread_key(given);
+    let known = tx
+        .prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?
+        .query_row(params![account, thread], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let full = urn::is_conversation_urn(given).then_some(given);
+    tx.execute(
+        "INSERT INTO conversation (account, thread, urn) VALUES (?1, ?2, ?3)",
+        params![account, thread, full],
+    )?;
+    let id = tx.last_insert_rowid();
+    open_everything(tx, id, now)?;
+    Ok(id)
+}
+
+fn open_everything(tx: &Connection, conversation: i64, now: Ms) -> Result<(), StoreError> {
+    tx.execute("INSERT INTO gap (conversation, opened_ms) VALUES (?1, ?2)", params![conversation, now])?;
+    Ok(())
+}
+
+fn name_row(tx: &Connection, conversation: i64, name: Option<&str>) -> Result<(), StoreError> {
+    if name.is_some() {
+        tx.prepare_cached("UPDATE conversation SET given_name = ?2 WHERE id = ?1 AND given_name IS NOT ?2")?
+            .execute(params![conversation, name])?;
+    }
+    Ok(())
+}
+
+fn target(
+    tx: &Connection,
+    index: usize,
+    account_id: i64,
+    id: i64,
+    given: Option<&str>,
+) -> Result<Target, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT urn, profile_url, coalesce(given_name, name, profile_url, urn, thread), head_asked_ms FROM conversation WHERE id = ?1",
+    )?;
+    let (urn, profile_url, name, head_asked_ms) = statement
+        .query_row([id], |r| Ok((r.get::<_, Option<String>>(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
+    let plan = Conversation { id, account: index, name, timeline: timeline(tx, id)?, head_asked_ms };
+    Ok(Target { account_id, conversation_id: urn.or_else(|| given.map(str::to_owned)), profile_url, plan })
+}
+
+/// A conversation's course.
+pub(super) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, StoreError> {
+    let gaps = gaps(db, conversation)?;
+    let mut statement = db.prepare_cached(
+        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL FROM conversation WHERE id = ?1",
+    )?;
+    let timeline = statement.query_row([conversation], |row| {
+        Ok(Timeline {
+            gaps,
+            newest_ms: row.get(0)?,
+            oldest_ms: row.get(1)?,
+            messages: row.get(2)?,
+            beginning_seen: row.get(3)?,
+        })
+    })?;
+    Ok(timeline)
+}
+
+/// A conversation's gaps, newest first.
+pub(super) fn gaps(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least FROM gap
+         WHERE conversation = ?1 ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC",
+    )?;
+    let rows = statement.query_map([conversation], |row| {
+        Ok(Gap {
+            id: row.get(0)?,
+            newer_ms: row.get(1)?,
+            older_ms: row.get(2)?,
+            cursor: row.get::<_, Option<String>>(3)?.map(Cursor),
+            opened_ms: row.get(4)?,
+            stalled: row.get(5)?,
+            stalls: row.get(6)?,
+            stalled_run: row.get(7)?,
+            ask_at_least: row.get(8)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
+    let mut statement = db.prepare_cached("SELECT account FROM conversation WHERE id = ?1")?;
+    Ok(statement.query_row([conversation], |row| row.get(0))?)
+}

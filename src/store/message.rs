@@ -1,0 +1,235 @@
+//! Messages as rows: reading those that a page needs, inserting, and updating without losing what was there.
+
+use rusqlite::{Connection, Row, params};
+
+use super::intern::Interned;
+use super::{StoreError, fts};
+use crate::core::Ms;
+use crate::core::message::{Message, Sender};
+use crate::core::page::Page;
+use crate::core::raw::Raw;
+use crate::core::reconcile::{Known, Stored};
+use crate::core::urn;
+
+/// The id that a message of this time gets when it is free: ids grow with time, one step is 1024 ms.
+///
+/// Steps of about a second keep ids dense, which makes the full-text index small, and are enough to list search
+/// results newest first by id alone.
+#[must_use]
+pub fn rowid_of(sent_at_ms: Ms) -> i64 {
+    sent_at_ms >> 10
+}
+
+/// Where a message belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) account: i64,
+    pub(super) conversation: i64,
+}
+
+/// The ids of what a message's row points to.
+struct Pointers {
+    sender: i64,
+    kind: i64,
+    template: i64,
+}
+
+const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name, p.profile_url, k.name, m.text,
+    t.json, m.extra, u.prefix, m.urn_key, u.suffix, m.gone_since_ms
+  FROM message m JOIN person p ON p.id = m.sender JOIN kind k ON k.id = m.kind JOIN template t ON t.id = m.template
+  LEFT JOIN urn_shape u ON u.id = m.urn_shape";
+
+/// The stored messages that matter for a page: see [`crate::core::timeline::window`].
+pub(super) fn known(
+    db: &Connection,
+    conversation: i64,
+    page: &Page,
+    (lo, hi, below): (Ms, Ms, u32),
+) -> Result<Known, StoreError> {
+    let mut known = Known::default();
+    let mut near = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC"
+    ))?;
+    for row in near.query_map(params![conversation, lo, hi], read)? {
+        known.near.push(row?);
+    }
+    let mut by_urn =
+        db.prepare_cached(&format!("SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.urn_probe = ?2"))?;
+    for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
+        if known.near.iter().any(|s| s.message.urn.as_deref() == Some(urn)) {
+            continue;
+        }
+        for row in by_urn.query_map(params![conversation, probe(urn)], read)? {
+            let stored = row?;
+            if stored.message.urn.as_deref() == Some(urn) {
+                known.near.push(stored);
+            }
+        }
+    }
+    if below > 0 {
+        let mut next = db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.sent_at_ms < ?2 ORDER BY m.sent_at_ms DESC, m.id DESC LIMIT ?3"
+        ))?;
+        for row in next.query_map(params![conversation, lo, below], read)? {
+            known.below.push(row?);
+        }
+    }
+    Ok(known)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let urn = match (
+        row.get::<_, Option<String>>(11)?,
+        row.get::<_, Option<String>>(12)?,
+        row.get::<_, Option<String>>(13)?,
+    ) {
+        (Some(prefix), Some(key), Some(suffix)) => Some(prefix + &key + &suffix),
+        _ => None,
+    };
+    Ok(Stored {
+        id: row.get(0)?,
+        gone: row.get::<_, Option<Ms>>(14)?.is_some(),
+        message: Message {
+            urn,
+            at_ms: row.get(1)?,
+            derived_time: row.get::<_, Option<i64>>(2)?.is_some(),
+            sender: Sender {
+                name: row.get(3)?,
+                first_name: row.get(4)?,
+                last_name: row.get(5)?,
+                profile_url: row.get(6)?,
+            },
+            kind: row.get(7)?,
+            text: row.get(8)?,
+            raw: Raw { template: row.get(9)?, extra: row.get(10)? },
+        },
+    })
+}
+
+/// Inserts a message and returns its sender.
+pub(super) fn insert(
+    db: &Connection,
+    ids: &mut Interned,
+    place: Place,
+    message: &Message,
+) -> Result<i64, StoreError> {
+    let to = pointers(db, ids, place, message)?;
+    let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
+    let mut statement = db.prepare_cached(
+        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    let derived = message.derived_time.then_some(1);
+    let mut id = rowid_of(message.at_ms);
+    let mut step = 1;
+    loop {
+        let done = statement.execute(params![
+            id,
+            place.conversation,
+            message.at_ms,
+            to.sender,
+            to.kind,
+            to.template,
+            shape,
+            probe,
+            key,
+            derived,
+            message.text,
+            message.raw.extra
+        ]);
+        match done {
+            Ok(_) => break,
+            // The place in time is taken. Steps that double find a free one quickly even in a crowd.
+            Err(rusqlite::Error::SqliteFailure(e, _))
+                if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY =>
+            {
+                id = id.saturating_add(step);
+                step = step.saturating_mul(2).min(1 << 20);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    fts::unindexed(db, id)?;
+    Ok(to.sender)
+}
+
+/// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
+pub(super) fn update(
+    db: &Connection,
+    ids: &mut Interned,
+    place: Place,
+    stored: &Stored,
+    message: &Message,
+    edited: bool,
+    now: Ms,
+) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
+         SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
+    )?
+    .execute(params![stored.id, now, edited])?;
+    if stored.message.text != message.text {
+        fts::forget(db, stored.id, &stored.message.text)?;
+        fts::unindexed(db, stored.id)?;
+    }
+    let to = pointers(db, ids, place, message)?;
+    // A time and an id that were served once are kept when a later answer leaves them out.
+    let (at_ms, derived) = if message.derived_time {
+        (stored.message.at_ms, stored.message.derived_time)
+    } else {
+        (message.at_ms, false)
+    };
+    let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref().or(stored.message.urn.as_deref()))?;
+    db.prepare_cached(
+        "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
+           urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL WHERE id = ?1",
+    )?
+    .execute(params![
+        stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text, message.raw.extra, shape,
+        probe, key, i64::from(edited)
+    ])?;
+    Ok(())
+}
+
+/// Marks a message as gone since now, or as back.
+pub(super) fn set_gone(db: &Connection, id: i64, since: Option<Ms>) -> Result<(), StoreError> {
+    db.prepare_cached("UPDATE message SET gone_since_ms = ?2 WHERE id = ?1")?.execute(params![id, since])?;
+    Ok(())
+}
+
+fn pointers(
+    db: &Connection,
+    ids: &mut Interned,
+    place: Place,
+    message: &Message,
+) -> Result<Pointers, StoreError> {
+    Ok(Pointers {
+        sender: ids.person(db, place.account, &message.sender)?,
+        kind: ids.kind(db, &message.kind)?,
+        template: ids.template(db, &message.raw.template)?,
+    })
+}
+
+type UrnColumns<'a> = (Option<i64>, Option<i64>, Option<&'a str>);
+
+fn urn_columns<'a>(
+    db: &Connection,
+    ids: &mut Interned,
+    urn: Option<&'a str>,
+) -> Result<UrnColumns<'a>, StoreError> {
+    let Some(urn) = urn else { return Ok((None, None, None)) };
+    let parts = urn::split(urn);
+    Ok((Some(ids.shape(db, parts.prefix, parts.suffix)?), Some(probe(urn)), Some(parts.key)))
+}
+
+/// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
+/// the index, or a hash of it. Different URNs may share one; the URN itself decides.
+fn probe(urn: &str) -> i64 {
+    urn::created_ms(urn).unwrap_or_else(|| {
+        // FNV-1a, written out because it is stored: its values must never change.
+        let hash = urn
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        i64::try_from(hash >> 1).unwrap_or(i64::MAX)
+    })
+}

@@ -1,0 +1,105 @@
+//! The archive: one SQLite file, one writer. The only place with SQL.
+//!
+//! [`Store`] owns the write connection and an exclusive lock beside the file; [`Reader`] cannot write. What must
+//! happen together happens in one IMMEDIATE transaction: a page's rows, versions, gap change, resolved
+//! conversation and settled cost.
+
+mod error;
+mod fts;
+mod intern;
+mod ledger;
+mod load;
+mod message;
+mod open;
+mod page;
+mod people;
+mod read;
+mod resolve;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+pub use error::StoreError;
+pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
+pub use load::{Configured, Target};
+pub use message::rowid_of;
+pub use page::{Commit, Committed};
+pub use read::{ArchiveSummary, ConversationRow, GapRow, Reader, RunRow};
+
+use intern::Interned;
+
+/// The version of the schema that this program writes.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// The schema that a new archive is created from.
+pub const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// The archive, open for writing: only one process can hold it.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    interned: Interned,
+    unindexed: u32,
+    /// Held for as long as the store is: a second process is refused.
+    _lock: Option<std::fs::File>,
+}
+
+impl Store {
+    /// Opens the archive for writing, creating it where there is none.
+    ///
+    /// # Errors
+    /// When another process holds it, when the file cannot be created or read, is no archive, or is of a newer
+    /// version of this program.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = open::lock(path)?;
+        let db = open::open_or_create(path)?;
+        let mut store = Self { db, interned: Interned::default(), unindexed: 0, _lock: Some(lock) };
+        // What a crash left unindexed.
+        store.index_texts()?;
+        Ok(store)
+    }
+
+    /// An archive in memory, for simulations.
+    ///
+    /// # Errors
+    /// When SQLite cannot create it.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let db = Connection::open_in_memory()?;
+        open::configure(&db)?;
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db, interned: Interned::default(), unindexed: 0, _lock: None })
+    }
+
+    /// A read-only look at what the store holds, over the same connection.
+    #[must_use]
+    pub fn summary(&self) -> read::Queries<'_> {
+        read::Queries::new(&self.db)
+    }
+
+    /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.index_texts()?;
+        self.db.close().map_err(|(_, e)| StoreError::from(e))
+    }
+
+    /// Runs `work` in one IMMEDIATE transaction. When it fails nothing of it stays, in the file or in memory.
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Interned) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let done = work(&tx, &mut self.interned).and_then(|value| Ok((value, tx.commit()?)));
+        match done {
+            Ok((value, ())) => Ok(value),
+            Err(error) => {
+                // Ids that were interned in the transaction went away with it.
+                self.interned = Interned::default();
+                Err(error)
+            }
+        }
+    }
+}

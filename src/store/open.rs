@@ -1,0 +1,133 @@
+//! Creating, recognising and locking the archive file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{SCHEMA, SCHEMA_VERSION, StoreError};
+
+/// "ARCH", as in `schema.sql`.
+const APPLICATION_ID: i64 = 0x4152_4348;
+
+/// How long a statement waits for a reader's or a backup's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Takes the exclusive lock beside the archive, which lives as long as the returned file.
+pub(super) fn lock(archive: &Path) -> Result<File, StoreError> {
+    let path = beside(archive, ".lock");
+    let file = private_file().open(&path).map_err(|source| StoreError::Create { path, source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy(archive.to_owned())),
+        Err(TryLockError::Error(source)) => {
+            Err(StoreError::Create { path: beside(archive, ".lock"), source })
+        }
+    }
+}
+
+/// Opens the archive for reading and writing, creating it where there is none (or an empty file).
+pub(super) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite gives `-wal` and `-shm` the mode of the main file, so creating that one privately is enough.
+    private_file().open(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    // Looked at before anything is changed: a file that is not ours stays as it was.
+    let found = recognise(&db, path)?;
+    configure(&db)?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    if found == Found::Empty {
+        let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        if recognise(&tx, path)? == Found::Empty {
+            tx.execute_batch(SCHEMA)?;
+        }
+        tx.commit()?;
+    }
+    Ok(db)
+}
+
+/// Opens the archive so that nothing can be written through the connection.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing(path.to_owned()));
+    }
+    // WAL needs its shared-memory file even to read, so the file is opened writable and then closed to writes; a
+    // reader without the right to write falls back to what it may do.
+    let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let readable = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, writable)
+        .or_else(|_| Connection::open_with_flags(path, readable))?;
+    db.pragma_update(None, "query_only", true)?;
+    match recognise(&db, path)? {
+        Found::Archive => {}
+        Found::Empty => {
+            return Err(StoreError::NotAnArchive {
+                path: path.to_owned(),
+                found: "an empty file".to_owned(),
+            });
+        }
+    }
+    configure(&db)?;
+    Ok(db)
+}
+
+/// Settings of every connection.
+pub(super) fn configure(db: &Connection) -> Result<(), StoreError> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    db.set_prepared_statement_cache_capacity(64);
+    // A reservation must survive a power cut before its request leaves, so every commit reaches the disk.
+    db.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA cache_size = -24576;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Empty,
+    Archive,
+}
+
+fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
+    let not_ours = |found: &str| StoreError::NotAnArchive { path: path.to_owned(), found: found.to_owned() };
+    let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let application = number("application_id").map_err(|e| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => not_ours("the file is not an SQLite database"),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => not_ours("the SQLite file is damaged"),
+        _ => StoreError::Sqlite(e),
+    })?;
+    let version = number("user_version")?;
+    let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (application, objects) {
+        (0, 0) => Ok(Found::Empty),
+        (APPLICATION_ID, _) if version > SCHEMA_VERSION => {
+            Err(StoreError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION })
+        }
+        (APPLICATION_ID, _) => Ok(Found::Archive),
+        _ => Err(not_ours("an SQLite database of another program")),
+    }
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+}
+
+fn beside(archive: &Path, ending: &str) -> PathBuf {
+    let mut name = archive.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}

@@ -1,0 +1,276 @@
+//! The one transaction of a page: rows, versions, gaps, resolved conversation and settled cost, or nothing at all.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::intern::Interned;
+use super::ledger::{Settlement, settle};
+use super::message::{self, Place};
+use super::{Store, StoreError, load, resolve};
+use crate::core::Ms;
+use crate::core::budget::Receipt;
+use crate::core::check;
+use crate::core::page::Page;
+use crate::core::reconcile::{Change, Known};
+use crate::core::stall::Stall;
+use crate::core::timeline::{self, Asked, Delta, Gap, Timeline};
+
+/// A page that came and the request that bought it.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The conversation that was asked for.
+    pub conversation: i64,
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// What came.
+    pub page: &'a Page,
+    /// What it cost.
+    pub receipt: &'a Receipt,
+    /// The HTTP status it came with.
+    pub http_status: Option<u16>,
+    /// When it came.
+    pub now: Ms,
+}
+
+/// What a page brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The conversation it belongs to: another one than was asked for when the answer showed the two to be one.
+    pub conversation: i64,
+    /// The conversation's course from now on.
+    pub timeline: Timeline,
+    /// Messages that were new.
+    pub new_messages: u32,
+    /// Messages whose text or type had changed.
+    pub edited: u32,
+    /// Messages that the API no longer returns.
+    pub gone: u32,
+    /// Why the walk stops here, if it does.
+    pub stall: Option<Stall>,
+}
+
+impl Store {
+    /// Stores a page and everything that follows from it, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the gap is no longer as it was when it was asked for; otherwise when the archive
+    /// cannot be written. Nothing is stored then, and the reservation stands.
+    pub fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        let done = self.transact(|tx, ids| write(tx, ids, commit))?;
+        self.texts_waiting(done.new_messages.saturating_add(done.edited))?;
+        Ok(done)
+    }
+
+    /// Settles a request that brought no page. When that says something about a gap, or about the head of a
+    /// conversation, the gap is marked as stalled for that reason in the same transaction.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn commit_failure(
+        &mut self,
+        conversation: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        self.transact(|tx, _| {
+            settle(tx, settlement)?;
+            tx.prepare_cached("UPDATE conversation SET last_error = ?2 WHERE id = ?1")?
+                .execute(params![conversation, settlement.error])?;
+            let mut timeline = load::timeline(tx, conversation)?;
+            if stalls {
+                let why = Stall::Failed(settlement.error.unwrap_or("the request failed").to_owned());
+                let before = timeline.gaps.clone();
+                let fresh = Gap { opened_ms: now, ..asked.gap.clone() };
+                if let Some(gap) = timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id && g.id != 0) {
+                    *gap = gap.clone().stalled(&why, asked.run);
+                } else if asked.gap.id == 0 && timeline.top_gap().is_none() {
+                    timeline.gaps.insert(0, fresh.stalled(&why, asked.run));
+                }
+                write_gaps(tx, conversation, &before, &timeline.gaps)?;
+                timeline.gaps = load::gaps(tx, conversation)?;
+            }
+            Ok(timeline)
+        })
+    }
+}
+
+fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+    let conversation = resolve::conversation(tx, commit.conversation, commit.page)?;
+    let before = load::timeline(tx, conversation)?;
+    let asked = still_asked(&before, commit, conversation)?;
+    let known = message::known(tx, conversation, commit.page, timeline::window(&asked, commit.page))?;
+    let delta = timeline::apply(&before, &asked, commit.page, &known, commit.now);
+    let place = Place { account: load::account_of(tx, conversation)?, conversation };
+    let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
+    write_gaps(tx, conversation, &before.gaps, &delta.gaps)?;
+    write_conversation(tx, conversation, commit, &asked, &delta, &counts)?;
+    for oddity in &commit.page.oddities {
+        tx.prepare_cached(
+            "INSERT INTO quarantine (conversation, request, reason, json) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![conversation, commit.receipt.request_id(), oddity.reason, oddity.json])?;
+    }
+    let stall = delta.stall.as_ref().map(ToString::to_string);
+    settle(
+        tx,
+        &Settlement {
+            receipt: commit.receipt,
+            conversation: Some(conversation),
+            returned: Some(commit.page.returned),
+            new_messages: counts.new,
+            changed_messages: counts.edited,
+            http_status: commit.http_status,
+            error: stall.as_deref(),
+        },
+    )?;
+    let timeline = load::timeline(tx, conversation)?;
+    debug_assert_eq!(check::broken(&timeline), Vec::<String>::new(), "conversation {conversation}");
+    Ok(Committed {
+        conversation,
+        timeline,
+        new_messages: counts.new,
+        edited: counts.edited,
+        gone: counts.gone,
+        stall: delta.stall,
+    })
+}
+
+/// The request as it applies to the conversation as it is now. A look at the newest page applies to whatever is known
+/// of the head; a page of a gap needs that gap to be as it was.
+fn still_asked(now: &Timeline, commit: &Commit<'_>, conversation: i64) -> Result<Asked, StoreError> {
+    let asked = commit.asked.clone();
+    if now.gaps.contains(&asked.gap) {
+        return Ok(asked);
+    }
+    if asked.cursor.is_none() {
+        let gap = now.top_gap().cloned().unwrap_or_else(|| Gap::head(now.newest_ms, commit.now));
+        return Ok(Asked { gap, ..asked });
+    }
+    Err(StoreError::Changed { conversation })
+}
+
+#[derive(Default)]
+struct Counts {
+    new: u32,
+    edited: u32,
+    gone: u32,
+    lowest: Option<Ms>,
+    highest: Option<Ms>,
+}
+
+fn write_messages(
+    tx: &Connection,
+    ids: &mut Interned,
+    place: Place,
+    commit: &Commit<'_>,
+    known: &Known,
+    delta: &Delta,
+) -> Result<Counts, StoreError> {
+    let mut counts = Counts::default();
+    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
+    for change in &delta.changes {
+        match change {
+            Change::Insert(index) => {
+                let Some(message) = commit.page.messages.get(*index) else { continue };
+                let sender = message::insert(tx, ids, place, message)?;
+                *wrote.entry(sender).or_default() += 1;
+                counts.new += 1;
+                counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
+                counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
+            }
+            Change::Update { stored, index, edited, .. } => {
+                let (Some(stored), Some(message)) =
+                    (known.near.get(*stored), commit.page.messages.get(*index))
+                else {
+                    continue;
+                };
+                message::update(tx, ids, place, stored, message, *edited, commit.now)?;
+                counts.edited += u32::from(*edited);
+                if !message.derived_time {
+                    counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
+                    counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
+                }
+            }
+            Change::Back(id) => message::set_gone(tx, *id, None)?,
+            Change::Gone(id) => {
+                message::set_gone(tx, *id, Some(commit.now))?;
+                counts.gone += 1;
+            }
+        }
+    }
+    for (person, messages) in wrote {
+        tx.prepare_cached(
+            "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
+        )?
+        .execute(params![place.conversation, person, messages])?;
+    }
+    Ok(counts)
+}
+
+/// Brings the rows of a conversation's gaps from one list to the other.
+fn write_gaps(tx: &Connection, conversation: i64, before: &[Gap], after: &[Gap]) -> Result<(), StoreError> {
+    for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
+        tx.prepare_cached("DELETE FROM gap WHERE id = ?1")?.execute([gone.id])?;
+    }
+    for gap in after.iter().filter(|a| !before.contains(a)) {
+        let id = (gap.id != 0).then_some(gap.id);
+        let cursor = gap.cursor.as_ref().map(|c| c.0.as_str());
+        tx.prepare_cached(
+            "INSERT INTO gap (id, conversation, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (id) DO UPDATE SET newer_ms = excluded.newer_ms, older_ms = excluded.older_ms, cursor = excluded.cursor,
+               stalled = excluded.stalled, stalls = excluded.stalls, stalled_run = excluded.stalled_run,
+               ask_at_least = excluded.ask_at_least",
+        )?
+        .execute(params![
+            id, conversation, gap.newer_ms, gap.older_ms, cursor, gap.opened_ms, gap.stalled, gap.stalls,
+            gap.stalled_run, gap.ask_at_least
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_conversation(
+    tx: &Connection,
+    conversation: i64,
+    commit: &Commit<'_>,
+    asked: &Asked,
+    delta: &Delta,
+    counts: &Counts,
+) -> Result<(), StoreError> {
+    let page = commit.page;
+    let head_asked = (asked.cursor.is_none() && delta.stall.is_none()).then_some(commit.now);
+    let stall = delta.stall.as_ref().map(ToString::to_string);
+    tx.prepare_cached(
+        "UPDATE conversation SET
+           messages = messages + ?2,
+           oldest_ms = CASE WHEN ?3 IS NULL THEN oldest_ms ELSE min(ifnull(oldest_ms, ?3), ?3) END,
+           newest_ms = CASE WHEN ?4 IS NULL THEN newest_ms ELSE max(ifnull(newest_ms, ?4), ?4) END,
+           beginning_seen_ms = CASE WHEN ?5 THEN ifnull(beginning_seen_ms, ?6) END,
+           head_asked_ms = ifnull(?7, head_asked_ms),
+           synced_ms = ?6,
+           unread = ifnull(?8, unread),
+           last_seen_ms = ifnull(?9, last_seen_ms),
+           served_total = ifnull(?10, served_total),
+           last_error = ?11
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        conversation,
+        counts.new,
+        counts.lowest,
+        counts.highest,
+        delta.beginning_seen,
+        commit.now,
+        head_asked,
+        page.unread,
+        page.last_seen_ms,
+        page.total,
+        stall
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! What can be read from an archive: the queries behind `status` and the run's report.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{StoreError, ledger, load, open};
+use crate::core::Ms;
+use crate::core::budget::Spent;
+use crate::core::timeline::Timeline;
+
+/// An archive that cannot be written through this.
+#[derive(Debug)]
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
+    /// Opens an archive for reading, also while another process writes to it.
+    ///
+    /// # Errors
+    /// When there is none, it is of a newer version, or it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { db: open::open_read_only(path)? })
+    }
+
+    /// What can be asked.
+    #[must_use]
+    pub fn queries(&self) -> Queries<'_> {
+        Queries::new(&self.db)
+    }
+}
+
+/// Reading queries over a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Queries<'a> {
+    db: &'a Connection,
+}
+
+/// One conversation as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationRow {
+    /// The archive's id.
+    pub id: i64,
+    /// The account's name.
+    pub account: String,
+    /// The conversation's URN, once known.
+    pub conversation_id: Option<String>,
+    /// The other side's profile.
+    pub profile_url: Option<String>,
+    /// The other side's name.
+    pub name: Option<String>,
+    /// Unread messages as last served.
+    pub unread: Option<i64>,
+    /// How many messages the API last counted.
+    pub served_total: Option<i64>,
+    /// When a page last came (ms).
+    pub synced_ms: Option<Ms>,
+    /// Why the last request failed.
+    pub last_error: Option<String>,
+    /// Its course.
+    pub timeline: Timeline,
+}
+
+/// One gap as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapRow {
+    /// The conversation.
+    pub conversation: i64,
+    /// Upper edge (ms), `None` = now.
+    pub newer_ms: Option<Ms>,
+    /// Lower edge (ms), `None` = the beginning.
+    pub older_ms: Option<Ms>,
+    /// Why it is stalled.
+    pub stalled: Option<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its number.
+    pub id: i64,
+    /// When it began (ms).
+    pub started_ms: Ms,
+    /// When it ended (ms).
+    pub finished_ms: Option<Ms>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// Requests made.
+    pub requests: i64,
+    /// Messages that were new.
+    pub new_messages: i64,
+    /// Messages that had been edited.
+    pub changed_messages: i64,
+    /// Credits that count as spent.
+    pub credits_spent: i64,
+}
+
+/// Figures of the whole archive.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArchiveSummary {
+    /// Messages stored.
+    pub messages: i64,
+    /// Conversations known.
+    pub conversations: i64,
+    /// Gaps open.
+    pub gaps: i64,
+    /// Requests whose cost is not settled: reservations of runs that were cut short.
+    pub unsettled: i64,
+    /// Items of answers that were no messages.
+    pub quarantined: i64,
+}
+
+impl<'a> Queries<'a> {
+    pub(super) fn new(db: &'a Connection) -> Self {
+        Self { db }
+    }
+
+    /// All conversations, most recently active first.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error
+             FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(ConversationRow {
+                id: row.get(0)?,
+                account: row.get(1)?,
+                conversation_id: row.get(2)?,
+                profile_url: row.get(3)?,
+                name: row.get(4)?,
+                unread: row.get(5)?,
+                served_total: row.get(6)?,
+                synced_ms: row.get(7)?,
+                last_error: row.get(8)?,
+                timeline: Timeline::default(),
+            })
+        })?;
+        let mut all: Vec<ConversationRow> = rows.collect::<Result<_, _>>()?;
+        for row in &mut all {
+            row.timeline = load::timeline(self.db, row.id)?;
+        }
+        Ok(all)
+    }
+
+    /// Figures of the whole archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn summary(&self) -> Result<ArchiveSummary, StoreError> {
+        let count = |sql: &str| self.db.query_row(sql, [], |row| row.get::<_, i64>(0));
+        Ok(ArchiveSummary {
+            messages: count("SELECT ifnull(sum(messages), 0) FROM conversation")?,
+            conversations: count("SELECT count(*) FROM conversation")?,
+            gaps: count("SELECT count(*) FROM gap")?,
+            unsettled: count("SELECT count(*) FROM request WHERE credits_spent IS NULL")?,
+            quarantined: count("SELECT count(*) FROM quarantine")?,
+        })
+    }
+
+    /// Credits that count as spent on the day and in the month of `now`; none for a run.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn spent(&self, now: Ms) -> Result<Spent, StoreError> {
+        ledger::spent(self.db, 0, now)
+    }
+
+    /// The last run, or the one that is still going on.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn last_run(&self) -> Result<Option<RunRow>, StoreError> {
+        let id: Option<i64> = self.db.query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
+        id.map_or(Ok(None), |id| self.run(id))
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn run(&self, id: i64) -> Result<Option<RunRow>, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT r.id, r.started_ms, r.finished_ms, r.outcome, count(q.id), ifnull(sum(q.new_messages), 0),
+               ifnull(sum(q.changed_messages), 0), ifnull(sum(ifnull(q.credits_spent, q.credits_reserved)), 0)
+             FROM run r LEFT JOIN request q ON q.run = r.id WHERE r.id = ?1 GROUP BY r.id",
+        )?;
+        let row = statement
+            .query_row([id], |row| {
+                Ok(RunRow {
+                    id: row.get(0)?,
+                    started_ms: row.get(1)?,
+                    finished_ms: row.get(2)?,
+                    outcome: row.get(3)?,
+                    requests: row.get(4)?,
+                    new_messages: row.get(5)?,
+                    changed_messages: row.get(6)?,
+                    credits_spent: row.get(7)?,
+                })
+            })
+            .optional()?;
+        Ok(row)
+    }
+
+    /// The gaps that stalled, each with its reason.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn stalled(&self) -> Result<Vec<GapRow>, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT conversation, newer_ms, older_ms, stalled FROM gap WHERE stalled IS NOT NULL ORDER BY newer_ms DESC",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(GapRow {
+                conversation: row.get(0)?,
+                newer_ms: row.get(1)?,
+                older_ms: row.get(2)?,
+                stalled: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
