@@ -35,10 +35,11 @@ CREATE TABLE conversation (
   given_name            TEXT,                 -- what the configuration calls it
   name                  TEXT,                 -- the other side's name, as served or derived
   messages              INTEGER NOT NULL DEFAULT 0,
+  gone                  INTEGER NOT NULL DEFAULT 0, -- messages that the API no longer returns
   oldest_ms             INTEGER,              -- of the messages stored
   newest_ms             INTEGER,
   beginning_seen_ms     INTEGER,              -- when the documented end was seen; null: not yet
-  head_asked_ms         INTEGER,              -- when the newest page was last asked for and came
+  head_tried_ms         INTEGER,              -- when the newest page was last asked for, with or without an answer
   synced_ms             INTEGER,              -- when any page last came
   unread                INTEGER,              -- as last served
   last_seen_ms          INTEGER,              -- as last served
@@ -141,7 +142,7 @@ CREATE TABLE run (
   started_ms   INTEGER NOT NULL,
   finished_ms  INTEGER,
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')),
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'interrupted'))
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted'))
 ) STRICT;
 
 -- The ledger: every request, written before it is sent.

@@ -10,5 +10,7 @@
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
+pub mod clock;
 pub mod core;
 pub mod store;
+pub mod sync;

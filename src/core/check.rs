@@ -35,6 +35,9 @@ pub fn broken(timeline: &Timeline) -> Vec<String> {
             if open_below { "a" } else { "no" },
         ));
     }
+    if !(0..=timeline.messages).contains(&timeline.gone) {
+        wrong.push(format!("{} of {} messages are said to be gone", timeline.gone, timeline.messages));
+    }
     if timeline.messages == 0 && timeline.newest_ms.is_some() {
         wrong.push("there are no messages, but there is a newest one".to_owned());
     }

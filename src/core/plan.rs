@@ -32,8 +32,10 @@ pub struct Conversation {
     pub name: String,
     /// What is known of it.
     pub timeline: Timeline,
-    /// When its head was last asked for (ms).
-    pub head_asked_ms: Option<Ms>,
+    /// When its head was last asked for (ms), with or without an answer: the turns go round.
+    pub head_tried_ms: Option<Ms>,
+    /// Whether the last request for it failed: then its gaps wait until those of the others have been asked for.
+    pub troubled: bool,
 }
 
 /// What bounds a run.
@@ -171,15 +173,13 @@ pub fn next(conversations: &[Conversation], limits: &Limits, progress: &Progress
     };
     let head = open()
         .filter(|c| c.timeline.top_gap().is_none() && !progress.heads_done.contains(&c.id))
-        .min_by_key(|c| (c.head_asked_ms, c.id));
+        .min_by_key(|c| (c.head_tried_ms, c.id));
     let (mut gap, mut too_dear) = (None::<(&Conversation, &Gap)>, false);
     for conversation in open() {
         for candidate in conversation.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
             if left.is_some_and(|left| affordable(left) < candidate.ask_at_least.max(1)) {
                 too_dear = true;
-            } else if gap.is_none_or(|(_, best)| {
-                candidate.newer_ms.unwrap_or(Ms::MAX) > best.newer_ms.unwrap_or(Ms::MAX)
-            }) {
+            } else if gap.is_none_or(|(c, best)| rank(conversation, candidate) > rank(c, best)) {
                 gap = Some((conversation, candidate));
             }
         }
@@ -237,6 +237,11 @@ pub fn horizon<'a>(timelines: impl Iterator<Item = &'a Timeline>) -> Option<Ms> 
         }
     }
     reach.or(oldest)
+}
+
+/// The greater, the sooner.
+fn rank(conversation: &Conversation, gap: &Gap) -> (bool, Ms) {
+    (!conversation.troubled, gap.newer_ms.unwrap_or(Ms::MAX))
 }
 
 fn due(gap: &Gap, run: i64) -> bool {
@@ -298,9 +303,17 @@ mod tests {
             newest_ms: Some(1_000_000),
             oldest_ms: Some(1),
             messages: 50,
+            gone: 0,
             beginning_seen: true,
         };
-        Conversation { id, account: 0, name: format!("c{id}"), timeline, head_asked_ms: Some(id) }
+        Conversation {
+            id,
+            account: 0,
+            name: format!("c{id}"),
+            timeline,
+            head_tried_ms: Some(id),
+            troubled: false,
+        }
     }
 
     fn gap(id: i64, newer: Ms, older: Ms) -> Gap {

@@ -67,6 +67,8 @@ pub enum Change {
     Back(i64),
     /// The API no longer returns this stored message.
     Gone(i64),
+    /// The API no longer returns any of the conversation's messages.
+    AllGone,
 }
 
 /// Compares a page with what is stored.

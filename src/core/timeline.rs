@@ -62,14 +62,14 @@ impl Gap {
     }
 
     /// The cursor to ask this gap's next page with. Usually one millisecond above the border, see the module's
-    /// text; the server's own, unchanged, when it is no number, and at every other attempt after a stall, should
+    /// text; the server's own, unchanged, when it is no number, and at every third attempt after a stall, should
     /// the server accept no other.
     #[must_use]
     pub fn cursor_to_send(&self) -> Option<Cursor> {
         let newer = self.newer_ms?;
         let Some(cursor) = &self.cursor else { return Some(Cursor(newer.saturating_add(1).to_string())) };
         match cursor.number() {
-            Some(number) if self.stalls.is_multiple_of(2) => {
+            Some(number) if self.stalls % 3 != 2 => {
                 // A cursor in seconds is in the server's own unit and stays in it.
                 let border = if number < SECONDS_BELOW { number } else { number.max(newer) };
                 Some(Cursor(border.saturating_add(1).to_string()))
@@ -102,6 +102,8 @@ pub struct Timeline {
     pub oldest_ms: Option<Ms>,
     /// Messages stored.
     pub messages: i64,
+    /// How many of them the API no longer returns.
+    pub gone: i64,
     /// Whether the documented end was seen: the archive reaches down to the beginning.
     pub beginning_seen: bool,
 }
@@ -111,6 +113,12 @@ impl Timeline {
     #[must_use]
     pub fn unknown(now: Ms) -> Self {
         Self { gaps: vec![Gap::everything(now)], ..Self::default() }
+    }
+
+    /// Messages that the API is expected to return.
+    #[must_use]
+    pub fn standing(&self) -> i64 {
+        self.messages.saturating_sub(self.gone)
     }
 
     /// Whether nothing is missing as far as was asked: no gap, and the documented end was seen.
@@ -178,7 +186,8 @@ pub fn window(asked: &Asked, page: &Page) -> (Ms, Ms, u32) {
 pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now: Ms) -> Delta {
     let verdict = judge(timeline, asked, page, known);
     let reach = reach(asked, page, &verdict);
-    let changes = reconcile(page, known, &reach);
+    let emptied = verdict == Verdict::End && page.messages.is_empty() && asked.gap.newer_ms.is_none();
+    let changes = if emptied { vec![Change::AllGone] } else { reconcile(page, known, &reach) };
     let mut gaps = with_asked(timeline, asked);
     let mut beginning_seen = timeline.beginning_seen;
     let mut stall = None;
@@ -193,10 +202,11 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
             // Of the gaps below, each gets its own answer; the end closes the one that was asked for.
             beginning_seen |= asked.gap.older_ms.is_none();
             gaps.retain(|g| !same(g, &asked.gap));
-            gaps = subtract(
-                gaps,
-                &Covered { lo: page.span().map_or(Ms::MAX, |(lo, _)| lo), hi: Ms::MAX, cursor: None },
-            );
+            if let Some((lo, hi)) = page.span() {
+                gaps = subtract(gaps, &Covered { lo, hi: upper(asked, hi), cursor: None });
+                gaps.extend(border_in_doubt(asked, page, now));
+                sort(&mut gaps);
+            }
             if beginning_seen {
                 gaps.retain(|g| g.older_ms.is_some());
             }
@@ -208,6 +218,8 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
             };
             let reopened = reopened(timeline, asked, page, lo, now);
             gaps = subtract(gaps, &Covered { lo, hi, cursor: cursor.clone() });
+            gaps.extend(border_in_doubt(asked, page, now));
+            sort(&mut gaps);
             if ends_all(timeline, page, known, lo) {
                 gaps.retain(|g| g.older_ms.is_some());
                 beginning_seen = true;
@@ -225,6 +237,13 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
             }
         }
     }
+    if stall.is_none() && gaps.contains(&asked.gap) {
+        // Whatever the reason: a request that changed nothing must not be made again at once.
+        mark(&mut gaps, asked, |g| g.stalled(&Stall::RepeatedPage, asked.run));
+        stall = Some(Stall::RepeatedPage);
+    }
+    // A conversation that was empty to its beginning has begun anew when it is found to hold more than a page.
+    beginning_seen &= gaps.iter().all(|g| g.older_ms.is_some());
     Delta { changes, gaps, beginning_seen, stall }
 }
 
@@ -244,9 +263,6 @@ enum Verdict {
 fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
     if page.messages.is_empty() {
         return match page.below {
-            Below::End if asked.gap.newer_ms.is_none() && timeline.messages > 0 => {
-                Verdict::Stalled(Stall::EmptyButStored)
-            }
             Below::End => believe_end(timeline, asked, page, known),
             Below::More(_) | Below::MoreWithoutCursor => Verdict::Stalled(Stall::EmptyButMore),
         };
@@ -280,7 +296,9 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
 /// The end is believed at once where nothing speaks against it, and otherwise when it is said a second time.
 fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
     let lo = page.span().map(|(lo, _)| lo);
-    let doubt = if asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo)) {
+    let doubt = if page.messages.is_empty() && asked.gap.newer_ms.is_none() {
+        (timeline.standing() > 0).then_some(Stall::EmptyButStored)
+    } else if asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo)) {
         Some(Stall::EndAboveKnown)
     } else {
         missing_from_count(timeline, page, known)
@@ -298,7 +316,7 @@ fn missing_from_count(timeline: &Timeline, page: &Page, known: &Known) -> Option
     let total = page.total?;
     let fresh =
         reconcile(page, known, &Reach::NOWHERE).iter().filter(|c| matches!(c, Change::Insert(_))).count();
-    let stored = timeline.messages.saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
+    let stored = timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
     (total > stored).then_some(Stall::EndBeforeCount(total))
 }
 
@@ -339,7 +357,7 @@ fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
     let bounds = match verdict {
         Verdict::Stalled(_) | Verdict::Larger(_) => None,
         Verdict::Progress { lo, hi, .. } => Some((*lo, *hi)),
-        Verdict::End => page.span().map(|(lo, hi)| (lo, upper(asked, hi))),
+        Verdict::End => Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| (lo, upper(asked, hi)))),
     };
     let Some((above, below)) = bounds else { return Reach::NOWHERE };
     // A page that had room for more and ends: what is stored just below it is gone as well, but only if it would
@@ -361,6 +379,11 @@ fn same(a: &Gap, b: &Gap) -> bool {
     if a.id != 0 || b.id != 0 { a.id == b.id } else { a.newer_ms == b.newer_ms && a.older_ms == b.older_ms }
 }
 
+/// Newest first.
+fn sort(gaps: &mut [Gap]) {
+    gaps.sort_by_key(|g| std::cmp::Reverse((g.newer_ms.unwrap_or(Ms::MAX), g.older_ms.unwrap_or(Ms::MIN))));
+}
+
 fn mark(gaps: &mut [Gap], asked: &Asked, change: impl FnOnce(Gap) -> Gap) {
     if let Some(gap) = gaps.iter_mut().find(|g| same(g, &asked.gap)) {
         *gap = change(std::mem::take(gap));
@@ -380,7 +403,8 @@ fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
     for gap in gaps {
         let top = gap.newer_ms.unwrap_or(Ms::MAX);
         let bottom = gap.older_ms.unwrap_or(Ms::MIN);
-        if top <= covered.lo || bottom >= covered.hi {
+        // A gap that ends at `hi` and begins above it has its own border there.
+        if top <= covered.lo || bottom > covered.hi || (bottom == covered.hi && top > covered.hi) {
             left.push(gap);
             continue;
         }
@@ -400,6 +424,17 @@ fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
     left
 }
 
+/// A cursor that was sent as the server gave it may have left out what shares the border's millisecond, unless the page
+/// shows the border again. That millisecond then stays a gap of its own.
+fn border_in_doubt(asked: &Asked, page: &Page, now: Ms) -> Option<Gap> {
+    let newer = asked.gap.newer_ms?;
+    let above =
+        asked.cursor.as_ref().and_then(Cursor::number).is_some_and(|sent| sent > newer || in_seconds(asked));
+    let shown = page.messages.iter().any(|m| m.at_ms == newer);
+    let doubt = !above && !shown && asked.cursor.as_ref().is_some_and(|c| c.number().is_some());
+    doubt.then(|| Gap { newer_ms: Some(newer), older_ms: Some(newer), opened_ms: now, ..Gap::default() })
+}
+
 /// A gap below what was taken for the beginning, when a page shows that there is more.
 fn reopened(timeline: &Timeline, asked: &Asked, page: &Page, lo: Ms, now: Ms) -> Option<Gap> {
     let older_than_all = timeline.oldest_ms.is_some_and(|oldest| lo < oldest);
@@ -417,7 +452,7 @@ fn guard_strays(gaps: &mut Vec<Gap>, timeline: &Timeline, page: &Page, changes: 
     let newest = timeline.newest_ms.unwrap_or(Ms::MIN);
     let stray = changes.iter().any(|c| match c {
         Change::Insert(i) => page.messages.get(*i).is_some_and(|m| m.at_ms > newest),
-        Change::Update { .. } | Change::Back(_) | Change::Gone(_) => false,
+        Change::Update { .. } | Change::Back(_) | Change::Gone(_) | Change::AllGone => false,
     });
     if stray && gaps.first().is_none_or(|g| g.newer_ms.is_some()) {
         gaps.insert(0, Gap::head(timeline.newest_ms, now));

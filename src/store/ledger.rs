@@ -39,6 +39,8 @@ pub enum Outcome {
     Partial,
     /// Nothing could be asked.
     Failed,
+    /// The vendor says that the balance is used up.
+    NoCredits,
     /// It was told to stop, or crashed.
     Interrupted,
 }
@@ -52,6 +54,7 @@ impl Outcome {
             Self::Budget => "budget",
             Self::Partial => "partial",
             Self::Failed => "failed",
+            Self::NoCredits => "no_credits",
             Self::Interrupted => "interrupted",
         }
     }

@@ -75,15 +75,6 @@ impl Store {
     pub fn timeline(&self, conversation: i64) -> Result<Timeline, StoreError> {
         timeline(&self.db, conversation)
     }
-
-    /// The id to ask a conversation with, once known.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn conversation_urn(&self, conversation: i64) -> Result<Option<String>, StoreError> {
-        let mut statement = self.db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
-        Ok(statement.query_row([conversation], |row| row.get(0)).optional()?.flatten())
-    }
 }
 
 fn account_row(tx: &Connection, account: &Configured) -> Result<i64, StoreError> {
@@ -153,11 +144,14 @@ fn target(
     given: Option<&str>,
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT urn, profile_url, coalesce(given_name, name, profile_url, urn, thread), head_asked_ms FROM conversation WHERE id = ?1",
+        "SELECT urn, profile_url, coalesce(given_name, name, profile_url, urn, thread), head_tried_ms,
+           last_error IS NOT NULL FROM conversation WHERE id = ?1",
     )?;
-    let (urn, profile_url, name, head_asked_ms) = statement
-        .query_row([id], |r| Ok((r.get::<_, Option<String>>(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
-    let plan = Conversation { id, account: index, name, timeline: timeline(tx, id)?, head_asked_ms };
+    let (urn, profile_url, name, head_tried_ms, troubled) = statement.query_row([id], |r| {
+        Ok((r.get::<_, Option<String>>(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+    })?;
+    let plan =
+        Conversation { id, account: index, name, timeline: timeline(tx, id)?, head_tried_ms, troubled };
     Ok(Target { account_id, conversation_id: urn.or_else(|| given.map(str::to_owned)), profile_url, plan })
 }
 
@@ -165,7 +159,7 @@ fn target(
 pub(super) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, StoreError> {
     let gaps = gaps(db, conversation)?;
     let mut statement = db.prepare_cached(
-        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL FROM conversation WHERE id = ?1",
+        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
     )?;
     let timeline = statement.query_row([conversation], |row| {
         Ok(Timeline {
@@ -174,6 +168,7 @@ pub(super) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, S
             oldest_ms: row.get(1)?,
             messages: row.get(2)?,
             beginning_seen: row.get(3)?,
+            gone: row.get(4)?,
         })
     })?;
     Ok(timeline)
@@ -199,6 +194,12 @@ pub(super) fn gaps(db: &Connection, conversation: i64) -> Result<Vec<Gap>, Store
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The id to ask a conversation with, once known.
+pub(super) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
+    Ok(statement.query_row([conversation], |row| row.get(0))?)
 }
 
 pub(super) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {

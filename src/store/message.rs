@@ -197,6 +197,16 @@ pub(super) fn set_gone(db: &Connection, id: i64, since: Option<Ms>) -> Result<()
     Ok(())
 }
 
+/// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
+pub(super) fn set_all_gone(db: &Connection, conversation: i64, since: Ms) -> Result<u32, StoreError> {
+    let marked = db
+        .prepare_cached(
+            "UPDATE message SET gone_since_ms = ?2 WHERE conversation = ?1 AND gone_since_ms IS NULL",
+        )?
+        .execute(params![conversation, since])?;
+    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
+}
+
 fn pointers(
     db: &Connection,
     ids: &mut Interned,

@@ -77,6 +77,24 @@ impl Store {
         read::Queries::new(&self.db)
     }
 
+    /// Every message of a conversation as identity, time (ms), text and whether it is gone, oldest first.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn rows_for_comparison(
+        &self,
+        conversation: i64,
+    ) -> Result<Vec<(String, i64, String, bool)>, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT ifnull(u.prefix || m.urn_key || u.suffix, ''), m.sent_at_ms, m.text, m.gone_since_ms IS NOT NULL
+             FROM message m LEFT JOIN urn_shape u ON u.id = m.urn_shape WHERE m.conversation = ?1
+             ORDER BY m.sent_at_ms, m.id",
+        )?;
+        let rows =
+            statement.query_map([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub struct Commit<'a> {
 pub struct Committed {
     /// The conversation it belongs to: another one than was asked for when the answer showed the two to be one.
     pub conversation: i64,
+    /// The id to ask it with from now on, once known.
+    pub conversation_id: Option<String>,
     /// The conversation's course from now on.
     pub timeline: Timeline,
     /// Messages that were new.
@@ -77,8 +79,11 @@ impl Store {
     ) -> Result<Timeline, StoreError> {
         self.transact(|tx, _| {
             settle(tx, settlement)?;
-            tx.prepare_cached("UPDATE conversation SET last_error = ?2 WHERE id = ?1")?
-                .execute(params![conversation, settlement.error])?;
+            let tried = asked.cursor.is_none().then_some(now);
+            tx.prepare_cached(
+                "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms) WHERE id = ?1",
+            )?
+            .execute(params![conversation, settlement.error, tried])?;
             let mut timeline = load::timeline(tx, conversation)?;
             if stalls {
                 let why = Stall::Failed(settlement.error.unwrap_or("the request failed").to_owned());
@@ -130,6 +135,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     debug_assert_eq!(check::broken(&timeline), Vec::<String>::new(), "conversation {conversation}");
     Ok(Committed {
         conversation,
+        conversation_id: load::urn(tx, conversation)?,
         timeline,
         new_messages: counts.new,
         edited: counts.edited,
@@ -157,6 +163,7 @@ struct Counts {
     new: u32,
     edited: u32,
     gone: u32,
+    back: u32,
     lowest: Option<Ms>,
     highest: Option<Ms>,
 }
@@ -181,7 +188,7 @@ fn write_messages(
                 counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
                 counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
             }
-            Change::Update { stored, index, edited, .. } => {
+            Change::Update { stored, index, edited, was_gone, .. } => {
                 let (Some(stored), Some(message)) =
                     (known.near.get(*stored), commit.page.messages.get(*index))
                 else {
@@ -189,12 +196,17 @@ fn write_messages(
                 };
                 message::update(tx, ids, place, stored, message, *edited, commit.now)?;
                 counts.edited += u32::from(*edited);
+                counts.back += u32::from(*was_gone);
                 if !message.derived_time {
                     counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
                     counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
                 }
             }
-            Change::Back(id) => message::set_gone(tx, *id, None)?,
+            Change::Back(id) => {
+                message::set_gone(tx, *id, None)?;
+                counts.back += 1;
+            }
+            Change::AllGone => counts.gone += message::set_all_gone(tx, place.conversation, commit.now)?,
             Change::Gone(id) => {
                 message::set_gone(tx, *id, Some(commit.now))?;
                 counts.gone += 1;
@@ -243,15 +255,16 @@ fn write_conversation(
     counts: &Counts,
 ) -> Result<(), StoreError> {
     let page = commit.page;
-    let head_asked = (asked.cursor.is_none() && delta.stall.is_none()).then_some(commit.now);
+    let head_tried = asked.cursor.is_none().then_some(commit.now);
     let stall = delta.stall.as_ref().map(ToString::to_string);
     tx.prepare_cached(
         "UPDATE conversation SET
            messages = messages + ?2,
+           gone = gone + ?12 - ?13,
            oldest_ms = CASE WHEN ?3 IS NULL THEN oldest_ms ELSE min(ifnull(oldest_ms, ?3), ?3) END,
            newest_ms = CASE WHEN ?4 IS NULL THEN newest_ms ELSE max(ifnull(newest_ms, ?4), ?4) END,
            beginning_seen_ms = CASE WHEN ?5 THEN ifnull(beginning_seen_ms, ?6) END,
-           head_asked_ms = ifnull(?7, head_asked_ms),
+           head_tried_ms = ifnull(?7, head_tried_ms),
            synced_ms = ?6,
            unread = ifnull(?8, unread),
            last_seen_ms = ifnull(?9, last_seen_ms),
@@ -266,11 +279,13 @@ fn write_conversation(
         counts.highest,
         delta.beginning_seen,
         commit.now,
-        head_asked,
+        head_tried,
         page.unread,
         page.last_seen_ms,
         page.total,
-        stall
+        stall,
+        counts.gone,
+        counts.back
     ])?;
     Ok(())
 }

@@ -1,0 +1,117 @@
+//! The archive as the engine sees it, so that a simulation can put one in memory in its place.
+
+use crate::core::Ms;
+use crate::core::budget::{Caps, Reservation, Spent};
+use crate::core::timeline::{Asked, Timeline};
+use crate::store::{
+    Commit, Committed, Configured, Outcome, Request, Settlement, Store, StoreError, Target, Trigger,
+};
+
+/// What the engine needs of an archive. Each call is atomic: after a crash it has happened or it has not.
+pub trait Archive {
+    /// Makes sure that everything configured has its place; see [`Store::configure`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError>;
+
+    /// Begins a run; see [`Store::begin_run`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError>;
+
+    /// Ends a run; see [`Store::finish_run`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError>;
+
+    /// Sets credits aside; see [`Store::reserve`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn reserve(
+        &mut self,
+        caps: &Caps,
+        request: &Request<'_>,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError>;
+
+    /// Credits spent so far; see [`Store::spent`].
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError>;
+
+    /// Whether the last request of all was a look at a head; see [`Store::head_came_last`].
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    fn head_came_last(&self) -> Result<bool, StoreError>;
+
+    /// Stores a page; see [`Store::commit_page`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError>;
+
+    /// Settles a request that brought no page; see [`Store::commit_failure`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn commit_failure(
+        &mut self,
+        conversation: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError>;
+}
+
+impl Archive for Store {
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+        Self::configure(self, accounts, now)
+    }
+
+    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+        Self::begin_run(self, trigger, now)
+    }
+
+    fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+        Self::finish_run(self, run, outcome, now)
+    }
+
+    fn reserve(
+        &mut self,
+        caps: &Caps,
+        request: &Request<'_>,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError> {
+        Self::reserve(self, caps, request, now)
+    }
+
+    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        Self::spent(self, run, now)
+    }
+
+    fn head_came_last(&self) -> Result<bool, StoreError> {
+        Self::head_came_last(self)
+    }
+
+    fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        Self::commit_page(self, commit)
+    }
+
+    fn commit_failure(
+        &mut self,
+        conversation: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        Self::commit_failure(self, conversation, asked, settlement, stalls, now)
+    }
+}

@@ -1,0 +1,86 @@
+//! What a run did, as people and scripts read it.
+
+use serde::Serialize;
+
+use crate::api::ApiError;
+
+/// The report of a run: `sync --once --json` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// `complete`, `budget`, `partial`, `failed` or `interrupted`.
+    pub outcome: &'static str,
+    /// Requests made.
+    pub requests: u32,
+    /// Messages that were new.
+    pub new_messages: u32,
+    /// Messages whose text or type had changed.
+    pub changed_messages: u32,
+    /// Messages that the API no longer returns.
+    pub gone_messages: u32,
+    /// Credits spent; what was reserved for answers that got lost counts.
+    pub credits_spent: u32,
+    /// Credits left; null is without limit.
+    pub credits_left: CreditsLeft,
+    /// Gaps open in the conversations of this run.
+    pub gaps_left: usize,
+    /// Since when nothing is missing in any of them (ISO 8601 UTC); null: something recent is.
+    pub horizon: Option<String>,
+    /// Each of them.
+    pub conversations: Vec<ConversationReport>,
+    /// The worst that went wrong: decides on the exit code.
+    #[serde(skip)]
+    pub worst: Option<Trouble>,
+}
+
+/// Credits left in each window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CreditsLeft {
+    /// Of this run's cap.
+    pub run: Option<u32>,
+    /// Of today's.
+    pub day: Option<u32>,
+    /// Of this month's.
+    pub month: Option<u32>,
+}
+
+/// What a run did to one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConversationReport {
+    /// The account's name.
+    pub account: String,
+    /// The conversation's URN or, as long as that is unknown, what it was asked by.
+    pub conversation_id: Option<String>,
+    /// What to call it.
+    pub name: String,
+    /// Messages that were new.
+    pub new_messages: u32,
+    /// Gaps open.
+    pub gaps_left: usize,
+    /// Why it could not be asked, or the walk stopped.
+    pub error: Option<String>,
+}
+
+/// How bad a failure is, mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The API kept failing, or answered what cannot be used.
+    Api,
+    /// The API refused the key or an account.
+    Credentials,
+}
+
+impl Trouble {
+    /// What kind of trouble a failed request is; `None` when the balance is used up, which ends a run as a spent
+    /// budget does.
+    #[must_use]
+    pub fn of(error: &ApiError) -> Option<Self> {
+        match error {
+            ApiError::Key(_) | ApiError::Account(_) => Some(Self::Credentials),
+            ApiError::Credits(_) => None,
+            ApiError::Refused(_)
+            | ApiError::RateLimited { .. }
+            | ApiError::Transient { .. }
+            | ApiError::Malformed(_) => Some(Self::Api),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! An archive whose process dies: after so many calls, either just before one takes effect or just after.
+
+use archiver::core::Ms;
+use archiver::core::budget::{Caps, Reservation, Spent};
+use archiver::core::timeline::{Asked, Timeline};
+use archiver::store::{
+    Commit, Committed, Configured, Outcome, Request, Settlement, StoreError, Target, Trigger,
+};
+use archiver::sync::Archive;
+
+pub(crate) struct Crashing<'a, A> {
+    inner: &'a mut A,
+    /// Half steps left: an even number dies before a call, an odd one after it.
+    left: Option<u32>,
+    crashed: bool,
+}
+
+impl<'a, A: Archive> Crashing<'a, A> {
+    pub(crate) fn new(inner: &'a mut A, after: Option<u32>) -> Self {
+        Self { inner, left: after, crashed: false }
+    }
+
+    pub(crate) fn crashed(&self) -> bool {
+        self.crashed
+    }
+
+    fn tick(&mut self) -> Result<(), StoreError> {
+        match &mut self.left {
+            Some(0) => {
+                self.crashed = true;
+                Err(StoreError::Broken("the process died".into()))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn call<T>(&mut self, work: impl FnOnce(&mut A) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.tick()?;
+        let value = work(self.inner)?;
+        self.tick()?;
+        Ok(value)
+    }
+}
+
+impl<A: Archive> Archive for Crashing<'_, A> {
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+        self.call(|a| a.configure(accounts, now))
+    }
+
+    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+        self.call(|a| a.begin_run(trigger, now))
+    }
+
+    fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+        self.call(|a| a.finish_run(run, outcome, now))
+    }
+
+    fn reserve(
+        &mut self,
+        caps: &Caps,
+        request: &Request<'_>,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError> {
+        self.call(|a| a.reserve(caps, request, now))
+    }
+
+    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        self.inner.spent(run, now)
+    }
+
+    fn head_came_last(&self) -> Result<bool, StoreError> {
+        self.inner.head_came_last()
+    }
+
+    fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        self.call(|a| a.commit_page(commit))
+    }
+
+    fn commit_failure(
+        &mut self,
+        conversation: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        self.call(|a| a.commit_failure(conversation, asked, settlement, stalls, now))
+    }
+}

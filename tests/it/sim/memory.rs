@@ -1,0 +1,256 @@
+//! An archive in memory that does what the real one does, fast enough for a million histories.
+
+use std::collections::BTreeMap;
+
+use archiver::core::Ms;
+use archiver::core::budget::{self, Caps, Reservation, Spent};
+use archiver::core::plan::Conversation;
+use archiver::core::reconcile::{Change, Known, Stored};
+use archiver::core::timeline::{self, Asked, Gap, Timeline};
+use archiver::core::{check, message::Message, page::Page, stall::Stall};
+use archiver::store::{
+    Commit, Committed, Configured, Outcome, Purpose, Request, Settlement, StoreError, Target, Trigger,
+};
+use archiver::sync::Archive;
+
+#[derive(Default, Clone)]
+pub(crate) struct MemConversation {
+    pub(crate) timeline: Timeline,
+    pub(crate) stored: BTreeMap<i64, Stored>,
+    pub(crate) versions: BTreeMap<i64, Vec<Message>>,
+    by_time: BTreeMap<(Ms, i64), ()>,
+    by_urn: BTreeMap<String, i64>,
+    head_tried_ms: Option<Ms>,
+    troubled: bool,
+}
+
+pub(crate) struct Row {
+    pub(crate) run: i64,
+    pub(crate) at_ms: Ms,
+    pub(crate) reserved: u32,
+    pub(crate) spent: Option<u32>,
+    head: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct MemArchive {
+    pub(crate) conversations: Vec<MemConversation>,
+    pub(crate) ledger: Vec<Row>,
+    runs: i64,
+    next_id: i64,
+}
+
+impl MemArchive {
+    fn id(&mut self) -> i64 {
+        self.next_id += 1;
+        self.next_id
+    }
+}
+
+impl Archive for MemArchive {
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+        let names: Vec<_> =
+            accounts.iter().flat_map(|a| &a.conversations).map(|(id, _)| id.clone()).collect();
+        while self.conversations.len() < names.len() {
+            let mut timeline = Timeline::unknown(now);
+            timeline.gaps[0].id = self.id();
+            self.conversations.push(MemConversation { timeline, ..MemConversation::default() });
+        }
+        let targets = names.into_iter().zip(&self.conversations).enumerate().map(|(i, (name, c))| Target {
+            account_id: 1,
+            conversation_id: Some(name.clone()),
+            profile_url: None,
+            plan: Conversation {
+                id: i64::try_from(i).unwrap(),
+                account: 0,
+                name,
+                timeline: c.timeline.clone(),
+                head_tried_ms: c.head_tried_ms,
+                troubled: c.troubled,
+            },
+        });
+        Ok(targets.collect())
+    }
+
+    fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<i64, StoreError> {
+        self.runs += 1;
+        Ok(self.runs)
+    }
+
+    fn finish_run(&mut self, _: i64, _: Outcome, _: Ms) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn reserve(
+        &mut self,
+        caps: &Caps,
+        request: &Request<'_>,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError> {
+        let Some(grant) = budget::grant(caps, &self.spent(request.run, now)?, request.wanted) else {
+            return Ok(None);
+        };
+        let head = request.purpose == Purpose::Head;
+        self.ledger.push(Row { run: request.run, at_ms: now, reserved: grant.credits(), spent: None, head });
+        Ok(Some(grant.recorded(i64::try_from(self.ledger.len()).unwrap() - 1)))
+    }
+
+    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        const DAY: Ms = 86_400_000;
+        let sum = |of: &dyn Fn(&Row) -> bool| -> u32 {
+            self.ledger.iter().filter(|r| of(r)).map(|r| r.spent.unwrap_or(r.reserved)).sum()
+        };
+        // A month is thirty days here: the arithmetic of months is the store's, and tested there.
+        Ok(Spent {
+            run: sum(&|r| r.run == run),
+            day: sum(&|r| r.at_ms / DAY >= now / DAY),
+            month: sum(&|r| r.at_ms / DAY / 30 >= now / DAY / 30),
+        })
+    }
+
+    fn head_came_last(&self) -> Result<bool, StoreError> {
+        Ok(self.ledger.last().is_some_and(|r| r.head))
+    }
+
+    fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        let at = usize::try_from(commit.conversation).unwrap();
+        let asked = commit.asked;
+        let timeline = self.conversations[at].timeline.clone();
+        let there = timeline.gaps.contains(&asked.gap) || (asked.gap.id == 0 && asked.cursor.is_none());
+        assert!(there, "a page came for a gap that is not as it was");
+        let known = self.conversations[at].known(commit.page, timeline::window(asked, commit.page));
+        let delta = timeline::apply(&timeline, asked, commit.page, &known, commit.now);
+        if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
+            let span = commit.page.span();
+            eprintln!(
+                "c{at} {:?} x{} -> {span:?} {:?} {:?}",
+                asked.gap, asked.count, commit.page.below, delta.stall
+            );
+            eprintln!("   gaps {:?} {:?}", delta.gaps, delta.changes);
+        }
+        let (mut new, mut edited, mut gone) = (0, 0, 0);
+        for change in &delta.changes {
+            match change {
+                Change::Insert(i) => {
+                    let id = self.id();
+                    self.conversations[at].insert(id, commit.page.messages[*i].clone());
+                    new += 1;
+                }
+                Change::Update { id, index, edited: is_edit, .. } => {
+                    self.conversations[at].update(*id, &commit.page.messages[*index]);
+                    edited += u32::from(*is_edit);
+                }
+                Change::AllGone => {
+                    let all = self.conversations[at].stored.values_mut().filter(|s| !s.gone);
+                    gone += u32::try_from(all.map(|s| s.gone = true).count()).unwrap();
+                }
+                Change::Back(id) => self.conversations[at].stored.get_mut(id).unwrap().gone = false,
+                Change::Gone(id) => {
+                    self.conversations[at].stored.get_mut(id).unwrap().gone = true;
+                    gone += 1;
+                }
+            }
+        }
+        let gaps = delta
+            .gaps
+            .into_iter()
+            .map(|g| Gap { id: if g.id == 0 { self.id() } else { g.id }, ..g })
+            .collect();
+        let c = &mut self.conversations[at];
+        c.timeline = Timeline {
+            gaps,
+            newest_ms: c.by_time.keys().next_back().map(|k| k.0),
+            oldest_ms: c.by_time.keys().next().map(|k| k.0),
+            messages: i64::try_from(c.stored.len()).unwrap(),
+            gone: i64::try_from(c.stored.values().filter(|s| s.gone).count()).unwrap(),
+            beginning_seen: delta.beginning_seen,
+        };
+        c.troubled = delta.stall.is_some();
+        if asked.cursor.is_none() {
+            c.head_tried_ms = Some(commit.now);
+        }
+        let wrong = check::broken(&c.timeline);
+        assert!(wrong.is_empty(), "{wrong:?} after {asked:?}\n{:?}\nwas {timeline:?}", commit.page);
+        let timeline = c.timeline.clone();
+        let request = usize::try_from(commit.receipt.request_id()).unwrap();
+        self.ledger[request].spent = Some(commit.receipt.credits());
+        Ok(Committed {
+            conversation: commit.conversation,
+            conversation_id: None,
+            timeline,
+            new_messages: new,
+            edited,
+            gone,
+            stall: delta.stall,
+        })
+    }
+
+    fn commit_failure(
+        &mut self,
+        conversation: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        let request = usize::try_from(settlement.receipt.request_id()).unwrap();
+        self.ledger[request].spent = Some(settlement.receipt.credits());
+        let fresh = self.id();
+        let c = &mut self.conversations[usize::try_from(conversation).unwrap()];
+        c.troubled = true;
+        if asked.cursor.is_none() {
+            c.head_tried_ms = Some(now);
+        }
+        if stalls {
+            let why = Stall::Failed(settlement.error.unwrap_or_default().to_owned());
+            if let Some(gap) = c.timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id) {
+                *gap = gap.clone().stalled(&why, asked.run);
+            } else if asked.gap.id == 0 && c.timeline.top_gap().is_none() {
+                let gap = Gap { id: fresh, opened_ms: now, ..asked.gap.clone() };
+                c.timeline.gaps.insert(0, gap.stalled(&why, asked.run));
+            }
+        }
+        Ok(c.timeline.clone())
+    }
+}
+
+impl MemConversation {
+    fn known(&self, page: &Page, (lo, hi, below): (Ms, Ms, u32)) -> Known {
+        let mut known = Known::default();
+        if lo <= hi {
+            let near = self.by_time.range((lo, i64::MIN)..=(hi, i64::MAX)).rev();
+            known.near.extend(near.map(|((_, id), ())| self.stored[id].clone()));
+        }
+        for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
+            if let Some(id) = self.by_urn.get(urn)
+                && !known.near.iter().any(|s| s.id == *id)
+            {
+                known.near.push(self.stored[id].clone());
+            }
+        }
+        let next = self.by_time.range(..(lo, i64::MIN)).rev().take(usize::try_from(below).unwrap());
+        known.below.extend(next.map(|((_, id), ())| self.stored[id].clone()));
+        known
+    }
+
+    fn insert(&mut self, id: i64, message: Message) {
+        self.by_time.insert((message.at_ms, id), ());
+        if let Some(urn) = &message.urn {
+            let before = self.by_urn.insert(urn.clone(), id);
+            assert_eq!(before, None, "{urn} is stored twice");
+        }
+        self.stored.insert(id, Stored { id, message, gone: false });
+    }
+
+    fn update(&mut self, id: i64, message: &Message) {
+        let stored = self.stored.get_mut(&id).unwrap();
+        self.versions.entry(id).or_default().push(stored.message.clone());
+        self.by_time.remove(&(stored.message.at_ms, id));
+        stored.message = message.clone();
+        stored.gone = false;
+        self.by_time.insert((message.at_ms, id), ());
+        if let Some(urn) = &message.urn {
+            self.by_urn.insert(urn.clone(), id);
+        }
+    }
+}

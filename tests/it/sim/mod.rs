@@ -1,0 +1,241 @@
+//! Whole histories, seeded: a server that lives and fails, an engine that crashes, budgets from one credit upward.
+//!
+//! `ARCHIVER_SIM_HISTORIES` sets how many are run, `ARCHIVER_SIM_SEED` runs one alone. A failure prints its seed;
+//! seeds that once failed are kept in `OLD_FOES` and run every time.
+
+mod crash;
+mod memory;
+mod world;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use archiver::core::backoff::Backoff;
+use archiver::core::budget::Caps;
+use archiver::store::{Configured, Store, Trigger};
+use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
+use fastrand::Rng;
+
+use crash::Crashing;
+use memory::MemArchive;
+use world::{Server, Traits, World};
+
+/// Seeds that once failed.
+const OLD_FOES: &[u64] = &[];
+
+/// Drives a future that never waits for anything real.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..1000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+    panic!("the simulation waits for something that never comes");
+}
+
+fn settings(conversations: usize, caps: Caps, page_size: u32) -> Settings {
+    Settings {
+        trigger: Trigger::Once,
+        caps,
+        page_size,
+        retries: 2,
+        backoff: Backoff { base: Duration::from_secs(2), max: Duration::from_secs(60) },
+        jitter: || 0.5,
+        accounts: vec![Configured {
+            account: "me".into(),
+            conversations: (0..conversations).map(|i| (format!("2-c{i}"), None)).collect(),
+            ..Configured::default()
+        }],
+        only: vec![],
+    }
+}
+
+fn one_run(archive: &mut impl Archive, server: &Server, settings: &Settings) -> Result<Report, RunError> {
+    let (_stopper, stop) = Stopper::new();
+    server.0.borrow_mut().charged_this_run = 0;
+    ready(sync::run(archive, server, server, settings, &stop, &mut NoProgress))
+}
+
+/// One history, drawn from its seed.
+struct History {
+    server: Server,
+    settings: Settings,
+    budget: u32,
+}
+
+fn draw(seed: u64) -> History {
+    let mut rng = Rng::with_seed(seed);
+    let urns = rng.u8(..) < 230;
+    let traits = Traits {
+        inclusive: rng.bool(),
+        urns,
+        counts: rng.bool(),
+        edits: urns && rng.bool(),
+        v2: rng.bool(),
+        faults: [0, 0, 30, 150, 400][rng.usize(0..5)],
+        bustle: [0, 5, 30][rng.usize(0..3)],
+        page_cap: [1000, 1000, 25][rng.usize(0..3)],
+        ties: rng.bool(),
+    };
+    let sizes: Vec<u32> = (0..rng.usize(1..=4))
+        .map(|_| match rng.u32(0..4) {
+            0 => rng.u32(0..=3),
+            1 => rng.u32(8..=12),
+            2 => rng.u32(0..=60),
+            _ => rng.u32(0..=220),
+        })
+        .collect();
+    let budget = [1, 1, 2, 3, 5, 10, 50][rng.usize(0..7)];
+    let page_size = [10, 20, 50, 100][rng.usize(0..4)];
+    let day = if rng.u8(..) < 30 { Some(budget * 3) } else { None };
+    let caps = Caps { run: Some(budget), day, month: None };
+    let world = World::new(rng.fork(), traits, &sizes);
+    History { settings: settings(sizes.len(), caps, page_size), server: Server(RefCell::new(world)), budget }
+}
+
+/// The lively part: runs with faults, growth and crashes, the budget checked after each.
+fn turmoil<A: Archive>(seed: u64, history: &History, archive: &mut A) {
+    let mut rng = Rng::with_seed(seed ^ 0x5eed);
+    for _ in 0..rng.u32(1..=6) {
+        let crash_at = (rng.u8(..) < 120).then(|| rng.u32(0..40));
+        let mut crashing = Crashing::new(archive, crash_at);
+        match one_run(&mut crashing, &history.server, &history.settings) {
+            Ok(_) => {}
+            Err(RunError::Store(_)) if crashing.crashed() => {}
+            Err(error) => panic!("{error}"),
+        }
+        let mut world = history.server.0.borrow_mut();
+        assert!(
+            world.charged_this_run <= history.budget,
+            "charged {} of {}",
+            world.charged_this_run,
+            history.budget
+        );
+        for _ in 0..rng.u32(0..3) {
+            world.live();
+        }
+        world.now += i64::from(rng.u32(0..100_000_000));
+    }
+}
+
+/// Calm: faults and growth end, and after enough runs nothing is missing.
+fn settle<A: Archive>(history: &History, archive: &mut A) {
+    {
+        let mut world = history.server.0.borrow_mut();
+        world.traits.faults = 0;
+        world.traits.bustle = 0;
+    }
+    let messages: usize = history.server.0.borrow().conversations.iter().map(Vec::len).sum();
+    let heads = history.settings.accounts[0].conversations.len();
+    let most = 60 + (messages + heads * 10) * 2 / usize::try_from(history.budget).unwrap();
+    // Every head asked, nothing new, no gap: then all is there.
+    let mut quiet_heads = 0;
+    for _ in 0..most {
+        history.server.0.borrow_mut().now += 86_400_000;
+        let report = one_run(archive, &history.server, &history.settings).unwrap();
+        let world = history.server.0.borrow();
+        assert!(world.charged_this_run <= history.budget);
+        if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
+            eprintln!("{report:?}");
+        }
+        let quiet = report.gaps_left == 0 && report.new_messages == 0;
+        quiet_heads = if quiet { quiet_heads + usize::try_from(report.requests).unwrap() } else { 0 };
+        if quiet_heads > 2 * heads + 1 {
+            return;
+        }
+    }
+    panic!("not complete after {most} runs");
+}
+
+/// What an archive holds of a conversation, for comparison: URN or empty, time, text, gone.
+type Row = (String, i64, String, bool);
+
+fn compare(history: &History, stored: &[Vec<Row>]) {
+    let world = history.server.0.borrow();
+    for (there, here) in world.conversations.iter().zip(stored) {
+        if !world.traits.urns {
+            let mut theirs: Vec<_> = there.iter().map(|m| (m.at, m.versions[0].clone())).collect();
+            let mut ours: Vec<_> = here.iter().map(|r| (r.1, r.2.clone())).collect();
+            theirs.sort();
+            ours.sort();
+            assert_eq!(ours, theirs);
+            continue;
+        }
+        let here: BTreeMap<&str, &Row> = here.iter().map(|r| (r.0.as_str(), r)).collect();
+        let by_id: BTreeMap<String, &world::Msg> = there.iter().map(|m| (format!("u{}", m.id), m)).collect();
+        for (urn, msg) in &by_id {
+            let row = here.get(urn.as_str());
+            assert!(msg.deleted || row.is_some(), "{urn} is missing: {msg:?}");
+            if let Some((_, at, text, gone)) = row {
+                assert!(*at == msg.at && msg.versions.contains(text), "{urn} was never like that: {row:?}");
+                assert!(!gone || msg.deleted, "{urn} is not gone");
+            }
+        }
+        assert!(here.keys().all(|urn| by_id.contains_key(*urn)), "something was made up");
+    }
+}
+
+fn in_memory(seed: u64) {
+    let history = draw(seed);
+    if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
+        eprintln!("{:?} {:?}", history.server.0.borrow().traits, history.server.0.borrow().conversations);
+    }
+    let mut archive = MemArchive::default();
+    turmoil(seed, &history, &mut archive);
+    settle(&history, &mut archive);
+    let stored: Vec<Vec<Row>> = archive
+        .conversations
+        .iter()
+        .map(|c| {
+            assert!(c.timeline.complete(), "{:?}", c.timeline);
+            let row = |s: &archiver::core::reconcile::Stored| {
+                (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone)
+            };
+            c.stored.values().map(row).collect()
+        })
+        .collect();
+    compare(&history, &stored);
+    let ledger: u32 = archive.ledger.iter().map(|r| r.spent.unwrap_or(r.reserved)).sum();
+    assert!(ledger >= history.server.0.borrow().charged, "the ledger says less than the server charged");
+}
+
+/// The same history through the real archive.
+fn in_sqlite(seed: u64) {
+    let history = draw(seed);
+    let mut store = Store::in_memory().unwrap();
+    turmoil(seed, &history, &mut store);
+    settle(&history, &mut store);
+    let rows = store.summary().conversations().unwrap();
+    assert!(rows.iter().all(|c| c.timeline.complete()));
+    let count = i64::try_from(rows.len()).unwrap();
+    let stored: Vec<Vec<Row>> = (1..=count).map(|id| store.rows_for_comparison(id).unwrap()).collect();
+    compare(&history, &stored);
+}
+
+fn histories(default: u64, run: fn(u64)) {
+    let number = |name| std::env::var(name).ok().map(|v: String| v.parse::<u64>().unwrap());
+    if let Some(seed) = number("ARCHIVER_SIM_SEED") {
+        return run(seed);
+    }
+    let count = number("ARCHIVER_SIM_HISTORIES").map_or(default, |n| n * default / 10_000);
+    for seed in OLD_FOES.iter().copied().chain(0..count.max(1)) {
+        let failed = std::panic::catch_unwind(|| run(seed)).is_err();
+        assert!(!failed, "history {seed} failed: see above, and run it alone with ARCHIVER_SIM_SEED={seed}");
+    }
+}
+
+#[test]
+fn ten_thousand_histories_lose_nothing_and_keep_within_budget() {
+    histories(10_000, in_memory);
+}
+
+#[test]
+fn the_sqlite_archive_loses_nothing_in_such_histories_either() {
+    histories(300, in_sqlite);
+}
