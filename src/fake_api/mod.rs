@@ -19,6 +19,8 @@ pub mod meter;
 pub mod mischief;
 pub mod model;
 mod pages;
+mod people;
+mod phrases;
 pub mod refusal;
 pub mod serve;
 pub mod server;
