@@ -12,5 +12,6 @@
 pub mod api;
 pub mod clock;
 pub mod core;
+pub mod fake_api;
 pub mod store;
 pub mod sync;

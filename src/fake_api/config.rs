@@ -1,0 +1,65 @@
+//! A ready `archiver.toml` that points at a server.
+
+use std::fmt::Write as _;
+
+use super::server::{Account, Server};
+
+impl Server {
+    /// A ready `archiver.toml` that points at this server: `version` v1 or v2, `inbox` discover, probe or off,
+    /// `targets` all, some (three an account) or none.
+    #[must_use]
+    pub fn config_toml(&self, version: &str, inbox: &str, targets: &str) -> String {
+        let mut text = String::from("[api]\n");
+        let key = self.keys.first().map(String::as_str).unwrap_or_default();
+        for (name, value) in [("base_url", self.base_url.as_str()), ("version", version), ("api_key", key)] {
+            line(&mut text, name, &quoted(value));
+        }
+        text.push_str("\n[sync]\n");
+        line(&mut text, "inbox", &quoted(inbox));
+        let limit = match targets {
+            "none" => 0,
+            "all" => usize::MAX,
+            _ => 3,
+        };
+        self.accounts.iter().for_each(|a| account(&mut text, a, limit));
+        text
+    }
+}
+
+fn account(text: &mut String, account: &Account, limit: usize) {
+    text.push_str("\n[[accounts]]\n");
+    let fields = [
+        ("name", &account.name),
+        ("country", &account.country),
+        ("login_token", &account.login_token),
+        ("account_id", &account.account_id),
+    ];
+    for (name, value) in fields {
+        line(text, name, &quoted(value));
+    }
+    // Every second one by its profile, where that leads to it, so that both ways of naming are used.
+    let (mut profiles, mut conversations) = (Vec::new(), Vec::new());
+    for (i, c) in account.mailbox.conversations().iter().enumerate().take(limit) {
+        let url = c.others.first().and_then(|p| p.profile_url.as_deref());
+        match url.filter(|url| i % 2 == 0 && account.mailbox.find_profile(url) == Some(i)) {
+            Some(url) => profiles.push(quoted(url)),
+            None => conversations.push(quoted(&c.urn)),
+        }
+    }
+    line(text, "profiles", &list(&profiles));
+    line(text, "conversations", &list(&conversations));
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let _written = writeln!(text, "{name} = {value}");
+}
+
+/// A TOML string: every JSON string is one.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn list(items: &[String]) -> String {
+    if items.is_empty() { "[]".to_owned() } else { format!("[\n  {},\n]", items.join(",\n  ")) }
+}
