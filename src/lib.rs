@@ -10,4 +10,6 @@
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
+pub mod config;
 pub mod core;
+pub mod secret;
