@@ -10,6 +10,9 @@
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod core;
+pub mod error;
+pub mod logging;
 pub mod secret;

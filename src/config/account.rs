@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::node::{Node, Plain, quoted};
+use super::node::{Node, Plain, quoted, shown_name};
 use super::problem::{Place, Problem, nearest};
 use super::target::{conversation_id, profile_url};
 use super::types::{AccountConfig, ConversationTarget, ProfileTarget};
@@ -113,8 +113,8 @@ impl<'a> Fields<'a, '_> {
             if !known.contains(&key.as_str()) {
                 let near = nearest(key, known.iter().copied()).unwrap_or_default();
                 let what = format!("unknown key; the nearest known one is `{near}`");
-                let problem = Problem::new(what).at(&node.place).key(format!("{}.{key}", self.path));
-                self.findings.problems.push(problem);
+                let shown = format!("{}.{}", self.path, shown_name(key));
+                self.findings.problems.push(Problem::new(what).at(&node.place).key(shown));
             }
         }
     }

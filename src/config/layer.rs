@@ -7,7 +7,7 @@ use config::{Source, Value, ValueKind};
 
 use super::env::Env;
 use super::keys::{KEYS, Key, Kind, PREFIX, SECTIONS};
-use super::node::{Node, Plain, parse_file, parse_variable};
+use super::node::{Node, Plain, parse_file, parse_variable, shown_name};
 use super::problem::{Place, Problem, nearest};
 
 /// The variable that holds the list of accounts, as a TOML value.
@@ -86,7 +86,7 @@ impl Layer {
             let known = SECTIONS.iter().copied().chain(KEYS.iter().map(|key| key.path));
             let near = nearest(section, known).unwrap_or_default();
             let what = format!("unknown key; the nearest known one is `{near}`");
-            return problems.push(Problem::new(what).at(&node.place).key(section));
+            return problems.push(Problem::new(what).at(&node.place).key(shown_name(section)));
         }
         let Plain::Table(entries) = node.value else {
             let what = format!("must be a section, begun by [{section}], not {}", node.value.kind());
@@ -99,7 +99,8 @@ impl Layer {
                 None => {
                     let near = nearest(&path, KEYS.iter().map(|key| key.path)).unwrap_or_default();
                     let what = format!("unknown key; the nearest known one is `{near}`");
-                    problems.push(Problem::new(what).at(&node.place).key(path));
+                    let shown = format!("{section}.{}", shown_name(&name));
+                    problems.push(Problem::new(what).at(&node.place).key(shown));
                 }
             }
         }

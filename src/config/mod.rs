@@ -89,8 +89,9 @@ impl Config {
     ///
     /// All problems at once.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let dir = file.parent().unwrap_or(Path::new("."));
-        load::build(Some((file, text)), &Flags::default(), &Env::fixed(dir, []))
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let dir = file.parent().unwrap_or(Path::new("/"));
+        load::build(Some((&file, text)), &Flags::default(), &Env::fixed(dir, []))
     }
 
     /// Reads the API key and what else this version of the API wants of each account. Until then

@@ -57,6 +57,15 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(MOST).chain(cut.chars()).collect::<String>())
 }
 
+/// The name of an unknown key for an error message. No key is that long: it may be a secret on the wrong side of
+/// its equals sign.
+pub(super) fn shown_name(name: &str) -> String {
+    match name.chars().count() {
+        0..=32 => name.escape_debug().to_string(),
+        n => format!("(a name of {n} characters)"),
+    }
+}
+
 /// Parses a file's text. A problem names line and column and never repeats the text: it may hold a secret.
 pub(super) fn parse_file(name: &Arc<str>, text: &str) -> Result<Vec<(String, Node)>, Problem> {
     // A byte order mark is what some editors begin a file with; TOML does not know it.

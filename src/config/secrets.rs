@@ -7,6 +7,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::account::Written;
@@ -202,14 +203,6 @@ fn read_file(
 }
 
 /// Whether group or others may read the file.
-#[cfg(unix)]
 pub(super) fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
-}
-
-/// Whether group or others may read the file: there are no modes to tell it by.
-#[cfg(not(unix))]
-pub(super) fn is_open_to_others(_: &Path) -> bool {
-    false
 }

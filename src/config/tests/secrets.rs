@@ -19,6 +19,8 @@ fn each_source_of_a_secret_beats_the_next() {
     );
     place.put("archiver.toml", &text);
     assert_eq!(place.secrets(&[]), Ok(("file".into(), "file".into())));
+    let warnings = place.load(&[]).unwrap().warnings.join("\n");
+    assert!(warnings.contains("api.api_key is not used") && warnings.contains("login_token is not used"));
 
     place.put("creds/api_key", "credential\n");
     place.put("creds/login_token", "credential\n");
@@ -134,6 +136,9 @@ fn spoilt() -> impl Strategy<Value = String> {
         Just("[api]\napi_key_file = \"S\""),
         Just("[api]\napi_kee = \"S\""),
         Just("[api]\nS"),
+        Just("[api]\nS = \"\""),
+        Just("S = 1"),
+        Just("[[accounts]]\nS = 1"),
         Just("api = \"S\""),
         Just("api_key = \"S\""),
         Just("[api]\nbase_url = \"https://u:S@example.com\""),
