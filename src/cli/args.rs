@@ -58,8 +58,8 @@ pub struct GlobalArgs {
 
     /// error, warn, info, debug, trace [default: info]
     ///
-    /// Or off, or filter directives such as warn,archiver::sync=trace. Without it: $ARCHIVER_LOG_LEVEL. Libraries never
-    /// say more than info.
+    /// Or off, or filter directives such as warn,archiver::sync=trace. Without it: $ARCHIVER_LOG_LEVEL. Libraries
+    /// never say more than info.
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<LogFilter>,
 

@@ -1,4 +1,6 @@
-//! Every key of the configuration outside the accounts: its kind, its range, its default. One list for files, variables and documentation.
+//! Every key of the configuration outside the accounts: its kind, its range, its default.
+//!
+//! One list serves files, variables and their error messages.
 
 use std::str::FromStr as _;
 

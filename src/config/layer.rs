@@ -1,4 +1,4 @@
-//! One layer of the configuration: built-in defaults, a file, the environment. Each is checked alone before they are laid over each other.
+//! One layer of the configuration: built-in defaults, a file, the environment; each is checked alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The configuration: built-in defaults < file < environment < flags, checked as a whole before anything is done.
+//! The configuration: built-in defaults < file < environment < flags, checked before anything is done.
 //!
 //! Every file is first parsed and checked alone, so that each problem is known by its file, line and key;
 //! only values that passed are laid over each other. No message and no `Debug` ever holds a secret or a line
@@ -118,16 +118,13 @@ impl Config {
                 Problem::new("there is none: add [[accounts]] with a name to the file").key("accounts"),
             );
         }
+        let only = self.accounts.len() == 1;
         for (index, account) in self.accounts.iter_mut().enumerate() {
             let source = self.sources.login_tokens.get_mut(index).map_or(secrets::Source::Nowhere, take);
+            let key = |name: &str| format!("accounts[{index}].{name}");
             let ready = match self.api.version {
-                ApiVersion::V1 => load_token(account, source, index, &mut self.warnings),
-                ApiVersion::V2 if account.account_id.is_some() => Ok(()),
-                ApiVersion::V2 => Err(Problem::new(format!(
-                    "is missing for account {:?}: api.version \"v2\" wants it",
-                    account.name
-                ))
-                .key(format!("accounts[{index}].account_id"))),
+                ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),
+                ApiVersion::V2 => require_id(account, &key("account_id")),
             };
             problems.extend(ready.err());
         }
@@ -142,20 +139,28 @@ fn take(source: &mut secrets::Source) -> secrets::Source {
 fn load_token(
     account: &mut AccountConfig,
     source: secrets::Source,
-    index: usize,
+    key: &str,
+    only: bool,
     warnings: &mut Vec<String>,
 ) -> Result<(), Problem> {
-    let key = format!("accounts[{index}].login_token");
-    match secrets::load(source, &key, warnings)? {
+    match secrets::load(source, key, warnings)? {
         Some(token) => account.login_token = Some(token),
         None if account.login_token.is_some() => {}
         None => {
-            let what = format!(
-                "is missing for account {:?}: name its file as login_token_file, or set $ARCHIVER_LOGIN_TOKEN",
-                account.name
-            );
+            let variable = if only { ", or set $ARCHIVER_LOGIN_TOKEN" } else { "" };
+            let name = &account.name;
+            let what =
+                format!("is missing for account {name:?}: name its file as login_token_file{variable}");
             return Err(Problem::new(what).key(key));
         }
     }
     Ok(())
+}
+
+fn require_id(account: &AccountConfig, key: &str) -> Result<(), Problem> {
+    if account.account_id.is_some() {
+        return Ok(());
+    }
+    let what = format!("is missing for account {:?}: api.version \"v2\" wants it", account.name);
+    Err(Problem::new(what).key(key))
 }

@@ -57,8 +57,8 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(MOST).chain(cut.chars()).collect::<String>())
 }
 
-/// The name of an unknown key for an error message. No key is that long: it may be a secret on the wrong side of
-/// its equals sign.
+/// The name of an unknown key for an error message. No key is that long: it may be a secret on the wrong side
+/// of its equals sign.
 pub(super) fn shown_name(name: &str) -> String {
     match name.chars().count() {
         0..=32 => name.escape_debug().to_string(),

@@ -97,7 +97,7 @@ fn either<T>(first: bool, value: T) -> (Option<T>, Option<T>) {
 }
 
 fn given(written: Written) -> Source {
-    Source::Given { secret: Secret::new(written.text), place: written.place }
+    Source::Given { secret: Secret::new(written.text.as_str()), place: written.place }
 }
 
 fn named(written: Written, env: &Env, dir: &Path) -> Source {
@@ -144,7 +144,7 @@ pub(super) fn load(source: Source, key: &str, warnings: &mut Vec<String>) -> Res
         Source::Nowhere => return Ok(None),
         Source::Given { secret, place } => (secret, place),
         Source::File { path, shown, place, kind } => match read_file(&path, &shown, kind, warnings) {
-            Ok(text) => (Secret::new(text), place),
+            Ok(text) => (Secret::new(text.as_str()), place),
             Err(Unreadable::Io(error))
                 if kind == FileKind::Default && error.kind() == io::ErrorKind::NotFound =>
             {

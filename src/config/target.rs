@@ -1,10 +1,10 @@
-//! The names that people give a conversation by: profile pages, conversation URNs, thread ids, pages of a browser.
+//! The names that people give a conversation by: profile pages, URNs, thread ids, pages of a browser.
 
 use url::Url;
 
 use crate::core::urn;
 
-/// Brings a profile's page to one form, `https://www.linkedin.com/in/slug/`, from a URL of linkedin.com or a bare slug.
+/// Brings a profile's page to one form, `https://www.linkedin.com/in/slug/`, from its URL or a bare slug.
 ///
 /// # Errors
 ///
