@@ -10,8 +10,13 @@
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod core;
+pub mod error;
 pub mod fake_api;
+pub mod logging;
+pub mod secret;
 pub mod store;
 pub mod sync;

@@ -1,0 +1,304 @@
+//! The command line: every command, every flag and what `--help` says about them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::error::Failure;
+use crate::logging::{LogFilter, LogFormat};
+
+const BEGIN: &str = "Begin with `archiver demo`; `archiver --help` says more.";
+
+const MORE: &str = "\
+Examples:
+  archiver demo                             how it works: no key, no credits
+  archiver default-config > archiver.toml   a configuration to begin with
+  archiver check                            is everything well? spends nothing
+  archiver sync --once --dry-run            what a run would ask for and cost
+  archiver sync --once                      a run
+
+Data goes to standard output, everything else to standard error.
+
+Exit codes:
+  0   done as asked, also when the budget ended the run
+  1   a check found something wrong
+  2   bad usage
+  69  the API could not be reached or kept failing
+  73  the archive cannot be created
+  74  the archive cannot be written
+  75  another process is syncing this archive
+  77  the API refused the credentials
+  78  bad configuration
+When some targets failed and others not, the rest is still synced and the code is
+that of the worst failure.";
+
+/// A gap-free, credit-frugal archive of your own LinkedIn conversations.
+#[derive(Debug, Parser)]
+#[command(name = "archiver", version, after_help = BEGIN, after_long_help = MORE, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// Configuration file [default: ./archiver.toml, …]
+    ///
+    /// Without it: $ARCHIVER_CONFIG, ./archiver.toml, $XDG_CONFIG_HOME/archiver/archiver.toml,
+    /// /etc/archiver/archiver.toml, whichever is there first.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
+    /// error, warn, info, debug, trace [default: info]
+    ///
+    /// Or off, or filter directives such as warn,archiver::sync=trace. Without it: $ARCHIVER_LOG_LEVEL. Libraries
+    /// never say more than info.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<LogFilter>,
+
+    /// text or json [default: text]
+    ///
+    /// How the log on standard error is written. Without it: $ARCHIVER_LOG_FORMAT.
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a configuration to begin with, every key explained
+    DefaultConfig,
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual pages
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+}
+
+/// `archiver sync`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = SYNC_EXAMPLES)]
+pub struct SyncArgs {
+    /// One run now, then exit
+    #[arg(long)]
+    pub once: bool,
+
+    /// Spend at most N credits in this run; never raises a configured cap
+    #[arg(long, value_name = "N", requires = "once")]
+    pub budget: Option<u32>,
+
+    /// Only this conversation; may be given several times
+    ///
+    /// A conversation's URN, its thread id (2-…), a profile URL, a configured name, or a part of the other
+    /// side's name that fits only one.
+    #[arg(long, value_name = "TARGET", requires = "once")]
+    pub only: Vec<String>,
+
+    /// Print the plan and its cost; spend nothing
+    #[arg(long, requires = "once")]
+    pub dry_run: bool,
+
+    /// Print the report as one JSON object on standard output
+    #[arg(long, requires = "once")]
+    pub json: bool,
+}
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  archiver sync --once                          everything, as far as the budget goes
+  archiver sync --once --dry-run                what that would ask for and cost
+  archiver sync --once --budget 5 --only Béla   5 credits for one conversation
+  archiver sync --once --json | jq .horizon     since when nothing is missing";
+
+impl SyncArgs {
+    /// Refuses what this version cannot do.
+    ///
+    /// # Errors
+    ///
+    /// A usage error when `--once` is missing.
+    pub fn require_once(&self) -> Result<(), Failure> {
+        if self.once {
+            return Ok(());
+        }
+        Err(Failure::Usage {
+            message:
+                "`archiver sync` without --once would be the scheduled service, which is not part of this \
+                      version"
+                    .into(),
+            help: "use `archiver sync --once`, for instance from a systemd timer or cron".into(),
+        })
+    }
+}
+
+/// `archiver status`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = STATUS_EXAMPLES)]
+pub struct StatusArgs {
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  archiver status
+  archiver status --json | jq '.conversations[] | select(.gaps > 0)'";
+
+/// `archiver check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct CheckArgs {
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  archiver check                    exit code 0 when everything is well
+  archiver check --config new.toml  before it replaces the old one";
+
+/// `archiver demo`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub struct DemoArgs {}
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  archiver demo   no key, no credits, no network";
+
+/// `archiver fake-api`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = FAKE_API_EXAMPLES)]
+pub struct FakeApiArgs {
+    /// Port on 127.0.0.1; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 8910)]
+    pub port: u16,
+
+    /// What its conversations are made from; the same seed, the same conversations
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+const FAKE_API_EXAMPLES: &str = "\
+Examples:
+  archiver fake-api                    to be used as base_url = \"http://127.0.0.1:8910\"
+  archiver fake-api --port 0 --seed 7  the address is printed";
+
+/// `archiver completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  archiver completions bash > /etc/bash_completion.d/archiver
+  archiver completions fish > ~/.config/fish/completions/archiver.fish";
+
+/// `archiver man`.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Write one file for each page into this directory, which must exist
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  archiver man | man -l -
+  archiver man --out /usr/share/man/man1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// The commands of these arguments, wired or not.
+    fn all_commands() -> Vec<clap::Command> {
+        let mut root = Cli::command();
+        root.build();
+        let mut commands: Vec<clap::Command> = root.get_subcommands().cloned().collect();
+        commands.push(root);
+        let alone = |name: &'static str| clap::Command::new(name);
+        commands.extend([
+            SyncArgs::augment_args(alone("sync")),
+            StatusArgs::augment_args(alone("status")),
+            CheckArgs::augment_args(alone("check")),
+            DemoArgs::augment_args(alone("demo")),
+            FakeApiArgs::augment_args(alone("fake-api")),
+        ]);
+        commands
+    }
+
+    fn sync(args: &[&str]) -> Result<SyncArgs, clap::Error> {
+        let command = SyncArgs::augment_args(clap::Command::new("sync").no_binary_name(true));
+        <SyncArgs as clap::FromArgMatches>::from_arg_matches(&command.try_get_matches_from(args)?)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+        all_commands().into_iter().for_each(clap::Command::debug_assert);
+    }
+
+    #[test]
+    fn every_help_fits_eighty_columns_and_the_short_one_a_screen() {
+        for command in all_commands() {
+            let mut command = command.term_width(80);
+            let (short, long) = (command.render_help().to_string(), command.render_long_help().to_string());
+            for line in short.lines().chain(long.lines()) {
+                assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{}: {line}", command.get_name());
+            }
+            // A screen is 24 lines, of which the shell's prompt wants one.
+            assert!(short.lines().count() <= 23, "{}:\n{short}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn sync_without_once_is_a_usage_error_that_says_what_to_do() {
+        let failure = sync(&[]).unwrap().require_once().unwrap_err();
+        assert_eq!(failure.exit_code(), 2);
+        assert!(failure.help().contains("--once"));
+        assert!(sync(&["--once"]).unwrap().require_once().is_ok());
+        for flag in [["--budget", "5"].as_slice(), &["--dry-run"], &["--json"], &["--only", "x"]] {
+            assert_eq!(sync(flag).unwrap_err().exit_code(), 2, "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn sync_takes_its_flags() {
+        let args =
+            sync(&["--once", "--budget", "0", "--only", "a", "--only", "b", "--dry-run", "--json"]).unwrap();
+        assert_eq!(
+            (args.budget, args.only.as_slice()),
+            (Some(0), ["a".to_owned(), "b".to_owned()].as_slice())
+        );
+        assert!(args.dry_run && args.json);
+        assert!(sync(&["--once", "--budget", "-1"]).is_err());
+    }
+
+    #[test]
+    fn global_flags_may_stand_on_either_side_of_the_command() {
+        for args in [
+            ["archiver", "--config", "a.toml", "--log-level", "debug", "man"],
+            ["archiver", "man", "--config", "a.toml", "--log-level", "debug"],
+        ] {
+            let cli = Cli::try_parse_from(args).unwrap();
+            assert_eq!(cli.global.config, Some("a.toml".into()));
+            assert_eq!(cli.global.log_level, Some("debug".parse().unwrap()));
+        }
+        let error = Cli::try_parse_from(["archiver", "man", "--log-level", "debg"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

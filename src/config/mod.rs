@@ -1,0 +1,166 @@
+//! The configuration: built-in defaults < file < environment < flags, checked before anything is done.
+//!
+//! Every file is first parsed and checked alone, so that each problem is known by its file, line and key;
+//! only values that passed are laid over each other. No message and no `Debug` ever holds a secret or a line
+//! of the file. Nothing else in the program reads the environment.
+
+mod account;
+mod env;
+mod keys;
+mod layer;
+mod load;
+mod merged;
+mod node;
+mod problem;
+mod secrets;
+mod target;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::path::{Path, PathBuf};
+
+pub use self::env::Env;
+pub use self::problem::{ConfigError, Problem};
+pub use self::target::{conversation_id, profile_url};
+pub use self::types::{
+    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, BudgetConfig, ConversationTarget, InboxMode,
+    ProfileTarget, ScheduleConfig, SyncConfig,
+};
+
+/// The default configuration as a file: every key, with its default and what it does.
+pub const DEFAULT_TOML: &str = include_str!("../../archiver.toml");
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// The file to use; without it the usual places are searched.
+    pub config: Option<PathBuf>,
+    /// A cap on this run's credits: it lowers `budget.credits_per_run` and never raises it.
+    pub budget: Option<u32>,
+}
+
+/// A configuration that has been checked.
+#[derive(Debug)]
+pub struct Config {
+    /// How the API is reached.
+    pub api: ApiConfig,
+    /// Where the archive is.
+    pub archive: ArchiveConfig,
+    /// What may be spent.
+    pub budget: BudgetConfig,
+    /// When the service syncs.
+    pub schedule: ScheduleConfig,
+    /// How history is fetched.
+    pub sync: SyncConfig,
+    /// The mailboxes; may be empty.
+    pub accounts: Vec<AccountConfig>,
+    /// The file that it was read from; `None` when the environment alone said everything.
+    pub source: Option<PathBuf>,
+    /// What is not wrong but should be known: to be printed once.
+    pub warnings: Vec<String>,
+    sources: SecretSources,
+}
+
+/// Where the secrets are, until they are read.
+#[derive(Debug)]
+struct SecretSources {
+    api_key: secrets::Source,
+    /// As many as there are accounts.
+    login_tokens: Vec<secrets::Source>,
+}
+
+impl Config {
+    /// Finds, reads, merges and checks everything but the secrets' files.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once.
+    pub fn load(flags: &Flags, env: &Env) -> Result<Self, ConfigError> {
+        match load::find_file(flags, env)? {
+            Some((path, text)) => load::build(Some((&path, &text)), flags, env),
+            None => load::build(None, flags, env),
+        }
+    }
+
+    /// Checks a text as if it were the file of this name, without an environment.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let dir = file.parent().unwrap_or(Path::new("/"));
+        load::build(Some((&file, text)), &Flags::default(), &Env::fixed(dir, []))
+    }
+
+    /// Reads the API key and what else this version of the API wants of each account. Until then
+    /// [`ApiConfig::api_key`] and [`AccountConfig::login_token`] are `None`, and whoever only reads the archive
+    /// needs neither. May add warnings.
+    ///
+    /// # Errors
+    ///
+    /// All that is missing or cannot be read, at once.
+    pub fn load_secrets(&mut self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        let key = take(&mut self.sources.api_key);
+        match secrets::load(key, "api.api_key", &mut self.warnings) {
+            Ok(Some(key)) => self.api.api_key = Some(key),
+            Ok(None) if self.api.api_key.is_some() => {}
+            Ok(None) => problems.push(
+                Problem::new("is missing: name its file as api_key_file, or set $ARCHIVER_API_KEY")
+                    .key("api.api_key"),
+            ),
+            Err(problem) => problems.push(problem),
+        }
+        if self.accounts.is_empty() {
+            problems.push(
+                Problem::new("there is none: add [[accounts]] with a name to the file").key("accounts"),
+            );
+        }
+        let only = self.accounts.len() == 1;
+        for (index, account) in self.accounts.iter_mut().enumerate() {
+            let source = self.sources.login_tokens.get_mut(index).map_or(secrets::Source::Nowhere, take);
+            let key = |name: &str| format!("accounts[{index}].{name}");
+            let ready = match self.api.version {
+                ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),
+                ApiVersion::V2 => require_id(account, &key("account_id")),
+            };
+            problems.extend(ready.err());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+}
+
+fn take(source: &mut secrets::Source) -> secrets::Source {
+    std::mem::replace(source, secrets::Source::Nowhere)
+}
+
+fn load_token(
+    account: &mut AccountConfig,
+    source: secrets::Source,
+    key: &str,
+    only: bool,
+    warnings: &mut Vec<String>,
+) -> Result<(), Problem> {
+    match secrets::load(source, key, warnings)? {
+        Some(token) => account.login_token = Some(token),
+        None if account.login_token.is_some() => {}
+        None => {
+            let variable = if only { ", or set $ARCHIVER_LOGIN_TOKEN" } else { "" };
+            let name = &account.name;
+            let what =
+                format!("is missing for account {name:?}: name its file as login_token_file{variable}");
+            return Err(Problem::new(what).key(key));
+        }
+    }
+    Ok(())
+}
+
+fn require_id(account: &AccountConfig, key: &str) -> Result<(), Problem> {
+    if account.account_id.is_some() {
+        return Ok(());
+    }
+    let what = format!("is missing for account {:?}: api.version \"v2\" wants it", account.name);
+    Err(Problem::new(what).key(key))
+}

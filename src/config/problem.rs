@@ -1,0 +1,210 @@
+//! What is wrong with a configuration: every problem at once, each with its place, key and value.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a value was written: a line of a file, a variable, a flag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    source: Arc<str>,
+    line: usize,
+}
+
+impl Place {
+    /// A line of a file, counted from 1; 0 is the file as a whole.
+    pub(super) fn line(file: &Arc<str>, line: usize) -> Self {
+        Self { source: Arc::clone(file), line }
+    }
+
+    /// A file as a whole.
+    pub(super) fn file(path: &Path) -> Self {
+        Self { source: path.display().to_string().into(), line: 0 }
+    }
+
+    /// A place by the text that it is shown as.
+    pub(super) fn named(shown: &str) -> Self {
+        Self { source: shown.into(), line: 0 }
+    }
+
+    /// An environment variable.
+    pub(super) fn variable(name: &str) -> Self {
+        Self { source: format!("${name}").into(), line: 0 }
+    }
+
+    /// Whether an environment variable.
+    pub(super) fn is_variable(&self) -> bool {
+        self.source.starts_with('$')
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.source),
+            line => write!(f, "{}:{line}", self.source),
+        }
+    }
+}
+
+/// One thing that is wrong. A secret's value is never in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    place: Option<Place>,
+    key: Option<String>,
+    value: Option<String>,
+    what: String,
+}
+
+impl Problem {
+    /// A problem that belongs to no place in particular.
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self { place: None, key: None, value: None, what: what.into() }
+    }
+
+    pub(super) fn at(mut self, place: &Place) -> Self {
+        self.place = Some(place.clone());
+        self
+    }
+
+    pub(super) fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Adds the value as it was written: only for keys that hold no secret.
+    pub(super) fn value(mut self, value: impl Into<String>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        match (&self.key, &self.value) {
+            (Some(key), Some(value)) => write!(f, "{key} = {value}: {}", self.what),
+            (Some(key), None) => write!(f, "{key}: {}", self.what),
+            (None, _) => f.write_str(&self.what),
+        }
+    }
+}
+
+/// A configuration that cannot be used: all that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+    help: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        let help = "`archiver default-config` prints every key with its default and what it does".to_owned();
+        Self { problems, help }
+    }
+
+    pub(super) fn with_help(problem: Problem, help: impl Into<String>) -> Self {
+        Self { problems: vec![problem], help: help.into() }
+    }
+
+    /// Everything that is wrong, in the order in which it was written.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// One line on how to go on.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = self.problems.as_slice() {
+            return write!(f, "{only}");
+        }
+        write!(f, "{} problems in the configuration:", self.problems.len())?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The known name that is most like this one; paths are compared as wholes, part by part and by their last part.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut best: Option<(f64, &str)> = None;
+    for candidate in known {
+        let score = likeness(name, candidate);
+        if best.is_none_or(|(top, _)| score > top) {
+            best = Some((score, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+fn likeness(a: &str, b: &str) -> f64 {
+    let alike = strsim::normalized_damerau_levenshtein;
+    let (parts_a, parts_b): (Vec<&str>, Vec<&str>) = (a.split('.').collect(), b.split('.').collect());
+    // The beginning of a name is what people remember of it.
+    let whole = alike(a, b).max(0.8 * strsim::jaro_winkler(a, b));
+    let by_part = match parts_a.len() {
+        n if n == parts_b.len() => {
+            let sum: f64 = parts_a.iter().zip(&parts_b).map(|(x, y)| alike(x, y)).sum();
+            sum / f64::from(u32::try_from(n).unwrap_or(1))
+        }
+        _ => 0.0,
+    };
+    // The right name in the wrong section is likelier meant than a distant name in the right one.
+    let by_last = match (parts_a.last(), parts_b.last()) {
+        (Some(x), Some(y)) => 0.9 * alike(x, y),
+        _ => 0.0,
+    };
+    whole.max(by_part).max(by_last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_the_one_that_was_meant() {
+        let known = [
+            "api",
+            "budget",
+            "api.timeout_secs",
+            "api.retries",
+            "budget.credits_per_run",
+            "schedule.timezone",
+            "sync.inbox",
+        ];
+        for (wrong, meant) in [
+            ("budgt", "budget"),
+            ("api.timeout_sec", "api.timeout_secs"),
+            ("api.timezone", "schedule.timezone"),
+            ("timezone", "schedule.timezone"),
+            ("budget_credits_per_run", "budget.credits_per_run"),
+            ("budgt.credits_x", "budget.credits_per_run"),
+        ] {
+            assert_eq!(nearest(wrong, known), Some(meant), "{wrong}");
+        }
+        assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn one_problem_is_one_line_and_several_are_listed() {
+        let place = Place::line(&"archiver.toml".into(), 4);
+        let one = Problem::new("must be from 0 to 10").at(&place).key("api.retries").value("11");
+        let line = "archiver.toml:4: api.retries = 11: must be from 0 to 10";
+        assert_eq!(ConfigError::new(vec![one.clone()]).to_string(), line);
+        let both = ConfigError::new(vec![one, Problem::new("second")]).to_string();
+        assert_eq!(both, format!("2 problems in the configuration:\n  {line}\n  second"));
+    }
+}

@@ -1,0 +1,404 @@
+//! The configuration as a whole: precedence, strictness, the default file.
+
+mod secrets;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::keys::{Default as Preset, KEYS, Key, Kind};
+use super::*;
+
+/// A directory with an `archiver.toml`, which is also the working directory.
+struct Place(TempDir);
+
+impl Place {
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Self(dir);
+        place.put("archiver.toml", text);
+        place
+    }
+
+    fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn load(&self, vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        self.load_with(vars, &Flags::default())
+    }
+
+    fn load_with(&self, vars: &[(&str, &str)], flags: &Flags) -> Result<Config, ConfigError> {
+        Config::load(flags, &Env::fixed(self.path(), vars.iter().copied()))
+    }
+
+    /// The API key and the first account's token, as they would be sent.
+    fn secrets(&self, vars: &[(&str, &str)]) -> Result<(String, String), String> {
+        let mut config = self.load(vars).map_err(|error| error.to_string())?;
+        config.load_secrets().map_err(|error| error.to_string())?;
+        let token = config.accounts[0].login_token.as_ref().map(|t| t.expose().to_owned());
+        Ok((config.api.api_key.unwrap().expose().to_owned(), token.unwrap_or_default()))
+    }
+}
+
+fn error_of(text: &str) -> String {
+    Place::with(text).load(&[]).unwrap_err().to_string()
+}
+
+const ACCOUNT: &str = "[[accounts]]\nname = \"me\"\n";
+
+#[test]
+fn the_file_beats_the_default() {
+    assert_eq!(Place::with("").load(&[]).unwrap().budget.credits_per_run, Some(50));
+    let file = Place::with("[budget]\ncredits_per_run = 40");
+    assert_eq!(file.load(&[]).unwrap().budget.credits_per_run, Some(40));
+}
+
+#[test]
+fn the_environment_beats_the_file() {
+    let file = Place::with("[budget]\ncredits_per_run = 40\ncredits_per_day = 7");
+    let budget = file.load(&[("ARCHIVER_BUDGET__CREDITS_PER_RUN", "20")]).unwrap().budget;
+    assert_eq!((budget.credits_per_run, budget.credits_per_day), (Some(20), Some(7)));
+}
+
+#[test]
+fn the_flag_beats_the_environment_but_never_raises_a_cap() {
+    let file = Place::with("");
+    let run = |budget| {
+        let flags = Flags { config: None, budget: Some(budget) };
+        let vars = [("ARCHIVER_BUDGET__CREDITS_PER_RUN", "20")];
+        file.load_with(&vars, &flags).unwrap().budget.credits_per_run
+    };
+    assert_eq!((run(5), run(30), run(0)), (Some(5), Some(20), Some(0)));
+}
+
+#[test]
+fn the_named_file_beats_the_variable_and_that_beats_the_usual_places() {
+    let place = Place::with("[api]\nretries = 1");
+    place.put("xdg/archiver/archiver.toml", "[api]\nretries = 2");
+    place.put("by-variable.toml", "[api]\nretries = 3");
+    place.put("by-flag.toml", "[api]\nretries = 4");
+    let xdg = place.path().join("xdg").display().to_string();
+    let variable = ("ARCHIVER_CONFIG", "by-variable.toml");
+    let flags = Flags { config: Some("by-flag.toml".into()), budget: None };
+    let retries = |config: Config| config.api.retries;
+    assert_eq!(place.load_with(&[variable], &flags).map(retries), Ok(4));
+    assert_eq!(place.load(&[variable, ("XDG_CONFIG_HOME", &xdg)]).map(retries), Ok(3));
+    assert_eq!(place.load(&[("XDG_CONFIG_HOME", &xdg)]).map(retries), Ok(1));
+    fs::remove_file(place.path().join("archiver.toml")).unwrap();
+    assert_eq!(place.load(&[("XDG_CONFIG_HOME", &xdg)]).map(retries), Ok(2));
+}
+
+#[test]
+fn without_any_file_the_error_tells_how_to_begin() {
+    let error = Place::empty().load(&[]).unwrap_err();
+    assert!(error.to_string().contains("there is no configuration file"), "{error}");
+    assert!(error.help().contains("archiver default-config > archiver.toml"));
+    let flags = Flags { config: Some("nowhere.toml".into()), budget: None };
+    let error = Place::with("").load_with(&[], &flags).unwrap_err().to_string();
+    assert!(error.contains("nowhere.toml: cannot be read"), "{error}");
+}
+
+#[test]
+fn the_environment_can_say_everything() {
+    let accounts = r#"[{ name = "me", profiles = ["ada"] }]"#;
+    let vars = [("ARCHIVER_ACCOUNTS", accounts), ("ARCHIVER_API_KEY", "k"), ("ARCHIVER_LOGIN_TOKEN", "t")];
+    let place = Place::empty();
+    assert_eq!(place.secrets(&vars), Ok(("k".into(), "t".into())));
+    let config = place.load(&vars).unwrap();
+    assert_eq!((config.source, config.accounts[0].profiles.len()), (None, 1));
+    // Enough for what only reads the archive.
+    let config = place.load(&[("ARCHIVER_ARCHIVE__PATH", "/data/a.db")]).unwrap();
+    assert_eq!(config.archive.path, Path::new("/data/a.db"));
+    // A list from the environment replaces that of the file.
+    let config = Place::with(ACCOUNT).load(&[("ARCHIVER_ACCOUNTS", "[]")]).unwrap();
+    assert!(config.accounts.is_empty());
+}
+
+#[test]
+fn every_scalar_key_can_be_set_by_its_variable() {
+    for key in KEYS {
+        let value = match (&key.kind, key.default) {
+            (Kind::Whole { min, .. }, _) => min.to_string(),
+            (Kind::Number { .. }, _) => "1.5".into(),
+            (Kind::Switch, _) => "false".into(),
+            (_, Preset::Text(text)) => text.to_owned(),
+            _ => "0123456".into(),
+        };
+        let loaded = Place::with("").load(&[(&key.variable(), &value)]);
+        assert!(loaded.is_ok(), "{}: {}", key.path, loaded.unwrap_err());
+    }
+    let config = Place::with("").load(&[("ARCHIVER_API__RETRY_BASE_SECS", "0.25")]).unwrap();
+    assert_eq!(config.api.backoff.base, Duration::from_millis(250));
+}
+
+#[test]
+fn a_key_of_digits_arrives_as_it_was_written() {
+    for key in ["0123456", "1e5", "true"] {
+        assert_eq!(
+            Place::with(ACCOUNT)
+                .secrets(&[("ARCHIVER_API_KEY", key), ("ARCHIVER_LOGIN_TOKEN", "t")])
+                .unwrap()
+                .0,
+            key
+        );
+        let vars = [("ARCHIVER_API__API_KEY", key), ("ARCHIVER_LOGIN_TOKEN", "t")];
+        assert_eq!(Place::with(ACCOUNT).secrets(&vars).unwrap().0, key);
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_by_file_line_path_and_nearest_name() {
+    let text = "[api]\ntimeout_sec = 3\n[budgt]\nx = 1\n[[accounts]]\nname = 'a'\ncontry = 'FR'\nprofiles = [{ url = 'a', nme = 'b' }]\n";
+    let place = Place::with(text);
+    let file = place.path().join("archiver.toml").display().to_string();
+    let error = place.load(&[]).unwrap_err();
+    let shown: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            format!("{file}:2: api.timeout_sec: unknown key; the nearest known one is `api.timeout_secs`"),
+            format!("{file}:3: budgt: unknown key; the nearest known one is `budget`"),
+            format!("{file}:7: accounts[0].contry: unknown key; the nearest known one is `country`"),
+            format!("{file}:8: accounts[0].profiles[0].nme: unknown key; the nearest known one is `name`"),
+        ]
+    );
+}
+
+#[test]
+fn unknown_variables_are_refused_with_the_nearest_name() {
+    for (name, near) in [
+        ("ARCHIVER_BUDGT__X", "ARCHIVER_BUDGET__CREDITS_PER_"),
+        ("ARCHIVER_BUDGET_CREDITS_PER_RUN", "ARCHIVER_BUDGET__CREDITS_PER_RUN"),
+        ("ARCHIVER__API__KEY", "ARCHIVER_API"),
+        ("ARCHIVER_APIKEY", "ARCHIVER_API_KEY"),
+        ("ARCHIVER_LOG", "ARCHIVER_LOG_"),
+        ("ARCHIVER_API__API_KEY_FIL", "ARCHIVER_API__API_KEY_FILE"),
+    ] {
+        let error = Place::with("").load(&[(name, "MARKER")]).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("${name}: unknown variable; the nearest known one is {near}")),
+            "{error}"
+        );
+        assert!(!error.contains("MARKER"));
+    }
+}
+
+#[test]
+fn variables_that_are_no_keys_do_not_disturb() {
+    let vars = [
+        ("ARCHIVER_LOG_LEVEL", "debug"),
+        ("ARCHIVER_LOG_FORMAT", "json"),
+        ("ARCHIVER_BUDGET__CREDITS_PER_RUN", ""),
+        ("ARCHIVER_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("ARCHIVER_SERVICE_HOST", "10.0.0.1"),
+        ("ARCHIVERX", "1"),
+    ];
+    assert_eq!(Place::with("").load(&vars).unwrap().budget.credits_per_run, Some(50));
+}
+
+#[test]
+fn every_wrong_value_names_file_key_and_value_all_at_once() {
+    let wrong = [
+        (
+            "[api]",
+            "base_url = \"http://example.com\"",
+            "api.base_url = \"http://example.com\": must be https",
+        ),
+        ("", "version = \"v3\"", "api.version = \"v3\": must be \"v1\" or \"v2\""),
+        ("", "timeout_secs = 0", "api.timeout_secs = 0: must be from 1 to 600"),
+        ("", "requests_per_minute = 60001", "api.requests_per_minute = 60001: must be from 1 to 60000"),
+        ("", "retries = \"3\"", "api.retries = \"3\": must be a whole number from 0 to 10, not a text"),
+        ("", "retry_base_secs = -1", "api.retry_base_secs = -1: must be from 0 to 3600"),
+        ("", "retry_max_secs = nan", "api.retry_max_secs = NaN: must be from 0 to 86400"),
+        ("[archive]", "path = \"\"", "archive.path = \"\": must not be empty"),
+        ("[budget]", "credits_per_run = -1", "budget.credits_per_run = -1: must be from 0 to 4294967295"),
+        ("", "credits_per_day = 1.9", "budget.credits_per_day = 1.9: must be a whole number"),
+        (
+            "",
+            "credits_per_month = 99999999999999999999",
+            "budget.credits_per_month = a number out of all range",
+        ),
+        ("[schedule]", "cron = \"0 0 0 30 2 *\"", "schedule.cron = \"0 0 0 30 2 *\": never occurs"),
+        (
+            "",
+            "timezone = \"Europe/Berln\"",
+            "schedule.timezone = \"Europe/Berln\": is no time zone's IANA name",
+        ),
+        ("", "run_at_start = 1", "schedule.run_at_start = 1: must be true or false, not a number"),
+        (
+            "[sync]",
+            "page_size = 55",
+            "sync.page_size = 55: must be a multiple of 10; the nearest are 50 and 60",
+        ),
+        ("", "inbox = \"on\"", "sync.inbox = \"on\": must be \"discover\" or \"probe\" or \"off\""),
+    ];
+    let mut text = String::new();
+    let mut expected = Vec::new();
+    for (section, line, message) in wrong {
+        text.push_str(&format!("{section}\n{line}\n"));
+        expected.push(format!("archiver.toml:{}: {message}", text.lines().count()));
+    }
+    let error = Place::with(&text).load(&[]).unwrap_err();
+    assert_eq!(error.problems().len(), wrong.len(), "{error}");
+    for (problem, expected) in error.problems().iter().zip(expected) {
+        assert!(problem.to_string().contains(&expected), "{problem}\n{expected}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_too() {
+    let vars = [("ARCHIVER_API__TIMEOUT_SECS", "soon"), ("ARCHIVER_SCHEDULE__RUN_AT_START", "yes")];
+    let error = Place::with("[api]\nretries = 99").load(&vars).unwrap_err();
+    let shown: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    assert!(shown[0].contains("archiver.toml:2: api.retries = 99"), "{shown:?}");
+    assert!(
+        shown[1].starts_with("$ARCHIVER_API__TIMEOUT_SECS: api.timeout_secs = \"soon\": must be a whole")
+    );
+    assert!(
+        shown[2]
+            .starts_with("$ARCHIVER_SCHEDULE__RUN_AT_START: schedule.run_at_start = \"yes\": must be true")
+    );
+}
+
+#[test]
+fn accounts_are_checked_one_by_one() {
+    for (text, message) in [
+        ("accounts = 3", "accounts: must be a list, begun by [[accounts]], not a number"),
+        ("[accounts]\nname = 'a'", "accounts: must be a list"),
+        ("accounts = ['me']", "accounts[0]: must be a table, not a text"),
+        ("[[accounts]]", "accounts[0].name: is missing"),
+        ("[[accounts]]\nname = ' '", "accounts[0].name: must not be empty"),
+        ("[[accounts]]\nname = 'a/b'", "accounts[0].name = \"a/b\": must have at most 64"),
+        ("[[accounts]]\nname = 'a'\n[[accounts]]\nname = 'A'", "accounts[1].name = \"A\": another account"),
+        (
+            "[[accounts]]\nname = 'a'\ncountry = 'France'",
+            "accounts[0].country = \"France\": must be a country's",
+        ),
+        ("[[accounts]]\nname = 'a'\nprofiles = 'ada'", "accounts[0].profiles: must be a list in brackets"),
+        (
+            "[[accounts]]\nname = 'a'\nprofiles = ['a b']",
+            "accounts[0].profiles[0] = \"a b\": is neither a page",
+        ),
+        ("[[accounts]]\nname = 'a'\nprofiles = [{ name = 'x' }]", "accounts[0].profiles[0].url: is missing"),
+        (
+            "[[accounts]]\nname = 'a'\nconversations = ['x']",
+            "accounts[0].conversations[0] = \"x\": is neither",
+        ),
+        (
+            "[[accounts]]\nname = 'a'\nconversations = [1]",
+            "accounts[0].conversations[0]: must be a text or a table",
+        ),
+        (
+            "[[accounts]]\nname = 'a'\nown_name = 1",
+            "accounts[0].own_name: must be a text in quotes, not a number",
+        ),
+    ] {
+        let error = error_of(text);
+        assert!(error.contains(message), "{error}\n{message}");
+    }
+}
+
+#[test]
+fn accounts_are_read_with_their_targets_brought_to_one_form() {
+    let text = r#"
+        [[accounts]]
+        name = "me"
+        country = "de"
+        own_name = "Ada Example"
+        profiles = ["https://linkedin.com/in/ada/", { url = "bela", name = "Béla" }, "ada"]
+        conversations = ["2-OTFj==", { id = "2-MTc0", name = "Group" }, "2-OTFj"]
+        [[accounts]]
+        name = "work"
+        country = "SE"
+    "#;
+    let config = Place::with(text).load(&[]).unwrap();
+    let me = &config.accounts[0];
+    assert_eq!((me.country.as_str(), me.own_name.as_deref()), ("DE", Some("Ada Example")));
+    let profiles: Vec<_> = me.profiles.iter().map(|p| (p.url.as_str(), p.name.as_deref())).collect();
+    assert_eq!(
+        profiles,
+        [("https://www.linkedin.com/in/ada/", None), ("https://www.linkedin.com/in/bela/", Some("Béla")),]
+    );
+    let conversations: Vec<_> = me.conversations.iter().map(|c| (c.id.as_str(), c.name.as_deref())).collect();
+    assert_eq!(conversations, [("2-OTFj==", None), ("2-MTc0", Some("Group"))]);
+    let warnings = config.warnings.join("\n");
+    assert!(warnings.contains("profiles[2] = \"ada\": is in the list twice"), "{warnings}");
+    assert!(warnings.contains("accounts[1].country = \"SE\": not among the countries"), "{warnings}");
+    assert_eq!(config.warnings.len(), 3);
+}
+
+#[test]
+fn relative_paths_are_relative_to_the_file() {
+    let place = Place::empty();
+    place.put("sub/my.toml", "[archive]\npath = 'data/a.db'\n");
+    let flags = Flags { config: Some("sub/my.toml".into()), budget: None };
+    let config = place.load_with(&[], &flags).unwrap();
+    assert_eq!(config.archive.path, place.path().join("sub/data/a.db"));
+    assert_eq!(config.source, Some(place.path().join("sub/my.toml")));
+    let config = Place::with("[archive]\npath = '~/a.db'").load(&[("HOME", "/home/ada")]).unwrap();
+    assert_eq!(config.archive.path, Path::new("/home/ada/a.db"));
+}
+
+#[test]
+fn the_default_file_says_what_the_defaults_are() {
+    let file = Path::new("/etc/archiver/archiver.toml");
+    let shown = Config::parse(DEFAULT_TOML, file).unwrap();
+    let built_in = Config::parse("", file).unwrap();
+    assert_eq!(shown.warnings, Vec::<String>::new());
+    let sources = |config: &Config| format!("{:?}", config.sources).replace("Named", "Default");
+    assert!(
+        sources(&shown).contains("/etc/archiver/api_key")
+            && sources(&built_in).contains("/etc/archiver/api_key")
+    );
+    let nowhere = || SecretSources { api_key: super::secrets::Source::Nowhere, login_tokens: Vec::new() };
+    let plain = |config: Config| format!("{:?}", Config { sources: nowhere(), ..config });
+    assert_eq!(plain(shown), plain(built_in));
+    // Every key is there; what has no default is there as an example.
+    for key in KEYS {
+        let (section, name) = key.path.split_once('.').unwrap();
+        let section = DEFAULT_TOML.split(&format!("\n[{section}]\n")).nth(1).unwrap();
+        let section = section.split("\n[").next().unwrap();
+        let commented = if key.default == Preset::None { "\n# " } else { "\n" };
+        assert!(section.contains(&format!("{commented}{name} = ")), "{}", key.path);
+    }
+}
+
+#[test]
+fn the_examples_in_the_default_file_work() {
+    // A line that is commented out and is TOML is an example; the others are sentences.
+    let is_example = |line: &str| {
+        line.starts_with("[[") || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+    };
+    let uncomment = |line: &str| match line.strip_prefix("# ") {
+        Some(rest) if is_example(rest) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let text: Vec<String> = DEFAULT_TOML.lines().map(uncomment).collect();
+    let config = Config::parse(&text.join("\n"), Path::new("/x/archiver.toml")).unwrap();
+    assert_eq!(config.budget.caps().month, Some(3_000));
+    let account = &config.accounts[0];
+    assert_eq!((account.profiles.len(), account.conversations.len()), (2, 2));
+    for key in account::ACCOUNT_KEYS {
+        assert!(text.iter().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
+    }
+}
+
+#[test]
+fn every_key_is_found_by_its_path() {
+    assert!(KEYS.iter().all(|key| Key::find(key.path).is_some_and(|found| found.path == key.path)));
+}

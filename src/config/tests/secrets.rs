@@ -1,0 +1,189 @@
+//! Secrets: where they come from, who needs them, and that they are never said.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use proptest::prelude::*;
+
+use super::super::*;
+use super::{ACCOUNT, Place};
+
+#[test]
+fn each_source_of_a_secret_beats_the_next() {
+    let place = Place::with(&format!("[api]\napi_key = 'inline'\n{ACCOUNT}login_token = 'inline'\n"));
+    assert_eq!(place.secrets(&[]), Ok(("inline".into(), "inline".into())));
+
+    place.put("k", " file \n");
+    let text = format!(
+        "[api]\napi_key_file = 'k'\napi_key = 'inline'\n{ACCOUNT}login_token_file = 'k'\nlogin_token = 'inline'\n"
+    );
+    place.put("archiver.toml", &text);
+    assert_eq!(place.secrets(&[]), Ok(("file".into(), "file".into())));
+    let warnings = place.load(&[]).unwrap().warnings.join("\n");
+    assert!(warnings.contains("api.api_key is not used") && warnings.contains("login_token is not used"));
+
+    place.put("creds/api_key", "credential\n");
+    place.put("creds/login_token", "credential\n");
+    let creds = place.path().join("creds").display().to_string();
+    let directory = ("CREDENTIALS_DIRECTORY", creds.as_str());
+    assert_eq!(place.secrets(&[directory]), Ok(("credential".into(), "credential".into())));
+
+    place.put("creds/login_token.me", "credential-of-me\n");
+    assert_eq!(place.secrets(&[directory]).unwrap().1, "credential-of-me");
+
+    let file = [directory, ("ARCHIVER_API__API_KEY_FILE", "k")];
+    assert_eq!(place.secrets(&file).unwrap().0, "file");
+    let key = [file[0], file[1], ("ARCHIVER_API__API_KEY", "by path")];
+    assert!(place.secrets(&key).unwrap_err().contains("holds white space"));
+    let key = [file[0], file[1], ("ARCHIVER_API__API_KEY", "by-path")];
+    assert_eq!(place.secrets(&key).unwrap().0, "by-path");
+    let own = [key[0], key[1], key[2], ("ARCHIVER_API_KEY", "own"), ("ARCHIVER_LOGIN_TOKEN", "own")];
+    assert_eq!(place.secrets(&own), Ok(("own".into(), "own".into())));
+}
+
+#[test]
+fn files_of_the_default_names_are_found_beside_the_configuration() {
+    let place = Place::with(ACCOUNT);
+    let error = place.secrets(&[]).unwrap_err();
+    assert!(
+        error.contains("api.api_key: is missing") && error.contains("accounts[0].login_token: is missing"),
+        "{error}"
+    );
+    place.put("api_key", "k");
+    place.put("login_token", "t");
+    assert_eq!(place.secrets(&[]), Ok(("k".into(), "t".into())));
+    // With two accounts nobody knows whose token it is.
+    place.put("archiver.toml", &format!("{ACCOUNT}[[accounts]]\nname = 'b'\n"));
+    let error = place.secrets(&[]).unwrap_err();
+    assert!(error.contains("account \"me\"") && error.contains("account \"b\""), "{error}");
+    let error = place.secrets(&[("ARCHIVER_LOGIN_TOKEN", "t")]).unwrap_err();
+    assert!(error.contains("$ARCHIVER_LOGIN_TOKEN: is for a single account"), "{error}");
+}
+
+#[test]
+fn secrets_are_asked_for_only_by_whoever_needs_them() {
+    let place = Place::with("[api]\napi_key_file = 'not-there'\n");
+    let mut config = place.load(&[]).unwrap();
+    assert!(config.api.api_key.is_none());
+    let error = config.load_secrets().unwrap_err().to_string();
+    assert!(
+        error.contains("api.api_key_file: cannot read") && error.contains("accounts: there is none"),
+        "{error}"
+    );
+}
+
+#[test]
+fn v2_wants_an_account_id_and_no_token() {
+    let place = Place::with(&format!("[api]\nversion = 'v2'\napi_key = 'k'\n{ACCOUNT}"));
+    assert!(
+        place.secrets(&[]).unwrap_err().contains("accounts[0].account_id: is missing for account \"me\"")
+    );
+    place.put(
+        "archiver.toml",
+        &format!("[api]\nversion = 'v2'\napi_key = 'k'\n{ACCOUNT}account_id = '69c1'\n"),
+    );
+    assert_eq!(place.secrets(&[]), Ok(("k".into(), String::new())));
+}
+
+#[test]
+fn files_that_hold_no_secret_are_refused() {
+    let place = Place::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}login_token = 't'\n"));
+    place.put("k", " \n");
+    assert!(place.secrets(&[]).unwrap_err().contains("is empty"));
+    place.put("k", "two words");
+    assert!(place.secrets(&[]).unwrap_err().contains("holds white space"));
+    place.put("k", &"x".repeat(70_000));
+    assert!(place.secrets(&[]).unwrap_err().contains("is too long"));
+    fs::write(place.path().join("k"), [0xff, 0xfe]).unwrap();
+    assert!(place.secrets(&[]).unwrap_err().contains("is not text"));
+}
+
+#[test]
+fn secrets_that_others_can_read_are_warned_of() {
+    let place = Place::with(&format!("[api]\napi_key = 'k'\n{ACCOUNT}login_token_file = 't'\n"));
+    place.put("t", "t");
+    let warnings = |place: &Place| {
+        let mut config = place.load(&[]).unwrap();
+        config.load_secrets().unwrap();
+        config.warnings
+    };
+    let closed = warnings(&place);
+    assert_eq!(closed.len(), 1);
+    assert!(
+        closed[0].contains("archiver.toml:2: api.api_key is a secret in the configuration itself: move it")
+    );
+    for name in ["archiver.toml", "t"] {
+        fs::set_permissions(place.path().join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let open = warnings(&place);
+    assert_eq!(open.len(), 2);
+    assert!(open[0].contains("itself, which others can read: move"), "{}", open[0]);
+    assert!(open[1].contains("t holds a secret and others can read it: chmod 600"), "{}", open[1]);
+}
+
+/// Ways to write a secret into a configuration that is wrong elsewhere or there.
+fn spoilt() -> impl Strategy<Value = String> {
+    let place = prop_oneof![
+        Just("[api]\napi_key = \"S\""),
+        Just("[api]\napi_key = \"S"),
+        Just("[api]\napi_key = S"),
+        Just("[api]\napi_key = [\"S\"]"),
+        Just("[api]\napi_key = { S = \"S\" }"),
+        Just("[api]\napi_key = \"S\"\napi_key = \"S\""),
+        Just("[api]\napi_key = \"S S\""),
+        Just("[api]\napi_key = '''\nS"),
+        Just("[api]\napi_key = \"\\S\""),
+        Just("[api]\napi_key_file = \"S\""),
+        Just("[api]\napi_kee = \"S\""),
+        Just("[api]\nS"),
+        Just("[api]\nS = \"\""),
+        Just("S = 1"),
+        Just("[[accounts]]\nS = 1"),
+        Just("api = \"S\""),
+        Just("api_key = \"S\""),
+        Just("[api]\nbase_url = \"https://u:S@example.com\""),
+        Just("[api]\nbase_url = \"htps:/u:S@example.com\""),
+        Just("[[accounts]]\nname = 'a'\nlogin_token = \"S\""),
+        Just("[[accounts]]\nname = 'a'\nlogin_token = \"S"),
+        Just("[[accounts]]\nname = 'a'\nlogin_token = [\"S\"]"),
+        Just("[[accounts]]\nname = 'a'\nlogin_token = \"S\\u0007\""),
+        Just("[[accounts]]\nname = 'a'\nlogin_token_file = \"S\""),
+        Just("[[accounts]]\nname = 'a'\ntoken = \"S\""),
+        Just("[[accounts]]\nlogin_token = \"S\""),
+        Just("accounts = \"S\""),
+    ];
+    let more = prop_oneof![Just(""), Just("\n[sync]\npage_size = 3\n"), Just("\nx"), Just("\n[budgt]\n")];
+    (place, more).prop_map(|(place, more)| format!("{place}{more}"))
+}
+
+const MARKER: &str = "MARKERsecretMARKERsecret0123456789";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_secret_is_ever_in_an_error_a_warning_or_a_debug_print(
+        text in spoilt(),
+        variable in proptest::sample::select(vec![
+            "ARCHIVER_API_KEY", "ARCHIVER_LOGIN_TOKEN", "ARCHIVER_API__API_KEY", "ARCHIVER_API__API_KEY_FILE",
+            "ARCHIVER_APIKEY", "ARCHIVER_ACCOUNTS", "ARCHIVER_API__RETRIES_", "UNRELATED",
+        ]),
+        value in proptest::sample::select(vec![
+            "S", "S S", "[{ name = 'a', login_token = 'S' }]", "[{ login_token = 'S }]", "S\u{7}",
+        ]),
+    ) {
+        let place = Place::with(&text.replace('S', MARKER));
+        let env = Env::fixed(place.path(), [(variable, value.replace('S', MARKER).as_str())]);
+        let mut said = format!("{env:?}");
+        match Config::load(&Flags::default(), &env) {
+            Err(error) => said.push_str(&format!("{error} {error:?} {}", error.help())),
+            Ok(mut config) => {
+                said.push_str(&format!("{config:?}"));
+                let loaded = config.load_secrets();
+                said.push_str(&format!("{loaded:?} {config:?}"));
+                said.extend(loaded.err().map(|error| error.to_string()));
+            }
+        }
+        prop_assert!(!said.contains("MARKER"), "{}", said);
+    }
+}

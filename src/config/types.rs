@@ -1,0 +1,156 @@
+//! The configuration as the rest of the program sees it: plain, typed, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use url::Url;
+
+use crate::core::backoff::Backoff;
+use crate::core::budget::Caps;
+use crate::secret::Secret;
+
+/// `[api]`: how LinkupAPI is reached.
+#[derive(Debug)]
+pub struct ApiConfig {
+    /// Ends in a slash, so that endpoints can be joined to it. Plain http for loopback only.
+    pub base_url: Url,
+    /// Which generation of the API is spoken.
+    pub version: ApiVersion,
+    /// The longest that one request may take.
+    pub timeout: Duration,
+    /// The most requests in a minute.
+    pub requests_per_minute: u32,
+    /// Retries of one request, where a retry can help.
+    pub retries: u32,
+    /// How waits between retries grow.
+    pub backoff: Backoff,
+    /// The API key, once [`super::Config::load_secrets`] has read it.
+    pub api_key: Option<Secret>,
+}
+
+/// A generation of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// A login token in every body.
+    V1,
+    /// An account id, actions, a standard envelope.
+    V2,
+}
+
+impl ApiVersion {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+/// `[archive]`: the file that everything is kept in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveConfig {
+    /// Absolute.
+    pub path: PathBuf,
+}
+
+/// `[budget]`: the most credits that may be spent; `None` is no cap of that kind, 0 spends nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetConfig {
+    /// In one run.
+    pub credits_per_run: Option<u32>,
+    /// In one UTC day.
+    pub credits_per_day: Option<u32>,
+    /// In one UTC month.
+    pub credits_per_month: Option<u32>,
+}
+
+impl BudgetConfig {
+    /// The caps as the ledger's arithmetic takes them.
+    #[must_use]
+    pub fn caps(&self) -> Caps {
+        Caps { run: self.credits_per_run, day: self.credits_per_day, month: self.credits_per_month }
+    }
+}
+
+/// `[schedule]`: when the service syncs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleConfig {
+    /// Six fields: sec min hour day month weekday. A schedule of five fields has been given its second.
+    pub cron: String,
+    /// The zone that the schedule is meant in.
+    pub timezone: Tz,
+    /// Whether to sync when the service starts, too.
+    pub run_at_start: bool,
+}
+
+/// `[sync]`: how history is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncConfig {
+    /// Messages per request while filling history; a multiple of 10.
+    pub page_size: u32,
+    /// What the inbox is used for.
+    pub inbox: InboxMode,
+}
+
+/// What the inbox is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxMode {
+    /// Conversations found in it are archived, too.
+    Discover,
+    /// It only tells which targets have changed.
+    Probe,
+    /// It is not asked; each target is.
+    Off,
+}
+
+impl InboxMode {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::Probe => "probe",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// One of `[[accounts]]`: a mailbox and what to archive of it.
+#[derive(Debug)]
+pub struct AccountConfig {
+    /// The name that the archive knows it by; unique.
+    pub name: String,
+    /// Proxy country, upper case.
+    pub country: String,
+    /// The display name of the account's owner, which tells own messages from received ones.
+    pub own_name: Option<String>,
+    /// The account's id at the API (v2).
+    pub account_id: Option<String>,
+    /// The session (v1), once [`super::Config::load_secrets`] has read it.
+    pub login_token: Option<Secret>,
+    /// Conversations given by the other side's profile.
+    pub profiles: Vec<ProfileTarget>,
+    /// Conversations given by themselves.
+    pub conversations: Vec<ConversationTarget>,
+}
+
+/// A conversation given by the other side's profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileTarget {
+    /// `https://www.linkedin.com/in/slug/`.
+    pub url: String,
+    /// What to call it.
+    pub name: Option<String>,
+}
+
+/// A conversation given by its URN or its bare thread id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationTarget {
+    /// The full URN or `2-…`.
+    pub id: String,
+    /// What to call it.
+    pub name: Option<String>,
+}

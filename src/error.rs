@@ -1,0 +1,243 @@
+//! How the program fails: each failure with its message, one line of help and its exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::api::ApiError;
+use crate::config::ConfigError;
+
+/// Why a command did not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A check found something wrong and has said what.
+    #[error("{0}")]
+    CheckFailed(String),
+    /// The command line makes no sense.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with it.
+        message: String,
+        /// What to write instead.
+        help: String,
+    },
+    /// The API could not be reached or kept failing.
+    #[error("{0}")]
+    ApiUnreachable(String),
+    /// The archive's file cannot be created.
+    #[error("the archive {} cannot be created: {reason}", path.display())]
+    ArchiveCreate {
+        /// The archive.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The archive's file cannot be written.
+    #[error("the archive {} cannot be written: {reason}", path.display())]
+    ArchiveWrite {
+        /// The archive.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The archive's file is not there or cannot be read.
+    #[error("the archive {} cannot be read: {reason}", path.display())]
+    ArchiveRead {
+        /// The archive.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A file other than the archive cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    Stdout(io::Error),
+    /// Another process is syncing this archive.
+    #[error("another process is syncing the archive {}", path.display())]
+    Busy {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// The API refused the key, the account or its session.
+    #[error("{0}")]
+    Credentials(String),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// What a person and a script are told about a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What happened; may have several lines.
+    pub message: String,
+    /// One line on what to do about it.
+    pub help: String,
+    /// The exit code, after sysexits.h.
+    pub code: u8,
+}
+
+/// The one place where failures become words and codes.
+#[must_use]
+pub fn explain(failure: &Failure) -> Explanation {
+    let (code, help) = match failure {
+        Failure::CheckFailed(_) => (1, "what is wrong is listed above"),
+        Failure::Usage { help, .. } => (2, help.as_str()),
+        Failure::ApiUnreachable(_) => {
+            (69, "what has been archived is kept; run it again later, the next run goes on from there")
+        }
+        Failure::ArchiveCreate { .. } => {
+            (73, "see archive.path in the configuration, and who may write to that directory")
+        }
+        Failure::ArchiveWrite { .. } => {
+            (74, "see whether the disk is full and who may write there; what was committed is kept")
+        }
+        Failure::ArchiveRead { .. } => {
+            (74, "see archive.path in the configuration; `archiver sync --once` begins a new archive")
+        }
+        Failure::File { .. } => (73, "see whether the directory is there and who may write to it"),
+        Failure::Stdout(_) => (74, "see whether the disk that the output goes to is full"),
+        Failure::Busy { .. } => {
+            (75, "wait until it is done, or stop it; commands that only read work meanwhile")
+        }
+        Failure::Credentials(_) => {
+            (77, "renew what was refused: an API key, an account, or a login token that has expired")
+        }
+        Failure::Config(error) => (78, error.help()),
+    };
+    Explanation { message: failure.to_string(), help: help.to_owned(), code }
+}
+
+impl Failure {
+    /// What a failed request means for the whole program. `about` says whose request it was.
+    #[must_use]
+    pub fn of_api(about: &str, error: &ApiError) -> Self {
+        let message = format!("{about}: {error}");
+        match error {
+            ApiError::Key(_) | ApiError::Account(_) => Self::Credentials(message),
+            ApiError::Credits(_)
+            | ApiError::Refused(_)
+            | ApiError::RateLimited { .. }
+            | ApiError::Transient { .. }
+            | ApiError::Malformed(_) => Self::ApiUnreachable(message),
+        }
+    }
+
+    /// The exit code, after sysexits.h.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        explain(self).code
+    }
+
+    /// One line on what to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        explain(self).help
+    }
+
+    /// Whether the reader of standard output went away, which is its right.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// How bad it is, for choosing among several: the worse a failure, the more of the work it stops and the
+    /// less it passes by itself.
+    ///
+    /// Bad usage or configuration lets nothing begin; an archive that cannot be kept makes all else pointless;
+    /// a busy one stops this process; refused credentials stop an account until somebody acts; an API that
+    /// fails may be well again at the next run; a failed check has only looked.
+    #[must_use]
+    pub fn severity(&self) -> u8 {
+        match self {
+            Self::CheckFailed(_) => 0,
+            Self::ApiUnreachable(_) => 1,
+            Self::Credentials(_) => 2,
+            Self::Busy { .. } => 3,
+            Self::Stdout(_) | Self::File { .. } => 4,
+            Self::ArchiveRead { .. } => 5,
+            Self::ArchiveWrite { .. } => 6,
+            Self::ArchiveCreate { .. } => 7,
+            Self::Config(_) => 8,
+            Self::Usage { .. } => 9,
+        }
+    }
+
+    /// The worst of several failures; of equally bad ones the first.
+    #[must_use]
+    pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        failures
+            .into_iter()
+            .reduce(|worst, next| if next.severity() > worst.severity() { next } else { worst })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use std::path::Path;
+
+    fn one_of_each() -> Vec<Failure> {
+        let (path, reason) = (PathBuf::from("/data/archive.db"), "no space left".to_owned());
+        let config = Config::parse("x", Path::new("archiver.toml")).unwrap_err();
+        vec![
+            Failure::CheckFailed("2 promises are broken".into()),
+            Failure::Usage { message: "what now".into(), help: "use --once".into() },
+            Failure::ApiUnreachable("the API could not be reached".into()),
+            Failure::ArchiveCreate { path: path.clone(), reason: reason.clone() },
+            Failure::ArchiveWrite { path: path.clone(), reason: reason.clone() },
+            Failure::ArchiveRead { path: path.clone(), reason },
+            Failure::File { path: path.clone(), source: io::ErrorKind::NotFound.into() },
+            Failure::Stdout(io::ErrorKind::StorageFull.into()),
+            Failure::Busy { path },
+            Failure::Credentials("the API key was refused".into()),
+            Failure::Config(config),
+        ]
+    }
+
+    #[test]
+    fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
+        let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
+        assert_eq!(codes, [1, 2, 69, 73, 74, 74, 73, 74, 75, 77, 78]);
+        for failure in one_of_each() {
+            let said = explain(&failure);
+            assert!(
+                !said.message.is_empty() && !said.help.is_empty() && !said.help.contains('\n'),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_worst_failure_decides_and_of_equals_the_first() {
+        let unreachable = |message: &str| Failure::ApiUnreachable(message.into());
+        let refused = Failure::Credentials("refused".into());
+        let worst = Failure::worst([unreachable("first"), refused, unreachable("second")]).unwrap();
+        assert_eq!(worst.exit_code(), 77);
+        let worst = Failure::worst([unreachable("first"), unreachable("second")]).unwrap();
+        assert_eq!(worst.to_string(), "first");
+        assert!(Failure::worst([]).is_none());
+    }
+
+    #[test]
+    fn only_refused_keys_and_accounts_are_credentials() {
+        let code = |error: ApiError| Failure::of_api("me", &error).exit_code();
+        assert_eq!(code(ApiError::Key("no".into())), 77);
+        assert_eq!(code(ApiError::Account("no".into())), 77);
+        assert_eq!(code(ApiError::Malformed("html".into())), 69);
+        assert_eq!(code(ApiError::Credits("none".into())), 69);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_told_from_a_full_disk() {
+        assert!(Failure::Stdout(io::ErrorKind::BrokenPipe.into()).is_broken_pipe());
+        assert!(one_of_each().iter().all(|failure| !failure.is_broken_pipe()));
+    }
+}
