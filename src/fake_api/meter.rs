@@ -25,7 +25,7 @@ pub struct RequestRow {
     pub returned: u32,
     /// Credits charged.
     pub charged: u32,
-    /// HTTP status answered; 0 when the connection was closed instead.
+    /// HTTP status answered; 0 when none was: a closed connection, or anything but a page without a wire.
     pub status: u16,
     /// The fault that struck, if one did.
     pub fault: Option<Cow<'static, str>>,
@@ -96,13 +96,14 @@ impl Meter {
         self.violations.push(Violation { request_id, what });
     }
 
-    /// Takes the row's charge off the balance, as far as that goes, and keeps the row.
-    pub(super) fn record(&mut self, mut row: RequestRow) {
-        let charged = u64::from(row.charged).min(self.balance);
-        row.charged = u32::try_from(charged).unwrap_or(row.charged);
-        self.balance -= charged;
-        self.charged += charged;
+    /// Takes the row's charge off the balance, as far as that goes, keeps the row, and gives what was charged.
+    pub(super) fn record(&mut self, mut row: RequestRow) -> u32 {
+        row.charged = u32::try_from(self.balance).map_or(row.charged, |b| b.min(row.charged));
+        let charged = row.charged;
+        self.balance -= u64::from(charged);
+        self.charged += u64::from(charged);
         self.rows.push(row);
+        charged
     }
 }
 

@@ -3,10 +3,9 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::ask::InboxAsk;
 use super::bomb;
 use super::faults::{Fault, RetryAfter};
-use super::inbox::InboxPage;
+use super::inbox::{Category, InboxCursor, InboxPage};
 use super::model::{Mailbox, TypedPage};
 use super::refusal::{Cause, Generation, Refusal};
 use super::server::{Action, Call, Reply, Server};
@@ -17,8 +16,19 @@ const OVERSIZED: usize = 16 * 1024 * 1024;
 /// Time between the bytes of a dripping body (ms).
 const DRIP_MS: u64 = 100;
 
-/// The reply and its price, for a fault that strikes instead of processing.
-pub(super) fn instead(call: &Call<'_>, server: &Server) -> Option<(Reply, u32)> {
+/// What a fault of [`Stage::Instead`](super::faults::Stage::Instead) costs.
+#[must_use]
+pub fn price_instead(fault: &Fault, generation: Generation) -> u32 {
+    match fault {
+        Fault::Http(status, _) => u32::from(generation == Generation::V1 && *status != 500 && *status >= 400),
+        Fault::ExpiredToken => Refusal::plain(Cause::Session).credits(generation),
+        Fault::ChannelError => Refusal::plain(Cause::Channel).credits(generation),
+        _ => 0,
+    }
+}
+
+/// The reply of a fault that strikes instead of processing.
+pub(super) fn instead(call: &Call<'_>, server: &Server) -> Option<Reply> {
     let cause = match call.fault.as_ref()? {
         Fault::ExpiredToken => Cause::Session,
         Fault::ExhaustedCredits => Cause::Credits,
@@ -27,19 +37,15 @@ pub(super) fn instead(call: &Call<'_>, server: &Server) -> Option<(Reply, u32)> 
         Fault::Redirect(to) => {
             let mut reply = Reply::new(302, "text/html", b"<a href>Found</a>".to_vec());
             reply.headers.push(("location".to_owned(), to.clone()));
-            return Some((reply, 0));
+            return Some(reply);
         }
-        Fault::CloseBefore => {
-            return Some((Reply { action: Action::Close, ..Reply::json(502, Vec::new()) }, 0));
-        }
+        Fault::CloseBefore => return Some(Reply { action: Action::Close, ..Reply::json(502, Vec::new()) }),
         _ => return None,
     };
-    let refusal = Refusal::plain(cause);
-    Some((server.refused(&refusal, call), refusal.credits(call.generation)))
+    Some(server.refused(&Refusal::plain(cause), call))
 }
 
-fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server) -> (Reply, u32) {
-    let credits = u32::from(call.generation == Generation::V1 && status != 500 && status >= 400);
+fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server) -> Reply {
     let cause = match status {
         400 => Cause::Params,
         401 => Cause::Key,
@@ -62,7 +68,7 @@ fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server)
         RetryAfter::DateIn(s) => http_date(call.now_ms + i64::from(s) * 1000),
     });
     reply.headers.extend(wait.map(|w| ("retry-after".to_owned(), w)));
-    (reply, credits)
+    reply
 }
 
 fn http_date(at_ms: Ms) -> String {
@@ -82,7 +88,8 @@ pub struct BentPage<'a> {
     pub force_has_next: bool,
 }
 
-/// The page that answers these parameters, bent by a fault of [`Stage::Page`](super::faults::Stage::Page) (others leave it as it is).
+/// The page that answers these parameters, bent by a fault of [`Stage::Page`](super::faults::Stage::Page);
+/// others leave it as it is.
 #[must_use]
 pub fn page<'a>(
     fault: Option<&Fault>,
@@ -141,22 +148,27 @@ pub fn page<'a>(
     bent
 }
 
-/// The inbox page, bent by a fault that has a meaning there.
-pub(super) fn inbox<'a>(
+/// The inbox page that answers these parameters, bent by a fault that has a meaning there.
+#[must_use]
+pub fn inbox<'a>(
     fault: Option<&Fault>,
     mailbox: &'a Mailbox,
-    ask: &InboxAsk,
-    mut page: InboxPage<'a>,
+    category: Category,
+    cursor: Option<&InboxCursor>,
+    count: usize,
 ) -> InboxPage<'a> {
-    let count = super::pages::to_usize(ask.count);
-    let honest = |cursor, count| mailbox.inbox(ask.category, cursor, count);
-    let asked = ask.cursor.as_ref();
+    let honest = |cursor, count| mailbox.inbox(category, cursor, count);
+    let mut page = honest(cursor, count);
     match fault {
         Some(Fault::RepeatPage) => page = honest(None, count),
-        Some(Fault::RepeatCursor) => page.next_cursor = ask.cursor.clone().or(page.next_cursor),
-        Some(Fault::ShortPage) => page = honest(asked, count.div_ceil(3)),
+        Some(Fault::RepeatCursor) => page.next_cursor = cursor.cloned().or(page.next_cursor),
+        Some(Fault::CursorUp) => {
+            let top = page.rows.first().and_then(|(_, c)| Some((c.last()?.at_ms, c.thread.clone())));
+            page.next_cursor = top.map(|(at, thread)| InboxCursor { at_ms: at + 1_000, thread });
+        }
+        Some(Fault::ShortPage) => page = honest(cursor, count.div_ceil(3)),
         Some(Fault::DuplicateRows) => {
-            page = honest(asked, count.div_ceil(2));
+            page = honest(cursor, count.div_ceil(2));
             page.rows = page.rows.iter().flat_map(|r| [*r, *r]).take(count).collect();
         }
         Some(Fault::EarlyEnd) => page.next_cursor = None,

@@ -25,6 +25,7 @@ pub mod refusal;
 pub mod serve;
 pub mod server;
 pub mod synth;
+pub mod typed;
 pub mod urn;
 mod webhooks;
 mod wire;
@@ -33,3 +34,6 @@ pub use behaviour::Behaviour;
 pub use faults::{Fault, FaultRule, Times, When};
 pub use model::{Author, Mailbox, Person, ServerMessage, TypedPage};
 pub use server::{Account, Reply, Request, Server};
+
+#[cfg(test)]
+mod tests;

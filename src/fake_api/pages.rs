@@ -73,8 +73,8 @@ pub(super) fn inbox(server: &Server, ask: &InboxAsk, call: &mut Call<'_>) -> Han
         return Ok(Answered { body: wire::v1_data(&json!([])), returned: 0, credits });
     }
     let mailbox = server.mailbox(ask.account).ok_or_else(|| Refusal::plain(Cause::Account))?;
-    let page = mailbox.inbox(ask.category, ask.cursor.as_ref(), to_usize(ask.count));
-    let page = mischief::inbox(call.fault.as_ref(), mailbox, ask, page);
+    let count = to_usize(ask.count);
+    let page = mischief::inbox(call.fault.as_ref(), mailbox, ask.category, ask.cursor.as_ref(), count);
     let returned = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
     let credits = credits(call.generation, behaviour, ask.count, returned);
     if !server.meter.pays(credits) {

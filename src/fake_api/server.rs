@@ -247,8 +247,9 @@ impl Server {
         let asked = self.check(request, &call).and_then(|()| ask::read(self, request, &mut call));
         self.strike(&mut call);
         let reply = match mischief::instead(&call, self) {
-            Some((reply, credits)) => {
-                call.row.charged = credits;
+            Some(reply) => {
+                let price = call.fault.as_ref().map(|f| mischief::price_instead(f, call.generation));
+                call.row.charged = price.unwrap_or_default();
                 reply
             }
             None => self.answer(asked, &mut call),
