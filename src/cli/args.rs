@@ -73,6 +73,14 @@ pub struct GlobalArgs {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Fetch what is missing, within the budget
+    Sync(SyncArgs),
+    /// What is archived, what is missing, what was spent
+    Status(StatusArgs),
+    /// A guided first run against a made-up mailbox: no key, no credits
+    Demo(DemoArgs),
+    /// Serve the made-up LinkupAPI that the demo uses
+    FakeApi(FakeApiArgs),
     /// Print a configuration to begin with, every key explained
     DefaultConfig,
     /// Print a completion script for a shell

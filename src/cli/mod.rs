@@ -2,7 +2,12 @@
 
 pub mod args;
 pub mod completions;
+pub mod demo;
+pub mod fake_api;
 pub mod output;
+pub mod status;
+pub mod sync;
+pub mod wiring;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -104,6 +109,10 @@ fn start(cli: Cli, env: Env) -> Result<(), Failure> {
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Sync(args) => sync::run(context, &args),
+        Command::Status(args) => status::run(context, &args),
+        Command::Demo(_) => demo::run(context),
+        Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),
         Command::Completions(args) => completions::completions(&mut context.output(), &args),
         Command::Man(args) => completions::man(&mut context.output(), &args),

@@ -14,6 +14,7 @@ impl Server {
         for (name, value) in [("base_url", self.base_url.as_str()), ("version", version), ("api_key", key)] {
             line(&mut text, name, &quoted(value));
         }
+        line(&mut text, "requests_per_minute", "6000");
         text.push_str("\n[sync]\n");
         line(&mut text, "inbox", &quoted(inbox));
         let limit = match targets {

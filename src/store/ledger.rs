@@ -190,12 +190,16 @@ impl Store {
     /// # Errors
     /// When the archive cannot be read.
     pub fn head_came_last(&self) -> Result<bool, StoreError> {
-        let purpose: Option<String> = self
-            .db
-            .query_row("SELECT purpose FROM request ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
-            .optional()?;
-        Ok(purpose.as_deref() == Some("head"))
+        head_came_last(&self.db)
     }
+}
+
+/// Whether the last request of all was a look at a head.
+pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
+    let purpose: Option<String> = db
+        .query_row("SELECT purpose FROM request ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    Ok(purpose.as_deref() == Some("head"))
 }
 
 /// Writes what became of a request into its row.

@@ -77,6 +77,79 @@ impl Store {
     }
 }
 
+/// The same conversations without writing anything: those that the archive does not know yet are taken for empty.
+pub(super) fn look_up(
+    db: Option<&Connection>,
+    accounts: &[Configured],
+    now: Ms,
+) -> Result<Vec<Target>, StoreError> {
+    let mut targets: Vec<Target> = Vec::new();
+    for (index, account) in accounts.iter().enumerate() {
+        let account_id: Option<i64> = match db {
+            Some(db) => db
+                .query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))
+                .optional()?,
+            None => None,
+        };
+        let profiles = account.profiles.iter().map(|(url, name)| (url, name, true));
+        let conversations = account.conversations.iter().map(|(id, name)| (id, name, false));
+        for (given, name, is_profile) in profiles.chain(conversations) {
+            let known = match (db, account_id) {
+                (Some(db), Some(account)) if is_profile => known_profile(db, account, given)?,
+                (Some(db), Some(account)) => known_thread(db, account, given)?,
+                _ => None,
+            };
+            let found = match (db, known) {
+                (Some(db), Some(id)) => {
+                    let given = (!is_profile).then_some(given.as_str());
+                    target(db, index, account_id.unwrap_or_default(), id, given)?
+                }
+                _ => {
+                    let id = -i64::try_from(targets.len()).unwrap_or_default() - 1;
+                    unknown_target(index, id, given, name.as_deref(), is_profile, now)
+                }
+            };
+            if !targets.iter().any(|t| t.plan.id == found.plan.id) {
+                targets.push(found);
+            }
+        }
+    }
+    Ok(targets)
+}
+
+fn unknown_target(
+    account: usize,
+    id: i64,
+    given: &str,
+    name: Option<&str>,
+    is_profile: bool,
+    now: Ms,
+) -> Target {
+    let mut timeline = Timeline::unknown(now);
+    for gap in &mut timeline.gaps {
+        gap.id = id;
+    }
+    let name = name.unwrap_or(given).to_owned();
+    Target {
+        account_id: 0,
+        conversation_id: (!is_profile).then(|| given.to_owned()),
+        profile_url: is_profile.then(|| given.to_owned()),
+        plan: Conversation { id, account, name, timeline, head_tried_ms: None, troubled: false },
+    }
+}
+
+fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?;
+    Ok(statement.query_row(params![account, url], |row| row.get(0)).optional()?)
+}
+
+fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?;
+    Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
+}
+
 fn account_row(tx: &Connection, account: &Configured) -> Result<i64, StoreError> {
     tx.execute(
         "INSERT INTO account (name, own_name) VALUES (?1, ?2)
@@ -87,11 +160,7 @@ fn account_row(tx: &Connection, account: &Configured) -> Result<i64, StoreError>
 }
 
 fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
-    let known = tx
-        .prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?
-        .query_row(params![account, url], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = known {
+    if let Some(id) = known_profile(tx, account, url)? {
         return Ok(id);
     }
     tx.execute("INSERT INTO conversation (account, profile_url) VALUES (?1, ?2)", params![account, url])?;
@@ -105,14 +174,10 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
 }
 
 fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
-    let thread = urn::thread_key(given);
-    let known = tx
-        .prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?
-        .query_row(params![account, thread], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = known {
+    if let Some(id) = known_thread(tx, account, given)? {
         return Ok(id);
     }
+    let thread = urn::thread_key(given);
     let full = urn::is_conversation_urn(given).then_some(given);
     tx.execute(
         "INSERT INTO conversation (account, thread, urn) VALUES (?1, ?2, ?3)",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::load::{Configured, Target};
 use super::{StoreError, ledger, load, open};
 use crate::core::Ms;
 use crate::core::budget::Spent;
@@ -22,6 +23,19 @@ impl Reader {
     /// When there is none, it is of a newer version, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { db: open::open_read_only(path)? })
+    }
+
+    /// The configured conversations as far as the archive knows them; `None` stands for an archive that is not there
+    /// yet. Nothing is written.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn targets(
+        archive: Option<&Self>,
+        accounts: &[Configured],
+        now: Ms,
+    ) -> Result<Vec<Target>, StoreError> {
+        load::look_up(archive.map(|r| &r.db), accounts, now)
     }
 
     /// What can be asked.
@@ -159,6 +173,15 @@ impl<'a> Queries<'a> {
             unsettled: count("SELECT count(*) FROM request WHERE credits_spent IS NULL")?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
         })
+    }
+
+    /// Whether the last request of all was a look at a head, and the number that the next run will have.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn turn(&self) -> Result<(bool, i64), StoreError> {
+        let run: i64 = self.db.query_row("SELECT ifnull(max(id), 0) + 1 FROM run", [], |row| row.get(0))?;
+        Ok((ledger::head_came_last(self.db)?, run))
     }
 
     /// Credits that count as spent on the day and in the month of `now`; none for a run.

@@ -1,0 +1,45 @@
+//! `archiver fake-api`: the stand-in for LinkupAPI alone, to point a configuration or another client at.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Context;
+use super::args::FakeApiArgs;
+use crate::clock::{Clock as _, SystemClock};
+use crate::error::Failure;
+use crate::fake_api::serve;
+use crate::fake_api::synth::{self, SynthOptions};
+
+/// Runs the command until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the port cannot be had.
+pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
+    let unusable = |what: &str, error: std::io::Error| Failure::ApiUnreachable(format!("{what}: {error}"));
+    super::sync::runtime()?.block_on(async {
+        let server = synth::server(args.seed, &SynthOptions::at(SystemClock.now_ms()));
+        let server = Arc::new(Mutex::new(server));
+        let running = serve::bind(Arc::clone(&server), args.port, || SystemClock.now_ms())
+            .await
+            .map_err(|e| unusable(&format!("port {} of 127.0.0.1 cannot be had", args.port), e))?;
+        let base = running.base_url();
+        let mut interrupt =
+            signal(SignalKind::interrupt()).map_err(|e| unusable("signals cannot be caught", e))?;
+        let mut terminate =
+            signal(SignalKind::terminate()).map_err(|e| unusable("signals cannot be caught", e))?;
+        context.output().text(&format!(
+            "{base}\n\n\
+             A configuration for it:  curl -s {base}/_fake/config > archiver.toml\n\
+             What it was asked for:   curl -s {base}/_fake/log\n\
+             Let time pass:           curl -s -X POST {base}/_fake/advance\n\
+             Stop it with Ctrl-C.\n"
+        ))?;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        running.stop().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,272 @@
+//! `archiver status`: what is archived, what is missing, what was spent, and what needs attention.
+
+use serde::Serialize;
+
+use super::args::StatusArgs;
+use super::output::{Column, Output, iso_utc, local_minute, plural, thousands};
+use super::{Context, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::core::Ms;
+use crate::core::budget::{Left, left};
+use crate::core::plan;
+use crate::error::Failure;
+use crate::store::{ArchiveSummary, ConversationRow, GapRow, Reader, RunRow};
+
+#[derive(Serialize)]
+struct Status {
+    archive: String,
+    messages: i64,
+    gaps: i64,
+    complete: usize,
+    horizon: Option<String>,
+    credits: Credits,
+    last_run: Option<LastRun>,
+    attention: Vec<String>,
+    conversations: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Credits {
+    spent_today: u32,
+    spent_this_month: u32,
+    left_today: Option<u32>,
+    left_this_month: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct LastRun {
+    run_id: i64,
+    started_at: String,
+    finished_at: Option<String>,
+    outcome: Option<String>,
+    requests: i64,
+    new_messages: i64,
+    changed_messages: i64,
+    credits_spent: i64,
+}
+
+#[derive(Serialize)]
+struct Line {
+    account: String,
+    conversation_id: Option<String>,
+    profile_url: Option<String>,
+    name: Option<String>,
+    messages: i64,
+    gone: i64,
+    unread: Option<i64>,
+    oldest_at: Option<String>,
+    newest_at: Option<String>,
+    gaps: usize,
+    complete: bool,
+    last_synced_at: Option<String>,
+    error: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad configuration, or an archive that is not there or cannot be read.
+pub fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
+    let config = context.config(None)?;
+    context.warn(&config);
+    report(&config, &mut context.output(), args.json)
+}
+
+/// Prints the status of a configuration's archive.
+///
+/// # Errors
+/// When the archive is not there or cannot be read.
+pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failure> {
+    let path = &config.archive.path;
+    let failed = |e| wiring::archive_failure(path, e);
+    let reader = Reader::open(path).map_err(failed)?;
+    let queries = reader.queries();
+    let now = SystemClock.now_ms();
+    let rows = queries.conversations().map_err(failed)?;
+    let spent = queries.spent(now).map_err(failed)?;
+    let room = left(&config.budget.caps(), &spent);
+    let summary = queries.summary().map_err(failed)?;
+    let stalled = queries.stalled().map_err(failed)?;
+    let last_run = queries.last_run().map_err(failed)?;
+    let status = Status {
+        archive: path.display().to_string(),
+        messages: summary.messages,
+        gaps: summary.gaps,
+        complete: rows.iter().filter(|r| r.timeline.complete()).count(),
+        horizon: horizon(&rows).map(iso_utc),
+        credits: Credits {
+            spent_today: spent.day,
+            spent_this_month: spent.month,
+            left_today: room.day,
+            left_this_month: room.month,
+        },
+        attention: attention(&rows, &stalled, &summary, &room),
+        last_run: last_run.map(last_run_line),
+        conversations: rows.iter().map(line).collect(),
+    };
+    if json { out.json(&status) } else { show(out, &status, &rows) }
+}
+
+fn horizon(rows: &[ConversationRow]) -> Option<Ms> {
+    plan::horizon(rows.iter().map(|r| &r.timeline))
+}
+
+fn last_run_line(run: RunRow) -> LastRun {
+    LastRun {
+        run_id: run.id,
+        started_at: iso_utc(run.started_ms),
+        finished_at: run.finished_ms.map(iso_utc),
+        outcome: run.outcome,
+        requests: run.requests,
+        new_messages: run.new_messages,
+        changed_messages: run.changed_messages,
+        credits_spent: run.credits_spent,
+    }
+}
+
+fn line(row: &ConversationRow) -> Line {
+    Line {
+        account: row.account.clone(),
+        conversation_id: row.conversation_id.clone(),
+        profile_url: row.profile_url.clone(),
+        name: row.name.clone(),
+        messages: row.timeline.messages,
+        gone: row.timeline.gone,
+        unread: row.unread,
+        oldest_at: row.timeline.oldest_ms.map(iso_utc),
+        newest_at: row.timeline.newest_ms.map(iso_utc),
+        gaps: row.timeline.gaps.len(),
+        complete: row.timeline.complete(),
+        last_synced_at: row.synced_ms.map(iso_utc),
+        error: row.last_error.clone(),
+    }
+}
+
+/// What a person should look at, each in a line.
+fn attention(
+    rows: &[ConversationRow],
+    stalled: &[GapRow],
+    summary: &ArchiveSummary,
+    room: &Left,
+) -> Vec<String> {
+    let name = |id: i64| rows.iter().find(|r| r.id == id).map_or_else(|| format!("conversation {id}"), label);
+    let mut lines: Vec<String> = Vec::new();
+    for gap in stalled {
+        let why = gap.stalled.as_deref().unwrap_or_default();
+        lines.push(format!(
+            "{}: {why}; what is missing there is asked for again, ever less often",
+            name(gap.conversation)
+        ));
+    }
+    for row in rows {
+        let stalled = row.timeline.gaps.iter().any(|g| g.stalled.is_some());
+        if let Some(error) = row.last_error.as_ref().filter(|_| !stalled) {
+            lines.push(format!("{}: {error}", label(row)));
+        }
+        if let Some(total) =
+            row.served_total.filter(|t| row.timeline.complete() && *t > row.timeline.standing())
+        {
+            let held = row.timeline.standing();
+            lines.push(format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
+        }
+    }
+    if room.day == Some(0) {
+        lines.push("today's credits are used up; syncing goes on at midnight UTC".to_owned());
+    }
+    if room.month == Some(0) {
+        lines.push("this month's credits are used up".to_owned());
+    }
+    if summary.unsettled > 0 {
+        lines.push(format!(
+            "{} of runs that were cut short {} no known cost: what was reserved counts as spent",
+            plural(summary.unsettled, "request"),
+            if summary.unsettled == 1 { "has" } else { "have" }
+        ));
+    }
+    if summary.quarantined > 0 {
+        let items = plural(summary.quarantined, "item");
+        lines.push(format!("{items} of answers were no messages; they are kept in the table quarantine"));
+    }
+    lines
+}
+
+/// What to call a conversation.
+fn label(row: &ConversationRow) -> String {
+    let names = [&row.name, &row.profile_url, &row.conversation_id];
+    names.into_iter().flatten().next().cloned().unwrap_or_else(|| format!("conversation {}", row.id))
+}
+
+fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(), Failure> {
+    let style = out.style();
+    let table: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let time = |ms: Option<Ms>| ms.map(local_minute).unwrap_or_default();
+            let day = |ms: Option<Ms>| time(ms).split(' ').next().unwrap_or_default().to_owned();
+            let span = match (row.timeline.oldest_ms, row.timeline.newest_ms) {
+                (None, _) => String::new(),
+                (oldest, newest) => format!("{} – {}", day(oldest), day(newest)),
+            };
+            vec![label(row), thousands(row.timeline.messages), span, missing(row), time(row.synced_ms)]
+        })
+        .collect();
+    if !table.is_empty() {
+        let columns = [
+            Column::text("Conversation"),
+            Column::number("Messages"),
+            Column::text("From – to"),
+            Column::text("Missing"),
+            Column::text("Last synced"),
+        ];
+        out.table(&columns, &table)?;
+        out.line("")?;
+    }
+    let (conversations, complete) = (plural(rows.len(), "conversation"), status.complete);
+    out.line(format!(
+        "{} in {conversations}, {complete} complete, {}",
+        plural(status.messages, "message"),
+        plural(status.gaps, "gap")
+    ))?;
+    out.line(match &status.horizon {
+        Some(since) if rows.iter().all(|r| r.timeline.gaps.is_empty()) => {
+            format!("Nothing is missing, back to {since}.")
+        }
+        Some(since) => format!("Nothing is missing since {since}."),
+        None if rows.is_empty() => "Nothing is configured or archived yet.".to_owned(),
+        None => "Something recent is missing.".to_owned(),
+    })?;
+    let of = |left: Option<u32>| left.map(|n| format!(" ({} left)", thousands(n))).unwrap_or_default();
+    let c = &status.credits;
+    let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
+    out.line(format!("{day} today{}, {month} this month{}", of(c.left_today), of(c.left_this_month)))?;
+    if let Some(run) = &status.last_run {
+        let outcome = run.outcome.as_deref().unwrap_or("still going on, or cut short");
+        let (requests, new) = (plural(run.requests, "request"), plural(run.new_messages, "new message"));
+        out.line(format!(
+            "Last run: {}, {outcome}: {requests}, {new}, {}",
+            run.started_at,
+            plural(run.credits_spent, "credit")
+        ))?;
+    }
+    for line in &status.attention {
+        out.line(format!("{} {line}", style.yellow("!")))?;
+    }
+    Ok(())
+}
+
+/// What is missing of a conversation, newest first: the top gap in words, and how many there are.
+fn missing(row: &ConversationRow) -> String {
+    let day = |ms: Ms| local_minute(ms).split(' ').next().unwrap_or_default().to_owned();
+    let Some(first) = row.timeline.gaps.first() else { return "nothing".to_owned() };
+    let words = match (first.newer_ms, first.older_ms) {
+        (None, None) => "everything".to_owned(),
+        (None, Some(older)) => format!("after {}", day(older)),
+        (Some(newer), None) => format!("before {}", day(newer)),
+        (Some(newer), Some(older)) => format!("{} – {}", day(older), day(newer)),
+    };
+    match row.timeline.gaps.len() {
+        1 => words,
+        n => format!("{words} and {}", plural(n - 1, "more gap")),
+    }
+}

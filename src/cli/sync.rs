@@ -1,0 +1,283 @@
+//! `archiver sync --once`: one run, its progress and its report.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::SyncArgs;
+use super::output::{Column, Output, plural, thousands};
+use super::{Context, wiring};
+use crate::api::ApiError;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::core::Ms;
+use crate::core::budget::left;
+use crate::core::plan::{self, Limits, Next, PlannedStep, Step};
+use crate::error::Failure;
+use crate::store::{Committed, Reader, Store, StoreError, Trigger};
+use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad usage or configuration, an archive that fails, or the worst of what the API did.
+pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
+    args.require_once()?;
+    if args.dry_run {
+        return dry_run(context, args);
+    }
+    let config = context.config_with_secrets(args.budget)?;
+    let report = once(&config, args.only.clone(), !args.json)?;
+    let mut out = context.output();
+    if args.json {
+        out.json(&report)?;
+    } else {
+        show(&mut out, &report)?;
+    }
+    verdict(&report)
+}
+
+/// Makes one run as configured. The secrets must have been loaded.
+///
+/// # Errors
+/// When the archive fails or the client cannot be built.
+pub fn once(config: &Config, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
+    let path = &config.archive.path;
+    runtime()?.block_on(async {
+        let api = wiring::api(config)?;
+        let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
+        let settings = wiring::settings(config, Trigger::Once, only);
+        let (stopper, stop) = Stopper::new();
+        let signals = tokio::spawn(stop_on_signals(stopper));
+        let report = watch(&mut store, &api, &settings, &stop, progress).await;
+        signals.abort();
+        let report = report.map_err(|e| wiring::run_failure(path, e))?;
+        store.close().map_err(|e| wiring::archive_failure(path, e))?;
+        Ok(report)
+    })
+}
+
+/// The program's one thread of waiting.
+///
+/// # Errors
+/// When the system gives no more of what it takes.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::ApiUnreachable(format!("the program cannot wait for the network: {error}")))
+}
+
+async fn watch(
+    store: &mut Store,
+    api: &crate::api::HttpApi<SystemClock>,
+    settings: &sync::Settings,
+    stop: &Stop,
+    progress: bool,
+) -> Result<Report, sync::RunError> {
+    if progress && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        let mut bar = Bar::new();
+        let report = sync::run(store, api, &SystemClock, settings, stop, &mut bar).await;
+        bar.0.finish_and_clear();
+        return report;
+    }
+    sync::run(store, api, &SystemClock, settings, stop, &mut NoProgress).await
+}
+
+/// SIGINT and SIGTERM end the run at the next page border.
+async fn stop_on_signals(stopper: Stopper) {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!(
+            "signals cannot be caught: stopping the program cuts a run short, which loses nothing"
+        );
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping at the next page border");
+    stopper.stop();
+    // The task must live on, or the stop would be taken for never asked for.
+    std::future::pending::<()>().await;
+}
+
+/// What a report means for the exit code.
+fn verdict(report: &Report) -> Result<(), Failure> {
+    let Some(worst) = report.worst else { return Ok(()) };
+    let errors: Vec<String> = report
+        .conversations
+        .iter()
+        .filter_map(|c| Some(format!("{}: {}", c.name, c.error.as_ref()?)))
+        .collect();
+    let message = match errors.as_slice() {
+        [] => "the API refused or failed".to_owned(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    };
+    Err(match worst {
+        Trouble::Api => Failure::ApiUnreachable(message),
+        Trouble::Credentials => Failure::Credentials(message),
+    })
+}
+
+/// Progress on a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    fn tell(&mut self, doing: &str) {
+        self.0.set_message(doing.to_owned());
+    }
+}
+
+impl Observer for Bar {
+    fn begin(&mut self, conversations: usize, left: Option<u32>) {
+        let credits =
+            left.map_or_else(|| "no cap".to_owned(), |n| format!("at most {}", plural(n, "credit")));
+        self.tell(&format!("{}, {credits}", plural(conversations, "conversation")));
+    }
+
+    fn asking(&mut self, step: &Step) {
+        let so_far = self.0.position();
+        let total = if so_far == 0 { String::new() } else { format!("{} new · ", thousands(so_far)) };
+        self.tell(&format!("{total}{step}"));
+    }
+
+    fn stored(&mut self, _: &Step, committed: &Committed, _: u32) {
+        self.0.inc(u64::from(committed.new_messages));
+    }
+
+    fn failed(&mut self, step: &Step, error: &ApiError, again_after: Option<Duration>) {
+        let then =
+            again_after.map_or_else(String::new, |wait| format!(", again in {} s", wait.as_secs().max(1)));
+        self.tell(&format!("{}: {error}{then}", step.name));
+    }
+}
+
+/// The report for a person.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
+    let touched: Vec<Vec<String>> = report
+        .conversations
+        .iter()
+        .filter(|c| c.new_messages > 0 || c.gaps_left > 0 || c.error.is_some())
+        .map(|c| {
+            let gaps = if c.gaps_left == 0 { String::new() } else { plural(c.gaps_left, "gap") };
+            vec![c.name.clone(), thousands(c.new_messages), gaps, c.error.clone().unwrap_or_default()]
+        })
+        .collect();
+    if !touched.is_empty() {
+        let columns = [
+            Column::text("Conversation"),
+            Column::number("New"),
+            Column::text("Left"),
+            Column::text("Problem"),
+        ];
+        out.table(&columns, &touched)?;
+        out.line("")?;
+    }
+    let mut words = vec![plural(report.new_messages, "new message")];
+    if report.changed_messages > 0 {
+        words.push(format!("{} edited", thousands(report.changed_messages)));
+    }
+    if report.gone_messages > 0 {
+        words.push(format!("{} gone", thousands(report.gone_messages)));
+    }
+    words.push(plural(report.requests, "request"));
+    words.push(plural(report.credits_spent, "credit"));
+    out.line(words.join(", "))?;
+    out.line(ending(report))
+}
+
+/// How it ended, in a sentence.
+fn ending(report: &Report) -> String {
+    let gaps = plural(report.gaps_left, "gap");
+    let since =
+        report.horizon.as_deref().map(|h| format!("; nothing is missing since {h}")).unwrap_or_default();
+    match report.outcome {
+        "complete" => format!("Complete{since}."),
+        "budget" => format!("The budget ended the run: {gaps} left{since}. The next run goes on from there."),
+        "no_credits" => format!("The API says that the credits are used up: {gaps} left{since}."),
+        "interrupted" => format!("Stopped: {gaps} left{since}. The next run goes on from there."),
+        "partial" => format!("Not everything could be asked: {gaps} left{since}."),
+        other => format!("The run {other}: {gaps} left."),
+    }
+}
+
+/// The plan and its cost, as a script reads it.
+#[derive(Serialize)]
+struct DryRun {
+    steps: Vec<PlannedStep>,
+    credits_max: Option<u32>,
+    more_to_follow: bool,
+}
+
+fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
+    let config = context.config(args.budget)?;
+    context.warn(&config);
+    let path = &config.archive.path;
+    let failed = |e: StoreError| wiring::archive_failure(path, e);
+    let reader = match Reader::open(path) {
+        Ok(reader) => Some(reader),
+        Err(StoreError::Missing(_)) => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let now: Ms = SystemClock.now_ms();
+    let targets = Reader::targets(reader.as_ref(), &wiring::accounts(&config), now).map_err(failed)?;
+    let targets = sync::select(targets, &args.only).map_err(|e| wiring::run_failure(path, e.into()))?;
+    let (spent, (head_came_last, run)) = match &reader {
+        Some(r) => (r.queries().spent(now).map_err(failed)?, r.queries().turn().map_err(failed)?),
+        None => Default::default(),
+    };
+    let room = left(&config.budget.caps(), &spent).least();
+    let limits = Limits { page_size: config.sync.page_size, budget: room, run, head_came_last };
+    let conversations: Vec<_> = targets.into_iter().map(|t| t.plan).collect();
+    let (steps, end) = plan::outlook(&conversations, &limits, room);
+    print_plan(&mut context.output(), args.json, &steps, &end, room)
+}
+
+fn print_plan(
+    out: &mut Output,
+    json: bool,
+    steps: &[Step],
+    end: &Next,
+    room: Option<u32>,
+) -> Result<(), Failure> {
+    let first: u32 = steps.iter().map(Step::credits_max).sum();
+    // Any page may show that there is more: then only the budget bounds the run.
+    let credits_max = if steps.is_empty() { Some(0) } else { room };
+    if json {
+        let steps = steps.iter().map(PlannedStep::from).collect();
+        return out.json(&DryRun { steps, credits_max, more_to_follow: *end == Next::OutOfBudget });
+    }
+    for step in steps {
+        out.line(step)?;
+    }
+    out.line(format!("{}, {} at most for these.", plural(steps.len(), "request"), plural(first, "credit")))?;
+    match (steps.is_empty(), room) {
+        (true, _) if *end == Next::OutOfBudget => out.line("The budget is used up: nothing would be asked."),
+        (true, _) => out.line("Nothing would be asked."),
+        (false, Some(room)) => out.line(format!(
+            "What they show may lead to more; the whole run spends {} at most. Nothing was spent now.",
+            plural(room, "credit")
+        )),
+        (false, None) => {
+            out.line("What they show may lead to more, and no budget caps the run. Nothing was spent now.")
+        }
+    }
+}
