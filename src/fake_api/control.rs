@@ -43,6 +43,7 @@ pub(super) fn handle(server: &mut Server, request: &Request<'_>, now_ms: Ms) -> 
         ("GET", "history") => history(server, &query),
         ("POST", "account") => set_account(server, &body),
         ("POST", "conversation") => begin(server, &body),
+        ("POST", "set") => set(server, &body),
         ("POST", "send") => send(server, &body, now_ms),
         ("POST", "edit" | "recall" | "delete" | "restore") => change(server, name, &body),
         ("POST", "advance") => advance(server, &body, now_ms),
@@ -155,6 +156,28 @@ fn begin(server: &mut Server, body: &Value) -> Told {
     Ok(
         json!({"conversation": conversation, "conversation_id": mailbox.conversation(conversation).map(|c| c.urn.as_str())}),
     )
+}
+
+fn set(server: &mut Server, body: &Value) -> Told {
+    let (account, index) = place(server, body)?;
+    let mailbox = server.mailbox_mut(account).ok_or("no such account")?;
+    let c = mailbox.conversation_mut(index).ok_or("no such conversation")?;
+    let time = |name: &str| match body.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(at) => at.as_i64().map(|at| Some(Some(at))).ok_or(format!("{name} must be a number or null")),
+    };
+    let (seen, retained) = (time("last_seen_at")?, time("retained_from")?);
+    if let Some(shown) = body.get("in_inbox") {
+        c.in_inbox = shown.as_bool().ok_or("in_inbox must be true or false")?;
+    }
+    if let Some(unread) = body.get("unread") {
+        let unread = unread.as_u64().and_then(|n| u32::try_from(n).ok());
+        c.unread = unread.ok_or("unread must be a number")?;
+    }
+    c.last_seen_at = seen.unwrap_or(c.last_seen_at);
+    c.retained_from = retained.unwrap_or(c.retained_from);
+    Ok(json!({"conversation_id": c.urn}))
 }
 
 fn send(server: &mut Server, body: &Value, now_ms: Ms) -> Told {

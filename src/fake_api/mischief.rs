@@ -80,6 +80,8 @@ fn http_date(at_ms: Ms) -> String {
 /// A page that a fault may have bent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BentPage<'a> {
+    /// The mailbox that it is from.
+    pub mailbox: &'a Mailbox,
     /// The conversation that it is of.
     pub conversation: usize,
     /// The page.
@@ -100,7 +102,7 @@ pub fn page<'a>(
     inclusive: bool,
 ) -> BentPage<'a> {
     let honest = |cursor, count| mailbox.page(conversation, cursor, count, inclusive);
-    let mut bent = BentPage { conversation, page: honest(cursor, count), force_has_next: false };
+    let mut bent = BentPage { mailbox, conversation, page: honest(cursor, count), force_has_next: false };
     let page = &mut bent.page;
     match fault {
         Some(Fault::RepeatPage) => *page = honest(None, count),

@@ -206,7 +206,7 @@ impl Conversation {
 }
 
 /// One account's conversations.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
     /// Whose mailbox it is.
     pub owner: Person,

@@ -2,6 +2,25 @@
 //!
 //! HTTP is spoken by hand, in one code path for good answers and bad ones: a web framework would keep promises
 //! (whole bodies, closed connections) that the faults are there to break.
+//!
+//! Another process drives it under `/_fake/`, free of charge and not logged; bodies and answers are JSON. An
+//! `account` is an index or a name (the first when left out), a `conversation` an index, a URN, a thread id or a profile
+//! page, a `message` an index or a URN (the newest when left out).
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `GET log` | every request with its charge and fault, and everything that no client should have sent |
+//! | `GET meter`, `POST meter {balance}` | credits charged and left |
+//! | `GET faults`, `POST faults {clear?, seed?, rules?}` | [`FaultRule`](super::FaultRule)s |
+//! | `GET behaviour`, `POST behaviour {…}` | the switches of [`Behaviour`](super::Behaviour) |
+//! | `GET history?account&conversation` | the truth; without a conversation, a list of them |
+//! | `GET config?version&inbox&targets` | a ready `archiver.toml` |
+//! | `POST send {conversation, text, from?, at_ms?, message_type?, extra?}` | `from`: `"owner"`, `"other"`, `{"other": 1}` |
+//! | `POST edit {conversation, message?, text}`, `recall`, `delete`, `restore` | changes a message |
+//! | `POST conversation {others: ["First Last", …]}` | begins a conversation |
+//! | `POST set {conversation, in_inbox?, unread?, last_seen_at?, retained_from?}` | changes a conversation |
+//! | `POST account {account, active?}` | shows how to log in, ends or mends the session |
+//! | `POST advance {seed?, events?}` | lets things happen |
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +34,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::http;
 use super::server::{Action, Reply, Server};
 use crate::core::Ms;
+
+/// How long answers that are under way may still take when the server stops.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A server that is being served. Dropping it stops it too, without waiting.
 #[derive(Debug)]
@@ -81,14 +103,18 @@ async fn accept<C: Fn() -> Ms + Send + Sync + 'static>(
                 Err(error) => {
                     // Out of file descriptors, mostly: others may free some.
                     tracing::warn!(%error, "the fake API could not accept a connection");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
             Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    // A client that does not read its answer must not keep the server: what is left is given up with the set.
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finished).await.is_err() {
+        tracing::debug!("the fake API gave up answers that nobody read");
+    }
 }
 
 async fn connection<C: Fn() -> Ms>(

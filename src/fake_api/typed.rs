@@ -8,10 +8,14 @@ use super::faults::{Fault, Stage, Target};
 use super::inbox::{Category, InboxCursor, InboxPage};
 use super::meter::RequestRow;
 use super::mischief::{self, BentPage};
+use super::model::{Conversation, ServerMessage};
 use super::pages::{credits, to_usize};
 use super::refusal::{Cause, Generation, Refusal};
 use super::server::Server;
 use crate::core::Ms;
+use crate::core::message::{Message, Sender};
+use crate::core::page::{Below, Cursor, Page};
+use crate::core::raw::{Raw, mark};
 
 /// A page of a conversation is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,4 +194,70 @@ fn settle<T>(
     let request_id = row.id;
     let charged = meter.record(row);
     TypedAnswer { request_id, charged, outcome }
+}
+
+impl BentPage<'_> {
+    /// The page as a client reads it from an answer in its default form.
+    #[must_use]
+    pub fn to_core(&self, generation: Generation) -> Page {
+        let page = &self.page;
+        let conversation = self.mailbox.conversation(self.conversation);
+        let below = match page.next_cursor {
+            Some(ms) => Below::More(Cursor(ms.to_string())),
+            None if page.has_next => Below::MoreWithoutCursor,
+            None => Below::End,
+        };
+        let message = |m: &&ServerMessage| self.message(conversation, m, generation);
+        let v2 = generation == Generation::V2;
+        Page {
+            messages: page.messages.iter().map(message).collect(),
+            below,
+            returned: u32::try_from(page.messages.len()).unwrap_or(u32::MAX),
+            conversation_urn: conversation.map(|c| c.urn.clone()),
+            total: conversation.filter(|_| v2).and_then(|c| i64::try_from(c.visible().count()).ok()),
+            unread: conversation.map(|c| i64::from(c.unread)),
+            last_seen_ms: conversation.and_then(|c| c.last_seen_at),
+            oddities: Vec::new(),
+        }
+    }
+
+    fn message(&self, c: Option<&Conversation>, m: &ServerMessage, generation: Generation) -> Message {
+        let person = c.map_or(&self.mailbox.owner, |c| self.mailbox.author(c, m.author));
+        let v2 = generation == Generation::V2;
+        Message {
+            urn: Some(m.urn.clone()),
+            at_ms: m.at_ms,
+            derived_time: false,
+            sender: Sender {
+                name: person.name.clone(),
+                first_name: Some(person.first_name.clone()),
+                last_name: Some(person.last_name.clone()),
+                profile_url: person.profile_url.clone().filter(|_| v2),
+            },
+            kind: m.kind.clone().into_owned(),
+            text: m.text.clone(),
+            raw: raw(m, v2.then_some(person.profile_url.is_some())),
+        }
+    }
+}
+
+/// How the served JSON is rebuilt from the fields; `profile` is whether the sender has a page, where the answer says.
+fn raw(m: &ServerMessage, profile: Option<bool>) -> Raw {
+    let (text, time, name, kind, urn) = (mark::TEXT, mark::TIME, mark::NAME, mark::KIND, mark::URN);
+    let (first, last) = (mark::FIRST, mark::LAST);
+    let page = match profile {
+        None => String::new(),
+        Some(true) => format!(",\"profile_url\":{}", mark::PROFILE),
+        Some(false) => ",\"profile_url\":null".to_owned(),
+    };
+    let extra = m.extra.as_ref().map(|fields| {
+        let members = fields.iter().map(|(k, v)| format!(",{}:{v}", serde_json::Value::from(k.as_str())));
+        members.collect::<String>()
+    });
+    let rest = if extra.is_some() { mark::EXTRA.to_string() } else { String::new() };
+    let info = format!("{{\"first_name\":{first},\"last_name\":{last}{page}}}");
+    let template = format!(
+        "{{\"text\":{text},\"timestamp\":{time},\"sender\":{name},\"sender_info\":{info},\"message_type\":{kind},\"entity_urn\":{urn}{rest}}}"
+    );
+    Raw { template, extra }
 }

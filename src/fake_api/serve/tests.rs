@@ -208,3 +208,18 @@ async fn a_dripping_body_arrives_in_the_end() {
     let page: Value = serde_json::from_str(body).unwrap();
     assert_eq!(page["status"], "success");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_its_answer_cannot_keep_the_server() {
+    let mut server = server();
+    server.faults.add(FaultRule::once(Fault::Oversized));
+    let body = ask(&server);
+    let (running, server) = running(server).await;
+    let stream = TcpStream::connect(running.addr).await.unwrap();
+    http::write(&stream, post("/v1/messages/conversation", &body).as_bytes()).await.unwrap();
+    while server.lock().unwrap().meter.rows().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    running.stop().await;
+    assert!(to_the_end(&stream).await.len() < 16 * 1024 * 1024);
+}

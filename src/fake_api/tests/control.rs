@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Fixture, NOW, texts};
+use super::{Fixture, HOUR, NOW, START, texts};
 
 #[test]
 fn control_is_neither_logged_nor_charged() {
@@ -119,4 +119,23 @@ fn the_config_points_here_and_names_targets_both_ways() {
     assert_eq!(account["conversations"][0].as_str(), Some(second.as_str()));
     let bare: toml::Table = f.server.config_toml("v1", "discover", "none").parse().unwrap();
     assert_eq!(bare["accounts"][0]["profiles"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_conversation_can_be_hidden_from_the_inbox_and_its_history_cut() {
+    let mut f = Fixture::new();
+    let inbox = |f: &mut Fixture| {
+        let body = json!({"login_token": f.token()});
+        f.post("/v1/messages/inbox", &body).value()["data"]["total_results"].clone()
+    };
+    assert_eq!(inbox(&mut f), 1);
+    let cut = json!({"conversation": 0, "in_inbox": false, "unread": 4, "retained_from": START + 23 * HOUR});
+    assert_eq!(f.post("/_fake/set", &cut).status, 200);
+    assert_eq!(inbox(&mut f), 0);
+    let page = f.v1(json!({}));
+    assert_eq!(texts(&page), ["message 25", "message 24"]);
+    assert_eq!(page.value()["data"]["unread_count"], 4);
+    assert_eq!(f.post("/_fake/set", &json!({"conversation": 0, "retained_from": null})).status, 200);
+    assert_eq!(texts(&f.v1(json!({}))).len(), 10);
+    assert_eq!(f.post("/_fake/set", &json!({"conversation": 0, "unread": -1})).status, 400);
 }

@@ -1,8 +1,12 @@
 //! The server without its wire does as the server with it.
 
-use serde_json::json;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::{Fixture, HOUR, NOW, START, texts};
+use crate::core::message::Message;
+use crate::core::page::{Below, Cursor};
+use crate::core::raw;
 use crate::fake_api::faults::Stage;
 use crate::fake_api::inbox::Category;
 use crate::fake_api::refusal::{Cause, Generation};
@@ -87,4 +91,34 @@ fn the_inbox_can_be_asked_too() {
     let Typed::Page(page) = second.outcome else { panic!("no page") };
     assert_eq!((page.rows[0].0, &page.next_cursor), (1, &None));
     assert!(matches!(f.server.ask_inbox(&ask(26, None), NOW).outcome, Typed::Refused(_)));
+}
+
+#[test]
+fn a_page_reads_as_a_client_reads_it_from_the_wire() {
+    let mut f = Fixture::with_two();
+    let extra = json!({"reactions": [{"emoji": "👍"}], "odd \"name\"": null});
+    f.mailbox().conversation_mut(0).unwrap().others[0].profile_url = None;
+    f.post("/_fake/send", &json!({"conversation": 0, "text": "with \"quotes\" 🎉", "extra": extra}));
+    for generation in [Generation::V1, Generation::V2] {
+        let ask = PageAsk { generation, cursor: None, ..ASK };
+        let Typed::Page(bent) = f.server.ask_page(&ask, NOW).outcome else { panic!("no page") };
+        let page = bent.to_core(generation);
+        let served = match generation {
+            Generation::V1 => f.v1(json!({"total_results": 6})),
+            Generation::V2 => f.v2_page(json!({"count": 6})),
+        };
+        let served = served.value()["data"].clone();
+        assert_eq!(page.below, Below::More(Cursor(served["next_cursor"].as_str().unwrap().to_owned())));
+        assert_eq!(page.conversation_urn, Some(f.urn()));
+        assert_eq!(page.total, served["total_message_count"].as_i64());
+        let rebuilt: Vec<Value> =
+            page.messages.iter().map(|m| serde_json::from_str(&raw::rebuild(m)).unwrap()).collect();
+        assert_eq!(json!(rebuilt), served["messages"]);
+        let read =
+            |m: &Value| raw::read(&serde_json::from_str::<Box<RawValue>>(&m.to_string()).unwrap()).unwrap();
+        let read = raw::place(served["messages"].as_array().unwrap().iter().map(read).collect());
+        let content =
+            |m: &Message| (m.urn.clone(), m.at_ms, m.sender.clone(), m.kind.clone(), m.text.clone());
+        assert!(page.messages.iter().map(content).eq(read.iter().map(content)));
+    }
 }
