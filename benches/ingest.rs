@@ -3,6 +3,14 @@
 //! `cargo bench --bench ingest` measures a page in the pure core and 200,000 messages through the store;
 //! `ARCHIVER_BENCH_MESSAGES=1000000` sets another number. Bytes a message and the peak of memory are printed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures real time, and one that panics has failed"
+)]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -58,12 +66,7 @@ impl Mailbox {
     fn text(&self, rng: &mut Rng) -> String {
         let mut text = String::new();
         for _ in 0..rng.usize(2..40) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "a rank among the words"
-            )]
+            #[expect(clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank among the words")]
             let rank = ((self.words.len() as f64).powf(rng.f64()) - 1.0) as usize;
             text.push_str(&self.words[rank.min(self.words.len() - 1)]);
             text.push(' ');

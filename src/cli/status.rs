@@ -9,7 +9,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, left};
-use crate::core::plan;
+use crate::core::{plan, urn};
 use crate::error::Failure;
 use crate::store::{ArchiveSummary, ConversationRow, GapRow, Reader, RunRow};
 
@@ -193,8 +193,8 @@ fn attention(
 
 /// What to call a conversation.
 fn label(row: &ConversationRow) -> String {
-    let names = [&row.name, &row.profile_url, &row.conversation_id];
-    names.into_iter().flatten().next().cloned().unwrap_or_else(|| format!("conversation {}", row.id))
+    let by = row.profile_url.as_deref().or(row.conversation_id.as_deref());
+    row.name.clone().unwrap_or_else(|| by.map_or_else(|| format!("conversation {}", row.id), urn::label))
 }
 
 fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(), Failure> {

@@ -74,6 +74,19 @@ pub fn thread_key(conversation: &str) -> String {
     tail.trim_end_matches('=').to_owned()
 }
 
+/// A short name for a conversation that has none: the beginning of its thread's id, or a profile's slug.
+#[must_use]
+pub fn label(name: &str) -> String {
+    if let Some(slug) = name.split("/in/").nth(1) {
+        return slug.trim_end_matches('/').to_owned();
+    }
+    let thread = thread_key(name);
+    match thread.char_indices().nth(14) {
+        Some((cut, _)) => format!("{}…", thread.get(..cut).unwrap_or(&thread)),
+        None => thread,
+    }
+}
+
 /// Whether this names a conversation in full, mailbox owner included.
 #[must_use]
 pub fn is_conversation_urn(name: &str) -> bool {
@@ -109,6 +122,13 @@ mod tests {
         assert_eq!(parts.key, "MTc0NTI3MDAyNTA5MWIzODI1OS0xMDAm");
         assert!(parts.suffix.starts_with("OTFjNWU3"));
         assert_eq!(format!("{}{}{}", parts.prefix, parts.key, parts.suffix), URN);
+    }
+
+    #[test]
+    fn a_label_is_short_and_tells_profiles_from_threads() {
+        assert_eq!(label("https://www.linkedin.com/in/ada-example/"), "ada-example");
+        assert_eq!(label(&format!("urn:li:msg_conversation:({OWNER},{THREAD})")), "2-OTFjNWU3YWMt…");
+        assert_eq!(label("2-QUJD"), "2-QUJD");
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn unknown_target(
     for gap in &mut timeline.gaps {
         gap.id = id;
     }
-    let name = name.unwrap_or(given).to_owned();
+    let name = name.map_or_else(|| urn::label(given), str::to_owned);
     Target {
         account_id: 0,
         conversation_id: (!is_profile).then(|| given.to_owned()),
@@ -209,12 +209,15 @@ fn target(
     given: Option<&str>,
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT urn, profile_url, coalesce(given_name, name, profile_url, urn, thread), head_tried_ms,
+        "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
            last_error IS NOT NULL FROM conversation WHERE id = ?1",
     )?;
     let (urn, profile_url, name, head_tried_ms, troubled) = statement.query_row([id], |r| {
-        Ok((r.get::<_, Option<String>>(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+        Ok((r.get::<_, Option<String>>(0)?, r.get::<_, Option<String>>(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
     })?;
+    let name: Option<String> = name;
+    let by = profile_url.as_deref().or(urn.as_deref()).or(given);
+    let name = name.unwrap_or_else(|| urn::label(by.unwrap_or_default()));
     let plan =
         Conversation { id, account: index, name, timeline: timeline(tx, id)?, head_tried_ms, troubled };
     Ok(Target { account_id, conversation_id: urn.or_else(|| given.map(str::to_owned)), profile_url, plan })

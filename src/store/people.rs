@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Store, StoreError};
 
@@ -17,6 +17,16 @@ struct Dialogue {
 }
 
 impl Store {
+    /// What a conversation is called, if it has a name.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT coalesce(given_name, name) FROM conversation WHERE id = ?1")?;
+        Ok(statement.query_row([conversation], |row| row.get(0)).optional()?.flatten())
+    }
+
     /// Works out again who is who, when senders were stored that had not been seen before.
     pub(super) fn name_people(&mut self) -> Result<(), StoreError> {
         if !self.interned.new_people {

@@ -50,6 +50,12 @@ pub trait Archive {
     /// When the archive cannot be read.
     fn head_came_last(&self) -> Result<bool, StoreError>;
 
+    /// What a conversation is called by now, if it has a name; see [`Store::name_of`].
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError>;
+
     /// Stores a page; see [`Store::commit_page`].
     ///
     /// # Errors
@@ -98,6 +104,10 @@ impl Archive for Store {
 
     fn head_came_last(&self) -> Result<bool, StoreError> {
         Self::head_came_last(self)
+    }
+
+    fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+        Self::name_of(self, conversation)
     }
 
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {

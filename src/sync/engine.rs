@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::DateTime;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::report::{ConversationReport, CreditsLeft, Report, Trouble};
 use super::{Archive, Stop};
@@ -316,7 +316,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         if asked.cursor.is_none() {
             self.progress.heads_done.insert(done.conversation);
         }
-        info!(
+        debug!(
             conversation = %step.name,
             returned = page.returned,
             new = done.new_messages,
@@ -399,7 +399,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         None
     }
 
-    fn finish(self, end: End) -> Result<Report, RunError> {
+    fn finish(mut self, end: End) -> Result<Report, RunError> {
         let outcome = match end {
             End::Stopped => Outcome::Interrupted,
             End::NoCredits => Outcome::NoCredits,
@@ -415,6 +415,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.archive.finish_run(self.limits.run, outcome, now)?;
         let spent = self.archive.spent(self.limits.run, now)?;
         let left = budget::left(&self.settings.caps, &spent);
+        for plan in &mut self.plans {
+            if let Some(name) = self.archive.name_of(plan.id)? {
+                plan.name = name;
+            }
+        }
         let unseen = self
             .plans
             .iter()
@@ -422,6 +427,13 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let horizon = plan::horizon(self.plans.iter().map(|c| &c.timeline)).filter(|_| !unseen);
         let conversations: Vec<ConversationReport> =
             self.plans.iter().map(|c| self.conversation(c)).collect();
+        info!(
+            outcome = outcome.as_str(),
+            requests = self.totals.requests,
+            new = self.totals.new_messages,
+            credits = spent.run,
+            "the run ended"
+        );
         Ok(Report {
             outcome: outcome.as_str(),
             requests: self.totals.requests,

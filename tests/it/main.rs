@@ -1,3 +1,10 @@
 //! All integration tests, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed, and says where; it may look at its environment"
+)]
 
 mod sim;

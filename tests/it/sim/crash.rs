@@ -76,6 +76,10 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.inner.head_came_last()
     }
 
+    fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+        self.inner.name_of(conversation)
+    }
+
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         self.call(|a| a.commit_page(commit))
     }

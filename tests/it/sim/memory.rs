@@ -112,6 +112,10 @@ impl Archive for MemArchive {
         Ok(self.ledger.last().is_some_and(|r| r.head))
     }
 
+    fn name_of(&self, _: i64) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let at = usize::try_from(commit.conversation).unwrap();
         let asked = commit.asked;
