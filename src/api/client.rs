@@ -1,1 +1,231 @@
-//! placeholder
+//! The client: LinkupAPI v1 or v2 behind the trait [`Api`], at most so many requests a minute.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::{ApiError, BuildError};
+use super::judge::Verdict;
+use super::rate::RateWindow;
+use super::reply::Reply;
+use super::scrub::Scrubber;
+use super::transport::{Lost, Transport};
+use super::{Answer, Api, Ask, v1, v2};
+use crate::clock::Clock;
+use crate::core::budget::{Charge, Reservation};
+use crate::core::page::Page;
+use crate::secret::Secret;
+
+/// The generation of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// A login token in each body.
+    V1,
+    /// Account ids and actions.
+    V2,
+}
+
+/// What the client needs to know of an account.
+#[derive(Debug, Clone)]
+pub struct AccountAccess {
+    /// Its configured name, for messages.
+    pub name: String,
+    /// The proxy country (v1): that of the login.
+    pub country: String,
+    /// The LinkedIn session (v1).
+    pub login_token: Option<Secret>,
+    /// The account's id (v2).
+    pub account_id: Option<String>,
+}
+
+/// What the client needs to know.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Where the API is; may carry a path of its own, with or without a slash at the end.
+    pub base_url: Url,
+    /// Which generation to speak.
+    pub version: Version,
+    /// The API key.
+    pub api_key: Secret,
+    /// The longest that a request may take, its body included.
+    pub timeout: Duration,
+    /// The most requests in any 60 seconds.
+    pub requests_per_minute: u32,
+    /// The accounts, in the order that [`Ask::account`] counts them in.
+    pub accounts: Vec<AccountAccess>,
+}
+
+/// LinkupAPI over HTTP.
+pub struct HttpApi<C> {
+    version: Version,
+    accounts: Vec<AccountAccess>,
+    transport: Transport,
+    scrubber: Scrubber,
+    rate: Mutex<RateWindow>,
+    clock: C,
+}
+
+impl<C> fmt::Debug for HttpApi<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpApi").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl<C: Clock> HttpApi<C> {
+    /// Builds the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// When a setting cannot be used or the machine has no usable CA certificates.
+    pub fn new(settings: ApiSettings, clock: C) -> Result<Self, BuildError> {
+        let ApiSettings { base_url, version, api_key, timeout, requests_per_minute, accounts } = settings;
+        if requests_per_minute == 0 {
+            return Err(BuildError::Rate);
+        }
+        let tokens = accounts.iter().filter_map(|a| a.login_token.clone());
+        Ok(Self {
+            version,
+            transport: Transport::new(&base_url, &api_key, timeout)?,
+            scrubber: Scrubber::new(tokens.chain([api_key])),
+            rate: Mutex::new(RateWindow::new(requests_per_minute)),
+            accounts,
+            clock,
+        })
+    }
+
+    /// Asks for the balance in credits. Free, so that it takes no reservation; it needs only the key, and serves
+    /// users of v1 as well.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn balance(&self) -> Result<f64, ApiError> {
+        v2::read_balance(&self.get(&["v2", "credits"]).await?, &self.scrubber)
+    }
+
+    /// Asks in what state an account is, such as `connected`. Free, so that it takes no reservation; needs the
+    /// account's id.
+    ///
+    /// # Errors
+    /// As every request, and when the account has no id.
+    pub async fn account_state(&self, account: usize) -> Result<String, ApiError> {
+        let id = self.v2_access(account)?;
+        v2::read_account_state(&self.get(&["v2", "accounts", id]).await?, &self.scrubber)
+    }
+
+    async fn get(&self, path: &[&str]) -> Result<Reply, ApiError> {
+        self.turn().await;
+        self.transport.get(path, &self.clock).await.map_err(|lost| self.lost(&lost))
+    }
+
+    /// Waits until the rate allows one more request, and counts it.
+    async fn turn(&self) {
+        loop {
+            let wait = {
+                let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = self.clock.now_ms();
+                let wait = rate.wait(now);
+                if wait.is_zero() {
+                    rate.sent(now);
+                    return;
+                }
+                wait
+            };
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Posts a body and has the answer read.
+    async fn ask<T>(
+        &self,
+        reservation: Reservation,
+        path: &str,
+        body: Result<Vec<u8>, ApiError>,
+        read: impl FnOnce(&Reply) -> Verdict<T>,
+    ) -> Answer<T> {
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return answer(reservation, None, Verdict::unsent(error)),
+        };
+        self.turn().await;
+        match self.transport.post(path, body, &self.clock).await {
+            Ok(reply) => answer(reservation, Some(reply.status), read(&reply)),
+            Err(lost) => {
+                let charge = if lost.sent { Charge::Unknown } else { Charge::Known(0) };
+                answer(reservation, None, Verdict { charge, outcome: Err(self.lost(&lost)) })
+            }
+        }
+    }
+
+    fn lost(&self, lost: &Lost) -> ApiError {
+        ApiError::Transient { message: self.scrubber.clean(&lost.message), retry_after: None }
+    }
+
+    fn account(&self, index: usize) -> Result<&AccountAccess, ApiError> {
+        let missing = || ApiError::Account(format!("there is no account number {}", index + 1));
+        self.accounts.get(index).ok_or_else(missing)
+    }
+
+    /// The account's name and country and its login token.
+    fn v1_access(&self, index: usize) -> Result<(&AccountAccess, &Secret), ApiError> {
+        let account = self.account(index)?;
+        let token = account.login_token.as_ref().filter(|t| !t.is_empty());
+        Ok((account, token.ok_or_else(|| v1::no_token(&account.name))?))
+    }
+
+    fn v2_access(&self, index: usize) -> Result<&str, ApiError> {
+        let account = self.account(index)?;
+        let id = account.account_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+        id.ok_or_else(|| v2::no_account_id(&account.name))
+    }
+
+    fn conversation_body(&self, ask: &Ask, results: u32) -> Result<Vec<u8>, ApiError> {
+        match self.version {
+            Version::V1 => {
+                let (account, token) = self.v1_access(ask.account)?;
+                v1::conversation_body(ask, results, &account.country, token.expose())
+            }
+            Version::V2 => v2::conversation_body(ask, results, self.v2_access(ask.account)?),
+        }
+        .map_err(|_| unwritable())
+    }
+}
+
+impl<C: Clock> Api for HttpApi<C> {
+    async fn conversation(&self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+        let body = self.conversation_body(ask, reservation.results());
+        match self.version {
+            Version::V1 => {
+                self.ask(reservation, v1::CONVERSATION, body, |reply| {
+                    v1::read_conversation(reply, ask, &self.scrubber)
+                })
+                .await
+            }
+            Version::V2 => {
+                self.ask(reservation, v2::MESSAGES, body, |reply| {
+                    v2::read_conversation(reply, ask, &self.scrubber)
+                })
+                .await
+            }
+        }
+    }
+
+    fn endpoint(&self) -> &'static str {
+        match self.version {
+            Version::V1 => v1::CONVERSATION,
+            Version::V2 => v2::CONVERSATION,
+        }
+    }
+}
+
+fn answer<T>(reservation: Reservation, http_status: Option<u16>, verdict: Verdict<T>) -> Answer<T> {
+    Answer { receipt: reservation.spend(verdict.charge), http_status, outcome: verdict.outcome }
+}
+
+fn unwritable() -> ApiError {
+    ApiError::Refused("the request cannot be written as JSON".to_owned())
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

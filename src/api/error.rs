@@ -56,3 +56,23 @@ impl ApiError {
         }
     }
 }
+
+/// Why the client could not be built. Shows neither the key nor the URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The base URL cannot be used.
+    #[error("base_url: {0}")]
+    BaseUrl(&'static str),
+    /// The API key cannot be used.
+    #[error("the API key is empty or holds a character that no HTTP header can carry")]
+    Key,
+    /// The time-out is zero.
+    #[error("timeout_secs must be more than 0")]
+    Timeout,
+    /// Not one request a minute would be allowed.
+    #[error("requests_per_minute must be at least 1")]
+    Rate,
+    /// The HTTP client cannot be set up, mostly because the machine has no CA certificates.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}

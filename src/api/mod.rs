@@ -2,15 +2,28 @@
 
 pub mod client;
 pub mod error;
+mod judge;
+mod list;
+pub mod rate;
+mod reply;
+mod scrub;
+#[cfg(test)]
+mod testing;
+mod transport;
 pub mod v1;
 pub mod v2;
+mod words;
 
 use std::future::Future;
 
 use crate::core::budget::{Receipt, Reservation};
 use crate::core::page::{Cursor, Page};
 
-pub use error::ApiError;
+pub use client::{AccountAccess, ApiSettings, HttpApi, Version};
+pub use error::{ApiError, BuildError};
+pub use judge::Verdict;
+pub use reply::{Cut, Reply};
+pub use scrub::Scrubber;
 
 /// The conversation that a request is about: never both names at once.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,1 +1,134 @@
-//! placeholder
+//! LinkupAPI v2: an account id and an action in each body, error codes, and the price in every answer.
+
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::judge::{Dialect, Seen, Unusable, Verdict, judge};
+use super::list::{data, read_page};
+use super::reply::{Object, Reply};
+use super::scrub::Scrubber;
+use super::words::Kind;
+use super::{Ask, Whose};
+use crate::core::budget::{Charge, price};
+use crate::core::page::Page;
+
+/// The conversation action, as the ledger names it.
+pub const CONVERSATION: &str = "v2/messages/get_conversation";
+/// Where all message actions go.
+pub(super) const MESSAGES: &str = "v2/messages";
+
+/// A price above this is a fault: believed, it would close the budget for months.
+const MOST_BELIEVED: f64 = 100_000.0;
+
+/// A request. It has no `mark_as_read`, which would change the read state with either value.
+#[derive(Serialize)]
+struct Request<'a, P> {
+    account_id: &'a str,
+    action: &'static str,
+    params: P,
+}
+
+#[derive(Serialize)]
+struct ConversationParams<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_url: Option<&'a str>,
+    count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+}
+
+/// The body of a request for a page of a conversation.
+pub(super) fn conversation_body(
+    ask: &Ask,
+    results: u32,
+    account_id: &str,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let (profile_url, conversation_id) = match &ask.whose {
+        Whose::Profile(url) => (Some(url.as_str()), None),
+        Whose::Conversation(id) => (None, Some(id.as_str())),
+    };
+    let cursor = ask.cursor.as_ref().map(|c| c.0.as_str());
+    let params = ConversationParams { conversation_id, profile_url, count: results, cursor };
+    serde_json::to_vec(&Request { account_id, action: "get_conversation", params })
+}
+
+/// Reads the answer to a request for a page of a conversation.
+#[must_use]
+pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
+    judge(&V2, reply, scrubber, |body| read_page(body, ask))
+}
+
+/// Reads the answer to `GET /v2/credits`.
+pub(super) fn read_balance(reply: &Reply, scrubber: &Scrubber) -> Result<f64, ApiError> {
+    let read = |body: &Object<'_>| {
+        let credits = data(body)?.number("credits");
+        credits.map(|c| (c, 0)).ok_or_else(|| Unusable::new("its `data` has no `credits`"))
+    };
+    judge(&V2, reply, scrubber, read).outcome
+}
+
+/// Reads the answer to `GET /v2/accounts/{id}`.
+pub(super) fn read_account_state(reply: &Reply, scrubber: &Scrubber) -> Result<String, ApiError> {
+    let read = |body: &Object<'_>| {
+        let status = data(body)?.string("status");
+        status.map(|s| (scrubber.clean(&s), 0)).ok_or_else(|| Unusable::new("its `data` has no `status`"))
+    };
+    judge(&V2, reply, scrubber, read).outcome
+}
+
+struct V2;
+
+impl Dialect for V2 {
+    fn charge(&self, _: u16, body: Option<&Object<'_>>, seen: Seen) -> Charge {
+        if let Some(credits) = body.and_then(credits_consumed) {
+            return Charge::Known(credits);
+        }
+        match seen {
+            Seen::List(returned) => Charge::Known(price(returned)),
+            Seen::Error => Charge::Known(0),
+            Seen::Neither => Charge::Unknown,
+        }
+    }
+
+    fn coded(&self, body: &Object<'_>) -> Option<Kind> {
+        let code = match body.object("error") {
+            Some(error) => error.string("code"),
+            None => body.string("code").or_else(|| body.string("error")),
+        }?;
+        match code.to_ascii_uppercase().as_str() {
+            "INVALID_API_KEY" => Some(Kind::Key),
+            "INVALID_ACCOUNT" | "ACCOUNT_INACTIVE" => Some(Kind::Account),
+            "INSUFFICIENT_CREDITS" => Some(Kind::Credits),
+            "RATE_LIMITED" => Some(Kind::RateLimited),
+            "INTERNAL_ERROR" | "CHANNEL_ERROR" => Some(Kind::Transient),
+            "INVALID_ACTION" | "INVALID_PARAMS" => Some(Kind::Refused),
+            _ => None,
+        }
+    }
+}
+
+/// What the answer itself says it cost; part of a credit counts as one.
+fn credits_consumed(body: &Object<'_>) -> Option<u32> {
+    let credits = body.object("metadata")?.number("credits_consumed")?.ceil();
+    if !(0.0..=MOST_BELIEVED).contains(&credits) {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a whole number of that range just above"
+    )]
+    let credits = credits as u32;
+    Some(credits)
+}
+
+/// Why an account cannot be asked through v2 at all.
+pub(super) fn no_account_id(account: &str) -> ApiError {
+    ApiError::Account(format!("the account `{account}` has no account_id, which v2 needs"))
+}
+
+#[cfg(test)]
+#[path = "v2_tests.rs"]
+mod tests;

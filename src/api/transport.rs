@@ -1,0 +1,203 @@
+//! One HTTP request, one answer: time-outs, a size cap, no redirects, no proxies from the environment, no retries.
+
+use std::error::Error as _;
+use std::sync::Once;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Certificate, Client, Method, Response};
+use url::{Host, Url};
+
+use super::error::BuildError;
+use super::reply::{self, Cut, Reply};
+use crate::clock::Clock;
+use crate::secret::Secret;
+
+/// The most bytes of an answer that are read, after decompression: some hundred times an honest page.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// A connection takes no longer, or will not come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is let go before a server would close it: a request that meets a connection just being
+/// closed is lost, and may be charged.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A request that brought no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// Whether the server may have seen it.
+    pub(super) sent: bool,
+    /// What happened; to be scrubbed.
+    pub(super) message: String,
+}
+
+/// The connection to one API.
+pub(super) struct Transport {
+    client: Client,
+    base: Url,
+    key: HeaderValue,
+    timeout: Duration,
+}
+
+impl Transport {
+    pub(super) fn new(base: &Url, key: &Secret, timeout: Duration) -> Result<Self, BuildError> {
+        check_base(base)?;
+        let mut key = Some(key.expose())
+            .filter(|k| !k.is_empty())
+            .and_then(|k| HeaderValue::from_str(k).ok())
+            .ok_or(BuildError::Key)?;
+        key.set_sensitive(true);
+        if timeout.is_zero() {
+            return Err(BuildError::Timeout);
+        }
+        let client = client(base.scheme() == "https", timeout)?;
+        Ok(Self { client, base: base.clone(), key, timeout })
+    }
+
+    /// Posts a JSON body to a path below the base URL.
+    pub(super) async fn post(&self, path: &str, body: Vec<u8>, clock: &impl Clock) -> Result<Reply, Lost> {
+        let segments: Vec<&str> = path.split('/').collect();
+        self.send(Method::POST, &segments, Some(body), clock).await
+    }
+
+    /// Gets a path below the base URL, given by its segments.
+    pub(super) async fn get(&self, path: &[&str], clock: &impl Clock) -> Result<Reply, Lost> {
+        self.send(Method::GET, path, None, clock).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<Vec<u8>>,
+        clock: &impl Clock,
+    ) -> Result<Reply, Lost> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let mut request = self
+            .client
+            .request(method, url)
+            .header("x-api-key", self.key.clone())
+            .header(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(body) = body {
+            let json = HeaderValue::from_static("application/json");
+            request = request.header(CONTENT_TYPE, json).body(body);
+        }
+        let mut response = request.send().await.map_err(|e| self.lost(e))?;
+        let mut reply = Reply {
+            status: response.status().as_u16(),
+            retry_after: header(response.headers(), &RETRY_AFTER)
+                .and_then(|h| reply::retry_after(h, clock.now_ms())),
+            redirect_host: header(response.headers(), &LOCATION)
+                .filter(|_| response.status().is_redirection())
+                .and_then(|l| Some(self.base.join(l).ok()?.host_str()?.to_owned())),
+            ..Reply::default()
+        };
+        (reply.body, reply.cut) = self.body(&mut response).await;
+        Ok(reply)
+    }
+
+    /// Reads the body as far as it comes and as long as it is not too large.
+    async fn body(&self, response: &mut Response) -> (Vec<u8>, Option<Cut>) {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
+                    return (body, Some(Cut::TooLarge));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return (body, None),
+                Err(e) => return (body, Some(Cut::Broken(self.lost(e).message))),
+            }
+        }
+    }
+
+    /// What became of a request that failed. The URL stays out of it: it may name an account.
+    fn lost(&self, error: reqwest::Error) -> Lost {
+        let error = error.without_url();
+        let sent = !(error.is_connect() || error.is_builder());
+        if error.is_timeout() && sent {
+            let message = format!("no complete answer within {} s", self.timeout.as_secs_f32());
+            return Lost { sent, message };
+        }
+        let what = if error.is_connect() { "no connection to the API".to_owned() } else { error.to_string() };
+        // The outer errors say ever the same; the innermost says why.
+        let mut cause = error.source();
+        while let Some(deeper) = cause.and_then(std::error::Error::source) {
+            cause = Some(deeper);
+        }
+        let message = match cause.map(ToString::to_string) {
+            Some(why) if !what.contains(&why) => format!("{what}: {why}"),
+            _ => what,
+        };
+        Lost { sent, message }
+    }
+}
+
+fn client(https: bool, timeout: Duration) -> Result<Client, BuildError> {
+    install_tls_provider();
+    let mut builder = Client::builder()
+        .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
+        // Every one of these would take the key, or a second charge, where nobody asked for it.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .https_only(https)
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .pool_max_idle_per_host(1)
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    if !https {
+        // Without this, a machine that has no CA certificates could not even talk to itself.
+        builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
+    }
+    builder.build().map_err(|e| {
+        let e = e.without_url();
+        let cause = e.source().map_or_else(|| e.to_string(), ToString::to_string);
+        BuildError::Client(cause)
+    })
+}
+
+fn install_tls_provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Fails when there is one already, which serves as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    });
+}
+
+/// Only https, except to this machine; no user name, password, query or fragment, which would end up in logs.
+fn check_base(base: &Url) -> Result<(), BuildError> {
+    let refuse = |why: &'static str| Err(BuildError::BaseUrl(why));
+    match base.scheme() {
+        "https" => {}
+        "http" if is_loopback(base) => {}
+        "http" => return refuse("it must be https: only a server on this machine may be asked through http"),
+        _ => return refuse("it must begin with https://"),
+    }
+    if base.host().is_none() {
+        return refuse("it names no host");
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return refuse("it must not hold a user name or a password");
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return refuse("it must not hold a query or a fragment");
+    }
+    Ok(())
+}
+
+fn is_loopback(base: &Url) -> bool {
+    match base.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
