@@ -66,7 +66,12 @@ impl Mailbox {
     fn text(&self, rng: &mut Rng) -> String {
         let mut text = String::new();
         for _ in 0..rng.usize(2..40) {
-            #[expect(clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank among the words")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a rank among the words"
+            )]
             let rank = ((self.words.len() as f64).powf(rng.f64()) - 1.0) as usize;
             text.push_str(&self.words[rank.min(self.words.len() - 1)]);
             text.push(' ');

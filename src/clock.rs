@@ -67,8 +67,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_clock_may_be_shared() {
         let before = tokio::time::Instant::now();
-        Arc::new(SystemClock).sleep(Duration::from_secs(3)).await;
-        (&SystemClock).sleep(Duration::from_secs(4)).await;
+        <Arc<SystemClock> as Clock>::sleep(&Arc::new(SystemClock), Duration::from_secs(3)).await;
+        <&SystemClock as Clock>::sleep(&&SystemClock, Duration::from_secs(4)).await;
         assert_eq!(before.elapsed().as_secs(), 7);
     }
 }

@@ -7,6 +7,7 @@
 //! | `store` | the edge to SQLite, the only SQL | `core`, `clock` |
 //! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
 //! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
+//! | [`clock`], [`secret`] | time and keys as arguments | nothing |
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;

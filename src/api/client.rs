@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::{ApiError, BuildError};
+use super::inbox::MOST_ROWS;
 use super::judge::Verdict;
 use super::rate::RateWindow;
 use super::reply::Reply;
@@ -15,6 +16,7 @@ use super::transport::{Lost, Transport};
 use super::{Answer, Api, Ask, v1, v2};
 use crate::clock::Clock;
 use crate::core::budget::{Charge, Reservation};
+use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 use crate::secret::Secret;
 
@@ -189,6 +191,18 @@ impl<C: Clock> HttpApi<C> {
         }
         .map_err(|_| unwritable())
     }
+
+    fn inbox_body(&self, account: usize, results: u32, cursor: Option<&str>) -> Result<Vec<u8>, ApiError> {
+        let rows = results.min(MOST_ROWS);
+        match self.version {
+            Version::V1 => {
+                let (account, token) = self.v1_access(account)?;
+                v1::inbox_body(rows, cursor, &account.country, token.expose())
+            }
+            Version::V2 => v2::inbox_body(rows, cursor, self.v2_access(account)?),
+        }
+        .map_err(|_| unwritable())
+    }
 }
 
 impl<C: Clock> Api for HttpApi<C> {
@@ -210,10 +224,38 @@ impl<C: Clock> Api for HttpApi<C> {
         }
     }
 
+    async fn inbox(
+        &self,
+        reservation: Reservation,
+        account: usize,
+        cursor: Option<&str>,
+    ) -> Answer<InboxPage> {
+        let body = self.inbox_body(account, reservation.results(), cursor);
+        match self.version {
+            Version::V1 => {
+                self.ask(reservation, v1::INBOX, body, |reply| v1::read_inbox(reply, cursor, &self.scrubber))
+                    .await
+            }
+            Version::V2 => {
+                self.ask(reservation, v2::MESSAGES, body, |reply| {
+                    v2::read_inbox(reply, cursor, &self.scrubber)
+                })
+                .await
+            }
+        }
+    }
+
     fn endpoint(&self) -> &'static str {
         match self.version {
             Version::V1 => v1::CONVERSATION,
             Version::V2 => v2::CONVERSATION,
+        }
+    }
+
+    fn inbox_endpoint(&self) -> &'static str {
+        match self.version {
+            Version::V1 => v1::INBOX,
+            Version::V2 => v2::INBOX,
         }
     }
 }

@@ -265,7 +265,11 @@ fn a_proxy_in_the_environment_sees_nothing() {
 #[tokio::test]
 #[ignore = "run by the test above, with a proxy in its environment"]
 async fn asks_with_a_proxy_in_the_environment() {
-    assert!(asked(http(200, EMPTY_V1)).await.outcome.is_ok());
+    let server = Server::start(vec![http(200, EMPTY_V1)]);
+    let settings = ApiSettings { timeout: Duration::from_secs(5), ..settings(&server.url, Version::V1) };
+    let api = HttpApi::new(settings, SystemClock).unwrap();
+    assert!(api.conversation(reservation(10), &ask_profile()).await.outcome.is_ok());
+    assert_eq!(server.requests().await.len(), 1);
 }
 
 /// A clock whose time only goes on while somebody sleeps.
@@ -364,4 +368,37 @@ async fn balance_and_account_state_fail_as_other_requests_do() {
         assert_eq!(api(&server.url).balance().await.unwrap_err().to_string(), expected);
         server.requests().await;
     }
+}
+
+#[tokio::test]
+async fn the_inbox_is_asked_for_25_rows_at_most_with_the_cursor_under_its_own_name() {
+    let row = format!(r#"{{"conversation_id":"{URN}"}}"#);
+    let body = format!(
+        r#"{{"status":"success","success":true,"data":{{"conversations":[{row}],"next_cursor":"b"}}}}"#
+    );
+    let server = Server::start(vec![http(200, &body), http(200, &body)]);
+    let v1 = api(&server.url);
+    let v2 = HttpApi::new(settings(&server.url, Version::V2), SystemClock).unwrap();
+    for api in [&v1, &v2] {
+        let answer = api.inbox(reservation(50), 0, Some("a")).await;
+        assert_eq!((answer.http_status, answer.receipt.credits()), (Some(200), 1));
+        let page = answer.outcome.unwrap();
+        assert_eq!((page.rows.len(), page.next_cursor.as_deref()), (1, Some("b")));
+    }
+    assert_eq!((v1.inbox_endpoint(), v2.inbox_endpoint()), ("v1/messages/inbox", "v2/messages/list_inbox"));
+    let requests = server.requests().await;
+    let body =
+        |i: usize| serde_json::from_str::<Value>(requests[i].split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert!(
+        requests[0].starts_with("POST /v1/messages/inbox ") && requests[1].starts_with("POST /v2/messages ")
+    );
+    assert_eq!(
+        body(0),
+        json!({"total_results": 25, "category": "INBOX", "next_cursor": "a", "country": "DE", "login_token": TOKEN})
+    );
+    assert_eq!(
+        body(1),
+        json!({"account_id": "69c1", "action": "list_inbox", "params": {"count": 25, "category": "INBOX", "cursor": "a"}})
+    );
+    assert!(matches!(v1.inbox(reservation(10), 1, None).await.outcome, Err(ApiError::Account(_))));
 }

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod error;
+mod inbox;
 mod judge;
 mod list;
 pub mod rate;
@@ -17,6 +18,7 @@ mod words;
 use std::future::Future;
 
 use crate::core::budget::{Receipt, Reservation};
+use crate::core::inbox::InboxPage;
 use crate::core::page::{Cursor, Page};
 
 pub use client::{AccountAccess, ApiSettings, HttpApi, Version};
@@ -56,11 +58,24 @@ pub struct Answer<T> {
     pub outcome: Result<T, ApiError>,
 }
 
-/// The API as the engine sees it. One call is one request on the wire: there are no retries in here.
+/// The API as the engine sees it. One call is one request on the wire: there are no retries in here. A call that
+/// is dropped before its answer leaves its reservation unsettled, which counts as spent.
 pub trait Api {
     /// Asks for one page of a conversation, at most `reservation.results()` messages.
     fn conversation(&self, reservation: Reservation, ask: &Ask) -> impl Future<Output = Answer<Page>>;
 
-    /// The endpoint's name for the ledger, such as `v1/messages/conversation`.
+    /// Asks for one page of an account's inbox, most recently active conversations first: at most
+    /// `reservation.results()` rows, and never more than 25. The cursor is the one of the page before.
+    fn inbox(
+        &self,
+        reservation: Reservation,
+        account: usize,
+        cursor: Option<&str>,
+    ) -> impl Future<Output = Answer<InboxPage>>;
+
+    /// The name of the conversation endpoint for the ledger, such as `v1/messages/conversation`.
     fn endpoint(&self) -> &'static str;
+
+    /// The name of the inbox endpoint for the ledger, such as `v1/messages/inbox`.
+    fn inbox_endpoint(&self) -> &'static str;
 }

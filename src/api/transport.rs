@@ -140,8 +140,9 @@ fn client(https: bool, timeout: Duration) -> Result<Client, BuildError> {
     let mut builder = Client::builder()
         .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
         // Every one of these would take the key, or a second charge, where nobody asked for it.
-        .redirect(reqwest::redirect::Policy::limited(3))
+        .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .no_proxy()
         .retry(reqwest::retry::never())
         .https_only(https)
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::inbox;
 use super::judge::{Dialect, Seen, Verdict, judge};
 use super::list::read_page;
 use super::reply::{Object, Reply};
@@ -10,10 +11,13 @@ use super::scrub::Scrubber;
 use super::words::Kind;
 use super::{Ask, Whose};
 use crate::core::budget::{Charge, price};
+use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 
 /// Where conversations are asked for.
 pub const CONVERSATION: &str = "v1/messages/conversation";
+/// Where the inbox is asked for.
+pub const INBOX: &str = "v1/messages/inbox";
 
 /// A request for a page of a conversation.
 #[derive(Serialize)]
@@ -49,6 +53,34 @@ pub(super) fn conversation_body(
         country,
         login_token,
     })
+}
+
+/// A request for a page of the inbox. Its cursor has another name than that of a conversation.
+#[derive(Serialize)]
+struct InboxRequest<'a> {
+    total_results: u32,
+    category: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<&'a str>,
+    country: &'a str,
+    login_token: &'a str,
+}
+
+/// The body of a request for a page of the inbox.
+pub(super) fn inbox_body(
+    rows: u32,
+    next_cursor: Option<&str>,
+    country: &str,
+    login_token: &str,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let category = "INBOX";
+    serde_json::to_vec(&InboxRequest { total_results: rows, category, next_cursor, country, login_token })
+}
+
+/// Reads the answer to a request for a page of the inbox, asked with this cursor.
+#[must_use]
+pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Verdict<InboxPage> {
+    judge(&V1, reply, scrubber, |body| inbox::read_inbox(body, cursor))
 }
 
 /// Reads the answer to a request for a page of a conversation.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::inbox;
 use super::judge::{Dialect, Seen, Unusable, Verdict, judge};
 use super::list::{data, read_page};
 use super::reply::{Object, Reply};
@@ -10,10 +11,13 @@ use super::scrub::Scrubber;
 use super::words::Kind;
 use super::{Ask, Whose};
 use crate::core::budget::{Charge, price};
+use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 
 /// The conversation action, as the ledger names it.
 pub const CONVERSATION: &str = "v2/messages/get_conversation";
+/// The inbox action, as the ledger names it.
+pub const INBOX: &str = "v2/messages/list_inbox";
 /// Where all message actions go.
 pub(super) const MESSAGES: &str = "v2/messages";
 
@@ -37,6 +41,30 @@ struct ConversationParams<'a> {
     count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct InboxParams<'a> {
+    count: u32,
+    category: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+}
+
+/// The body of a request for a page of the inbox.
+pub(super) fn inbox_body(
+    rows: u32,
+    cursor: Option<&str>,
+    account_id: &str,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let params = InboxParams { count: rows, category: "INBOX", cursor };
+    serde_json::to_vec(&Request { account_id, action: "list_inbox", params })
+}
+
+/// Reads the answer to a request for a page of the inbox, asked with this cursor.
+#[must_use]
+pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Verdict<InboxPage> {
+    judge(&V2, reply, scrubber, |body| inbox::read_inbox(body, cursor))
 }
 
 /// The body of a request for a page of a conversation.

@@ -9,6 +9,7 @@ use archiver::api::{Answer, Api, ApiError, Ask, Whose};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Reservation, price};
+use archiver::core::inbox::{InboxPage, InboxRow};
 use archiver::core::message::{Message, Sender};
 use archiver::core::page::{Below, Cursor, Page};
 use archiver::core::raw::Raw;
@@ -162,6 +163,65 @@ impl World {
         }
     }
 
+    /// The inbox below a cursor, most recently active first. A conversation without messages is not in it.
+    fn inbox(&self, cursor: Option<&str>, count: u32) -> InboxPage {
+        let mut rows: Vec<(Ms, usize, &Msg)> = self
+            .conversations
+            .iter()
+            .enumerate()
+            .filter_map(|(i, list)| list.iter().rev().find(|m| !m.deleted).map(|m| (m.at, i, m)))
+            .collect();
+        rows.sort_by_key(|(at, i, _)| std::cmp::Reverse((*at, *i)));
+        if let Some(cursor) = cursor {
+            let (at, i) = cursor.split_once('/').unwrap();
+            let below: (Ms, usize) = (at.parse().unwrap(), i.parse().unwrap());
+            rows.retain(|(at, i, _)| (*at, *i) < below);
+        }
+        let count = usize::try_from(count.min(25)).unwrap();
+        let more = rows.len() > count;
+        rows.truncate(count);
+        let next_cursor = rows.last().filter(|_| more).map(|(at, i, _)| format!("{at}/{i}"));
+        let row = |(at, i, m): &(Ms, usize, &Msg)| InboxRow {
+            conversation_urn: format!("2-c{i}"),
+            last_at_ms: Some(*at),
+            last_text: m.versions.last().cloned(),
+            ..InboxRow::default()
+        };
+        InboxPage {
+            returned: u32::try_from(rows.len()).unwrap(),
+            rows: rows.iter().map(row).collect(),
+            next_cursor,
+            ..InboxPage::default()
+        }
+    }
+
+    fn answer_inbox(&mut self, reservation: Reservation, cursor: Option<&str>) -> Answer<InboxPage> {
+        self.requests += 1;
+        self.now += i64::from(self.rng.u32(1..2000));
+        if self.rng.u32(0..100) < self.traits.bustle {
+            self.live();
+        }
+        let page = self.inbox(cursor, reservation.results());
+        if self.rng.u32(0..1000) < self.traits.faults {
+            let error_price = u32::from(!self.traits.v2);
+            let (charge, error) = match self.rng.u32(0..3) {
+                0 => (self.charge(0), ApiError::Transient { message: "500".into(), retry_after: None }),
+                1 => (self.charge(error_price), ApiError::Refused("no".into())),
+                _ => {
+                    self.charge(price(page.returned));
+                    (Charge::Unknown, ApiError::Malformed("cut".into()))
+                }
+            };
+            return Answer {
+                receipt: reservation.spend(charge),
+                http_status: Some(200),
+                outcome: Err(error),
+            };
+        }
+        let charge = self.charge(price(page.returned));
+        Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: Ok(page) }
+    }
+
     fn charge(&mut self, credits: u32) -> Charge {
         self.charged += credits;
         self.charged_this_run += credits;
@@ -258,8 +318,16 @@ impl Api for Server {
         self.0.borrow_mut().answer(reservation, ask)
     }
 
+    async fn inbox(&self, reservation: Reservation, _: usize, cursor: Option<&str>) -> Answer<InboxPage> {
+        self.0.borrow_mut().answer_inbox(reservation, cursor)
+    }
+
     fn endpoint(&self) -> &'static str {
         "sim"
+    }
+
+    fn inbox_endpoint(&self) -> &'static str {
+        "sim inbox"
     }
 }
 
