@@ -77,6 +77,8 @@ pub enum Command {
     Sync(SyncArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
+    /// Is everything well? Spends nothing
+    Check(CheckArgs),
     /// A guided first run against a made-up mailbox: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses

@@ -1,6 +1,7 @@
 //! The command line: parse, dispatch, say what went wrong, and an exit code.
 
 pub mod args;
+pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod fake_api;
@@ -111,6 +112,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(context, &args),
         Command::Status(args) => status::run(context, &args),
+        Command::Check(args) => check::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),
