@@ -62,8 +62,10 @@ fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Resu
             None => dialogue.names.iter().find(|n| is_of_profile(n, dialogue)).cloned().unwrap_or_default(),
         };
         if !named.is_empty() {
-            tx.prepare_cached("UPDATE conversation SET name = ?2 WHERE id = ?1 AND name IS NOT ?2")?
-                .execute(params![dialogue.id, named])?;
+            tx.prepare_cached(
+                "UPDATE conversation SET name = ?2 WHERE id = ?1 AND listed_ms IS NULL AND name IS NOT ?2",
+            )?
+            .execute(params![dialogue.id, named])?;
         }
     }
     Ok(())
