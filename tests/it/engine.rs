@@ -1,0 +1,5 @@
+//! The engine over the real client, a real archive and the fake API, all on one runtime.
+
+mod costs;
+mod relay;
+mod world;
