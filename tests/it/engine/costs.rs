@@ -6,6 +6,7 @@ use archiver::api::Version;
 use archiver::core::budget::price;
 use archiver::fake_api::behaviour::CursorRule;
 use archiver::fake_api::{Author, Behaviour};
+use archiver::store::Configured;
 use serde_json::Value;
 
 use super::relay::Relay;
@@ -107,4 +108,57 @@ async fn an_idle_poll_stores_nothing_and_says_so() {
     assert_eq!((report.requests, report.credits_spent, report.gaps_left), (7, 7, 0));
     assert_eq!(world.logged(), before);
     assert_eq!(world.number("SELECT count(*) FROM message_version"), 0);
+}
+
+/// The rows that the archive has for conversations, as address, name and number of messages.
+fn conversations(world: &World) -> Vec<(Option<String>, Option<String>, i64)> {
+    world.query("SELECT profile_url, conversation_id, messages FROM conversation_log ORDER BY 2", [], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })
+}
+
+#[tokio::test]
+async fn targets_that_turn_out_to_be_one_conversation_become_one_row_and_nothing_is_lost() {
+    let url = "https://www.linkedin.com/in/ada-n0/".to_owned();
+    let spelled = "https://fr.linkedin.com/in/Ada-N0?trk=x".to_owned();
+    for version in [Version::V1, Version::V2] {
+        for (profiles, by_id, archived_before) in [
+            (vec![url.clone(), spelled.clone()], false, 0),
+            (vec![url.clone()], true, 0),
+            (vec![url.clone(), spelled.clone()], true, 1),
+            (vec![url.clone(), spelled.clone()], true, 2),
+        ] {
+            let mut world = World::new(server(mailbox(&[137, 4]), Behaviour::default()), version).await;
+            let ids = vec![(world.urn(0), None)];
+            // What was configured at first may have been archived before the others were added.
+            let alone = |i| Configured {
+                account: "me".to_owned(),
+                profiles: if i == 1 { vec![(spelled.clone(), None)] } else { vec![] },
+                conversations: if i == 2 { ids.clone() } else { vec![] },
+                ..Configured::default()
+            };
+            if archived_before > 0 {
+                world.settings.accounts = vec![alone(archived_before)];
+                world.run().await;
+            }
+            world.settings.accounts = vec![Configured {
+                account: "me".to_owned(),
+                profiles: profiles.iter().map(|p| (p.clone(), None)).collect(),
+                conversations: if by_id { ids.clone() } else { vec![] },
+                ..Configured::default()
+            }];
+            let report = world.run().await;
+            assert_eq!(report.conversations.len(), 1, "{report:?}");
+            assert_eq!(world.log_of(0).len(), 137);
+            let rows = conversations(&world);
+            assert_eq!(rows.len(), 1, "{rows:?}");
+            assert_eq!((rows[0].1.as_deref(), rows[0].2), (Some(world.urn(0).as_str()), 137));
+            let report = world.run().await;
+            assert_eq!((report.requests, report.new_messages), (1, 0), "{report:?}");
+            assert_eq!((world.complete(), world.gaps().len()), (1, 0));
+            world.assert_ledger();
+            // The other conversation of the mailbox was never asked for.
+            assert!(world.log_of(1).is_empty());
+        }
+    }
 }
