@@ -1,5 +1,6 @@
 //! The engine over the real client, a real archive and the fake API, all on one runtime.
 
+mod budgets;
 mod changes;
 mod costs;
 mod relay;
