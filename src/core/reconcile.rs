@@ -69,6 +69,16 @@ pub enum Change {
     Gone(i64),
     /// The API no longer returns any of the conversation's messages.
     AllGone,
+    /// That was not so: every message that went with the last of them is back.
+    AllBack,
+}
+
+impl Change {
+    /// Whether a message that had been marked as gone is there again.
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        matches!(self, Self::Back(_) | Self::Update { was_gone: true, .. } | Self::AllBack)
+    }
 }
 
 /// Compares a page with what is stored.

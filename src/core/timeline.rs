@@ -187,7 +187,7 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
     let verdict = judge(timeline, asked, page, known);
     let reach = reach(asked, page, &verdict);
     let emptied = verdict == Verdict::End && page.messages.is_empty() && asked.gap.newer_ms.is_none();
-    let changes = if emptied { vec![Change::AllGone] } else { reconcile(page, known, &reach) };
+    let changes = if emptied { vec![Change::AllGone] } else { changes(timeline, page, known, &reach) };
     let mut gaps = with_asked(timeline, asked);
     let mut beginning_seen = timeline.beginning_seen;
     let mut stall = None;
@@ -247,6 +247,21 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
     Delta { changes, gaps, beginning_seen, stall }
 }
 
+/// What becomes of messages. A conversation that was taken for empty and shows one of its messages again never was:
+/// what went with that one comes back too, because the stretch below this page may not be looked at again for long.
+fn changes(timeline: &Timeline, page: &Page, known: &Known, reach: &Reach) -> Vec<Change> {
+    let changes = reconcile(page, known, reach);
+    if timeline.standing() > 0 || !changes.iter().any(Change::returns) {
+        return changes;
+    }
+    let mut standing = known.clone();
+    for stored in standing.near.iter_mut().chain(&mut standing.below) {
+        stored.gone = false;
+    }
+    let lacking = reconcile(page, &standing, reach).into_iter().filter(|c| matches!(c, Change::Gone(_)));
+    std::iter::once(Change::AllBack).chain(changes).chain(lacking).collect()
+}
+
 /// What a page amounts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
@@ -296,8 +311,16 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
 /// The end is believed at once where nothing speaks against it, and otherwise when it is said a second time.
 fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
     let lo = page.span().map(|(lo, _)| lo);
-    let doubt = if page.messages.is_empty() && asked.gap.newer_ms.is_none() {
+    let empty = page.messages.is_empty();
+    let doubt = if empty && asked.gap.newer_ms.is_none() {
+        if timeline.standing() > 0 && page.total.is_some_and(|total| total > 0) {
+            // The answer contradicts itself, however often it is given.
+            return Verdict::Stalled(Stall::EmptyButStored);
+        }
         (timeline.standing() > 0).then_some(Stall::EmptyButStored)
+    } else if empty && above_border(asked) {
+        // It should have shown at least the border again.
+        Some(Stall::EmptyButStored)
     } else if asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo)) {
         Some(Stall::EndAboveKnown)
     } else {
@@ -314,8 +337,10 @@ fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -
 /// The doubt that the server counts more messages than the archive will hold with this page.
 fn missing_from_count(timeline: &Timeline, page: &Page, known: &Known) -> Option<Stall> {
     let total = page.total?;
-    let fresh =
-        reconcile(page, known, &Reach::NOWHERE).iter().filter(|c| matches!(c, Change::Insert(_))).count();
+    let fresh = reconcile(page, known, &Reach::NOWHERE)
+        .iter()
+        .filter(|c| matches!(c, Change::Insert(_)) || c.returns())
+        .count();
     let stored = timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
     (total > stored).then_some(Stall::EndBeforeCount(total))
 }
@@ -340,6 +365,12 @@ fn cursor_flaw(asked: &Asked, page: &Page) -> Option<Stall> {
         }
         (Below::More(_) | Below::End, _) => None,
     }
+}
+
+/// Whether the request was for messages below a point above the gap's newer edge, and so for that edge as well.
+fn above_border(asked: &Asked) -> bool {
+    let sent = asked.cursor.as_ref().and_then(Cursor::number);
+    asked.gap.newer_ms.zip(sent).is_some_and(|(newer, sent)| sent > newer)
 }
 
 fn in_seconds(asked: &Asked) -> bool {
@@ -428,8 +459,7 @@ fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
 /// shows the border again. That millisecond then stays a gap of its own.
 fn border_in_doubt(asked: &Asked, page: &Page, now: Ms) -> Option<Gap> {
     let newer = asked.gap.newer_ms?;
-    let above =
-        asked.cursor.as_ref().and_then(Cursor::number).is_some_and(|sent| sent > newer || in_seconds(asked));
+    let above = above_border(asked) || in_seconds(asked);
     let shown = page.messages.iter().any(|m| m.at_ms == newer);
     let doubt = !above && !shown && asked.cursor.as_ref().is_some_and(|c| c.number().is_some());
     doubt.then(|| Gap { newer_ms: Some(newer), older_ms: Some(newer), opened_ms: now, ..Gap::default() })
@@ -452,7 +482,9 @@ fn guard_strays(gaps: &mut Vec<Gap>, timeline: &Timeline, page: &Page, changes: 
     let newest = timeline.newest_ms.unwrap_or(Ms::MIN);
     let stray = changes.iter().any(|c| match c {
         Change::Insert(i) => page.messages.get(*i).is_some_and(|m| m.at_ms > newest),
-        Change::Update { .. } | Change::Back(_) | Change::Gone(_) | Change::AllGone => false,
+        Change::Update { .. } | Change::Back(_) | Change::Gone(_) | Change::AllGone | Change::AllBack => {
+            false
+        }
     });
     if stray && gaps.first().is_none_or(|g| g.newer_ms.is_some()) {
         gaps.insert(0, Gap::head(timeline.newest_ms, now));

@@ -191,10 +191,22 @@ pub(super) fn update(
     Ok(())
 }
 
-/// Marks a message as gone since now, or as back.
-pub(super) fn set_gone(db: &Connection, id: i64, since: Option<Ms>) -> Result<(), StoreError> {
-    db.prepare_cached("UPDATE message SET gone_since_ms = ?2 WHERE id = ?1")?.execute(params![id, since])?;
-    Ok(())
+/// Marks a message as gone, and returns how many that are: none when it already was.
+pub(super) fn set_gone(db: &Connection, id: i64, since: Ms) -> Result<u32, StoreError> {
+    let marked = db
+        .prepare_cached("UPDATE message SET gone_since_ms = ?2 WHERE id = ?1 AND gone_since_ms IS NULL")?
+        .execute(params![id, since])?;
+    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
+}
+
+/// Marks a message as back, and returns how many that are: none when it was not gone.
+pub(super) fn set_back(db: &Connection, id: i64) -> Result<u32, StoreError> {
+    let marked = db
+        .prepare_cached(
+            "UPDATE message SET gone_since_ms = NULL WHERE id = ?1 AND gone_since_ms IS NOT NULL",
+        )?
+        .execute([id])?;
+    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 
 /// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
@@ -204,6 +216,17 @@ pub(super) fn set_all_gone(db: &Connection, conversation: i64, since: Ms) -> Res
             "UPDATE message SET gone_since_ms = ?2 WHERE conversation = ?1 AND gone_since_ms IS NULL",
         )?
         .execute(params![conversation, since])?;
+    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
+}
+
+/// Marks those of a conversation's messages as back that were marked as gone last, and returns how many that are.
+pub(super) fn set_all_back(db: &Connection, conversation: i64) -> Result<u32, StoreError> {
+    let marked = db
+        .prepare_cached(
+            "UPDATE message SET gone_since_ms = NULL WHERE conversation = ?1
+               AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)",
+        )?
+        .execute([conversation])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 

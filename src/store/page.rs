@@ -186,23 +186,20 @@ fn write_messages(
                 else {
                     continue;
                 };
+                if *was_gone {
+                    counts.back += message::set_back(tx, stored.id)?;
+                }
                 message::update(tx, ids, place, stored, message, *edited, commit.now)?;
                 counts.edited += u32::from(*edited);
-                counts.back += u32::from(*was_gone);
                 if !message.derived_time {
                     counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
                     counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
                 }
             }
-            Change::Back(id) => {
-                message::set_gone(tx, *id, None)?;
-                counts.back += 1;
-            }
+            Change::Back(id) => counts.back += message::set_back(tx, *id)?,
+            Change::AllBack => counts.back += message::set_all_back(tx, place.conversation)?,
             Change::AllGone => counts.gone += message::set_all_gone(tx, place.conversation, commit.now)?,
-            Change::Gone(id) => {
-                message::set_gone(tx, *id, Some(commit.now))?;
-                counts.gone += 1;
-            }
+            Change::Gone(id) => counts.gone += message::set_gone(tx, *id, commit.now)?,
         }
     }
     for (person, messages) in wrote {

@@ -42,7 +42,7 @@ fn merge(tx: &Connection, empty: i64, kept: i64) -> Result<(), StoreError> {
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE quarantine SET conversation = ?2 WHERE conversation = ?1",
-        "UPDATE conversation SET profile_url = ifnull(profile_url, e.profile_url), given_name = ifnull(conversation.given_name, e.given_name)
+        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), given_name = ifnull(conversation.given_name, e.given_name)
            FROM (SELECT profile_url, given_name FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
     ] {
         tx.execute(statement, params![empty, kept])?;

@@ -7,4 +7,5 @@
     reason = "a test that panics has failed, and says where; it may look at its environment"
 )]
 
+mod engine;
 mod sim;

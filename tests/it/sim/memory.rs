@@ -265,6 +265,9 @@ impl Archive for MemArchive {
                     let all = self.conversations[at].stored.values_mut().filter(|s| !s.gone);
                     gone += u32::try_from(all.map(|s| s.gone = true).count()).unwrap();
                 }
+                Change::AllBack => {
+                    self.conversations[at].stored.values_mut().for_each(|s| s.gone = false);
+                }
                 Change::Back(id) => self.conversations[at].stored.get_mut(id).unwrap().gone = false,
                 Change::Gone(id) => {
                     self.conversations[at].stored.get_mut(id).unwrap().gone = true;

@@ -1,0 +1,7 @@
+//! The engine over the real client, a real archive and the fake API, all on one runtime.
+
+mod budgets;
+mod changes;
+mod costs;
+mod relay;
+mod world;
