@@ -326,8 +326,10 @@ fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -
     } else {
         missing_from_count(timeline, page, known)
     };
+    // A count is strong evidence: it takes one denial more.
+    let needed = if matches!(doubt, Some(Stall::EndBeforeCount(_))) { 2 } else { 1 };
     match doubt {
-        Some(doubt) if asked.gap.stalled.as_deref() != Some(doubt.to_string().as_str()) => {
+        Some(doubt) if asked.gap.stalled != Some(doubt.to_string()) || asked.gap.stalls < needed => {
             Verdict::Stalled(doubt)
         }
         _ => Verdict::End,

@@ -59,7 +59,7 @@ impl Store {
         self.transact(|tx, _| {
             let mut all = Vec::with_capacity(accounts.len());
             for (index, account) in accounts.iter().enumerate() {
-                let id = load::account_row(tx, account)?;
+                let (id, _) = load::account_row(tx, account)?;
                 let new = tx.execute("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0;
                 if new {
                     tx.execute("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;

@@ -43,10 +43,11 @@ impl Store {
     /// # Errors
     /// When the archive cannot be written.
     pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
-        self.transact(|tx, _| {
+        self.transact(|tx, ids| {
             let mut wanted: Vec<(usize, i64, i64, Option<&str>)> = Vec::new();
             for (index, account) in accounts.iter().enumerate() {
-                let account_id = account_row(tx, account)?;
+                let (account_id, renamed) = account_row(tx, account)?;
+                ids.new_people |= renamed;
                 for (url, name) in &account.profiles {
                     let id = by_profile(tx, account_id, url, now)?;
                     name_row(tx, id, name.as_deref())?;
@@ -180,13 +181,15 @@ pub(super) fn known_thread(db: &Connection, account: i64, given: &str) -> Result
     Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
 }
 
-pub(super) fn account_row(tx: &Connection, account: &Configured) -> Result<i64, StoreError> {
-    tx.execute(
+/// An account's row, made or brought up to date, and whether that changed anything.
+pub(super) fn account_row(tx: &Connection, account: &Configured) -> Result<(i64, bool), StoreError> {
+    let renamed = tx.execute(
         "INSERT INTO account (name, own_name) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET own_name = excluded.own_name WHERE own_name IS NOT excluded.own_name",
         params![account.account, account.own_name],
-    )?;
-    Ok(tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?)
+    )? > 0;
+    let id = tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?;
+    Ok((id, renamed))
 }
 
 fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
@@ -270,7 +273,20 @@ pub(super) fn target(
         };
         Ok((urn, profile_url, plan))
     })?;
-    Ok(Target { account_id, conversation_id: urn.or_else(|| given.map(str::to_owned)), profile_url, plan })
+    let conversation_id = match urn {
+        Some(urn) => Some(urn),
+        None => given.map(|given| in_full(tx, account_id, given)).transpose()?,
+    };
+    Ok(Target { account_id, conversation_id, profile_url, plan })
+}
+
+/// A bare thread id as the full name that the API documents, where another conversation tells the mailbox's owner.
+fn in_full(db: &Connection, account: i64, given: &str) -> Result<String, StoreError> {
+    let other: Option<String> = db
+        .prepare_cached("SELECT urn FROM conversation WHERE account = ?1 AND urn LIKE 'urn:%' LIMIT 1")?
+        .query_row([account], |row| row.get(0))
+        .optional()?;
+    Ok(other.and_then(|other| urn::beside(&other, given)).unwrap_or_else(|| given.to_owned()))
 }
 
 /// A conversation's course.

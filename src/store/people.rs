@@ -49,7 +49,9 @@ impl Store {
 
 fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Result<(), StoreError> {
     let dialogues = dialogues(tx, account)?;
-    let me = own_name.or_else(|| owner(&dialogues)).or_else(|| owner_by_profile(&dialogues));
+    // A configured name that nobody has is a mistake, and says nothing.
+    let known = |name: &String| dialogues.iter().any(|d| d.names.contains(name));
+    let me = own_name.filter(known).or_else(|| owner(&dialogues)).or_else(|| owner_by_profile(&dialogues));
     if let Some(me) = &me {
         tx.execute(
             "UPDATE person SET is_me = (name = ?2) WHERE account = ?1 AND is_me IS NOT (name = ?2)",

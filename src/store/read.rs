@@ -134,7 +134,7 @@ pub struct ArchiveSummary {
     pub conversations: i64,
     /// Gaps open.
     pub gaps: i64,
-    /// Requests whose cost is not settled: reservations of runs that were cut short.
+    /// Requests of the last ten runs whose cost is not settled: reservations of runs that were cut short.
     pub unsettled: i64,
     /// Items of answers that were no messages.
     pub quarantined: i64,
@@ -186,7 +186,9 @@ impl<'a> Queries<'a> {
             messages: count("SELECT ifnull(sum(messages), 0) FROM conversation")?,
             conversations: count("SELECT count(*) FROM conversation")?,
             gaps: count("SELECT count(*) FROM gap")?,
-            unsettled: count("SELECT count(*) FROM request WHERE credits_spent IS NULL")?,
+            unsettled: count(
+                "SELECT count(*) FROM request WHERE credits_spent IS NULL AND run > (SELECT max(id) - 10 FROM run)",
+            )?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
         })
     }

@@ -411,6 +411,7 @@ fn settings() -> Settings {
         jitter: || 0.5,
         accounts: Vec::new(),
         only: Vec::new(),
+        inbox: false,
     }
 }
 

@@ -93,6 +93,7 @@ fn draw(seed: u64) -> History {
         page_cap: [1000, 1000, 25][rng.usize(0..3)],
         ties: rng.bool(),
         hidden_from: usize::MAX,
+        inbox: false,
     };
     let inbox = [Inbox::Off, Inbox::Probe, Inbox::Discover][rng.usize(0..3)];
     let most = if inbox == Inbox::Off { 4 } else { 24 };
@@ -112,7 +113,7 @@ fn draw(seed: u64) -> History {
     // Some conversations are never in the inbox; those must be configured, the others need not be to be discovered.
     let hidden_from = if rng.bool() { sizes.len() } else { rng.usize(0..=sizes.len()) };
     let configured_from = if inbox == Inbox::Discover { rng.usize(0..=hidden_from) } else { 0 };
-    let traits = Traits { hidden_from, ..traits };
+    let traits = Traits { hidden_from, inbox: inbox != Inbox::Off, ..traits };
     let world = World::new(rng.fork(), traits, &sizes);
     let settings = settings(configured_from..sizes.len(), inbox, caps, page_size);
     History { settings, server: Server(RefCell::new(world)), budget }
@@ -195,7 +196,9 @@ fn compare(history: &History, stored: &BTreeMap<String, Vec<Row>>) {
             assert_eq!(ours, theirs);
             continue;
         }
+        let rows = here.len();
         let here: BTreeMap<&str, &Row> = here.iter().map(|r| (r.0.as_str(), r)).collect();
+        assert_eq!(here.len(), rows, "a message is stored twice");
         let by_id: BTreeMap<String, &world::Msg> = there.iter().map(|m| (format!("u{}", m.id), m)).collect();
         for (urn, msg) in &by_id {
             let row = here.get(urn.as_str());

@@ -42,6 +42,8 @@ pub(crate) struct Traits {
     /// Most messages a page has, whatever is asked for.
     pub(crate) page_cap: u32,
     pub(crate) ties: bool,
+    /// Whether the inbox is read: what sorts below the last message in the same millisecond leaves no trace there.
+    pub(crate) inbox: bool,
     /// Conversations from this index on are not in the inbox.
     pub(crate) hidden_from: usize,
 }
@@ -95,7 +97,9 @@ impl World {
         let tie = told && self.traits.ties && run > 0 && run < 8 && self.rng.u8(..) < 50;
         let pace = [2, 1000, 500_000][self.rng.usize(0..3)];
         let at = if tie { last } else { last + 1 + i64::from(self.rng.u32(0..pace)) };
-        let order = self.rng.u32(..);
+        let above =
+            self.conversations[conversation].last().filter(|_| self.traits.inbox).map(|m| m.order + 1);
+        let order = self.rng.u32(..1 << 30).max(above.unwrap_or(0));
         self.next_id += 1;
         let text =
             if self.traits.urns { format!("m{}", self.next_id) } else { format!("t{}", self.rng.u32(0..3)) };
