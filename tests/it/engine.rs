@@ -3,5 +3,6 @@
 mod budgets;
 mod changes;
 mod costs;
+mod inbox;
 mod relay;
 mod world;
