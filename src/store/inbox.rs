@@ -136,7 +136,7 @@ pub(super) fn look_up(
     Ok(all)
 }
 
-fn timeline(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
+pub(super) fn timeline(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
     let gaps = gaps::of_inbox(db, account)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",

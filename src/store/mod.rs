@@ -28,7 +28,7 @@ pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
-pub use read::{ArchiveSummary, ConversationRow, GapRow, Reader, RunRow};
+pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow};
 
 use intern::Interned;
 
