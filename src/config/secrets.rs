@@ -115,10 +115,14 @@ fn file_source(path: PathBuf, place: Place, kind: FileKind) -> Source {
     Source::File { shown: path.display().to_string(), path, place, kind }
 }
 
-/// Whether the name of a file may be the secret itself, put into the wrong key: long, and no path.
+/// Whether the name of a file may be the secret itself, put into the wrong key: long, and no path; or relative and
+/// as mixed as base64 is, in which a slash is a letter like others.
 fn looks_like_a_secret(name: &str) -> bool {
     let longest = name.split('/').map(str::len).max().unwrap_or(0);
-    longest > 64 || (longest >= 20 && !name.contains(['/', '.']))
+    let has = |what: fn(&char) -> bool| name.chars().any(|c| what(&c));
+    let mixed = has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);
+    let relative = !name.starts_with(['/', '~']) && !name.contains('.');
+    longest > 64 || (longest >= 20 && !name.contains(['/', '.'])) || (name.len() >= 20 && mixed && relative)
 }
 
 /// A path of the configuration: relative to `dir`, with `~/` for the home directory.
@@ -205,4 +209,27 @@ fn read_file(
 /// Whether group or others may read the file.
 pub(super) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_a_secret;
+
+    #[test]
+    fn the_name_of_a_file_is_told_from_a_secret_in_the_wrong_place() {
+        let jwt = format!("eyJhbGciOiJIUzI1NiJ9.{}.sig", "x".repeat(65));
+        for secret in ["sk_live_0123456789abcdefghij", "AQEDAR+sW8/pN3v/ab==", "q7Kk4R/9xTq7/aaaaaaaaa", &jwt]
+        {
+            assert!(looks_like_a_secret(secret), "{secret}");
+        }
+        for path in [
+            "api_key",
+            "keys/linkup-api/production",
+            "../Secrets/Linkup/Key-2026",
+            "/home/ada/Archive2026/api_key",
+            "~/Archive2026/linkup/api_key",
+        ] {
+            assert!(!looks_like_a_secret(path), "{path}");
+        }
+    }
 }

@@ -7,5 +7,9 @@
     reason = "a test that panics has failed, and says where; it may look at its environment"
 )]
 
+mod binary;
+mod cli;
+mod crash;
 mod engine;
+mod secrets;
 mod sim;

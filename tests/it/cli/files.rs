@@ -1,0 +1,141 @@
+//! The archive's files: private, refused when they are something else, and whole when the disk is full.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use archiver::fake_api::{Fault, FaultRule};
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use super::SYNC;
+use crate::binary::{FakeApi, Home, Process, assert_complete, assert_sound, server};
+
+const READERS: [&[&str]; 2] = [&["status"], &["sync", "--once", "--dry-run"]];
+
+fn api() -> FakeApi {
+    FakeApi::serve(server(&[("Ada Example", 25)]))
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn everything_beside_the_archive_is_its_owners_alone() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    api.server().faults.add(FaultRule::once(Fault::Hang));
+    let requests = api.requests_as_they_come();
+    let process = Process::start(&mut home.archiver_after("umask 022", SYNC));
+    requests.recv().unwrap();
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        assert_eq!(mode(&home.path(&format!("archive.db{ending}"))), 0o600, "{ending}");
+    }
+    // Another one reads meanwhile, and leaves them as they are.
+    Process::start(&mut home.archiver_after("umask 022", &["status"])).finish().expect(0);
+    process.signal(Signal::KILL);
+    process.finish();
+    Process::start(&mut home.archiver_after("umask 022", SYNC)).finish().expect(0);
+    for ending in ["", ".lock"] {
+        assert_eq!(mode(&home.path(&format!("archive.db{ending}"))), 0o600, "{ending}");
+    }
+    assert!(!home.path("archive.db-wal").exists(), "a run that ended leaves one file and its lock");
+}
+
+#[test]
+fn an_archive_that_cannot_be_created_is_73() {
+    let api = api();
+    for path in ["nowhere/at/all.db", "a-folder"] {
+        let mut home = Home::of(&api, "v1");
+        fs::create_dir(home.path("a-folder")).unwrap();
+        home.env("ARCHIVER_ARCHIVE__PATH", path);
+        let ran = home.run(SYNC).expect(73);
+        assert!(ran.stderr.contains(path) && ran.stderr.contains("help: "), "{ran:?}");
+        assert!(ran.stdout.is_empty());
+    }
+    assert_eq!(api.requests(), 0, "nothing is paid for what cannot be kept");
+}
+
+#[test]
+fn reading_an_archive_that_is_not_there_is_74() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    let ran = home.run(&["status"]).expect(74);
+    assert!(ran.stderr.contains("there is none yet") && ran.stderr.contains("sync --once"), "{ran:?}");
+    assert!(!home.archive().exists());
+}
+
+/// Neither syncing nor reading changes a byte of this archive, or asks anything; they end with these codes.
+fn is_refused(home: &Home, sync: i32, read: i32, words: &str) {
+    let before = fs::read(home.archive()).unwrap();
+    let files = home.files();
+    for (command, code) in [(SYNC, sync), (READERS[0], read), (READERS[1], read)] {
+        let ran = home.run(command).expect(code);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("archive.db"), "{ran:?}");
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+        assert!(fs::read(home.archive()).unwrap() == before, "{command:?} has changed the file");
+    }
+    let left: Vec<String> = home.files().into_iter().filter(|f| f != "archive.db.lock").collect();
+    assert_eq!(left, files.into_iter().filter(|f| f != "archive.db.lock").collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_no_archive_is_refused_and_stays_as_it_is() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    home.write("archive.db", "Dear diary,\n");
+    is_refused(&home, 73, 73, "not an SQLite database");
+    fs::remove_file(home.archive()).unwrap();
+    let db = Connection::open(home.archive()).unwrap();
+    db.execute_batch("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('x')").unwrap();
+    db.close().unwrap();
+    is_refused(&home, 73, 73, "another program");
+    assert_eq!(api.requests(), 0);
+}
+
+#[test]
+fn an_archive_of_a_newer_version_is_refused_and_stays_as_it_is() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    home.sync();
+    let asked = api.requests();
+    let db = Connection::open(home.archive()).unwrap();
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    db.pragma_update(None, "user_version", version + 1).unwrap();
+    db.close().unwrap();
+    is_refused(&home, 73, 73, &format!("schema version {}", version + 1));
+    assert_eq!(api.requests(), asked);
+}
+
+#[test]
+fn a_damaged_archive_is_74_and_costs_nothing() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    home.sync();
+    let asked = api.requests();
+    let mut bytes = fs::read(home.archive()).unwrap();
+    // All but the first page, by which it is still known as an archive.
+    bytes[4096..].fill(0xa5);
+    fs::write(home.archive(), &bytes).unwrap();
+    home.run(SYNC).expect(74);
+    home.run(&["status"]).expect(74);
+    assert_eq!(api.requests(), asked);
+}
+
+#[test]
+fn a_full_disk_is_74_and_loses_nothing_that_was_stored() {
+    for blocks in [450, 600, 800] {
+        let api = FakeApi::serve(server(&[("Ada Example", 300)]));
+        let mut home = Home::of(&api, "v1");
+        home.env("ARCHIVER_SYNC__PAGE_SIZE", "20");
+        // A write beyond the limit then fails, as it does where there is no room.
+        let shell = format!("trap '' XFSZ; ulimit -f {blocks}");
+        let ran = Process::start(&mut home.archiver_after(&shell, SYNC)).finish().expect(74);
+        assert!(ran.stderr.contains("error: ") && ran.stderr.contains("disk is full"), "{ran:?}");
+        assert!(api.requests() > 0, "{blocks}");
+        assert_sound(&home, api.charged());
+        home.sync_until_complete();
+        assert_complete(&home, &api.server());
+    }
+}
