@@ -17,6 +17,7 @@ mod page;
 mod people;
 mod read;
 mod resolve;
+mod tally;
 
 use std::path::Path;
 
