@@ -46,7 +46,7 @@ pub struct Store {
     interned: Interned,
     unindexed: u32,
     /// Held for as long as the store is: a second process is refused.
-    _lock: Option<std::fs::File>,
+    _lock: Option<open::Lock>,
 }
 
 impl Store {
