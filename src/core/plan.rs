@@ -80,6 +80,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// The fewest messages that this request makes sense with.
+    #[must_use]
+    pub fn smallest(&self) -> u32 {
+        self.count.min(HEAD_COUNT.max(self.gap.ask_at_least))
+    }
+
     /// The most that this request can cost.
     #[must_use]
     pub fn credits_max(&self) -> u32 {
@@ -268,11 +274,13 @@ fn head_step(conversation: &Conversation) -> Step {
 }
 
 fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
+    // Where the last request failed this one may too: a small one loses less.
+    let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
     Step {
         conversation: conversation.id,
         name: conversation.name.clone(),
         gap: gap.clone(),
-        count: page_size(&conversation.timeline, gap, limits.page_size).max(gap.ask_at_least),
+        count: page_size(&conversation.timeline, gap, most).max(gap.ask_at_least),
         head: false,
     }
 }

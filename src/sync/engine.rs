@@ -192,12 +192,14 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
 
     /// Makes one step, with its retries; `Some` ends the run.
     async fn step(&mut self, step: &Step) -> Result<Option<End>, RunError> {
+        let retries = self.retries(step.conversation);
         for attempt in 0_u32.. {
             self.observer.asking(step);
             let asked = Asked {
                 gap: step.gap.clone(),
                 cursor: step.gap.cursor_to_send(),
-                count: step.count,
+                // An answer that gets lost counts in full, so that a second attempt is made a small one.
+                count: if attempt == 0 { step.count } else { step.smallest() },
                 run: self.limits.run,
             };
             let (answer, count) = match self.attempt(step, &asked).await? {
@@ -213,7 +215,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Err(error) => error.clone(),
             };
-            let again = error.worth_retrying() && attempt < self.settings.retries;
+            let again = error.worth_retrying() && attempt < retries;
             self.settle_failure(step, &asked, &answer, &error, !again)?;
             if !again {
                 self.observer.failed(step, &error, None);
@@ -309,6 +311,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         }
         if let Some(plan) = self.plans.iter_mut().find(|c| c.id == done.conversation) {
             plan.timeline = done.timeline.clone();
+            plan.troubled = done.stall.is_some();
         }
         if let Some(target) = self.targets.get_mut(&done.conversation) {
             target.conversation_id = done.conversation_id.clone().or(target.conversation_id.take());
@@ -363,14 +366,33 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             http_status: answer.http_status,
             error: Some(&words),
         };
-        // What a retry cannot mend says something about the conversation, so its gap carries the reason.
-        let stalls = last && matches!(error, ApiError::Refused(_) | ApiError::Malformed(_));
+        // What a retry cannot mend says something about the conversation, so its gap carries the reason; so does a
+        // broken server that serves others.
+        let stalls = match error {
+            ApiError::Refused(_) | ApiError::Malformed(_) => last,
+            ApiError::Transient { .. } => last && self.others_are_served(step.conversation),
+            ApiError::RateLimited { .. } | ApiError::Key(_) | ApiError::Account(_) | ApiError::Credits(_) => {
+                false
+            }
+        };
         let now = self.clock.now_ms();
         let timeline = self.archive.commit_failure(step.conversation, asked, &settlement, stalls, now)?;
         if let Some(plan) = self.plans.iter_mut().find(|c| c.id == step.conversation) {
             plan.timeline = timeline;
         }
         Ok(())
+    }
+
+    /// Further attempts for a conversation: fewer where it failed the last time too, each of them may be charged.
+    fn retries(&self, conversation: i64) -> u32 {
+        let troubled = self.plans.iter().any(|c| c.id == conversation && c.troubled);
+        if troubled { self.settings.retries.min(1) } else { self.settings.retries }
+    }
+
+    /// Whether the API works as such: it gave a page in this run, or when others were last asked.
+    fn others_are_served(&self, conversation: i64) -> bool {
+        let fine = |c: &Conversation| c.id != conversation && !c.troubled && c.head_tried_ms.is_some();
+        self.totals.pages > 0 || self.plans.iter().any(fine)
     }
 
     /// After the last attempt: what is left alone from here on. `Some` ends the run.

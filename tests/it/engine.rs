@@ -4,4 +4,5 @@ mod budgets;
 mod changes;
 mod costs;
 mod relay;
+mod stalls;
 mod world;
