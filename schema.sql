@@ -32,6 +32,10 @@ CREATE TABLE conversation (
   thread                TEXT,                 -- the thread's own id, "2-…" without padding; null until known
   urn                   TEXT,                 -- the name the API uses; null until known
   profile_url           TEXT,                 -- the other side's page, where configured or served
+  headline              TEXT,                 -- the other side's, as the inbox last served it
+  picture_url           TEXT,                 -- likewise
+  is_group              INTEGER CHECK (is_group IN (0, 1)), -- whether it has several other sides; null = unknown
+  discovered            INTEGER NOT NULL DEFAULT 0 CHECK (discovered IN (0, 1)), -- 1: found in the inbox, not configured
   given_name            TEXT,                 -- what the configuration calls it
   name                  TEXT,                 -- the other side's name, as served or derived
   messages              INTEGER NOT NULL DEFAULT 0,
@@ -40,6 +44,11 @@ CREATE TABLE conversation (
   newest_ms             INTEGER,
   beginning_seen_ms     INTEGER,              -- when the documented end was seen; null: not yet
   head_tried_ms         INTEGER,              -- when the newest page was last asked for, with or without an answer
+  head_tried_run        INTEGER NOT NULL DEFAULT 0, -- in which run
+  silent_looks          INTEGER NOT NULL DEFAULT 0, -- looks at the newest page in a row that found nothing new
+  listed_ms             INTEGER,              -- when the inbox last showed it; null: never
+  listed_at_ms          INTEGER,              -- the time of the last message, as the inbox last said
+  listed_text           INTEGER,              -- a hash of its text, as the inbox last said
   synced_ms             INTEGER,              -- when any page last came
   unread                INTEGER,              -- as last served
   last_seen_ms          INTEGER,              -- as last served
@@ -121,10 +130,23 @@ CREATE TABLE message_version (
 ) STRICT;
 CREATE INDEX message_version_by_message ON message_version (message);
 
--- A stretch of a conversation in which messages may be missing, edges included.
+-- What is known of an account's inbox, whose rows are conversations at the time of their last message.
+CREATE TABLE inbox (
+  account            INTEGER PRIMARY KEY REFERENCES account(id),
+  newest_ms          INTEGER,                 -- the most recent activity seen
+  oldest_ms          INTEGER,                 -- the least recent
+  beginning_seen_ms  INTEGER,                 -- when the documented end was seen; null: not yet
+  tried_ms           INTEGER,                 -- when its first page was last asked for, with or without an answer
+  synced_ms          INTEGER,                 -- when any page of it last came
+  last_error         TEXT                     -- why the last request failed; null when it did not
+) STRICT;
+
+-- A stretch of a conversation in which messages may be missing, or of an inbox in which conversations may be; edges
+-- included.
 CREATE TABLE gap (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
-  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  account       INTEGER NOT NULL REFERENCES account(id),
+  conversation  INTEGER REFERENCES conversation(id), -- null: the account's inbox
   newer_ms      INTEGER,                      -- the oldest message above; null: the gap reaches up to now
   older_ms      INTEGER,                      -- the newest message below; null: it reaches down to the beginning
   cursor        TEXT,                         -- fetches from the newer edge downward, as the server gave it
@@ -135,6 +157,7 @@ CREATE TABLE gap (
   ask_at_least  INTEGER NOT NULL DEFAULT 0    -- fewer messages at once are known not to get further
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
+CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
 
 -- One run of the engine.
 CREATE TABLE run (
@@ -153,7 +176,7 @@ CREATE TABLE request (
   account           INTEGER NOT NULL REFERENCES account(id),
   endpoint          TEXT NOT NULL,
   conversation      INTEGER REFERENCES conversation(id),
-  purpose           TEXT NOT NULL CHECK (purpose IN ('head', 'gap', 'inbox')),
+  purpose           TEXT NOT NULL CHECK (purpose IN ('head', 'gap', 'inbox', 'walk')), -- of the inbox: a look, or a walk down
   asked             INTEGER NOT NULL,         -- results asked for
   returned          INTEGER,                  -- results that came
   new_messages      INTEGER NOT NULL DEFAULT 0,
@@ -169,7 +192,7 @@ CREATE INDEX request_by_run ON request (run);
 -- Items of an answer that are no messages at all: kept aside, never dropped.
 CREATE TABLE quarantine (
   id            INTEGER PRIMARY KEY,
-  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  conversation  INTEGER REFERENCES conversation(id), -- null: an answer of the inbox
   request       INTEGER NOT NULL REFERENCES request(id),
   reason        TEXT NOT NULL,
   json          TEXT NOT NULL
@@ -231,7 +254,9 @@ SELECT
        THEN 1 ELSE 0 END AS complete,
   strftime('%Y-%m-%dT%H:%M:%fZ', c.synced_ms / 1000.0, 'unixepoch') AS last_synced_at,
   c.unread,
-  c.last_error
+  c.last_error,
+  c.headline,
+  c.picture_url
 FROM conversation c
 JOIN account a ON a.id = c.account;
 
@@ -243,10 +268,10 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', g.opened_ms / 1000.0, 'unixepoch') AS opened_at,
   g.stalled,
   a.name AS account,
-  coalesce(c.given_name, c.name, c.profile_url) AS conversation
+  CASE WHEN g.conversation IS NULL THEN 'inbox' ELSE coalesce(c.given_name, c.name, c.profile_url) END AS conversation
 FROM gap g
-JOIN conversation c ON c.id = g.conversation
-JOIN account a ON a.id = c.account;
+JOIN account a ON a.id = g.account
+LEFT JOIN conversation c ON c.id = g.conversation;
 
 CREATE VIEW run_log AS
 SELECT

@@ -58,6 +58,13 @@ pub struct Answer<T> {
     pub outcome: Result<T, ApiError>,
 }
 
+impl<T> Answer<T> {
+    /// The same answer with what came turned into something else.
+    pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { receipt: self.receipt, http_status: self.http_status, outcome: self.outcome.map(turn) }
+    }
+}
+
 /// The API as the engine sees it. One call is one request on the wire: there are no retries in here. A call that
 /// is dropped before its answer leaves its reservation unsettled, which counts as spent.
 pub trait Api {

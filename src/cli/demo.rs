@@ -70,7 +70,7 @@ async fn guide(folder: &Path, out: &mut Output) -> Result<(), Failure> {
     title(out, "2. What is missing is known: `archiver status`")?;
     status::report(&config, out, false)?;
 
-    title(out, "3. The next run goes on where the budget ended, and buys nothing twice")?;
+    title(out, "3. The next run goes on where the budget ended")?;
     sync::show(out, &sync_once(&config, None).await?)?;
 
     title(out, "4. Time passes at LinkedIn, then another run")?;
@@ -90,7 +90,7 @@ async fn guide(folder: &Path, out: &mut Output) -> Result<(), Failure> {
 /// Writes the demo's configuration and loads it as any other.
 fn configure(folder: &Path, server: &Mutex<Server>) -> Result<Config, Failure> {
     let path = folder.join("archiver.toml");
-    let text = server.lock().unwrap_or_else(PoisonError::into_inner).config_toml("v1", "off", "all");
+    let text = server.lock().unwrap_or_else(PoisonError::into_inner).config_toml("v1", "discover", "none");
     let text = format!(
         "# Made by `archiver demo`. The API it names ended with the demo; the archive stays and can be read.\n{text}"
     );
@@ -138,7 +138,7 @@ fn next_steps() -> String {
     format!(
         "  archiver --config {FOLDER}/archiver.toml status\n  \
            sqlite3 {FOLDER}/archive.db \"SELECT sent_at, sender, text FROM message_log ORDER BY sent_at_ms DESC LIMIT 10\"\n  \
-           sqlite3 {FOLDER}/archive.db \"SELECT m.sent_at, m.sender, m.text FROM messages_fts f JOIN message_log m ON m.message_id = f.rowid WHERE f.text MATCH 'hello' ORDER BY f.rowid DESC\"\n  \
+           sqlite3 {FOLDER}/archive.db \"SELECT m.sent_at, m.sender, m.text FROM messages_fts f JOIN message_log m ON m.message_id = f.rowid WHERE f.text MATCH 'thursday' ORDER BY f.rowid DESC\"\n  \
            sqlite3 {FOLDER}/archive.db \"SELECT * FROM request_log\"\n\n\
          For your own conversations: `archiver default-config > archiver.toml`, fill in ten lines, `archiver check`,\n\
          `archiver sync --once --dry-run`, `archiver sync --once`.\n"

@@ -11,7 +11,7 @@ use super::output::{Column, Output, plural, thousands};
 use super::{Context, wiring};
 use crate::api::ApiError;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, InboxMode};
 use crate::core::Ms;
 use crate::core::budget::left;
 use crate::core::plan::{self, Limits, Next, PlannedStep, Step};
@@ -246,8 +246,12 @@ fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     };
     let room = left(&config.budget.caps(), &spent).least();
     let limits = Limits { page_size: config.sync.page_size, budget: room, run, head_came_last };
-    let conversations: Vec<_> = targets.into_iter().map(|t| t.plan).collect();
-    let (steps, end) = plan::outlook(&conversations, &limits, room);
+    let accounts = wiring::accounts(&config);
+    let read_inbox = config.sync.inbox != InboxMode::Off && args.only.is_empty();
+    let inboxes =
+        if read_inbox { Reader::inboxes(reader.as_ref(), &accounts, now).map_err(failed)? } else { vec![] };
+    let state = plan::State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
+    let (steps, end) = plan::outlook(&state, &limits, room);
     print_plan(&mut context.output(), args.json, &steps, &end, room)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Version};
 use crate::clock::SystemClock;
-use crate::config::{ApiVersion, Config};
+use crate::config::{ApiVersion, Config, InboxMode};
 use crate::error::Failure;
 use crate::secret::Secret;
 use crate::store::{Configured, StoreError, Trigger};
@@ -18,6 +18,7 @@ pub fn accounts(config: &Config) -> Vec<Configured> {
         own_name: a.own_name.clone(),
         profiles: a.profiles.iter().map(|p| (p.url.clone(), p.name.clone())).collect(),
         conversations: a.conversations.iter().map(|c| (c.id.clone(), c.name.clone())).collect(),
+        discover: config.sync.inbox == InboxMode::Discover,
     };
     config.accounts.iter().map(account).collect()
 }
@@ -34,6 +35,7 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         jitter: fastrand::f64,
         accounts: accounts(config),
         only,
+        inbox: config.sync.inbox != InboxMode::Off,
     }
 }
 

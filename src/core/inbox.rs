@@ -1,7 +1,12 @@
 //! One answer of the inbox: which conversations there are, and when something last happened in each.
 
 use super::Ms;
-use super::page::Oddity;
+use super::message::{Message, Sender};
+use super::page::{Below, Cursor, Oddity, Page};
+use super::raw::Raw;
+use super::reconcile::Known;
+use super::stall::Stall;
+use super::timeline::{self, Asked, Gap, Timeline};
 
 /// One page of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,4 +60,78 @@ pub struct InboxRow {
     pub kind: Option<String>,
     /// The item as served.
     pub raw: String,
+}
+
+/// What is known of an inbox, in the words of [`Timeline`]: its rows are its messages, each at the time of its
+/// conversation's last message. Rows move up when something happens; one that moves while the inbox is walked is
+/// found again above the newest row seen, by the next look.
+///
+/// Unlike a conversation's, an inbox's cursor is opaque and only ever sent back as it was given; a gap whose cursor
+/// got lost therefore reaches up to now again, and is walked from the top.
+#[must_use]
+pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Timeline, Option<Stall>) {
+    let sealed =
+        Timeline { gaps: inbox.gaps.iter().map(seal).collect(), messages: 0, gone: 0, ..inbox.clone() };
+    let asked =
+        Asked { gap: seal(&asked.gap), cursor: asked.cursor.as_ref().map(sealed_cursor), ..asked.clone() };
+    let page = as_page(page);
+    let delta = timeline::apply(&sealed, &asked, &page, &Known::default(), now);
+    let mut gaps: Vec<Gap> = delta.gaps.iter().map(unseal).collect();
+    if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
+        let mut gap = gaps.swap_remove(lost);
+        gap.newer_ms = None;
+        gaps.retain(|g| g.newer_ms.is_some() && g.newer_ms <= gap.older_ms);
+        gaps.insert(0, gap);
+    }
+    let (lo, hi) = page.span().map_or((None, None), |(lo, hi)| (Some(lo), Some(hi)));
+    let timeline = Timeline {
+        gaps,
+        newest_ms: inbox.newest_ms.max(hi),
+        oldest_ms: [inbox.oldest_ms, lo].into_iter().flatten().min(),
+        beginning_seen: delta.beginning_seen,
+        ..Timeline::default()
+    };
+    (timeline, delta.stall)
+}
+
+/// The inbox page as a page of a conversation.
+fn as_page(page: &InboxPage) -> Page {
+    let below = match (&page.next_cursor, page.more_without_cursor) {
+        (Some(cursor), _) => Below::More(sealed_cursor(&Cursor(cursor.clone()))),
+        (None, true) => Below::MoreWithoutCursor,
+        (None, false) => Below::End,
+    };
+    let message = |row: &InboxRow| Message {
+        urn: Some(row.conversation_urn.clone()),
+        at_ms: row.last_at_ms.unwrap_or_default(),
+        derived_time: row.last_at_ms.is_none(),
+        sender: Sender::default(),
+        kind: String::new(),
+        text: String::new(),
+        raw: Raw::default(),
+    };
+    Page {
+        messages: page.rows.iter().map(message).collect(),
+        below,
+        returned: page.returned,
+        conversation_urn: None,
+        total: None,
+        unread: None,
+        last_seen_ms: None,
+        oddities: Vec::new(),
+    }
+}
+
+/// Marks an opaque cursor, so that one that happens to be a number is not taken for a time.
+fn sealed_cursor(cursor: &Cursor) -> Cursor {
+    Cursor(format!("opaque {}", cursor.0))
+}
+
+fn seal(gap: &Gap) -> Gap {
+    Gap { cursor: gap.cursor.as_ref().map(sealed_cursor), ..gap.clone() }
+}
+
+fn unseal(gap: &Gap) -> Gap {
+    let open = |c: &Cursor| Cursor(c.0.strip_prefix("opaque ").unwrap_or(&c.0).to_owned());
+    Gap { cursor: gap.cursor.as_ref().map(open), ..gap.clone() }
 }

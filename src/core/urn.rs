@@ -74,6 +74,18 @@ pub fn thread_key(conversation: &str) -> String {
     tail.trim_end_matches('=').to_owned()
 }
 
+/// The full name of a bare thread id `2-…` of the same mailbox as another conversation.
+#[must_use]
+pub fn beside(conversation: &str, thread: &str) -> Option<String> {
+    let (owner, _) = owner_and_tail(conversation, CONVERSATION_PREFIX)?;
+    let padded = format!(
+        "{thread}{}",
+        ["", "", "==", "="].get(thread.strip_prefix("2-")?.trim_end_matches('=').len() % 4)?
+    );
+    let thread = if thread.ends_with('=') { thread.to_owned() } else { padded };
+    Some(format!("{CONVERSATION_PREFIX}{owner},{thread})"))
+}
+
 /// A short name for a conversation that has none: the beginning of its thread's id, or a profile's slug.
 #[must_use]
 pub fn label(name: &str) -> String {
@@ -122,6 +134,16 @@ mod tests {
         assert_eq!(parts.key, "MTc0NTI3MDAyNTA5MWIzODI1OS0xMDAm");
         assert!(parts.suffix.starts_with("OTFjNWU3"));
         assert_eq!(format!("{}{}{}", parts.prefix, parts.key, parts.suffix), URN);
+    }
+
+    #[test]
+    fn a_bare_thread_id_gets_the_owner_of_another_conversation() {
+        let other = format!("urn:li:msg_conversation:({OWNER},2-QUJDRA==)");
+        let full = format!("urn:li:msg_conversation:({OWNER},{THREAD})");
+        assert_eq!(beside(&other, THREAD), Some(full.clone()));
+        assert_eq!(beside(&other, THREAD.trim_end_matches('=')), Some(full));
+        assert_eq!(beside("2-QUJDRA==", THREAD), None);
+        assert_eq!(beside(&other, "something else"), None);
     }
 
     #[test]

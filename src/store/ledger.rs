@@ -67,8 +67,10 @@ pub enum Purpose {
     Head,
     /// A page of a gap.
     Gap,
-    /// A page of the inbox.
+    /// A look at the top of an inbox.
     Inbox,
+    /// A page further down an inbox.
+    Walk,
 }
 
 impl Purpose {
@@ -77,6 +79,7 @@ impl Purpose {
             Self::Head => "head",
             Self::Gap => "gap",
             Self::Inbox => "inbox",
+            Self::Walk => "walk",
         }
     }
 }
@@ -185,7 +188,7 @@ impl Store {
         spent(&self.db, run, now)
     }
 
-    /// Whether the last request of all was a look at a head.
+    /// Whether the last request of all was a look at a head, an inbox's included.
     ///
     /// # Errors
     /// When the archive cannot be read.
@@ -194,12 +197,12 @@ impl Store {
     }
 }
 
-/// Whether the last request of all was a look at a head.
+/// Whether the last request of all was a look at a head, an inbox's included.
 pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
     let purpose: Option<String> = db
         .query_row("SELECT purpose FROM request ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;
-    Ok(purpose.as_deref() == Some("head"))
+    Ok(matches!(purpose.as_deref(), Some("head" | "inbox")))
 }
 
 /// Writes what became of a request into its row.

@@ -2,11 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, gaps};
 use crate::core::Ms;
-use crate::core::page::Cursor;
 use crate::core::plan::Conversation;
-use crate::core::timeline::{Gap, Timeline};
+use crate::core::timeline::Timeline;
 use crate::core::urn;
 
 /// One account as configured.
@@ -20,6 +19,8 @@ pub struct Configured {
     pub profiles: Vec<(String, Option<String>)>,
     /// Conversation URNs or thread ids, each with what to call it.
     pub conversations: Vec<(String, Option<String>)>,
+    /// Whether the conversations that the inbox has shown are wanted, too.
+    pub discover: bool,
 }
 
 /// A conversation that the configuration wants, with all that a run needs to know of it.
@@ -42,10 +43,11 @@ impl Store {
     /// # Errors
     /// When the archive cannot be written.
     pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
-        self.transact(|tx, _| {
+        self.transact(|tx, ids| {
             let mut wanted: Vec<(usize, i64, i64, Option<&str>)> = Vec::new();
             for (index, account) in accounts.iter().enumerate() {
-                let account_id = account_row(tx, account)?;
+                let (account_id, renamed) = account_row(tx, account)?;
+                ids.new_people |= renamed;
                 for (url, name) in &account.profiles {
                     let id = by_profile(tx, account_id, url, now)?;
                     name_row(tx, id, name.as_deref())?;
@@ -55,6 +57,10 @@ impl Store {
                     let id = by_thread(tx, account_id, given, now)?;
                     name_row(tx, id, name.as_deref())?;
                     wanted.push((index, account_id, id, Some(given)));
+                }
+                if account.discover {
+                    let found = discovered(tx, account_id)?;
+                    wanted.extend(found.into_iter().map(|id| (index, account_id, id, None)));
                 }
             }
             let mut targets: Vec<Target> = Vec::with_capacity(wanted.len());
@@ -113,8 +119,23 @@ pub(super) fn look_up(
                 targets.push(found);
             }
         }
+        if let (Some(db), Some(account_id), true) = (db, account_id, account.discover) {
+            for id in discovered(db, account_id)? {
+                if !targets.iter().any(|t| t.plan.id == id) {
+                    targets.push(target(db, index, account_id, id, None)?);
+                }
+            }
+        }
     }
     Ok(targets)
+}
+
+/// The conversations that the inbox has shown and nobody has configured.
+fn discovered(db: &Connection, account: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement =
+        db.prepare("SELECT id FROM conversation WHERE account = ?1 AND discovered = 1 ORDER BY id")?;
+    let ids = statement.query_map([account], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 fn unknown_target(
@@ -134,7 +155,17 @@ fn unknown_target(
         account_id: 0,
         conversation_id: (!is_profile).then(|| given.to_owned()),
         profile_url: is_profile.then(|| given.to_owned()),
-        plan: Conversation { id, account, name, timeline, head_tried_ms: None, troubled: false },
+        plan: Conversation {
+            id,
+            account,
+            name,
+            timeline,
+            head_tried_ms: None,
+            head_tried_run: 0,
+            silent_looks: 0,
+            listed: false,
+            troubled: false,
+        },
     }
 }
 
@@ -144,19 +175,21 @@ fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>
     Ok(statement.query_row(params![account, url], |row| row.get(0)).optional()?)
 }
 
-fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?;
     Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
 }
 
-fn account_row(tx: &Connection, account: &Configured) -> Result<i64, StoreError> {
-    tx.execute(
+/// An account's row, made or brought up to date, and whether that changed anything.
+pub(super) fn account_row(tx: &Connection, account: &Configured) -> Result<(i64, bool), StoreError> {
+    let renamed = tx.execute(
         "INSERT INTO account (name, own_name) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET own_name = excluded.own_name WHERE own_name IS NOT excluded.own_name",
         params![account.account, account.own_name],
-    )?;
-    Ok(tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?)
+    )? > 0;
+    let id = tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?;
+    Ok((id, renamed))
 }
 
 fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
@@ -169,7 +202,7 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
         "INSERT INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
         params![account, url, id],
     )?;
-    open_everything(tx, id, now)?;
+    open_everything(tx, account, id, now)?;
     Ok(id)
 }
 
@@ -184,12 +217,21 @@ fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64,
         params![account, thread, full],
     )?;
     let id = tx.last_insert_rowid();
-    open_everything(tx, id, now)?;
+    open_everything(tx, account, id, now)?;
     Ok(id)
 }
 
-fn open_everything(tx: &Connection, conversation: i64, now: Ms) -> Result<(), StoreError> {
-    tx.execute("INSERT INTO gap (conversation, opened_ms) VALUES (?1, ?2)", params![conversation, now])?;
+/// Opens the gap over everything that a new conversation is.
+pub(super) fn open_everything(
+    tx: &Connection,
+    account: i64,
+    conversation: i64,
+    now: Ms,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO gap (account, conversation, opened_ms) VALUES (?1, ?2, ?3)",
+        params![account, conversation, now],
+    )?;
     Ok(())
 }
 
@@ -201,7 +243,7 @@ fn name_row(tx: &Connection, conversation: i64, name: Option<&str>) -> Result<()
     Ok(())
 }
 
-fn target(
+pub(super) fn target(
     tx: &Connection,
     index: usize,
     account_id: i64,
@@ -210,22 +252,46 @@ fn target(
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
-           last_error IS NOT NULL FROM conversation WHERE id = ?1",
+           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL
+         FROM conversation WHERE id = ?1",
     )?;
-    let (urn, profile_url, name, head_tried_ms, troubled) = statement.query_row([id], |r| {
-        Ok((r.get::<_, Option<String>>(0)?, r.get::<_, Option<String>>(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+    let timeline = timeline(tx, id)?;
+    let (urn, profile_url, plan) = statement.query_row([id], |r| {
+        let (urn, profile_url): (Option<String>, Option<String>) = (r.get(0)?, r.get(1)?);
+        let by = profile_url.as_deref().or(urn.as_deref()).or(given);
+        let name: Option<String> = r.get(2)?;
+        let plan = Conversation {
+            id,
+            account: index,
+            name: name.unwrap_or_else(|| urn::label(by.unwrap_or_default())),
+            timeline,
+            head_tried_ms: r.get(3)?,
+            head_tried_run: r.get(5)?,
+            silent_looks: r.get(6)?,
+            listed: r.get(7)?,
+            troubled: r.get(4)?,
+        };
+        Ok((urn, profile_url, plan))
     })?;
-    let name: Option<String> = name;
-    let by = profile_url.as_deref().or(urn.as_deref()).or(given);
-    let name = name.unwrap_or_else(|| urn::label(by.unwrap_or_default()));
-    let plan =
-        Conversation { id, account: index, name, timeline: timeline(tx, id)?, head_tried_ms, troubled };
-    Ok(Target { account_id, conversation_id: urn.or_else(|| given.map(str::to_owned)), profile_url, plan })
+    let conversation_id = match urn {
+        Some(urn) => Some(urn),
+        None => given.map(|given| in_full(tx, account_id, given)).transpose()?,
+    };
+    Ok(Target { account_id, conversation_id, profile_url, plan })
+}
+
+/// A bare thread id as the full name that the API documents, where another conversation tells the mailbox's owner.
+fn in_full(db: &Connection, account: i64, given: &str) -> Result<String, StoreError> {
+    let other: Option<String> = db
+        .prepare_cached("SELECT urn FROM conversation WHERE account = ?1 AND urn LIKE 'urn:%' LIMIT 1")?
+        .query_row([account], |row| row.get(0))
+        .optional()?;
+    Ok(other.and_then(|other| urn::beside(&other, given)).unwrap_or_else(|| given.to_owned()))
 }
 
 /// A conversation's course.
 pub(super) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, StoreError> {
-    let gaps = gaps(db, conversation)?;
+    let gaps = gaps::of_conversation(db, conversation)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
     )?;
@@ -240,28 +306,6 @@ pub(super) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, S
         })
     })?;
     Ok(timeline)
-}
-
-/// A conversation's gaps, newest first.
-pub(super) fn gaps(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least FROM gap
-         WHERE conversation = ?1 ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC",
-    )?;
-    let rows = statement.query_map([conversation], |row| {
-        Ok(Gap {
-            id: row.get(0)?,
-            newer_ms: row.get(1)?,
-            older_ms: row.get(2)?,
-            cursor: row.get::<_, Option<String>>(3)?.map(Cursor),
-            opened_ms: row.get(4)?,
-            stalled: row.get(5)?,
-            stalls: row.get(6)?,
-            stalled_run: row.get(7)?,
-            ask_at_least: row.get(8)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The id to ask a conversation with, once known.

@@ -258,11 +258,13 @@ fn urn_columns<'a>(
 /// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
 /// the index, or a hash of it. Different URNs may share one; the URN itself decides.
 fn probe(urn: &str) -> i64 {
-    urn::created_ms(urn).unwrap_or_else(|| {
-        // FNV-1a, written out because it is stored: its values must never change.
-        let hash = urn
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        i64::try_from(hash >> 1).unwrap_or(i64::MAX)
-    })
+    urn::created_ms(urn).unwrap_or_else(|| hash(urn))
+}
+
+/// A hash that is stored, so its values must never change: FNV-1a, written out.
+pub(super) fn hash(text: &str) -> i64 {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    i64::try_from(hash >> 1).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,8 @@
 
 mod error;
 mod fts;
+mod gaps;
+mod inbox;
 mod intern;
 mod ledger;
 mod load;
@@ -21,6 +23,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 pub use error::StoreError;
+pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::intern::Interned;
 use super::ledger::{Settlement, settle};
 use super::message::{self, Place};
-use super::{Store, StoreError, load, resolve};
+use super::{Store, StoreError, gaps, load, resolve};
 use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::check;
@@ -81,23 +81,15 @@ impl Store {
             settle(tx, settlement)?;
             let tried = asked.cursor.is_none().then_some(now);
             tx.prepare_cached(
-                "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms) WHERE id = ?1",
+                "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
+                   head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
             )?
-            .execute(params![conversation, settlement.error, tried])?;
-            let mut timeline = load::timeline(tx, conversation)?;
-            if stalls {
-                let why = Stall::Failed(settlement.error.unwrap_or("the request failed").to_owned());
-                let before = timeline.gaps.clone();
-                let fresh = Gap { opened_ms: now, ..asked.gap.clone() };
-                if let Some(gap) = timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id && g.id != 0) {
-                    *gap = gap.clone().stalled(&why, asked.run);
-                } else if asked.gap.id == 0 && timeline.top_gap().is_none() {
-                    timeline.gaps.insert(0, fresh.stalled(&why, asked.run));
-                }
-                write_gaps(tx, conversation, &before, &timeline.gaps)?;
-                timeline.gaps = load::gaps(tx, conversation)?;
-            }
-            Ok(timeline)
+            .execute(params![conversation, settlement.error, tried, asked.run])?;
+            let account = load::account_of(tx, conversation)?;
+            let before = gaps::of_conversation(tx, conversation)?;
+            let after = gaps::after_failure(&before, asked, settlement.error, stalls, now);
+            gaps::write(tx, account, Some(conversation), &before, &after)?;
+            load::timeline(tx, conversation)
         })
     }
 }
@@ -110,7 +102,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let delta = timeline::apply(&before, &asked, commit.page, &known, commit.now);
     let place = Place { account: load::account_of(tx, conversation)?, conversation };
     let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
-    write_gaps(tx, conversation, &before.gaps, &delta.gaps)?;
+    gaps::write(tx, place.account, Some(conversation), &before.gaps, &delta.gaps)?;
     write_conversation(tx, conversation, commit, &asked, &delta, &counts)?;
     for oddity in &commit.page.oddities {
         tx.prepare_cached(
@@ -220,29 +212,6 @@ fn write_messages(
     Ok(counts)
 }
 
-/// Brings the rows of a conversation's gaps from one list to the other.
-fn write_gaps(tx: &Connection, conversation: i64, before: &[Gap], after: &[Gap]) -> Result<(), StoreError> {
-    for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
-        tx.prepare_cached("DELETE FROM gap WHERE id = ?1")?.execute([gone.id])?;
-    }
-    for gap in after.iter().filter(|a| !before.contains(a)) {
-        let id = (gap.id != 0).then_some(gap.id);
-        let cursor = gap.cursor.as_ref().map(|c| c.0.as_str());
-        tx.prepare_cached(
-            "INSERT INTO gap (id, conversation, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (id) DO UPDATE SET newer_ms = excluded.newer_ms, older_ms = excluded.older_ms, cursor = excluded.cursor,
-               stalled = excluded.stalled, stalls = excluded.stalls, stalled_run = excluded.stalled_run,
-               ask_at_least = excluded.ask_at_least",
-        )?
-        .execute(params![
-            id, conversation, gap.newer_ms, gap.older_ms, cursor, gap.opened_ms, gap.stalled, gap.stalls,
-            gap.stalled_run, gap.ask_at_least
-        ])?;
-    }
-    Ok(())
-}
-
 fn write_conversation(
     tx: &Connection,
     conversation: i64,
@@ -262,6 +231,8 @@ fn write_conversation(
            newest_ms = CASE WHEN ?4 IS NULL THEN newest_ms ELSE max(ifnull(newest_ms, ?4), ?4) END,
            beginning_seen_ms = CASE WHEN ?5 THEN ifnull(beginning_seen_ms, ?6) END,
            head_tried_ms = ifnull(?7, head_tried_ms),
+           head_tried_run = CASE WHEN ?7 IS NULL THEN head_tried_run ELSE ?14 END,
+           silent_looks = CASE WHEN ?2 > 0 THEN 0 WHEN ?7 IS NULL THEN silent_looks ELSE silent_looks + 1 END,
            synced_ms = ?6,
            unread = ifnull(?8, unread),
            last_seen_ms = ifnull(?9, last_seen_ms),
@@ -282,7 +253,8 @@ fn write_conversation(
         page.total,
         stall,
         counts.gone,
-        counts.back
+        counts.back,
+        asked.run
     ])?;
     Ok(())
 }

@@ -49,7 +49,9 @@ impl Store {
 
 fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Result<(), StoreError> {
     let dialogues = dialogues(tx, account)?;
-    let me = own_name.or_else(|| owner(&dialogues)).or_else(|| owner_by_profile(&dialogues));
+    // A configured name that nobody has is a mistake, and says nothing.
+    let known = |name: &String| dialogues.iter().any(|d| d.names.contains(name));
+    let me = own_name.filter(known).or_else(|| owner(&dialogues)).or_else(|| owner_by_profile(&dialogues));
     if let Some(me) = &me {
         tx.execute(
             "UPDATE person SET is_me = (name = ?2) WHERE account = ?1 AND is_me IS NOT (name = ?2)",
@@ -62,8 +64,10 @@ fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Resu
             None => dialogue.names.iter().find(|n| is_of_profile(n, dialogue)).cloned().unwrap_or_default(),
         };
         if !named.is_empty() {
-            tx.prepare_cached("UPDATE conversation SET name = ?2 WHERE id = ?1 AND name IS NOT ?2")?
-                .execute(params![dialogue.id, named])?;
+            tx.prepare_cached(
+                "UPDATE conversation SET name = ?2 WHERE id = ?1 AND listed_ms IS NULL AND name IS NOT ?2",
+            )?
+            .execute(params![dialogue.id, named])?;
         }
     }
     Ok(())

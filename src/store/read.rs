@@ -5,9 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::load::{Configured, Target};
-use super::{StoreError, ledger, load, open};
+use super::{StoreError, inbox, ledger, load, open};
 use crate::core::Ms;
 use crate::core::budget::Spent;
+use crate::core::plan::Inbox;
 use crate::core::timeline::Timeline;
 
 /// An archive that cannot be written through this.
@@ -38,6 +39,18 @@ impl Reader {
         load::look_up(archive.map(|r| &r.db), accounts, now)
     }
 
+    /// The inboxes of these accounts as far as the archive knows them. Nothing is written.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn inboxes(
+        archive: Option<&Self>,
+        accounts: &[Configured],
+        now: Ms,
+    ) -> Result<Vec<Inbox>, StoreError> {
+        inbox::look_up(archive.map(|r| &r.db), accounts, now)
+    }
+
     /// What can be asked.
     #[must_use]
     pub fn queries(&self) -> Queries<'_> {
@@ -60,6 +73,8 @@ pub struct ConversationRow {
     pub account: String,
     /// The conversation's URN, once known.
     pub conversation_id: Option<String>,
+    /// The thread's own id, once known: a part of the URN.
+    pub thread: Option<String>,
     /// The other side's profile.
     pub profile_url: Option<String>,
     /// The other side's name.
@@ -119,7 +134,7 @@ pub struct ArchiveSummary {
     pub conversations: i64,
     /// Gaps open.
     pub gaps: i64,
-    /// Requests whose cost is not settled: reservations of runs that were cut short.
+    /// Requests of the last ten runs whose cost is not settled: reservations of runs that were cut short.
     pub unsettled: i64,
     /// Items of answers that were no messages.
     pub quarantined: i64,
@@ -136,7 +151,7 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error
+            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
         )?;
         let rows = statement.query_map([], |row| {
@@ -150,6 +165,7 @@ impl<'a> Queries<'a> {
                 served_total: row.get(6)?,
                 synced_ms: row.get(7)?,
                 last_error: row.get(8)?,
+                thread: row.get(9)?,
                 timeline: Timeline::default(),
             })
         })?;
@@ -170,7 +186,9 @@ impl<'a> Queries<'a> {
             messages: count("SELECT ifnull(sum(messages), 0) FROM conversation")?,
             conversations: count("SELECT count(*) FROM conversation")?,
             gaps: count("SELECT count(*) FROM gap")?,
-            unsettled: count("SELECT count(*) FROM request WHERE credits_spent IS NULL")?,
+            unsettled: count(
+                "SELECT count(*) FROM request WHERE credits_spent IS NULL AND run > (SELECT max(id) - 10 FROM run)",
+            )?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
         })
     }

@@ -2,9 +2,11 @@
 
 use crate::core::Ms;
 use crate::core::budget::{Caps, Reservation, Spent};
+use crate::core::plan::Inbox;
 use crate::core::timeline::{Asked, Timeline};
 use crate::store::{
-    Commit, Committed, Configured, Outcome, Request, Settlement, Store, StoreError, Target, Trigger,
+    Commit, Committed, Configured, InboxCommit, InboxCommitted, Outcome, Request, Settlement, Store,
+    StoreError, Target, Trigger,
 };
 
 /// What the engine needs of an archive. Each call is atomic: after a crash it has happened or it has not.
@@ -14,6 +16,31 @@ pub trait Archive {
     /// # Errors
     /// When the archive cannot be written.
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError>;
+
+    /// The inboxes of these accounts; see [`Store::inboxes`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError>;
+
+    /// Stores a page of an inbox; see [`Store::commit_inbox`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError>;
+
+    /// Settles a request for an inbox that brought no page; see [`Store::commit_inbox_failure`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn commit_inbox_failure(
+        &mut self,
+        account_id: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError>;
 
     /// Begins a run; see [`Store::begin_run`].
     ///
@@ -79,6 +106,25 @@ pub trait Archive {
 impl Archive for Store {
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
         Self::configure(self, accounts, now)
+    }
+
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+        Self::inboxes(self, accounts, now)
+    }
+
+    fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+        Self::commit_inbox(self, commit)
+    }
+
+    fn commit_inbox_failure(
+        &mut self,
+        account_id: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        Self::commit_inbox_failure(self, account_id, asked, settlement, stalls, now)
     }
 
     fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {

@@ -1,23 +1,24 @@
 //! The loop of a run: decide, reserve, ask, store, until nothing is left or the budget is.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::DateTime;
 use tracing::{debug, info, warn};
 
-use super::report::{ConversationReport, CreditsLeft, Report, Trouble};
+use super::book::Book;
+use super::report::{CreditsLeft, Report, Trouble};
 use super::{Archive, Stop};
-use crate::api::{Answer, Api, ApiError, Ask, Whose};
+use crate::api::{Answer, Api, ApiError, Ask};
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::backoff::Backoff;
 use crate::core::budget::{self, Caps, Reservation};
+use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
-use crate::core::plan::{self, Conversation, Limits, Next, Progress, Step};
+use crate::core::plan::{self, Limits, Next, Progress, Step, Whom};
 use crate::core::timeline::Asked;
 use crate::store::{
-    Commit, Committed, Configured, Outcome, Purpose, Request, Settlement, StoreError, Target, Trigger,
+    Commit, Committed, Configured, InboxCommit, Outcome, Purpose, Request, Settlement, StoreError, Trigger,
 };
 
 /// How long a request in flight may still take once a run is asked to stop.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub accounts: Vec<Configured>,
     /// Narrows the run; empty is everything.
     pub only: Vec<String>,
+    /// Whether the inbox tells what has changed; otherwise each conversation is asked.
+    pub inbox: bool,
 }
 
 /// Why a run could not be done at all.
@@ -98,15 +101,16 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
 ) -> Result<Report, RunError> {
     let targets = archive.configure(&settings.accounts, clock.now_ms())?;
     let targets = super::select(targets, &settings.only)?;
+    // Single targets are looked at themselves: that costs no more than the inbox would.
+    let read_inbox = settings.inbox && settings.only.is_empty();
+    let inboxes = if read_inbox { archive.inboxes(&settings.accounts, clock.now_ms())? } else { Vec::new() };
     let head_came_last = archive.head_came_last()?;
     let run = archive.begin_run(settings.trigger, clock.now_ms())?;
     let left = budget::left(&settings.caps, &archive.spent(run, clock.now_ms())?).least();
     observer.begin(targets.len(), left);
     let mut engine = Engine {
         limits: Limits { page_size: settings.page_size, budget: left, run, head_came_last },
-        plans: targets.iter().map(|t| t.plan.clone()).collect(),
-        tallies: targets.iter().map(|t| (t.plan.id, Tally::default())).collect(),
-        targets: targets.into_iter().map(|t| (t.plan.id, t)).collect(),
+        book: Book::new(targets, inboxes),
         archive,
         api,
         clock,
@@ -133,12 +137,6 @@ enum End {
 }
 
 #[derive(Default)]
-struct Tally {
-    new_messages: u32,
-    error: Option<String>,
-}
-
-#[derive(Default)]
 struct Totals {
     requests: u32,
     new_messages: u32,
@@ -157,16 +155,20 @@ struct Engine<'a, R, A, C> {
     stop: &'a Stop,
     observer: &'a mut dyn Observer,
     limits: Limits,
-    plans: Vec<Conversation>,
-    targets: BTreeMap<i64, Target>,
-    tallies: BTreeMap<i64, Tally>,
+    book: Book,
     progress: Progress,
     totals: Totals,
 }
 
+/// What was asked for.
+enum Got {
+    Page(Page),
+    Inbox(InboxPage),
+}
+
 /// What one attempt came to.
 enum Attempt {
-    Answered(Answer<Page>, u32),
+    Answered(Answer<Got>, u32),
     OutOfBudget,
     Stopped,
 }
@@ -179,7 +181,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             }
             let spent = self.archive.spent(self.limits.run, self.clock.now_ms())?;
             let left = budget::left(&self.settings.caps, &spent).least();
-            let step = match plan::next(&self.plans, &self.limits, &self.progress, left) {
+            let step = match plan::next(&self.book.state, &self.limits, &self.progress, left) {
                 Next::Ask(step) => step,
                 Next::Done => return Ok(End::Done),
                 Next::OutOfBudget => return Ok(End::OutOfBudget),
@@ -192,16 +194,19 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
 
     /// Makes one step, with its retries; `Some` ends the run.
     async fn step(&mut self, step: &Step) -> Result<Option<End>, RunError> {
-        let retries = self.retries(step.conversation);
+        // Each attempt may be charged, and what failed the last time may well fail again.
+        let troubled = self.book.is_troubled(step.whom);
+        let retries = if troubled { self.settings.retries.min(1) } else { self.settings.retries };
         for attempt in 0_u32.. {
             self.observer.asking(step);
-            let asked = Asked {
-                gap: step.gap.clone(),
-                cursor: step.gap.cursor_to_send(),
-                // An answer that gets lost counts in full, so that a second attempt is made a small one.
-                count: if attempt == 0 { step.count } else { step.smallest() },
-                run: self.limits.run,
+            let cursor = match step.whom {
+                Whom::Conversation(_) => step.gap.cursor_to_send(),
+                // An inbox's cursor is opaque.
+                Whom::Inbox(_) => step.gap.cursor.clone(),
             };
+            // An answer that gets lost counts in full, so that a second attempt is made a small one.
+            let count = if attempt == 0 { step.count } else { step.smallest() };
+            let asked = Asked { gap: step.gap.clone(), cursor, count, run: self.limits.run };
             let (answer, count) = match self.attempt(step, &asked).await? {
                 Attempt::Answered(answer, count) => (answer, count),
                 Attempt::OutOfBudget => return Ok(Some(End::OutOfBudget)),
@@ -209,8 +214,8 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             };
             let asked = Asked { count, ..asked };
             let error = match &answer.outcome {
-                Ok(page) => {
-                    self.store(step, &asked, page, &answer)?;
+                Ok(got) => {
+                    self.store(step, &asked, got, &answer)?;
                     return Ok(None);
                 }
                 Err(error) => error.clone(),
@@ -222,12 +227,8 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 return Ok(self.give_up(step, &error));
             }
             let limited = matches!(error, ApiError::RateLimited { .. });
-            let wait = self.settings.backoff.wait(
-                attempt + 1,
-                limited,
-                error.retry_after(),
-                (self.settings.jitter)(),
-            );
+            let jitter = (self.settings.jitter)();
+            let wait = self.settings.backoff.wait(attempt + 1, limited, error.retry_after(), jitter);
             self.observer.failed(step, &error, Some(wait));
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
@@ -237,17 +238,21 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         Ok(None)
     }
 
-    /// Reserves and asks once. When a stop is asked for meanwhile, the answer gets a moment more to come.
+    /// Reserves and asks once.
     async fn attempt(&mut self, step: &Step, asked: &Asked) -> Result<Attempt, RunError> {
-        let Some(target) = self.targets.get(&step.conversation) else { return Ok(Attempt::OutOfBudget) };
-        let request = Request {
-            run: self.limits.run,
-            account: target.account_id,
-            endpoint: self.api.endpoint(),
-            conversation: Some(step.conversation),
-            purpose: if step.head { Purpose::Head } else { Purpose::Gap },
-            wanted: asked.count,
+        let Some(account) = self.book.account_of(step.whom) else { return Ok(Attempt::OutOfBudget) };
+        let (endpoint, conversation, purpose) = match step.whom {
+            Whom::Inbox(_) => {
+                let purpose = if step.head { Purpose::Inbox } else { Purpose::Walk };
+                (self.api.inbox_endpoint(), None, purpose)
+            }
+            Whom::Conversation(id) => {
+                let purpose = if step.head { Purpose::Head } else { Purpose::Gap };
+                (self.api.endpoint(), Some(id), purpose)
+            }
         };
+        let run = self.limits.run;
+        let request = Request { run, account, endpoint, conversation, purpose, wanted: asked.count };
         let reserved = self.archive.reserve(&self.settings.caps, &request, self.clock.now_ms())?;
         let Some(reservation) = reserved else { return Ok(Attempt::OutOfBudget) };
         let count = reservation.results();
@@ -255,19 +260,27 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         if step.head {
             self.progress.head_credits = self.progress.head_credits.saturating_add(reservation.credits());
         }
-        let whose = match (&target.conversation_id, &target.profile_url) {
-            (Some(id), _) => Whose::Conversation(id.clone()),
-            (None, url) => Whose::Profile(url.clone().unwrap_or_default()),
-        };
-        let ask = Ask { account: target.plan.account, whose, cursor: asked.cursor.clone() };
-        match self.ask(reservation, &ask).await {
+        match self.ask(reservation, step.whom, asked).await {
             Some(answer) => Ok(Attempt::Answered(answer, count)),
             None => Ok(Attempt::Stopped),
         }
     }
 
-    async fn ask(&self, reservation: Reservation, ask: &Ask) -> Option<Answer<Page>> {
-        let answer = std::pin::pin!(self.api.conversation(reservation, ask));
+    /// Asks once. When a stop is asked for meanwhile, the answer gets a moment more to come.
+    async fn ask(&self, reservation: Reservation, whom: Whom, asked: &Asked) -> Option<Answer<Got>> {
+        let answer = std::pin::pin!(async {
+            match whom {
+                Whom::Inbox(account) => {
+                    let cursor = asked.cursor.as_ref().map(|c| c.0.as_str());
+                    self.api.inbox(reservation, account, cursor).await.map(Got::Inbox)
+                }
+                Whom::Conversation(id) => {
+                    let (account, whose) = self.book.whose(id);
+                    let ask = Ask { account, whose, cursor: asked.cursor.clone() };
+                    self.api.conversation(reservation, &ask).await.map(Got::Page)
+                }
+            }
+        });
         let too_late = async {
             self.stop.wait().await;
             self.clock.sleep(GRACE).await;
@@ -279,15 +292,29 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         }
     }
 
-    fn store(
+    fn store(&mut self, step: &Step, asked: &Asked, got: &Got, answer: &Answer<Got>) -> Result<(), RunError> {
+        match (got, step.whom) {
+            (Got::Page(page), Whom::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
+            (Got::Inbox(page), Whom::Inbox(account)) => {
+                self.store_inbox(step, account, asked, page, answer)?
+            }
+            (Got::Page(_), Whom::Inbox(_)) | (Got::Inbox(_), Whom::Conversation(_)) => {}
+        }
+        self.totals.pages += 1;
+        self.totals.failures_in_a_row = 0;
+        Ok(())
+    }
+
+    fn store_page(
         &mut self,
         step: &Step,
+        conversation: i64,
         asked: &Asked,
         page: &Page,
-        answer: &Answer<Page>,
+        answer: &Answer<Got>,
     ) -> Result<(), RunError> {
         let commit = Commit {
-            conversation: step.conversation,
+            conversation,
             asked,
             page,
             receipt: &answer.receipt,
@@ -295,29 +322,15 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             now: self.clock.now_ms(),
         };
         let done = self.archive.commit_page(&commit)?;
-        self.totals.pages += 1;
-        self.totals.failures_in_a_row = 0;
         self.totals.new_messages += done.new_messages;
         self.totals.edited += done.edited;
         self.totals.gone += done.gone;
-        if done.conversation != step.conversation {
-            self.become_one(step.conversation, done.conversation);
+        self.book.stored(conversation, &done);
+        if asked.cursor.is_none() {
+            self.progress.heads_done.insert(Whom::Conversation(done.conversation));
         }
-        let tally = self.tallies.entry(done.conversation).or_default();
-        tally.new_messages += done.new_messages;
-        tally.error = done.stall.as_ref().map(ToString::to_string);
         if let Some(stall) = &done.stall {
             warn!(conversation = %step.name, reason = %stall, "the walk stopped; what it left is recorded as missing");
-        }
-        if let Some(plan) = self.plans.iter_mut().find(|c| c.id == done.conversation) {
-            plan.timeline = done.timeline.clone();
-            plan.troubled = done.stall.is_some();
-        }
-        if let Some(target) = self.targets.get_mut(&done.conversation) {
-            target.conversation_id = done.conversation_id.clone().or(target.conversation_id.take());
-        }
-        if asked.cursor.is_none() {
-            self.progress.heads_done.insert(done.conversation);
         }
         debug!(
             conversation = %step.name,
@@ -331,28 +344,48 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         Ok(())
     }
 
-    /// A profile turned out to lead to a conversation that the archive already has.
-    fn become_one(&mut self, asked: i64, kept: i64) {
-        self.tallies.remove(&asked);
-        if self.targets.contains_key(&kept) {
-            self.targets.remove(&asked);
-            self.plans.retain(|c| c.id != asked);
-            return;
+    fn store_inbox(
+        &mut self,
+        step: &Step,
+        account: usize,
+        asked: &Asked,
+        page: &InboxPage,
+        answer: &Answer<Got>,
+    ) -> Result<(), RunError> {
+        let commit = InboxCommit {
+            account,
+            account_id: self.book.account_of(step.whom).unwrap_or_default(),
+            asked,
+            page,
+            discover: self.settings.accounts.get(account).is_some_and(|a| a.discover),
+            receipt: &answer.receipt,
+            http_status: answer.http_status,
+            now: self.clock.now_ms(),
+        };
+        let done = self.archive.commit_inbox(&commit)?;
+        if asked.cursor.is_none() {
+            self.progress.heads_done.insert(step.whom);
         }
-        if let Some(mut target) = self.targets.remove(&asked) {
-            target.plan.id = kept;
-            self.targets.insert(kept, target);
+        if let Some(stall) = &done.stall {
+            warn!(account = %step.name, reason = %stall, "the walk of the inbox stopped; it is taken up again");
         }
-        for plan in self.plans.iter_mut().filter(|c| c.id == asked) {
-            plan.id = kept;
-        }
+        debug!(
+            account = %step.name,
+            returned = page.returned,
+            news = done.news.len(),
+            found = done.found.len(),
+            credits = answer.receipt.credits(),
+            "read the inbox"
+        );
+        self.book.listed(account, done);
+        Ok(())
     }
 
     fn settle_failure(
         &mut self,
         step: &Step,
         asked: &Asked,
-        answer: &Answer<Page>,
+        answer: &Answer<Got>,
         error: &ApiError,
         last: bool,
     ) -> Result<(), RunError> {
@@ -366,48 +399,40 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             http_status: answer.http_status,
             error: Some(&words),
         };
-        // What a retry cannot mend says something about the conversation, so its gap carries the reason; so does a
-        // broken server that serves others.
+        // What a retry cannot mend says something about what was asked for, so its gap carries the reason; so does a
+        // server that breaks at it and serves the rest.
         let stalls = match error {
             ApiError::Refused(_) | ApiError::Malformed(_) => last,
-            ApiError::Transient { .. } => last && self.others_are_served(step.conversation),
+            ApiError::Transient { .. } => {
+                last && (self.totals.pages > 0 || self.book.others_were_fine(step.whom))
+            }
             ApiError::RateLimited { .. } | ApiError::Key(_) | ApiError::Account(_) | ApiError::Credits(_) => {
                 false
             }
         };
         let now = self.clock.now_ms();
-        let timeline = self.archive.commit_failure(step.conversation, asked, &settlement, stalls, now)?;
-        if let Some(plan) = self.plans.iter_mut().find(|c| c.id == step.conversation) {
-            plan.timeline = timeline;
-        }
+        let timeline = match step.whom {
+            Whom::Conversation(id) => self.archive.commit_failure(id, asked, &settlement, stalls, now)?,
+            Whom::Inbox(_) => {
+                let account = self.book.account_of(step.whom).unwrap_or_default();
+                self.archive.commit_inbox_failure(account, asked, &settlement, stalls, now)?
+            }
+        };
+        self.book.set_timeline(step.whom, timeline);
         Ok(())
-    }
-
-    /// Further attempts for a conversation: fewer where it failed the last time too, each of them may be charged.
-    fn retries(&self, conversation: i64) -> u32 {
-        let troubled = self.plans.iter().any(|c| c.id == conversation && c.troubled);
-        if troubled { self.settings.retries.min(1) } else { self.settings.retries }
-    }
-
-    /// Whether the API works as such: it gave a page in this run, or when others were last asked.
-    fn others_are_served(&self, conversation: i64) -> bool {
-        let fine = |c: &Conversation| c.id != conversation && !c.troubled && c.head_tried_ms.is_some();
-        self.totals.pages > 0 || self.plans.iter().any(fine)
     }
 
     /// After the last attempt: what is left alone from here on. `Some` ends the run.
     fn give_up(&mut self, step: &Step, error: &ApiError) -> Option<End> {
-        warn!(conversation = %step.name, %error, "could not be asked");
-        self.tallies.entry(step.conversation).or_default().error = Some(error.to_string());
+        warn!(target_name = %step.name, %error, "could not be asked");
+        self.book.failed(step.whom, error.to_string());
         self.totals.worst = self.totals.worst.max(Trouble::of(error));
-        self.progress.failed.insert(step.conversation);
+        self.progress.failed.insert(step.whom);
         match error {
             ApiError::Key(_) => return Some(End::GaveUp),
             ApiError::Credits(_) => return Some(End::NoCredits),
             ApiError::Account(_) => {
-                if let Some(plan) = self.plans.iter().find(|c| c.id == step.conversation) {
-                    self.progress.stopped.insert(plan.account);
-                }
+                self.progress.stopped.extend(self.book.account_index(step.whom));
             }
             ApiError::Transient { .. } | ApiError::RateLimited { .. } => {
                 self.totals.failures_in_a_row += 1;
@@ -430,25 +455,19 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             }
             End::OutOfBudget => Outcome::Budget,
             // What is left is stalled: it waits for a later run.
-            End::Done if self.plans.iter().any(|c| !c.timeline.gaps.is_empty()) => Outcome::Partial,
+            End::Done if self.book.gaps() > 0 => Outcome::Partial,
             End::Done | End::GaveUp => Outcome::Complete,
         };
         let now = self.clock.now_ms();
         self.archive.finish_run(self.limits.run, outcome, now)?;
         let spent = self.archive.spent(self.limits.run, now)?;
         let left = budget::left(&self.settings.caps, &spent);
-        for plan in &mut self.plans {
+        for plan in &mut self.book.state.conversations {
             if let Some(name) = self.archive.name_of(plan.id)? {
                 plan.name = name;
             }
         }
-        let unseen = self
-            .plans
-            .iter()
-            .any(|c| self.progress.failed.contains(&c.id) || self.progress.stopped.contains(&c.account));
-        let horizon = plan::horizon(self.plans.iter().map(|c| &c.timeline)).filter(|_| !unseen);
-        let conversations: Vec<ConversationReport> =
-            self.plans.iter().map(|c| self.conversation(c)).collect();
+        let horizon = self.book.horizon(&self.progress);
         info!(
             outcome = outcome.as_str(),
             requests = self.totals.requests,
@@ -464,24 +483,12 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             gone_messages: self.totals.gone,
             credits_spent: spent.run,
             credits_left: CreditsLeft { run: left.run, day: left.day, month: left.month },
-            gaps_left: conversations.iter().map(|c| c.gaps_left).sum(),
+            gaps_left: self.book.gaps(),
             horizon: horizon.map(iso),
-            conversations,
+            conversations: self.book.conversations(&self.settings.accounts),
+            inboxes: self.book.inboxes(),
             worst: self.totals.worst,
         })
-    }
-
-    fn conversation(&self, plan: &Conversation) -> ConversationReport {
-        let target = self.targets.get(&plan.id);
-        let tally = self.tallies.get(&plan.id);
-        ConversationReport {
-            account: self.settings.accounts.get(plan.account).map(|a| a.account.clone()).unwrap_or_default(),
-            conversation_id: target.and_then(|t| t.conversation_id.clone()),
-            name: plan.name.clone(),
-            new_messages: tally.map_or(0, |t| t.new_messages),
-            gaps_left: plan.timeline.gaps.len(),
-            error: tally.and_then(|t| t.error.clone()),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine: plan, reserve, fetch, write, report. The only place where the API and the archive meet.
 
 mod archive;
+mod book;
 mod engine;
 mod report;
 mod select;
@@ -8,6 +9,6 @@ mod stop;
 
 pub use archive::Archive;
 pub use engine::{NoProgress, Observer, RunError, Settings, run};
-pub use report::{ConversationReport, CreditsLeft, Report, Trouble};
+pub use report::{ConversationReport, CreditsLeft, InboxReport, Report, Trouble};
 pub use select::{SelectError, select};
 pub use stop::{Stop, Stopper};

@@ -27,6 +27,8 @@ pub struct Report {
     pub horizon: Option<String>,
     /// Each of them.
     pub conversations: Vec<ConversationReport>,
+    /// The inboxes that were read.
+    pub inboxes: Vec<InboxReport>,
     /// The worst that went wrong: decides on the exit code.
     #[serde(skip)]
     pub worst: Option<Trouble>,
@@ -57,6 +59,17 @@ pub struct ConversationReport {
     /// Gaps open.
     pub gaps_left: usize,
     /// Why it could not be asked, or the walk stopped.
+    pub error: Option<String>,
+}
+
+/// What a run did to one inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InboxReport {
+    /// The account's name.
+    pub account: String,
+    /// Stretches of it that are still to be walked.
+    pub gaps_left: usize,
+    /// Why it could not be read, or the walk stopped.
     pub error: Option<String>,
 }
 

@@ -84,6 +84,9 @@ mod tests {
                 name: name.to_owned(),
                 timeline: Timeline::default(),
                 head_tried_ms: None,
+                head_tried_run: 0,
+                silent_looks: 0,
+                listed: false,
                 troubled: false,
             },
         }

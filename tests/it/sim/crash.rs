@@ -2,9 +2,11 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::{Caps, Reservation, Spent};
+use archiver::core::plan::Inbox;
 use archiver::core::timeline::{Asked, Timeline};
 use archiver::store::{
-    Commit, Committed, Configured, Outcome, Request, Settlement, StoreError, Target, Trigger,
+    Commit, Committed, Configured, InboxCommit, InboxCommitted, Outcome, Request, Settlement, StoreError,
+    Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -49,6 +51,25 @@ impl<'a, A: Archive> Crashing<'a, A> {
 impl<A: Archive> Archive for Crashing<'_, A> {
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
         self.call(|a| a.configure(accounts, now))
+    }
+
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+        self.call(|a| a.inboxes(accounts, now))
+    }
+
+    fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+        self.call(|a| a.commit_inbox(commit))
+    }
+
+    fn commit_inbox_failure(
+        &mut self,
+        account_id: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        self.call(|a| a.commit_inbox_failure(account_id, asked, settlement, stalls, now))
     }
 
     fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {

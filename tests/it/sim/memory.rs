@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use archiver::core::Ms;
 use archiver::core::budget::{self, Caps, Reservation, Spent};
-use archiver::core::plan::Conversation;
+use archiver::core::inbox;
+use archiver::core::plan::{Conversation, Inbox};
 use archiver::core::reconcile::{Change, Known, Stored};
 use archiver::core::timeline::{self, Asked, Gap, Timeline};
 use archiver::core::{check, message::Message, page::Page, stall::Stall};
 use archiver::store::{
-    Commit, Committed, Configured, Outcome, Purpose, Request, Settlement, StoreError, Target, Trigger,
+    Commit, Committed, Configured, InboxCommit, InboxCommitted, Outcome, Purpose, Request, Settlement,
+    StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -21,7 +23,19 @@ pub(crate) struct MemConversation {
     by_time: BTreeMap<(Ms, i64), ()>,
     by_urn: BTreeMap<String, i64>,
     head_tried_ms: Option<Ms>,
+    head_tried_run: i64,
+    silent_looks: u32,
+    listed: Option<(Option<Ms>, Option<String>)>,
+    pub(crate) name: String,
+    discovered: bool,
     troubled: bool,
+}
+
+/// The one inbox.
+#[derive(Default, Clone)]
+struct MemInbox {
+    timeline: Timeline,
+    tried_ms: Option<Ms>,
 }
 
 pub(crate) struct Row {
@@ -36,6 +50,7 @@ pub(crate) struct Row {
 pub(crate) struct MemArchive {
     pub(crate) conversations: Vec<MemConversation>,
     pub(crate) ledger: Vec<Row>,
+    inbox: Option<MemInbox>,
     runs: i64,
     next_id: i64,
 }
@@ -45,31 +60,133 @@ impl MemArchive {
         self.next_id += 1;
         self.next_id
     }
+
+    fn begin(&mut self, name: &str, discovered: bool, now: Ms) -> usize {
+        let mut timeline = Timeline::unknown(now);
+        timeline.gaps[0].id = self.id();
+        let name = name.to_owned();
+        self.conversations.push(MemConversation { timeline, name, discovered, ..MemConversation::default() });
+        self.conversations.len() - 1
+    }
+
+    fn target(&self, at: usize) -> Target {
+        let c = &self.conversations[at];
+        Target {
+            account_id: 1,
+            conversation_id: Some(c.name.clone()),
+            profile_url: None,
+            plan: Conversation {
+                id: i64::try_from(at).unwrap(),
+                account: 0,
+                name: c.name.clone(),
+                timeline: c.timeline.clone(),
+                head_tried_ms: c.head_tried_ms,
+                head_tried_run: c.head_tried_run,
+                silent_looks: c.silent_looks,
+                listed: c.listed.is_some(),
+                troubled: c.troubled,
+            },
+        }
+    }
+}
+
+fn stall(timeline: &mut Timeline, asked: &Asked, settlement: &Settlement<'_>, fresh: i64, now: Ms) {
+    let why = Stall::Failed(settlement.error.unwrap_or_default().to_owned());
+    if let Some(gap) = timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id) {
+        *gap = gap.clone().stalled(&why, asked.run);
+    } else if asked.gap.id == 0 && timeline.top_gap().is_none() {
+        let gap = Gap { id: fresh, opened_ms: now, ..asked.gap.clone() };
+        timeline.gaps.insert(0, gap.stalled(&why, asked.run));
+    }
 }
 
 impl Archive for MemArchive {
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
-        let names: Vec<_> =
-            accounts.iter().flat_map(|a| &a.conversations).map(|(id, _)| id.clone()).collect();
-        while self.conversations.len() < names.len() {
+        let wanted: Vec<String> = accounts[0].conversations.iter().map(|(id, _)| id.clone()).collect();
+        for name in &wanted {
+            if !self.conversations.iter().any(|c| c.name == *name) {
+                self.begin(name, false, now);
+            }
+        }
+        let all = 0..self.conversations.len();
+        let wants = |c: &MemConversation| wanted.contains(&c.name) || (c.discovered && accounts[0].discover);
+        Ok(all.filter(|i| wants(&self.conversations[*i])).map(|i| self.target(i)).collect())
+    }
+
+    fn inboxes(&mut self, _: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+        if self.inbox.is_none() {
             let mut timeline = Timeline::unknown(now);
             timeline.gaps[0].id = self.id();
-            self.conversations.push(MemConversation { timeline, ..MemConversation::default() });
+            self.inbox = Some(MemInbox { timeline, tried_ms: None });
         }
-        let targets = names.into_iter().zip(&self.conversations).enumerate().map(|(i, (name, c))| Target {
-            account_id: 1,
-            conversation_id: Some(name.clone()),
-            profile_url: None,
-            plan: Conversation {
-                id: i64::try_from(i).unwrap(),
-                account: 0,
-                name,
-                timeline: c.timeline.clone(),
-                head_tried_ms: c.head_tried_ms,
-                troubled: c.troubled,
-            },
-        });
-        Ok(targets.collect())
+        let MemInbox { timeline, tried_ms } = self.inbox.clone().unwrap();
+        Ok(vec![(1, Inbox { account: 0, name: "me".into(), timeline, tried_ms })])
+    }
+
+    fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+        let before = self.inbox.clone().unwrap();
+        let (mut timeline, stall) = inbox::apply(&before.timeline, commit.asked, commit.page, commit.now);
+        if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
+            eprintln!("inbox {:?} -> {:?}\n   {timeline:?} {stall:?}", commit.asked, commit.page);
+        }
+        for gap in &mut timeline.gaps {
+            gap.id = if gap.id == 0 { self.id() } else { gap.id };
+        }
+        let tried_ms = if commit.asked.cursor.is_none() { Some(commit.now) } else { before.tried_ms };
+        self.inbox = Some(MemInbox { timeline: timeline.clone(), tried_ms });
+        let (mut listed, mut news, mut found) = (vec![], vec![], vec![]);
+        for row in &commit.page.rows {
+            let known = self.conversations.iter().position(|c| c.name == row.conversation_urn);
+            let at = match known {
+                Some(at) => at,
+                None if commit.discover => {
+                    let at = self.begin(&row.conversation_urn, true, commit.now);
+                    found.push(self.target(at));
+                    at
+                }
+                None => continue,
+            };
+            listed.push(i64::try_from(at).unwrap());
+            let signs = (row.last_at_ms, row.last_text.clone());
+            let fresh = self.id();
+            let c = &mut self.conversations[at];
+            let newest = c.stored.values().filter(|s| Some(s.message.at_ms) == row.last_at_ms && !s.gone);
+            let same = c.timeline.newest_ms == row.last_at_ms
+                && newest.into_iter().any(|s| Some(&s.message.text) == row.last_text.as_ref());
+            let has_news = c.listed.as_ref() != Some(&signs) && !same;
+            c.listed = Some(signs);
+            if has_news {
+                if c.timeline.top_gap().is_none() {
+                    let gap = Gap { id: fresh, ..Gap::head(c.timeline.newest_ms, commit.now) };
+                    c.timeline.gaps.insert(0, gap);
+                }
+                news.push((i64::try_from(at).unwrap(), c.timeline.clone()));
+            }
+        }
+        let request = usize::try_from(commit.receipt.request_id()).unwrap();
+        self.ledger[request].spent = Some(commit.receipt.credits());
+        Ok(InboxCommitted { timeline, listed, news, found, stall })
+    }
+
+    fn commit_inbox_failure(
+        &mut self,
+        _: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        let request = usize::try_from(settlement.receipt.request_id()).unwrap();
+        self.ledger[request].spent = Some(settlement.receipt.credits());
+        let fresh = self.id();
+        let inbox = self.inbox.as_mut().unwrap();
+        if asked.cursor.is_none() {
+            inbox.tried_ms = Some(now);
+        }
+        if stalls {
+            stall(&mut inbox.timeline, asked, settlement, fresh, now);
+        }
+        Ok(inbox.timeline.clone())
     }
 
     fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<i64, StoreError> {
@@ -90,7 +207,7 @@ impl Archive for MemArchive {
         let Some(grant) = budget::grant(caps, &self.spent(request.run, now)?, request.wanted) else {
             return Ok(None);
         };
-        let head = request.purpose == Purpose::Head;
+        let head = matches!(request.purpose, Purpose::Head | Purpose::Inbox);
         self.ledger.push(Row { run: request.run, at_ms: now, reserved: grant.credits(), spent: None, head });
         Ok(Some(grant.recorded(i64::try_from(self.ledger.len()).unwrap() - 1)))
     }
@@ -175,6 +292,11 @@ impl Archive for MemArchive {
         c.troubled = delta.stall.is_some();
         if asked.cursor.is_none() {
             c.head_tried_ms = Some(commit.now);
+            c.head_tried_run = asked.run;
+            c.silent_looks += 1;
+        }
+        if new > 0 {
+            c.silent_looks = 0;
         }
         let wrong = check::broken(&c.timeline);
         assert!(wrong.is_empty(), "{wrong:?} after {asked:?}\n{:?}\nwas {timeline:?}", commit.page);
@@ -207,15 +329,10 @@ impl Archive for MemArchive {
         c.troubled = true;
         if asked.cursor.is_none() {
             c.head_tried_ms = Some(now);
+            c.head_tried_run = asked.run;
         }
         if stalls {
-            let why = Stall::Failed(settlement.error.unwrap_or_default().to_owned());
-            if let Some(gap) = c.timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id) {
-                *gap = gap.clone().stalled(&why, asked.run);
-            } else if asked.gap.id == 0 && c.timeline.top_gap().is_none() {
-                let gap = Gap { id: fresh, opened_ms: now, ..asked.gap.clone() };
-                c.timeline.gaps.insert(0, gap.stalled(&why, asked.run));
-            }
+            stall(&mut c.timeline, asked, settlement, fresh, now);
         }
         Ok(c.timeline.clone())
     }

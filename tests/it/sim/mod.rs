@@ -39,7 +39,15 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     panic!("the simulation waits for something that never comes");
 }
 
-fn settings(conversations: usize, caps: Caps, page_size: u32) -> Settings {
+/// What the inbox is used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inbox {
+    Off,
+    Probe,
+    Discover,
+}
+
+fn settings(configured: std::ops::Range<usize>, inbox: Inbox, caps: Caps, page_size: u32) -> Settings {
     Settings {
         trigger: Trigger::Once,
         caps,
@@ -49,10 +57,12 @@ fn settings(conversations: usize, caps: Caps, page_size: u32) -> Settings {
         jitter: || 0.5,
         accounts: vec![Configured {
             account: "me".into(),
-            conversations: (0..conversations).map(|i| (format!("2-c{i}"), None)).collect(),
+            conversations: configured.map(|i| (format!("2-c{i}"), None)).collect(),
+            discover: inbox == Inbox::Discover,
             ..Configured::default()
         }],
         only: vec![],
+        inbox: inbox != Inbox::Off,
     }
 }
 
@@ -82,12 +92,17 @@ fn draw(seed: u64) -> History {
         bustle: [0, 5, 30][rng.usize(0..3)],
         page_cap: [1000, 1000, 25][rng.usize(0..3)],
         ties: rng.bool(),
+        hidden_from: usize::MAX,
+        inbox: false,
     };
-    let sizes: Vec<u32> = (0..rng.usize(1..=4))
+    let inbox = [Inbox::Off, Inbox::Probe, Inbox::Discover][rng.usize(0..3)];
+    let most = if inbox == Inbox::Off { 4 } else { 24 };
+    let sizes: Vec<u32> = (0..rng.usize(1..=most))
         .map(|_| match rng.u32(0..4) {
             0 => rng.u32(0..=3),
             1 => rng.u32(8..=12),
             2 => rng.u32(0..=60),
+            _ if most > 4 => rng.u32(0..=9),
             _ => rng.u32(0..=220),
         })
         .collect();
@@ -95,8 +110,13 @@ fn draw(seed: u64) -> History {
     let page_size = [10, 20, 50, 100][rng.usize(0..4)];
     let day = if rng.u8(..) < 30 { Some(budget * 3) } else { None };
     let caps = Caps { run: Some(budget), day, month: None };
+    // Some conversations are never in the inbox; those must be configured, the others need not be to be discovered.
+    let hidden_from = if rng.bool() { sizes.len() } else { rng.usize(0..=sizes.len()) };
+    let configured_from = if inbox == Inbox::Discover { rng.usize(0..=hidden_from) } else { 0 };
+    let traits = Traits { hidden_from, inbox: inbox != Inbox::Off, ..traits };
     let world = World::new(rng.fork(), traits, &sizes);
-    History { settings: settings(sizes.len(), caps, page_size), server: Server(RefCell::new(world)), budget }
+    let settings = settings(configured_from..sizes.len(), inbox, caps, page_size);
+    History { settings, server: Server(RefCell::new(world)), budget }
 }
 
 /// The lively part: runs with faults, growth and crashes, the budget checked after each.
@@ -132,10 +152,14 @@ fn settle<A: Archive>(history: &History, archive: &mut A) {
         world.traits.bustle = 0;
     }
     let messages: usize = history.server.0.borrow().conversations.iter().map(Vec::len).sum();
-    let heads = history.settings.accounts[0].conversations.len();
-    let most = 60 + (messages + heads * 10) * 2 / usize::try_from(history.budget).unwrap();
+    let heads = history.server.0.borrow().conversations.len() + 1;
+    // What the inbox never shows is looked at ever less often, but at least once in 64 runs.
+    let long = history.settings.inbox && history.server.0.borrow().traits.hidden_from < heads - 1;
+    let most =
+        if long { 600 } else { 60 } + (messages + heads * 10) * 2 / usize::try_from(history.budget).unwrap();
     // Every head asked, nothing new, no gap: then all is there.
     let mut quiet_heads = 0;
+    let mut quiet_runs = 0;
     for _ in 0..most {
         history.server.0.borrow_mut().now += 86_400_000;
         let report = one_run(archive, &history.server, &history.settings).unwrap();
@@ -146,7 +170,8 @@ fn settle<A: Archive>(history: &History, archive: &mut A) {
         }
         let quiet = report.gaps_left == 0 && report.new_messages == 0;
         quiet_heads = if quiet { quiet_heads + usize::try_from(report.requests).unwrap() } else { 0 };
-        if quiet_heads > 2 * heads + 1 {
+        quiet_runs = if quiet { quiet_runs + 1 } else { 0 };
+        if quiet_heads > 2 * heads + 1 && (!long || quiet_runs > 140) {
             return;
         }
     }
@@ -156,9 +181,13 @@ fn settle<A: Archive>(history: &History, archive: &mut A) {
 /// What an archive holds of a conversation, for comparison: URN or empty, time, text, gone.
 type Row = (String, i64, String, bool);
 
-fn compare(history: &History, stored: &[Vec<Row>]) {
+fn compare(history: &History, stored: &BTreeMap<String, Vec<Row>>) {
     let world = history.server.0.borrow();
-    for (there, here) in world.conversations.iter().zip(stored) {
+    for (i, there) in world.conversations.iter().enumerate() {
+        let Some(here) = stored.get(&format!("2-c{i}")) else {
+            assert!(there.iter().all(|m| m.deleted), "conversation {i} was never archived");
+            continue;
+        };
         if !world.traits.urns {
             let mut theirs: Vec<_> = there.iter().map(|m| (m.at, m.versions[0].clone())).collect();
             let mut ours: Vec<_> = here.iter().map(|r| (r.1, r.2.clone())).collect();
@@ -167,7 +196,9 @@ fn compare(history: &History, stored: &[Vec<Row>]) {
             assert_eq!(ours, theirs);
             continue;
         }
+        let rows = here.len();
         let here: BTreeMap<&str, &Row> = here.iter().map(|r| (r.0.as_str(), r)).collect();
+        assert_eq!(here.len(), rows, "a message is stored twice");
         let by_id: BTreeMap<String, &world::Msg> = there.iter().map(|m| (format!("u{}", m.id), m)).collect();
         for (urn, msg) in &by_id {
             let row = here.get(urn.as_str());
@@ -189,7 +220,7 @@ fn in_memory(seed: u64) {
     let mut archive = MemArchive::default();
     turmoil(seed, &history, &mut archive);
     settle(&history, &mut archive);
-    let stored: Vec<Vec<Row>> = archive
+    let stored: BTreeMap<String, Vec<Row>> = archive
         .conversations
         .iter()
         .map(|c| {
@@ -197,7 +228,7 @@ fn in_memory(seed: u64) {
             let row = |s: &archiver::core::reconcile::Stored| {
                 (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone)
             };
-            c.stored.values().map(row).collect()
+            (c.name.clone(), c.stored.values().map(row).collect())
         })
         .collect();
     compare(&history, &stored);
@@ -213,8 +244,10 @@ fn in_sqlite(seed: u64) {
     settle(&history, &mut store);
     let rows = store.summary().conversations().unwrap();
     assert!(rows.iter().all(|c| c.timeline.complete()));
-    let count = i64::try_from(rows.len()).unwrap();
-    let stored: Vec<Vec<Row>> = (1..=count).map(|id| store.rows_for_comparison(id).unwrap()).collect();
+    let stored: BTreeMap<String, Vec<Row>> = rows
+        .iter()
+        .map(|c| (c.thread.clone().unwrap_or_default(), store.rows_for_comparison(c.id).unwrap()))
+        .collect();
     compare(&history, &stored);
 }
 

@@ -42,6 +42,10 @@ pub(crate) struct Traits {
     /// Most messages a page has, whatever is asked for.
     pub(crate) page_cap: u32,
     pub(crate) ties: bool,
+    /// Whether the inbox is read: what sorts below the last message in the same millisecond leaves no trace there.
+    pub(crate) inbox: bool,
+    /// Conversations from this index on are not in the inbox.
+    pub(crate) hidden_from: usize,
 }
 
 pub(crate) struct World {
@@ -53,6 +57,8 @@ pub(crate) struct World {
     pub(crate) charged_this_run: u32,
     pub(crate) requests: u32,
     next_id: u32,
+    /// Whether the history that was there before is complete.
+    started: bool,
 }
 
 impl World {
@@ -68,6 +74,7 @@ impl World {
             charged_this_run: 0,
             requests: 0,
             next_id: 0,
+            started: false,
         };
         for (at, size) in sizes.iter().enumerate() {
             for _ in 0..*size {
@@ -75,16 +82,24 @@ impl World {
             }
         }
         world.now += 3_600_000;
+        world.started = true;
         world
     }
 
     pub(crate) fn grow(&mut self, conversation: usize) {
-        let last = self.conversations[conversation].last().map_or(START_MS, |m| m.at);
+        // What is sent now is newer than all that was sent before, in any conversation.
+        let latest = self.conversations.iter().flatten().map(|m| m.at).max().filter(|_| self.started);
+        let own = self.conversations[conversation].last().map(|m| m.at);
+        let last = own.max(latest).unwrap_or(START_MS);
         let run = self.conversations[conversation].iter().rev().take_while(|m| m.at == last).count();
-        let tie = self.traits.ties && run > 0 && run < 8 && self.rng.u8(..) < 50;
+        // A message of the same millisecond and the same text as the last one leaves no trace in an inbox at all.
+        let told = self.traits.urns || !self.started;
+        let tie = told && self.traits.ties && run > 0 && run < 8 && self.rng.u8(..) < 50;
         let pace = [2, 1000, 500_000][self.rng.usize(0..3)];
         let at = if tie { last } else { last + 1 + i64::from(self.rng.u32(0..pace)) };
-        let order = self.rng.u32(..);
+        let above =
+            self.conversations[conversation].last().filter(|_| self.traits.inbox).map(|m| m.order + 1);
+        let order = self.rng.u32(..1 << 30).max(above.unwrap_or(0));
         self.next_id += 1;
         let text =
             if self.traits.urns { format!("m{}", self.next_id) } else { format!("t{}", self.rng.u32(0..3)) };
@@ -169,6 +184,7 @@ impl World {
             .conversations
             .iter()
             .enumerate()
+            .take(self.traits.hidden_from)
             .filter_map(|(i, list)| list.iter().rev().find(|m| !m.deleted).map(|m| (m.at, i, m)))
             .collect();
         rows.sort_by_key(|(at, i, _)| std::cmp::Reverse((*at, *i)));

@@ -1,0 +1,303 @@
+//! The one transaction of an inbox page: what it shows of each conversation, the gaps that follow, and its cost.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::ledger::{Settlement, settle};
+use super::load::{self, Configured, Target};
+use super::{Store, StoreError, gaps, message};
+use crate::core::Ms;
+use crate::core::budget::Receipt;
+use crate::core::inbox::{self, InboxPage, InboxRow};
+use crate::core::plan::Inbox;
+use crate::core::stall::Stall;
+use crate::core::timeline::{Asked, Gap, Timeline};
+use crate::core::urn;
+
+/// An inbox page that came and the request that bought it.
+#[derive(Debug)]
+pub struct InboxCommit<'a> {
+    /// Index of the account in the configuration.
+    pub account: usize,
+    /// The archive's id of the account.
+    pub account_id: i64,
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// What came.
+    pub page: &'a InboxPage,
+    /// Whether conversations that are not configured are archived, too.
+    pub discover: bool,
+    /// What it cost.
+    pub receipt: &'a Receipt,
+    /// The HTTP status it came with.
+    pub http_status: Option<u16>,
+    /// When it came.
+    pub now: Ms,
+}
+
+/// What an inbox page brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxCommitted {
+    /// What is known of the inbox from now on.
+    pub timeline: Timeline,
+    /// The conversations it listed that the archive holds, those found just now among them.
+    pub listed: Vec<i64>,
+    /// Conversations with news: each has a gap that reaches up to now.
+    pub news: Vec<(i64, Timeline)>,
+    /// Conversations that were not known.
+    pub found: Vec<Target>,
+    /// Why the walk stops here, if it does.
+    pub stall: Option<Stall>,
+}
+
+impl Store {
+    /// The inboxes of these accounts, each with the archive's id of its account; one that was never read is a gap over
+    /// everything.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+        self.transact(|tx, _| {
+            let mut all = Vec::with_capacity(accounts.len());
+            for (index, account) in accounts.iter().enumerate() {
+                let (id, _) = load::account_row(tx, account)?;
+                let new = tx.execute("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0;
+                if new {
+                    tx.execute("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
+                }
+                let tried_ms =
+                    tx.query_row("SELECT tried_ms FROM inbox WHERE account = ?1", [id], |r| r.get(0))?;
+                let timeline = timeline(tx, id)?;
+                all.push((id, Inbox { account: index, name: account.account.clone(), timeline, tried_ms }));
+            }
+            Ok(all)
+        })
+    }
+
+    /// Stores what an inbox page shows and everything that follows from it, in one transaction: a conversation with news
+    /// has a gap up to now from then on, so that nothing is forgotten when the run ends before it is asked.
+    ///
+    /// # Errors
+    /// When the archive cannot be written. Nothing is stored then, and the reservation stands.
+    pub fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+        self.transact(|tx, _| write(tx, commit))
+    }
+
+    /// Settles a request for an inbox page that brought none; see [`Store::commit_failure`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn commit_inbox_failure(
+        &mut self,
+        account_id: i64,
+        asked: &Asked,
+        settlement: &Settlement<'_>,
+        stalls: bool,
+        now: Ms,
+    ) -> Result<Timeline, StoreError> {
+        self.transact(|tx, _| {
+            settle(tx, settlement)?;
+            let tried = asked.cursor.is_none().then_some(now);
+            tx.execute(
+                "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
+                params![account_id, settlement.error, tried],
+            )?;
+            let before = gaps::of_inbox(tx, account_id)?;
+            let after = gaps::after_failure(&before, asked, settlement.error, stalls, now);
+            gaps::write(tx, account_id, None, &before, &after)?;
+            timeline(tx, account_id)
+        })
+    }
+}
+
+/// The inboxes without writing anything: those that the archive does not know are taken for never read.
+pub(super) fn look_up(
+    db: Option<&Connection>,
+    accounts: &[Configured],
+    now: Ms,
+) -> Result<Vec<Inbox>, StoreError> {
+    let mut all = Vec::with_capacity(accounts.len());
+    for (index, account) in accounts.iter().enumerate() {
+        let known: Option<(i64, Option<Ms>)> = match db {
+            Some(db) => db
+                .query_row(
+                    "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1",
+                    [&account.account],
+                    |r| Ok((r.get(0)?, r.get(1)?)),
+                )
+                .optional()?,
+            None => None,
+        };
+        let (timeline, tried_ms) = match (db, known) {
+            (Some(db), Some((id, tried_ms))) => (timeline(db, id)?, tried_ms),
+            _ => (Timeline::unknown(now), None),
+        };
+        all.push(Inbox { account: index, name: account.account.clone(), timeline, tried_ms });
+    }
+    Ok(all)
+}
+
+fn timeline(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
+    let gaps = gaps::of_inbox(db, account)?;
+    let mut statement = db.prepare_cached(
+        "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
+    )?;
+    let timeline = statement.query_row([account], |row| {
+        let (newest_ms, oldest_ms, beginning_seen) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Timeline { gaps, newest_ms, oldest_ms, beginning_seen, ..Timeline::default() })
+    })?;
+    Ok(timeline)
+}
+
+fn write(tx: &Connection, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+    let before = timeline(tx, commit.account_id)?;
+    let (after, stall) = inbox::apply(&before, commit.asked, commit.page, commit.now);
+    let mut done = InboxCommitted { timeline: after, listed: vec![], news: vec![], found: vec![], stall };
+    // Oldest first, so that ids of new conversations follow their activity.
+    for row in commit.page.rows.iter().rev() {
+        write_row(tx, commit, row, &mut done)?;
+    }
+    gaps::write(tx, commit.account_id, None, &before.gaps, &done.timeline.gaps)?;
+    done.timeline.gaps = gaps::of_inbox(tx, commit.account_id)?;
+    let error = done.stall.as_ref().map(ToString::to_string);
+    let tried = commit.asked.cursor.is_none().then_some(commit.now);
+    let t = &done.timeline;
+    tx.execute(
+        "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = CASE WHEN ?4 THEN ifnull(beginning_seen_ms, ?5) END,
+           tried_ms = ifnull(?6, tried_ms), synced_ms = ?5, last_error = ?7 WHERE account = ?1",
+        params![commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error],
+    )?;
+    for oddity in &commit.page.oddities {
+        tx.execute(
+            "INSERT INTO quarantine (request, reason, json) VALUES (?1, ?2, ?3)",
+            params![commit.receipt.request_id(), oddity.reason, oddity.json],
+        )?;
+    }
+    settle(
+        tx,
+        &Settlement {
+            receipt: commit.receipt,
+            conversation: None,
+            returned: Some(commit.page.returned),
+            new_messages: 0,
+            changed_messages: 0,
+            http_status: commit.http_status,
+            error: error.as_deref(),
+        },
+    )?;
+    Ok(done)
+}
+
+fn write_row(
+    tx: &Connection,
+    commit: &InboxCommit<'_>,
+    row: &InboxRow,
+    done: &mut InboxCommitted,
+) -> Result<(), StoreError> {
+    let found = match known(tx, commit.account_id, row)? {
+        Some(id) => id,
+        None if commit.discover => {
+            let id = discover(tx, commit, row)?;
+            done.found.push(load::target(tx, commit.account, commit.account_id, id, None)?);
+            id
+        }
+        None => return Ok(()),
+    };
+    done.listed.push(found);
+    let news = has_news(tx, found, row)?;
+    tx.prepare_cached(
+        "UPDATE conversation SET name = ifnull(?2, name), headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url),
+           profile_url = ifnull(profile_url, ?5), is_group = ?6, unread = ifnull(?7, unread), listed_ms = ?8, listed_at_ms = ?9,
+           listed_text = ?10 WHERE id = ?1",
+    )?
+    .execute(params![
+        found,
+        row.name,
+        row.headline,
+        row.picture_url,
+        row.profile_url,
+        row.group,
+        row.unread,
+        commit.now,
+        row.last_at_ms,
+        row.last_text.as_deref().map(message::hash)
+    ])?;
+    if news {
+        let before = load::timeline(tx, found)?;
+        if before.top_gap().is_none() {
+            let mut after = before.gaps.clone();
+            after.insert(0, Gap::head(before.newest_ms, commit.now));
+            gaps::write(tx, commit.account_id, Some(found), &before.gaps, &after)?;
+        }
+        done.news.push((found, load::timeline(tx, found)?));
+    }
+    Ok(())
+}
+
+/// The archive's conversation that a row is about: by its thread, or by the profile that it is configured by.
+fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, StoreError> {
+    if let Some(id) = load::known_thread(tx, account, &row.conversation_urn)? {
+        // Configured by its bare thread id: now the whole name is known.
+        let full = urn::is_conversation_urn(&row.conversation_urn).then_some(&row.conversation_urn);
+        tx.prepare_cached(
+            "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NULL AND ?2 IS NOT NULL",
+        )?
+        .execute(params![id, full])?;
+        return Ok(Some(id));
+    }
+    let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(None) };
+    let unresolved: Option<i64> = tx
+        .prepare_cached(
+            "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation
+             WHERE a.account = ?1 AND lower(rtrim(a.profile_url, '/')) = lower(rtrim(?2, '/')) AND c.thread IS NULL",
+        )?
+        .query_row(params![account, profile], |r| r.get(0))
+        .optional()?;
+    if let Some(id) = unresolved {
+        name(tx, id, row)?;
+    }
+    Ok(unresolved)
+}
+
+fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<i64, StoreError> {
+    tx.execute(
+        "INSERT INTO conversation (account, discovered, name) VALUES (?1, 1, ?2)",
+        params![commit.account_id, row.name],
+    )?;
+    let id = tx.last_insert_rowid();
+    name(tx, id, row)?;
+    load::open_everything(tx, commit.account_id, id, commit.now)?;
+    Ok(id)
+}
+
+/// Gives a conversation the name that the inbox calls it by.
+fn name(tx: &Connection, id: i64, row: &InboxRow) -> Result<(), StoreError> {
+    // A bare thread id serves to ask with as well as a full name does.
+    tx.execute(
+        "UPDATE conversation SET thread = ?2, urn = ?3 WHERE id = ?1",
+        params![id, urn::thread_key(&row.conversation_urn), row.conversation_urn],
+    )?;
+    Ok(())
+}
+
+/// Whether a row tells of something that the archive has not seen: its last message is neither the one that the inbox
+/// showed last time nor the newest one stored.
+fn has_news(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<bool, StoreError> {
+    let Some(at) = row.last_at_ms else { return Ok(true) };
+    let text = row.last_text.as_deref();
+    let (newest, listed_at, listed_text): (Option<Ms>, Option<Ms>, Option<i64>) = tx
+        .prepare_cached("SELECT newest_ms, listed_at_ms, listed_text FROM conversation WHERE id = ?1")?
+        .query_row([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    if listed_at == Some(at) && (text.is_none() || listed_text == text.map(message::hash)) {
+        return Ok(false);
+    }
+    if newest != Some(at) {
+        return Ok(true);
+    }
+    let stored: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND sent_at_ms = ?2 AND gone_since_ms IS NULL
+               AND (?3 IS NULL OR text = ?3))",
+        )?
+        .query_row(params![conversation, at, text], |r| r.get(0))?;
+    Ok(!stored)
+}
