@@ -5,4 +5,5 @@ mod changes;
 mod costs;
 mod inbox;
 mod relay;
+mod stalls;
 mod world;
