@@ -11,7 +11,7 @@ use crate::core::Ms;
 use crate::core::budget::{Left, left};
 use crate::core::{plan, urn};
 use crate::error::Failure;
-use crate::store::{ArchiveSummary, ConversationRow, GapRow, Reader, RunRow};
+use crate::store::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow};
 
 #[derive(Serialize)]
 struct Status {
@@ -84,6 +84,7 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
     let queries = reader.queries();
     let now = SystemClock.now_ms();
     let rows = queries.conversations().map_err(failed)?;
+    let inboxes = queries.inboxes().map_err(failed)?;
     let spent = queries.spent(now).map_err(failed)?;
     let room = left(&config.budget.caps(), &spent);
     let summary = queries.summary().map_err(failed)?;
@@ -94,22 +95,22 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
         messages: summary.messages,
         gaps: summary.gaps,
         complete: rows.iter().filter(|r| r.timeline.complete()).count(),
-        horizon: horizon(&rows).map(iso_utc),
+        horizon: horizon(&rows, &inboxes).map(iso_utc),
         credits: Credits {
             spent_today: spent.day,
             spent_this_month: spent.month,
             left_today: room.day,
             left_this_month: room.month,
         },
-        attention: attention(&rows, &stalled, &summary, &room),
+        attention: attention(&rows, &inboxes, &stalled, &summary, &room),
         last_run: last_run.map(last_run_line),
         conversations: rows.iter().map(line).collect(),
     };
     if json { out.json(&status) } else { show(out, &status, &rows) }
 }
 
-fn horizon(rows: &[ConversationRow]) -> Option<Ms> {
-    plan::horizon(rows.iter().map(|r| &r.timeline))
+fn horizon(rows: &[ConversationRow], inboxes: &[InboxRow]) -> Option<Ms> {
+    plan::horizon(rows.iter().map(|r| &r.timeline).chain(inboxes.iter().map(|i| &i.timeline)))
 }
 
 fn last_run_line(run: RunRow) -> LastRun {
@@ -146,6 +147,7 @@ fn line(row: &ConversationRow) -> Line {
 /// What a person should look at, each in a line.
 fn attention(
     rows: &[ConversationRow],
+    inboxes: &[InboxRow],
     stalled: &[GapRow],
     summary: &ArchiveSummary,
     room: &Left,
@@ -158,6 +160,16 @@ fn attention(
             "{}: {why}; what is missing there is asked for again, ever less often",
             name(gap.conversation)
         ));
+    }
+    for inbox in inboxes {
+        if let Some(error) = &inbox.last_error {
+            lines.push(format!("inbox of {}: {error}", inbox.account));
+        } else if !inbox.timeline.gaps.is_empty() {
+            lines.push(format!(
+                "inbox of {}: not walked to its end yet; conversations may be missing",
+                inbox.account
+            ));
+        }
     }
     for row in rows {
         let stalled = row.timeline.gaps.iter().any(|g| g.stalled.is_some());

@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod budget;
 pub mod check;
+mod end;
 pub mod inbox;
 pub mod message;
 pub mod page;

@@ -122,6 +122,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// The fewest messages that this request makes sense with.
+    #[must_use]
+    pub fn smallest(&self) -> u32 {
+        self.count.min(HEAD_COUNT.max(self.gap.ask_at_least))
+    }
+
     /// The most that this request can cost.
     #[must_use]
     pub fn credits_max(&self) -> u32 {
@@ -380,11 +386,13 @@ fn inbox_step(inbox: &Inbox, gap: &Gap, head: bool) -> Step {
 }
 
 fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
+    // Where the last request failed this one may too: a small one loses less.
+    let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
     Step {
         whom: Whom::Conversation(conversation.id),
         name: conversation.name.clone(),
         gap: gap.clone(),
-        count: page_size(&conversation.timeline, gap, limits.page_size).max(gap.ask_at_least),
+        count: page_size(&conversation.timeline, gap, most).max(gap.ask_at_least),
         head: false,
     }
 }

@@ -17,10 +17,10 @@
 //! no neighbour of the same millisecond, so nothing has to be known about the server. For the same reason
 //! reaching a message of the segment below is no proof of contact: only a message strictly below its upper edge is.
 
-use super::Ms;
 use super::page::{Below, Cursor, Page};
 use super::reconcile::{Change, Known, Reach, reconcile};
 use super::stall::Stall;
+use super::{Ms, end};
 
 /// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
 pub const LARGEST_ASK: u32 = 1000;
@@ -145,6 +145,15 @@ pub struct Asked {
     pub count: u32,
     /// The run that asked.
     pub run: i64,
+}
+
+impl Asked {
+    /// Whether this was for everything below a point above the gap's newer edge, and so for that edge as well.
+    #[must_use]
+    pub fn above_border(&self) -> bool {
+        let sent = self.cursor.as_ref().and_then(Cursor::number);
+        self.gap.newer_ms.zip(sent).is_some_and(|(newer, sent)| sent > newer)
+    }
 }
 
 /// What a page does to the archive.
@@ -308,50 +317,15 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
     Verdict::Progress { lo, hi: upper(asked, hi), flaw: cursor_flaw(asked, page) }
 }
 
-/// The end is believed at once where nothing speaks against it, and otherwise when it is said a second time.
 fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
-    let lo = page.span().map(|(lo, _)| lo);
-    let empty = page.messages.is_empty();
-    let doubt = if empty && asked.gap.newer_ms.is_none() {
-        if timeline.standing() > 0 && page.total.is_some_and(|total| total > 0) {
-            // The answer contradicts itself, however often it is given.
-            return Verdict::Stalled(Stall::EmptyButStored);
-        }
-        (timeline.standing() > 0).then_some(Stall::EmptyButStored)
-    } else if empty && above_border(asked) {
-        // It should have shown at least the border again.
-        Some(Stall::EmptyButStored)
-    } else if asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo)) {
-        Some(Stall::EndAboveKnown)
-    } else {
-        missing_from_count(timeline, page, known)
-    };
-    // A count is strong evidence: it takes one denial more.
-    let needed = if matches!(doubt, Some(Stall::EndBeforeCount(_))) { 2 } else { 1 };
-    match doubt {
-        Some(doubt) if asked.gap.stalled != Some(doubt.to_string()) || asked.gap.stalls < needed => {
-            Verdict::Stalled(doubt)
-        }
-        _ => Verdict::End,
-    }
-}
-
-/// The doubt that the server counts more messages than the archive will hold with this page.
-fn missing_from_count(timeline: &Timeline, page: &Page, known: &Known) -> Option<Stall> {
-    let total = page.total?;
-    let fresh = reconcile(page, known, &Reach::NOWHERE)
-        .iter()
-        .filter(|c| matches!(c, Change::Insert(_)) || c.returns())
-        .count();
-    let stored = timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
-    (total > stored).then_some(Stall::EndBeforeCount(total))
+    end::doubt(timeline, asked, page, known).map_or(Verdict::End, Verdict::Stalled)
 }
 
 /// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
 fn ends_all(timeline: &Timeline, page: &Page, known: &Known, lo: Ms) -> bool {
     page.below == Below::End
         && timeline.oldest_ms.is_none_or(|oldest| lo <= oldest)
-        && missing_from_count(timeline, page, known).is_none()
+        && end::missing_from_count(timeline, page, known).is_none()
 }
 
 /// Whether the way on from this page is sound.
@@ -367,12 +341,6 @@ fn cursor_flaw(asked: &Asked, page: &Page) -> Option<Stall> {
         }
         (Below::More(_) | Below::End, _) => None,
     }
-}
-
-/// Whether the request was for messages below a point above the gap's newer edge, and so for that edge as well.
-fn above_border(asked: &Asked) -> bool {
-    let sent = asked.cursor.as_ref().and_then(Cursor::number);
-    asked.gap.newer_ms.zip(sent).is_some_and(|(newer, sent)| sent > newer)
 }
 
 fn in_seconds(asked: &Asked) -> bool {
@@ -461,7 +429,7 @@ fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
 /// shows the border again. That millisecond then stays a gap of its own.
 fn border_in_doubt(asked: &Asked, page: &Page, now: Ms) -> Option<Gap> {
     let newer = asked.gap.newer_ms?;
-    let above = above_border(asked) || in_seconds(asked);
+    let above = asked.above_border() || in_seconds(asked);
     let shown = page.messages.iter().any(|m| m.at_ms == newer);
     let doubt = !above && !shown && asked.cursor.as_ref().is_some_and(|c| c.number().is_some());
     doubt.then(|| Gap { newer_ms: Some(newer), older_ms: Some(newer), opened_ms: now, ..Gap::default() })

@@ -17,6 +17,7 @@ mod page;
 mod people;
 mod read;
 mod resolve;
+mod tally;
 
 use std::path::Path;
 
@@ -28,7 +29,7 @@ pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
-pub use read::{ArchiveSummary, ConversationRow, GapRow, Reader, RunRow};
+pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow};
 
 use intern::Interned;
 

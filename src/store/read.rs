@@ -91,6 +91,19 @@ pub struct ConversationRow {
     pub timeline: Timeline,
 }
 
+/// One inbox as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// The account's name.
+    pub account: String,
+    /// Why the last request failed.
+    pub last_error: Option<String>,
+    /// When a page last came (ms).
+    pub synced_ms: Option<Ms>,
+    /// What is known of it.
+    pub timeline: Timeline,
+}
+
 /// One gap as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapRow {
@@ -176,6 +189,31 @@ impl<'a> Queries<'a> {
         Ok(all)
     }
 
+    /// The inboxes that were read, with why the last request for each failed.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn inboxes(&self) -> Result<Vec<InboxRow>, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT a.id, a.name, i.last_error, i.synced_ms FROM inbox i JOIN account a ON a.id = i.account ORDER BY a.id",
+        )?;
+        let rows = statement.query_map([], |r| {
+            let row = InboxRow {
+                account: r.get(1)?,
+                last_error: r.get(2)?,
+                synced_ms: r.get(3)?,
+                timeline: Timeline::default(),
+            };
+            Ok((r.get::<_, i64>(0)?, row))
+        })?;
+        let mut all = Vec::new();
+        for row in rows {
+            let (account, row) = row?;
+            all.push(InboxRow { timeline: inbox::timeline(self.db, account)?, ..row });
+        }
+        Ok(all)
+    }
+
     /// Figures of the whole archive.
     ///
     /// # Errors
@@ -252,7 +290,7 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn stalled(&self) -> Result<Vec<GapRow>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT conversation, newer_ms, older_ms, stalled FROM gap WHERE stalled IS NOT NULL ORDER BY newer_ms DESC",
+            "SELECT conversation, newer_ms, older_ms, stalled FROM gap WHERE stalled IS NOT NULL AND conversation IS NOT NULL ORDER BY newer_ms DESC",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(GapRow {

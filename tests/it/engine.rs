@@ -3,5 +3,7 @@
 mod budgets;
 mod changes;
 mod costs;
+mod inbox;
 mod relay;
+mod stalls;
 mod world;

@@ -175,6 +175,18 @@ impl World {
         self.settings.accounts = accounts;
     }
 
+    pub(crate) fn discover(&mut self) {
+        let configured = |account: &Account| Configured {
+            account: account.name.clone(),
+            discover: true,
+            ..Configured::default()
+        };
+        let accounts = self.server().accounts().iter().map(configured).collect();
+        self.settings.accounts = accounts;
+        self.settings.inbox = true;
+    }
+
+    /// At most so many credits a run.
     pub(crate) fn cap_runs(&mut self, credits: u32) {
         self.settings.caps = Caps { run: Some(credits), ..self.settings.caps };
     }
