@@ -6,4 +6,5 @@ mod costs;
 mod inbox;
 mod relay;
 mod stalls;
+mod ties;
 mod world;

@@ -117,7 +117,7 @@ impl World {
             clock,
             version,
             running,
-            dir: tempfile::tempdir().unwrap(),
+            dir: tempdir(),
             seen: 0,
         };
         world.by_id();
@@ -404,6 +404,11 @@ impl World {
             }
         }
     }
+}
+
+/// A directory in memory where the system has such a place: thousands of commits would each wait for the disk.
+fn tempdir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// The number of items and the first few of them.
