@@ -358,6 +358,8 @@ fn upper(asked: &Asked, hi: Ms) -> Ms {
 fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
     let bounds = match verdict {
         Verdict::Stalled(_) | Verdict::Larger(_) => None,
+        // Creation comes before delivery: such places do not compare to those of messages with times.
+        _ if page.without_times() => None,
         Verdict::Progress { lo, hi, .. } => Some((*lo, *hi)),
         Verdict::End => Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| (lo, upper(asked, hi)))),
     };

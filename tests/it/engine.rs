@@ -3,6 +3,7 @@
 mod budgets;
 mod changes;
 mod costs;
+mod forms;
 mod inbox;
 mod relay;
 mod stalls;

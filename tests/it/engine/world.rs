@@ -175,6 +175,23 @@ impl World {
         self.settings.accounts = accounts;
     }
 
+    /// Configures every conversation by the profile that leads to it, where one does, else by its id.
+    pub(crate) fn by_any(&mut self) {
+        let configured = |account: &Account| {
+            let (mut profiles, mut conversations) = (Vec::new(), Vec::new());
+            for (i, c) in account.mailbox.conversations().iter().enumerate() {
+                let url = c.others.first().and_then(|p| p.profile_url.clone());
+                match url.filter(|url| account.mailbox.find_profile(url) == Some(i)) {
+                    Some(url) => profiles.push((url, None)),
+                    None => conversations.push((c.urn.clone(), None)),
+                }
+            }
+            Configured { account: account.name.clone(), profiles, conversations, ..Configured::default() }
+        };
+        let accounts = self.server().accounts().iter().map(configured).collect();
+        self.settings.accounts = accounts;
+    }
+
     pub(crate) fn discover(&mut self) {
         let configured = |account: &Account| Configured {
             account: account.name.clone(),
