@@ -196,7 +196,10 @@ impl<'a> Matching<'a> {
         }
         let room = usize::try_from(reach.room_below).unwrap_or(usize::MAX);
         if self.below.len() <= room {
-            changes.extend(self.below.iter().filter(|s| !s.gone).map(|s| Change::Gone(s.id)));
+            // One that the page shows at another time than it was stored with is not gone.
+            let shown = |id| self.taken.iter().any(|i| self.stored.get(*i).is_some_and(|s| s.id == id));
+            let gone = self.below.iter().filter(|s| !s.gone && !shown(s.id));
+            changes.extend(gone.map(|s| Change::Gone(s.id)));
         }
         changes
     }

@@ -17,6 +17,7 @@
 //! no neighbour of the same millisecond, so nothing has to be known about the server. For the same reason
 //! reaching a message of the segment below is no proof of contact: only a message strictly below its upper edge is.
 
+use super::budget::RESULTS_PER_CREDIT;
 use super::page::{Below, Cursor, Page};
 use super::reconcile::{Change, Known, Reach, reconcile};
 use super::stall::Stall;
@@ -278,7 +279,7 @@ enum Verdict {
     End,
     /// It covers everything strictly above `lo`, down from `hi`.
     Progress { lo: Ms, hi: Ms, flaw: Option<Stall> },
-    /// A full page of one millisecond: ask for so many.
+    /// A full page of one millisecond: ask for at least so many.
     Larger(u32),
     /// It proves nothing.
     Stalled(Stall),
@@ -308,7 +309,7 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
     if let Some(newer) = asked.gap.newer_ms.filter(|newer| lo >= *newer) {
         let one_instant = hi.saturating_sub(newer) <= if in_seconds(asked) { 1000 } else { 1 };
         let full = page.returned >= asked.count;
-        return match asked.count.saturating_mul(2) {
+        return match asked.count.saturating_add(RESULTS_PER_CREDIT) {
             larger if one_instant && full && larger <= LARGEST_ASK => Verdict::Larger(larger),
             _ if one_instant && full => Verdict::Stalled(Stall::OneMillisecond),
             _ => Verdict::Stalled(Stall::RepeatedPage),
@@ -357,6 +358,8 @@ fn upper(asked: &Asked, hi: Ms) -> Ms {
 fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
     let bounds = match verdict {
         Verdict::Stalled(_) | Verdict::Larger(_) => None,
+        // Creation comes before delivery: such places do not compare to those of messages with times.
+        _ if page.without_times() => None,
         Verdict::Progress { lo, hi, .. } => Some((*lo, *hi)),
         Verdict::End => Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| (lo, upper(asked, hi)))),
     };

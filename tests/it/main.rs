@@ -7,6 +7,7 @@
     reason = "a test that panics has failed, and says where; it may look at its environment"
 )]
 
+mod answers;
 mod binary;
 mod cli;
 mod crash;
