@@ -12,5 +12,7 @@ mod binary;
 mod cli;
 mod crash;
 mod engine;
+mod layering;
+mod schema;
 mod secrets;
 mod sim;
