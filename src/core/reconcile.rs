@@ -132,12 +132,19 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// Messages that agree in position, sender and text, where one side lacks the URN.
+    /// Messages that agree in position, sender and text, where one side lacks the URN. Those that have one go first, on
+    /// either side, for only what has none can be their counterpart.
     fn by_content(&mut self) {
-        self.pair_open(|message, stored| {
-            let same_time = message.at_ms == stored.at_ms || message.derived_time || stored.derived_time;
-            same_time && message.sender.name == stored.sender.name && message.text == stored.text
-        });
+        for (here, there) in [(true, false), (false, true), (false, false)] {
+            self.pair_open(|message, stored| {
+                let same_time = message.at_ms == stored.at_ms || message.derived_time || stored.derived_time;
+                message.urn.is_some() == here
+                    && stored.urn.is_some() == there
+                    && same_time
+                    && message.sender.name == stored.sender.name
+                    && message.text == stored.text
+            });
+        }
     }
 
     /// Of what is left: a message without URN that stands where one of the same sender has vanished is that one,
@@ -196,7 +203,11 @@ impl<'a> Matching<'a> {
         }
         let room = usize::try_from(reach.room_below).unwrap_or(usize::MAX);
         if self.below.len() <= room {
-            changes.extend(self.below.iter().filter(|s| !s.gone).map(|s| Change::Gone(s.id)));
+            // Where either side lacks a time, a message may be stored below the page and yet be on it.
+            let on_page: BTreeSet<i64> =
+                self.taken.iter().filter_map(|i| Some(self.stored.get(*i)?.id)).collect();
+            let vanished = |s: &&Stored| !s.gone && !s.message.derived_time && !on_page.contains(&s.id);
+            changes.extend(self.below.iter().filter(vanished).map(|s| Change::Gone(s.id)));
         }
         changes
     }
@@ -213,4 +224,74 @@ fn difference(index: usize, message: &Message, at: usize, stored: &Stored) -> Op
         return Some(Change::Update { id: stored.id, stored: at, index, edited, was_gone: stored.gone });
     }
     stored.gone.then_some(Change::Back(stored.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::message::Sender;
+    use crate::core::page::Below;
+    use crate::core::raw::Raw;
+
+    fn message(urn: Option<&str>, at_ms: Ms, derived_time: bool) -> Message {
+        Message {
+            urn: urn.map(str::to_owned),
+            at_ms,
+            derived_time,
+            sender: Sender::default(),
+            kind: "TEXT".into(),
+            text: "hello".into(),
+            raw: Raw::default(),
+        }
+    }
+
+    fn page(messages: Vec<Message>) -> Page {
+        Page {
+            returned: u32::try_from(messages.len()).unwrap(),
+            messages,
+            below: Below::End,
+            conversation_urn: None,
+            total: None,
+            unread: None,
+            last_seen_ms: None,
+            oddities: Vec::new(),
+        }
+    }
+
+    fn stored(id: i64, message: Message) -> Stored {
+        Stored { id, message, gone: false }
+    }
+
+    fn gone(changes: &[Change]) -> Vec<i64> {
+        changes.iter().filter_map(|c| if let Change::Gone(id) = c { Some(*id) } else { None }).collect()
+    }
+
+    #[test]
+    fn what_a_last_page_holds_is_not_gone_for_being_stored_below_it() {
+        // "a" comes without a time and so stands beside "c" on the page; "x" never had one.
+        let served = page(vec![message(Some("c"), 90, false), message(Some("a"), 90, true)]);
+        let a = stored(1, message(Some("a"), 10, false));
+        let b = stored(2, message(Some("b"), 20, false));
+        let x = stored(3, message(Some("x"), 5, true));
+        let known =
+            Known { near: vec![stored(4, message(Some("c"), 90, false)), a.clone()], below: vec![b, a, x] };
+        let changes = reconcile(&served, &known, &Reach { above: 90, below: Ms::MAX, room_below: 8 });
+        assert_eq!(gone(&changes), [2]);
+    }
+
+    #[test]
+    fn a_urn_finds_the_one_that_lacks_it_and_leaves_the_other_its_own() {
+        // Two messages agree in everything. The archive knows the URN of the first, the page that of the second.
+        let served = page(vec![message(None, 10, false), message(Some("second"), 10, false)]);
+        let known = Known {
+            near: vec![stored(2, message(None, 10, false)), stored(1, message(Some("first"), 10, false))],
+            below: vec![],
+        };
+        let changes = reconcile(&served, &known, &Reach::NOWHERE);
+        let updated: Vec<(i64, usize)> = changes
+            .iter()
+            .filter_map(|c| if let Change::Update { id, index, .. } = c { Some((*id, *index)) } else { None })
+            .collect();
+        assert_eq!((changes.len(), updated), (1, vec![(2, 1)]));
+    }
 }
