@@ -13,3 +13,4 @@ mod crash;
 mod engine;
 mod secrets;
 mod sim;
+mod timeline;
