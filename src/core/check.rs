@@ -26,6 +26,10 @@ pub fn broken(timeline: &Timeline) -> Vec<String> {
         {
             wrong.push(format!("gaps {} and {} overlap", above.id, below.id));
         }
+        if (above.newer_ms, above.older_ms, &above.cursor) == (below.newer_ms, below.older_ms, &below.cursor)
+        {
+            wrong.push(format!("gaps {} and {} are the same", above.id, below.id));
+        }
     }
     let open_below = gaps.last().is_some_and(|g| g.older_ms.is_none());
     if open_below == timeline.beginning_seen {

@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod budget;
 pub mod check;
+mod cover;
 mod end;
 pub mod inbox;
 pub mod message;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod raw;
 pub mod reconcile;
 pub mod stall;
+mod start;
 pub mod timeline;
 pub mod urn;
 

@@ -13,7 +13,16 @@ impl Cursor {
     pub fn number(&self) -> Option<i64> {
         self.0.trim().parse().ok()
     }
+
+    /// Whether it is a number of seconds rather than milliseconds.
+    #[must_use]
+    pub fn in_seconds(&self) -> bool {
+        self.number().is_some_and(|n| n < SECONDS_BELOW)
+    }
 }
+
+/// Cursors below this are seconds.
+const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// What an answer claims to lie below its last message.
 #[derive(Debug, Clone, PartialEq, Eq)]

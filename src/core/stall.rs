@@ -18,6 +18,12 @@ pub enum Stall {
     /// No messages at all in a conversation that has some.
     #[error("the server says that the conversation is empty, but the archive holds messages of it")]
     EmptyButStored,
+    /// What should be the newest page lacks what was newest before.
+    #[error("the server's newest page ends before messages that the archive already holds")]
+    NewestMissing,
+    /// The page begins below the message that it should show again.
+    #[error("the server's page begins below the message that it was asked for")]
+    BorderMissing,
     /// No message of the page has a usable time, so it has no place.
     #[error("no message on the page has a usable timestamp")]
     NoTimes,
@@ -25,7 +31,7 @@ pub enum Stall {
     #[error("the server says that the conversation begins after messages that the archive already holds")]
     EndAboveKnown,
     /// The end was said to come before as many messages as the server counts.
-    #[error("the server counts {0} messages but ended before that many")]
+    #[error("the server counts more messages than it gave before it ended")]
     EndBeforeCount(i64),
     /// More messages carry one timestamp than may be asked for at once.
     #[error("more messages share one millisecond than can be asked for at once")]

@@ -18,10 +18,11 @@
 //! reaching a message of the segment below is no proof of contact: only a message strictly below its upper edge is.
 
 use super::budget::RESULTS_PER_CREDIT;
+use super::cover::Covered;
 use super::page::{Below, Cursor, Page};
 use super::reconcile::{Change, Known, Reach, reconcile};
 use super::stall::Stall;
-use super::{Ms, end};
+use super::{Ms, cover, end, start};
 
 /// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
 pub const LARGEST_ASK: u32 = 1000;
@@ -72,11 +73,20 @@ impl Gap {
         match cursor.number() {
             Some(number) if self.stalls % 3 != 2 => {
                 // A cursor in seconds is in the server's own unit and stays in it.
-                let border = if number < SECONDS_BELOW { number } else { number.max(newer) };
+                let newer = if cursor.in_seconds() { newer.div_euclid(1000) } else { newer };
+                let border = number.max(newer);
                 Some(Cursor(border.saturating_add(1).to_string()))
             }
             _ => Some(cursor.clone()),
         }
+    }
+
+    /// Whether this is the same gap, whatever has become of it since: by its id, or by its place while it has none.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        if self.id != 0 || other.id != 0 {
+            return self.id == other.id;
+        }
+        self.newer_ms == other.newer_ms && self.older_ms == other.older_ms
     }
 
     /// The same gap after an attempt that came to nothing.
@@ -88,9 +98,6 @@ impl Gap {
         self
     }
 }
-
-/// Cursors below this are seconds.
-const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// What the archive knows of one conversation's course.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -155,6 +162,22 @@ impl Asked {
         let sent = self.cursor.as_ref().and_then(Cursor::number);
         self.gap.newer_ms.zip(sent).is_some_and(|(newer, sent)| sent > newer)
     }
+
+    /// The cursor that was sent, if it is the server's own, unchanged.
+    pub(super) fn as_given(&self) -> Option<&Cursor> {
+        self.cursor.as_ref().filter(|sent| self.gap.cursor.as_ref() == Some(*sent))
+    }
+
+    /// Whether the cursor that was sent counts in seconds.
+    pub(super) fn in_seconds(&self) -> bool {
+        self.cursor.as_ref().is_some_and(Cursor::in_seconds)
+    }
+
+    /// How far up the answer covers: to now when it was asked for without a cursor, else to the gap's newer edge, or
+    /// higher where the server gave more.
+    pub(super) fn upper(&self, hi: Ms) -> Ms {
+        self.gap.newer_ms.map_or(Ms::MAX, |newer| newer.max(hi))
+    }
 }
 
 /// What a page does to the archive.
@@ -174,7 +197,9 @@ pub struct Delta {
 /// so many next below them.
 #[must_use]
 pub fn window(asked: &Asked, page: &Page) -> (Ms, Ms, u32) {
-    let (lo, hi) = page.span().unwrap_or((Ms::MAX, Ms::MAX));
+    // A page without any place shows nothing from where it was asked for downward.
+    let asked_from = asked.gap.newer_ms.unwrap_or(Ms::MAX);
+    let (lo, hi) = page.span().unwrap_or((asked_from, asked_from));
     let derived = page.messages.iter().filter(|m| m.derived_time).map(|m| m.at_ms);
     let lo = derived.clone().fold(lo, Ms::min);
     let hi = if asked.gap.newer_ms.is_none() {
@@ -211,31 +236,33 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
         Verdict::End => {
             // Of the gaps below, each gets its own answer; the end closes the one that was asked for.
             beginning_seen |= asked.gap.older_ms.is_none();
-            gaps.retain(|g| !same(g, &asked.gap));
+            gaps.retain(|g| !g.is(&asked.gap));
             if let Some((lo, hi)) = page.span() {
-                gaps = subtract(gaps, &Covered { lo, hi: upper(asked, hi), cursor: None });
-                gaps.extend(border_in_doubt(asked, page, now));
-                sort(&mut gaps);
+                gaps = cover::subtract(gaps, &Covered::by(asked, page, lo, hi, None));
             }
+            cover::doubt_border(&mut gaps, &timeline.gaps, asked, page, now);
             if beginning_seen {
                 gaps.retain(|g| g.older_ms.is_some());
             }
         }
-        Verdict::Progress { lo, hi, flaw } => {
+        Verdict::Progress { lo, flaw } => {
+            let (_, hi) = page.span().unwrap_or((lo, lo));
             let cursor = match (&page.below, &flaw) {
                 (Below::More(cursor), None) => Some(cursor.clone()),
                 _ => None,
             };
             let reopened = reopened(timeline, asked, page, lo, now);
-            gaps = subtract(gaps, &Covered { lo, hi, cursor: cursor.clone() });
-            gaps.extend(border_in_doubt(asked, page, now));
-            sort(&mut gaps);
+            gaps = cover::subtract(gaps, &Covered::by(asked, page, lo, hi, cursor.clone()));
+            cover::doubt_border(&mut gaps, &timeline.gaps, asked, page, now);
             if ends_all(timeline, page, known, lo) {
-                gaps.retain(|g| g.older_ms.is_some());
+                gaps.retain(|g| g.newer_ms.is_none_or(|newer| newer > lo));
                 beginning_seen = true;
             }
             if let Some(mut gap) = reopened {
                 gap.cursor = cursor;
+                // A message that has changed its time may have left a gap that reaches further down.
+                gap.newer_ms =
+                    gaps.iter().filter_map(|g| g.older_ms).min().min(gap.newer_ms).or(gap.newer_ms);
                 gaps.push(gap);
                 beginning_seen = false;
             }
@@ -277,8 +304,8 @@ fn changes(timeline: &Timeline, page: &Page, known: &Known, reach: &Reach) -> Ve
 enum Verdict {
     /// It reaches down to the beginning.
     End,
-    /// It covers everything strictly above `lo`, down from `hi`.
-    Progress { lo: Ms, hi: Ms, flaw: Option<Stall> },
+    /// It covers everything strictly above `lo`, down from where it was asked.
+    Progress { lo: Ms, flaw: Option<Stall> },
     /// A full page of one millisecond: ask for at least so many.
     Larger(u32),
     /// It proves nothing.
@@ -286,28 +313,20 @@ enum Verdict {
 }
 
 fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
-    if page.messages.is_empty() {
-        return match page.below {
-            Below::End => believe_end(timeline, asked, page, known),
-            Below::More(_) | Below::MoreWithoutCursor => Verdict::Stalled(Stall::EmptyButMore),
-        };
-    }
+    let end = page.below == Below::End;
     let Some((lo, hi)) = page.span() else {
-        return if page.below == Below::End {
-            believe_end(timeline, asked, page, known)
-        } else {
-            Verdict::Stalled(Stall::NoTimes)
+        return match (end, page.messages.is_empty()) {
+            (true, _) => believe_end(timeline, asked, page, known),
+            (false, true) => Verdict::Stalled(Stall::EmptyButMore),
+            (false, false) => Verdict::Stalled(Stall::NoTimes),
         };
     };
-    if page.below == Below::End {
-        return match asked.gap.older_ms {
-            // The segment below is reached, which says more than the end does.
-            Some(older) if lo < older => Verdict::Progress { lo, hi: upper(asked, hi), flaw: None },
-            _ => believe_end(timeline, asked, page, known),
-        };
+    // To reach the segment below says more than the end does.
+    if end && asked.gap.older_ms.is_none_or(|older| lo >= older) {
+        return believe_end(timeline, asked, page, known);
     }
-    if let Some(newer) = asked.gap.newer_ms.filter(|newer| lo >= *newer) {
-        let one_instant = hi.saturating_sub(newer) <= if in_seconds(asked) { 1000 } else { 1 };
+    if let Some(newer) = asked.gap.newer_ms.filter(|newer| lo >= *newer && !end) {
+        let one_instant = hi.saturating_sub(newer) <= if asked.in_seconds() { 1000 } else { 1 };
         let full = page.returned >= asked.count;
         return match asked.count.saturating_add(RESULTS_PER_CREDIT) {
             larger if one_instant && full && larger <= LARGEST_ASK => Verdict::Larger(larger),
@@ -315,11 +334,16 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
             _ => Verdict::Stalled(Stall::RepeatedPage),
         };
     }
-    Verdict::Progress { lo, hi: upper(asked, hi), flaw: cursor_flaw(asked, page) }
+    match start::doubt(timeline, asked, page, known) {
+        Some(doubt) => Verdict::Stalled(doubt),
+        None => Verdict::Progress { lo, flaw: cursor_flaw(asked, page) },
+    }
 }
 
 fn believe_end(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verdict {
-    end::doubt(timeline, asked, page, known).map_or(Verdict::End, Verdict::Stalled)
+    let doubt = end::doubt(timeline, asked, page, known);
+    let doubt = doubt.or_else(|| start::doubt(timeline, asked, page, known));
+    doubt.map_or(Verdict::End, Verdict::Stalled)
 }
 
 /// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
@@ -344,98 +368,42 @@ fn cursor_flaw(asked: &Asked, page: &Page) -> Option<Stall> {
     }
 }
 
-fn in_seconds(asked: &Asked) -> bool {
-    asked.cursor.as_ref().and_then(Cursor::number).is_some_and(|n| n < SECONDS_BELOW)
-}
-
-/// How far up a page covers: to now when it was asked for without a cursor, else to the gap's newer edge, or
-/// higher where the server gave more.
-fn upper(asked: &Asked, hi: Ms) -> Ms {
-    asked.gap.newer_ms.map_or(Ms::MAX, |newer| newer.max(hi))
-}
-
 /// In which stretch a stored message that the page lacks is known to be gone.
 fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
     let bounds = match verdict {
         Verdict::Stalled(_) | Verdict::Larger(_) => None,
         // Creation comes before delivery: such places do not compare to those of messages with times.
         _ if page.without_times() => None,
-        Verdict::Progress { lo, hi, .. } => Some((*lo, *hi)),
-        Verdict::End => Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| (lo, upper(asked, hi)))),
+        Verdict::Progress { .. } | Verdict::End => {
+            Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| {
+                // The server's own cursor may begin below what the last page ended with: messages without a time, and
+                // those of the border's instant.
+                (lo, if asked.as_given().is_some() { hi } else { asked.upper(hi) })
+            }))
+        }
     };
     let Some((above, below)) = bounds else { return Reach::NOWHERE };
     // A page that had room for more and ends: what is stored just below it is gone as well, but only if it would
     // have fitted, so that the next look at the same page puts right what a false end got wrong.
-    let room_below = if page.below == Below::End { asked.count.saturating_sub(page.returned) } else { 0 };
+    let placed = page.span().is_some() || asked.as_given().is_none();
+    let ends = page.below == Below::End && placed;
+    let room_below = if ends { asked.count.saturating_sub(page.returned) } else { 0 };
     Reach { above, below, room_below }
 }
 
 /// The conversation's gaps with the one that was asked for among them, also when that was a look at the head.
 fn with_asked(timeline: &Timeline, asked: &Asked) -> Vec<Gap> {
     let mut gaps = timeline.gaps.clone();
-    if asked.gap.id == 0 && !gaps.iter().any(|g| same(g, &asked.gap)) {
+    if asked.gap.id == 0 && !gaps.iter().any(|g| g.is(&asked.gap)) {
         gaps.insert(0, asked.gap.clone());
     }
     gaps
 }
 
-fn same(a: &Gap, b: &Gap) -> bool {
-    if a.id != 0 || b.id != 0 { a.id == b.id } else { a.newer_ms == b.newer_ms && a.older_ms == b.older_ms }
-}
-
-/// Newest first.
-fn sort(gaps: &mut [Gap]) {
-    gaps.sort_by_key(|g| std::cmp::Reverse((g.newer_ms.unwrap_or(Ms::MAX), g.older_ms.unwrap_or(Ms::MIN))));
-}
-
 fn mark(gaps: &mut [Gap], asked: &Asked, change: impl FnOnce(Gap) -> Gap) {
-    if let Some(gap) = gaps.iter_mut().find(|g| same(g, &asked.gap)) {
+    if let Some(gap) = gaps.iter_mut().find(|g| g.is(&asked.gap)) {
         *gap = change(std::mem::take(gap));
     }
-}
-
-/// A stretch that a page covers: everything strictly above `lo`, and at `lo` perhaps not all.
-struct Covered {
-    lo: Ms,
-    hi: Ms,
-    cursor: Option<Cursor>,
-}
-
-/// What is left of the gaps after a page: each is closed, shrunk or split where the page covers it.
-fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
-    let mut left = Vec::with_capacity(gaps.len());
-    for gap in gaps {
-        let top = gap.newer_ms.unwrap_or(Ms::MAX);
-        let bottom = gap.older_ms.unwrap_or(Ms::MIN);
-        // A gap that ends at `hi` and begins above it has its own border there.
-        if top <= covered.lo || bottom > covered.hi || (bottom == covered.hi && top > covered.hi) {
-            left.push(gap);
-            continue;
-        }
-        let above = (top > covered.hi).then(|| Gap { older_ms: Some(covered.hi), ..gap.clone() });
-        let below = (bottom <= covered.lo).then(|| Gap {
-            id: if above.is_some() { 0 } else { gap.id },
-            newer_ms: Some(covered.lo),
-            cursor: covered.cursor.clone(),
-            stalled: None,
-            stalls: 0,
-            ask_at_least: 0,
-            ..gap
-        });
-        left.extend(above);
-        left.extend(below);
-    }
-    left
-}
-
-/// A cursor that was sent as the server gave it may have left out what shares the border's millisecond, unless the page
-/// shows the border again. That millisecond then stays a gap of its own.
-fn border_in_doubt(asked: &Asked, page: &Page, now: Ms) -> Option<Gap> {
-    let newer = asked.gap.newer_ms?;
-    let above = asked.above_border() || in_seconds(asked);
-    let shown = page.messages.iter().any(|m| m.at_ms == newer);
-    let doubt = !above && !shown && asked.cursor.as_ref().is_some_and(|c| c.number().is_some());
-    doubt.then(|| Gap { newer_ms: Some(newer), older_ms: Some(newer), opened_ms: now, ..Gap::default() })
 }
 
 /// A gap below what was taken for the beginning, when a page shows that there is more.
@@ -453,11 +421,10 @@ fn reopened(timeline: &Timeline, asked: &Asked, page: &Page, lo: Ms, now: Ms) ->
 /// be missing between them and the rest becomes a gap.
 fn guard_strays(gaps: &mut Vec<Gap>, timeline: &Timeline, page: &Page, changes: &[Change], now: Ms) {
     let newest = timeline.newest_ms.unwrap_or(Ms::MIN);
+    let above = |index: &usize| page.messages.get(*index).is_some_and(|m| m.at_ms > newest);
     let stray = changes.iter().any(|c| match c {
-        Change::Insert(i) => page.messages.get(*i).is_some_and(|m| m.at_ms > newest),
-        Change::Update { .. } | Change::Back(_) | Change::Gone(_) | Change::AllGone | Change::AllBack => {
-            false
-        }
+        Change::Insert(index) | Change::Update { index, .. } => above(index),
+        Change::Back(_) | Change::Gone(_) | Change::AllGone | Change::AllBack => false,
     });
     if stray && gaps.first().is_none_or(|g| g.newer_ms.is_some()) {
         gaps.insert(0, Gap::head(timeline.newest_ms, now));

@@ -16,3 +16,4 @@ mod layering;
 mod schema;
 mod secrets;
 mod sim;
+mod timeline;
