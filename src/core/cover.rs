@@ -26,6 +26,7 @@ impl<'a> Covered<'a> {
         };
         let own_hi = asked.upper(hi);
         let hi = if asked.gap.newer_ms.is_some() { own_hi } else { hi };
+        let cursor = cursor.or_else(|| asked.cursor.as_ref().and_then(|sent| in_unit_of(sent, lo)));
         Self { lo, own_hi, hi, whole_hi, own: &asked.gap, cursor }
     }
 }
@@ -49,7 +50,7 @@ pub(super) fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
         let below = (bottom <= covered.lo).then(|| Gap {
             id: if above.is_some() { 0 } else { gap.id },
             newer_ms: Some(covered.lo),
-            cursor: covered.cursor.clone().or_else(|| in_seconds_too(&gap, covered.lo)),
+            cursor: covered.cursor.clone().or_else(|| in_unit_of(gap.cursor.as_ref()?, covered.lo)),
             stalled: None,
             stalls: 0,
             ask_at_least: 0,
@@ -103,9 +104,8 @@ pub(super) fn shows(page: &Page, at: Ms) -> bool {
 }
 
 /// A cursor of our own for a server that counts in seconds; where it counts in milliseconds none is needed.
-fn in_seconds_too(gap: &Gap, lo: Ms) -> Option<Cursor> {
-    let seconds = gap.cursor.as_ref().is_some_and(Cursor::in_seconds);
-    seconds.then(|| Cursor(lo.div_euclid(1000).to_string()))
+fn in_unit_of(other: &Cursor, lo: Ms) -> Option<Cursor> {
+    other.in_seconds().then(|| Cursor(lo.div_euclid(1000).to_string()))
 }
 
 /// Newest first, and each stretch once.

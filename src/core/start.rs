@@ -32,7 +32,8 @@ fn newest_missing(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known
     let (lo, hi) = page.span()?;
     let vanished = vanished(page, known, lo.max(hi.saturating_sub(1)), Ms::MAX);
     let gaps_above = timeline.gaps.iter().any(|g| g.newer_ms.is_some_and(|newer| newer >= hi));
-    let risky = asked.gap.id != 0 || gaps_above || vanished > MISSED_AT_MOST;
+    let messages_within = asked.gap.older_ms < timeline.newest_ms;
+    let risky = messages_within || gaps_above || vanished > MISSED_AT_MOST;
     (vanished > 0 && risky).then_some(Stall::NewestMissing)
 }
 
