@@ -13,4 +13,5 @@ mod crash;
 mod engine;
 mod secrets;
 mod sim;
+mod store;
 mod timeline;
