@@ -31,6 +31,7 @@ const PAGE: u32 = 50;
 const NOW_MS: Ms = 1_763_000_000_000;
 const FIVE_YEARS_MS: Ms = 157_680_000_000;
 const PER_CONVERSATION: u32 = 500;
+const SITTING: u32 = 8;
 
 /// A mailbox in numbers: any page of it can be made without the rest.
 struct Mailbox {
@@ -56,10 +57,13 @@ impl Mailbox {
         format!("urn:li:msg_conversation:(urn:li:fsd_profile:ACoAAOWNER,2-{})", Self::thread(conversation))
     }
 
+    /// People write in sittings: eight messages some minutes apart, then nothing for weeks.
     fn time(conversation: u32, index: u32) -> Ms {
-        let step = FIVE_YEARS_MS / i64::from(PER_CONVERSATION);
-        let jitter = i64::from(conversation.wrapping_mul(2_654_435_761) ^ index.wrapping_mul(40_503)) % step;
-        NOW_MS - i64::from(index) * step - jitter.abs()
+        let (sitting, within) = (index / SITTING, index % SITTING);
+        let step = FIVE_YEARS_MS / i64::from(PER_CONVERSATION / SITTING + 1);
+        let mixed = conversation.wrapping_mul(2_654_435_761) ^ sitting.wrapping_mul(40_503_001);
+        let jitter = i64::from(mixed) % (step - 3_600_000);
+        NOW_MS - i64::from(sitting) * step - jitter - i64::from(within) * 150_000 - i64::from(mixed % 997)
     }
 
     /// Zipf-like words, some 130 bytes of them in the mean.

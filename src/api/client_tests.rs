@@ -1,3 +1,5 @@
+//! Tests of `client.rs`.
+
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::net::TcpListener;

@@ -1,3 +1,5 @@
+//! Tests of `inbox.rs`.
+
 use super::super::testing::{URN, reply, scrubber};
 use super::super::{ApiError, Verdict, v1, v2};
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `v1.rs`.
+
 use serde_json::{Value, json};
 
 use super::super::testing::{

@@ -1,3 +1,5 @@
+//! Tests of `v2.rs`.
+
 use serde_json::{Value, json};
 
 use super::super::testing::{THREAD, URN, ask_conversation, ask_profile, reply, scrubber};

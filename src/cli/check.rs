@@ -7,7 +7,7 @@ use super::output::{Output, Style, plural};
 use super::{Context, wiring};
 use crate::api::{ApiError, HttpApi};
 use crate::clock::SystemClock;
-use crate::config::{ApiVersion, Config};
+use crate::config::{ApiVersion, Config, InboxMode};
 use crate::error::Failure;
 use crate::store::{Reader, StoreError};
 
@@ -62,12 +62,9 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
     for warning in &config.warnings {
         found.add("configuration", Verdict::Note, warning.clone());
     }
-    if targets == 0 {
-        found.add(
-            "configuration",
-            Verdict::Wrong,
-            "no profile and no conversation is named: a run would do nothing",
-        );
+    if targets == 0 && config.sync.inbox != InboxMode::Discover {
+        let what = "no profile and no conversation is named, and the inbox is not to find any: a run would do nothing";
+        found.add("configuration", Verdict::Wrong, what);
     }
     check_archive(&config, &mut found);
     super::sync::runtime()?.block_on(check_api(&config, &mut found))?;

@@ -148,8 +148,9 @@ impl Key {
     fn shown(&self, value: &Plain) -> Option<String> {
         match (&self.kind, value) {
             (Kind::Secret | Kind::SecretFile, _) => None,
-            // User name and password of a URL are secrets too.
+            // User name and password of a URL are secrets too, and its query may hold one.
             (Kind::Text(_), Plain::Text(text)) if text.contains('@') => None,
+            (Kind::Text(_), Plain::Text(text)) if text.contains("://") && text.contains(['?', '#']) => None,
             _ => Some(value.shown()),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Ms;
 use super::raw::Raw;
+use super::urn;
 
 /// Who sent a message, as far as the answer says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -25,7 +26,7 @@ pub struct Message {
     /// or absurd.
     pub at_ms: Ms,
     /// Whether `at_ms` was derived from the URN or a neighbour because the served timestamp could not be used.
-    /// Such a message never marks the edge of a stretch.
+    /// Such a message marks the edge of a stretch only where its whole page has no times.
     pub derived_time: bool,
     /// Who sent it.
     pub sender: Sender,
@@ -38,6 +39,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether its place is the time of creation that its URN tells.
+    #[must_use]
+    pub fn stands_at_creation(&self) -> bool {
+        self.urn.as_deref().and_then(urn::created_ms) == Some(self.at_ms)
+    }
+
     /// Whether the other message says the same: text and type, which is what an edit changes.
     #[must_use]
     pub fn same_content(&self, kind: &str, text: &str) -> bool {

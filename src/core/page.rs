@@ -66,11 +66,23 @@ pub struct Page {
 }
 
 impl Page {
-    /// The lowest and highest position of the messages whose time was served.
+    /// The lowest and highest position of the messages whose time was served; where none was, of those whose URN
+    /// tells when they were created, so that a server without times can still be walked by its cursors.
     #[must_use]
     pub fn span(&self) -> Option<(Ms, Ms)> {
-        let mut times = self.messages.iter().filter(|m| !m.derived_time).map(|m| m.at_ms);
-        let first = times.next()?;
-        Some(times.fold((first, first), |(lo, hi), t| (lo.min(t), hi.max(t))))
+        let served = self.messages.iter().filter(|m| !m.derived_time).map(|m| m.at_ms);
+        let created = self.messages.iter().filter(|m| m.stands_at_creation()).map(|m| m.at_ms);
+        bounds(served).or_else(|| bounds(created))
     }
+
+    /// Whether there are messages, but not one with a time that was served.
+    #[must_use]
+    pub fn without_times(&self) -> bool {
+        !self.messages.is_empty() && self.messages.iter().all(|m| m.derived_time)
+    }
+}
+
+fn bounds(mut times: impl Iterator<Item = Ms>) -> Option<(Ms, Ms)> {
+    let first = times.next()?;
+    Some(times.fold((first, first), |(lo, hi), t| (lo.min(t), hi.max(t))))
 }

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::Ms;
 use super::backoff::runs_to_skip;
-use super::budget::{affordable, price};
-use super::timeline::{Gap, Timeline};
+use super::budget::{RESULTS_PER_CREDIT, affordable, price};
+use super::timeline::{Gap, LARGEST_ASK, Timeline};
 
 /// Messages that a look at the head asks for: all that the first credit buys. What is not new re-reads recent
 /// messages and so finds edits and deletions for free.
@@ -122,6 +122,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// The fewest messages that this request makes sense with.
+    #[must_use]
+    pub fn smallest(&self) -> u32 {
+        self.count.min(HEAD_COUNT.max(self.gap.ask_at_least))
+    }
+
     /// The most that this request can cost.
     #[must_use]
     pub fn credits_max(&self) -> u32 {
@@ -221,7 +227,7 @@ pub fn next(state: &State, limits: &Limits, progress: &Progress, left: Option<u3
     if left == Some(0) {
         return if head.is_some() || too_dear { Next::OutOfBudget } else { Next::Done };
     }
-    let head = head.filter(|_| gap.is_none() || heads_turn(limits, progress));
+    let head = head.filter(|_| gap.as_ref().is_none_or(|gap| heads_turn(limits, progress, gap, left)));
     match head.or(gap) {
         Some(step) => Next::Ask(step),
         None if too_dear => Next::OutOfBudget,
@@ -355,11 +361,14 @@ fn due(gap: &Gap, run: i64) -> bool {
     gap.stalls == 0 || run > gap.stalled_run.saturating_add(runs_to_skip(gap.stalls))
 }
 
-/// Whether heads may still be asked while gaps wait.
-fn heads_turn(limits: &Limits, progress: &Progress) -> bool {
+/// Whether heads may still be asked while gaps wait. A gap that no head may come before, because it needs all that is
+/// left, takes turns with them, run by run.
+fn heads_turn(limits: &Limits, progress: &Progress, gap: &Step, left: Option<u32>) -> bool {
+    let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(1));
     match limits.budget {
         None => true,
         Some(1) => !limits.head_came_last,
+        Some(_) if limits.head_came_last && left.is_some_and(needs_all) => false,
         Some(budget) => progress.head_credits < budget.div_ceil(2),
     }
 }
@@ -380,11 +389,15 @@ fn inbox_step(inbox: &Inbox, gap: &Gap, head: bool) -> Step {
 }
 
 fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
+    // Where the last request failed this one may too: a small one loses less.
+    let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
+    // Twice what was too little the last time; as much as the budget allows will do as well.
+    let doubled = gap.ask_at_least.saturating_sub(RESULTS_PER_CREDIT).saturating_mul(2).min(LARGEST_ASK);
     Step {
         whom: Whom::Conversation(conversation.id),
         name: conversation.name.clone(),
         gap: gap.clone(),
-        count: page_size(&conversation.timeline, gap, limits.page_size).max(gap.ask_at_least),
+        count: page_size(&conversation.timeline, gap, most).max(gap.ask_at_least).max(doubled),
         head: false,
     }
 }
@@ -522,6 +535,16 @@ mod tests {
         let all = [conversation(1, vec![gap(9, 900, 100)])];
         assert_eq!(asks(&all, &limits(Some(1))), ["h1"]);
         assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(1)) }), ["g9"]);
+    }
+
+    #[test]
+    fn a_gap_that_needs_the_whole_run_takes_turns_with_the_heads() {
+        let all =
+            [conversation(1, vec![Gap { ask_at_least: 20, ..gap(9, 900, 100) }]), conversation(2, vec![])];
+        assert_eq!(asks(&all, &limits(Some(2))), ["h1", "h2"]);
+        assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(2)) }), ["g9"]);
+        assert_eq!(asks(&all, &limits(Some(3))), ["h1", "h2"]);
+        assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(3)) }), ["h1", "g9"]);
     }
 
     #[test]

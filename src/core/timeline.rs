@@ -17,6 +17,7 @@
 //! no neighbour of the same millisecond, so nothing has to be known about the server. For the same reason
 //! reaching a message of the segment below is no proof of contact: only a message strictly below its upper edge is.
 
+use super::budget::RESULTS_PER_CREDIT;
 use super::cover::Covered;
 use super::page::{Below, Cursor, Page};
 use super::reconcile::{Change, Known, Reach, reconcile};
@@ -305,7 +306,7 @@ enum Verdict {
     End,
     /// It covers everything strictly above `lo`, down from where it was asked.
     Progress { lo: Ms, flaw: Option<Stall> },
-    /// A full page of one millisecond: ask for so many.
+    /// A full page of one millisecond: ask for at least so many.
     Larger(u32),
     /// It proves nothing.
     Stalled(Stall),
@@ -327,7 +328,7 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
     if let Some(newer) = asked.gap.newer_ms.filter(|newer| lo >= *newer && !end) {
         let one_instant = hi.saturating_sub(newer) <= if asked.in_seconds() { 1000 } else { 1 };
         let full = page.returned >= asked.count;
-        return match asked.count.saturating_mul(2) {
+        return match asked.count.saturating_add(RESULTS_PER_CREDIT) {
             larger if one_instant && full && larger <= LARGEST_ASK => Verdict::Larger(larger),
             _ if one_instant && full => Verdict::Stalled(Stall::OneMillisecond),
             _ => Verdict::Stalled(Stall::RepeatedPage),
@@ -371,6 +372,8 @@ fn cursor_flaw(asked: &Asked, page: &Page) -> Option<Stall> {
 fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
     let bounds = match verdict {
         Verdict::Stalled(_) | Verdict::Larger(_) => None,
+        // Creation comes before delivery: such places do not compare to those of messages with times.
+        _ if page.without_times() => None,
         Verdict::Progress { .. } | Verdict::End => {
             Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| {
                 // The server's own cursor may begin below what the last page ended with: messages without a time, and
@@ -420,7 +423,10 @@ fn guard_strays(gaps: &mut Vec<Gap>, timeline: &Timeline, page: &Page, changes: 
     let newest = timeline.newest_ms.unwrap_or(Ms::MIN);
     let above = |index: &usize| page.messages.get(*index).is_some_and(|m| m.at_ms > newest);
     let stray = changes.iter().any(|c| match c {
-        Change::Insert(index) | Change::Update { index, .. } => above(index),
+        Change::Insert(index) => above(index),
+        Change::Update { index, .. } => {
+            above(index) && page.messages.get(*index).is_some_and(|m| !m.derived_time)
+        }
         Change::Back(_) | Change::Gone(_) | Change::AllGone | Change::AllBack => false,
     });
     if stray && gaps.first().is_none_or(|g| g.newer_ms.is_some()) {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::ledger::{Settlement, settle};
 use super::load::{self, Configured, Target};
+use super::tally::Tally;
 use super::{Store, StoreError, gaps, message};
 use crate::core::Ms;
 use crate::core::budget::Receipt;
@@ -79,7 +80,7 @@ impl Store {
     /// # Errors
     /// When the archive cannot be written. Nothing is stored then, and the reservation stands.
     pub fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
-        self.transact(|tx, _| write(tx, commit))
+        self.transact(|tx, ids| write(tx, &ids.tally, commit))
     }
 
     /// Settles a request for an inbox page that brought none; see [`Store::commit_failure`].
@@ -94,8 +95,8 @@ impl Store {
         stalls: bool,
         now: Ms,
     ) -> Result<Timeline, StoreError> {
-        self.transact(|tx, _| {
-            settle(tx, settlement)?;
+        self.transact(|tx, ids| {
+            settle(tx, &ids.tally, settlement)?;
             let tried = asked.cursor.is_none().then_some(now);
             tx.execute(
                 "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
@@ -148,7 +149,7 @@ pub(super) fn timeline(db: &Connection, account: i64) -> Result<Timeline, StoreE
     Ok(timeline)
 }
 
-fn write(tx: &Connection, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
     let before = timeline(tx, commit.account_id)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, commit.now);
     let mut done = InboxCommitted { timeline: after, listed: vec![], news: vec![], found: vec![], stall };
@@ -174,6 +175,7 @@ fn write(tx: &Connection, commit: &InboxCommit<'_>) -> Result<InboxCommitted, St
     }
     settle(
         tx,
+        tally,
         &Settlement {
             receipt: commit.receipt,
             conversation: None,

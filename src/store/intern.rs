@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::StoreError;
+use super::tally::Tally;
 use crate::core::message::Sender;
 
-/// Remembered ids. Bounded: a memory that has grown large is simply begun anew.
+/// Remembered ids and sums, all of which go when a transaction fails. Bounded: a memory that has grown large is simply begun anew.
 #[derive(Debug)]
 pub(super) struct Interned {
     kinds: Names,
@@ -16,6 +17,8 @@ pub(super) struct Interned {
     people: BTreeMap<i64, BTreeMap<Sender, i64>>,
     /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
     pub(super) new_people: bool,
+    /// What is spent in each window.
+    pub(super) tally: Tally,
 }
 
 impl Default for Interned {
@@ -27,6 +30,7 @@ impl Default for Interned {
             shapes: BTreeMap::new(),
             people: BTreeMap::new(),
             new_people: true,
+            tally: Tally::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::tally::{Settled, Tally};
 use super::{Store, StoreError};
 use crate::core::Ms;
 use crate::core::budget::{self, Caps, Receipt, Reservation, Spent};
@@ -166,8 +167,9 @@ impl Store {
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError> {
-        self.transact(|tx, _| {
-            let Some(grant) = budget::grant(caps, &spent(tx, request.run, now)?, request.wanted) else { return Ok(None) };
+        self.transact(|tx, ids| {
+            let spent = ids.tally.spent(tx, request.run, now)?;
+            let Some(grant) = budget::grant(caps, &spent, request.wanted) else { return Ok(None) };
             tx.prepare_cached(
                 "INSERT INTO request (run, at_ms, account, endpoint, conversation, purpose, asked, credits_reserved)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -176,6 +178,7 @@ impl Store {
                 request.run, now, request.account, request.endpoint, request.conversation, request.purpose.as_str(),
                 grant.results(), grant.credits()
             ])?;
+            ids.tally.reserved(grant.credits());
             Ok(Some(grant.recorded(tx.last_insert_rowid())))
         })
     }
@@ -185,7 +188,7 @@ impl Store {
     /// # Errors
     /// When the archive cannot be read.
     pub fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
-        spent(&self.db, run, now)
+        self.interned.tally.spent(&self.db, run, now)
     }
 
     /// Whether the last request of all was a look at a head, an inbox's included.
@@ -206,16 +209,31 @@ pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
 }
 
 /// Writes what became of a request into its row.
-pub(super) fn settle(tx: &Connection, s: &Settlement<'_>) -> Result<(), StoreError> {
+pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Result<(), StoreError> {
+    let credits = s.receipt.credits();
+    let counted = tx
+        .prepare_cached(
+            "SELECT run, at_ms, ifnull(credits_spent, credits_reserved) FROM request WHERE id = ?1",
+        )?
+        .query_row([s.receipt.request_id()], |row| {
+            Ok(Settled { run: row.get(0)?, at_ms: row.get(1)?, counted: row.get(2)?, credits })
+        })?;
     tx.prepare_cached(
         "UPDATE request SET credits_spent = ?2, conversation = ifnull(?3, conversation), returned = ?4, new_messages = ?5,
            changed_messages = ?6, http_status = ?7, error = ?8
          WHERE id = ?1",
     )?
     .execute(params![
-        s.receipt.request_id(), s.receipt.credits(), s.conversation, s.returned, s.new_messages, s.changed_messages,
-        s.http_status, s.error
+        s.receipt.request_id(),
+        credits,
+        s.conversation,
+        s.returned,
+        s.new_messages,
+        s.changed_messages,
+        s.http_status,
+        s.error
     ])?;
+    tally.settled(counted);
     Ok(())
 }
 
@@ -237,7 +255,7 @@ pub(super) fn spent(db: &Connection, run: i64, now: Ms) -> Result<Spent, StoreEr
 }
 
 /// When the UTC day and month of a moment began (ms).
-fn windows(now: Ms) -> (Ms, Ms) {
+pub(super) fn windows(now: Ms) -> (Ms, Ms) {
     let date = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default().date_naive();
     let start = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
     (start(date), start(date.with_day(1).unwrap_or(date)))

@@ -17,6 +17,7 @@ mod page;
 mod people;
 mod read;
 mod resolve;
+mod tally;
 
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub struct Store {
     interned: Interned,
     unindexed: u32,
     /// Held for as long as the store is: a second process is refused.
-    _lock: Option<std::fs::File>,
+    _lock: Option<open::Lock>,
 }
 
 impl Store {

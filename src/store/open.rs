@@ -16,12 +16,26 @@ const APPLICATION_ID: i64 = 0x4152_4348;
 /// How long a statement waits for a reader's or a backup's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Takes the exclusive lock beside the archive, which lives as long as the returned file.
-pub(super) fn lock(archive: &Path) -> Result<File, StoreError> {
+/// The exclusive lock beside an archive, held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a process that is being started just now by another thread: until it
+        // has become another program, it has the file open too.
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the archive's lock ends with its file only");
+        }
+    }
+}
+
+/// Takes the exclusive lock beside the archive.
+pub(super) fn lock(archive: &Path) -> Result<Lock, StoreError> {
     let path = beside(archive, ".lock");
     let file = private_file().open(&path).map_err(|source| StoreError::Create { path, source })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Busy(archive.to_owned())),
         Err(TryLockError::Error(source)) => {
             Err(StoreError::Create { path: beside(archive, ".lock"), source })

@@ -77,8 +77,8 @@ impl Store {
         stalls: bool,
         now: Ms,
     ) -> Result<Timeline, StoreError> {
-        self.transact(|tx, _| {
-            settle(tx, settlement)?;
+        self.transact(|tx, ids| {
+            settle(tx, &ids.tally, settlement)?;
             let tried = asked.cursor.is_none().then_some(now);
             tx.prepare_cached(
                 "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
@@ -113,6 +113,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let stall = delta.stall.as_ref().map(ToString::to_string);
     settle(
         tx,
+        &ids.tally,
         &Settlement {
             receipt: commit.receipt,
             conversation: Some(conversation),

@@ -86,6 +86,17 @@ impl Book {
         (account, whose)
     }
 
+    /// Whether the last request for a conversation failed.
+    pub(super) fn is_troubled(&self, whom: Whom) -> bool {
+        self.state.conversations.iter().any(|c| Whom::Conversation(c.id) == whom && c.troubled)
+    }
+
+    /// Whether any other conversation was served when it was last asked for.
+    pub(super) fn others_were_fine(&self, whom: Whom) -> bool {
+        let mut others = self.state.conversations.iter().filter(|c| Whom::Conversation(c.id) != whom);
+        others.any(|c| !c.troubled && c.head_tried_ms.is_some())
+    }
+
     pub(super) fn set_timeline(&mut self, whom: Whom, timeline: Timeline) {
         let inboxes =
             self.state.inboxes.iter_mut().filter(|i| Whom::Inbox(i.account) == whom).map(|i| &mut i.timeline);
@@ -104,6 +115,9 @@ impl Book {
         self.set_timeline(whom, done.timeline.clone());
         if let Some(address) = self.addresses.get_mut(&done.conversation) {
             address.conversation_id = done.conversation_id.clone().or(address.conversation_id.take());
+        }
+        for plan in self.state.conversations.iter_mut().filter(|c| c.id == done.conversation) {
+            plan.troubled = done.stall.is_some();
         }
         let tally = self.tallies.entry(whom).or_default();
         tally.new_messages += done.new_messages;

@@ -194,6 +194,9 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
 
     /// Makes one step, with its retries; `Some` ends the run.
     async fn step(&mut self, step: &Step) -> Result<Option<End>, RunError> {
+        // Each attempt may be charged, and what failed the last time may well fail again.
+        let troubled = self.book.is_troubled(step.whom);
+        let retries = if troubled { self.settings.retries.min(1) } else { self.settings.retries };
         for attempt in 0_u32.. {
             self.observer.asking(step);
             let cursor = match step.whom {
@@ -201,7 +204,9 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 // An inbox's cursor is opaque.
                 Whom::Inbox(_) => step.gap.cursor.clone(),
             };
-            let asked = Asked { gap: step.gap.clone(), cursor, count: step.count, run: self.limits.run };
+            // An answer that gets lost counts in full, so that a second attempt is made a small one.
+            let count = if attempt == 0 { step.count } else { step.smallest() };
+            let asked = Asked { gap: step.gap.clone(), cursor, count, run: self.limits.run };
             let (answer, count) = match self.attempt(step, &asked).await? {
                 Attempt::Answered(answer, count) => (answer, count),
                 Attempt::OutOfBudget => return Ok(Some(End::OutOfBudget)),
@@ -215,7 +220,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Err(error) => error.clone(),
             };
-            let again = error.worth_retrying() && attempt < self.settings.retries;
+            let again = error.worth_retrying() && attempt < retries;
             self.settle_failure(step, &asked, &answer, &error, !again)?;
             if !again {
                 self.observer.failed(step, &error, None);
@@ -394,8 +399,17 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             http_status: answer.http_status,
             error: Some(&words),
         };
-        // What a retry cannot mend says something about what was asked for, so its gap carries the reason.
-        let stalls = last && matches!(error, ApiError::Refused(_) | ApiError::Malformed(_));
+        // What a retry cannot mend says something about what was asked for, so its gap carries the reason; so does a
+        // server that breaks at it and serves the rest.
+        let stalls = match error {
+            ApiError::Refused(_) | ApiError::Malformed(_) => last,
+            ApiError::Transient { .. } => {
+                last && (self.totals.pages > 0 || self.book.others_were_fine(step.whom))
+            }
+            ApiError::RateLimited { .. } | ApiError::Key(_) | ApiError::Account(_) | ApiError::Credits(_) => {
+                false
+            }
+        };
         let now = self.clock.now_ms();
         let timeline = match step.whom {
             Whom::Conversation(id) => self.archive.commit_failure(id, asked, &settlement, stalls, now)?,

@@ -225,12 +225,20 @@ impl Drop for Process {
 pub(crate) struct Home {
     dir: TempDir,
     env: BTreeMap<String, String>,
+    /// How many conversations of an account are configured.
+    targets: usize,
 }
 
 impl Home {
     /// An empty folder.
     pub(crate) fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), env: BTreeMap::new() }
+        Self { dir: tempfile::tempdir().unwrap(), env: BTreeMap::new(), targets: usize::MAX }
+    }
+
+    /// Configures only so many conversations of each account and leaves the others to the inbox.
+    pub(crate) fn discovers(&mut self, targets: usize) {
+        self.targets = targets;
+        self.env("ARCHIVER_SYNC__INBOX", "discover");
     }
 
     /// A folder with a configuration for everything that this API holds.
@@ -252,7 +260,7 @@ impl Home {
         self.write_secret("api_key", KEY);
         for account in server.accounts() {
             self.write_secret(&format!("token.{}", account.name), &account.login_token);
-            text.push_str(&of_account(account));
+            text.push_str(&of_account(account, self.targets));
         }
         self.write("archiver.toml", &text);
     }
@@ -289,7 +297,7 @@ impl Home {
 
     /// Another folder with the same files: the archive must not be in use.
     pub(crate) fn copy(&self) -> Self {
-        let copy = Self { dir: tempfile::tempdir().unwrap(), env: self.env.clone() };
+        let copy = Self { dir: tempfile::tempdir().unwrap(), env: self.env.clone(), targets: self.targets };
         for file in fs::read_dir(self.dir()).unwrap() {
             let file = file.unwrap();
             fs::copy(file.path(), copy.dir().join(file.file_name())).unwrap();
@@ -367,11 +375,11 @@ impl Home {
     }
 }
 
-fn of_account(account: &Account) -> String {
+fn of_account(account: &Account, targets: usize) -> String {
     let name = &account.name;
     let (mut profiles, mut conversations) = (Vec::new(), Vec::new());
     // By profile, by URN, by thread id: all the ways to name one.
-    for (i, c) in account.mailbox.conversations().iter().enumerate() {
+    for (i, c) in account.mailbox.conversations().iter().enumerate().take(targets) {
         match i % 3 {
             0 => profiles.push(format!("{:?}", c.others[0].profile_url.as_ref().unwrap())),
             1 => conversations.push(format!("{:?}", c.urn)),

@@ -3,6 +3,9 @@
 mod budgets;
 mod changes;
 mod costs;
+mod forms;
 mod inbox;
 mod relay;
+mod stalls;
+mod ties;
 mod world;

@@ -7,10 +7,13 @@
     reason = "a test that panics has failed, and says where; it may look at its environment"
 )]
 
+mod answers;
 mod binary;
 mod cli;
 mod crash;
 mod engine;
+mod layering;
+mod schema;
 mod secrets;
 mod sim;
 mod store;

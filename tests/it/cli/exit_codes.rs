@@ -86,6 +86,24 @@ fn one_failing_target_never_stops_the_others() {
 }
 
 #[test]
+fn an_inbox_that_fails_never_stops_the_configured_targets() {
+    for fault in [Fault::http(500), Fault::Html, Fault::DataArray, Fault::http(400), Fault::CloseAfter] {
+        let api = FakeApi::serve(server(&[("Ada Example", 12), ("Ben Sample", 3), ("Cleo Muster", 25)]));
+        let mut home = Home::empty();
+        home.discovers(2);
+        home.point_at(&api, "v1");
+        let when = When { path: Some("/v1/messages/inbox".to_owned()), ..When::default() };
+        api.server().faults.add(FaultRule::always(fault.clone()).when(when));
+        let report = home.run(SYNC).expect(69).json();
+        assert_eq!(report["new_messages"], 15, "{fault}: {report}");
+        assert_sound(&home, api.charged());
+        api.server().faults.clear();
+        home.sync_until_complete();
+        assert_complete(&home, &api.server());
+    }
+}
+
+#[test]
 fn a_refused_key_is_77_and_is_shown_to_the_api_once() {
     for version in ["v1", "v2"] {
         let api = FakeApi::serve(two_accounts());

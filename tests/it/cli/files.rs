@@ -139,3 +139,16 @@ fn a_full_disk_is_74_and_loses_nothing_that_was_stored() {
         assert_complete(&home, &api.server());
     }
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_74_and_a_log_that_cannot_be_is_no_matter() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    let ran = Process::start(&mut home.archiver_after("exec >/dev/full", SYNC)).finish().expect(74);
+    assert!(ran.stderr.contains("standard output cannot be written"), "{ran:?}");
+    assert_complete(&home, &api.server());
+    for shell in ["exec 2>/dev/full", "exec 2>&-", "exec 2>&- <&-"] {
+        let ran = Process::start(&mut home.archiver_after(shell, SYNC)).finish().expect(0);
+        assert_eq!(ran.json()["outcome"], "complete", "{shell}");
+    }
+}

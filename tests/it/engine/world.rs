@@ -117,7 +117,7 @@ impl World {
             clock,
             version,
             running,
-            dir: tempfile::tempdir().unwrap(),
+            dir: tempdir(),
             seen: 0,
         };
         world.by_id();
@@ -170,6 +170,23 @@ impl World {
                 .map(|c| (c.others[0].profile_url.clone().unwrap(), None))
                 .collect(),
             ..Configured::default()
+        };
+        let accounts = self.server().accounts().iter().map(configured).collect();
+        self.settings.accounts = accounts;
+    }
+
+    /// Configures every conversation by the profile that leads to it, where one does, else by its id.
+    pub(crate) fn by_any(&mut self) {
+        let configured = |account: &Account| {
+            let (mut profiles, mut conversations) = (Vec::new(), Vec::new());
+            for (i, c) in account.mailbox.conversations().iter().enumerate() {
+                let url = c.others.first().and_then(|p| p.profile_url.clone());
+                match url.filter(|url| account.mailbox.find_profile(url) == Some(i)) {
+                    Some(url) => profiles.push((url, None)),
+                    None => conversations.push((c.urn.clone(), None)),
+                }
+            }
+            Configured { account: account.name.clone(), profiles, conversations, ..Configured::default() }
         };
         let accounts = self.server().accounts().iter().map(configured).collect();
         self.settings.accounts = accounts;
@@ -404,6 +421,11 @@ impl World {
             }
         }
     }
+}
+
+/// A directory in memory where the system has such a place: thousands of commits would each wait for the disk.
+fn tempdir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// The number of items and the first few of them.
