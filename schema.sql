@@ -15,11 +15,11 @@ CREATE TABLE account (
 -- A sender as an account's answers name them. One human is several rows when the API describes them in several ways.
 CREATE TABLE person (
   id           INTEGER PRIMARY KEY,
-  account      INTEGER NOT NULL REFERENCES account(id),
+  account      INTEGER NOT NULL REFERENCES account(id), -- whose answers name this sender
   name         TEXT NOT NULL,                 -- display name; empty when the API gave none
-  first_name   TEXT,
-  last_name    TEXT,
-  profile_url  TEXT,
+  first_name   TEXT,                          -- null: not served
+  last_name    TEXT,                          -- likewise
+  profile_url  TEXT,                          -- likewise; v2 serves it
   is_me        INTEGER CHECK (is_me IN (0, 1)) -- whether this is the account's owner; null = unknown
 ) STRICT;
 CREATE UNIQUE INDEX person_by_identity ON person
@@ -28,7 +28,7 @@ CREATE UNIQUE INDEX person_by_identity ON person
 -- A conversation, also one that is known only by the profile it is held with until the first answer names it.
 CREATE TABLE conversation (
   id                    INTEGER PRIMARY KEY,
-  account               INTEGER NOT NULL REFERENCES account(id),
+  account               INTEGER NOT NULL REFERENCES account(id), -- whose mailbox it is in
   thread                TEXT,                 -- the thread's own id, "2-…" without padding; null until known
   urn                   TEXT,                 -- the name the API uses; null until known
   profile_url           TEXT,                 -- the other side's page, where configured or served
@@ -38,10 +38,10 @@ CREATE TABLE conversation (
   discovered            INTEGER NOT NULL DEFAULT 0 CHECK (discovered IN (0, 1)), -- 1: found in the inbox, not configured
   given_name            TEXT,                 -- what the configuration calls it
   name                  TEXT,                 -- the other side's name, as served or derived
-  messages              INTEGER NOT NULL DEFAULT 0,
+  messages              INTEGER NOT NULL DEFAULT 0, -- how many are stored, gone ones included
   gone                  INTEGER NOT NULL DEFAULT 0, -- messages that the API no longer returns
   oldest_ms             INTEGER,              -- of the messages stored
-  newest_ms             INTEGER,
+  newest_ms             INTEGER,              -- likewise
   beginning_seen_ms     INTEGER,              -- when the documented end was seen; null: not yet
   head_tried_ms         INTEGER,              -- when the newest page was last asked for, with or without an answer
   head_tried_run        INTEGER NOT NULL DEFAULT 0, -- in which run
@@ -59,38 +59,38 @@ CREATE TABLE conversation (
 
 -- Under which names a conversation was asked for: a profile's URL is looked up once and remembered here.
 CREATE TABLE address (
-  account       INTEGER NOT NULL REFERENCES account(id),
-  profile_url   TEXT NOT NULL,
-  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  account       INTEGER NOT NULL REFERENCES account(id), -- whose mailbox was asked
+  profile_url   TEXT NOT NULL,                -- as it was asked for
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- what it led to
   PRIMARY KEY (account, profile_url)
 ) STRICT, WITHOUT ROWID;
 
 -- Who wrote how much in which conversation.
 CREATE TABLE participant (
-  conversation  INTEGER NOT NULL REFERENCES conversation(id),
-  person        INTEGER NOT NULL REFERENCES person(id),
-  messages      INTEGER NOT NULL DEFAULT 0,
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- where
+  person        INTEGER NOT NULL REFERENCES person(id), -- who
+  messages      INTEGER NOT NULL DEFAULT 0,   -- how many of the messages stored
   PRIMARY KEY (conversation, person)
 ) STRICT, WITHOUT ROWID;
 
 -- Message types as served.
 CREATE TABLE kind (
   id    INTEGER PRIMARY KEY,
-  name  TEXT NOT NULL UNIQUE
+  name  TEXT NOT NULL UNIQUE                  -- word for word; empty when the API gave none
 ) STRICT;
 
 -- What the ids of many messages share: an id is prefix, the message's own key, suffix.
 CREATE TABLE urn_shape (
   id      INTEGER PRIMARY KEY,
-  prefix  TEXT NOT NULL,
-  suffix  TEXT NOT NULL,
+  prefix  TEXT NOT NULL,                      -- up to and including the "2-": the mailbox
+  suffix  TEXT NOT NULL,                      -- the thread's own id and the closing bracket
   UNIQUE (prefix, suffix)
 ) STRICT;
 
 -- The form of served JSON that many messages share: control characters stand where the columns' values go.
 CREATE TABLE template (
   id    INTEGER PRIMARY KEY,
-  json  TEXT NOT NULL UNIQUE
+  json  TEXT NOT NULL UNIQUE                  -- the served object with a mark for each value
 ) STRICT;
 
 -- A message in its latest version. Rows are never deleted, and what an update replaces goes to message_version.
@@ -98,18 +98,18 @@ CREATE TABLE template (
 -- first is then simply id descending, which full-text search answers without sorting.
 CREATE TABLE message (
   id            INTEGER PRIMARY KEY,
-  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- where
   sent_at_ms    INTEGER NOT NULL,             -- as served, or derived where the served one is missing or absurd
-  sender        INTEGER NOT NULL REFERENCES person(id),
-  kind          INTEGER NOT NULL REFERENCES kind(id),
-  template      INTEGER NOT NULL REFERENCES template(id),
+  sender        INTEGER NOT NULL REFERENCES person(id), -- who
+  kind          INTEGER NOT NULL REFERENCES kind(id), -- its type
+  template      INTEGER NOT NULL REFERENCES template(id), -- the form of its JSON
   urn_shape     INTEGER REFERENCES urn_shape(id), -- null: the API gave no id
   urn_probe     INTEGER,                      -- the creation time in the id, or a hash of it: to find it by
   urn_key       TEXT,                         -- the id's own part
   versions      INTEGER NOT NULL DEFAULT 1,   -- 1 and the number of edits seen
   gone_since_ms INTEGER,                      -- when the API was first seen not to return it any more
   derived_time  INTEGER CHECK (derived_time = 1), -- 1: sent_at_ms is derived; else null
-  text          TEXT NOT NULL,
+  text          TEXT NOT NULL,                -- as last served; may be empty
   extra         TEXT                          -- served members that no column models, word for word; usually null
 ) STRICT;
 CREATE INDEX message_by_time ON message (conversation, sent_at_ms);
@@ -118,21 +118,21 @@ CREATE INDEX message_by_urn ON message (conversation, urn_probe) WHERE urn_probe
 -- What a message was before an update: an edit, or a change in what else was served with it.
 CREATE TABLE message_version (
   id            INTEGER PRIMARY KEY,
-  message       INTEGER NOT NULL REFERENCES message(id),
+  message       INTEGER NOT NULL REFERENCES message(id), -- what of
   replaced_ms   INTEGER NOT NULL,             -- when the newer one was first seen
   edited        INTEGER NOT NULL CHECK (edited IN (0, 1)), -- whether text or type changed
-  sent_at_ms    INTEGER NOT NULL,
-  sender        INTEGER NOT NULL REFERENCES person(id),
-  kind          INTEGER NOT NULL REFERENCES kind(id),
-  template      INTEGER NOT NULL REFERENCES template(id),
-  text          TEXT NOT NULL,
-  extra         TEXT
+  sent_at_ms    INTEGER NOT NULL,             -- as then served; the same holds for what follows
+  sender        INTEGER NOT NULL REFERENCES person(id), -- who
+  kind          INTEGER NOT NULL REFERENCES kind(id), -- its type
+  template      INTEGER NOT NULL REFERENCES template(id), -- the form of its JSON
+  text          TEXT NOT NULL,                -- its text
+  extra         TEXT                          -- what no column models
 ) STRICT;
 CREATE INDEX message_version_by_message ON message_version (message);
 
 -- What is known of an account's inbox, whose rows are conversations at the time of their last message.
 CREATE TABLE inbox (
-  account            INTEGER PRIMARY KEY REFERENCES account(id),
+  account            INTEGER PRIMARY KEY REFERENCES account(id), -- whose
   newest_ms          INTEGER,                 -- the most recent activity seen
   oldest_ms          INTEGER,                 -- the least recent
   beginning_seen_ms  INTEGER,                 -- when the documented end was seen; null: not yet
@@ -145,12 +145,12 @@ CREATE TABLE inbox (
 -- included.
 CREATE TABLE gap (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
-  account       INTEGER NOT NULL REFERENCES account(id),
+  account       INTEGER NOT NULL REFERENCES account(id), -- whose mailbox
   conversation  INTEGER REFERENCES conversation(id), -- null: the account's inbox
   newer_ms      INTEGER,                      -- the oldest message above; null: the gap reaches up to now
   older_ms      INTEGER,                      -- the newest message below; null: it reaches down to the beginning
   cursor        TEXT,                         -- fetches from the newer edge downward, as the server gave it
-  opened_ms     INTEGER NOT NULL,
+  opened_ms     INTEGER NOT NULL,             -- when something was first known to be missing here
   stalled       TEXT,                         -- why the last attempt came to nothing
   stalls        INTEGER NOT NULL DEFAULT 0,   -- how many did in a row
   stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last one
@@ -162,29 +162,29 @@ CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
 -- One run of the engine.
 CREATE TABLE run (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
-  started_ms   INTEGER NOT NULL,
-  finished_ms  INTEGER,
-  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')),
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted'))
+  started_ms   INTEGER NOT NULL,              -- when it began
+  finished_ms  INTEGER,                       -- when it ended; null: it has not, or was cut short
+  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')), -- what set it off
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')) -- how it ended; null: it has not
 ) STRICT;
 
 -- The ledger: every request, written before it is sent.
 CREATE TABLE request (
   id                INTEGER PRIMARY KEY AUTOINCREMENT,
-  run               INTEGER NOT NULL REFERENCES run(id),
-  at_ms             INTEGER NOT NULL,
-  account           INTEGER NOT NULL REFERENCES account(id),
-  endpoint          TEXT NOT NULL,
-  conversation      INTEGER REFERENCES conversation(id),
+  run               INTEGER NOT NULL REFERENCES run(id), -- which made it
+  at_ms             INTEGER NOT NULL,         -- when its credits were reserved, just before it was sent
+  account           INTEGER NOT NULL REFERENCES account(id), -- with whose access
+  endpoint          TEXT NOT NULL,            -- what was asked, such as v1/messages/conversation
+  conversation      INTEGER REFERENCES conversation(id), -- which it was about; null: an inbox
   purpose           TEXT NOT NULL CHECK (purpose IN ('head', 'gap', 'inbox', 'walk')), -- of the inbox: a look, or a walk down
   asked             INTEGER NOT NULL,         -- results asked for
   returned          INTEGER,                  -- results that came
-  new_messages      INTEGER NOT NULL DEFAULT 0,
-  changed_messages  INTEGER NOT NULL DEFAULT 0,
-  credits_reserved  INTEGER NOT NULL,
+  new_messages      INTEGER NOT NULL DEFAULT 0, -- of those that came
+  changed_messages  INTEGER NOT NULL DEFAULT 0, -- of those that came: edits
+  credits_reserved  INTEGER NOT NULL,         -- the most that it could cost
   credits_spent     INTEGER,                  -- null: not settled, the reservation counts as spent
-  http_status       INTEGER,
-  error             TEXT
+  http_status       INTEGER,                  -- null: no answer came
+  error             TEXT                      -- what was wrong; null: nothing
 ) STRICT;
 CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
@@ -193,9 +193,9 @@ CREATE INDEX request_by_run ON request (run);
 CREATE TABLE quarantine (
   id            INTEGER PRIMARY KEY,
   conversation  INTEGER REFERENCES conversation(id), -- null: an answer of the inbox
-  request       INTEGER NOT NULL REFERENCES request(id),
-  reason        TEXT NOT NULL,
-  json          TEXT NOT NULL
+  request       INTEGER NOT NULL REFERENCES request(id), -- which brought it
+  reason        TEXT NOT NULL,                -- why it is no message
+  json          TEXT NOT NULL                 -- the item word for word
 ) STRICT;
 
 -- Full text of the latest versions. The rows are indexed in batches shortly after they are stored, in the order of
@@ -204,7 +204,7 @@ CREATE VIRTUAL TABLE messages_fts USING fts5 (
   text, content = 'message', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
 CREATE TABLE messages_unindexed (
-  id  INTEGER PRIMARY KEY
+  id  INTEGER PRIMARY KEY                     -- of the message
 ) STRICT;
 
 CREATE VIEW message_log AS

@@ -16,7 +16,8 @@ const MISSED_AT_MOST: usize = 10;
 
 /// What speaks against the beginning of a page, unless the last attempt came to nothing as well.
 pub(super) fn doubt(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Option<Stall> {
-    if asked.gap.stalls > 0 {
+    // Where nothing has a time, nothing can be said to have vanished either.
+    if asked.gap.stalls > 0 || page.without_times() {
         return None;
     }
     match asked.gap.newer_ms {

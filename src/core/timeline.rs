@@ -423,7 +423,10 @@ fn guard_strays(gaps: &mut Vec<Gap>, timeline: &Timeline, page: &Page, changes: 
     let newest = timeline.newest_ms.unwrap_or(Ms::MIN);
     let above = |index: &usize| page.messages.get(*index).is_some_and(|m| m.at_ms > newest);
     let stray = changes.iter().any(|c| match c {
-        Change::Insert(index) | Change::Update { index, .. } => above(index),
+        Change::Insert(index) => above(index),
+        Change::Update { index, .. } => {
+            above(index) && page.messages.get(*index).is_some_and(|m| !m.derived_time)
+        }
         Change::Back(_) | Change::Gone(_) | Change::AllGone | Change::AllBack => false,
     });
     if stray && gaps.first().is_none_or(|g| g.newer_ms.is_some()) {

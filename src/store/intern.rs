@@ -9,16 +9,30 @@ use super::tally::Tally;
 use crate::core::message::Sender;
 
 /// Remembered ids and sums, all of which go when a transaction fails. Bounded: a memory that has grown large is simply begun anew.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Interned {
     kinds: Names,
     templates: Names,
     shapes: BTreeMap<String, Names>,
     people: BTreeMap<i64, BTreeMap<Sender, i64>>,
-    /// Whether a sender was stored that no one had seen before, so that names are to be worked out again.
+    /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
     pub(super) new_people: bool,
     /// What is spent in each window.
     pub(super) tally: Tally,
+}
+
+impl Default for Interned {
+    fn default() -> Self {
+        // Nothing is remembered of senders either: a run that was cut short may have left some unnamed.
+        Self {
+            kinds: Names::new(),
+            templates: Names::new(),
+            shapes: BTreeMap::new(),
+            people: BTreeMap::new(),
+            new_people: true,
+            tally: Tally::default(),
+        }
+    }
 }
 
 type Names = BTreeMap<String, i64>;

@@ -121,7 +121,6 @@ pub(super) fn insert(
     )?;
     let derived = message.derived_time.then_some(1);
     let mut id = rowid_of(message.at_ms);
-    let mut step = 1;
     loop {
         let done = statement.execute(params![
             id,
@@ -139,18 +138,34 @@ pub(super) fn insert(
         ]);
         match done {
             Ok(_) => break,
-            // The place in time is taken. Steps that double find a free one quickly even in a crowd.
             Err(rusqlite::Error::SqliteFailure(e, _))
                 if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY =>
             {
-                id = id.saturating_add(step);
-                step = step.saturating_mul(2).min(1 << 20);
+                id = free_above(db, id)?;
             }
             Err(error) => return Err(error.into()),
         }
     }
     fts::unindexed(db, id)?;
     Ok(to.sender)
+}
+
+/// A free id just above a crowd that begins with this taken one. Steps that double find its end, and halving them finds
+/// the place next to it, so that even thousands of messages of one instant take few looks each and stay together.
+fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1)")?;
+    let mut is_taken = |id: i64| statement.query_row([id], |row| row.get::<_, bool>(0));
+    let (mut taken, mut step) = (taken, 1_i64);
+    while is_taken(taken.saturating_add(step))? {
+        taken = taken.saturating_add(step);
+        step = step.saturating_mul(2);
+    }
+    let mut free = taken.saturating_add(step);
+    while free.saturating_sub(taken) > 1 {
+        let middle = taken.midpoint(free);
+        if is_taken(middle)? { taken = middle } else { free = middle }
+    }
+    Ok(free)
 }
 
 /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.

@@ -5,6 +5,7 @@ mod changes;
 mod costs;
 mod forms;
 mod inbox;
+mod month;
 mod relay;
 mod stalls;
 mod ties;

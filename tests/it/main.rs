@@ -16,4 +16,5 @@ mod layering;
 mod schema;
 mod secrets;
 mod sim;
+mod store;
 mod timeline;

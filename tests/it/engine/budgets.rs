@@ -114,7 +114,7 @@ fn mishaps(version: Version) -> Vec<Fault> {
 }
 
 /// Rules that let one request in `one_in` fail, each time in another way.
-fn trouble(world: &World, seed: u64, one_in: f64) {
+pub(crate) fn trouble(world: &World, seed: u64, one_in: f64) {
     let faults = mishaps(world.version);
     let mut server = world.server();
     server.faults.clear();
