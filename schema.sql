@@ -3,7 +3,7 @@
 -- Times are UTC: `_ms` are milliseconds since the Unix epoch, `_at` in the views are ISO 8601 texts.
 
 PRAGMA application_id = 0x41524348; -- "ARCH"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- A LinkedIn account whose conversations are archived.
 CREATE TABLE account (
@@ -110,7 +110,9 @@ CREATE TABLE message (
   gone_since_ms INTEGER,                      -- when the API was first seen not to return it any more
   derived_time  INTEGER CHECK (derived_time = 1), -- 1: sent_at_ms is derived; else null
   text          TEXT NOT NULL,                -- as last served; may be empty
-  extra         TEXT                          -- served members that no column models, word for word; usually null
+  extra         TEXT,                         -- served members that no column models, word for word; usually null
+  source        TEXT CHECK (source IN ('export')), -- 'export': only the member's own export has shown it; null: the API
+  changed_run   INTEGER                       -- the run that last stored or changed it; null: one before schema 2
 ) STRICT;
 CREATE INDEX message_by_time ON message (conversation, sent_at_ms);
 CREATE INDEX message_by_urn ON message (conversation, urn_probe) WHERE urn_probe IS NOT NULL;
@@ -198,6 +200,55 @@ CREATE TABLE quarantine (
   json          TEXT NOT NULL                 -- the item word for word
 ) STRICT;
 
+-- One reading of a file of history that the user had.
+CREATE TABLE import (
+  id            INTEGER PRIMARY KEY,
+  run           INTEGER NOT NULL REFERENCES run(id), -- as which it was made
+  account       INTEGER NOT NULL REFERENCES account(id), -- whose history it is
+  source        TEXT NOT NULL,                -- 'linkedin-export' or 'jsonl'
+  file          TEXT NOT NULL,                -- the file's own name, without its folder
+  rows          INTEGER NOT NULL DEFAULT 0,   -- how many it has
+  new_messages  INTEGER NOT NULL DEFAULT 0,   -- how many of them were not stored yet
+  odd_rows      INTEGER NOT NULL DEFAULT 0    -- how many were kept aside
+) STRICT;
+
+-- Rows of an import that are no messages, word for word.
+CREATE TABLE import_oddity (
+  id       INTEGER PRIMARY KEY,
+  import   INTEGER NOT NULL REFERENCES import(id), -- which brought it
+  line     INTEGER NOT NULL,                  -- the line it begins in
+  reason   TEXT NOT NULL,                     -- why it is no message
+  content  TEXT NOT NULL                      -- the row as JSON, by column
+) STRICT;
+
+-- A stretch of a conversation that an export holds all of, as far as an export can tell.
+CREATE TABLE export_cover (
+  id            INTEGER PRIMARY KEY,
+  import        INTEGER NOT NULL REFERENCES import(id), -- which says so
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- of which
+  oldest_ms     INTEGER NOT NULL,             -- its oldest message in the export
+  newest_ms     INTEGER NOT NULL              -- its newest
+) STRICT;
+CREATE INDEX export_cover_by_conversation ON export_cover (conversation);
+
+-- The vendor's balance, where it says, before and after a run.
+CREATE TABLE balance (
+  id       INTEGER PRIMARY KEY,
+  run      INTEGER NOT NULL REFERENCES run(id), -- around which
+  at_ms    INTEGER NOT NULL,                  -- when it was asked for
+  moment   TEXT NOT NULL CHECK (moment IN ('before', 'after')), -- of the run
+  credits  REAL NOT NULL                      -- what is left
+) STRICT;
+CREATE INDEX balance_by_run ON balance (run);
+
+-- Where an account's hosted webhook is and how far its events have been read.
+CREATE TABLE event_feed (
+  account    INTEGER PRIMARY KEY REFERENCES account(id), -- whose
+  webhook    TEXT NOT NULL,                   -- the id that the API gave it
+  position   TEXT,                            -- the last event read, as the API names it; null: none yet
+  polled_ms  INTEGER                          -- when it was last asked for events
+) STRICT;
+
 -- Full text of the latest versions. The rows are indexed in batches shortly after they are stored, in the order of
 -- their ids; messages_unindexed lists those still to come.
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
@@ -231,7 +282,8 @@ SELECT
     char(8), json_quote(ifnull(u.prefix || m.urn_key || u.suffix, ''))),
     char(14), ifnull(m.extra, '')),
     char(1), json_quote(m.text)) AS raw,
-  m.id AS message_id
+  m.id AS message_id,
+  ifnull(m.source, 'api') AS source
 FROM message m
 JOIN conversation c ON c.id = m.conversation
 JOIN account a ON a.id = c.account
@@ -287,6 +339,29 @@ SELECT
 FROM run r
 LEFT JOIN request q ON q.run = r.id
 GROUP BY r.id;
+
+CREATE VIEW balance_log AS
+SELECT
+  b.run AS run_id,
+  strftime('%Y-%m-%dT%H:%M:%fZ', b.at_ms / 1000.0, 'unixepoch') AS at,
+  b.moment,
+  b.credits
+FROM balance b;
+
+CREATE VIEW import_log AS
+SELECT
+  i.id AS import_id,
+  i.run AS run_id,
+  strftime('%Y-%m-%dT%H:%M:%fZ', r.started_ms / 1000.0, 'unixepoch') AS at,
+  a.name AS account,
+  i.source,
+  i.file,
+  i.rows,
+  i.new_messages,
+  i.odd_rows
+FROM import i
+JOIN run r ON r.id = i.run
+JOIN account a ON a.id = i.account;
 
 CREATE VIEW request_log AS
 SELECT

@@ -70,7 +70,7 @@ pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
 pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
     let path = path.to_owned();
     match error {
-        StoreError::Busy(_) => Failure::Busy { path },
+        StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy { path },
         StoreError::Create { source, .. } => Failure::ArchiveCreate { path, reason: source.to_string() },
         StoreError::Missing(_) => Failure::ArchiveRead { path, reason: "there is none yet".to_owned() },
         error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. }) => {

@@ -37,6 +37,16 @@ pub enum StoreError {
         /// The newest version that is known here.
         known: i64,
     },
+    /// The archive was written by an older version, and cannot be brought up to date just now.
+    #[error(
+        "{path} has schema version {found} and is being written to, so that it cannot be brought up to date now"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
     /// SQLite failed.
     #[error("the archive cannot be read or written: {0}")]
     Sqlite(#[from] rusqlite::Error),

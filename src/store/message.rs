@@ -25,6 +25,8 @@ pub fn rowid_of(sent_at_ms: Ms) -> i64 {
 pub(super) struct Place {
     pub(super) account: i64,
     pub(super) conversation: i64,
+    /// The run that writes.
+    pub(super) run: i64,
 }
 
 /// The ids of what a message's row points to.
@@ -116,8 +118,8 @@ pub(super) fn insert(
     let to = pointers(db, ids, place, message)?;
     let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
     let mut statement = db.prepare_cached(
-        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     let derived = message.derived_time.then_some(1);
     let mut id = rowid_of(message.at_ms);
@@ -134,7 +136,8 @@ pub(super) fn insert(
             key,
             derived,
             message.text,
-            message.raw.extra
+            message.raw.extra,
+            place.run
         ]);
         match done {
             Ok(_) => break,
@@ -197,51 +200,59 @@ pub(super) fn update(
     let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref().or(stored.message.urn.as_deref()))?;
     db.prepare_cached(
         "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
-           urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL WHERE id = ?1",
+           urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
+           source = NULL, changed_run = ?13 WHERE id = ?1",
     )?
     .execute(params![
         stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text, message.raw.extra, shape,
-        probe, key, i64::from(edited)
+        probe, key, i64::from(edited), place.run
     ])?;
     Ok(())
 }
 
 /// Marks a message as gone, and returns how many that are: none when it already was.
-pub(super) fn set_gone(db: &Connection, id: i64, since: Ms) -> Result<u32, StoreError> {
+pub(super) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
     let marked = db
-        .prepare_cached("UPDATE message SET gone_since_ms = ?2 WHERE id = ?1 AND gone_since_ms IS NULL")?
-        .execute(params![id, since])?;
+        .prepare_cached(
+            "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE id = ?1 AND gone_since_ms IS NULL",
+        )?
+        .execute(params![id, since, run])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 
 /// Marks a message as back, and returns how many that are: none when it was not gone.
-pub(super) fn set_back(db: &Connection, id: i64) -> Result<u32, StoreError> {
+pub(super) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
-            "UPDATE message SET gone_since_ms = NULL WHERE id = ?1 AND gone_since_ms IS NOT NULL",
+            "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE id = ?1 AND gone_since_ms IS NOT NULL",
         )?
-        .execute([id])?;
+        .execute([id, run])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 
 /// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
-pub(super) fn set_all_gone(db: &Connection, conversation: i64, since: Ms) -> Result<u32, StoreError> {
+pub(super) fn set_all_gone(
+    db: &Connection,
+    conversation: i64,
+    since: Ms,
+    run: i64,
+) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
-            "UPDATE message SET gone_since_ms = ?2 WHERE conversation = ?1 AND gone_since_ms IS NULL",
+            "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE conversation = ?1 AND gone_since_ms IS NULL",
         )?
-        .execute(params![conversation, since])?;
+        .execute(params![conversation, since, run])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 
 /// Marks those of a conversation's messages as back that were marked as gone last, and returns how many that are.
-pub(super) fn set_all_back(db: &Connection, conversation: i64) -> Result<u32, StoreError> {
+pub(super) fn set_all_back(db: &Connection, conversation: i64, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
-            "UPDATE message SET gone_since_ms = NULL WHERE conversation = ?1
+            "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE conversation = ?1
                AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)",
         )?
-        .execute([conversation])?;
+        .execute([conversation, run])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 

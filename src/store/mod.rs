@@ -12,6 +12,7 @@ mod intern;
 mod ledger;
 mod load;
 mod message;
+mod migrate;
 mod open;
 mod page;
 mod people;
@@ -34,7 +35,7 @@ pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow
 use intern::Interned;
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// The schema that a new archive is created from.
 pub const SCHEMA: &str = include_str!("../../schema.sql");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::migrate::migrate;
 use super::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// "ARCH", as in `schema.sql`.
@@ -60,6 +61,10 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
         }
         tx.commit()?;
     }
+    if let Found::Older(_) = found {
+        let from = migrate(&mut db)?;
+        tracing::info!(archive = %path.display(), from, to = SCHEMA_VERSION, "brought the archive to the present schema");
+    }
     Ok(db)
 }
 
@@ -77,6 +82,15 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "query_only", true)?;
     match recognise(&db, path)? {
         Found::Archive => {}
+        // Views are read as they are now, so a reader brings the file up to date first, unless someone writes to it.
+        Found::Older(found) => {
+            drop(db);
+            let Ok(_lock) = lock(path) else {
+                return Err(StoreError::Older { path: path.to_owned(), found });
+            };
+            drop(open_or_create(path)?);
+            return open_read_only(path);
+        }
         Found::Empty => {
             return Err(StoreError::NotAnArchive {
                 path: path.to_owned(),
@@ -112,6 +126,7 @@ pub(super) fn configure(db: &Connection) -> Result<(), StoreError> {
 enum Found {
     Empty,
     Archive,
+    Older(i64),
 }
 
 fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
@@ -129,6 +144,7 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
         (APPLICATION_ID, _) if version > SCHEMA_VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION })
         }
+        (APPLICATION_ID, _) if version < SCHEMA_VERSION => Ok(Found::Older(version)),
         (APPLICATION_ID, _) => Ok(Found::Archive),
         _ => Err(not_ours("an SQLite database of another program")),
     }

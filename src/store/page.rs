@@ -100,7 +100,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let asked = still_asked(&before, commit, conversation)?;
     let known = message::known(tx, conversation, commit.page, timeline::window(&asked, commit.page))?;
     let delta = timeline::apply(&before, &asked, commit.page, &known, commit.now);
-    let place = Place { account: load::account_of(tx, conversation)?, conversation };
+    let place = Place { account: load::account_of(tx, conversation)?, conversation, run: asked.run };
     let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
     gaps::write(tx, place.account, Some(conversation), &before.gaps, &delta.gaps)?;
     write_conversation(tx, conversation, commit, &asked, &delta, &counts)?;
@@ -188,7 +188,7 @@ fn write_messages(
                     continue;
                 };
                 if *was_gone {
-                    counts.back += message::set_back(tx, stored.id)?;
+                    counts.back += message::set_back(tx, stored.id, place.run)?;
                 }
                 message::update(tx, ids, place, stored, message, *edited, commit.now)?;
                 counts.edited += u32::from(*edited);
@@ -197,10 +197,12 @@ fn write_messages(
                     counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
                 }
             }
-            Change::Back(id) => counts.back += message::set_back(tx, *id)?,
-            Change::AllBack => counts.back += message::set_all_back(tx, place.conversation)?,
-            Change::AllGone => counts.gone += message::set_all_gone(tx, place.conversation, commit.now)?,
-            Change::Gone(id) => counts.gone += message::set_gone(tx, *id, commit.now)?,
+            Change::Back(id) => counts.back += message::set_back(tx, *id, place.run)?,
+            Change::AllBack => counts.back += message::set_all_back(tx, place.conversation, place.run)?,
+            Change::AllGone => {
+                counts.gone += message::set_all_gone(tx, place.conversation, commit.now, place.run)?
+            }
+            Change::Gone(id) => counts.gone += message::set_gone(tx, *id, commit.now, place.run)?,
         }
     }
     for (person, messages) in wrote {

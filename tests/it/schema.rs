@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use archiver::store::{Reader, SCHEMA, Store, StoreError};
+use archiver::store::{Reader, SCHEMA, SCHEMA_VERSION, Store, StoreError};
 use rusqlite::Connection;
 
 /// The views and columns that users and scripts rely on: they may grow, nothing in them is renamed or removed.
@@ -67,6 +67,51 @@ fn a_new_archive_is_what_the_schema_says() {
     assert_eq!(shape(&Connection::open(&path).unwrap()), shape(&fresh()));
 }
 
+/// An archive as the first version of this program left it.
+fn of_schema_1(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(include_str!("fixtures/schema-1.sql")).unwrap();
+    db.execute_batch(
+        "INSERT INTO account (id, name) VALUES (1, 'me');
+         INSERT INTO person (id, account, name) VALUES (1, 1, 'Ada Example');
+         INSERT INTO kind (id, name) VALUES (1, 'TEXT');
+         INSERT INTO template (id, json) VALUES (1, '{}');
+         INSERT INTO conversation (id, account, thread, urn, messages) VALUES (1, 1, '2-a', '2-a', 1);
+         INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, text)
+           VALUES (1700000000, 1, 1740800000000, 1, 1, 1, 'kept word for word');
+         INSERT INTO messages_unindexed VALUES (1700000000);",
+    )
+    .unwrap();
+}
+
+#[test]
+fn an_older_archive_is_brought_to_the_present_schema_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = folder.path().join("written.db");
+    let read = folder.path().join("read.db");
+    for path in [&written, &read] {
+        of_schema_1(path);
+    }
+    Store::open(&written).unwrap().close().unwrap();
+    Reader::open(&read).unwrap();
+    for path in [&written, &read] {
+        let db = Connection::open(path).unwrap();
+        assert_eq!(shape(&db), shape(&fresh()), "{}", path.display());
+        assert_eq!(strings(&db, "SELECT text || source FROM message_log"), ["kept word for wordapi"]);
+        let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, SCHEMA_VERSION);
+    }
+}
+
+#[test]
+fn an_older_archive_that_is_being_written_to_is_left_alone_by_a_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archive.db");
+    let _writer = Store::open(&path).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    assert!(matches!(Reader::open(&path), Err(StoreError::Older { found: 1, .. })));
+}
+
 #[test]
 fn the_views_have_every_promised_column() {
     let db = fresh();
@@ -96,7 +141,7 @@ fn what_is_no_archive_or_a_newer_one_is_refused_and_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let newer = folder.path().join("newer.db");
     Store::open(&newer).unwrap().close().unwrap();
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     let foreign = folder.path().join("foreign.db");
     Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE notes (a)").unwrap();
     let text = folder.path().join("text.db");
@@ -105,7 +150,7 @@ fn what_is_no_archive_or_a_newer_one_is_refused_and_left_as_it_was() {
     for path in [&newer, &foreign, &text] {
         let before = std::fs::read(path).unwrap();
         let error = Store::open(path).unwrap_err();
-        let newer = matches!(error, StoreError::Newer { found: 2, known: 1, .. });
+        let newer = matches!(error, StoreError::Newer { found, .. } if found == SCHEMA_VERSION + 1);
         assert!(newer || matches!(error, StoreError::NotAnArchive { .. }), "{error}");
         assert!(Reader::open(path).is_err());
         assert_eq!(std::fs::read(path).unwrap(), before, "{} was touched", path.display());

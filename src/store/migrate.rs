@@ -1,0 +1,98 @@
+//! Brings an archive of an older version to this one's schema; nothing is ever deleted on the way.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{SCHEMA, SCHEMA_VERSION, StoreError};
+
+/// The tables that schema 2 adds, as `schema.sql` describes them.
+const ADDED_IN_2: &[&str] = &["import", "import_oddity", "export_cover", "balance", "event_feed"];
+
+/// Brings the archive to the present schema in one transaction: a crash leaves it as it was. Returns the version that
+/// it had.
+pub(super) fn migrate(db: &mut Connection) -> Result<i64, StoreError> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let from: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if from < SCHEMA_VERSION {
+        if from < 2 {
+            to_2(&tx)?;
+        }
+        renew_views(&tx)?;
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    tx.commit()?;
+    Ok(from)
+}
+
+fn to_2(db: &Connection) -> Result<(), StoreError> {
+    db.execute_batch(
+        "ALTER TABLE message ADD COLUMN source TEXT CHECK (source IN ('export'));
+         ALTER TABLE message ADD COLUMN changed_run INTEGER;",
+    )?;
+    create(db, ADDED_IN_2)
+}
+
+/// Creates tables and their indexes with the words of `schema.sql`.
+fn create(db: &Connection, tables: &[&str]) -> Result<(), StoreError> {
+    for statement in statements() {
+        let mut words = statement.split_whitespace().skip_while(|w| !["TABLE", "ON"].contains(w)).skip(1);
+        let creates = statement.starts_with("CREATE") && !statement.starts_with("CREATE VIEW");
+        if creates && words.next().is_some_and(|name| tables.contains(&name)) {
+            db.execute_batch(statement)?;
+        }
+    }
+    Ok(())
+}
+
+/// Views hold no data: those of the present version replace all others.
+fn renew_views(db: &Connection) -> Result<(), StoreError> {
+    let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?;
+    let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    for name in names {
+        db.execute_batch(&format!("DROP VIEW \"{}\"", name.replace('"', "\"\"")))?;
+    }
+    for view in statements().filter(|s| s.starts_with("CREATE VIEW")) {
+        db.execute_batch(view)?;
+    }
+    Ok(())
+}
+
+/// The statements of `schema.sql`, each from its first word on.
+fn statements() -> impl Iterator<Item = &'static str> {
+    let mut rest = SCHEMA;
+    std::iter::from_fn(move || {
+        loop {
+            rest = rest.trim_start();
+            match rest.strip_prefix("--") {
+                Some(comment) => rest = comment.split_once('\n')?.1,
+                None => break,
+            }
+        }
+        // A statement ends with a semicolon at the end of its line, up to a comment; there are none in comments.
+        let (statement, after) = rest.split_once(";\n").or_else(|| rest.split_once(';'))?;
+        rest = after;
+        Some(statement)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statements_of_the_schema_make_the_same_schema_as_the_whole() {
+        let shape = |db: &Connection| {
+            let mut names =
+                db.prepare("SELECT name || ifnull(sql, '') FROM sqlite_schema ORDER BY 1").unwrap();
+            let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            names.collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        let whole = Connection::open_in_memory().unwrap();
+        whole.execute_batch(SCHEMA).unwrap();
+        let parts = Connection::open_in_memory().unwrap();
+        for statement in statements() {
+            parts.execute_batch(statement).unwrap();
+        }
+        assert!(shape(&whole).len() > 30);
+        assert_eq!(shape(&parts), shape(&whole));
+    }
+}
