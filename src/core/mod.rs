@@ -14,11 +14,15 @@ pub mod message;
 pub mod page;
 pub mod plan;
 pub mod raw;
+pub mod recheck;
 pub mod reconcile;
+pub mod size;
 pub mod stall;
 mod start;
+pub mod step;
 pub mod timeline;
 pub mod urn;
+pub mod wanted;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

@@ -26,7 +26,7 @@ use rusqlite::Connection;
 
 pub use error::StoreError;
 pub use inbox::{InboxCommit, InboxCommitted};
-pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
+pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
