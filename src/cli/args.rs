@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::plan::PlanArgs;
 use crate::error::Failure;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -75,6 +76,8 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Fetch what is missing, within the budget
     Sync(SyncArgs),
+    /// What comes next, what it costs, and when nothing will be missing
+    Plan(PlanArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Is everything well? Spends nothing

@@ -6,9 +6,11 @@
 
 pub mod backoff;
 pub mod budget;
+pub mod calendar;
 pub mod check;
 mod cover;
 mod end;
+pub mod forecast;
 pub mod inbox;
 pub mod message;
 pub mod page;

@@ -54,7 +54,7 @@ pub(crate) struct MemArchive {
     pub(crate) conversations: Vec<MemConversation>,
     pub(crate) ledger: Vec<Row>,
     inbox: Option<MemInbox>,
-    runs: i64,
+    pub(crate) runs: i64,
     next_id: i64,
 }
 
