@@ -15,9 +15,9 @@ use crate::secret::Secret;
 
 /// The most bytes of an answer that are read, after decompression: some hundred times an honest page.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// A connection takes no longer, or will not come.
 /// How long an answer may take that costs nothing.
 const FREE_PATIENCE: Duration = Duration::from_secs(10);
+/// A connection takes no longer, or will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is let go before a server would close it: a request that meets a connection just being
 /// closed is lost, and may be charged.
