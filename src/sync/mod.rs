@@ -9,6 +9,6 @@ mod stop;
 
 pub use archive::Archive;
 pub use engine::{NoProgress, Observer, RunError, Settings, run};
-pub use report::{ConversationReport, CreditsLeft, InboxReport, Report, Trouble};
+pub use report::{ConversationReport, CreditsLeft, InboxReport, Refused, Report, Trouble};
 pub use select::{SelectError, select};
 pub use stop::{Stop, Stopper};
