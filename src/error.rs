@@ -112,9 +112,10 @@ pub fn explain(failure: &Failure) -> Explanation {
         }
         Failure::File { .. } => (73, "see whether the directory is there and who may write to it"),
         Failure::Stdout(_) => (74, "see whether the disk that the output goes to is full"),
-        Failure::Busy { .. } => {
-            (75, "wait until it is done, or stop it; commands that only read work meanwhile")
-        }
+        Failure::Busy { .. } => (
+            75,
+            "wait until it is done, or ask it for a run with `archiver sync --now` if it is the service; reading works",
+        ),
         Failure::Credentials(_) => {
             (77, "renew what was refused: an API key, an account, or a login token that has expired")
         }

@@ -9,6 +9,7 @@ mod world;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -63,6 +64,8 @@ fn settings(configured: std::ops::Range<usize>, inbox: Inbox, caps: Caps, page_s
         }],
         only: vec![],
         inbox: inbox != Inbox::Off,
+        parked: BTreeSet::new(),
+        probe: false,
     }
 }
 
