@@ -134,7 +134,7 @@ fn a_changed_configuration_takes_effect_with_the_next_run() {
     });
     service.stop();
     assert_eq!(home.count("SELECT credits_spent FROM run_log WHERE run_id = 1"), 1);
-    assert_eq!(home.count("SELECT max(credits_reserved) FROM run_log WHERE run_id > 1"), 3);
+    assert_eq!(home.count("SELECT max(credits_spent) FROM run_log WHERE run_id > 1"), 3);
     assert_complete(&home, &api.server());
 }
 
