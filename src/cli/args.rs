@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::plan::PlanArgs;
 use crate::logging::{LogFilter, LogFormat};
 
 const BEGIN: &str = "Begin with `archiver demo`; `archiver --help` says more.";
@@ -74,6 +75,8 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Fetch what is missing, within the budget
     Sync(SyncArgs),
+    /// What comes next, what it costs, and when nothing will be missing
+    Plan(PlanArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Is everything well? Spends nothing

@@ -1,11 +1,13 @@
 //! The command line: parse, dispatch, say what went wrong, and an exit code.
 
+pub mod ahead;
 pub mod args;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod fake_api;
 pub mod output;
+pub mod plan;
 pub mod status;
 pub mod sync;
 pub mod wiring;
@@ -112,6 +114,7 @@ fn start(cli: Cli, env: Env) -> Result<(), Failure> {
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(context, &args),
+        Command::Plan(args) => plan::run(context, &args),
         Command::Status(args) => status::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Demo(_) => demo::run(context),

@@ -6,20 +6,26 @@
 
 pub mod backoff;
 pub mod budget;
+pub mod calendar;
 pub mod check;
 mod cover;
 mod end;
+pub mod forecast;
 pub mod inbox;
 pub mod message;
 pub mod page;
 pub mod plan;
 pub mod raw;
+pub mod recheck;
 pub mod reconcile;
 pub mod schedule;
+pub mod size;
 pub mod stall;
 mod start;
+pub mod step;
 pub mod timeline;
 pub mod urn;
+pub mod wanted;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

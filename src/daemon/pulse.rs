@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::api::ApiError;
-use crate::core::plan::Step;
+use crate::core::step::Step;
 use crate::store::Committed;
 use crate::sync::Observer;
 

@@ -30,7 +30,7 @@ pub use attention::{AttentionRow, Cause};
 pub use error::StoreError;
 pub use figures::{AccountFigures, Figures};
 pub use inbox::{InboxCommit, InboxCommitted};
-pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
+pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use open::{Holder, holder};
