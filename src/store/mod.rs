@@ -23,6 +23,7 @@ mod resolve;
 mod tally;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -124,8 +125,11 @@ impl Store {
         self.index_texts()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
-        // Whoever reads just now keeps the file from being emptied: then the next rest does.
-        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        // Whoever reads just now keeps the file from being emptied. That is not waited for: the next rest does it.
+        self.db.busy_timeout(Duration::ZERO)?;
+        let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.db.busy_timeout(open::BUSY_TIMEOUT)?;
+        emptied?;
         self.db.execute_batch("PRAGMA shrink_memory")?;
         Ok(())
     }

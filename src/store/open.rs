@@ -16,7 +16,7 @@ use super::{SCHEMA, SCHEMA_VERSION, StoreError};
 const APPLICATION_ID: i64 = 0x4152_4348;
 
 /// How long a statement waits for a reader's or a backup's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What follows the process id of the service in the lock's file.
 const SERVICE: &str = " service";

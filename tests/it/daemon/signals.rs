@@ -107,6 +107,14 @@ fn beside_the_service_once_is_75_and_reading_works() {
     assert_eq!(home.sql::<i64>("SELECT count(*) FROM message_log"), [63]);
     let db = rusqlite::Connection::open(home.archive()).unwrap();
     db.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    // Who reads for a long time keeps nobody waiting.
+    db.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
+    let asked = Instant::now();
+    for count in 2..5 {
+        home.run(&["sync", "--now"]).expect(0);
+        until("a run beside a reader", || runs(&home) == count);
+    }
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     drop(db);
     service.stop();
     assert!(home.run(&["status", "--json"]).expect(0).json()["service"].is_null());
