@@ -254,6 +254,24 @@ CREATE TABLE event_feed (
   polled_ms  INTEGER                          -- when it was last asked for events
 ) STRICT;
 
+-- What needs a person: a session that is over, a refused key, a balance that is used up. A row goes when the cause is
+-- seen to be gone.
+CREATE TABLE attention (
+  id          INTEGER PRIMARY KEY,
+  account     INTEGER REFERENCES account(id), -- whose; null: what all accounts share
+  kind        TEXT NOT NULL CHECK (kind IN ('account', 'key', 'credits')), -- what was refused
+  since_ms    INTEGER NOT NULL,               -- when it was first
+  message     TEXT NOT NULL,                  -- in the API's words
+  credential  TEXT NOT NULL                   -- tells a new credential from the refused one: a short hash, and when its file was changed
+) STRICT;
+CREATE UNIQUE INDEX attention_by_cause ON attention (ifnull(account, 0), kind);
+
+-- How often requests have failed.
+CREATE TABLE failure (
+  kind   TEXT PRIMARY KEY,                    -- in what way
+  count  INTEGER NOT NULL                     -- how often, since the archive began
+) STRICT, WITHOUT ROWID;
+
 -- Full text of the latest versions. The rows are indexed in batches shortly after they are stored, in the order of
 -- their ids; messages_unindexed lists those still to come.
 CREATE VIRTUAL TABLE messages_fts USING fts5 (

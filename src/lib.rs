@@ -8,6 +8,7 @@
 //! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
 //! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
 //! | [`clock`], [`secret`] | time and keys as arguments | nothing |
+//! | `daemon` | the service: schedule, signals, one run at a time | everything |
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
@@ -15,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod error;
 pub mod fake_api;
 pub mod logging;

@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::plan::PlanArgs;
-use crate::error::Failure;
 use crate::logging::{LogFilter, LogFormat};
 
 const BEGIN: &str = "Begin with `archiver demo`; `archiver --help` says more.";
@@ -104,6 +103,10 @@ pub struct SyncArgs {
     #[arg(long)]
     pub once: bool,
 
+    /// A run at once, by the service that is running
+    #[arg(long, conflicts_with = "once")]
+    pub now: bool,
+
     /// Spend at most N credits in this run; never raises a configured cap
     #[arg(long, value_name = "N", requires = "once")]
     pub budget: Option<u32>,
@@ -126,30 +129,12 @@ pub struct SyncArgs {
 
 const SYNC_EXAMPLES: &str = "\
 Examples:
+  archiver sync                                 the service: runs on the schedule
+  archiver sync --now                           a run at once, by the service
   archiver sync --once                          everything, as far as the budget goes
   archiver sync --once --dry-run                what that would ask for and cost
   archiver sync --once --budget 5 --only Béla   5 credits for one conversation
   archiver sync --once --json | jq .horizon     since when nothing is missing";
-
-impl SyncArgs {
-    /// Refuses what this version cannot do.
-    ///
-    /// # Errors
-    ///
-    /// A usage error when `--once` is missing.
-    pub fn require_once(&self) -> Result<(), Failure> {
-        if self.once {
-            return Ok(());
-        }
-        Err(Failure::Usage {
-            message:
-                "`archiver sync` without --once would be the scheduled service, which is not part of this \
-                      version"
-                    .into(),
-            help: "use `archiver sync --once`, for instance from a systemd timer or cron".into(),
-        })
-    }
-}
 
 /// `archiver status`.
 #[derive(Debug, Clone, Args)]
@@ -279,11 +264,9 @@ mod tests {
     }
 
     #[test]
-    fn sync_without_once_is_a_usage_error_that_says_what_to_do() {
-        let failure = sync(&[]).unwrap().require_once().unwrap_err();
-        assert_eq!(failure.exit_code(), 2);
-        assert!(failure.help().contains("--once"));
-        assert!(sync(&["--once"]).unwrap().require_once().is_ok());
+    fn what_is_about_one_run_goes_with_once_alone() {
+        assert!(!sync(&[]).unwrap().once && sync(&["--now"]).unwrap().now);
+        assert_eq!(sync(&["--now", "--once"]).unwrap_err().exit_code(), 2);
         for flag in [["--budget", "5"].as_slice(), &["--dry-run"], &["--json"], &["--only", "x"]] {
             assert_eq!(sync(flag).unwrap_err().exit_code(), 2, "{flag:?}");
         }

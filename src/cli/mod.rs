@@ -106,7 +106,8 @@ fn start(cli: Cli, env: Env) -> Result<(), Failure> {
         cli.global.log_level.clone().map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_LEVEL"), Ok);
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
-    logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour);
+    let journal = logging::goes_to_journal(&env);
+    logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);
     dispatch(&Context { env, global: cli.global }, cli.command)
 }
 

@@ -1,4 +1,4 @@
-//! `archiver sync --once`: one run, its progress and its report.
+//! `archiver sync`: one run, its progress and its report; or the service, or a word to it.
 
 use std::time::Duration;
 
@@ -10,11 +10,14 @@ use super::args::SyncArgs;
 use super::output::{Column, Output, plural, thousands};
 use super::{Context, ahead, plan, wiring};
 use crate::api::ApiError;
-use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Config, Env};
+use crate::core::Ms;
 use crate::core::step::{PlannedStep, Step};
+use crate::daemon::metrics::{self, Snapshot};
+use crate::daemon::{self, attention};
 use crate::error::Failure;
-use crate::store::{Committed, Store, Trigger};
+use crate::store::{Committed, Store, StoreError, Trigger};
 use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
 
 /// Runs the command.
@@ -22,12 +25,19 @@ use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
 /// # Errors
 /// Bad usage or configuration, an archive that fails, or the worst of what the API did.
 pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
-    args.require_once()?;
+    if args.now {
+        let pid = daemon::control::run_now(&context.config(None)?.archive.path)?;
+        tracing::info!(pid, "asked the service for a run");
+        return Ok(());
+    }
+    if !args.once {
+        return daemon::serve(context);
+    }
     if args.dry_run {
         return dry_run(context, args);
     }
     let config = context.config_with_secrets(args.budget)?;
-    let report = once(&config, args.only.clone(), !args.json)?;
+    let report = once(&config, &context.env, args.only.clone(), !args.json)?;
     let mut out = context.output();
     if args.json {
         out.json(&report)?;
@@ -41,7 +51,7 @@ pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the archive fails or the client cannot be built.
-pub fn once(config: &Config, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
+pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
         let api = wiring::api(config)?;
@@ -52,9 +62,24 @@ pub fn once(config: &Config, only: Vec<String>, progress: bool) -> Result<Report
         let report = watch(&mut store, &api, &settings, &stop, progress).await;
         signals.abort();
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
+        let failed = |e| wiring::archive_failure(path, e);
+        let now = SystemClock.now_ms();
+        let news = attention::note(&mut store, config, &report, now).map_err(failed)?;
+        tell_figures(&store, config, now).map_err(failed)?;
+        attention::tell(config.attention.command.clone(), env, news).await;
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         Ok(report)
     })
+}
+
+/// Writes the file for the monitoring system. That it cannot be written is no failure of the run.
+fn tell_figures(store: &Store, config: &Config, now: Ms) -> Result<(), StoreError> {
+    let Some(path) = &config.metrics.textfile else { return Ok(()) };
+    let text = Snapshot::take(&store.summary(), config, now)?.text();
+    if let Err(error) = metrics::write(path, &text) {
+        tracing::warn!(path = %path.display(), %error, "the figures cannot be written");
+    }
+    Ok(())
 }
 
 /// The program's one thread of waiting.

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod raw;
 pub mod recheck;
 pub mod reconcile;
+pub mod schedule;
 pub mod size;
 pub mod stall;
 mod start;

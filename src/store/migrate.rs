@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// The tables that schema 2 adds, as `schema.sql` describes them.
-const ADDED_IN_2: &[&str] = &["import", "import_oddity", "export_cover", "balance", "event_feed"];
+const ADDED_IN_2: &[&str] =
+    &["import", "import_oddity", "export_cover", "balance", "event_feed", "attention", "failure"];
 
 /// Brings the archive to the present schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.

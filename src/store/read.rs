@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::load::{Configured, Target};
-use super::{StoreError, inbox, ledger, load, open};
+use super::{AttentionRow, Figures, StoreError, attention, figures, inbox, ledger, load, open};
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::plan::Inbox;
@@ -261,6 +261,22 @@ impl<'a> Queries<'a> {
             named.insert(name, spent);
         }
         Ok(named)
+    }
+
+    /// Figures for those who watch the archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn figures(&self) -> Result<Figures, StoreError> {
+        figures::figures(self.db)
+    }
+
+    /// What needs a person, oldest first.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn attention(&self) -> Result<Vec<AttentionRow>, StoreError> {
+        attention::rows(self.db)
     }
 
     /// The last run, or the one that is still going on.

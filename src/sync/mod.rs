@@ -12,7 +12,7 @@ mod stop;
 
 pub use archive::Archive;
 pub use engine::run;
-pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Report, Trouble};
+pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Refused, Report, Trouble};
 pub use select::{SelectError, select};
 pub use settings::{NoProgress, Observer, RunError, Settings};
 pub use stop::{Stop, Stopper};

@@ -11,6 +11,7 @@ mod answers;
 mod binary;
 mod cli;
 mod crash;
+mod daemon;
 mod engine;
 mod layering;
 mod schema;

@@ -9,6 +9,7 @@ mod world;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -75,6 +76,8 @@ fn settings(
         }],
         only: vec![],
         inbox: inbox != Inbox::Off,
+        parked: BTreeSet::new(),
+        probe: false,
     }
 }
 
