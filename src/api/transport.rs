@@ -58,24 +58,33 @@ impl Transport {
     /// Posts a JSON body to a path below the base URL.
     pub(super) async fn post(&self, path: &str, body: Vec<u8>, clock: &impl Clock) -> Result<Reply, Lost> {
         let segments: Vec<&str> = path.split('/').collect();
-        self.send(Method::POST, &segments, Some(body), clock).await
+        self.send(Method::POST, &segments, &[], Some(body), clock).await
     }
 
     /// Gets a path below the base URL, given by its segments.
-    pub(super) async fn get(&self, path: &[&str], clock: &impl Clock) -> Result<Reply, Lost> {
-        self.send(Method::GET, path, None, clock).await
+    pub(super) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        clock: &impl Clock,
+    ) -> Result<Reply, Lost> {
+        self.send(Method::GET, path, query, None, clock).await
     }
 
     async fn send(
         &self,
         method: Method,
         path: &[&str],
+        query: &[(&str, &str)],
         body: Option<Vec<u8>>,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = self
             .client

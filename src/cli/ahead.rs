@@ -18,6 +18,7 @@ use crate::core::plan::{Next, PlannedStep, Room, State, Step};
 use crate::error::Failure;
 use crate::store::{Reader, StoreError, Trigger};
 use crate::sync;
+use crate::sync::events::CREDITS_PER_DAY;
 
 /// Runs of the schedule that are looked ahead over at most.
 const MOST_RUNS: usize = 20_000;
@@ -108,6 +109,8 @@ pub struct Upkeep {
     pub idle_per_day: f64,
     /// Credits a day for second readings of what is complete.
     pub recheck_per_day: f64,
+    /// Credits a day for watching the accounts' events.
+    pub events_per_day: f64,
 }
 
 /// Looks ahead. `budget` in the configuration's caps counts already.
@@ -223,10 +226,13 @@ fn upkeep(config: &Config, state: &State, now: Ms) -> Upkeep {
     let whole: f64 =
         state.conversations.iter().map(|c| f64::from(price(stored(c.timeline.standing())))).sum();
     let recheck = config.sync.recheck_days;
+    let watches = config.events.enabled && config.api.version == ApiVersion::V2;
+    let watched = u32::try_from(config.accounts.len()).unwrap_or(u32::MAX);
     Upkeep {
         runs_per_day: rounded(runs_per_day),
         idle_run,
         idle_per_day: rounded(runs_per_day * f64::from(idle_run)),
+        events_per_day: if watches { f64::from(CREDITS_PER_DAY) * f64::from(watched) } else { 0.0 },
         recheck_per_day: if recheck == 0 { 0.0 } else { rounded(whole / f64::from(recheck)) },
     }
 }

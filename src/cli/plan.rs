@@ -109,14 +109,15 @@ fn until_complete(out: &mut Output, ahead: &Ahead) -> Result<(), Failure> {
         out.line(completion(&ahead.to_complete))?;
     }
     let upkeep = &ahead.upkeep;
+    let extra = |credits: f64, what: &str| {
+        if credits > 0.0 { format!(", {credits} for {what}") } else { String::new() }
+    };
     out.line(format!(
-        "To stay complete: {} runs a day, {} credits a day when nothing happens{}.",
+        "To stay complete: {} runs a day, {} credits a day when nothing happens{}{}.",
         upkeep.runs_per_day,
         upkeep.idle_per_day,
-        match upkeep.recheck_per_day {
-            0.0 => String::new(),
-            credits => format!(", {credits} for second readings"),
-        }
+        extra(upkeep.recheck_per_day, "second readings"),
+        extra(upkeep.events_per_day, "events"),
     ))
 }
 

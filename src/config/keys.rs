@@ -89,6 +89,8 @@ pub(super) const KEYS: &[Key] = &[
     key("schedule.run_at_start", Kind::Switch, Default::Switch(true)),
     key("schedule.jitter_secs", whole(0, 3_600), Default::Whole(0)),
     key("attention.command", Kind::Texts, Default::None),
+    key("events.enabled", Kind::Switch, Default::Switch(false)),
+    key("events.poll_secs", whole(1, 3_600), Default::Whole(60)),
     key("metrics.textfile", Kind::Text(check_path), Default::None),
     key("sync.page_size", Kind::Whole { min: 10, max: 1_000, step: 10 }, Default::Whole(50)),
     key("sync.inbox", Kind::Choice(&["discover", "probe", "off"]), Default::Text("discover")),
@@ -98,7 +100,7 @@ pub(super) const KEYS: &[Key] = &[
 
 /// The sections that these keys stand in; `accounts` is a list and has keys of its own.
 pub(super) const SECTIONS: &[&str] =
-    &["api", "archive", "budget", "schedule", "attention", "metrics", "sync", "accounts"];
+    &["api", "archive", "budget", "schedule", "events", "attention", "metrics", "sync", "accounts"];
 
 impl Key {
     pub(super) fn find(path: &str) -> Option<&'static Self> {

@@ -12,8 +12,8 @@ use super::layer::Layer;
 use super::problem::{Place, Problem};
 use super::secrets::{self, Candidates, Source, resolve};
 use super::types::{
-    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, InboxMode,
-    MetricsConfig, ScheduleConfig, SyncConfig,
+    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, EventsConfig,
+    InboxMode, MetricsConfig, ScheduleConfig, SyncConfig,
 };
 use super::{Config, Flags, SecretSources};
 use crate::core::backoff::Backoff;
@@ -105,6 +105,10 @@ impl Merged {
             archive: ArchiveConfig { path },
             budget: self.budget(flags)?,
             schedule: self.schedule()?,
+            events: EventsConfig {
+                enabled: self.switch("events.enabled")?,
+                poll: Duration::from_secs(self.number("events.poll_secs")?.into()),
+            },
             attention: AttentionConfig { command: self.texts("attention.command")? },
             metrics: MetricsConfig {
                 textfile: self.written("metrics.textfile").map(|file| resolve(&file.text, env, dir)),

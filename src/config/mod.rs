@@ -25,7 +25,7 @@ pub use self::problem::{ConfigError, Problem};
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
     AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, ConversationTarget,
-    InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
+    EventsConfig, InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
 
 /// The default configuration as a file: every key, with its default and what it does.
@@ -55,6 +55,8 @@ pub struct Config {
     pub attention: AttentionConfig,
     /// Figures for a monitoring system.
     pub metrics: MetricsConfig,
+    /// What is watched between the runs of the service.
+    pub events: EventsConfig,
     /// How history is fetched.
     pub sync: SyncConfig,
     /// The mailboxes; may be empty.

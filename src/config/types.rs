@@ -108,6 +108,15 @@ pub struct MetricsConfig {
     pub textfile: Option<PathBuf>,
 }
 
+/// `[events]`: what is watched between the runs of the service (v2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// Whether events are read at all.
+    pub enabled: bool,
+    /// How often.
+    pub poll: Duration,
+}
+
 /// `[sync]`: how history is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyncConfig {

@@ -13,7 +13,7 @@ use super::{attention, metrics as figures};
 use crate::cli::output::iso_utc;
 use crate::cli::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, ScheduleConfig};
+use crate::config::{ApiVersion, Config, ScheduleConfig};
 use crate::core::Ms;
 use crate::core::backoff::Backoff;
 use crate::core::budget::{left, opens_again};
@@ -67,6 +67,8 @@ struct Service<'a> {
     forgiving: bool,
     /// Why the last scheduled run was not made, so that it is said once.
     held_back: Option<String>,
+    /// When events were last read.
+    events_read: Option<Instant>,
 }
 
 /// What ends a wait.
@@ -95,6 +97,7 @@ impl<'a> Service<'a> {
             down: (0, None),
             forgiving: false,
             held_back: None,
+            events_read: None,
         })
     }
 
@@ -131,7 +134,11 @@ impl<'a> Service<'a> {
                     Event::Wish(Wish::Stop) => return Ok(()),
                     Event::Wish(Wish::Reload) => self.reload(),
                     Event::Wish(Wish::Run) => wanted = Some(Trigger::Once),
-                    Event::Time => {}
+                    Event::Time => {
+                        if self.events_due() && self.read_events().await? && self.may_run(now)? {
+                            wanted = Some(Trigger::Schedule);
+                        }
+                    }
                 },
             }
         }
@@ -142,7 +149,7 @@ impl<'a> Service<'a> {
         let left = until.saturating_sub(now).max(0);
         let (mut call, longest) = match left {
             0..=LEAD_MS => (Call::at(until), duration(left) + WITHOUT_A_CALL),
-            _ => (None, duration(left - LEAD_MS + 1).min(LOOK_AT_THE_CLOCK)),
+            _ => (None, duration(left - LEAD_MS + 1).min(self.longest_wait())),
         };
         let called = async {
             match &mut call {
@@ -160,6 +167,39 @@ impl<'a> Service<'a> {
                 () = &mut over => return Event::Time,
                 () = tick(&mut self.watchdog) => self.manager.sign_of_life(),
             }
+        }
+    }
+
+    /// How long the service sleeps at most.
+    fn longest_wait(&self) -> Duration {
+        match self.watches() {
+            true => LOOK_AT_THE_CLOCK.min(self.config.events.poll),
+            false => LOOK_AT_THE_CLOCK,
+        }
+    }
+
+    /// Whether events are read at all: v1 has none.
+    fn watches(&self) -> bool {
+        self.config.events.enabled && self.config.api.version == ApiVersion::V2
+    }
+
+    fn events_due(&self) -> bool {
+        self.watches() && self.events_read.is_none_or(|read| read.elapsed() >= self.config.events.poll)
+    }
+
+    /// Reads the accounts' events, and says whether there is anything to fetch.
+    async fn read_events(&mut self) -> Result<bool, Failure> {
+        self.events_read = Some(Instant::now());
+        let path = self.config.archive.path.clone();
+        let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
+        settings.parked =
+            attention::parked(&self.store, &self.config).map_err(|e| wiring::archive_failure(&path, e))?;
+        let api = wiring::api(&self.config)?;
+        let read = sync::events::poll(&mut self.store, &api, &settings, &SystemClock);
+        tokio::select! {
+            news = read => news.map_err(|e| wiring::run_failure(&path, e)),
+            // A stop is not kept waiting: what was wished for is taken up by the loop.
+            () = self.signals.wished() => Ok(false),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod attention;
 mod error;
+mod feed;
 mod figures;
 mod fts;
 mod gaps;
@@ -29,6 +30,7 @@ use rusqlite::Connection;
 
 pub use attention::{AttentionRow, Cause};
 pub use error::StoreError;
+pub use feed::Feed;
 pub use figures::{AccountFigures, Figures};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};

@@ -4,6 +4,7 @@ mod archive;
 mod book;
 mod commit;
 mod engine;
+pub mod events;
 mod funds;
 mod report;
 mod select;

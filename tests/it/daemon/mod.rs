@@ -1,6 +1,7 @@
 //! The service as its user meets it: the real program over the fake API, its signals, its states, its figures.
 
 mod attention;
+mod events;
 mod metrics;
 mod notify;
 mod schedule;
