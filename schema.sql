@@ -160,7 +160,8 @@ CREATE TABLE gap (
   stalled       TEXT,                         -- why the last attempt came to nothing
   stalls        INTEGER NOT NULL DEFAULT 0,   -- how many did in a row
   stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last one
-  ask_at_least  INTEGER NOT NULL DEFAULT 0    -- fewer messages at once are known not to get further
+  ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- fewer messages at once are known not to get further
+  filled        INTEGER NOT NULL DEFAULT 0    -- messages that it has yielded so far
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;

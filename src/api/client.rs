@@ -21,9 +21,6 @@ use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 use crate::secret::Secret;
 
-/// How long a run waits for the balance, which it can do without.
-const BALANCE_PATIENCE: Duration = Duration::from_secs(10);
-
 /// The generation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -254,11 +251,8 @@ impl<C: Clock> Api for HttpApi<C> {
         if !self.rate.lock().unwrap_or_else(PoisonError::into_inner).has_room_for_two(self.clock.now_ms()) {
             return None;
         }
-        let asked = std::pin::pin!(Self::balance(self));
-        tokio::select! {
-            balance = asked => balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok(),
-            () = self.clock.sleep(BALANCE_PATIENCE) => None,
-        }
+        let balance = Self::balance(self).await;
+        balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok()
     }
 
     fn endpoint(&self) -> &'static str {

@@ -31,6 +31,7 @@ fn to_2(db: &Connection) -> Result<(), StoreError> {
          ALTER TABLE conversation ADD COLUMN news_at_least INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE conversation ADD COLUMN recheck_at_ms INTEGER;
          ALTER TABLE conversation ADD COLUMN rechecked_ms INTEGER;
+         ALTER TABLE gap ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE inbox ADD COLUMN wanted TEXT;",
     )?;
     create(db, ADDED_IN_2)
