@@ -75,13 +75,13 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Fetch what is missing, within the budget
     Sync(SyncArgs),
-    /// What comes next, what it costs, and when nothing will be missing
+    /// What comes next, its cost, and when it is whole
     Plan(PlanArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
-    /// A guided first run against a made-up mailbox: no key, no credits
+    /// A guided first run: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),
