@@ -75,13 +75,13 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Fetch what is missing, within the budget
     Sync(SyncArgs),
-    /// What comes next, what it costs, and when nothing will be missing
+    /// What comes next, its cost, and when it is whole
     Plan(PlanArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
-    /// A guided first run against a made-up mailbox: no key, no credits
+    /// A guided first run: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),
@@ -122,16 +122,15 @@ pub struct SyncArgs {
     #[arg(long, requires = "once")]
     pub dry_run: bool,
 
-    /// Print the report as one JSON object on standard output
+    /// Print the report as one JSON object
     #[arg(long, requires = "once")]
     pub json: bool,
 }
 
 const SYNC_EXAMPLES: &str = "\
 Examples:
-  archiver sync                                 the service: runs on the schedule
-  archiver sync --now                           a run at once, by the service
-  archiver sync --once                          everything, as far as the budget goes
+  archiver sync                                 the service, on its schedule
+  archiver sync --once                          one run within the budget
   archiver sync --once --dry-run                what that would ask for and cost
   archiver sync --once --budget 5 --only Béla   5 credits for one conversation
   archiver sync --once --json | jq .horizon     since when nothing is missing";
