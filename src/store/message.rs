@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::intern::Interned;
 use super::{StoreError, fts};
 use crate::core::Ms;
+use crate::core::alike::NEAR_MS;
 use crate::core::message::{Message, Sender};
 use crate::core::page::Page;
 use crate::core::raw::Raw;
@@ -37,7 +38,7 @@ struct Pointers {
 }
 
 const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name, p.profile_url, k.name, m.text,
-    t.json, m.extra, u.prefix, m.urn_key, u.suffix, m.gone_since_ms
+    t.json, m.extra, u.prefix, m.urn_key, u.suffix, m.gone_since_ms, m.source
   FROM message m JOIN person p ON p.id = m.sender JOIN kind k ON k.id = m.kind JOIN template t ON t.id = m.template
   LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
@@ -54,6 +55,20 @@ pub(super) fn known(
     ))?;
     for row in near.query_map(params![conversation, lo, hi], read)? {
         known.near.push(row?);
+    }
+    // What only an export has shown may stand a little beside its place.
+    let mut beside = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.source = 'export' AND m.sent_at_ms BETWEEN ?2 AND ?3
+         ORDER BY m.sent_at_ms DESC, m.id DESC"
+    ))?;
+    let borders = [
+        (hi.saturating_add(1), hi.saturating_add(NEAR_MS)),
+        (lo.saturating_sub(NEAR_MS), lo.saturating_sub(1)),
+    ];
+    for (from, to) in borders.into_iter().filter(|(from, _)| *from != Ms::MAX) {
+        for row in beside.query_map(params![conversation, from, to], read)? {
+            known.near.push(row?);
+        }
     }
     let mut by_urn =
         db.prepare_cached(&format!("SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.urn_probe = ?2"))?;
@@ -91,6 +106,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored {
         id: row.get(0)?,
         gone: row.get::<_, Option<Ms>>(14)?.is_some(),
+        exported: row.get::<_, Option<String>>(15)?.is_some(),
         message: Message {
             urn,
             at_ms: row.get(1)?,
@@ -108,18 +124,19 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Inserts a message and returns its sender.
+/// Inserts a message, which an export or the API has shown, and returns its sender.
 pub(super) fn insert(
     db: &Connection,
     ids: &mut Interned,
     place: Place,
     message: &Message,
+    exported: bool,
 ) -> Result<i64, StoreError> {
     let to = pointers(db, ids, place, message)?;
     let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
     let mut statement = db.prepare_cached(
-        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let derived = message.derived_time.then_some(1);
     let mut id = rowid_of(message.at_ms);
@@ -137,7 +154,8 @@ pub(super) fn insert(
             derived,
             message.text,
             message.raw.extra,
-            place.run
+            place.run,
+            exported.then_some("export")
         ]);
         match done {
             Ok(_) => break,

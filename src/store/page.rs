@@ -175,7 +175,7 @@ fn write_messages(
         match change {
             Change::Insert(index) => {
                 let Some(message) = commit.page.messages.get(*index) else { continue };
-                let sender = message::insert(tx, ids, place, message)?;
+                let sender = message::insert(tx, ids, place, message, false)?;
                 *wrote.entry(sender).or_default() += 1;
                 counts.new += 1;
                 counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
