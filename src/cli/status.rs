@@ -90,12 +90,16 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
     let summary = queries.summary().map_err(failed)?;
     let stalled = queries.stalled().map_err(failed)?;
     let last_run = queries.last_run().map_err(failed)?;
+    let targets = Reader::targets(Some(&reader), &wiring::accounts(config), now).map_err(failed)?;
+    let wanted: std::collections::BTreeSet<i64> = targets.iter().map(|t| t.plan.id).collect();
+    // What only an export has shown waits until the inbox shows it or somebody configures it.
+    let asked = |row: &ConversationRow| row.synced_ms.is_some() || !row.of_export || wanted.contains(&row.id);
     let status = Status {
         archive: path.display().to_string(),
         messages: summary.messages,
         gaps: summary.gaps,
         complete: rows.iter().filter(|r| r.timeline.complete()).count(),
-        horizon: horizon(&rows, &inboxes).map(iso_utc),
+        horizon: horizon(rows.iter().filter(|r| asked(r)), &inboxes).map(iso_utc),
         credits: Credits {
             spent_today: spent.day,
             spent_this_month: spent.month,
@@ -109,8 +113,8 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
     if json { out.json(&status) } else { show(out, &status, &rows) }
 }
 
-fn horizon(rows: &[ConversationRow], inboxes: &[InboxRow]) -> Option<Ms> {
-    plan::horizon(rows.iter().map(|r| &r.timeline).chain(inboxes.iter().map(|i| &i.timeline)))
+fn horizon<'a>(rows: impl Iterator<Item = &'a ConversationRow>, inboxes: &[InboxRow]) -> Option<Ms> {
+    plan::horizon(rows.map(|r| &r.timeline).chain(inboxes.iter().map(|i| &i.timeline)))
 }
 
 fn last_run_line(run: RunRow) -> LastRun {

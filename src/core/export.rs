@@ -5,10 +5,13 @@
 //! nothing that was sent after the export can lie deeper. What lies higher stays unknown, and is asked for as a gap
 //! whose messages are then recognised.
 
+use std::collections::BTreeMap;
+
 use super::Ms;
-use super::alike::{DRAFT, NEAR_MS, SPONSORED};
+use super::alike::{DRAFT, NEAR_MS, Pairing, SPONSORED, is_outside};
 use super::message::{Message, Sender};
 use super::raw::{Raw, mark};
+use super::reconcile::Stored;
 use super::timeline::{Gap, Timeline};
 
 /// From when to when an export holds messages of a conversation.
@@ -50,6 +53,80 @@ pub fn cover(timeline: &Timeline, span: Span) -> (Vec<Gap>, bool) {
 pub fn gap_above(timeline: &Timeline, newest_stored_ms: Ms, now: Ms) -> Option<Gap> {
     let above = timeline.newest_ms.is_none_or(|newest| newest_stored_ms > newest);
     (above && timeline.top_gap().is_none()).then(|| Gap::head(timeline.newest_ms, now))
+}
+
+/// What a row of an export is to the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not stored yet.
+    New,
+    /// It is this stored message.
+    Stored(usize),
+    /// It is what this message of the API said before it was edited, or says since.
+    OtherText(usize),
+}
+
+/// Which rows of an export are stored already, in whichever way they came; none is paired twice. `rows` and `stored` are
+/// of one conversation and one stretch of time. A longer one comes in parts from its newest on, and `stored` then lacks
+/// what was paired in an earlier part.
+#[must_use]
+pub fn fates(rows: &[Message], stored: &[Stored]) -> Vec<Fate> {
+    let mut found = Found { fates: vec![Fate::New; rows.len()], taken: vec![false; stored.len()] };
+    // The very row, from an earlier import: it must not take another's place.
+    let identity = |m: &Message| (m.at_ms, m.text.clone(), m.sender.clone(), m.raw.clone());
+    let mut exact: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, s) in stored.iter().enumerate().filter(|(_, s)| s.exported) {
+        exact.entry(identity(&s.message)).or_default().push(index);
+    }
+    let again = if exact.is_empty() { &[] } else { rows };
+    for (index, row) in again.iter().enumerate() {
+        if let Some(same) = exact.get_mut(&identity(row)).and_then(Vec::pop) {
+            found.pair(index, same, Fate::Stored(same));
+        }
+    }
+    let mut pairing = Pairing::new(found.open_rows(rows, |_| true), found.open_stored(stored, |_| true));
+    for (row, same) in pairing.by_text() {
+        found.pair(row, same, Fate::Stored(same));
+    }
+    let mut pairing = Pairing::new(
+        found.open_rows(rows, |row| !is_outside(&row.kind)),
+        found.open_stored(stored, |s| !s.exported && !s.message.derived_time),
+    );
+    for (row, other) in pairing.by_place() {
+        found.pair(row, other, Fate::OtherText(other));
+    }
+    found.fates
+}
+
+struct Found {
+    fates: Vec<Fate>,
+    taken: Vec<bool>,
+}
+
+impl Found {
+    fn pair(&mut self, row: usize, stored: usize, fate: Fate) {
+        if let (Some(place), Some(taken)) = (self.fates.get_mut(row), self.taken.get_mut(stored)) {
+            (*place, *taken) = (fate, true);
+        }
+    }
+
+    fn open_rows<'a>(
+        &self,
+        rows: &'a [Message],
+        which: impl Fn(&Message) -> bool,
+    ) -> impl Iterator<Item = (usize, &'a Message)> {
+        let rows = rows.iter().enumerate().zip(&self.fates);
+        rows.filter(move |((_, row), fate)| **fate == Fate::New && which(row)).map(|(row, _)| row)
+    }
+
+    fn open_stored<'a>(
+        &self,
+        stored: &'a [Stored],
+        which: impl Fn(&Stored) -> bool,
+    ) -> impl Iterator<Item = (usize, &'a Message)> {
+        let stored = stored.iter().enumerate().zip(&self.taken);
+        stored.filter(move |((_, s), taken)| !**taken && which(s)).map(|((index, s), _)| (index, &s.message))
+    }
 }
 
 /// How many messages of an export one credit looks at again.

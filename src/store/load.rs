@@ -206,7 +206,7 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
     Ok(id)
 }
 
-fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
+pub(super) fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
     if let Some(id) = known_thread(tx, account, given)? {
         return Ok(id);
     }
@@ -252,11 +252,11 @@ pub(super) fn target(
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
-           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL
+           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL, thread
          FROM conversation WHERE id = ?1",
     )?;
     let timeline = timeline(tx, id)?;
-    let (urn, profile_url, plan) = statement.query_row([id], |r| {
+    let (urn, profile_url, thread, plan) = statement.query_row([id], |r| {
         let (urn, profile_url): (Option<String>, Option<String>) = (r.get(0)?, r.get(1)?);
         let by = profile_url.as_deref().or(urn.as_deref()).or(given);
         let name: Option<String> = r.get(2)?;
@@ -271,11 +271,15 @@ pub(super) fn target(
             listed: r.get(7)?,
             troubled: r.get(4)?,
         };
-        Ok((urn, profile_url, plan))
+        Ok((urn, profile_url, r.get::<_, Option<String>>(8)?, plan))
     })?;
     let conversation_id = match urn {
         Some(urn) => Some(urn),
-        None => given.map(|given| in_full(tx, account_id, given)).transpose()?,
+        // Where only an export has told the thread, the profile is the surer way to ask.
+        None => {
+            let name = given.or(thread.as_deref().filter(|_| profile_url.is_none()));
+            name.map(|name| in_full(tx, account_id, name)).transpose()?
+        }
     };
     Ok(Target { account_id, conversation_id, profile_url, plan })
 }

@@ -7,6 +7,7 @@
 mod error;
 mod fts;
 mod gaps;
+mod import;
 mod inbox;
 mod intern;
 mod ledger;
@@ -25,6 +26,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 pub use error::StoreError;
+pub use import::{Batch, Import, ImportThread, Imported, Taken};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
