@@ -9,4 +9,4 @@ mod month;
 mod relay;
 mod stalls;
 mod ties;
-mod world;
+pub(crate) mod world;
