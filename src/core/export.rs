@@ -34,17 +34,26 @@ impl Span {
 }
 
 /// A conversation's gaps, newest first, and whether its beginning has been seen, once an export of it is stored: what
-/// lies in the covered stretch is closed, and what reaches out of it above keeps that part.
+/// lies in the covered stretch is closed, and what reaches out of it above keeps that part. What earlier exports
+/// covered, up to `already_ms`, was opened again for a reason, and stays.
 #[must_use]
-pub fn cover(timeline: &Timeline, span: Span) -> (Vec<Gap>, bool) {
-    let Some(covered) = span.covered_ms() else { return (timeline.gaps.clone(), timeline.beginning_seen) };
-    let rest = timeline.gaps.iter().filter(|g| g.newer_ms.is_none_or(|newer| newer > covered));
+pub fn cover(timeline: &Timeline, span: Span, already_ms: Option<Ms>) -> (Vec<Gap>, bool) {
+    let unchanged = || (timeline.gaps.clone(), timeline.beginning_seen);
+    let Some(covered) = span.covered_ms().filter(|covered| Some(*covered) > already_ms) else {
+        return unchanged();
+    };
+    let reopened =
+        |gap: &Gap| already_ms.is_some_and(|already| gap.older_ms.is_none_or(|older| older < already));
+    let rest = timeline.gaps.iter().filter(|g| reopened(g) || g.newer_ms.is_none_or(|newer| newer > covered));
     let cut = |gap: &Gap| match gap.older_ms {
         Some(older) if older >= covered => gap.clone(),
+        _ if reopened(gap) => gap.clone(),
         // Another floor makes it another gap: what came to nothing before may not any more.
         _ => Gap { older_ms: Some(covered), stalled: None, stalls: 0, ask_at_least: 0, ..gap.clone() },
     };
-    (rest.map(cut).collect(), true)
+    let gaps: Vec<Gap> = rest.map(cut).collect();
+    let beginning_seen = gaps.iter().all(|g| g.older_ms.is_some());
+    (gaps, beginning_seen)
 }
 
 /// The gap up to now that has to be there before an export's message is stored above all that is known: how far it is

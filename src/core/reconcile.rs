@@ -187,8 +187,8 @@ impl<'a> Matching<'a> {
         });
     }
 
-    /// Of what is left: messages that only an export has shown, by text, sender and about the time; then, inside the
-    /// stretch that the page shows in full, by sender and about the time: such a one was edited since.
+    /// Of what is left: messages that only an export has shown, by text, sender and about the time; then, unless the
+    /// page may begin below them, by sender and about the time: such a one was edited since.
     fn by_export(&mut self, reach: &Reach) {
         if !self.stored.iter().enumerate().any(|(i, s)| s.exported && !self.taken.contains(&i)) {
             return;
@@ -204,7 +204,11 @@ impl<'a> Matching<'a> {
             .by_place()
             .into_iter()
             .filter(|(index, stored)| {
-                let place = self.stored.get(*stored).is_some_and(|s| reach.holds(s) && !s.outside());
+                // Below, the page's last message may be it; above, what is not on the page is older news.
+                let place = self
+                    .stored
+                    .get(*stored)
+                    .is_some_and(|s| s.message.at_ms.saturating_add(NEAR_MS) < reach.below && !s.outside());
                 place && self.messages.get(*index).is_some_and(|m| !m.derived_time)
             })
             .collect();

@@ -294,7 +294,8 @@ fn write(
 /// Closes what the export covers.
 fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
     let before = load::timeline(tx, conversation)?;
-    let (after, beginning_seen) = export::cover(&before, span);
+    let already = covered(tx, conversation)?;
+    let (after, beginning_seen) = export::cover(&before, span, already);
     gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
     tx.prepare_cached(
         "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
@@ -306,6 +307,16 @@ fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms
     )?
     .execute(params![import.id, conversation, span.oldest_ms, span.newest_ms])?;
     Ok(())
+}
+
+/// Up to where earlier exports cover a conversation.
+fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1")?;
+    let spans = statement
+        .query_map([conversation], |r| Ok(Span { oldest_ms: r.get(0)?, newest_ms: r.get(1)? }))?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(spans.iter().filter_map(Span::covered_ms).max())
 }
 
 /// The thread's conversation, made where there is none: it waits until the inbox shows it or somebody configures it.

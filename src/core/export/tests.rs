@@ -13,7 +13,7 @@ const SPAN: Span = Span { oldest_ms: 10_000, newest_ms: 100_000 };
 fn covered(gaps: Vec<Gap>) -> Vec<(Option<Ms>, Option<Ms>)> {
     let beginning_seen = gaps.last().is_none_or(|g| g.older_ms.is_some());
     let timeline = Timeline { gaps, beginning_seen, ..Timeline::default() };
-    let (gaps, seen) = cover(&timeline, SPAN);
+    let (gaps, seen) = cover(&timeline, SPAN, None);
     assert!(seen);
     gaps.iter().map(|g| (g.newer_ms, g.older_ms)).collect()
 }
@@ -30,7 +30,7 @@ fn what_an_export_covers_is_closed_and_what_reaches_above_it_stays() {
     assert_eq!(covered(vec![]), []);
     let short = Span { oldest_ms: 96_000, ..SPAN };
     let timeline = Timeline::unknown(0);
-    assert_eq!(cover(&timeline, short), (timeline.gaps.clone(), false));
+    assert_eq!(cover(&timeline, short, None), (timeline.gaps.clone(), false));
 }
 
 #[test]
@@ -65,24 +65,33 @@ fn open_at(gaps: &[Gap], at: Ms) -> bool {
 
 proptest! {
     /// The oracle looks at each moment by itself: strictly above the border everything is as it was, strictly below it
-    /// nothing is open, and the border is the edge of what was open there.
+    /// nothing is open, and the border is the edge of what was open there. What reaches below what earlier exports
+    /// covered stays as it was.
     #[test]
     fn each_moment_is_open_as_it_was_above_the_export_and_closed_below(
-        timeline in timelines(), oldest in 0_i64..40, length in 0_i64..40,
+        timeline in timelines(), oldest in 0_i64..40, length in 0_i64..40, already in proptest::option::of(0_i64..50),
     ) {
         let span = Span { oldest_ms: oldest * 1_000, newest_ms: (oldest + length) * 1_000 };
-        let (gaps, beginning_seen) = cover(&timeline, span);
+        let already = already.map(|a| a * 1_000);
+        let (gaps, beginning_seen) = cover(&timeline, span, already);
         let after = Timeline { gaps, beginning_seen, ..timeline.clone() };
         prop_assert_eq!(check::broken(&after), Vec::<String>::new());
+        let stays: Vec<Gap> = timeline
+            .gaps
+            .iter()
+            .filter(|g| already.is_some_and(|a| g.older_ms.unwrap_or(Ms::MIN) < a))
+            .cloned()
+            .collect();
         for at in (-500..90_000).step_by(250) {
-            let expected = match span.covered_ms() {
-                Some(covered) if at < covered => false,
-                Some(covered) if at == covered => open_at(&timeline.gaps, at + 1),
+            let expected = match span.covered_ms().filter(|c| Some(*c) > already) {
+                Some(covered) if at < covered => open_at(&stays, at),
+                Some(covered) if at == covered => open_at(&timeline.gaps, at + 1) || open_at(&stays, at),
                 _ => open_at(&timeline.gaps, at),
             };
             prop_assert_eq!(open_at(&after.gaps, at), expected, "at {}: {:?}", at, after.gaps);
         }
-        prop_assert_eq!(cover(&after, span), (after.gaps.clone(), after.beginning_seen), "twice is once");
+        prop_assert_eq!(cover(&after, span, already), (after.gaps.clone(), after.beginning_seen), "twice is once");
+        prop_assert_eq!(cover(&after, span, span.covered_ms()), (after.gaps, after.beginning_seen), "and for ever");
     }
 
     #[test]

@@ -9,19 +9,24 @@ use super::csv;
 use super::world::{Told, compare, import};
 use crate::engine::world::{HOUR, NOW, World, server};
 
-const SEEDS: u64 = 60;
+const SEEDS: usize = 60;
 
 #[tokio::test(flavor = "current_thread")]
 async fn whatever_came_first_nothing_is_lost_and_nothing_there_twice() {
     let mut twice = 0;
-    for seed in 0..SEEDS {
+    for seed in (0..).take(SEEDS) {
         match history(seed).await {
-            Ok(told) => twice += told.twice_for_an_edit,
+            Ok(told) => {
+                if told.twice_for_an_edit > 0 {
+                    println!("seed {seed}: {told:?}");
+                }
+                twice += told.twice_for_an_edit;
+            }
             Err(why) => panic!("seed {seed}: {why}"),
         }
     }
     println!("{SEEDS} histories, {twice} messages twice because they were edited at a page's border");
-    assert!(twice <= 4, "{twice}");
+    assert!(twice <= SEEDS / 10, "{twice}");
 }
 
 async fn history(seed: u64) -> Result<Told, String> {

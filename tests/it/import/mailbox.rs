@@ -9,7 +9,7 @@ use crate::engine::world::{DAY, HOUR, NOW, World, server};
 
 #[tokio::test(flavor = "current_thread")]
 async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is_newer() {
-    let options = SynthOptions { conversations: 170, max_messages: 1_000, ..SynthOptions::at(NOW - DAY) };
+    let options = SynthOptions { conversations: 190, max_messages: 1_000, ..SynthOptions::at(NOW - DAY) };
     let mailbox = synth::mailbox(7, &options);
     let csv = csv::of(&mailbox, 7);
     let messages: usize = mailbox.conversations().iter().map(|c| c.visible().count()).sum();
@@ -31,7 +31,7 @@ async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is
     let inbox: u32 = world.requests().iter().filter(|r| r.path.contains("inbox")).map(|r| r.charged).sum();
     let others = world.charged() - inbox;
     println!("{messages} messages: {inbox} credits for the inbox, {others} for conversations");
-    assert!(inbox <= 17, "{inbox}");
+    assert!(inbox <= 19, "{inbox}");
     // An inbox tells no more than a part of some texts, and conversations of a few seconds are not covered.
     assert!(others <= 5, "{others} credits for conversations that have nothing new");
 
@@ -81,7 +81,7 @@ async fn places_to_check_cost_about_a_credit_each_and_bring_edits_and_deletions(
     }
     let run = world.run().await;
     assert_eq!((run.outcome, run.gaps_left), ("complete", 0), "{run:?}");
-    assert!((22..=34).contains(&world.charged()), "{}", world.charged());
+    assert!((18..=34).contains(&world.charged()), "{}", world.charged());
     let gone = world.number("SELECT count(*) FROM message WHERE gone_since_ms IS NOT NULL");
     let served = world.number("SELECT count(*) FROM message WHERE source IS NULL");
     println!("{} credits, {served} messages seen again, {gone} gone", world.charged());

@@ -86,23 +86,21 @@ pub(super) fn compare(world: &World) -> Result<Told, String> {
                 c.urn
             ));
         }
-        let says = |m: &ServerMessage, row: &Held| {
+        let place = |m: &ServerMessage, row: &Held| {
             mailbox.author(c, m.author).name == row.sender
                 && m.at_ms.abs_diff(row.at_ms) <= NEAR_MS.unsigned_abs()
-                && std::iter::once(&m.text)
-                    .chain(m.earlier.iter().map(|e| &e.text))
-                    .any(|t| plain(t) == plain(&row.text))
         };
-        // Rows that stand first take what stands first: what is left then is left in any order.
-        rows.retain(|row| match open.iter().position(|m| says(m, row)) {
-            Some(at) => {
-                open.remove(at);
-                false
-            }
-            None => true,
-        });
+        let now = |m: &ServerMessage, row: &Held| place(m, row) && plain(&m.text) == plain(&row.text);
+        let once = |m: &ServerMessage, row: &Held| {
+            place(m, row) && m.earlier.iter().any(|e| plain(&e.text) == plain(&row.text))
+        };
+        let served = |m: &ServerMessage, row: &Held| !m.deleted && now(m, row);
+        // What is served and says the same goes first; of equals, the newest.
+        for says in [&served as &dyn Fn(&ServerMessage, &Held) -> bool, &now, &once] {
+            rows.retain(|row| open.iter().position(|m| says(m, row)).map(|at| open.remove(at)).is_none());
+        }
         for row in &rows {
-            let edited = c.messages().iter().any(|m| !m.earlier.is_empty() && says(m, row));
+            let edited = c.messages().iter().any(|m| once(m, row));
             if !edited {
                 return Err(format!("{}: it is there twice: {row:?}", c.urn));
             }
