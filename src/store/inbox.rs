@@ -196,11 +196,10 @@ fn write_row(
     row: &InboxRow,
     done: &mut InboxCommitted,
 ) -> Result<(), StoreError> {
+    let mut adopted = false;
     let found = match known(tx, commit.account_id, row)? {
         Some(id) => {
-            if commit.discover && adopt(tx, id)? {
-                done.found.push(load::target(tx, commit.account, commit.account_id, id, None)?);
-            }
+            adopted = commit.discover && adopt(tx, id)?;
             id
         }
         None if commit.discover => {
@@ -245,6 +244,9 @@ fn write_row(
             gaps::write(tx, commit.account_id, Some(found), &before.gaps, &after)?;
         }
         done.news.push((found, load::timeline(tx, found)?));
+    }
+    if adopted {
+        done.found.push(load::target(tx, commit.account, commit.account_id, found, None)?);
     }
     Ok(())
 }
