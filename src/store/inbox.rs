@@ -288,21 +288,24 @@ fn adopt(tx: &Connection, conversation: i64) -> Result<bool, StoreError> {
     Ok(adopted > 0)
 }
 
-/// The time of the newest message stored, where only an export has shown it and a row's last message is the same: of
-/// that text, at about that time.
+/// The time of the newest message stored, where a row's last message is at the end of what only an export has shown: of
+/// that text and at about that time, and nothing is stored that is newer.
 fn ends_with_export(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<Option<Ms>, StoreError> {
     let (Some(at), Some(text)) = (row.last_at_ms, row.last_text.as_deref()) else { return Ok(None) };
-    let newest: Option<(Ms, String, bool)> = tx
-        .prepare_cached(
-            "SELECT m.sent_at_ms, m.text, m.source IS NOT NULL FROM message m JOIN conversation c ON c.id = m.conversation
-             WHERE m.conversation = ?1 AND m.sent_at_ms = c.newest_ms AND m.gone_since_ms IS NULL LIMIT 1",
-        )?
-        .query_row([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
-        .optional()?;
-    let near = |newest: Ms| newest.abs_diff(at) <= NEAR_MS.unsigned_abs();
-    let same =
-        |(at, said, exported): &(Ms, String, bool)| *exported && near(*at) && plain(said) == plain(text);
-    Ok(newest.filter(same).map(|(at, ..)| at))
+    let (from, to) = (at.saturating_sub(NEAR_MS), at.saturating_add(NEAR_MS));
+    let mut near = tx.prepare_cached(
+        "SELECT c.newest_ms, m.text FROM message m JOIN conversation c ON c.id = m.conversation
+         WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 AND c.newest_ms <= ?3 AND m.source = 'export'
+           AND m.gone_since_ms IS NULL",
+    )?;
+    let near = near.query_map([conversation, from, to], |r| Ok((r.get(0)?, r.get::<_, String>(1)?)))?;
+    for found in near {
+        let (newest, said) = found?;
+        if plain(&said) == plain(text) {
+            return Ok(Some(newest));
+        }
+    }
+    Ok(None)
 }
 
 fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<i64, StoreError> {
