@@ -67,7 +67,14 @@ pub struct GlobalArgs {
     /// text or json [default: text]
     ///
     /// How the log on standard error is written. Without it: $ARCHIVER_LOG_FORMAT.
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     pub log_format: Option<LogFormat>,
 }
 
