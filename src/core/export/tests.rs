@@ -1,3 +1,5 @@
+//! What an export covers, held against each moment by itself; its rows and dates.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Reading rows of every shape that an export may have.
+
 use super::*;
 
 fn export(bytes: &[u8]) -> Result<Export, ImportError> {
