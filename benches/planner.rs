@@ -102,7 +102,7 @@ impl Conversation {
             for change in &delta.changes {
                 if let archiver::core::reconcile::Change::Insert(index) = change {
                     let message = page.messages[*index].clone();
-                    self.stored.push(Stored { id: message.at_ms, message, gone: false });
+                    self.stored.push(Stored { id: message.at_ms, message, gone: false, exported: false });
                 }
             }
             self.stored.sort_by_key(|s| s.message.at_ms);

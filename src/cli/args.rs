@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::import::ImportArgs;
 use super::plan::PlanArgs;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -66,7 +67,14 @@ pub struct GlobalArgs {
     /// text or json [default: text]
     ///
     /// How the log on standard error is written. Without it: $ARCHIVER_LOG_FORMAT.
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     pub log_format: Option<LogFormat>,
 }
 
@@ -77,6 +85,8 @@ pub enum Command {
     Sync(SyncArgs),
     /// What comes next, its cost, and when it is whole
     Plan(PlanArgs),
+    /// Add history that you have already: no credits
+    Import(ImportArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Is everything well? Spends nothing

@@ -4,12 +4,14 @@
 //! disk: every function takes its state and `now` as arguments and returns values, so that a simulation
 //! can run whole histories in microseconds.
 
+pub mod alike;
 pub mod backoff;
 pub mod budget;
 pub mod calendar;
 pub mod check;
 mod cover;
 mod end;
+pub mod export;
 pub mod forecast;
 pub mod inbox;
 pub mod message;

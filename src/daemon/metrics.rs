@@ -46,8 +46,9 @@ impl Snapshot {
         let figures = queries.figures()?;
         let rows = queries.conversations()?;
         let inboxes = queries.inboxes()?;
-        let horizon =
-            plan::horizon(rows.iter().map(|r| &r.timeline).chain(inboxes.iter().map(|i| &i.timeline)));
+        // What only an export has shown waits until the inbox shows it or somebody configures it.
+        let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
+        let horizon = plan::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));
         let last_run = queries.last_run()?;
         let of_run = last_run.as_ref().map_or(0, |run| u32::try_from(run.credits_spent).unwrap_or(u32::MAX));
         let spent = Spent { run: of_run, ..queries.spent(now)? };

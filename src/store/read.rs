@@ -52,6 +52,11 @@ impl Reader {
         inbox::look_up(archive.map(|r| &r.db), accounts, now)
     }
 
+    /// For what reads the archive elsewhere in the store.
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     /// What can be asked.
     #[must_use]
     pub fn queries(&self) -> Queries<'_> {
@@ -88,6 +93,8 @@ pub struct ConversationRow {
     pub synced_ms: Option<Ms>,
     /// Why the last request failed.
     pub last_error: Option<String>,
+    /// Whether an export has shown it.
+    pub of_export: bool,
     /// Its course.
     pub timeline: Timeline,
 }
@@ -165,7 +172,8 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread
+            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
+               EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id)
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
         )?;
         let rows = statement.query_map([], |row| {
@@ -180,6 +188,7 @@ impl<'a> Queries<'a> {
                 synced_ms: row.get(7)?,
                 last_error: row.get(8)?,
                 thread: row.get(9)?,
+                of_export: row.get(10)?,
                 timeline: Timeline::default(),
             })
         })?;

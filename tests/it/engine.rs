@@ -11,4 +11,4 @@ mod relay;
 mod stalls;
 mod ties;
 mod wanted;
-mod world;
+pub(crate) mod world;

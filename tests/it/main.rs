@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod daemon;
 mod engine;
+mod import;
 mod layering;
 mod schema;
 mod secrets;
