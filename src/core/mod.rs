@@ -13,12 +13,15 @@ pub mod inbox;
 pub mod message;
 pub mod page;
 pub mod plan;
+pub mod query;
 pub mod raw;
 pub mod reconcile;
+pub mod select;
 pub mod stall;
 mod start;
 pub mod timeline;
 pub mod urn;
+pub mod words;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

@@ -7,6 +7,7 @@
 mod error;
 mod fts;
 mod gaps;
+mod history;
 mod inbox;
 mod intern;
 mod ledger;
@@ -25,12 +26,13 @@ use std::path::Path;
 use rusqlite::Connection;
 
 pub use error::StoreError;
+pub use history::{MessageRow, Range};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
-pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow};
+pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
 
 use intern::Interned;
 

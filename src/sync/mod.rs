@@ -7,8 +7,9 @@ mod report;
 mod select;
 mod stop;
 
+pub use crate::core::select::SelectError;
 pub use archive::Archive;
 pub use engine::{NoProgress, Observer, RunError, Settings, run};
 pub use report::{ConversationReport, CreditsLeft, InboxReport, Report, Trouble};
-pub use select::{SelectError, select};
+pub use select::select;
 pub use stop::{Stop, Stopper};
