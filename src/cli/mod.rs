@@ -1,12 +1,17 @@
 //! The command line: parse, dispatch, say what went wrong, and an exit code.
 
 pub mod args;
+pub mod chat;
 pub mod check;
 pub mod completions;
 pub mod dates;
 pub mod demo;
 pub mod fake_api;
 pub mod output;
+pub mod pager;
+pub mod search;
+pub mod show;
+pub mod sql;
 pub mod status;
 pub mod sync;
 pub mod wiring;
@@ -113,6 +118,9 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(context, &args),
         Command::Status(args) => status::run(context, &args),
+        Command::Search(args) => search::run(context, &args),
+        Command::Show(args) => show::run(context, &args),
+        Command::Sql(args) => sql::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),

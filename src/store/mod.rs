@@ -19,6 +19,8 @@ mod page;
 mod people;
 mod read;
 mod resolve;
+mod search;
+mod sql;
 mod tally;
 
 use std::path::Path;
@@ -33,6 +35,8 @@ pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
 pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
+pub use search::{Found, LOOKED_AT, Nothing, RANKED, Search};
+pub use sql::{Cell, Sql, SqlError};
 
 use intern::Interned;
 

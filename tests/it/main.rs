@@ -14,6 +14,7 @@ mod crash;
 mod engine;
 mod layering;
 mod schema;
+mod search;
 mod secrets;
 mod sim;
 mod store;
