@@ -10,6 +10,7 @@
 mod answers;
 mod binary;
 mod cli;
+mod clients;
 mod crash;
 mod engine;
 mod layering;

@@ -241,10 +241,71 @@ fn filters_that_fit_nothing_end_at_a_bound_that_is_told() {
 /// A text that may be anything: letters of many scripts, signs that mean something to some parser, bytes of chance.
 fn random_query(rng: &mut Rng) -> String {
     const PIECES: &[&str] = &[
-        "\"", "*", "-", "OR", "AND", "NOT", "NEAR(", ")", "(", ":", "^", "{", "}", "+", ",", "from:", "in:", "is:gone",
-        "before:2024", "has:link", " ", "  ", "\0", "'", ";", "--", "/*", "世", "界和", "の", "ก", "ที่", "학교", "é", "e\u{301}",
-        "🎉", "\u{200d}", "\u{202e}", "\u{feff}", "\u{1b}[2J", "thursday", "thur", "report", "a", "text:", "rowid", "rank",
-        "messages_fts", "\\", "%", "_", "“", "”", "\u{10ffff}", "ß", "İ", "ǅ", "ﬁ", "٣", "ⅷ", "²", "𠀀", "\u{e000}", "\n", "\t",
+        "\"",
+        "*",
+        "-",
+        "OR",
+        "AND",
+        "NOT",
+        "NEAR(",
+        ")",
+        "(",
+        ":",
+        "^",
+        "{",
+        "}",
+        "+",
+        ",",
+        "from:",
+        "in:",
+        "is:gone",
+        "before:2024",
+        "has:link",
+        " ",
+        "  ",
+        "\0",
+        "'",
+        ";",
+        "--",
+        "/*",
+        "世",
+        "界和",
+        "の",
+        "ก",
+        "ที่",
+        "학교",
+        "é",
+        "e\u{301}",
+        "🎉",
+        "\u{200d}",
+        "\u{202e}",
+        "\u{feff}",
+        "\u{1b}[2J",
+        "thursday",
+        "thur",
+        "report",
+        "a",
+        "text:",
+        "rowid",
+        "rank",
+        "messages_fts",
+        "\\",
+        "%",
+        "_",
+        "“",
+        "”",
+        "\u{10ffff}",
+        "ß",
+        "İ",
+        "ǅ",
+        "ﬁ",
+        "٣",
+        "ⅷ",
+        "²",
+        "𠀀",
+        "\u{e000}",
+        "\n",
+        "\t",
     ];
     let mut text = String::new();
     for _ in 0..rng.usize(0..12) {
@@ -261,7 +322,8 @@ fn random_query(rng: &mut Rng) -> String {
 #[test]
 fn no_query_is_an_error_a_panic_or_slow() {
     let bench = archive();
-    let rounds: u32 = std::env::var("ARCHIVER_FUZZ_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let rounds: u32 =
+        std::env::var("ARCHIVER_FUZZ_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let queries = bench.store.summary();
     let mut hits = 0_usize;
     for seed in 0..u64::from(rounds) {
@@ -271,7 +333,10 @@ fn no_query_is_an_error_a_panic_or_slow() {
         let began = Instant::now();
         let found = match rng.u8(0..8) {
             0 => queries.search_best(&search, 5),
-            1 => queries.search(&Search { within: Some(BTreeSet::from([bench.targets[0].plan.id])), ..search.clone() }, 5),
+            1 => queries.search(
+                &Search { within: Some(BTreeSet::from([bench.targets[0].plan.id])), ..search.clone() },
+                5,
+            ),
             _ => queries.search(&search, 5),
         };
         let found = found.unwrap_or_else(|e| panic!("seed {seed}: {text:?}: {e}"));
