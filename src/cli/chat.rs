@@ -112,7 +112,7 @@ mod tests {
         );
         let long = format!("{} needle {}", "hay ".repeat(40), "stack ".repeat(40));
         let shown = snippet(&long, &[161..167], 30, Style::plain());
-        assert_eq!(shown, "… hay hay [needle] stack stack sta…");
+        assert_eq!(shown, "… hay hay [needle] stack stack s…");
         assert_eq!(snippet("a\u{1b}[2Jb", &[0..1], 80, Style::plain()), "[a]\u{fffd}[2Jb");
     }
 

@@ -21,10 +21,12 @@ const SNIPPET: usize = 240;
 #[command(after_help = EXAMPLES, after_long_help = LONG)]
 pub struct SearchArgs {
     /// Words, "phrases", begin*, OR, -not, from:ada, has:link …
-    #[arg(value_name = "QUERY", required = true, allow_hyphen_values = true, num_args = 1..)]
+    ///
+    /// Quote it for the shell. One that begins with a minus stands after `--`.
+    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
 
-    /// Only by senders whose name has this part; `me` is you
+    /// Only by whose name has this part; `me` is you
     #[arg(long, value_name = "NAME")]
     pub from: Vec<String>,
 
@@ -52,11 +54,11 @@ pub struct SearchArgs {
     pub best: bool,
 
     /// With N messages before and after each
-    #[arg(short = 'C', long, value_name = "N", default_value_t = 0)]
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     pub context: u32,
 
     /// Only how many there are
-    #[arg(long, conflicts_with_all = ["best", "context"])]
+    #[arg(long, conflicts_with = "best", hide_short_help = true)]
     pub count: bool,
 
     /// One JSON object a line for each message
@@ -67,8 +69,7 @@ pub struct SearchArgs {
 const EXAMPLES: &str = "\
 Examples:
   archiver search thursday report
-  archiver search '\"signed contract\" from:béla after:2024 -draft'
-  archiver search 'invoic* OR bill has:link' --in ada -C 2";
+  archiver search '\"signed contract\" from:béla after:2024 -draft' -C 2";
 
 const LONG: &str = "\
 In a query:

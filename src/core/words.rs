@@ -74,7 +74,7 @@ pub fn wanted(phrase: &str) -> (String, bool) {
         let mut last = trimmed.chars().rev();
         last.next().is_some_and(is_run) && !last.next().is_some_and(is_run)
     };
-    (spelled(trimmed, lone), lone)
+    (spelled(trimmed, lone).trim_end().to_owned(), lone)
 }
 
 fn spelled(text: &str, last_alone: bool) -> String {

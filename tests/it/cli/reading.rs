@@ -122,5 +122,5 @@ fn words_that_name_no_conversation_message_or_date_are_bad_usage_with_help() {
     }
     assert!(home.run(&["show", "a"]).stderr.contains("Ada Example or "));
     home.run(&["search", "\" ( OR * NEAR:"]).expect(0);
-    home.run(&["search", "-x"]).expect(0);
+    home.run(&["search", "--", "-x"]).expect(0);
 }
