@@ -37,7 +37,7 @@ pub struct SearchArgs {
     #[arg(long = "in", value_name = "CONVERSATION")]
     pub within: Vec<String>,
 
-    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
+    /// From this date on: 2024-03, yesterday, 7d …
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 
@@ -49,7 +49,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
 
-    /// The best of the newest 2,000 first, rather than the newest
+    /// The best of the newest 2,000 that fit first
     #[arg(long)]
     pub best: bool,
 
@@ -246,11 +246,14 @@ fn print(
     if args.json {
         let mut value = show::as_json(row);
         let plain = super::output::Style::plain();
-        value["snippet"] = Value::from(chat::snippet(&row.message.text, &hits, SNIPPET, plain));
-        if args.context > 0 {
-            let list = |rows: &[MessageRow]| Value::from(rows.iter().map(show::as_json).collect::<Vec<_>>());
-            value["before"] = list(before);
-            value["after"] = list(after);
+        let snippet = chat::snippet(&row.message.text, &hits, SNIPPET, plain);
+        let list = |rows: &[MessageRow]| Value::from(rows.iter().map(show::as_json).collect::<Vec<_>>());
+        if let Some(object) = value.as_object_mut() {
+            object.insert("snippet".to_owned(), Value::from(snippet));
+            if args.context > 0 {
+                object.insert("before".to_owned(), list(before));
+                object.insert("after".to_owned(), list(after));
+            }
         }
         return out.json(&value);
     }

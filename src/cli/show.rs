@@ -23,7 +23,7 @@ pub struct ShowArgs {
     #[arg(value_name = "CONVERSATION")]
     pub conversation: String,
 
-    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
+    /// From this date on: 2024-03, yesterday, 7d …
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 
@@ -35,7 +35,7 @@ pub struct ShowArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
 
-    /// Around this message: its URN, or the number that search shows
+    /// Around this message: its URN, or search's number
     #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["since", "until"])]
     pub around: Option<String>,
 
@@ -48,7 +48,7 @@ pub struct ShowArgs {
     pub json: bool,
 
     /// The JSON that was served, a line for each message
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", hide_short_help = true)]
     pub raw: bool,
 }
 
@@ -56,8 +56,7 @@ const EXAMPLES: &str = "\
 Examples:
   archiver show béla                       all of it, oldest first
   archiver show béla --limit 30            the newest 30
-  archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits
-  archiver show ada --json | jq -r 'select(.from_me | not) | .text'";
+  archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits";
 
 /// Messages shown around one, unless told otherwise.
 const AROUND: u32 = 40;

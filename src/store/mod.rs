@@ -35,7 +35,7 @@ pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
 pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
-pub use search::{Found, LOOKED_AT, Nothing, RANKED, Search};
+pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use sql::{Cell, Sql, SqlError};
 
 use intern::Interned;
