@@ -2,13 +2,19 @@
 
 pub mod ahead;
 pub mod args;
+pub mod chat;
 pub mod check;
 pub mod completions;
+pub mod dates;
 pub mod demo;
 pub mod fake_api;
 pub mod import;
 pub mod output;
+pub mod pager;
 pub mod plan;
+pub mod search;
+pub mod show;
+pub mod sql;
 pub mod status;
 pub mod sync;
 pub mod wiring;
@@ -118,6 +124,9 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(context, &args),
         Command::Import(args) => import::run(context, &args),
         Command::Status(args) => status::run(context, &args),
+        Command::Search(args) => search::run(context, &args),
+        Command::Show(args) => show::run(context, &args),
+        Command::Sql(args) => sql::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),

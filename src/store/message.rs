@@ -340,7 +340,7 @@ fn urn_columns<'a>(
 
 /// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
 /// the index, or a hash of it. Different URNs may share one; the URN itself decides.
-fn probe(urn: &str) -> i64 {
+pub(super) fn probe(urn: &str) -> i64 {
     urn::created_ms(urn).unwrap_or_else(|| hash(urn))
 }
 

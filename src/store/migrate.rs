@@ -2,11 +2,19 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{SCHEMA, SCHEMA_VERSION, StoreError};
+use super::{SCHEMA, SCHEMA_VERSION, StoreError, fts};
 
 /// The tables that schema 2 adds, as `schema.sql` describes them.
-const ADDED_IN_2: &[&str] =
-    &["import", "import_oddity", "export_cover", "balance", "event_feed", "attention", "failure"];
+const ADDED_IN_2: &[&str] = &[
+    "import",
+    "import_oddity",
+    "export_cover",
+    "balance",
+    "event_feed",
+    "attention",
+    "failure",
+    "messages_runs",
+];
 
 /// Brings the archive to the present schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.
@@ -34,7 +42,8 @@ fn to_2(db: &Connection) -> Result<(), StoreError> {
          ALTER TABLE gap ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE inbox ADD COLUMN wanted TEXT;",
     )?;
-    create(db, ADDED_IN_2)
+    create(db, ADDED_IN_2)?;
+    fts::index_all_runs(db)
 }
 
 /// Creates tables and their indexes with the words of `schema.sql`.

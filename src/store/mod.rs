@@ -10,6 +10,7 @@ mod feed;
 mod figures;
 mod fts;
 mod gaps;
+mod history;
 mod import;
 mod inbox;
 mod intern;
@@ -22,6 +23,8 @@ mod page;
 mod people;
 mod read;
 mod resolve;
+mod search;
+mod sql;
 mod tally;
 
 use std::path::Path;
@@ -33,6 +36,7 @@ pub use attention::{AttentionRow, Cause};
 pub use error::StoreError;
 pub use feed::Feed;
 pub use figures::{AccountFigures, Figures};
+pub use history::{MessageRow, Range};
 pub use import::{Batch, Import, ImportThread, Imported, Taken};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
@@ -41,6 +45,8 @@ pub use message::rowid_of;
 pub use open::{Holder, holder};
 pub use page::{Commit, Committed};
 pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
+pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
+pub use sql::{Cell, Sql, SqlError};
 
 use intern::Interned;
 

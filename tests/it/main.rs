@@ -10,12 +10,14 @@
 mod answers;
 mod binary;
 mod cli;
+mod clients;
 mod crash;
 mod daemon;
 mod engine;
 mod import;
 mod layering;
 mod schema;
+mod search;
 mod secrets;
 mod sim;
 mod store;
