@@ -109,7 +109,7 @@ impl Config {
     /// All that is missing or cannot be read, at once.
     pub fn load_secrets(&mut self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let key = self.sources.api_key.to_read();
+        let key = self.sources.api_key.next_reading();
         self.api.api_key_changed_ms = key.changed_ms();
         match secrets::load(key, "api.api_key", &mut self.warnings) {
             Ok(Some(key)) => self.api.api_key = Some(key),
@@ -128,7 +128,7 @@ impl Config {
         let only = self.accounts.len() == 1;
         for (index, account) in self.accounts.iter_mut().enumerate() {
             let source = self.sources.login_tokens.get_mut(index);
-            let source = source.map_or(secrets::Source::Nowhere, secrets::Source::to_read);
+            let source = source.map_or(secrets::Source::Nowhere, secrets::Source::next_reading);
             account.token_changed_ms = source.changed_ms();
             let key = |name: &str| format!("accounts[{index}].{name}");
             let ready = match self.api.version {

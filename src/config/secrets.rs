@@ -48,7 +48,7 @@ impl fmt::Debug for Source {
 
 impl Source {
     /// The source to read now. A file stays, to be read again; what was given is given once.
-    pub(super) fn to_read(&mut self) -> Self {
+    pub(super) fn next_reading(&mut self) -> Self {
         match self {
             Self::File { path, shown, place, kind } => {
                 Self::File { path: path.clone(), shown: shown.clone(), place: place.clone(), kind: *kind }

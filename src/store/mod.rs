@@ -122,9 +122,8 @@ impl Store {
     /// When the lock's file cannot be written.
     pub fn sign_as_service(&self) -> Result<(), StoreError> {
         let lock = self.lock.as_ref();
-        Ok(lock
-            .map_or(Ok(()), open::Lock::sign_as_service)
-            .map_err(|e| StoreError::Broken(format!("its lock: {e}")))?)
+        lock.map_or(Ok(()), open::Lock::sign_as_service)
+            .map_err(|e| StoreError::Broken(format!("its lock: {e}")))
     }
 
     /// Gives back the memory that work has taken, and writes what is in the `-wal` file into the archive.
