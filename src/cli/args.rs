@@ -79,6 +79,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
+    /// Does the archive keep its promises? Reads only
+    Verify(super::verify::VerifyArgs),
     /// A guided first run against a made-up mailbox: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses

@@ -7,8 +7,10 @@ pub mod dates;
 pub mod demo;
 pub mod fake_api;
 pub mod output;
+pub mod progress;
 pub mod status;
 pub mod sync;
+pub mod verify;
 pub mod wiring;
 
 use std::ffi::OsString;
@@ -114,6 +116,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Sync(args) => sync::run(context, &args),
         Command::Status(args) => status::run(context, &args),
         Command::Check(args) => check::run(context, &args),
+        Command::Verify(args) => verify::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),

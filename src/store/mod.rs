@@ -19,6 +19,7 @@ mod people;
 mod read;
 mod resolve;
 mod tally;
+pub mod verify;
 
 use std::path::Path;
 

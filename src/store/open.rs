@@ -156,7 +156,7 @@ fn private_file() -> OpenOptions {
     options
 }
 
-fn beside(archive: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(archive: &Path, ending: &str) -> PathBuf {
     let mut name = archive.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
