@@ -81,6 +81,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Does the archive keep its promises? Reads only
     Verify(super::verify::VerifyArgs),
+    /// Copy the archive, also while a sync runs
+    Backup(super::backup::BackupArgs),
     /// A guided first run against a made-up mailbox: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses

@@ -1,6 +1,7 @@
 //! The command line: parse, dispatch, say what went wrong, and an exit code.
 
 pub mod args;
+pub mod backup;
 pub mod check;
 pub mod completions;
 pub mod dates;
@@ -117,6 +118,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Status(args) => status::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
+        Command::Backup(args) => backup::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),

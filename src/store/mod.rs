@@ -4,6 +4,7 @@
 //! happen together happens in one IMMEDIATE transaction: a page's rows, versions, gap change, resolved
 //! conversation and settled cost.
 
+pub mod backup;
 mod error;
 mod fts;
 mod gaps;

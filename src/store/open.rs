@@ -12,7 +12,7 @@ use super::migrate::migrate;
 use super::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// "ARCH", as in `schema.sql`.
-const APPLICATION_ID: i64 = 0x4152_4348;
+pub(super) const APPLICATION_ID: i64 = 0x4152_4348;
 
 /// How long a statement waits for a reader's or a backup's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
