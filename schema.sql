@@ -258,6 +258,12 @@ CREATE TABLE event_feed (
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
   text, content = 'message', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
+-- The texts that have letters of scripts without spaces between words, Korean among them: words as they are, runs of
+-- such letters as overlapping pairs. It holds no text, and changes together with messages_fts.
+CREATE VIRTUAL TABLE messages_runs USING fts5 (
+  text, content = '', contentless_delete = 1,
+  tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+);
 CREATE TABLE messages_unindexed (
   id  INTEGER PRIMARY KEY                     -- of the message
 ) STRICT;

@@ -77,6 +77,12 @@ pub enum Command {
     Sync(SyncArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
+    /// Find messages by their words
+    Search(super::search::SearchArgs),
+    /// Read a conversation
+    Show(super::show::ShowArgs),
+    /// Ask the archive in SQL; changes nothing
+    Sql(super::sql::SqlArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
     /// Does the archive keep its promises? Reads only

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod backup;
+pub mod chat;
 pub mod check;
 pub mod completions;
 pub mod dates;
@@ -9,6 +10,10 @@ pub mod demo;
 pub mod fake_api;
 pub mod output;
 pub mod progress;
+pub mod pager;
+pub mod search;
+pub mod show;
+pub mod sql;
 pub mod status;
 pub mod sync;
 pub mod verify;
@@ -116,6 +121,9 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(context, &args),
         Command::Status(args) => status::run(context, &args),
+        Command::Search(args) => search::run(context, &args),
+        Command::Show(args) => show::run(context, &args),
+        Command::Sql(args) => sql::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),

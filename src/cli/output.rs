@@ -41,6 +41,24 @@ impl Output {
         Self { to: Box::new(stdout.lock()), style: Style::new(terminal, env), width }
     }
 
+    /// The input of a pager on the terminal.
+    #[must_use]
+    pub fn to_pager(to: Box<dyn Write>, env: &Env) -> Self {
+        Self { to, style: Style::new(true, env), width: Some(terminal_width(env)) }
+    }
+
+    /// Where nothing is kept.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self { to: Box::new(io::sink()), style: Style::plain(), width: None }
+    }
+
+    /// The terminal's columns; `None` where nobody folds the lines.
+    #[must_use]
+    pub fn columns(&self) -> Option<u16> {
+        self.width
+    }
+
     /// How it may be coloured.
     #[must_use]
     pub fn style(&self) -> Style {
@@ -93,6 +111,18 @@ impl Output {
         let text = table(columns, rows, self.width);
         self.line(text)
     }
+
+    /// Writes a table whose columns only its maker knows.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn named_table(&mut self, names: &[String], rows: &[Vec<String>]) -> Result<(), Failure> {
+        let columns: Vec<(&str, CellAlignment)> =
+            names.iter().map(|n| (n.as_str(), CellAlignment::Left)).collect();
+        let text = laid_out(&columns, rows, self.width);
+        self.line(text)
+    }
 }
 
 /// A column of a table.
@@ -119,17 +149,22 @@ impl Column {
 /// A table without lines, two spaces between its columns; cells are folded to fit a `width`.
 #[must_use]
 pub fn table(columns: &[Column], rows: &[Vec<String>], width: Option<u16>) -> String {
+    let columns: Vec<(&str, CellAlignment)> = columns.iter().map(|c| (c.name, c.alignment)).collect();
+    laid_out(&columns, rows, width)
+}
+
+fn laid_out(columns: &[(&str, CellAlignment)], rows: &[Vec<String>], width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    table.set_header(columns.iter().map(|column| column.name));
+    table.set_header(columns.iter().map(|(name, _)| printable(name)));
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
     for (column, wanted) in table.column_iter_mut().zip(columns) {
-        column.set_cell_alignment(wanted.alignment);
+        column.set_cell_alignment(wanted.1);
         column.set_padding((0, 2));
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
@@ -138,7 +173,9 @@ pub fn table(columns: &[Column], rows: &[Vec<String>], width: Option<u16>) -> St
 /// The text without what could move the cursor or colour the screen: names and texts come from strangers.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    let keep = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    // Two more than control characters: those that turn the direction of what follows.
+    let obeyed = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202d}' | '\u{202e}');
+    let keep = |c: char| if obeyed(c) { '\u{fffd}' } else { c };
     text.chars().map(keep).collect()
 }
 
@@ -212,6 +249,13 @@ pub fn complain(explanation: &Explanation, style: Style) {
     let message = printable(&explanation.message);
     // Nobody is left to be told that this could not be printed.
     drop(writeln!(io::stderr().lock(), "{error} {message}\n{help} {}", explanation.help));
+}
+
+/// Tells something beside the data, on standard error.
+pub fn note(text: &str, context: &super::Context) {
+    let text = Style::for_stderr(&context.env).dim(&printable(text));
+    // Nobody is left to be told that this could not be printed.
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
 /// The terminal's width in columns: as `COLUMNS` says, as the terminal says, or 80.

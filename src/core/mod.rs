@@ -13,16 +13,19 @@ pub mod inbox;
 pub mod message;
 pub mod page;
 pub mod plan;
+pub mod query;
 pub mod raw;
 pub mod recheck;
 pub mod reconcile;
 pub mod size;
+pub mod select;
 pub mod stall;
 mod start;
 pub mod step;
 pub mod timeline;
 pub mod urn;
 pub mod wanted;
+pub mod words;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

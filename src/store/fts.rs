@@ -4,10 +4,14 @@
 //! come newest first and from many conversations, so indexing them one by one costs several times as much. Instead a
 //! page's ids go to `messages_unindexed` in the page's own transaction, and are indexed together, in order, every few
 //! thousand rows, at the end of a run and when the archive is opened after a crash.
+//!
+//! Its tokenizer takes a run of Chinese or Thai for one word. Messages with such letters are therefore indexed a second
+//! time, as pairs of neighbours made here (`messages_runs`): only they, so that other mailboxes pay nothing for it.
 
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
+use crate::core::words;
 
 /// Messages that wait at most before they are indexed.
 const BATCH: u32 = 16_384;
@@ -33,6 +37,10 @@ impl Store {
                      SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
                     [],
                 )?;
+                index_runs(
+                    tx,
+                    "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
+                )?;
                 tx.execute("DELETE FROM messages_unindexed", [])?;
                 Ok(())
             })?;
@@ -56,6 +64,31 @@ pub(super) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreEr
     if !waiting {
         db.prepare_cached("INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)")?
             .execute(params![id, text])?;
+        if words::has_runs(text) {
+            db.prepare_cached("DELETE FROM messages_runs WHERE rowid = ?1")?.execute([id])?;
+        }
+    }
+    Ok(())
+}
+
+/// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
+pub(super) fn index_all_runs(db: &Connection) -> Result<(), StoreError> {
+    index_runs(
+        db,
+        "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
+    )
+}
+
+/// Adds those of the selected messages to the index of runs that have any.
+fn index_runs(db: &Connection, select: &str) -> Result<(), StoreError> {
+    let mut texts = db.prepare(select)?;
+    let mut add = db.prepare("INSERT INTO messages_runs (rowid, text) VALUES (?1, ?2)")?;
+    let mut rows = texts.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        if words::has_runs(text) {
+            add.execute(params![row.get::<_, i64>(0)?, words::indexed(text)])?;
+        }
     }
     Ok(())
 }

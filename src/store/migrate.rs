@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{SCHEMA, SCHEMA_VERSION, StoreError};
+use super::{SCHEMA, SCHEMA_VERSION, StoreError, fts};
 
 /// The tables that schema 2 adds, as `schema.sql` describes them.
-const ADDED_IN_2: &[&str] = &["import", "import_oddity", "export_cover", "balance", "event_feed"];
+const ADDED_IN_2: &[&str] =
+    &["import", "import_oddity", "export_cover", "balance", "event_feed", "messages_runs"];
 
 /// Brings the archive to the present schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.
@@ -36,7 +37,8 @@ fn to_2(db: &Connection) -> Result<(), StoreError> {
          INSERT INTO participant (conversation, person, messages)
            SELECT conversation, sender, count(*) FROM message GROUP BY conversation, sender;",
     )?;
-    create(db, ADDED_IN_2)
+    create(db, ADDED_IN_2)?;
+    fts::index_all_runs(db)
 }
 
 /// Creates tables and their indexes with the words of `schema.sql`.

@@ -8,6 +8,7 @@ pub mod backup;
 mod error;
 mod fts;
 mod gaps;
+mod history;
 mod inbox;
 mod intern;
 mod ledger;
@@ -19,6 +20,8 @@ mod page;
 mod people;
 mod read;
 mod resolve;
+mod search;
+mod sql;
 mod tally;
 pub mod verify;
 
@@ -27,12 +30,15 @@ use std::path::Path;
 use rusqlite::Connection;
 
 pub use error::StoreError;
+pub use history::{MessageRow, Range};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};
-pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow};
+pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
+pub use search::{Found, LOOKED_AT, Nothing, RANKED, Search};
+pub use sql::{Cell, Sql, SqlError};
 
 use intern::Interned;
 

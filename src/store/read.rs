@@ -6,11 +6,12 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::load::{Configured, Target};
-use super::{StoreError, inbox, ledger, load, open};
+use super::{StoreError, gaps, inbox, ledger, load, open};
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::plan::Inbox;
-use crate::core::timeline::Timeline;
+use crate::core::select::Candidate;
+use crate::core::timeline::{Gap, Timeline};
 
 /// An archive that cannot be written through this.
 #[derive(Debug)]
@@ -157,6 +158,53 @@ pub struct ArchiveSummary {
 impl<'a> Queries<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
         Self { db }
+    }
+
+    pub(super) fn db(&self) -> &'a Connection {
+        self.db
+    }
+
+    /// All conversations by all that they are called.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn candidates(&self) -> Result<Vec<Candidate>, StoreError> {
+        let mut urls: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        let mut addresses = self.db.prepare("SELECT conversation, profile_url FROM address")?;
+        let mut rows = addresses.query([])?;
+        while let Some(row) = rows.next()? {
+            urls.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        let mut statement = self.db.prepare(
+            "SELECT id, ifnull(urn, thread), profile_url, given_name, name FROM conversation ORDER BY newest_ms DESC, id",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let names: [Option<String>; 2] = [row.get(3)?, row.get(4)?];
+            Ok((
+                Candidate {
+                    id: row.get(0)?,
+                    conversation_id: row.get(1)?,
+                    profile_urls: Vec::new(),
+                    names: names.into_iter().flatten().collect(),
+                },
+                row.get::<_, Option<String>>(2)?,
+            ))
+        })?;
+        rows.map(|row| {
+            let (mut candidate, url) = row?;
+            candidate.profile_urls =
+                url.into_iter().chain(urls.remove(&candidate.id).unwrap_or_default()).collect();
+            Ok(candidate)
+        })
+        .collect()
+    }
+
+    /// The gaps of a conversation, newest first.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn gaps_of(&self, conversation: i64) -> Result<Vec<Gap>, StoreError> {
+        gaps::of_conversation(self.db, conversation)
     }
 
     /// All conversations, most recently active first.

@@ -10,9 +10,10 @@ mod select;
 mod settings;
 mod stop;
 
+pub use crate::core::select::SelectError;
 pub use archive::Archive;
 pub use engine::run;
 pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Report, Trouble};
-pub use select::{SelectError, select};
+pub use select::select;
 pub use settings::{NoProgress, Observer, RunError, Settings};
 pub use stop::{Stop, Stopper};

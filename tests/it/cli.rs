@@ -6,6 +6,7 @@ mod dry_run;
 mod exit_codes;
 mod files;
 mod others;
+mod reading;
 mod reports;
 mod signals;
 mod targets;

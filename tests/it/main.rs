@@ -10,10 +10,12 @@
 mod answers;
 mod binary;
 mod cli;
+mod clients;
 mod crash;
 mod engine;
 mod layering;
 mod schema;
+mod search;
 mod secrets;
 mod sim;
 mod store;

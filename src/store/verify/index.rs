@@ -8,21 +8,31 @@
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
 
 use super::{Check, Depth};
+use crate::core::words;
 use crate::store::StoreError;
 use crate::store::message::hash;
 
 const BATCH: usize = 8192;
+/// The index whose texts are made of the messages'.
+const RUNS: &str = "messages_runs";
 
 const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"DELETE FROM messages_unindexed; INSERT INTO INDEX (INDEX) \
                        VALUES ('rebuild')\", with the index's name for INDEX";
 
-/// A full-text table that takes its texts from another table.
+/// A full-text table, and what it is of.
 struct Index {
     name: String,
     sql: String,
-    content: String,
-    rowid: String,
+    texts: Texts,
     columns: Vec<String>,
+}
+
+/// Where an index takes its texts from.
+enum Texts {
+    /// Columns of a table, as they are.
+    Of { table: String, rowid: String },
+    /// Those messages that have letters of scripts without spaces, as [`words::indexed`] writes them.
+    Runs,
 }
 
 /// The temporary tables that show an index's words: made before the archive is read, as that is a kind of writing.
@@ -55,15 +65,16 @@ fn indexes(db: &Connection) -> Result<Vec<Index>, StoreError> {
     let mut all = Vec::new();
     for row in named {
         let (name, sql) = row?;
-        let (Some(content), rowid) = (option(&sql, "content"), option(&sql, "content_rowid")) else {
-            continue;
+        let texts = match (option(&sql, "content"), option(&sql, "content_rowid")) {
+            (Some(table), rowid) if !table.is_empty() => {
+                Texts::Of { table, rowid: rowid.unwrap_or_else(|| "rowid".to_owned()) }
+            }
+            _ if name == RUNS => Texts::Runs,
+            _ => continue,
         };
-        if content.is_empty() {
-            continue;
-        }
         let mut columns = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
         let columns = columns.query_map([&name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        all.push(Index { name, sql, content, rowid: rowid.unwrap_or_else(|| "rowid".to_owned()), columns });
+        all.push(Index { name, sql, texts, columns });
     }
     Ok(all)
 }
@@ -106,25 +117,50 @@ fn waiting(db: &Connection, check: &mut Check<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The rows of the content that are not waiting.
-fn content(index: &Index, columns: &[String]) -> String {
-    let (rowid, table) = (quoted(&index.rowid), quoted(&index.content));
-    let columns: String = columns.iter().map(|c| format!(", {}", quoted(c))).collect();
+/// The rows that are to be in an index, those that wait for it left out.
+fn content(index: &Index) -> String {
+    let columns: String = index.columns.iter().map(|c| format!(", {}", quoted(c))).collect();
+    let (table, rowid) = match &index.texts {
+        Texts::Of { table, rowid } => (table.as_str(), rowid.as_str()),
+        Texts::Runs => ("message", "id"),
+    };
+    let (table, rowid) = (quoted(table), quoted(rowid));
     format!(
         "SELECT {rowid}{columns} FROM {table} WHERE {rowid} NOT IN (SELECT id FROM messages_unindexed) ORDER BY {rowid}"
     )
 }
 
+/// The next row that is to be in an index: its id and its texts.
+fn next_text(index: &Index, rows: &mut rusqlite::Rows<'_>) -> Result<Option<(i64, Vec<Value>)>, StoreError> {
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        match &index.texts {
+            Texts::Of { .. } => {
+                let texts = (1..=index.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?;
+                return Ok(Some((id, texts)));
+            }
+            Texts::Runs => {
+                let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+                if words::has_runs(text) {
+                    return Ok(Some((id, vec![Value::Text(words::indexed(text))])));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Each message is in the index, and nothing else is: both lists ascend, and are read side by side.
 fn rows(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<u64, StoreError> {
     let Some(sizes) = sizes(db, &index.name)? else { return Ok(0) };
-    let mut there = db.prepare(&content(index, &[]))?;
+    let mut there = db.prepare(&content(index))?;
     let mut indexed = db.prepare(&format!("SELECT id FROM {sizes} ORDER BY id"))?;
     let (mut there, mut indexed) = (there.query([])?, indexed.query([])?);
     let next = |rows: &mut rusqlite::Rows<'_>| -> Result<Option<i64>, StoreError> {
         Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
     };
-    let (mut message, mut entry) = (next(&mut there)?, next(&mut indexed)?);
+    let to_be = |rows: &mut rusqlite::Rows<'_>| Ok::<_, StoreError>(next_text(index, rows)?.map(|(id, _)| id));
+    let (mut message, mut entry) = (to_be(&mut there)?, next(&mut indexed)?);
     let mut looked_at = 0;
     while let Some(id) = [message, entry].into_iter().flatten().min() {
         let place = || format!("message {id}");
@@ -138,7 +174,7 @@ fn rows(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<u64, St
             _ => {}
         }
         if message == Some(id) {
-            message = next(&mut there)?;
+            message = to_be(&mut there)?;
             looked_at += 1;
         }
         if entry == Some(id) {
@@ -162,13 +198,11 @@ fn words(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<(), St
     let of = u64::try_from(of).unwrap_or_default();
     let again = Connection::open_in_memory()?;
     let list: Vec<String> = index.columns.iter().map(|c| quoted(c)).collect();
-    again.execute_batch(&format!(
-        "CREATE TABLE {} ({} INTEGER PRIMARY KEY, {});\n{};",
-        quoted(&index.content),
-        quoted(&index.rowid),
-        list.join(", "),
-        index.sql
-    ))?;
+    if let Texts::Of { table, rowid } = &index.texts {
+        let (table, rowid) = (quoted(table), quoted(rowid));
+        again.execute_batch(&format!("CREATE TABLE {table} ({rowid} INTEGER PRIMARY KEY, {})", list.join(", ")))?;
+    }
+    again.execute_batch(&index.sql)?;
     again.execute_batch(&format!(
         "CREATE VIRTUAL TABLE {} USING fts5vocab({}, 'row')",
         quoted(&vocabulary(&index.name)),
@@ -176,7 +210,7 @@ fn words(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<(), St
     ))?;
     let sizes = sizes(db, &index.name)?;
     let (mut expected, mut done, mut wrong_sizes) = (0_i64, 0, 0_u64);
-    let mut texts = db.prepare(&content(index, &index.columns))?;
+    let mut texts = db.prepare(&content(index))?;
     let mut texts = texts.query([])?;
     loop {
         let mut ids = Vec::with_capacity(BATCH);
@@ -189,11 +223,9 @@ fn words(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<(), St
                 list.join(", ")
             ))?;
             while ids.len() < BATCH {
-                let Some(row) = texts.next()? else { break };
-                let values: Vec<Value> =
-                    (0..=index.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?;
-                insert.execute(params_from_iter(values))?;
-                ids.push(row.get::<_, i64>(0)?);
+                let Some((id, values)) = next_text(index, &mut texts)? else { break };
+                insert.execute(params_from_iter(std::iter::once(Value::Integer(id)).chain(values)))?;
+                ids.push(id);
             }
         }
         tx.commit()?;

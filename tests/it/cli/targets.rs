@@ -71,7 +71,7 @@ fn a_word_that_names_none_or_several_is_bad_usage_and_asks_nothing() {
     let before = api.requests();
     for mode in [&["--json"][..], &["--dry-run"]] {
         let ran = home.run(&[&["sync", "--once", "--only", "nobody"], mode].concat()).expect(2);
-        assert!(ran.stderr.contains("no configured conversation is called \"nobody\""), "{ran:?}");
+        assert!(ran.stderr.contains("no conversation is called \"nobody\""), "{ran:?}");
         let ran = home.run(&[&["sync", "--once", "--only", "sample"], mode].concat()).expect(2);
         assert!(ran.stderr.contains("\"sample\" may mean Dan Sample or Ben Sample"), "{ran:?}");
         assert!(ran.stderr.contains("help: ") && ran.stdout.is_empty(), "{ran:?}");

@@ -1,0 +1,302 @@
+//! `archiver show`: one conversation as a person reads it.
+
+use std::ops::ControlFlow;
+
+use chrono::Local;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::{Output, iso_utc, local_minute};
+use super::pager::Pager;
+use super::{Context, chat, dates, search, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::core::Ms;
+use crate::core::timeline::Gap;
+use crate::error::Failure;
+use crate::store::{MessageRow, Queries, Range, Reader, StoreError};
+
+/// `archiver show`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ShowArgs {
+    /// Which: a part of its name, its URN, thread id or profile URL
+    #[arg(value_name = "CONVERSATION")]
+    pub conversation: String,
+
+    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+
+    /// Up to the end of this date
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+
+    /// The newest N of them
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+
+    /// Around this message: its URN, or the number that search shows
+    #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["since", "until"])]
+    pub around: Option<String>,
+
+    /// With what edited messages said before
+    #[arg(long)]
+    pub edits: bool,
+
+    /// One JSON object a line for each message
+    #[arg(long)]
+    pub json: bool,
+
+    /// The JSON that was served, a line for each message
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver show béla                       all of it, oldest first
+  archiver show béla --limit 30            the newest 30
+  archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits
+  archiver show ada --json | jq -r 'select(.from_me | not) | .text'";
+
+/// Messages shown around one, unless told otherwise.
+const AROUND: u32 = 40;
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad configuration or usage, or an archive that is not there or cannot be read.
+pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
+    let config = context.config(None)?;
+    context.warn(&config);
+    let path = &config.archive.path;
+    let failed = |e| wiring::archive_failure(path, e);
+    let reader = Reader::open(path).map_err(failed)?;
+    let queries = reader.queries();
+    let candidates = queries.candidates().map_err(failed)?;
+    let id = search::conversation(&candidates, &args.conversation)?;
+    let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
+    let (range, mark) = range(&queries, id, args, path)?;
+    if args.json || args.raw {
+        let mut out = context.output();
+        let line = |row: MessageRow| {
+            let done = if args.raw { out.line(row.raw()) } else { out.json(&as_json(&row)) };
+            done.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        };
+        return queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err);
+    }
+    let gaps = queries.gaps_of(id).map_err(failed)?;
+    let mut pager = Pager::start(context);
+    let mut chat = Chat::new(pager.output(), &queries, args, gaps, &range, mark);
+    let done = chat.head(&name).and_then(|()| match queries.messages(&range, |row| chat.message(&row)) {
+        Ok(None) => chat.foot(),
+        Ok(Some(failure)) => Err(failure),
+        Err(error) => Err(failed(error)),
+    });
+    pager.finish();
+    done
+}
+
+/// What is to be shown, and the message that it is about.
+fn range(
+    queries: &Queries<'_>,
+    conversation: i64,
+    args: &ShowArgs,
+    path: &std::path::Path,
+) -> Result<(Range, Option<i64>), Failure> {
+    let now = SystemClock.now_ms();
+    let failed = |e: StoreError| wiring::archive_failure(path, e);
+    let mut range = Range { conversation: Some(conversation), ..Range::default() };
+    if let Some(word) = &args.around {
+        let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
+        let anchor = anchor.ok_or_else(|| Failure::Usage {
+            message: format!("this conversation has no message {word:?}"),
+            help: "name it by its entity_urn, or by the number after # in what `archiver search` shows"
+                .to_owned(),
+        })?;
+        let count = args.limit.unwrap_or(AROUND);
+        range.from = Some(queries.before(&anchor, count / 2).map_err(failed)?);
+        range.limit = Some(count.max(1));
+        return Ok((range, Some(anchor.id)));
+    }
+    range.since = args.since.as_deref().map(|text| dates::parse_since(text, now, &Local)).transpose()?;
+    range.until = args.until.as_deref().map(|text| dates::parse_until(text, now, &Local)).transpose()?;
+    if let Some(limit) = args.limit {
+        range = queries.newest_of(range, limit).map_err(failed)?;
+        range.limit = Some(limit);
+    }
+    Ok((range, None))
+}
+
+/// A message as an object, as the view `message_log` has it.
+#[must_use]
+pub fn as_json(row: &MessageRow) -> Value {
+    json!({
+        "message_id": row.id,
+        "account": row.account,
+        "conversation_id": row.conversation_id,
+        "conversation": row.conversation_name,
+        "entity_urn": row.message.urn,
+        "sent_at": iso_utc(row.message.at_ms),
+        "sent_at_ms": row.message.at_ms,
+        "sender": row.message.sender.name,
+        "from_me": row.from_me,
+        "message_type": row.message.kind,
+        "text": row.message.text,
+        "versions": row.versions,
+        "gone_since": row.gone_since_ms.map(iso_utc),
+        "source": row.source,
+    })
+}
+
+/// Who wrote a message.
+#[must_use]
+pub fn sender(row: &MessageRow) -> String {
+    match row.message.sender.name.as_str() {
+        "" => "(unknown)".to_owned(),
+        name => chat::harmless(name).replace('\n', " "),
+    }
+}
+
+/// A conversation that is being written down.
+struct Chat<'a> {
+    out: &'a mut Output,
+    queries: &'a Queries<'a>,
+    edits: bool,
+    /// Still to come, oldest last.
+    gaps: Vec<Gap>,
+    /// Whether what comes before and after the messages is within what was asked for.
+    from_start: bool,
+    to_end: bool,
+    mark: Option<i64>,
+    day: String,
+    last_ms: Option<Ms>,
+}
+
+impl<'a> Chat<'a> {
+    fn new(
+        out: &'a mut Output,
+        queries: &'a Queries<'a>,
+        args: &ShowArgs,
+        gaps: Vec<Gap>,
+        range: &Range,
+        mark: Option<i64>,
+    ) -> Self {
+        let from_start = range.since.is_none() && range.from.is_none();
+        let to_end = range.until.is_none() && mark.is_none();
+        Self {
+            out,
+            queries,
+            edits: args.edits,
+            gaps,
+            from_start,
+            to_end,
+            mark,
+            day: String::new(),
+            last_ms: None,
+        }
+    }
+
+    fn head(&mut self, name: &str) -> Result<(), Failure> {
+        let style = self.out.style();
+        self.out.line(style.bold(&chat::harmless(name)))
+    }
+
+    fn message(&mut self, row: &MessageRow) -> ControlFlow<Failure> {
+        match self.write(row) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => ControlFlow::Break(failure),
+        }
+    }
+
+    fn write(&mut self, row: &MessageRow) -> Result<(), Failure> {
+        let at = row.message.at_ms;
+        self.gaps_before(Some(at))?;
+        let style = self.out.style();
+        let day = chat::local_day(at);
+        if day != self.day {
+            self.out.line(format!("\n{}", style.dim(&format!("—— {day} ——"))))?;
+            self.day = day;
+        }
+        let mut tail = String::new();
+        if row.versions > 1 {
+            tail.push_str(" (edited)");
+        }
+        if let Some(gone) = row.gone_since_ms {
+            tail.push_str(&format!(" (gone, not served any more since {})", local_minute(gone)));
+        }
+        let name = sender(row);
+        let name = if row.from_me == Some(true) { style.green(&name) } else { style.bold(&name) };
+        let here = if self.mark == Some(row.id) { ">" } else { " " };
+        let time = style.dim(&chat::local_time(at));
+        let quiet = !matches!(row.message.kind.as_str(), "" | "TEXT");
+        if quiet {
+            tail.push_str(&format!(" [{}]", chat::harmless(&row.message.kind)));
+        }
+        self.out.line(format!("{here}{time} {name}{}", style.dim(&tail)))?;
+        let text = chat::harmless(&row.message.text);
+        self.paragraphs(&text, "       ", quiet || row.gone_since_ms.is_some())?;
+        if self.edits && row.versions > 1 {
+            let former = self.queries.former(row.id).map_err(|e| Failure::CheckFailed(e.to_string()))?;
+            for (replaced, text) in former {
+                self.out.line(style.dim(&format!("       until {}:", local_minute(replaced))))?;
+                self.paragraphs(&chat::harmless(&text), "         ", true)?;
+            }
+        }
+        self.last_ms = Some(at);
+        Ok(())
+    }
+
+    fn paragraphs(&mut self, text: &str, indent: &str, quiet: bool) -> Result<(), Failure> {
+        let style = self.out.style();
+        let width = self.out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(indent.len()));
+        for line in chat::folded(text, width) {
+            let line = if quiet { style.dim(&line) } else { line };
+            self.out.line(format!("{indent}{line}").trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Draws the gaps that end before this moment, or those that are left.
+    fn gaps_before(&mut self, moment: Option<Ms>) -> Result<(), Failure> {
+        while let Some(gap) = self.gaps.last() {
+            // The message at a gap's newer edge is the first one after it.
+            let ended = match (moment, gap.newer_ms) {
+                (Some(moment), Some(newer)) => newer <= moment,
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            if !ended {
+                return Ok(());
+            }
+            let starts_inside = self.last_ms.is_some() || self.from_start;
+            let seen = starts_inside && (moment.is_some() || self.to_end);
+            if seen && gap.older_ms.is_none_or(|_| self.last_ms.is_some() || self.from_start) {
+                let line = gap_line(gap);
+                let style = self.out.style();
+                self.out.line(format!("\n{}", style.yellow(&line)))?;
+                self.day.clear();
+            }
+            self.gaps.pop();
+        }
+        Ok(())
+    }
+
+    fn foot(&mut self) -> Result<(), Failure> {
+        self.gaps_before(None)?;
+        if self.last_ms.is_none() {
+            self.out.line("No message.")?;
+        }
+        Ok(())
+    }
+}
+
+fn gap_line(gap: &Gap) -> String {
+    let from = gap.older_ms.map_or_else(|| "the beginning".to_owned(), local_minute);
+    let to = gap.newer_ms.map_or_else(|| "now".to_owned(), local_minute);
+    let why = match &gap.stalled {
+        Some(why) => format!("stalled: {}; asked for again, ever less often", chat::harmless(why)),
+        None => "`archiver sync --once` goes on with it".to_owned(),
+    };
+    format!("~~ messages may be missing here, from {from} to {to} ({why}) ~~")
+}

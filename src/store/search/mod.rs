@@ -1,0 +1,141 @@
+//! Full-text search: newest first or by relevance, with filters, and never more work than a bound that is told.
+
+mod fts;
+mod rank;
+mod walk;
+mod why;
+
+use std::collections::BTreeSet;
+
+use super::history::by_id;
+use super::{MessageRow, Queries, StoreError};
+use crate::core::Ms;
+use crate::core::query::Query;
+use crate::core::words;
+
+use fts::Match;
+use walk::{Checks, Walk};
+
+pub use why::Nothing;
+
+/// Messages that a search with filters looks at, at most: a fraction of a second.
+pub const LOOKED_AT: u64 = 100_000;
+
+/// Messages that are ranked, at most: the newest that fit.
+pub const RANKED: usize = 2_000;
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Search {
+    /// Words and phrases; its filters are taken apart below.
+    pub query: Query,
+    /// Only in these conversations.
+    pub within: Option<BTreeSet<i64>>,
+    /// In none of these.
+    pub without: BTreeSet<i64>,
+    /// Only by a sender whose name has one of these parts; `me` is the account's owner.
+    pub from: Vec<String>,
+    /// By none of these.
+    pub not_from: Vec<String>,
+    /// Only of one of these types.
+    pub kinds: Vec<String>,
+    /// Of none of these.
+    pub not_kinds: Vec<String>,
+    /// Sent at this moment or later.
+    pub since: Option<Ms>,
+    /// Sent before this moment.
+    pub until: Option<Ms>,
+    /// Not sent within these stretches.
+    pub outside: Vec<(Ms, Ms)>,
+    /// With a link, or without.
+    pub link: Option<bool>,
+    /// Edited, or not.
+    pub edited: Option<bool>,
+    /// No longer returned by the API, or still.
+    pub gone: Option<bool>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The messages, best or newest first.
+    pub messages: Vec<MessageRow>,
+    /// Where the bound ended the search: all newer ones were looked at, older ones were not (ms).
+    pub ended_at: Option<Ms>,
+    /// How many fit in all, as far as was looked.
+    pub counted: u64,
+}
+
+impl Search {
+    /// Whether anything but words is asked for.
+    #[must_use]
+    pub fn has_filters(&self) -> bool {
+        *self != Self { query: self.query.clone(), ..Self::default() }
+    }
+
+    /// All that is to be marked in what is found.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<words::Wanted> {
+        self.query
+            .wanted()
+            .map(|t| words::Wanted::new(&t.text, t.prefix || words::wanted(&t.text).1))
+            .collect()
+    }
+}
+
+impl Queries<'_> {
+    /// The newest messages that fit, at most `limit`.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn search(&self, search: &Search, limit: usize) -> Result<Found, StoreError> {
+        let (ids, ended_at) = self.ids(search, limit, LOOKED_AT)?;
+        let mut messages = Vec::with_capacity(ids.len());
+        for id in &ids {
+            messages.extend(by_id(self.db(), *id)?);
+        }
+        Ok(Found { counted: count(ids.len()), messages, ended_at })
+    }
+
+    /// The best of the newest [`RANKED`] messages that fit, at most `limit`.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn search_best(&self, search: &Search, limit: usize) -> Result<Found, StoreError> {
+        let (ids, ended_at) = self.ids(search, RANKED, LOOKED_AT)?;
+        let best = rank::best(self.db(), search, &ids, limit)?;
+        let mut messages = Vec::with_capacity(best.len());
+        for id in best {
+            messages.extend(by_id(self.db(), id)?);
+        }
+        Ok(Found { counted: count(ids.len()), messages, ended_at })
+    }
+
+    /// How many messages fit. Every one is looked at.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn search_count(&self, search: &Search) -> Result<u64, StoreError> {
+        let (ids, _) = self.ids(search, usize::MAX, u64::MAX)?;
+        Ok(count(ids.len()))
+    }
+
+    /// The ids of those that fit, newest first, and where the bound ended the walk.
+    fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<i64>, Option<Ms>), StoreError> {
+        let matched = Match::of(&search.query);
+        let Some(checks) = Checks::of(self.db(), search, &matched)? else { return Ok((Vec::new(), None)) };
+        if limit == 0 {
+            return Ok((Vec::new(), None));
+        }
+        let mut ids = Vec::new();
+        let ended = Walk { db: self.db(), search, matched: &matched, checks: &checks, bound }.each(|id| {
+            ids.push(id);
+            ids.len() < limit
+        })?;
+        Ok((ids, ended))
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,92 @@
+//! The best of a bounded number of messages, after Okapi's BM25.
+//!
+//! FTS5's own `bm25` counts every message that has a word before it rates the first, which takes as long as the word is
+//! common. Here how rare a word is is estimated from its newest messages, and only the candidates are rated.
+
+use rusqlite::{Connection, params};
+
+use super::{Search, fts};
+use crate::core::words;
+use crate::store::StoreError;
+
+/// Messages that are counted to tell how common a word is.
+const COUNTED: i64 = 2_000;
+/// BM25's constants, as FTS5 has them.
+const K: f64 = 1.2;
+const B: f64 = 0.75;
+
+/// The best of these ids, best first, equally good ones newest first.
+pub(super) fn best(
+    db: &Connection,
+    search: &Search,
+    ids: &[i64],
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let wanted = search.wanted();
+    let rarities = rarities(db, search)?;
+    let mut texts = db.prepare_cached("SELECT text FROM message WHERE id = ?1")?;
+    let mut found: Vec<(i64, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
+    for id in ids {
+        let mut rows = texts.query([id])?;
+        let Some(row) = rows.next()? else { continue };
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let (_, counts) = words::hits(text, &wanted);
+        found.push((*id, length(text), counts));
+    }
+    let mean = found.iter().map(|(_, length, _)| length).sum::<f64>() / float(found.len().max(1));
+    let score = |(id, length, counts): (i64, f64, Vec<u32>)| {
+        let weight = |(count, rarity): (&u32, &f64)| {
+            let count = f64::from(*count);
+            rarity * count * (K + 1.0) / (count + K * (1.0 - B + B * length / mean.max(1.0)))
+        };
+        (counts.iter().zip(&rarities).map(weight).sum::<f64>(), id)
+    };
+    let mut scored: Vec<(f64, i64)> = found.into_iter().map(score).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+    Ok(scored.into_iter().take(limit).map(|(_, id)| id).collect())
+}
+
+fn length(text: &str) -> f64 {
+    float(text.len()) / 6.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lengths and counts of messages are far below 2^52")]
+fn float(n: usize) -> f64 {
+    n as f64
+}
+
+/// How much each word that is looked for tells: the rarer, the more.
+fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>, StoreError> {
+    let total: i64 =
+        db.query_row("SELECT ifnull(sum(messages), 0) FROM conversation", [], |row| row.get(0))?;
+    let (first, last): (i64, i64) =
+        db.query_row("SELECT ifnull(min(id), 0), ifnull(max(id), 0) FROM message", [], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })?;
+    let total = float(usize::try_from(total).unwrap_or(0));
+    let mut all = Vec::new();
+    for term in search.query.wanted() {
+        let mut have = 0.0;
+        if let Some((words, runs)) = fts::alone(term) {
+            let (table, query) =
+                if words::has_runs(&term.text) { ("messages_runs", runs) } else { ("messages_fts", words) };
+            let (counted, oldest): (i64, Option<i64>) = db
+                .prepare_cached(&format!(
+                    "SELECT count(*), min(id) FROM (SELECT rowid AS id FROM {table} WHERE {table} MATCH ?1 ORDER BY rowid DESC LIMIT ?2)"
+                ))?
+                .query_row(params![query, COUNTED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            have = float(usize::try_from(counted).unwrap_or(0));
+            if counted == COUNTED {
+                let share = ratio(last.saturating_sub(oldest.unwrap_or(first)), last.saturating_sub(first));
+                have = (have / share.max(1e-6)).min(total);
+            }
+        }
+        all.push(((total - have + 0.5).max(0.5) / (have + 0.5)).ln_1p());
+    }
+    Ok(all)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than a few digits")]
+fn ratio(part: i64, whole: i64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}

@@ -1,0 +1,318 @@
+//! Walks over messages from the newest back: through the two indexes side by side, or through the messages themselves.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{CachedStatement, Connection, Rows, params};
+
+use super::Search;
+use super::fts::Match;
+use crate::core::{Ms, words};
+use crate::store::{StoreError, rowid_of};
+
+/// Ids grow with time but for crowds, which reach into the time after theirs; a served time may correct a derived one.
+/// A day more on either side is looked at than was asked for.
+const SLACK: i64 = 86_400_000 >> 10;
+
+/// So many messages of chosen conversations are rather looked up in the index one by one than the index walked through.
+const ONE_BY_ONE: usize = 3_000;
+
+/// The filters, made ready.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    senders: Option<BTreeSet<i64>>,
+    not_senders: BTreeSet<i64>,
+    kinds: Option<BTreeSet<i64>>,
+    not_kinds: BTreeSet<i64>,
+    /// The only messages that come into question, newest first, where those are few.
+    few: Option<Vec<i64>>,
+}
+
+impl Checks {
+    /// `None` when nothing can fit.
+    pub(super) fn of(db: &Connection, search: &Search, matched: &Match) -> Result<Option<Self>, StoreError> {
+        let mut checks = Self::default();
+        if !search.from.is_empty() {
+            checks.senders = Some(people(db, &search.from)?);
+        }
+        checks.not_senders = people(db, &search.not_from)?;
+        if !search.kinds.is_empty() {
+            checks.kinds = Some(kinds(db, &search.kinds)?);
+        }
+        checks.not_kinds = kinds(db, &search.not_kinds)?;
+        let empty = |set: &Option<BTreeSet<i64>>| set.as_ref().is_some_and(BTreeSet::is_empty);
+        let backwards = matches!((search.since, search.until), (Some(since), Some(until)) if since >= until);
+        let impossible = matched.positive && matched.words.is_none() && matched.runs.is_none();
+        if empty(&checks.senders) || empty(&checks.kinds) || backwards || impossible {
+            return Ok(None);
+        }
+        checks.few = few(db, search, &checks)?;
+        Ok(Some(checks))
+    }
+}
+
+/// The people whose names have one of these parts.
+fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<i64>, StoreError> {
+    let mut found = BTreeSet::new();
+    if parts.is_empty() {
+        return Ok(found);
+    }
+    let parts: Vec<String> = parts.iter().map(|p| words::fold(p)).collect();
+    let mut statement = db.prepare_cached("SELECT id, name, is_me FROM person")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let name = words::fold(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        let is_me = row.get::<_, Option<bool>>(2)? == Some(true);
+        if parts.iter().any(|part| if part == "me" { is_me } else { !part.is_empty() && name.contains(part) })
+        {
+            found.insert(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+fn kinds(db: &Connection, names: &[String]) -> Result<BTreeSet<i64>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT id, name FROM kind")?;
+    let mut rows = statement.query([])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        if names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
+            found.insert(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The messages of the conversations that come into question, newest first, or those with edits, when they are few.
+fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<i64>>, StoreError> {
+    let only = match (&search.within, &checks.senders) {
+        (Some(within), _) => Some(within.clone()),
+        (None, Some(senders)) => Some(conversations_of(db, senders)?),
+        (None, None) if search.gone == Some(true) => {
+            Some(ids(db, "SELECT id FROM conversation WHERE gone > 0")?.into_iter().collect())
+        }
+        (None, None) => None,
+    };
+    if let Some(only) = only {
+        return messages_of(db, search, &only);
+    }
+    if search.edited == Some(true) {
+        let edited = ids(
+            db,
+            "SELECT DISTINCT message FROM message_version WHERE edited = 1 ORDER BY message DESC LIMIT 3001",
+        )?;
+        return Ok((edited.len() <= ONE_BY_ONE).then_some(edited));
+    }
+    Ok(None)
+}
+
+fn ids(db: &Connection, sql: &str) -> Result<Vec<i64>, StoreError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn conversations_of(db: &Connection, people: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+    let mut found = BTreeSet::new();
+    let mut statement = db.prepare_cached("SELECT conversation, person FROM participant")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if people.contains(&row.get(1)?) {
+            found.insert(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+fn messages_of(
+    db: &Connection,
+    search: &Search,
+    conversations: &BTreeSet<i64>,
+) -> Result<Option<Vec<i64>>, StoreError> {
+    let mut found = Vec::new();
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM message WHERE conversation = ?1 AND sent_at_ms >= ?2 AND sent_at_ms < ?3 LIMIT ?4",
+    )?;
+    for conversation in conversations {
+        let room = ONE_BY_ONE.saturating_sub(found.len()).saturating_add(1);
+        let values = params![
+            conversation,
+            search.since.unwrap_or(i64::MIN),
+            search.until.unwrap_or(i64::MAX),
+            i64::try_from(room).unwrap_or(i64::MAX)
+        ];
+        for id in statement.query_map(values, |row| row.get(0))? {
+            found.push(id?);
+        }
+        if found.len() > ONE_BY_ONE {
+            return Ok(None);
+        }
+    }
+    found.sort_unstable_by(|a: &i64, b| b.cmp(a));
+    Ok(Some(found))
+}
+
+/// A walk over the messages that come into question.
+pub(super) struct Walk<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) search: &'a Search,
+    pub(super) matched: &'a Match,
+    pub(super) checks: &'a Checks,
+    /// Messages that are looked at, at most.
+    pub(super) bound: u64,
+}
+
+const WORDS: &str = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
+const RUNS: &str = "SELECT rowid FROM messages_runs WHERE messages_runs MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
+const WORDS_HAVE: &str = "SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid = ?2";
+const RUNS_HAVE: &str = "SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1 AND rowid = ?2";
+const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
+
+impl Walk<'_> {
+    /// Calls with the id of each that fits, newest first, for as long as it returns true. Returns where the bound
+    /// ended the walk (ms).
+    pub(super) fn each(&self, mut take: impl FnMut(i64) -> bool) -> Result<Option<Ms>, StoreError> {
+        let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).saturating_sub(SLACK));
+        let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).saturating_add(SLACK));
+        if let Some(few) = &self.checks.few {
+            for id in few {
+                let (matches, by_runs) = self.matches(*id)?;
+                if matches && self.fits(*id, by_runs)?.0 && !take(*id) {
+                    break;
+                }
+            }
+            return Ok(None);
+        }
+        let mut all = self.db.prepare_cached(ALL)?;
+        let (mut words, mut runs) = (self.db.prepare_cached(WORDS)?, self.db.prepare_cached(RUNS)?);
+        let mut sides = if self.matched.positive {
+            let start =
+                |statement, query: &Option<String>| Side::start(statement, query.as_deref(), lowest, highest);
+            [start(&mut words, &self.matched.words)?, start(&mut runs, &self.matched.runs)?]
+        } else {
+            [Side::over(all.query(params![lowest, highest])?)?, Side::default()]
+        };
+        let mut looked = 0_u64;
+        while let Some((id, by_runs)) = next(&mut sides)? {
+            looked = looked.saturating_add(1);
+            let (fits, at) = self.fits(id, by_runs)?;
+            if fits && !take(id) {
+                return Ok(None);
+            }
+            if looked >= self.bound {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the indexes find this message, and whether the one of runs does.
+    fn matches(&self, id: i64) -> Result<(bool, bool), StoreError> {
+        let has = |sql: &str, query: &Option<String>| match query {
+            Some(query) => Ok::<_, StoreError>(self.db.prepare_cached(sql)?.exists(params![query, id])?),
+            None => Ok(false),
+        };
+        if !self.matched.positive {
+            return Ok((true, false));
+        }
+        if has(RUNS_HAVE, &self.matched.runs)? {
+            return Ok((true, true));
+        }
+        Ok((has(WORDS_HAVE, &self.matched.words)?, false))
+    }
+
+    /// Whether the filters let a message through, and its time.
+    fn fits(&self, id: i64, by_runs: bool) -> Result<(bool, Ms), StoreError> {
+        let (search, checks) = (self.search, self.checks);
+        let mut statement = self.db.prepare_cached(
+            "SELECT conversation, sent_at_ms, sender, kind, versions > 1, gone_since_ms IS NOT NULL, text FROM message WHERE id = ?1",
+        )?;
+        let mut rows = statement.query([id])?;
+        let Some(row) = rows.next()? else { return Ok((false, 0)) };
+        let at: Ms = row.get(1)?;
+        let (conversation, sender, kind): (i64, i64, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
+        let flag = |wanted: Option<bool>, column: usize| -> Result<bool, StoreError> {
+            Ok(match wanted {
+                Some(wanted) => row.get::<_, bool>(column)? == wanted,
+                None => true,
+            })
+        };
+        let fits = search.since.is_none_or(|since| at >= since)
+            && search.until.is_none_or(|until| at < until)
+            && !search.outside.iter().any(|(from, to)| (*from..*to).contains(&at))
+            && search.within.as_ref().is_none_or(|within| within.contains(&conversation))
+            && !search.without.contains(&conversation)
+            && checks.senders.as_ref().is_none_or(|senders| senders.contains(&sender))
+            && !checks.not_senders.contains(&sender)
+            && checks.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+            && !checks.not_kinds.contains(&kind)
+            && flag(search.edited, 4)?
+            && flag(search.gone, 5)?;
+        if !fits || (!self.matched.reads_text() && search.link.is_none()) {
+            return Ok((fits, at));
+        }
+        let text = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
+        Ok((self.text_fits(text, by_runs), at))
+    }
+
+    fn text_fits(&self, text: &str, by_runs: bool) -> bool {
+        let matched = self.matched;
+        self.search.link.is_none_or(|wanted| has_link(text) == wanted)
+            && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))
+            && !matched.none.iter().any(|look| look.is_in(text))
+            && !(matched.positive && matched.runs_decide && !by_runs && words::has_runs(text))
+    }
+}
+
+fn has_link(text: &str) -> bool {
+    text.contains("://") || text.contains("www.")
+}
+
+/// What one index has found, newest first.
+#[derive(Default)]
+struct Side<'s> {
+    rows: Option<Rows<'s>>,
+    head: Option<i64>,
+}
+
+impl<'s> Side<'s> {
+    fn start(
+        statement: &'s mut CachedStatement<'_>,
+        query: Option<&str>,
+        lowest: i64,
+        highest: i64,
+    ) -> Result<Self, StoreError> {
+        match query {
+            Some(query) => Self::over(statement.query(params![query, lowest, highest])?),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn over(rows: Rows<'s>) -> Result<Self, StoreError> {
+        let mut side = Self { rows: Some(rows), head: None };
+        side.step()?;
+        Ok(side)
+    }
+
+    fn step(&mut self) -> Result<(), StoreError> {
+        self.head = match &mut self.rows {
+            Some(rows) => rows.next()?.map(|row| row.get(0)).transpose()?,
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+/// The newest of both sides, once, and whether the second had it.
+fn next(sides: &mut [Side<'_>; 2]) -> Result<Option<(i64, bool)>, StoreError> {
+    let [first, second] = sides;
+    let Some(id) = first.head.max(second.head) else { return Ok(None) };
+    let by_second = second.head == Some(id);
+    if first.head == Some(id) {
+        first.step()?;
+    }
+    if by_second {
+        second.step()?;
+    }
+    Ok(Some((id, by_second)))
+}

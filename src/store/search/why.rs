@@ -1,0 +1,128 @@
+//! Why a search found nothing: a word that no message has, filters that leave nothing, or messages that are missing.
+
+use rusqlite::Connection;
+
+use super::{Search, fts};
+use crate::core::query::Term;
+use crate::core::{Ms, words};
+use crate::store::{Queries, StoreError};
+
+/// Words of the index that are compared with one that it does not have, at most.
+const COMPARED: i64 = 20_000;
+/// Messages that are counted, at most.
+const COUNTED: u64 = 10_000;
+
+/// Why nothing was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Nothing {
+    /// Words that no message has, each with the nearest one that some have.
+    pub unknown: Vec<(String, Option<String>)>,
+    /// Names given as senders of which there is none.
+    pub nobody: Vec<String>,
+    /// How many have the words, whatever the filters say, and whether there may be more.
+    pub without_filters: Option<(u64, bool)>,
+    /// Gaps within the time and conversations asked for: how many, from when to when (ms); open ends reach on.
+    pub gaps: Option<(usize, Option<Ms>, Option<Ms>)>,
+    /// Whether there are no messages at all.
+    pub empty: bool,
+}
+
+impl Queries<'_> {
+    /// Why a search found nothing.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn why_nothing(&self, search: &Search) -> Result<Nothing, StoreError> {
+        let db = self.db();
+        let mut why = Nothing {
+            empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
+            gaps: gaps(db, search)?,
+            ..Nothing::default()
+        };
+        for term in search.query.all.iter().filter(|group| group.len() == 1).flatten() {
+            if !known(db, term)? {
+                why.unknown.push((term.text.clone(), nearest(db, term)?));
+            }
+        }
+        let people: Vec<String> = names(db)?;
+        let nobody = |part: &&String| {
+            let part = words::fold(part);
+            part != "me" && !people.iter().any(|name| name.contains(&part))
+        };
+        why.nobody = search.from.iter().filter(nobody).cloned().collect();
+        if why.unknown.is_empty() && search.has_filters() {
+            let bare = Search { query: search.query.clone(), ..Search::default() };
+            let most = usize::try_from(COUNTED).unwrap_or(usize::MAX);
+            let (ids, ended) = self.ids(&bare, most, COUNTED)?;
+            let count = super::count(ids.len());
+            why.without_filters = Some((count, count == COUNTED || ended.is_some()));
+        }
+        Ok(why)
+    }
+}
+
+fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
+    let Some((words, runs)) = fts::alone(term) else { return Ok(true) };
+    Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
+        || db.prepare_cached("SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1")?.exists([runs])?)
+}
+
+fn names(db: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare("SELECT DISTINCT name FROM person")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|name| Ok(words::fold(&name?))).collect()
+}
+
+/// The word of the index that looks most like this one and begins with the same letter.
+fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, StoreError> {
+    let folded = words::fold(&term.text);
+    let single = !folded.is_empty() && folded.chars().all(|c| words::is_word(c) && !words::is_run(c));
+    let Some(first) = folded.chars().next().filter(|_| single) else { return Ok(None) };
+    // The list of the index's words is a table of this connection only; it holds nothing, but creating it counts as
+    // writing.
+    db.pragma_update(None, "query_only", false)?;
+    let made = db.execute_batch(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_words USING fts5vocab(main, messages_fts, row)",
+    );
+    db.pragma_update(None, "query_only", true)?;
+    made?;
+    let mut statement =
+        db.prepare("SELECT term FROM temp.indexed_words WHERE term >= ?1 AND term < ?2 LIMIT ?3")?;
+    let after = char::from_u32(u32::from(first).saturating_add(1)).unwrap_or(char::MAX);
+    let mut rows = statement.query((first.to_string(), after.to_string(), COMPARED))?;
+    let mut best: Option<(f64, String)> = None;
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(0)?;
+        let like = strsim::jaro_winkler(&folded, &word);
+        if like > 0.85 && best.as_ref().is_none_or(|(most, _)| like > *most) {
+            best = Some((like, word));
+        }
+    }
+    Ok(best.map(|(_, word)| word))
+}
+
+fn gaps(db: &Connection, search: &Search) -> Result<Option<(usize, Option<Ms>, Option<Ms>)>, StoreError> {
+    let mut statement =
+        db.prepare("SELECT conversation, newer_ms, older_ms FROM gap WHERE conversation IS NOT NULL")?;
+    let mut rows = statement.query([])?;
+    let mut all: Option<(usize, Option<Ms>, Option<Ms>)> = None;
+    while let Some(row) = rows.next()? {
+        let (conversation, newer, older): (i64, Option<Ms>, Option<Ms>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let within = search.within.as_ref().is_none_or(|within| within.contains(&conversation))
+            && newer.is_none_or(|newer| search.since.is_none_or(|since| newer >= since))
+            && older.is_none_or(|older| search.until.is_none_or(|until| older < until));
+        if within {
+            all = Some(match all {
+                None => (1, older, newer),
+                // An open end is further than any date.
+                Some((n, from, to)) => (
+                    n.saturating_add(1),
+                    from.and_then(|a| older.map(|b| a.min(b))),
+                    to.and_then(|a| newer.map(|b| a.max(b))),
+                ),
+            });
+        }
+    }
+    Ok(all)
+}

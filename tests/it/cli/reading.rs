@@ -1,0 +1,126 @@
+//! `search`, `show` and `sql`: what they print for people and for scripts.
+
+use archiver::fake_api::Author;
+use serde_json::Value;
+
+use super::golden;
+use crate::binary::{FakeApi, HOUR, Home, Ran, START, server};
+
+/// An archive of three people: one with a gap, an edit and a message that has vanished.
+fn archive() -> Home {
+    let api = FakeApi::serve(server(&[("Ada Example", 12), ("Béla Sample", 3), ("例示 花子", 70)]));
+    let home = Home::of(&api, "v1");
+    {
+        let mut server = api.server();
+        let mailbox = server.mailbox_mut(0).unwrap();
+        for (hours, author, text) in [
+            (30, Author::Owner, "Shall we meet on Thursday?\nThe café by the station."),
+            (31, Author::Other(0), "Thursday is fine \u{1b}[2J\u{7} for the quarterly report"),
+            (55, Author::Owner, "世界平和について話しましょう"),
+        ] {
+            mailbox.send(0, author, START + hours * HOUR, text).unwrap();
+        }
+    }
+    home.run(&["sync", "--once", "--budget", "4"]).expect(0);
+    home.sync_until_complete();
+    {
+        let mut server = api.server();
+        let mailbox = server.mailbox_mut(0).unwrap();
+        assert!(mailbox.edit(0, 13, "Friday is fine for the quarterly report"));
+        assert!(mailbox.delete(1, 1));
+        mailbox.send(2, Author::Owner, START + 900 * HOUR, "one more").unwrap();
+        for n in 0..30 {
+            mailbox.send(2, Author::Owner, START + (901 + n) * HOUR, "and more").unwrap();
+        }
+    }
+    home.run(&["sync", "--once", "--budget", "3"]).expect(0);
+    home
+}
+
+fn lines(ran: &Ran) -> Vec<Value> {
+    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_people_see_of_a_search_and_a_conversation() {
+    let home = archive();
+    let shown = |args: &[&str]| {
+        let ran = home.run(args).expect(0);
+        assert!(!ran.stdout.chars().any(|c| c.is_control() && c != '\n'), "{ran:?}");
+        // The numbers of messages are as good as random.
+        format!("{}--\n{}", ran.stdout, ran.stderr)
+    };
+    golden("search", &home, &shown(&["search", "thursday OR friday OR 平和"]));
+    golden("search-context", &home, &shown(&["search", "cafe", "-C", "1"]));
+    golden("search-nothing", &home, &shown(&["search", "thrusday", "from:zoe"]));
+    golden("search-filtered", &home, &shown(&["search", "friday", "--in", "béla", "--since", "2021-02"]));
+    golden("show", &home, &shown(&["show", "ada", "--edits", "--limit", "5"]));
+    golden("show-gap", &home, &shown(&["show", "花子", "--since", "2021-01-03"]));
+    golden("show-vanished", &home, &shown(&["show", "bela"]));
+    golden("sql", &home, &shown(&["sql", "SELECT name, messages, gaps FROM conversation_log ORDER BY name"]));
+}
+
+#[test]
+fn what_scripts_get_of_a_search_and_a_conversation() {
+    let home = archive();
+    let found = lines(&home.run(&["search", "--json", "quarterly", "-C", "1"]).expect(0));
+    let hit = &found[0];
+    assert_eq!((&hit["conversation"], &hit["versions"]), (&"Ada Example".into(), &2.into()));
+    assert_eq!(hit["snippet"], "Friday is fine for the [quarterly] report");
+    assert_eq!((hit["before"].as_array().unwrap().len(), hit["after"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(
+        home.run(&["search", "--count", "message OR quarterly"])
+            .expect(0)
+            .stdout
+            .trim()
+            .parse::<u32>()
+            .is_ok(),
+        true
+    );
+    assert_eq!(lines(&home.run(&["search", "--count", "--json", "quarterly"]).expect(0))[0]["count"], 1);
+
+    let urn = hit["entity_urn"].as_str().unwrap();
+    let around = lines(&home.run(&["show", "ada", "--around", urn, "--limit", "3", "--json"]).expect(0));
+    assert_eq!(around.len(), 3);
+    assert_eq!(around[1]["entity_urn"], urn);
+    let number = format!("#{}", hit["message_id"]);
+    assert_eq!(
+        lines(&home.run(&["show", "ada", "--around", &number, "--limit", "3", "--json"]).expect(0)),
+        around
+    );
+
+    let all = lines(&home.run(&["show", "ada", "--json"]).expect(0));
+    let view: Vec<i64> = home.sql("SELECT sent_at_ms FROM message_log WHERE conversation = 'Ada Example' ORDER BY sent_at_ms, message_id");
+    assert_eq!(all.iter().map(|m| m["sent_at_ms"].as_i64().unwrap()).collect::<Vec<_>>(), view);
+    let raw: Vec<String> = home.sql(
+        "SELECT raw FROM message_log WHERE conversation = 'Ada Example' ORDER BY sent_at_ms, message_id",
+    );
+    let raw: Vec<Value> = raw.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+    assert_eq!(lines(&home.run(&["show", "ada", "--raw"]).expect(0)), raw);
+    let some =
+        lines(&home.run(&["show", "ada", "--json", "--until", "2021-01-01", "--limit", "2"]).expect(0));
+    assert_eq!(some.len(), 2);
+    assert!(some[1]["sent_at"].as_str().unwrap().starts_with("2021-01-01T"));
+}
+
+#[test]
+fn words_that_name_no_conversation_message_or_date_are_bad_usage_with_help() {
+    let home = archive();
+    for args in [
+        ["show", "nobody"].as_slice(),
+        &["show", "a"],
+        &["show", "ada", "--around", "urn:li:nothing"],
+        &["show", "ada", "--since", "soon"],
+        &["search", "x", "--in", "nobody"],
+        &["search", "x in:nobody"],
+        &["search", "x before:soon"],
+        &["search", "x", "--until", "2021-02-30"],
+        &["search"],
+    ] {
+        let ran = home.run(args).expect(2);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("error:"), "{args:?}: {ran:?}");
+    }
+    assert!(home.run(&["show", "a"]).stderr.contains("Ada Example or "));
+    home.run(&["search", "\" ( OR * NEAR:"]).expect(0);
+    home.run(&["search", "-x"]).expect(0);
+}

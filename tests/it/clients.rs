@@ -1,0 +1,155 @@
+//! The archive as other programs read it: the recipes of docs/querying.md, Datasette, Python and DuckDB.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use archiver::fake_api::Author;
+use serde_json::Value;
+
+use crate::binary::{FakeApi, HOUR, Home, server};
+
+/// The folder where `.ci/run` has put Datasette and DuckDB.
+fn python() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("py/bin/python");
+    assert!(
+        python.exists(),
+        "{} is missing: python3 -m venv target/py && target/py/bin/pip install datasette duckdb",
+        python.display()
+    );
+    python
+}
+
+/// An archive in which something was edited, something vanished, and something is missing.
+fn lively() -> Home {
+    let api = FakeApi::serve(server(&[("Ada Example", 25), ("Béla Sample", 3), ("例示 花子", 70)]));
+    let home = Home::of(&api, "v1");
+    home.run(&["sync", "--once", "--budget", "9"]).expect(0);
+    {
+        let mut server = api.server();
+        let mailbox = server.mailbox_mut(0).unwrap();
+        let last = mailbox.conversation(0).unwrap().last().unwrap().at_ms;
+        mailbox.send(0, Author::Owner, last + HOUR, "see https://example.com for the message").unwrap();
+        assert!(mailbox.edit(0, 23, "another text"));
+        assert!(mailbox.delete(1, 1));
+    }
+    home.run(&["sync", "--once", "--budget", "6"]).expect(0);
+    home
+}
+
+/// The statements of the page, each with whether its sample has rows.
+fn recipes() -> Vec<String> {
+    let page = include_str!("../../docs/querying.md");
+    let blocks = page.split("```sql\n").skip(1);
+    let recipes: Vec<String> = blocks.map(|b| b.split("```").next().unwrap().trim().to_owned()).collect();
+    assert!(recipes.len() >= 24, "{} recipes", recipes.len());
+    assert_eq!(page.matches("```text\n").count(), recipes.len(), "a recipe without a sample");
+    recipes
+}
+
+fn out(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{command:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn each_recipe_runs_in_the_shell_and_by_the_program_with_the_same_outcome() {
+    let home = lively();
+    let mut rows = 0;
+    for recipe in recipes() {
+        let shell =
+            out(Command::new("sqlite3").args(["-readonly", "-json"]).arg(home.archive()).arg(&recipe));
+        let expected: Vec<Value> =
+            if shell.trim().is_empty() { Vec::new() } else { serde_json::from_str(&shell).unwrap() };
+        let ran = home.run(&["sql", "--json", recipe.trim_end_matches(';')]).expect(0);
+        let ours: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(ours, expected, "{recipe}");
+        rows += usize::from(!ours.is_empty());
+        home.run(&["sql", &recipe]).expect(0);
+        home.run(&["sql", "--csv", &recipe]).expect(0);
+    }
+    assert!(rows >= 22, "only {rows} recipes find anything");
+}
+
+#[test]
+fn nothing_but_reading_gets_through() {
+    let home = lively();
+    let before = std::fs::read(home.archive()).unwrap();
+    for statement in [
+        "DELETE FROM message",
+        "ATTACH 'other.db' AS other",
+        "PRAGMA user_version = 9",
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA query_only = 0",
+        "PRAGMA writable_schema = 1",
+        "CREATE TEMP TABLE t (a)",
+        "VACUUM INTO 'copy.db'",
+        "BEGIN IMMEDIATE",
+        "INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')",
+        "SELECT load_extension('x')",
+        "SELECT 1; DELETE FROM message",
+        "WITH x AS (SELECT 1) UPDATE message SET text = ''",
+        "",
+        "SELEC 1",
+        "SELECT nothing FROM nowhere",
+    ] {
+        let ran = home.run(&["sql", statement]).expect(2);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("help:"), "{statement}: {ran:?}");
+    }
+    assert_eq!(std::fs::read(home.archive()).unwrap(), before);
+    assert!(!home.files().iter().any(|f| f == "other.db" || f == "copy.db"));
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let stopped = home.run(&["sql", "--timeout", "1", endless]).expect(2);
+    assert!(stopped.stderr.contains("took too long"), "{stopped:?}");
+}
+
+#[test]
+fn datasette_serves_the_tables_the_search_and_the_ready_made_questions() {
+    let home = lively();
+    let metadata = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/datasette.yaml");
+    let get = |path: &str| -> Value {
+        let mut command = Command::new(python());
+        command.args(["-m", "datasette"]).arg(home.archive()).arg("-m").arg(&metadata).args(["--get", path]);
+        serde_json::from_str(&out(&mut command)).unwrap()
+    };
+    let messages =
+        get("/archive/message_log.json?_search=message&_shape=objects&_facet=sender&_extra=facet_results");
+    assert!(!messages["rows"].as_array().unwrap().is_empty(), "{messages}");
+    for (question, least) in [
+        ("search.json?words=message", 1),
+        ("missing.json?", 1),
+        ("edited_or_gone.json?", 1),
+        ("credits.json?", 1),
+    ] {
+        let answer = get(&format!("/archive/{question}&_shape=objects"));
+        assert!(answer["rows"].as_array().unwrap().len() >= least, "{question}: {answer}");
+    }
+}
+
+#[test]
+fn python_and_duckdb_read_while_a_writer_writes() {
+    let home = lively();
+    // A writer in the middle of a transaction.
+    let mut writer = rusqlite::Connection::open(home.archive()).unwrap();
+    let tx = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    tx.execute("UPDATE message SET text = 'half written'", []).unwrap();
+    let script = r#"
+import sqlite3, sys, duckdb
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+rows = db.execute("SELECT sender, text FROM message_log").fetchall()
+assert rows and all(text != "half written" for _, text in rows)
+found = db.execute("SELECT count(*) FROM messages_fts WHERE messages_fts MATCH 'message'").fetchone()[0]
+assert found > 0
+# DuckDB's own reader of SQLite is an extension that it downloads; its engine is fed with the rows instead.
+duck = duckdb.connect()
+duck.execute("CREATE TABLE m (sender TEXT, text TEXT)")
+duck.executemany("INSERT INTO m VALUES (?, ?)", rows)
+assert duck.execute("SELECT count(*) FROM m").fetchone()[0] == len(rows)
+print(len(rows))
+"#;
+    let read = out(Command::new(python()).args(["-c", script]).arg(home.archive()));
+    tx.commit().unwrap();
+    assert!(read.trim().parse::<usize>().unwrap() > 50, "{read}");
+}
