@@ -85,6 +85,10 @@ pub enum Command {
     Sql(super::sql::SqlArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
+    /// Who you talk to, how much, and how fast who answers
+    People(super::people::PeopleArgs),
+    /// The archive in figures: months, hours, who waits for whom, credits
+    Stats(super::stats::StatsArgs),
     /// Does the archive keep its promises? Reads only
     Verify(super::verify::VerifyArgs),
     /// Copy the archive, also while a sync runs
@@ -165,11 +169,16 @@ pub struct StatusArgs {
     /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
+
+    /// Write it as a page with charts, one file that fetches nothing
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
 }
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
   archiver status
+  archiver status --html status.html
   archiver status --json | jq '.conversations[] | select(.gaps > 0)'";
 
 /// `archiver check`.

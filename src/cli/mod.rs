@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod backup;
+pub mod charts;
 pub mod chat;
 pub mod check;
 pub mod completions;
@@ -9,11 +10,13 @@ pub mod dates;
 pub mod demo;
 pub mod fake_api;
 pub mod output;
-pub mod progress;
 pub mod pager;
+pub mod people;
+pub mod progress;
 pub mod search;
 pub mod show;
 pub mod sql;
+pub mod stats;
 pub mod status;
 pub mod sync;
 pub mod verify;
@@ -125,6 +128,8 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Show(args) => show::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
         Command::Check(args) => check::run(context, &args),
+        Command::People(args) => people::run(context, &args),
+        Command::Stats(args) => stats::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),
         Command::Demo(_) => demo::run(context),

@@ -1,8 +1,12 @@
 //! `archiver status`: what is archived, what is missing, what was spent, and what needs attention.
 
+mod page;
+mod picture;
+
 use serde::Serialize;
 
 use super::args::StatusArgs;
+use super::charts::Glyphs;
 use super::output::{Column, Output, iso_utc, local_minute, plural, thousands};
 use super::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
@@ -11,7 +15,8 @@ use crate::core::Ms;
 use crate::core::budget::{Left, left};
 use crate::core::{plan, urn};
 use crate::error::Failure;
-use crate::store::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Reader, RunRow};
+use crate::store::{ArchiveSummary, ConversationRow, DayRow, GapRow, InboxRow, Reader, RunRow};
+use picture::Picture;
 
 #[derive(Serialize)]
 struct Status {
@@ -32,6 +37,14 @@ struct Credits {
     spent_this_month: u32,
     left_today: Option<u32>,
     left_this_month: Option<u32>,
+    days: Vec<Day>,
+}
+
+/// Credits of one UTC day.
+#[derive(Serialize)]
+struct Day {
+    day: String,
+    credits: i64,
 }
 
 #[derive(Serialize)]
@@ -70,14 +83,27 @@ struct Line {
 pub fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
     let config = context.config(None)?;
     context.warn(&config);
-    report(&config, &mut context.output(), args.json)
+    let mut out = context.output();
+    let how = How { json: args.json, html: args.html.as_deref(), glyphs: Glyphs::of(&context.env) };
+    report(&config, &mut out, &how)
+}
+
+/// How the status is told.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    /// As one JSON object.
+    pub json: bool,
+    /// As a page, at this place.
+    pub html: Option<&'a std::path::Path>,
+    /// What the terminal can show.
+    pub glyphs: Glyphs,
 }
 
 /// Prints the status of a configuration's archive.
 ///
 /// # Errors
 /// When the archive is not there or cannot be read.
-pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failure> {
+pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Failure> {
     let path = &config.archive.path;
     let failed = |e| wiring::archive_failure(path, e);
     let reader = Reader::open(path).map_err(failed)?;
@@ -90,6 +116,7 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
     let summary = queries.summary().map_err(failed)?;
     let stalled = queries.stalled().map_err(failed)?;
     let last_run = queries.last_run().map_err(failed)?;
+    let days = queries.credits_by_day(now, picture::DAYS).map_err(failed)?;
     let status = Status {
         archive: path.display().to_string(),
         messages: summary.messages,
@@ -101,16 +128,34 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
             spent_this_month: spent.month,
             left_today: room.day,
             left_this_month: room.month,
+            days: days.iter().map(day_line).collect(),
         },
         attention: attention(&rows, &inboxes, &stalled, &summary, &room),
         last_run: last_run.map(last_run_line),
         conversations: rows.iter().map(line).collect(),
     };
-    if json { out.json(&status) } else { show(out, &status, &rows) }
+    let drawn = Picture::of(&rows, &inboxes, days, now);
+    if let Some(path) = how.html {
+        page::write(path, &status, &drawn)?;
+        if !how.json {
+            return out.line(format!("{} written", path.display()));
+        }
+    }
+    if how.json {
+        return out.json(&status);
+    }
+    show_table(out, &rows)?;
+    drawn.show(out, how.glyphs)?;
+    show(out, &status, &rows)
 }
 
 fn horizon(rows: &[ConversationRow], inboxes: &[InboxRow]) -> Option<Ms> {
     plan::horizon(rows.iter().map(|r| &r.timeline).chain(inboxes.iter().map(|i| &i.timeline)))
+}
+
+fn day_line(row: &DayRow) -> Day {
+    let day = iso_utc(row.day_ms).split('T').next().unwrap_or_default().to_owned();
+    Day { day, credits: row.credits }
 }
 
 fn last_run_line(run: RunRow) -> LastRun {
@@ -209,8 +254,7 @@ fn label(row: &ConversationRow) -> String {
     row.name.clone().unwrap_or_else(|| by.map_or_else(|| format!("conversation {}", row.id), urn::label))
 }
 
-fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(), Failure> {
-    let style = out.style();
+fn show_table(out: &mut Output, rows: &[ConversationRow]) -> Result<(), Failure> {
     let table: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -234,20 +278,18 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
         out.table(&columns, &table)?;
         out.line("")?;
     }
+    Ok(())
+}
+
+fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(), Failure> {
+    let style = out.style();
     let (conversations, complete) = (plural(rows.len(), "conversation"), status.complete);
     out.line(format!(
         "{} in {conversations}, {complete} complete, {}",
         plural(status.messages, "message"),
         plural(status.gaps, "gap")
     ))?;
-    out.line(match &status.horizon {
-        Some(since) if rows.iter().all(|r| r.timeline.gaps.is_empty()) => {
-            format!("Nothing is missing, back to {since}.")
-        }
-        Some(since) => format!("Nothing is missing since {since}."),
-        None if rows.is_empty() => "Nothing is configured or archived yet.".to_owned(),
-        None => "Something recent is missing.".to_owned(),
-    })?;
+    out.line(horizon_words(status))?;
     let of = |left: Option<u32>| left.map(|n| format!(" ({} left)", thousands(n))).unwrap_or_default();
     let c = &status.credits;
     let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
@@ -265,6 +307,18 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
         out.line(format!("{} {line}", style.yellow("!")))?;
     }
     Ok(())
+}
+
+/// Since when nothing is missing, in a sentence.
+fn horizon_words(status: &Status) -> String {
+    match &status.horizon {
+        Some(since) if status.conversations.iter().all(|line| line.gaps == 0) => {
+            format!("Nothing is missing, back to {since}.")
+        }
+        Some(since) => format!("Nothing is missing since {since}."),
+        None if status.conversations.is_empty() => "Nothing is configured or archived yet.".to_owned(),
+        None => "Something recent is missing.".to_owned(),
+    }
 }
 
 /// What is missing of a conversation, newest first: the top gap in words, and how many there are.

@@ -16,8 +16,10 @@ const BATCH: usize = 8192;
 /// The index whose texts are made of the messages'.
 const RUNS: &str = "messages_runs";
 
-const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"DELETE FROM messages_unindexed; INSERT INTO INDEX (INDEX) \
-                       VALUES ('rebuild')\", with the index's name for INDEX";
+/// What makes both indexes anew: emptied, and every message noted as still to be indexed.
+const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"INSERT INTO messages_fts (messages_fts) VALUES ('delete-all'); \
+                       INSERT INTO messages_runs (messages_runs) VALUES ('delete-all'); \
+                       INSERT OR IGNORE INTO messages_unindexed SELECT id FROM message\"; the next sync indexes them";
 
 /// A full-text table, and what it is of.
 struct Index {
@@ -159,7 +161,8 @@ fn rows(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<u64, St
     let next = |rows: &mut rusqlite::Rows<'_>| -> Result<Option<i64>, StoreError> {
         Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
     };
-    let to_be = |rows: &mut rusqlite::Rows<'_>| Ok::<_, StoreError>(next_text(index, rows)?.map(|(id, _)| id));
+    let to_be =
+        |rows: &mut rusqlite::Rows<'_>| Ok::<_, StoreError>(next_text(index, rows)?.map(|(id, _)| id));
     let (mut message, mut entry) = (to_be(&mut there)?, next(&mut indexed)?);
     let mut looked_at = 0;
     while let Some(id) = [message, entry].into_iter().flatten().min() {
@@ -200,7 +203,10 @@ fn words(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<(), St
     let list: Vec<String> = index.columns.iter().map(|c| quoted(c)).collect();
     if let Texts::Of { table, rowid } = &index.texts {
         let (table, rowid) = (quoted(table), quoted(rowid));
-        again.execute_batch(&format!("CREATE TABLE {table} ({rowid} INTEGER PRIMARY KEY, {})", list.join(", ")))?;
+        again.execute_batch(&format!(
+            "CREATE TABLE {table} ({rowid} INTEGER PRIMARY KEY, {})",
+            list.join(", ")
+        ))?;
     }
     again.execute_batch(&index.sql)?;
     again.execute_batch(&format!(
