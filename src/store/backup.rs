@@ -160,6 +160,9 @@ fn copy(
         }
     }
     drop(snapshot);
+    if stop() {
+        return Err(BackupError::Stopped);
+    }
     // One file that any reader can open, on a medium that cannot be written to as well.
     copy.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).map_err(written)?;
     copy.progress_handler(INSTRUCTIONS, Some(stop)).map_err(written)?;

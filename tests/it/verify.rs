@@ -155,7 +155,7 @@ const DAMAGES: &[Damage] = &[
     ),
     damage("full-text", "messages_unindexed 77", "waits to be indexed", true, "INSERT INTO messages_unindexed VALUES (77)"),
     damage("totals", "conversation 1", "the API counts 9 messages, the archive holds 2", true, "UPDATE conversation SET served_total = 9 WHERE id = 1"),
-    damage("ledger", "request", "is not settled", true, "UPDATE request SET credits_spent = NULL WHERE id = (SELECT max(id) FROM request WHERE credits_spent NOT NULL); UPDATE run SET outcome = 'complete' WHERE id = 1 AND 0"),
+    damage("ledger", "request", "is not settled", true, "UPDATE request SET credits_spent = NULL WHERE id = (SELECT max(id) FROM request WHERE credits_spent NOT NULL)"),
     damage("ledger", "request", "negative", true, "UPDATE request SET credits_spent = -1 WHERE id = 1"),
     damage("ledger", "run 2", "no outcome", true, "UPDATE run SET outcome = NULL WHERE id = 2"),
     damage("references", "row 99 of quarantine", "points to a row of request", true, "INSERT INTO quarantine (id, request, reason, json) VALUES (99, 12345, 'x', '{}')"),

@@ -68,8 +68,15 @@ pub(super) fn schema(db: &Connection, check: &mut Check<'_>) -> Result<u64, Stor
             if sql(&fresh)? != sql(db)? {
                 check.broken(table.clone(), "is not as this version makes it", AS_MADE);
             }
+        } else if kind == "index" {
+            let columns = |db: &Connection| {
+                text(db, "SELECT group_concat(ifnull(name, '?')) FROM pragma_index_info(?1)", name)
+            };
+            if columns(&fresh)? != columns(db)? {
+                check.broken(table.clone(), "is of other columns", AS_MADE);
+            }
         } else if kind == "table" && shape(&fresh, name)? != shape(db, name)? {
-            check.broken(table.clone(), "has other columns, indexes or references", AS_MADE);
+            check.broken(table.clone(), "has other columns or references", AS_MADE);
         }
     }
     Ok(u64::try_from(wanted.len()).unwrap_or_default())
@@ -94,7 +101,7 @@ fn shape(db: &Connection, table: &str) -> Result<BTreeSet<String>, StoreError> {
     for sql in [
         "SELECT concat_ws(' ', name, type, \"notnull\", ifnull(dflt_value, '-'), pk) FROM pragma_table_xinfo(?1)",
         "SELECT concat_ws(' ', i.name, i.\"unique\", i.partial, (SELECT group_concat(ifnull(name, '?')) FROM pragma_index_info(i.name)))
-         FROM pragma_index_list(?1) i",
+         FROM pragma_index_list(?1) i WHERE i.origin <> 'c'",
         "SELECT concat_ws(' ', \"table\", \"from\", ifnull(\"to\", '')) FROM pragma_foreign_key_list(?1)",
     ] {
         let mut statement = db.prepare(sql)?;
