@@ -160,7 +160,8 @@ CREATE TABLE gap (
   stalled       TEXT,                         -- why the last attempt came to nothing
   stalls        INTEGER NOT NULL DEFAULT 0,   -- how many did in a row
   stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last one
-  ask_at_least  INTEGER NOT NULL DEFAULT 0    -- fewer messages at once are known not to get further
+  ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- fewer messages at once are known not to get further
+  filled        INTEGER NOT NULL DEFAULT 0    -- messages that it has yielded so far
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
@@ -253,6 +254,24 @@ CREATE TABLE event_feed (
   polled_ms  INTEGER                          -- when it was last asked for events
 ) STRICT;
 
+-- What needs a person: a session that is over, a refused key, a balance that is used up. A row goes when the cause is
+-- seen to be gone.
+CREATE TABLE attention (
+  id          INTEGER PRIMARY KEY,
+  account     INTEGER REFERENCES account(id), -- whose; null: what all accounts share
+  kind        TEXT NOT NULL CHECK (kind IN ('account', 'key', 'credits')), -- what was refused
+  since_ms    INTEGER NOT NULL,               -- when it was first
+  message     TEXT NOT NULL,                  -- in the API's words
+  credential  TEXT NOT NULL                   -- tells a new credential from the refused one: a short hash, and when its file was changed
+) STRICT;
+CREATE UNIQUE INDEX attention_by_cause ON attention (ifnull(account, 0), kind);
+
+-- How often requests have failed.
+CREATE TABLE failure (
+  kind   TEXT PRIMARY KEY,                    -- in what way
+  count  INTEGER NOT NULL                     -- how often, since the archive began
+) STRICT, WITHOUT ROWID;
+
 -- Full text of the latest versions. The rows are indexed in batches shortly after they are stored, in the order of
 -- their ids; messages_unindexed lists those still to come.
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
@@ -261,8 +280,7 @@ CREATE VIRTUAL TABLE messages_fts USING fts5 (
 -- The texts that have letters of scripts without spaces between words, Korean among them: words as they are, runs of
 -- such letters as overlapping pairs. It holds no text, and changes together with messages_fts.
 CREATE VIRTUAL TABLE messages_runs USING fts5 (
-  text, content = '', contentless_delete = 1,
-  tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+  text, content = '', tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
 );
 CREATE TABLE messages_unindexed (
   id  INTEGER PRIMARY KEY                     -- of the message

@@ -58,6 +58,14 @@ pub enum Failure {
     /// Standard output cannot be written.
     #[error("standard output cannot be written: {0}")]
     Stdout(io::Error),
+    /// There is no service to be reached.
+    #[error("{message}")]
+    NoService {
+        /// What was found instead.
+        message: String,
+        /// What can be done.
+        help: String,
+    },
     /// Another process is syncing this archive.
     #[error("another process is syncing the archive {}", path.display())]
     Busy {
@@ -89,6 +97,7 @@ pub fn explain(failure: &Failure) -> Explanation {
     let (code, help) = match failure {
         Failure::CheckFailed(_) => (1, "what is wrong is listed above"),
         Failure::Usage { help, .. } => (2, help.as_str()),
+        Failure::NoService { help, .. } => (69, help.as_str()),
         Failure::ApiUnreachable(_) => {
             (69, "what has been archived is kept; run it again later, the next run goes on from there")
         }
@@ -103,9 +112,10 @@ pub fn explain(failure: &Failure) -> Explanation {
         }
         Failure::File { .. } => (73, "see whether the directory is there and who may write to it"),
         Failure::Stdout(_) => (74, "see whether the disk that the output goes to is full"),
-        Failure::Busy { .. } => {
-            (75, "wait until it is done, or stop it; commands that only read work meanwhile")
-        }
+        Failure::Busy { .. } => (
+            75,
+            "wait until it is done, or ask it for a run with `archiver sync --now` if it is the service; reading works",
+        ),
         Failure::Credentials(_) => {
             (77, "renew what was refused: an API key, an account, or a login token that has expired")
         }
@@ -157,7 +167,7 @@ impl Failure {
     pub fn severity(&self) -> u8 {
         match self {
             Self::CheckFailed(_) => 0,
-            Self::ApiUnreachable(_) => 1,
+            Self::ApiUnreachable(_) | Self::NoService { .. } => 1,
             Self::Credentials(_) => 2,
             Self::Busy { .. } => 3,
             Self::Stdout(_) | Self::File { .. } => 4,
@@ -196,6 +206,7 @@ mod tests {
             Failure::ArchiveRead { path: path.clone(), reason },
             Failure::File { path: path.clone(), source: io::ErrorKind::NotFound.into() },
             Failure::Stdout(io::ErrorKind::StorageFull.into()),
+            Failure::NoService { message: "no service is running".into(), help: "use --once".into() },
             Failure::Busy { path },
             Failure::Credentials("the API key was refused".into()),
             Failure::Config(config),
@@ -205,7 +216,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 73, 74, 74, 73, 74, 75, 77, 78]);
+        assert_eq!(codes, [1, 2, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78]);
         for failure in one_of_each() {
             let said = explain(&failure);
             assert!(

@@ -6,8 +6,10 @@
 //! | [`api`] | the edge to LinkupAPI | `core`, `secret`, `clock` |
 //! | `store` | the edge to SQLite, the only SQL | `core`, `clock` |
 //! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
+//! | `import` | history from files the user has | `core`, `store` |
 //! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
 //! | [`clock`], [`secret`] | time and keys as arguments | nothing |
+//! | `daemon` | the service: schedule, signals, one run at a time | everything |
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
@@ -15,8 +17,10 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod error;
 pub mod fake_api;
+pub mod import;
 pub mod logging;
 pub mod secret;
 pub mod store;

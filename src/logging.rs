@@ -1,5 +1,6 @@
 //! The log: to standard error, as text or JSON, with the libraries below kept quiet whatever is asked for.
 
+use std::io::Write;
 use std::str::FromStr;
 
 use tracing::{Level, Metadata, Subscriber};
@@ -78,10 +79,12 @@ pub fn from_env<T: FromStr<Err = String> + Default>(env: &Env, variable: &str) -
 }
 
 /// Starts logging to standard error for the rest of the process; the first call counts.
-pub fn init(filter: &LogFilter, format: LogFormat, colour: bool) {
-    let outcome = match format {
-        LogFormat::Text => text_log(filter, colour, std::io::stderr).try_init(),
-        LogFormat::Json => json_log(filter, std::io::stderr).try_init(),
+pub fn init(filter: &LogFilter, format: LogFormat, colour: bool, journal: bool) {
+    let outcome = match (format, journal) {
+        (LogFormat::Text, false) => text_log(filter, colour, std::io::stderr).try_init(),
+        (LogFormat::Text, true) => journal_log(filter, std::io::stderr).try_init(),
+        (LogFormat::Json, false) => json_log(filter, std::io::stderr).try_init(),
+        (LogFormat::Json, true) => json_log(filter, Journal(std::io::stderr)).try_init(),
     };
     if outcome.is_err() {
         tracing::debug!("the log has been started already");
@@ -97,6 +100,68 @@ where
     registry().with(
         lines.log_internal_errors(false).with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))),
     )
+}
+
+/// As the journal takes it: it knows the time, and reads the priority off the line.
+fn journal_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().without_time().with_writer(Journal(writer));
+    let lines = lines.with_ansi(false).with_target(false).log_internal_errors(false);
+    registry().with(lines.with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))))
+}
+
+/// Whether standard error is the journal itself, as its variable says: other programs inherit the variable, too.
+#[must_use]
+pub fn goes_to_journal(env: &Env) -> bool {
+    let Some((device, inode)) = env.text("JOURNAL_STREAM").and_then(|stream| stream.split_once(':')) else {
+        return false;
+    };
+    rustix::fs::fstat(std::io::stderr())
+        .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
+}
+
+/// Writes each event as one line with its priority in front.
+struct Journal<W>(W);
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Journal<W> {
+    type Writer = JournalLine<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        JournalLine { priority: 6, writer: self.0.make_writer() }
+    }
+
+    fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
+        let priority = match *metadata.level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        JournalLine { priority, writer: self.0.make_writer_for(metadata) }
+    }
+}
+
+struct JournalLine<W> {
+    priority: u8,
+    writer: W,
+}
+
+impl<W: Write> Write for JournalLine<W> {
+    /// Takes a whole event: that is how they come.
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let mut line = format!("<{}>", self.priority).into_bytes();
+        let text = event.strip_suffix(b"\n").unwrap_or(event);
+        line.extend(text.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
+        line.push(b'\n');
+        self.writer.write_all(&line)?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 fn json_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Sync + use<W>
@@ -126,7 +191,6 @@ fn is_fit_to_print(metadata: &Metadata<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
 
@@ -205,6 +269,34 @@ mod tests {
         let first: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
         assert_eq!((&first["message"], &first["credits"]), (&"own info".into(), &3.into()));
         assert!(!logged("trace", false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_journal_gets_a_line_an_event_with_its_priority_and_no_time() {
+        let (filter, buffer) = ("trace".parse().unwrap(), Buffer::default());
+        let writer = buffer.clone();
+        tracing::subscriber::with_default(journal_log(&filter, move || writer.clone()), || {
+            tracing::error!(target: "archiver", error = %"two\nlines", "failed");
+            tracing::warn!(target: "archiver", "warned");
+            tracing::info!(target: "archiver", credits = 3, "told");
+            tracing::debug!(target: "archiver", "mumbled");
+        });
+        let said = buffer.text();
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 4, "{said}");
+        assert!(lines[0].starts_with("<3>ERROR failed error=two") && lines[0].ends_with("lines"), "{said}");
+        assert_eq!(lines[1..], ["<4> WARN warned", "<6> INFO told credits=3", "<7>DEBUG mumbled"]);
+    }
+
+    #[test]
+    fn standard_error_is_the_journal_only_when_it_is_the_stream_named() {
+        let journal = |value: &str| goes_to_journal(&Env::fixed(Path::new("/"), [("JOURNAL_STREAM", value)]));
+        let own = rustix::fs::fstat(std::io::stderr()).unwrap();
+        assert!(journal(&format!("{}:{}", own.st_dev, own.st_ino)));
+        for other in ["0:0", "", "x:y", "7"] {
+            assert!(!journal(other), "{other}");
+        }
+        assert!(!goes_to_journal(&Env::fixed(Path::new("/"), [])));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use archiver::core::Ms;
-use archiver::core::budget::{Caps, Charge, price};
+use archiver::core::budget::{Charge, Purse, price};
 use archiver::core::page::{Below, Cursor, Page};
 use archiver::core::raw;
 use archiver::core::timeline::{Asked, Gap};
@@ -124,7 +124,7 @@ pub(crate) fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
     let mut spent = Duration::ZERO;
     let targets = store.configure(&mailbox.configured(), NOW_MS).unwrap();
     let run = store.begin_run(Trigger::Once, NOW_MS).unwrap();
-    let caps = Caps::default();
+    let purse = Purse::default();
     let mut gaps: Vec<Gap> = targets
         .iter()
         .map(|t| {
@@ -153,7 +153,7 @@ pub(crate) fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
                 purpose: Purpose::Gap,
                 wanted: PAGE,
             };
-            let reservation = store.reserve(&caps, &request, NOW_MS).unwrap().unwrap();
+            let reservation = store.reserve(&purse, &request, NOW_MS).unwrap().unwrap();
             let cursor = if first_time { gap.cursor_to_send() } else { None };
             let asked = Asked { cursor, gap, count: PAGE, run };
             let receipt = reservation.spend(Charge::Known(price(page.returned)));

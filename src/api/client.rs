@@ -14,15 +14,14 @@ use super::rate::RateWindow;
 use super::reply::Reply;
 use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
+use super::v2::Events;
 use super::{Answer, Api, Ask, v1, v2};
 use crate::clock::Clock;
+use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 use crate::secret::Secret;
-
-/// How long a run waits for the balance, which it can do without.
-const BALANCE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The generation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +105,7 @@ impl<C: Clock> HttpApi<C> {
     /// # Errors
     /// As every request.
     pub async fn balance(&self) -> Result<f64, ApiError> {
-        v2::read_balance(&self.get(&["v2", "credits"]).await?, &self.scrubber)
+        v2::read_balance(&self.get(&["v2", "credits"], &[]).await?, &self.scrubber)
     }
 
     /// Asks in what state an account is, such as `connected`. Free, so that it takes no reservation; needs the
@@ -116,12 +115,30 @@ impl<C: Clock> HttpApi<C> {
     /// As every request, and when the account has no id.
     pub async fn account_state(&self, account: usize) -> Result<String, ApiError> {
         let id = self.v2_access(account)?;
-        v2::read_account_state(&self.get(&["v2", "accounts", id]).await?, &self.scrubber)
+        v2::read_account_state(&self.get(&["v2", "accounts", id], &[]).await?, &self.scrubber)
     }
 
-    async fn get(&self, path: &[&str]) -> Result<Reply, ApiError> {
+    /// Has an account watched, so that its events can be read (v2). Returns the name of the watch.
+    pub async fn watch(&self, reservation: Reservation, account: usize) -> Answer<String> {
+        let body = self.v2_access(account).and_then(|id| v2::watch_body(id).map_err(|_| unwritable()));
+        self.ask(reservation, v2::WEBHOOKS, body, |reply| v2::read_watch(reply, &self.scrubber)).await
+    }
+
+    /// Reads what happened in a watched account after an event, or since a moment (ms). Free, so that it takes no
+    /// reservation.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn events(&self, watch: &str, after: Option<&str>, since_ms: Ms) -> Result<Events, ApiError> {
+        let since = since_ms.to_string();
+        let from = after.map_or(("since", since.as_str()), |after| ("after", after));
+        let reply = self.get(&["v2", "webhooks", watch, "events"], &[from, ("count", "100")]).await?;
+        v2::read_events(&reply, &self.scrubber)
+    }
+
+    async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, ApiError> {
         self.turn().await;
-        self.transport.get(path, &self.clock).await.map_err(|lost| self.lost(&lost))
+        self.transport.get(path, query, &self.clock).await.map_err(|lost| self.lost(&lost))
     }
 
     /// Waits until the rate allows one more request, and counts it.
@@ -254,11 +271,8 @@ impl<C: Clock> Api for HttpApi<C> {
         if !self.rate.lock().unwrap_or_else(PoisonError::into_inner).has_room_for_two(self.clock.now_ms()) {
             return None;
         }
-        let asked = std::pin::pin!(Self::balance(self));
-        tokio::select! {
-            balance = asked => balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok(),
-            () = self.clock.sleep(BALANCE_PATIENCE) => None,
-        }
+        let balance = Self::balance(self).await;
+        balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok()
     }
 
     fn endpoint(&self) -> &'static str {

@@ -45,6 +45,20 @@ impl ApiError {
         matches!(self, Self::RateLimited { .. } | Self::Transient { .. })
     }
 
+    /// What kind of failure it is, in a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "key",
+            Self::Account(_) => "account",
+            Self::Credits(_) => "credits",
+            Self::Refused(_) => "refused",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Transient { .. } => "transient",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+
     /// How long the server asks to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

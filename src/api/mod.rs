@@ -26,6 +26,7 @@ pub use error::{ApiError, BuildError};
 pub use judge::Verdict;
 pub use reply::{Cut, Reply};
 pub use scrub::Scrubber;
+pub use v2::Events;
 
 /// The conversation that a request is about: never both names at once.
 #[derive(Debug, Clone, PartialEq, Eq)]

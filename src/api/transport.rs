@@ -15,6 +15,8 @@ use crate::secret::Secret;
 
 /// The most bytes of an answer that are read, after decompression: some hundred times an honest page.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How long an answer may take that costs nothing.
+const FREE_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection takes no longer, or will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is let go before a server would close it: a request that meets a connection just being
@@ -56,18 +58,24 @@ impl Transport {
     /// Posts a JSON body to a path below the base URL.
     pub(super) async fn post(&self, path: &str, body: Vec<u8>, clock: &impl Clock) -> Result<Reply, Lost> {
         let segments: Vec<&str> = path.split('/').collect();
-        self.send(Method::POST, &segments, Some(body), clock).await
+        self.send(Method::POST, &segments, &[], Some(body), clock).await
     }
 
     /// Gets a path below the base URL, given by its segments.
-    pub(super) async fn get(&self, path: &[&str], clock: &impl Clock) -> Result<Reply, Lost> {
-        self.send(Method::GET, path, None, clock).await
+    pub(super) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        clock: &impl Clock,
+    ) -> Result<Reply, Lost> {
+        self.send(Method::GET, path, query, None, clock).await
     }
 
     async fn send(
         &self,
         method: Method,
         path: &[&str],
+        query: &[(&str, &str)],
         body: Option<Vec<u8>>,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
@@ -75,16 +83,22 @@ impl Transport {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let mut request = self
             .client
             .request(method, url)
             .header("x-api-key", self.key.clone())
             .header(ACCEPT, HeaderValue::from_static("application/json"));
+        // What is free is asked for in passing, and nobody waits long for it.
+        let patience = if body.is_some() { self.timeout } else { self.timeout.min(FREE_PATIENCE) };
         if let Some(body) = body {
             let json = HeaderValue::from_static("application/json");
             request = request.header(CONTENT_TYPE, json).body(body);
         }
-        let mut response = request.send().await.map_err(|e| self.lost(e))?;
+        let sent = request.timeout(patience).send().await;
+        let mut response = sent.map_err(|e| lost(e, patience))?;
         let mut reply = Reply {
             status: response.status().as_u16(),
             retry_after: header(response.headers(), &RETRY_AFTER)
@@ -94,47 +108,46 @@ impl Transport {
                 .and_then(|l| Some(self.base.join(l).ok()?.host_str()?.to_owned())),
             ..Reply::default()
         };
-        (reply.body, reply.cut) = self.body(&mut response).await;
+        (reply.body, reply.cut) = read_body(&mut response, patience).await;
         Ok(reply)
-    }
-
-    /// Reads the body as far as it comes and as long as it is not too large.
-    async fn body(&self, response: &mut Response) -> (Vec<u8>, Option<Cut>) {
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
-                    return (body, Some(Cut::TooLarge));
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return (body, None),
-                Err(e) => return (body, Some(Cut::Broken(self.lost(e).message))),
-            }
-        }
-    }
-
-    /// What became of a request that failed. The URL stays out of it: it may name an account.
-    fn lost(&self, error: reqwest::Error) -> Lost {
-        let error = error.without_url();
-        let sent = !(error.is_connect() || error.is_builder());
-        if error.is_timeout() && sent {
-            let message = format!("no complete answer within {} s", self.timeout.as_secs_f32());
-            return Lost { sent, message };
-        }
-        let what = if error.is_connect() { "no connection to the API".to_owned() } else { error.to_string() };
-        // The outer errors say ever the same; the innermost says why.
-        let mut cause = error.source();
-        while let Some(deeper) = cause.and_then(std::error::Error::source) {
-            cause = Some(deeper);
-        }
-        let message = match cause.map(ToString::to_string) {
-            Some(why) if !what.contains(&why) => format!("{what}: {why}"),
-            _ => what,
-        };
-        Lost { sent, message }
     }
 }
 
+/// Reads the body as far as it comes and as long as it is not too large.
+async fn read_body(response: &mut Response, patience: Duration) -> (Vec<u8>, Option<Cut>) {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
+                return (body, Some(Cut::TooLarge));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return (body, None),
+            Err(e) => return (body, Some(Cut::Broken(lost(e, patience).message))),
+        }
+    }
+}
+
+/// What became of a request that failed. The URL stays out of it: it may name an account.
+fn lost(error: reqwest::Error, patience: Duration) -> Lost {
+    let error = error.without_url();
+    let sent = !(error.is_connect() || error.is_builder());
+    if error.is_timeout() && sent {
+        let message = format!("no complete answer within {} s", patience.as_secs_f32());
+        return Lost { sent, message };
+    }
+    let what = if error.is_connect() { "no connection to the API".to_owned() } else { error.to_string() };
+    // The outer errors say ever the same; the innermost says why.
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    let message = match cause.map(ToString::to_string) {
+        Some(why) if !what.contains(&why) => format!("{what}: {why}"),
+        _ => what,
+    };
+    Lost { sent, message }
+}
 fn client(https: bool, timeout: Duration) -> Result<Client, BuildError> {
     install_tls_provider();
     let mut builder = Client::builder()

@@ -21,6 +21,18 @@ pub const INBOX: &str = "v2/messages/list_inbox";
 /// Where all message actions go.
 pub(super) const MESSAGES: &str = "v2/messages";
 
+/// Where watches are made; their events are below it.
+pub const WEBHOOKS: &str = "v2/webhooks";
+
+/// What happened in a watched account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Events {
+    /// Messages among it.
+    pub messages: u32,
+    /// The last event, to go on after.
+    pub last: Option<String>,
+}
+
 /// A price above this is a fault: believed, it would close the budget for months.
 const MOST_BELIEVED: f64 = 100_000.0;
 
@@ -102,6 +114,44 @@ pub(super) fn read_account_state(reply: &Reply, scrubber: &Scrubber) -> Result<S
     let read = |body: &Object<'_>| {
         let status = data(body)?.string("status");
         status.map(|s| (scrubber.clean(&s), 0)).ok_or_else(|| Unusable::new("its `data` has no `status`"))
+    };
+    judge(&V2, reply, scrubber, read).outcome
+}
+
+/// The body of a request to have an account watched, its events to be fetched.
+pub(super) fn watch_body(account_id: &str) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&serde_json::json!({ "account_id": account_id }))
+}
+
+/// Reads the answer to it: the name of the watch.
+pub(super) fn read_watch(reply: &Reply, scrubber: &Scrubber) -> Verdict<String> {
+    judge(&V2, reply, scrubber, |body| {
+        let data = data(body)?;
+        let id = ["webhook_id", "id"].iter().find_map(|name| data.string(name)).filter(|id| !id.is_empty());
+        id.map(|id| (id, 0)).ok_or_else(|| Unusable::new("its `data` has no `webhook_id`"))
+    })
+}
+
+/// Reads the events of a watch. One that is not understood counts as a message: looking once too often loses nothing.
+pub(super) fn read_events(reply: &Reply, scrubber: &Scrubber) -> Result<Events, ApiError> {
+    let read = |body: &Object<'_>| {
+        let data = body.object("data");
+        let list = data.as_ref().and_then(|d| d.list("events").or_else(|| d.list("items")));
+        let list = list.or_else(|| body.list("data")).or_else(|| body.list("events"));
+        let list = list.ok_or_else(|| Unusable::new("it has no `events`"))?;
+        let mut events = Events::default();
+        for item in list {
+            let event = Object::parse(item.get());
+            let inner = event.as_ref().and_then(|e| e.object("event"));
+            let kind = inner
+                .as_ref()
+                .and_then(|e| e.string("type"))
+                .or(event.as_ref().and_then(|e| e.string("type")));
+            events.messages += u32::from(kind.is_none_or(|kind| kind.contains("message")));
+            let id = event.as_ref().and_then(|e| e.string("id").or_else(|| e.string("event_id")));
+            events.last = id.or(events.last);
+        }
+        Ok((events, 0))
     };
     judge(&V2, reply, scrubber, read).outcome
 }

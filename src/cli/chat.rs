@@ -103,17 +103,21 @@ mod tests {
         assert_eq!(folded("日本語日本語日本語", 8), ["日本語日", "本語日本", "語"]);
     }
 
+    fn hit(range: Range<usize>) -> Vec<Range<usize>> {
+        std::iter::once(range).collect()
+    }
+
     #[test]
     fn a_snippet_marks_its_hits_and_says_where_it_was_cut() {
         let text = "The quarterly report on Thursday\nwas fine.";
         assert_eq!(
-            snippet(text, &[24..32], 80, Style::plain()),
+            snippet(text, &hit(24..32), 80, Style::plain()),
             "The quarterly report on [Thursday] was fine."
         );
         let long = format!("{} needle {}", "hay ".repeat(40), "stack ".repeat(40));
-        let shown = snippet(&long, &[161..167], 30, Style::plain());
-        assert_eq!(shown, "… hay hay [needle] stack stack sta…");
-        assert_eq!(snippet("a\u{1b}[2Jb", &[0..1], 80, Style::plain()), "[a]\u{fffd}[2Jb");
+        let shown = snippet(&long, &hit(161..167), 30, Style::plain());
+        assert_eq!(shown, "… hay hay [needle] stack stack s…");
+        assert_eq!(snippet("a\u{1b}[2Jb", &hit(0..1), 80, Style::plain()), "[a]\u{fffd}[2Jb");
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The command line: parse, dispatch, say what went wrong, and an exit code.
 
+pub mod ahead;
 pub mod args;
 pub mod backup;
 pub mod charts;
@@ -9,9 +10,11 @@ pub mod completions;
 pub mod dates;
 pub mod demo;
 pub mod fake_api;
+pub mod import;
 pub mod output;
 pub mod pager;
 pub mod people;
+pub mod plan;
 pub mod progress;
 pub mod search;
 pub mod show;
@@ -116,13 +119,16 @@ fn start(cli: Cli, env: Env) -> Result<(), Failure> {
         cli.global.log_level.clone().map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_LEVEL"), Ok);
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
-    logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour);
+    let journal = logging::goes_to_journal(&env);
+    logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);
     dispatch(&Context { env, global: cli.global }, cli.command)
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(context, &args),
+        Command::Plan(args) => plan::run(context, &args),
+        Command::Import(args) => import::run(context, &args),
         Command::Status(args) => status::run(context, &args),
         Command::Search(args) => search::run(context, &args),
         Command::Show(args) => show::run(context, &args),

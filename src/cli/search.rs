@@ -21,10 +21,12 @@ const SNIPPET: usize = 240;
 #[command(after_help = EXAMPLES, after_long_help = LONG)]
 pub struct SearchArgs {
     /// Words, "phrases", begin*, OR, -not, from:ada, has:link …
-    #[arg(value_name = "QUERY", required = true, allow_hyphen_values = true, num_args = 1..)]
+    ///
+    /// Quote it for the shell. One that begins with a minus stands after `--`.
+    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
 
-    /// Only by senders whose name has this part; `me` is you
+    /// Only by whose name has this part; `me` is you
     #[arg(long, value_name = "NAME")]
     pub from: Vec<String>,
 
@@ -35,7 +37,7 @@ pub struct SearchArgs {
     #[arg(long = "in", value_name = "CONVERSATION")]
     pub within: Vec<String>,
 
-    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
+    /// From this date on: 2024-03, yesterday, 7d …
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 
@@ -47,16 +49,16 @@ pub struct SearchArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
 
-    /// The best of the newest 2,000 first, rather than the newest
+    /// The best of the newest 2,000 that fit first
     #[arg(long)]
     pub best: bool,
 
     /// With N messages before and after each
-    #[arg(short = 'C', long, value_name = "N", default_value_t = 0)]
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     pub context: u32,
 
     /// Only how many there are
-    #[arg(long, conflicts_with_all = ["best", "context"])]
+    #[arg(long, conflicts_with = "best", hide_short_help = true)]
     pub count: bool,
 
     /// One JSON object a line for each message
@@ -67,8 +69,7 @@ pub struct SearchArgs {
 const EXAMPLES: &str = "\
 Examples:
   archiver search thursday report
-  archiver search '\"signed contract\" from:béla after:2024 -draft'
-  archiver search 'invoic* OR bill has:link' --in ada -C 2";
+  archiver search '\"signed contract\" from:béla after:2024 -draft' -C 2";
 
 const LONG: &str = "\
 In a query:
@@ -245,11 +246,14 @@ fn print(
     if args.json {
         let mut value = show::as_json(row);
         let plain = super::output::Style::plain();
-        value["snippet"] = Value::from(chat::snippet(&row.message.text, &hits, SNIPPET, plain));
-        if args.context > 0 {
-            let list = |rows: &[MessageRow]| Value::from(rows.iter().map(show::as_json).collect::<Vec<_>>());
-            value["before"] = list(before);
-            value["after"] = list(after);
+        let snippet = chat::snippet(&row.message.text, &hits, SNIPPET, plain);
+        let list = |rows: &[MessageRow]| Value::from(rows.iter().map(show::as_json).collect::<Vec<_>>());
+        if let Some(object) = value.as_object_mut() {
+            object.insert("snippet".to_owned(), Value::from(snippet));
+            if args.context > 0 {
+                object.insert("before".to_owned(), list(before));
+                object.insert("after".to_owned(), list(after));
+            }
         }
         return out.json(&value);
     }

@@ -23,7 +23,7 @@ pub struct ShowArgs {
     #[arg(value_name = "CONVERSATION")]
     pub conversation: String,
 
-    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
+    /// From this date on: 2024-03, yesterday, 7d …
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 
@@ -35,7 +35,7 @@ pub struct ShowArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
 
-    /// Around this message: its URN, or the number that search shows
+    /// Around this message: its URN, or search's number
     #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["since", "until"])]
     pub around: Option<String>,
 
@@ -48,7 +48,7 @@ pub struct ShowArgs {
     pub json: bool,
 
     /// The JSON that was served, a line for each message
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", hide_short_help = true)]
     pub raw: bool,
 }
 
@@ -56,8 +56,7 @@ const EXAMPLES: &str = "\
 Examples:
   archiver show béla                       all of it, oldest first
   archiver show béla --limit 30            the newest 30
-  archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits
-  archiver show ada --json | jq -r 'select(.from_me | not) | .text'";
+  archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits";
 
 /// Messages shown around one, unless told otherwise.
 const AROUND: u32 = 40;
@@ -87,7 +86,7 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
     let mut pager = Pager::start(context);
-    let mut chat = Chat::new(pager.output(), &queries, args, gaps, &range, mark);
+    let mut chat = Chat::new(pager.output(), &queries, args, gaps, &range, mark, path);
     let done = chat.head(&name).and_then(|()| match queries.messages(&range, |row| chat.message(&row)) {
         Ok(None) => chat.foot(),
         Ok(Some(failure)) => Err(failure),
@@ -165,9 +164,12 @@ struct Chat<'a> {
     edits: bool,
     /// Still to come, oldest last.
     gaps: Vec<Gap>,
-    /// Whether what comes before and after the messages is within what was asked for.
-    from_start: bool,
+    /// What was asked for reaches from here up to there; gaps beyond are not drawn.
+    low: Ms,
+    high: Ms,
+    /// Whether it reaches on after the last message.
     to_end: bool,
+    path: &'a std::path::Path,
     mark: Option<i64>,
     day: String,
     last_ms: Option<Ms>,
@@ -181,16 +183,19 @@ impl<'a> Chat<'a> {
         gaps: Vec<Gap>,
         range: &Range,
         mark: Option<i64>,
+        path: &'a std::path::Path,
     ) -> Self {
-        let from_start = range.since.is_none() && range.from.is_none();
-        let to_end = range.until.is_none() && mark.is_none();
+        let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
+        let (high, to_end) = (range.until.unwrap_or(Ms::MAX), mark.is_none());
         Self {
             out,
             queries,
             edits: args.edits,
             gaps,
-            from_start,
+            low,
+            high,
             to_end,
+            path,
             mark,
             day: String::new(),
             last_ms: None,
@@ -237,7 +242,7 @@ impl<'a> Chat<'a> {
         let text = chat::harmless(&row.message.text);
         self.paragraphs(&text, "       ", quiet || row.gone_since_ms.is_some())?;
         if self.edits && row.versions > 1 {
-            let former = self.queries.former(row.id).map_err(|e| Failure::CheckFailed(e.to_string()))?;
+            let former = self.queries.former(row.id).map_err(|e| wiring::archive_failure(self.path, e))?;
             for (replaced, text) in former {
                 self.out.line(style.dim(&format!("       until {}:", local_minute(replaced))))?;
                 self.paragraphs(&chat::harmless(&text), "         ", true)?;
@@ -269,9 +274,10 @@ impl<'a> Chat<'a> {
             if !ended {
                 return Ok(());
             }
-            let starts_inside = self.last_ms.is_some() || self.from_start;
-            let seen = starts_inside && (moment.is_some() || self.to_end);
-            if seen && gap.older_ms.is_none_or(|_| self.last_ms.is_some() || self.from_start) {
+            let within = gap.newer_ms.is_none_or(|newer| newer > self.low)
+                && gap.older_ms.is_none_or(|older| older < self.high)
+                && (moment.is_some() || self.to_end);
+            if within {
                 let line = gap_line(gap);
                 let style = self.out.style();
                 self.out.line(format!("\n{}", style.yellow(&line)))?;

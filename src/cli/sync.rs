@@ -1,4 +1,4 @@
-//! `archiver sync --once`: one run, its progress and its report.
+//! `archiver sync`: one run, its progress and its report; or the service, or a word to it.
 
 use std::time::Duration;
 
@@ -8,15 +8,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::SyncArgs;
 use super::output::{Column, Output, plural, thousands};
-use super::{Context, wiring};
+use super::{Context, ahead, plan, wiring};
 use crate::api::ApiError;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{AccountConfig, Config, InboxMode};
+use crate::config::{Config, Env};
 use crate::core::Ms;
-use crate::core::budget::{self, left};
-use crate::core::plan::{self, Next, PlannedStep, Room, Step};
+use crate::core::step::{PlannedStep, Step};
+use crate::daemon::metrics::{self, Snapshot};
+use crate::daemon::{self, attention};
 use crate::error::Failure;
-use crate::store::{Committed, Reader, Store, StoreError, Trigger};
+use crate::store::{Committed, Store, StoreError, Trigger};
 use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
 
 /// Runs the command.
@@ -24,12 +25,19 @@ use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
 /// # Errors
 /// Bad usage or configuration, an archive that fails, or the worst of what the API did.
 pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
-    args.require_once()?;
+    if args.now {
+        let pid = daemon::control::run_now(&context.config(None)?.archive.path)?;
+        tracing::info!(pid, "asked the service for a run");
+        return Ok(());
+    }
+    if !args.once {
+        return daemon::serve(context);
+    }
     if args.dry_run {
         return dry_run(context, args);
     }
     let config = context.config_with_secrets(args.budget)?;
-    let report = once(&config, args.only.clone(), !args.json)?;
+    let report = once(&config, &context.env, args.only.clone(), !args.json)?;
     let mut out = context.output();
     if args.json {
         out.json(&report)?;
@@ -43,7 +51,7 @@ pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the archive fails or the client cannot be built.
-pub fn once(config: &Config, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
+pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
         let api = wiring::api(config)?;
@@ -54,9 +62,24 @@ pub fn once(config: &Config, only: Vec<String>, progress: bool) -> Result<Report
         let report = watch(&mut store, &api, &settings, &stop, progress).await;
         signals.abort();
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
+        let failed = |e| wiring::archive_failure(path, e);
+        let now = SystemClock.now_ms();
+        let news = attention::note(&mut store, config, &report, now).map_err(failed)?;
+        tell_figures(&store, config, now).map_err(failed)?;
+        attention::tell(config.attention.command.clone(), env, news).await;
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         Ok(report)
     })
+}
+
+/// Writes the file for the monitoring system. That it cannot be written is no failure of the run.
+fn tell_figures(store: &Store, config: &Config, now: Ms) -> Result<(), StoreError> {
+    let Some(path) = &config.metrics.textfile else { return Ok(()) };
+    let text = Snapshot::take(&store.summary(), config, now)?.text();
+    if let Err(error) = metrics::write(path, &text) {
+        tracing::warn!(path = %path.display(), %error, "the figures cannot be written");
+    }
+    Ok(())
 }
 
 /// The program's one thread of waiting.
@@ -221,8 +244,10 @@ fn ending(report: &Report) -> String {
 
 /// The plan and its cost, as a script reads it.
 #[derive(Serialize)]
-struct DryRun {
-    steps: Vec<PlannedStep>,
+struct DryRun<'a> {
+    steps: &'a [PlannedStep],
+    credits_min: u32,
+    credits_likely: Option<u32>,
     credits_max: Option<u32>,
     more_to_follow: bool,
 }
@@ -230,72 +255,17 @@ struct DryRun {
 fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let config = context.config(args.budget)?;
     context.warn(&config);
-    let path = &config.archive.path;
-    let failed = |e: StoreError| wiring::archive_failure(path, e);
-    let reader = match Reader::open(path) {
-        Ok(reader) => Some(reader),
-        Err(StoreError::Missing(_)) => None,
-        Err(error) => return Err(failed(error)),
-    };
-    let now: Ms = SystemClock.now_ms();
-    let targets = Reader::targets(reader.as_ref(), &wiring::accounts(&config), now).map_err(failed)?;
-    let targets = sync::select(targets, &args.only).map_err(|e| wiring::run_failure(path, e.into()))?;
-    let (spent, (head_came_last, run)) = match &reader {
-        Some(r) => (r.queries().spent(now).map_err(failed)?, r.queries().turn().map_err(failed)?),
-        None => Default::default(),
-    };
-    let caps = config.budget.caps();
-    let left = left(&caps, &spent).least();
-    let by_account = match &reader {
-        Some(r) => r.queries().spent_by_account(now).map_err(failed)?,
-        None => Default::default(),
-    };
-    let own = |a: &AccountConfig| {
-        budget::left(&a.caps, &by_account.get(&a.name).copied().unwrap_or_default()).least()
-    };
-    let room = Room {
-        all: left,
-        accounts: config.accounts.iter().map(own).collect(),
-        spare: budget::spare(&caps, &spent),
-    };
-    let settings = wiring::settings(&config, Trigger::Once, args.only.clone());
-    let limits = settings.limits(left, run, head_came_last, now);
-    let accounts = wiring::accounts(&config);
-    let read_inbox = config.sync.inbox != InboxMode::Off && args.only.is_empty();
-    let inboxes =
-        if read_inbox { Reader::inboxes(reader.as_ref(), &accounts, now).map_err(failed)? } else { vec![] };
-    let state = plan::State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
-    let (steps, end) = plan::outlook(&state, &limits, &room);
-    print_plan(&mut context.output(), args.json, &steps, &end, left)
-}
-
-fn print_plan(
-    out: &mut Output,
-    json: bool,
-    steps: &[Step],
-    end: &Next,
-    room: Option<u32>,
-) -> Result<(), Failure> {
-    let first: u32 = steps.iter().map(Step::credits_max).sum();
-    // Any page may show that there is more: then only the budget bounds the run.
-    let credits_max = if steps.is_empty() { Some(0) } else { room };
-    if json {
-        let steps = steps.iter().map(PlannedStep::from).collect();
-        return out.json(&DryRun { steps, credits_max, more_to_follow: *end == Next::OutOfBudget });
+    let ahead = ahead::look(&config, &args.only)?;
+    let mut out = context.output();
+    if !args.json {
+        return plan::next_run(&mut out, &ahead);
     }
-    for step in steps {
-        out.line(step)?;
-    }
-    out.line(format!("{}, {} at most for these.", plural(steps.len(), "request"), plural(first, "credit")))?;
-    match (steps.is_empty(), room) {
-        (true, _) if *end == Next::OutOfBudget => out.line("The budget is used up: nothing would be asked."),
-        (true, _) => out.line("Nothing would be asked."),
-        (false, Some(room)) => out.line(format!(
-            "What they show may lead to more; the whole run spends {} at most. Nothing was spent now.",
-            plural(room, "credit")
-        )),
-        (false, None) => {
-            out.line("What they show may lead to more, and no budget caps the run. Nothing was spent now.")
-        }
-    }
+    let next = &ahead.next_run;
+    out.json(&DryRun {
+        steps: &next.steps,
+        credits_min: next.credits_min,
+        credits_likely: next.credits_likely,
+        credits_max: next.credits_max,
+        more_to_follow: next.more_to_follow,
+    })
 }

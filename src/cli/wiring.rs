@@ -1,5 +1,6 @@
 //! From the configuration to the parts of the program, and from their errors to what a person is told.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Version};
@@ -39,6 +40,8 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         accounts: accounts(config),
         only,
         inbox: config.sync.inbox != InboxMode::Off,
+        parked: BTreeSet::new(),
+        probe: false,
         unlisted_runs: plan::unlisted_runs(config.sync.unlisted_max_runs),
         recheck_days: Some(config.sync.recheck_days).filter(|days| *days > 0),
         reconcile: config.budget.reconcile,

@@ -11,7 +11,7 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use url::Url;
 
-use super::node::{Node, Plain, quoted};
+use super::node::{Node, Plain, parse_variable, quoted};
 use super::problem::{Problem, nearest};
 
 /// The prefix of all environment variables.
@@ -44,6 +44,8 @@ pub(super) enum Kind {
     },
     Switch,
     Choice(&'static [&'static str]),
+    /// A list of texts.
+    Texts,
 }
 
 /// A built-in default.
@@ -85,6 +87,11 @@ pub(super) const KEYS: &[Key] = &[
     key("schedule.cron", Kind::Text(check_cron), Default::Text("0 */30 * * * *")),
     key("schedule.timezone", Kind::Text(check_timezone), Default::Text("UTC")),
     key("schedule.run_at_start", Kind::Switch, Default::Switch(true)),
+    key("schedule.jitter_secs", whole(0, 3_600), Default::Whole(0)),
+    key("attention.command", Kind::Texts, Default::None),
+    key("events.enabled", Kind::Switch, Default::Switch(false)),
+    key("events.poll_secs", whole(1, 3_600), Default::Whole(60)),
+    key("metrics.textfile", Kind::Text(check_path), Default::None),
     key("sync.page_size", Kind::Whole { min: 10, max: 1_000, step: 10 }, Default::Whole(50)),
     key("sync.inbox", Kind::Choice(&["discover", "probe", "off"]), Default::Text("discover")),
     key("sync.unlisted_max_runs", whole(1, 10_000), Default::Whole(64)),
@@ -92,7 +99,8 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 /// The sections that these keys stand in; `accounts` is a list and has keys of its own.
-pub(super) const SECTIONS: &[&str] = &["api", "archive", "budget", "schedule", "sync", "accounts"];
+pub(super) const SECTIONS: &[&str] =
+    &["api", "archive", "budget", "schedule", "events", "attention", "metrics", "sync", "accounts"];
 
 impl Key {
     pub(super) fn find(path: &str) -> Option<&'static Self> {
@@ -131,6 +139,7 @@ impl Key {
             Kind::Number { .. } => trimmed.parse().ok().map(Plain::Number),
             Kind::Switch => trimmed.parse().ok().map(Plain::Switch),
             Kind::Choice(_) => Some(Plain::Text(trimmed.to_owned())),
+            Kind::Texts => parse_variable(&self.variable(), text).ok().map(|node| node.value),
             Kind::Text(_) | Kind::Secret | Kind::SecretFile => None,
         };
         read.unwrap_or_else(|| Plain::Text(text.to_owned()))
@@ -179,6 +188,7 @@ impl Key {
                 true => Ok(text.as_str().into()),
                 false => Err(format!("must be {}", one_of(allowed))),
             },
+            (Kind::Texts, Plain::List(items)) => texts(items).map(Into::into),
             _ => Err(format!("must be {}, not {}", self.kind.wanted(), value.kind())),
         }
     }
@@ -192,7 +202,20 @@ impl Kind {
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Switch => "true or false".into(),
             Self::Choice(allowed) => one_of(allowed),
+            Self::Texts => "a list of texts in brackets".into(),
         }
+    }
+}
+
+fn texts(items: &[Node]) -> Result<Vec<String>, String> {
+    let text = |node: &Node| match &node.value {
+        Plain::Text(text) if !text.contains('\0') => Ok(text.clone()),
+        Plain::Text(_) => Err("must not hold a NUL character".to_owned()),
+        other => Err(format!("must be a list of texts, and {} is in it", other.kind())),
+    };
+    match items {
+        [] => Err("must not be empty".into()),
+        _ => items.iter().map(text).collect(),
     }
 }
 

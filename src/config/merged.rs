@@ -12,7 +12,8 @@ use super::layer::Layer;
 use super::problem::{Place, Problem};
 use super::secrets::{self, Candidates, Source, resolve};
 use super::types::{
-    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, BudgetConfig, InboxMode, ScheduleConfig, SyncConfig,
+    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, EventsConfig,
+    InboxMode, MetricsConfig, ScheduleConfig, SyncConfig,
 };
 use super::{Config, Flags, SecretSources};
 use crate::core::backoff::Backoff;
@@ -69,6 +70,19 @@ impl Merged {
         }
     }
 
+    /// A list of texts; empty when nothing is said about it.
+    fn texts(&self, path: &str) -> Result<Vec<String>, Problem> {
+        let text = |value: &Value| match &value.kind {
+            ValueKind::String(text) => Ok(text.clone()),
+            _ => Err(missing(path)),
+        };
+        match self.find(path).map(|value| &value.kind) {
+            None => Ok(Vec::new()),
+            Some(ValueKind::Array(values)) => values.iter().map(text).collect(),
+            Some(_) => Err(missing(path)),
+        }
+    }
+
     /// A text and where it was written.
     fn written(&self, path: &str) -> Option<Written> {
         let value = self.find(path)?;
@@ -91,6 +105,14 @@ impl Merged {
             archive: ArchiveConfig { path },
             budget: self.budget(flags)?,
             schedule: self.schedule()?,
+            events: EventsConfig {
+                enabled: self.switch("events.enabled")?,
+                poll: Duration::from_secs(self.number("events.poll_secs")?.into()),
+            },
+            attention: AttentionConfig { command: self.texts("attention.command")? },
+            metrics: MetricsConfig {
+                textfile: self.written("metrics.textfile").map(|file| resolve(&file.text, env, dir)),
+            },
             sync: self.sync()?,
             accounts,
             source: None,
@@ -116,6 +138,7 @@ impl Merged {
                 max: self.seconds("api.retry_max_secs")?,
             },
             api_key: None,
+            api_key_changed_ms: None,
         })
     }
 
@@ -134,6 +157,7 @@ impl Merged {
             cron: keys::cron(self.text("schedule.cron")?).map_err(Problem::new)?,
             timezone: keys::timezone(self.text("schedule.timezone")?).map_err(Problem::new)?,
             run_at_start: self.switch("schedule.run_at_start")?,
+            jitter: Duration::from_secs(self.number("schedule.jitter_secs")?.into()),
         })
     }
 

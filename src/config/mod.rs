@@ -24,8 +24,8 @@ pub use self::env::Env;
 pub use self::problem::{ConfigError, Problem};
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
-    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, BudgetConfig, ConversationTarget, InboxMode,
-    ProfileTarget, ScheduleConfig, SyncConfig,
+    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, ConversationTarget,
+    EventsConfig, InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
 
 /// The default configuration as a file: every key, with its default and what it does.
@@ -51,6 +51,12 @@ pub struct Config {
     pub budget: BudgetConfig,
     /// When the service syncs.
     pub schedule: ScheduleConfig,
+    /// Who is told what needs a person.
+    pub attention: AttentionConfig,
+    /// Figures for a monitoring system.
+    pub metrics: MetricsConfig,
+    /// What is watched between the runs of the service.
+    pub events: EventsConfig,
     /// How history is fetched.
     pub sync: SyncConfig,
     /// The mailboxes; may be empty.
@@ -96,14 +102,15 @@ impl Config {
 
     /// Reads the API key and what else this version of the API wants of each account. Until then
     /// [`ApiConfig::api_key`] and [`AccountConfig::login_token`] are `None`, and whoever only reads the archive
-    /// needs neither. May add warnings.
+    /// needs neither. Called again, it reads again what is in files. May add warnings.
     ///
     /// # Errors
     ///
     /// All that is missing or cannot be read, at once.
     pub fn load_secrets(&mut self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let key = take(&mut self.sources.api_key);
+        let key = self.sources.api_key.to_read();
+        self.api.api_key_changed_ms = key.changed_ms();
         match secrets::load(key, "api.api_key", &mut self.warnings) {
             Ok(Some(key)) => self.api.api_key = Some(key),
             Ok(None) if self.api.api_key.is_some() => {}
@@ -120,7 +127,9 @@ impl Config {
         }
         let only = self.accounts.len() == 1;
         for (index, account) in self.accounts.iter_mut().enumerate() {
-            let source = self.sources.login_tokens.get_mut(index).map_or(secrets::Source::Nowhere, take);
+            let source = self.sources.login_tokens.get_mut(index);
+            let source = source.map_or(secrets::Source::Nowhere, secrets::Source::to_read);
+            account.token_changed_ms = source.changed_ms();
             let key = |name: &str| format!("accounts[{index}].{name}");
             let ready = match self.api.version {
                 ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),
@@ -130,10 +139,6 @@ impl Config {
         }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
     }
-}
-
-fn take(source: &mut secrets::Source) -> secrets::Source {
-    std::mem::replace(source, secrets::Source::Nowhere)
 }
 
 fn load_token(

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::account::Written;
 use super::env::Env;
 use super::problem::{Place, Problem};
+use crate::core::Ms;
 use crate::secret::Secret;
 
 /// No key or token is longer; whatever is, is some other file.
@@ -42,6 +43,26 @@ impl fmt::Debug for Source {
             Self::File { shown, kind, .. } => write!(f, "{kind:?} {shown:?}"),
             Self::Nowhere => f.write_str("Nowhere"),
         }
+    }
+}
+
+impl Source {
+    /// The source to read now. A file stays, to be read again; what was given is given once.
+    pub(super) fn to_read(&mut self) -> Self {
+        match self {
+            Self::File { path, shown, place, kind } => {
+                Self::File { path: path.clone(), shown: shown.clone(), place: place.clone(), kind: *kind }
+            }
+            Self::Given { .. } | Self::Nowhere => std::mem::replace(self, Self::Nowhere),
+        }
+    }
+
+    /// When the file was last changed; nothing for a credential, which the service manager writes anew at each start.
+    pub(super) fn changed_ms(&self) -> Option<Ms> {
+        let Self::File { path, kind: FileKind::Named | FileKind::Default, .. } = self else { return None };
+        let changed = fs::metadata(path).ok()?.modified().ok()?;
+        let since = changed.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+        Ms::try_from(since.as_millis()).ok()
     }
 }
 

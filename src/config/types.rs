@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use url::Url;
 
+use crate::core::Ms;
 use crate::core::backoff::Backoff;
 use crate::core::budget::Caps;
 use crate::core::wanted::Wanted;
@@ -28,6 +29,8 @@ pub struct ApiConfig {
     pub backoff: Backoff,
     /// The API key, once [`super::Config::load_secrets`] has read it.
     pub api_key: Option<Secret>,
+    /// When the file that it was read from was last changed (ms), where it is a file of its owner's.
+    pub api_key_changed_ms: Option<Ms>,
 }
 
 /// A generation of the API.
@@ -87,6 +90,31 @@ pub struct ScheduleConfig {
     pub timezone: Tz,
     /// Whether to sync when the service starts, too.
     pub run_at_start: bool,
+    /// How much later than scheduled a run may begin: by chance, up to this.
+    pub jitter: Duration,
+}
+
+/// `[attention]`: how somebody is told that something needs a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttentionConfig {
+    /// The program and its arguments; empty runs nothing.
+    pub command: Vec<String>,
+}
+
+/// `[metrics]`: figures for a monitoring system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where they are written to, absolute.
+    pub textfile: Option<PathBuf>,
+}
+
+/// `[events]`: what is watched between the runs of the service (v2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// Whether events are read at all.
+    pub enabled: bool,
+    /// How often.
+    pub poll: Duration,
 }
 
 /// `[sync]`: how history is fetched.
@@ -138,6 +166,8 @@ pub struct AccountConfig {
     pub account_id: Option<String>,
     /// The session (v1), once [`super::Config::load_secrets`] has read it.
     pub login_token: Option<Secret>,
+    /// When the file that it was read from was last changed (ms), where it is a file of its owner's.
+    pub token_changed_ms: Option<Ms>,
     /// Conversations given by the other side's profile.
     pub profiles: Vec<ProfileTarget>,
     /// Conversations given by themselves.

@@ -4,6 +4,10 @@
 //! [`grant`] (arithmetic over caps and what is spent) → [`Grant`] → `recorded` in the ledger → [`Reservation`]
 //! → consumed by the API client → [`Receipt`] → settled in the ledger together with the rows it bought.
 
+use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, Utc};
+
+use super::Ms;
+
 /// Messages that one credit buys.
 pub const RESULTS_PER_CREDIT: u32 = 10;
 
@@ -78,6 +82,21 @@ pub fn left(caps: &Caps, spent: &Spent) -> Left {
         day: minus(caps.day, spent.day),
         month: minus(caps.month, spent.month),
     }
+}
+
+/// When the caps that are used up have opened again, day and month being those of UTC, and the window that it is: when
+/// both are used up, the month. `None` when neither is.
+#[must_use]
+pub fn opens_again(left: &Left, now: Ms) -> Option<(Ms, &'static str)> {
+    let today = DateTime::<Utc>::from_timestamp_millis(now)?.date_naive();
+    let begin = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+    if left.month == Some(0) {
+        return Some((begin(today.with_day(1)?.checked_add_months(Months::new(1))?), "this month"));
+    }
+    if left.day == Some(0) {
+        return Some((begin(today.succ_opt()?), "today"));
+    }
+    None
 }
 
 /// Whether more than half of each day's and month's cap is left: enough to spend some on what can wait.
@@ -231,6 +250,20 @@ mod tests {
         let reservation = grant(&[], 50).unwrap().recorded(7);
         let receipt = reservation.spend(Charge::Unknown);
         assert_eq!((receipt.request_id(), receipt.credits()), (7, 5));
+    }
+
+    #[test]
+    fn a_cap_opens_again_at_midnight_or_on_the_first_utc() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis();
+        let now = at("2026-12-31T23:59:59Z");
+        let left = |day, month| Left { run: Some(0), day, month };
+        assert_eq!(opens_again(&left(Some(1), None), now), None);
+        assert_eq!(opens_again(&left(Some(0), Some(5)), now), Some((at("2027-01-01T00:00:00Z"), "today")));
+        let now = at("2027-01-31T12:00:00Z");
+        assert_eq!(
+            opens_again(&left(Some(0), Some(0)), now),
+            Some((at("2027-02-01T00:00:00Z"), "this month"))
+        );
     }
 
     proptest! {

@@ -4,11 +4,15 @@
 //! disk: every function takes its state and `now` as arguments and returns values, so that a simulation
 //! can run whole histories in microseconds.
 
+pub mod alike;
 pub mod backoff;
 pub mod budget;
+pub mod calendar;
 pub mod check;
 mod cover;
 mod end;
+pub mod export;
+pub mod forecast;
 pub mod inbox;
 pub mod insight;
 pub mod message;
@@ -19,6 +23,7 @@ pub mod query;
 pub mod raw;
 pub mod recheck;
 pub mod reconcile;
+pub mod schedule;
 pub mod select;
 pub mod size;
 pub mod stall;

@@ -202,7 +202,8 @@ pub fn read_string(value: &RawValue) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }))
 }
 
-fn plausible(ms: Ms) -> bool {
+/// Whether a message can have been sent then.
+pub(super) fn plausible(ms: Ms) -> bool {
     (EARLIEST_MS..LATEST_MS).contains(&ms)
 }
 

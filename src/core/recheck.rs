@@ -49,7 +49,7 @@ mod tests {
             beginning_seen: true,
             ..Timeline::default()
         };
-        let stored = |at| Stored { id: at, message: message(at, "as it was"), gone: false };
+        let stored = |at| Stored { id: at, message: message(at, "as it was"), gone: false, exported: false };
         let known = Known { near: (1..=5).rev().map(|n| stored(n * 10)).collect(), below: vec![] };
         let gap = Gap { newer_ms: Some(from), ..Gap::default() };
         let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, run: 1 };

@@ -2,10 +2,16 @@
 //!
 //! A message is known by its URN. Where the API gives none, it is known by its position, sender and text, and by
 //! its number among those that agree in all three; when the URN of such a message shows up later it is the same.
+//!
+//! A message that only the member's own export has shown so far has no URN and whole seconds; [`super::alike`] says
+//! which served message it is. It then becomes that one. A served page that covers the place of such a message, two
+//! seconds either way, and lacks it, marks it as gone like any other: the API was asked there and did not return it.
+//! Drafts and advertisements are never gone: the API is not expected to return those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ms;
+use super::alike::{NEAR_MS, Pairing, is_outside};
 use super::message::Message;
 use super::page::Page;
 
@@ -18,6 +24,15 @@ pub struct Stored {
     pub message: Message,
     /// Whether the API has stopped returning it.
     pub gone: bool,
+    /// Whether only the member's own export has shown it so far.
+    pub exported: bool,
+}
+
+impl Stored {
+    /// Whether the API is not expected to return it.
+    fn outside(&self) -> bool {
+        self.exported && is_outside(&self.message.kind)
+    }
 }
 
 /// The stored messages that matter for a page.
@@ -43,6 +58,15 @@ pub struct Reach {
 impl Reach {
     /// Of a page that proves nothing.
     pub const NOWHERE: Self = Self { above: Ms::MAX, below: Ms::MIN, room_below: 0 };
+
+    /// Whether a stored message's place is inside, wherever exactly it is.
+    fn holds(&self, stored: &Stored) -> bool {
+        let at = stored.message.at_ms;
+        let doubt = if stored.exported { NEAR_MS } else { 0 };
+        // What is shown down to the beginning has no lower border.
+        let doubt_below = if self.room_below > 0 { 0 } else { doubt };
+        at.saturating_sub(doubt_below) > self.above && at.saturating_add(doubt) < self.below
+    }
 }
 
 /// What becomes of one message.
@@ -88,6 +112,7 @@ pub fn reconcile(page: &Page, known: &Known, reach: &Reach) -> Vec<Change> {
     matching.by_urn();
     matching.by_content();
     matching.by_place(reach);
+    matching.by_export(reach);
     matching.changes(reach)
 }
 
@@ -100,6 +125,8 @@ struct Matching<'a> {
     /// Messages that the page lists a second time.
     repeated: BTreeSet<usize>,
     taken: BTreeSet<usize>,
+    /// Messages of the page that are edits of what an export has shown.
+    rewritten: BTreeSet<usize>,
 }
 
 impl<'a> Matching<'a> {
@@ -111,6 +138,7 @@ impl<'a> Matching<'a> {
             partner: vec![None; page.messages.len()],
             repeated: BTreeSet::new(),
             taken: BTreeSet::new(),
+            rewritten: BTreeSet::new(),
         }
     }
 
@@ -159,6 +187,37 @@ impl<'a> Matching<'a> {
         });
     }
 
+    /// Of what is left: messages that only an export has shown, by text, sender and about the time; then, unless the
+    /// page may begin below them, by sender and about the time: such a one was edited since.
+    fn by_export(&mut self, reach: &Reach) {
+        if !self.stored.iter().enumerate().any(|(i, s)| s.exported && !self.taken.contains(&i)) {
+            return;
+        }
+        let open = |index: &usize| {
+            self.partner.get(*index).is_some_and(Option::is_none) && !self.repeated.contains(index)
+        };
+        let page = self.messages.iter().enumerate().filter(|(index, _)| open(index));
+        let stored = self.stored.iter().enumerate().filter(|(i, s)| s.exported && !self.taken.contains(i));
+        let mut pairing = Pairing::new(page, stored.map(|(i, s)| (i, &s.message)));
+        let same = pairing.by_text();
+        let edits: Vec<(usize, usize)> = pairing
+            .by_place()
+            .into_iter()
+            .filter(|(index, stored)| {
+                // Below, the page's last message may be it; above, what is not on the page is older news.
+                let place = self
+                    .stored
+                    .get(*stored)
+                    .is_some_and(|s| s.message.at_ms.saturating_add(NEAR_MS) < reach.below && !s.outside());
+                place && self.messages.get(*index).is_some_and(|m| !m.derived_time)
+            })
+            .collect();
+        self.rewritten.extend(edits.iter().map(|(index, _)| *index));
+        for (index, stored) in same.into_iter().chain(edits) {
+            self.pair(index, stored);
+        }
+    }
+
     fn pair_open(&mut self, agree: impl Fn(&Message, &Message) -> bool) {
         for (index, message) in self.messages.iter().enumerate() {
             if self.partner.get(index).is_none_or(Option::is_some) || self.repeated.contains(&index) {
@@ -166,6 +225,7 @@ impl<'a> Matching<'a> {
             }
             let found = self.stored.iter().enumerate().find(|(i, s)| {
                 !self.taken.contains(i)
+                    && !s.exported
                     && (message.urn.is_none() || s.message.urn.is_none())
                     && agree(message, &s.message)
             });
@@ -191,12 +251,18 @@ impl<'a> Matching<'a> {
             }
             match self.partner.get(index).copied().flatten().and_then(|i| Some((i, self.stored.get(i)?))) {
                 None => changes.push(Change::Insert(index)),
+                Some((at, stored)) if stored.exported => changes.push(Change::Update {
+                    id: stored.id,
+                    stored: at,
+                    index,
+                    edited: self.rewritten.contains(&index),
+                    was_gone: stored.gone,
+                }),
                 Some((at, stored)) => changes.extend(difference(index, message, at, stored)),
             }
         }
         for (i, stored) in self.stored.iter().enumerate() {
-            let at = stored.message.at_ms;
-            let inside = at > reach.above && at < reach.below && !stored.message.derived_time;
+            let inside = reach.holds(stored) && !stored.message.derived_time && !stored.outside();
             if inside && !stored.gone && !self.taken.contains(&i) {
                 changes.push(Change::Gone(stored.id));
             }
@@ -206,7 +272,8 @@ impl<'a> Matching<'a> {
             // Where either side lacks a time, a message may be stored below the page and yet be on it.
             let on_page: BTreeSet<i64> =
                 self.taken.iter().filter_map(|i| Some(self.stored.get(*i)?.id)).collect();
-            let vanished = |s: &&Stored| !s.gone && !s.message.derived_time && !on_page.contains(&s.id);
+            let vanished =
+                |s: &&Stored| !s.gone && !s.message.derived_time && !s.outside() && !on_page.contains(&s.id);
             changes.extend(self.below.iter().filter(vanished).map(|s| Change::Gone(s.id)));
         }
         changes
@@ -259,7 +326,7 @@ mod tests {
     }
 
     fn stored(id: i64, message: Message) -> Stored {
-        Stored { id, message, gone: false }
+        Stored { id, message, gone: false, exported: false }
     }
 
     fn gone(changes: &[Change]) -> Vec<i64> {

@@ -48,6 +48,8 @@ pub struct Gap {
     pub stalled_run: i64,
     /// Fewer results than this are known not to get any further (a full page of one millisecond).
     pub ask_at_least: u32,
+    /// Messages that it has yielded so far: the more, the longer it is likely to go on.
+    pub filled: u32,
 }
 
 impl Gap {
@@ -267,7 +269,11 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
                 beginning_seen = false;
             }
             // Where no gap begins below the page, it does not matter what it claims of the rest.
-            let open = gaps.iter_mut().find(|g| g.newer_ms == Some(lo));
+            let mut open = gaps.iter_mut().find(|g| g.newer_ms == Some(lo));
+            if let Some(gap) = &mut open {
+                let fresh = changes.iter().filter(|c| matches!(c, Change::Insert(_))).count();
+                gap.filled = asked.gap.filled.saturating_add(u32::try_from(fresh).unwrap_or(u32::MAX));
+            }
             if let (Some(why), Some(gap)) = (flaw, open) {
                 *gap = std::mem::take(gap).stalled(&why, asked.run);
                 stall = Some(why);

@@ -65,7 +65,11 @@ pub(super) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreEr
         db.prepare_cached("INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)")?
             .execute(params![id, text])?;
         if words::has_runs(text) {
-            db.prepare_cached("DELETE FROM messages_runs WHERE rowid = ?1")?.execute([id])?;
+            // Older SQLite libraries, which others read the file with, know no option to delete without the text.
+            db.prepare_cached(
+                "INSERT INTO messages_runs (messages_runs, rowid, text) VALUES ('delete', ?1, ?2)",
+            )?
+            .execute(params![id, words::indexed(text)])?;
         }
     }
     Ok(())

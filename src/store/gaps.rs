@@ -9,7 +9,7 @@ use crate::core::stall::Stall;
 use crate::core::timeline::{Asked, Gap};
 
 const COLUMNS: &str =
-    "id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least FROM gap";
+    "id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled FROM gap";
 const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
 
 /// A conversation's gaps, newest first.
@@ -38,6 +38,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Gap> {
         stalls: row.get(6)?,
         stalled_run: row.get(7)?,
         ask_at_least: row.get(8)?,
+        filled: row.get(9)?,
     })
 }
 
@@ -78,11 +79,11 @@ pub(super) fn write(
         let id = (gap.id != 0).then_some(gap.id);
         let cursor = gap.cursor.as_ref().map(|c| c.0.as_str());
         tx.prepare_cached(
-            "INSERT INTO gap (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO gap (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (id) DO UPDATE SET newer_ms = excluded.newer_ms, older_ms = excluded.older_ms, cursor = excluded.cursor,
                stalled = excluded.stalled, stalls = excluded.stalls, stalled_run = excluded.stalled_run,
-               ask_at_least = excluded.ask_at_least",
+               ask_at_least = excluded.ask_at_least, filled = excluded.filled",
         )?
         .execute(params![
             id,
@@ -95,7 +96,8 @@ pub(super) fn write(
             gap.stalled,
             gap.stalls,
             gap.stalled_run,
-            gap.ask_at_least
+            gap.ask_at_least,
+            gap.filled
         ])?;
     }
     Ok(())

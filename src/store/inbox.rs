@@ -7,6 +7,7 @@ use super::load::{self, Configured, Target};
 use super::tally::Tally;
 use super::{Store, StoreError, gaps, message};
 use crate::core::Ms;
+use crate::core::alike::{NEAR_MS, plain};
 use crate::core::budget::Receipt;
 use crate::core::inbox::{self, InboxPage, InboxRow};
 use crate::core::plan::Inbox;
@@ -222,8 +223,12 @@ fn write_row(
     row: &InboxRow,
     done: &mut InboxCommitted,
 ) -> Result<(), StoreError> {
+    let mut adopted = false;
     let found = match known(tx, commit.account_id, row)? {
-        Some(id) => id,
+        Some(id) => {
+            adopted = wants(commit, row) && adopt(tx, id)?;
+            id
+        }
         None if wants(commit, row) => {
             let id = discover(tx, commit, row)?;
             done.found.push(load::target(tx, commit.account, commit.account_id, id, None)?);
@@ -232,7 +237,8 @@ fn write_row(
         None => return Ok(()),
     };
     done.listed.push(found);
-    let news = has_news(tx, found, row)?;
+    let exported = ends_with_export(tx, found, row)?;
+    let news = exported.is_none() && has_news(tx, found, row)?;
     tx.prepare_cached(
         "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name), headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url),
            profile_url = ifnull(profile_url, ?5), is_group = ?6, unread = ifnull(?7, unread), listed_ms = ?8, listed_at_ms = ?9,
@@ -250,14 +256,24 @@ fn write_row(
         row.last_at_ms,
         row.last_text.as_deref().map(message::hash)
     ])?;
+    let before = load::timeline(tx, found)?;
+    if let Some(newest) = exported {
+        // Nothing has come since the export, so there is nothing between what it covers and now.
+        let covered = Some(newest.saturating_sub(NEAR_MS));
+        let own = |g: &Gap| g.newer_ms.is_none() && g.older_ms >= covered && g.stalled.is_none();
+        let after: Vec<Gap> = before.gaps.iter().filter(|g| !own(g)).cloned().collect();
+        gaps::write(tx, commit.account_id, Some(found), &before.gaps, &after)?;
+    }
     if news {
-        let before = load::timeline(tx, found)?;
         if before.top_gap().is_none() {
             let mut after = before.gaps.clone();
             after.insert(0, Gap::head(before.newest_ms, commit.now));
             gaps::write(tx, commit.account_id, Some(found), &before.gaps, &after)?;
         }
         done.news.push((found, load::timeline(tx, found)?));
+    }
+    if adopted {
+        done.found.push(load::target(tx, commit.account, commit.account_id, found, None)?);
     }
     Ok(())
 }
@@ -285,6 +301,38 @@ fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, S
         name(tx, id, row)?;
     }
     Ok(unresolved)
+}
+
+/// Makes a conversation that only an export has shown so far, and nobody has configured, one that is archived; whether
+/// it was such a one.
+fn adopt(tx: &Connection, conversation: i64) -> Result<bool, StoreError> {
+    let adopted = tx
+        .prepare_cached(
+            "UPDATE conversation SET discovered = 1 WHERE id = ?1 AND discovered = 0 AND listed_ms IS NULL AND synced_ms IS NULL
+               AND EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND source = 'export')",
+        )?
+        .execute([conversation])?;
+    Ok(adopted > 0)
+}
+
+/// The time of the newest message stored, where a row's last message is at the end of what only an export has shown: of
+/// that text and at about that time, and nothing is stored that is newer.
+fn ends_with_export(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<Option<Ms>, StoreError> {
+    let (Some(at), Some(text)) = (row.last_at_ms, row.last_text.as_deref()) else { return Ok(None) };
+    let (from, to) = (at.saturating_sub(NEAR_MS), at.saturating_add(NEAR_MS));
+    let mut near = tx.prepare_cached(
+        "SELECT c.newest_ms, m.text FROM message m JOIN conversation c ON c.id = m.conversation
+         WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 AND c.newest_ms <= ?3 AND m.source = 'export'
+           AND m.gone_since_ms IS NULL",
+    )?;
+    let near = near.query_map([conversation, from, to], |r| Ok((r.get(0)?, r.get::<_, String>(1)?)))?;
+    for found in near {
+        let (newest, said) = found?;
+        if plain(&said) == plain(text) {
+            return Ok(Some(newest));
+        }
+    }
+    Ok(None)
 }
 
 fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<i64, StoreError> {

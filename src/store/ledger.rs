@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::tally::{Settled, Tally};
 use super::{Store, StoreError};
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use crate::core::calendar::day_and_month;
 
 /// What set a run off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,7 +297,7 @@ pub(super) fn spent_by_account(
     run: i64,
     now: Ms,
 ) -> Result<BTreeMap<i64, Spent>, StoreError> {
-    let (day, month) = windows(now);
+    let (day, month) = day_and_month(now);
     let mut all: BTreeMap<i64, Spent> = BTreeMap::new();
     let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     let mut statement = db.prepare_cached(
@@ -318,27 +318,4 @@ pub(super) fn spent_by_account(
         all.entry(row.get(0)?).or_default().run = whole(row.get(1)?);
     }
     Ok(all)
-}
-
-/// When the UTC day and month of a moment began (ms).
-pub(super) fn windows(now: Ms) -> (Ms, Ms) {
-    let date = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default().date_naive();
-    let start = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
-    (start(date), start(date.with_day(1).unwrap_or(date)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_and_a_month_begin_at_midnight_utc() {
-        let now = DateTime::parse_from_rfc3339("2026-11-22T21:03:18.500Z").unwrap().timestamp_millis();
-        let at = |ms| DateTime::from_timestamp_millis(ms).unwrap().to_rfc3339();
-        let (day, month) = windows(now);
-        assert_eq!(
-            (at(day), at(month)),
-            ("2026-11-22T00:00:00+00:00".into(), "2026-11-01T00:00:00+00:00".into())
-        );
-    }
 }

@@ -221,7 +221,7 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
     Ok(id)
 }
 
-fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
+pub(super) fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
     if let Some(id) = known_thread(tx, account, given)? {
         return Ok(id);
     }
@@ -268,11 +268,11 @@ pub(super) fn target(
     let mut statement = tx.prepare_cached(
         "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
            last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL,
-           served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms)
+           served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms), thread
          FROM conversation WHERE id = ?1",
     )?;
     let timeline = timeline(tx, id)?;
-    let (urn, profile_url, plan) = statement.query_row([id], |r| {
+    let (urn, profile_url, thread, plan) = statement.query_row([id], |r| {
         let (urn, profile_url): (Option<String>, Option<String>) = (r.get(0)?, r.get(1)?);
         let by = profile_url.as_deref().or(urn.as_deref()).or(given);
         let name: Option<String> = r.get(2)?;
@@ -289,11 +289,15 @@ pub(super) fn target(
             hints: Hints { served_total: r.get(8)?, news_at_least: r.get(9)? },
             recheck: Recheck { at_ms: r.get(10)?, done_ms: r.get(11)? },
         };
-        Ok((urn, profile_url, plan))
+        Ok((urn, profile_url, r.get::<_, Option<String>>(12)?, plan))
     })?;
     let conversation_id = match urn {
         Some(urn) => Some(urn),
-        None => given.map(|given| in_full(tx, account_id, given)).transpose()?,
+        // Where only an export has told the thread, the profile is the surer way to ask.
+        None => {
+            let name = given.or(thread.as_deref().filter(|_| profile_url.is_none()));
+            name.map(|name| in_full(tx, account_id, name)).transpose()?
+        }
     };
     Ok(Target { account_id, conversation_id, profile_url, plan })
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::intern::Interned;
 use super::{StoreError, fts};
 use crate::core::Ms;
+use crate::core::alike::{NEAR_MS, plain};
 use crate::core::message::{Message, Sender};
 use crate::core::page::Page;
 use crate::core::raw::Raw;
@@ -37,7 +38,7 @@ struct Pointers {
 }
 
 const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name, p.profile_url, k.name, m.text,
-    t.json, m.extra, u.prefix, m.urn_key, u.suffix, m.gone_since_ms
+    t.json, m.extra, u.prefix, m.urn_key, u.suffix, m.gone_since_ms, m.source
   FROM message m JOIN person p ON p.id = m.sender JOIN kind k ON k.id = m.kind JOIN template t ON t.id = m.template
   LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
@@ -48,12 +49,20 @@ pub(super) fn known(
     page: &Page,
     (lo, hi, below): (Ms, Ms, u32),
 ) -> Result<Known, StoreError> {
-    let mut known = Known::default();
-    let mut near = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC"
+    let mut known = Known { near: between(db, conversation, (lo, hi))?, below: Vec::new() };
+    // What only an export has shown may stand a little beside its place.
+    let mut beside = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.source = 'export' AND m.sent_at_ms BETWEEN ?2 AND ?3
+         ORDER BY m.sent_at_ms DESC, m.id DESC"
     ))?;
-    for row in near.query_map(params![conversation, lo, hi], read)? {
-        known.near.push(row?);
+    let borders = [
+        (hi.saturating_add(1), hi.saturating_add(NEAR_MS)),
+        (lo.saturating_sub(NEAR_MS), lo.saturating_sub(1)),
+    ];
+    for (from, to) in borders.into_iter().filter(|(from, _)| *from != Ms::MAX) {
+        for row in beside.query_map(params![conversation, from, to], read)? {
+            known.near.push(row?);
+        }
     }
     let mut by_urn =
         db.prepare_cached(&format!("SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.urn_probe = ?2"))?;
@@ -91,6 +100,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored {
         id: row.get(0)?,
         gone: row.get::<_, Option<Ms>>(14)?.is_some(),
+        exported: row.get::<_, Option<String>>(15)?.is_some(),
         message: Message {
             urn,
             at_ms: row.get(1)?,
@@ -108,18 +118,60 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Inserts a message and returns its sender.
+/// The stored messages of a conversation from one moment to another, both included, newest first.
+pub(super) fn between(
+    db: &Connection,
+    conversation: i64,
+    (lo, hi): (Ms, Ms),
+) -> Result<Vec<Stored>, StoreError> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC"
+    ))?;
+    let rows = statement.query_map(params![conversation, lo, hi], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps another text of a stored message as if it had been replaced, unless it is there already. Returns whether it
+/// was not.
+pub(super) fn add_version(
+    db: &Connection,
+    ids: &mut Interned,
+    place: Place,
+    stored: i64,
+    message: &Message,
+    now: Ms,
+) -> Result<bool, StoreError> {
+    let mut statement = db.prepare_cached("SELECT text FROM message_version WHERE message = ?1")?;
+    let texts = statement.query_map([stored], |row| row.get::<_, String>(0))?;
+    let texts = texts.collect::<Result<Vec<_>, _>>()?;
+    if texts.iter().any(|text| plain(text) == plain(&message.text)) {
+        return Ok(false);
+    }
+    let to = pointers(db, ids, place, message)?;
+    db.prepare_cached(
+        "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        stored, now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
+    ])?;
+    db.prepare_cached("UPDATE message SET changed_run = ?2 WHERE id = ?1")?.execute([stored, place.run])?;
+    Ok(true)
+}
+
+/// Inserts a message, which an export or the API has shown, and returns its id and its sender.
 pub(super) fn insert(
     db: &Connection,
     ids: &mut Interned,
     place: Place,
     message: &Message,
-) -> Result<i64, StoreError> {
+    exported: bool,
+) -> Result<(i64, i64), StoreError> {
     let to = pointers(db, ids, place, message)?;
     let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
     let mut statement = db.prepare_cached(
-        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let derived = message.derived_time.then_some(1);
     let mut id = rowid_of(message.at_ms);
@@ -137,7 +189,8 @@ pub(super) fn insert(
             derived,
             message.text,
             message.raw.extra,
-            place.run
+            place.run,
+            exported.then_some("export")
         ]);
         match done {
             Ok(_) => break,
@@ -150,7 +203,7 @@ pub(super) fn insert(
         }
     }
     fts::unindexed(db, id)?;
-    Ok(to.sender)
+    Ok((id, to.sender))
 }
 
 /// A free id just above a crowd that begins with this taken one. Steps that double find its end, and halving them finds
@@ -171,7 +224,8 @@ fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
     Ok(free)
 }
 
-/// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
+/// Brings a stored message to what was served now; what was there before becomes a row of `message_version`. Returns the
+/// sender that it had and the one that it has.
 pub(super) fn update(
     db: &Connection,
     ids: &mut Interned,
@@ -180,7 +234,10 @@ pub(super) fn update(
     message: &Message,
     edited: bool,
     now: Ms,
-) -> Result<(), StoreError> {
+) -> Result<(i64, i64), StoreError> {
+    let was = db
+        .prepare_cached("SELECT sender FROM message WHERE id = ?1")?
+        .query_row([stored.id], |row| row.get(0))?;
     db.prepare_cached(
         "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
          SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
@@ -208,7 +265,7 @@ pub(super) fn update(
         stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text, message.raw.extra, shape,
         probe, key, i64::from(edited), place.run
     ])?;
-    Ok(())
+    Ok((was, to.sender))
 }
 
 /// Counts a message for its sender as now served, and no longer for the one it was of.

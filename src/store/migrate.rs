@@ -5,8 +5,16 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{SCHEMA, SCHEMA_VERSION, StoreError, fts};
 
 /// The tables that schema 2 adds, as `schema.sql` describes them.
-const ADDED_IN_2: &[&str] =
-    &["import", "import_oddity", "export_cover", "balance", "event_feed", "messages_runs"];
+const ADDED_IN_2: &[&str] = &[
+    "import",
+    "import_oddity",
+    "export_cover",
+    "balance",
+    "event_feed",
+    "attention",
+    "failure",
+    "messages_runs",
+];
 
 /// Brings the archive to the present schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.
@@ -31,6 +39,7 @@ fn to_2(db: &Connection) -> Result<(), StoreError> {
          ALTER TABLE conversation ADD COLUMN news_at_least INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE conversation ADD COLUMN recheck_at_ms INTEGER;
          ALTER TABLE conversation ADD COLUMN rechecked_ms INTEGER;
+         ALTER TABLE gap ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE inbox ADD COLUMN wanted TEXT;
          -- Senders that a later answer described otherwise were still counted as they had been at first.
          DELETE FROM participant;

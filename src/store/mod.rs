@@ -4,11 +4,15 @@
 //! happen together happens in one IMMEDIATE transaction: a page's rows, versions, gap change, resolved
 //! conversation and settled cost.
 
+mod attention;
 pub mod backup;
 mod error;
+mod feed;
+mod figures;
 mod fts;
 mod gaps;
 mod history;
+mod import;
 mod inbox;
 mod insight;
 mod intern;
@@ -27,19 +31,25 @@ mod tally;
 pub mod verify;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub use attention::{AttentionRow, Cause};
 pub use error::StoreError;
+pub use feed::Feed;
+pub use figures::{AccountFigures, Figures};
 pub use history::{MessageRow, Range};
+pub use import::{Batch, Import, ImportThread, Imported, Taken};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use insight::{DayRow, MonthRow};
 pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
+pub use open::{Holder, holder};
 pub use page::{Commit, Committed};
 pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
-pub use search::{Found, LOOKED_AT, Nothing, RANKED, Search};
+pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use sql::{Cell, Sql, SqlError};
 
 use intern::Interned;
@@ -57,7 +67,7 @@ pub struct Store {
     interned: Interned,
     unindexed: u32,
     /// Held for as long as the store is: a second process is refused.
-    _lock: Option<open::Lock>,
+    lock: Option<open::Lock>,
 }
 
 impl Store {
@@ -69,7 +79,7 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = open::lock(path)?;
         let db = open::open_or_create(path)?;
-        let mut store = Self { db, interned: Interned::default(), unindexed: 0, _lock: Some(lock) };
+        let mut store = Self { db, interned: Interned::default(), unindexed: 0, lock: Some(lock) };
         // What a crash left unindexed.
         store.index_texts()?;
         Ok(store)
@@ -83,7 +93,7 @@ impl Store {
         let db = Connection::open_in_memory()?;
         open::configure(&db)?;
         db.execute_batch(SCHEMA)?;
-        Ok(Self { db, interned: Interned::default(), unindexed: 0, _lock: None })
+        Ok(Self { db, interned: Interned::default(), unindexed: 0, lock: None })
     }
 
     /// A read-only look at what the store holds, over the same connection.
@@ -108,6 +118,34 @@ impl Store {
         let rows =
             statement.query_map([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Lets others know that this process is the service, which takes signals.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be written.
+    pub fn sign_as_service(&self) -> Result<(), StoreError> {
+        let lock = self.lock.as_ref();
+        Ok(lock
+            .map_or(Ok(()), open::Lock::sign_as_service)
+            .map_err(|e| StoreError::Broken(format!("its lock: {e}")))?)
+    }
+
+    /// Gives back the memory that work has taken, and writes what is in the `-wal` file into the archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn rest(&mut self) -> Result<(), StoreError> {
+        self.index_texts()?;
+        self.interned = Interned::default();
+        self.db.flush_prepared_statement_cache();
+        // Whoever reads just now keeps the file from being emptied. That is not waited for: the next rest does it.
+        self.db.busy_timeout(Duration::ZERO)?;
+        let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.db.busy_timeout(open::BUSY_TIMEOUT)?;
+        emptied?;
+        self.db.execute_batch("PRAGMA shrink_memory")?;
+        Ok(())
     }
 
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.

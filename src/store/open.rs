@@ -1,7 +1,8 @@
 //! Creating, recognising and locking the archive file.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,14 +16,80 @@ use super::{SCHEMA, SCHEMA_VERSION, StoreError};
 pub(super) const APPLICATION_ID: i64 = 0x4152_4348;
 
 /// How long a statement waits for a reader's or a backup's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What follows the process id of the service in the lock's file.
+const SERVICE: &str = " service";
 
 /// The exclusive lock beside an archive, held until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 
+impl Lock {
+    /// Writes down who holds it, for those who find it taken.
+    fn sign(&self, role: &str) -> std::io::Result<()> {
+        self.0.set_len(0)?;
+        self.0.write_all_at(format!("{}{role}\n", std::process::id()).as_bytes(), 0)
+    }
+
+    /// Writes down that this process is the service.
+    pub(super) fn sign_as_service(&self) -> std::io::Result<()> {
+        self.sign(SERVICE)
+    }
+}
+
+/// Who holds the lock beside an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody.
+    Nobody,
+    /// A process that makes one run, or writes to the archive otherwise.
+    Other,
+    /// The service: its process id.
+    Service(i32),
+}
+
+/// Who holds the lock beside this archive just now.
+///
+/// # Errors
+/// When the lock's file cannot be read.
+pub fn holder(archive: &Path) -> std::io::Result<Holder> {
+    let mut file = match File::open(beside(archive, ".lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
+        Err(error) => return Err(error),
+    };
+    // What the file says counts only as long as somebody holds the lock.
+    match file.try_lock_shared() {
+        Ok(()) => {
+            file.unlock()?;
+            return Ok(Holder::Nobody);
+        }
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let pid = text.trim_end().strip_suffix(SERVICE).and_then(|pid| pid.parse().ok());
+    Ok(pid.filter(|pid| has_open(*pid, archive)).map_or(Holder::Other, Holder::Service))
+}
+
+/// Whether a process has the lock's file open, where the system tells: a process id that was left by a crash may be
+/// another program's by now.
+fn has_open(pid: i32, archive: &Path) -> bool {
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return !Path::new("/proc/self/fd").exists();
+    };
+    let lock = std::fs::canonicalize(beside(archive, ".lock")).ok();
+    files.flatten().any(|file| std::fs::read_link(file.path()).ok() == lock)
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
+        // Nobody is to signal a process that is no more.
+        if let Err(error) = self.0.set_len(0) {
+            tracing::debug!(%error, "the archive's lock keeps the name of its last holder");
+        }
         // Closing the file would do, but for a process that is being started just now by another thread: until it
         // has become another program, it has the file open too.
         if let Err(error) = self.0.unlock() {
@@ -35,8 +102,20 @@ impl Drop for Lock {
 pub(super) fn lock(archive: &Path) -> Result<Lock, StoreError> {
     let path = beside(archive, ".lock");
     let file = private_file().open(&path).map_err(|source| StoreError::Create { path, source })?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
+    let mut locked = file.try_lock();
+    // Whoever asks for the holder's name touches the lock for a moment.
+    for _ in 0..5 {
+        if matches!(locked, Err(TryLockError::WouldBlock)) {
+            std::thread::sleep(Duration::from_millis(5));
+            locked = file.try_lock();
+        }
+    }
+    match locked {
+        Ok(()) => {
+            let lock = Lock(file);
+            lock.sign("").map_err(|source| StoreError::Create { path: beside(archive, ".lock"), source })?;
+            Ok(lock)
+        }
         Err(TryLockError::WouldBlock) => Err(StoreError::Busy(archive.to_owned())),
         Err(TryLockError::Error(source)) => {
             Err(StoreError::Create { path: beside(archive, ".lock"), source })

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::intern::Interned;
 use super::ledger::{Settlement, settle};
 use super::message::{self, Place};
-use super::{Store, StoreError, gaps, load, resolve};
+use super::{Store, StoreError, gaps, load, people, resolve};
 use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::check;
@@ -101,7 +101,7 @@ impl Store {
 }
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
-    let conversation = resolve::conversation(tx, commit.conversation, commit.page)?;
+    let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
     let before = load::timeline(tx, conversation)?;
     let asked = still_asked(&before, commit, conversation)?;
     let known = message::known(tx, conversation, commit.page, timeline::window(&asked, commit.page))?;
@@ -174,6 +174,8 @@ struct Counts {
     edited: u32,
     gone: u32,
     back: u32,
+    /// Messages that only an export had shown until now.
+    merged: u32,
     lowest: Option<Ms>,
     highest: Option<Ms>,
 }
@@ -192,7 +194,7 @@ fn write_messages(
         match change {
             Change::Insert(index) => {
                 let Some(message) = commit.page.messages.get(*index) else { continue };
-                let sender = message::insert(tx, ids, place, message)?;
+                let (_, sender) = message::insert(tx, ids, place, message, false)?;
                 *wrote.entry(sender).or_default() += 1;
                 counts.new += 1;
                 counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
@@ -207,7 +209,12 @@ fn write_messages(
                 if *was_gone {
                     counts.back += message::set_back(tx, stored.id, place.run)?;
                 }
-                message::update(tx, ids, place, stored, message, *edited, commit.now)?;
+                let (was, is) = message::update(tx, ids, place, stored, message, *edited, commit.now)?;
+                if stored.exported {
+                    counts.merged += 1;
+                    *wrote.entry(was).or_default() -= 1;
+                    *wrote.entry(is).or_default() += 1;
+                }
                 counts.edited += u32::from(*edited);
                 if !message.derived_time {
                     counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
@@ -222,12 +229,8 @@ fn write_messages(
             Change::Gone(id) => counts.gone += message::set_gone(tx, *id, commit.now, place.run)?,
         }
     }
-    for (person, messages) in wrote {
-        tx.prepare_cached(
-            "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
-        )?
-        .execute(params![place.conversation, person, messages])?;
+    for (person, messages) in wrote.into_iter().filter(|(_, n)| *n != 0) {
+        people::wrote(tx, place.conversation, person, messages)?;
     }
     Ok(counts)
 }
@@ -277,5 +280,22 @@ fn write_conversation(
         counts.back,
         asked.run
     ])?;
+    if counts.merged > 0 {
+        measure(tx, conversation)?;
+    }
+    Ok(())
+}
+
+/// Finds the oldest and the newest message again, after some have moved by a second: the conversation has no others.
+fn measure(tx: &Connection, conversation: i64) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE conversation SET
+           oldest_ms = (SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind WHERE m.conversation = ?1
+             AND NOT (m.source IS NOT NULL AND k.name IN ('DRAFT', 'SPONSORED')) ORDER BY m.sent_at_ms LIMIT 1),
+           newest_ms = (SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind WHERE m.conversation = ?1
+             AND NOT (m.source IS NOT NULL AND k.name IN ('DRAFT', 'SPONSORED')) ORDER BY m.sent_at_ms DESC LIMIT 1)
+         WHERE id = ?1",
+    )?
+    .execute([conversation])?;
     Ok(())
 }

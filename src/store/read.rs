@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::load::{Configured, Target};
-use super::{StoreError, gaps, inbox, ledger, load, open};
+use super::{AttentionRow, Figures, StoreError, attention, figures, gaps, inbox, ledger, load, open};
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::plan::Inbox;
@@ -53,6 +53,11 @@ impl Reader {
         inbox::look_up(archive.map(|r| &r.db), accounts, now)
     }
 
+    /// For what reads the archive elsewhere in the store.
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     /// What can be asked.
     #[must_use]
     pub fn queries(&self) -> Queries<'_> {
@@ -89,6 +94,8 @@ pub struct ConversationRow {
     pub synced_ms: Option<Ms>,
     /// Why the last request failed.
     pub last_error: Option<String>,
+    /// Whether an export has shown it.
+    pub of_export: bool,
     /// Its course.
     pub timeline: Timeline,
 }
@@ -213,7 +220,8 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread
+            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
+               EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id)
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
         )?;
         let rows = statement.query_map([], |row| {
@@ -228,6 +236,7 @@ impl<'a> Queries<'a> {
                 synced_ms: row.get(7)?,
                 last_error: row.get(8)?,
                 thread: row.get(9)?,
+                of_export: row.get(10)?,
                 timeline: Timeline::default(),
             })
         })?;
@@ -309,6 +318,22 @@ impl<'a> Queries<'a> {
             named.insert(name, spent);
         }
         Ok(named)
+    }
+
+    /// Figures for those who watch the archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn figures(&self) -> Result<Figures, StoreError> {
+        figures::figures(self.db)
+    }
+
+    /// What needs a person, oldest first.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn attention(&self) -> Result<Vec<AttentionRow>, StoreError> {
+        attention::rows(self.db)
     }
 
     /// The last run, or the one that is still going on.

@@ -2,18 +2,27 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::StoreError;
+use super::{StoreError, load};
+use crate::core::Ms;
 use crate::core::page::Page;
 use crate::core::urn;
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
-pub(super) fn conversation(tx: &Connection, asked: i64, page: &Page) -> Result<i64, StoreError> {
+pub(super) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) -> Result<i64, StoreError> {
     let Some(name) = page.conversation_urn.as_deref() else { return Ok(asked) };
     let (account, thread, urn, messages): (i64, Option<String>, Option<String>, i64) = tx
         .prepare_cached("SELECT account, thread, urn, messages FROM conversation WHERE id = ?1")?
         .query_row([asked], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let key = urn::thread_key(name);
+    if thread.as_deref().is_some_and(|thread| thread != key) && urn.is_none() {
+        let by_profile: bool = tx
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM address WHERE conversation = ?1)")?
+            .query_row([asked], |row| row.get(0))?;
+        if by_profile {
+            return another(tx, account, asked, name, now);
+        }
+    }
     if thread.as_deref().is_some_and(|thread| thread != key) || (thread.is_some() && urn.is_some()) {
         return Ok(asked);
     }
@@ -34,6 +43,14 @@ pub(super) fn conversation(tx: &Connection, asked: i64, page: &Page) -> Result<i
             Ok(asked)
         }
     }
+}
+
+/// The conversation that a profile really leads to, where an export has told of another thread with that person: the
+/// profile's addresses are its from now on.
+fn another(tx: &Connection, account: i64, asked: i64, name: &str, now: Ms) -> Result<i64, StoreError> {
+    let found = load::by_thread(tx, account, name, now)?;
+    tx.execute("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
+    Ok(found)
 }
 
 /// Makes an empty conversation, of which no page ever came, another name of `kept`.

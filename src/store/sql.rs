@@ -127,7 +127,7 @@ impl Sql {
         if batch.next()?.is_some() {
             return Err(SqlError::NotOne("there is more than one statement"));
         }
-        let names: Vec<String> = first.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = first.column_names().map(str::to_owned).collect();
         let columns = names.len();
         if let ControlFlow::Break(value) = begin(names) {
             return Ok(Some(value));

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::ledger::{spent_by_account, windows};
+use super::ledger::spent_by_account;
 use crate::core::Ms;
 use crate::core::budget::Spent;
+use crate::core::calendar::day_and_month;
 
 /// Sums of the ledger for one run, day and month. There is one writer, so they stay true until it forgets them.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Tally {
         run: i64,
         now: Ms,
     ) -> Result<Spent, StoreError> {
-        let (day, month) = windows(now);
+        let (day, month) = day_and_month(now);
         let mut sums = self.0.borrow_mut();
         if sums.as_ref().is_none_or(|s| (s.run, s.day, s.month) != (run, day, month)) {
             *sums = Some(Sums { run, day, month, accounts: spent_by_account(db, run, now)? });

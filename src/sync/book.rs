@@ -53,6 +53,10 @@ impl Book {
 
     fn add(&mut self, target: Target) {
         let Target { account_id, conversation_id, profile_url, plan } = target;
+        // What an export has shown may be configured and found in the inbox.
+        if self.addresses.contains_key(&plan.id) {
+            return;
+        }
         self.account_ids.insert(plan.account, account_id);
         self.addresses.insert(plan.id, Address { account_id, conversation_id, profile_url });
         self.state.conversations.push(plan);

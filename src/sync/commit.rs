@@ -22,6 +22,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         got: &Got,
         answer: &Answer<Got>,
     ) -> Result<(), RunError> {
+        self.totals.answered.extend(self.book.account_index(step.whom));
         match (got, step.whom) {
             (Got::Page(page), Whom::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
             (Got::Inbox(page), Whom::Inbox(account)) => {
@@ -119,6 +120,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         error: &ApiError,
         last: bool,
     ) -> Result<(), RunError> {
+        *self.totals.failures.entry(error.kind()).or_default() += 1;
         let words = error.to_string();
         let settlement = Settlement {
             receipt: &answer.receipt,

@@ -1,5 +1,6 @@
 //! The loop of a run: decide, reserve, ask, store, until nothing is left or the budget is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -7,7 +8,7 @@ use tracing::{info, warn};
 
 use super::book::Book;
 use super::funds::Funds;
-use super::report::{CreditsLeft, Report, Trouble};
+use super::report::{CreditsLeft, Refused, Report, Trouble};
 use super::settings::{Observer, RunError, Settings};
 use super::{Archive, Stop};
 use crate::api::{Answer, Api, ApiError, Ask};
@@ -63,7 +64,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         settings,
         stop,
         observer,
-        progress: Progress::default(),
+        progress: Progress { stopped: settings.parked.clone(), ..Progress::default() },
         totals: Totals::default(),
     };
     let end = engine.steps().await?;
@@ -94,6 +95,9 @@ pub(super) struct Totals {
     pub(super) pages: u32,
     pub(super) failures_in_a_row: u32,
     worst: Option<Trouble>,
+    refused: Vec<Refused>,
+    pub(super) answered: BTreeSet<usize>,
+    pub(super) failures: BTreeMap<&'static str, u32>,
 }
 
 pub(super) struct Engine<'a, R, A, C> {
@@ -176,7 +180,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     async fn step(&mut self, step: &Step) -> Result<Option<End>, RunError> {
         // Each attempt may be charged, and what failed the last time may well fail again.
         let troubled = self.book.is_troubled(step.whom);
-        let retries = if troubled { self.settings.retries.min(1) } else { self.settings.retries };
+        let retries = match self.is_probing() {
+            true => 0,
+            false if troubled => self.settings.retries.min(1),
+            false => self.settings.retries,
+        };
         for attempt in 0_u32.. {
             self.observer.asking(step);
             let cursor = match step.whom {
@@ -185,7 +193,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 Whom::Inbox(_) => step.gap.cursor.clone(),
             };
             // An answer that gets lost counts in full, so that a second attempt is made a small one.
-            let count = if attempt == 0 { step.count } else { step.smallest() };
+            let count = if attempt == 0 && !self.is_probing() { step.count } else { step.smallest() };
             let asked = Asked { gap: step.gap.clone(), cursor, count, run: self.limits.run };
             let (answer, count) = match self.attempt(step, &asked).await? {
                 Attempt::Answered(answer, count) => (answer, count),
@@ -217,6 +225,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether nothing has come yet from an API that was down.
+    fn is_probing(&self) -> bool {
+        self.settings.probe && self.totals.pages == 0
     }
 
     /// Reserves and asks once.
@@ -279,6 +292,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.book.failed(step.whom, error.to_string());
         self.totals.worst = self.totals.worst.max(Trouble::of(error));
         self.progress.failed.insert(step.whom);
+        self.totals.refused.extend(Refused::of(error, self.book.account_index(step.whom)));
         match error {
             ApiError::Key(_) => return Some(End::GaveUp),
             ApiError::Credits(_) => return Some(End::NoCredits),
@@ -287,7 +301,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             }
             ApiError::Transient { .. } | ApiError::RateLimited { .. } => {
                 self.totals.failures_in_a_row += 1;
-                let most = if self.totals.pages == 0 { FAILURES_AT_FIRST } else { FAILURES_IN_A_ROW };
+                let most = match self.totals.pages {
+                    0 if self.settings.probe => 1,
+                    0 => FAILURES_AT_FIRST,
+                    _ => FAILURES_IN_A_ROW,
+                };
                 if self.totals.failures_in_a_row >= most {
                     return Some(End::GaveUp);
                 }
@@ -342,6 +360,9 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             inboxes: self.book.inboxes(),
             balance: self.funds.report(spent.run),
             worst: self.totals.worst,
+            refused: self.totals.refused,
+            answered: self.totals.answered,
+            failures: self.totals.failures,
         })
     }
 }

@@ -1,8 +1,11 @@
 //! What a run did, as people and scripts read it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use crate::api::ApiError;
+use crate::store::Cause;
 
 /// The report of a run: `sync --once --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,6 +37,43 @@ pub struct Report {
     /// The worst that went wrong: decides on the exit code.
     #[serde(skip)]
     pub worst: Option<Trouble>,
+    /// What the API refused to whom.
+    #[serde(skip)]
+    pub refused: Vec<Refused>,
+    /// Accounts that something came for, by their place in the settings.
+    #[serde(skip)]
+    pub answered: BTreeSet<usize>,
+    /// Failed requests by kind.
+    #[serde(skip)]
+    pub failures: BTreeMap<&'static str, u32>,
+}
+
+/// A refusal that only a person can mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What was refused.
+    pub cause: Cause,
+    /// To which account, by its place in the settings; `None` is to all.
+    pub account: Option<usize>,
+    /// In the API's words.
+    pub message: String,
+}
+
+impl Refused {
+    /// The refusal in an error, if it is one.
+    #[must_use]
+    pub fn of(error: &ApiError, account: Option<usize>) -> Option<Self> {
+        let (cause, account, message) = match error {
+            ApiError::Account(message) => (Cause::Account, account, message),
+            ApiError::Key(message) => (Cause::Key, None, message),
+            ApiError::Credits(message) => (Cause::Credits, None, message),
+            ApiError::Refused(_)
+            | ApiError::RateLimited { .. }
+            | ApiError::Transient { .. }
+            | ApiError::Malformed(_) => return None,
+        };
+        Some(Self { cause, account, message: message.clone() })
+    }
 }
 
 /// Credits left in each window.

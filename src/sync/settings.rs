@@ -1,5 +1,6 @@
 //! What a run is told, and who watches it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api::ApiError;
@@ -43,6 +44,10 @@ pub struct Settings {
     pub recheck_days: Option<u32>,
     /// Whether the vendor's balance is asked for before and after the run.
     pub reconcile: bool,
+    /// Accounts that are not asked, by their place in `accounts`.
+    pub parked: BTreeSet<usize>,
+    /// Whether the API was down when last asked: then one small request shows whether it still is.
+    pub probe: bool,
 }
 
 impl Settings {

@@ -151,7 +151,7 @@ const DAMAGES: &[Damage] = &[
         "message",
         "is not in messages_runs",
         true,
-        "DELETE FROM messages_runs WHERE rowid = (SELECT id FROM message WHERE text LIKE 'three%')",
+        "INSERT INTO messages_runs (messages_runs) VALUES ('delete-all')",
     ),
     damage("full-text", "messages_unindexed 77", "waits to be indexed", true, "INSERT INTO messages_unindexed VALUES (77)"),
     damage("totals", "conversation 1", "the API counts 9 messages, the archive holds 2", true, "UPDATE conversation SET served_total = 9 WHERE id = 1"),
@@ -223,7 +223,10 @@ fn what_is_said_to_repair_the_index_repairs_it() {
     let mut bench = odd();
     bench.next_run();
     let db = bench.other();
-    db.execute_batch("DELETE FROM messages_fts_docsize; DELETE FROM messages_runs WHERE rowid > 0").unwrap();
+    db.execute_batch(
+        "DELETE FROM messages_fts_docsize; INSERT INTO messages_runs (messages_runs) VALUES ('delete-all')",
+    )
+    .unwrap();
     let findings = found(&bench, Depth::Full);
     assert!(findings.iter().all(|f| f.check == "full-text"), "{findings:#?}");
     let (_, command) = findings[0].help.split_once('"').unwrap();

@@ -3,6 +3,8 @@
 mod page;
 mod picture;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::args::StatusArgs;
@@ -12,10 +14,16 @@ use super::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
-use crate::core::budget::{Left, left};
-use crate::core::{plan, urn};
+use crate::core::budget::{Left, opens_again};
+use crate::core::schedule::Schedule;
+use crate::core::urn;
+use crate::daemon::attention;
+use crate::daemon::metrics::Snapshot;
 use crate::error::Failure;
-use crate::store::{ArchiveSummary, ConversationRow, DayRow, GapRow, InboxRow, Reader, RunRow};
+use crate::store::{
+    AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
+    InboxRow, Reader, RunRow, holder,
+};
 use picture::Picture;
 
 #[derive(Serialize)]
@@ -27,14 +35,50 @@ struct Status {
     horizon: Option<String>,
     credits: Credits,
     last_run: Option<LastRun>,
+    horizon_age_secs: Option<i64>,
+    last_success_at: Option<String>,
+    service: Option<Service>,
+    accounts: Vec<AccountLine>,
+    runs: BTreeMap<String, i64>,
+    failures: BTreeMap<String, i64>,
+    needs_attention: Vec<Need>,
     attention: Vec<String>,
     conversations: Vec<Line>,
 }
 
+/// The service, while it runs.
+#[derive(Serialize)]
+struct Service {
+    pid: i32,
+    next_slot_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AccountLine {
+    account: String,
+    messages: i64,
+    conversations: i64,
+    complete: i64,
+    failing: i64,
+    gaps: i64,
+    parked: bool,
+}
+
+/// What only a person can mend.
+#[derive(Serialize)]
+struct Need {
+    kind: &'static str,
+    account: Option<String>,
+    since: String,
+    message: String,
+}
+
 #[derive(Serialize)]
 struct Credits {
+    spent_last_run: u32,
     spent_today: u32,
     spent_this_month: u32,
+    left_last_run: Option<u32>,
     left_today: Option<u32>,
     left_this_month: Option<u32>,
     days: Vec<Day>,
@@ -111,27 +155,37 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
     let now = SystemClock.now_ms();
     let rows = queries.conversations().map_err(failed)?;
     let inboxes = queries.inboxes().map_err(failed)?;
-    let spent = queries.spent(now).map_err(failed)?;
-    let room = left(&config.budget.caps(), &spent);
+    let snapshot = Snapshot::take(&queries, config, now).map_err(failed)?;
+    let (spent, room) = (snapshot.spent, snapshot.left);
     let summary = queries.summary().map_err(failed)?;
     let stalled = queries.stalled().map_err(failed)?;
-    let last_run = queries.last_run().map_err(failed)?;
     let days = queries.credits_by_day(now, picture::DAYS).map_err(failed)?;
+    let mut attention = needs(&snapshot.figures);
+    attention.extend(told(&rows, &inboxes, &stalled, &summary, &room, now));
     let status = Status {
         archive: path.display().to_string(),
         messages: summary.messages,
         gaps: summary.gaps,
         complete: rows.iter().filter(|r| r.timeline.complete()).count(),
-        horizon: horizon(&rows, &inboxes).map(iso_utc),
+        horizon: snapshot.horizon.map(iso_utc),
+        horizon_age_secs: snapshot.horizon_age_secs(),
+        last_success_at: snapshot.figures.last_success_ms.map(iso_utc),
+        service: service(config, now),
+        accounts: snapshot.figures.accounts.iter().map(account_line).collect(),
+        runs: snapshot.runs(),
+        failures: snapshot.failures(),
+        needs_attention: snapshot.figures.attention.iter().map(need).collect(),
         credits: Credits {
+            spent_last_run: spent.run,
+            left_last_run: room.run,
             spent_today: spent.day,
             spent_this_month: spent.month,
             left_today: room.day,
             left_this_month: room.month,
             days: days.iter().map(day_line).collect(),
         },
-        attention: attention(&rows, &inboxes, &stalled, &summary, &room),
-        last_run: last_run.map(last_run_line),
+        attention,
+        last_run: snapshot.last_run.map(last_run_line),
         conversations: rows.iter().map(line).collect(),
     };
     let drawn = Picture::of(&rows, &inboxes, days, now);
@@ -149,8 +203,46 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
     show(out, &status, &rows)
 }
 
-fn horizon(rows: &[ConversationRow], inboxes: &[InboxRow]) -> Option<Ms> {
-    plan::horizon(rows.iter().map(|r| &r.timeline).chain(inboxes.iter().map(|i| &i.timeline)))
+/// The service, where one runs; whoever may not look at its lock is told nothing.
+fn service(config: &Config, now: Ms) -> Option<Service> {
+    let Ok(Holder::Service(pid)) = holder(&config.archive.path) else { return None };
+    let schedule = Schedule::new(&config.schedule.cron, config.schedule.timezone).ok();
+    Some(Service { pid, next_slot_at: schedule.and_then(|s| s.next(now)).map(iso_utc) })
+}
+
+fn account_line(account: &AccountFigures) -> AccountLine {
+    AccountLine {
+        account: account.account.clone(),
+        messages: account.messages,
+        conversations: account.conversations,
+        complete: account.complete,
+        failing: account.failing,
+        gaps: account.gaps,
+        parked: account.parked,
+    }
+}
+
+fn need(row: &AttentionRow) -> Need {
+    Need {
+        kind: row.cause.as_str(),
+        account: row.account.clone(),
+        since: iso_utc(row.since_ms),
+        message: row.message.clone(),
+    }
+}
+
+/// What only a person can mend, each in a line with what to do.
+fn needs(figures: &Figures) -> Vec<String> {
+    let line = |row: &AttentionRow| {
+        let whose = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
+        let then = match row.cause {
+            Cause::Account => "not asked on schedule until its login token or account is renewed",
+            Cause::Key => "nothing is asked on schedule until the key is replaced",
+            Cause::Credits => "each run tries again",
+        };
+        format!("NEEDS ATTENTION since {}: {whose}{}; {then}", iso_utc(row.since_ms), attention::words(row))
+    };
+    figures.attention.iter().map(line).collect()
 }
 
 fn day_line(row: &DayRow) -> Day {
@@ -190,12 +282,13 @@ fn line(row: &ConversationRow) -> Line {
 }
 
 /// What a person should look at, each in a line.
-fn attention(
+fn told(
     rows: &[ConversationRow],
     inboxes: &[InboxRow],
     stalled: &[GapRow],
     summary: &ArchiveSummary,
     room: &Left,
+    now: Ms,
 ) -> Vec<String> {
     let name = |id: i64| rows.iter().find(|r| r.id == id).map_or_else(|| format!("conversation {id}"), label);
     let mut lines: Vec<String> = Vec::new();
@@ -228,11 +321,8 @@ fn attention(
             lines.push(format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
         }
     }
-    if room.day == Some(0) {
-        lines.push("today's credits are used up; syncing goes on at midnight UTC".to_owned());
-    }
-    if room.month == Some(0) {
-        lines.push("this month's credits are used up".to_owned());
+    if let Some((until, window)) = opens_again(room, now) {
+        lines.push(format!("the credits of {window} are used up; syncing goes on at {}", iso_utc(until)));
     }
     if summary.unsettled > 0 {
         lines.push(format!(
@@ -302,6 +392,10 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
             run.started_at,
             plural(run.credits_spent, "credit")
         ))?;
+    }
+    if let Some(service) = &status.service {
+        let next = service.next_slot_at.as_ref().map_or_else(String::new, |at| format!(", next run {at}"));
+        out.line(format!("The service is running (process {}){next}.", service.pid))?;
     }
     for line in &status.attention {
         out.line(format!("{} {line}", style.yellow("!")))?;

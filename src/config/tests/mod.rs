@@ -136,6 +136,7 @@ fn every_scalar_key_can_be_set_by_its_variable() {
             (Kind::Whole { min, .. }, _) => min.to_string(),
             (Kind::Number { .. }, _) => "1.5".into(),
             (Kind::Switch, _) => "false".into(),
+            (Kind::Texts, _) => r#"["tell", "me"]"#.into(),
             (_, Preset::Text(text)) => text.to_owned(),
             _ => "0123456".into(),
         };

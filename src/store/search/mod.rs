@@ -16,7 +16,7 @@ use crate::core::words;
 use fts::Match;
 use walk::{Checks, Walk};
 
-pub use why::Nothing;
+pub use why::{GapsWithin, Nothing};
 
 /// Messages that a search with filters looks at, at most: a fraction of a second.
 pub const LOOKED_AT: u64 = 100_000;

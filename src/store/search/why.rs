@@ -12,6 +12,9 @@ const COMPARED: i64 = 20_000;
 /// Messages that are counted, at most.
 const COUNTED: u64 = 10_000;
 
+/// How many gaps, from when to when (ms); an open end is the beginning or now.
+pub type GapsWithin = (usize, Option<Ms>, Option<Ms>);
+
 /// Why nothing was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Nothing {
@@ -22,7 +25,7 @@ pub struct Nothing {
     /// How many have the words, whatever the filters say, and whether there may be more.
     pub without_filters: Option<(u64, bool)>,
     /// Gaps within the time and conversations asked for: how many, from when to when (ms); open ends reach on.
-    pub gaps: Option<(usize, Option<Ms>, Option<Ms>)>,
+    pub gaps: Option<GapsWithin>,
     /// Whether there are no messages at all.
     pub empty: bool,
 }
@@ -101,11 +104,11 @@ fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, StoreError> {
     Ok(best.map(|(_, word)| word))
 }
 
-fn gaps(db: &Connection, search: &Search) -> Result<Option<(usize, Option<Ms>, Option<Ms>)>, StoreError> {
+fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>, StoreError> {
     let mut statement =
         db.prepare("SELECT conversation, newer_ms, older_ms FROM gap WHERE conversation IS NOT NULL")?;
     let mut rows = statement.query([])?;
-    let mut all: Option<(usize, Option<Ms>, Option<Ms>)> = None;
+    let mut all: Option<GapsWithin> = None;
     while let Some(row) = rows.next()? {
         let (conversation, newer, older): (i64, Option<Ms>, Option<Ms>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -66,5 +66,10 @@ fn it_needs_neither_key_nor_token_and_tells_when_the_budget_is_used_up() {
     let ran = home.run(&[PLAN, &["--budget", "0"]].concat()).expect(0);
     assert!(ran.stdout.contains("The budget is used up: nothing would be asked."), "{ran:?}");
     let plan = home.run(&[PLAN, &["--budget", "0", "--json"]].concat()).expect(0).json();
-    assert_eq!(plan, serde_json::json!({"steps": [], "credits_max": 0, "more_to_follow": true}));
+    assert_eq!(
+        plan,
+        serde_json::json!({
+            "steps": [], "credits_min": 0, "credits_likely": 0, "credits_max": 0, "more_to_follow": true
+        })
+    );
 }

@@ -68,15 +68,8 @@ fn what_scripts_get_of_a_search_and_a_conversation() {
     assert_eq!((&hit["conversation"], &hit["versions"]), (&"Ada Example".into(), &2.into()));
     assert_eq!(hit["snippet"], "Friday is fine for the [quarterly] report");
     assert_eq!((hit["before"].as_array().unwrap().len(), hit["after"].as_array().unwrap().len()), (1, 1));
-    assert_eq!(
-        home.run(&["search", "--count", "message OR quarterly"])
-            .expect(0)
-            .stdout
-            .trim()
-            .parse::<u32>()
-            .is_ok(),
-        true
-    );
+    let count = home.run(&["search", "--count", "message OR quarterly"]).expect(0).stdout;
+    assert!(count.trim().parse::<u32>().unwrap() > 50, "{count}");
     assert_eq!(lines(&home.run(&["search", "--count", "--json", "quarterly"]).expect(0))[0]["count"], 1);
 
     let urn = hit["entity_urn"].as_str().unwrap();
@@ -122,5 +115,5 @@ fn words_that_name_no_conversation_message_or_date_are_bad_usage_with_help() {
     }
     assert!(home.run(&["show", "a"]).stderr.contains("Ada Example or "));
     home.run(&["search", "\" ( OR * NEAR:"]).expect(0);
-    home.run(&["search", "-x"]).expect(0);
+    home.run(&["search", "--", "-x"]).expect(0);
 }

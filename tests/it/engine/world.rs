@@ -1,6 +1,7 @@
 //! A fake API, an archive in a temporary file, the client between them, and what tests want to know of all three.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -451,6 +452,8 @@ fn settings() -> Settings {
         accounts: Vec::new(),
         only: Vec::new(),
         inbox: false,
+        parked: BTreeSet::new(),
+        probe: false,
     }
 }
 

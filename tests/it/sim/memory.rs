@@ -54,7 +54,7 @@ pub(crate) struct MemArchive {
     pub(crate) conversations: Vec<MemConversation>,
     pub(crate) ledger: Vec<Row>,
     inbox: Option<MemInbox>,
-    runs: i64,
+    pub(crate) runs: i64,
     next_id: i64,
 }
 
@@ -391,7 +391,7 @@ impl MemConversation {
             let before = self.by_urn.insert(urn.clone(), id);
             assert_eq!(before, None, "{urn} is stored twice");
         }
-        self.stored.insert(id, Stored { id, message, gone: false });
+        self.stored.insert(id, Stored { id, message, gone: false, exported: false });
     }
 
     fn update(&mut self, id: i64, message: &Message) {

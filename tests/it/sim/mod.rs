@@ -9,14 +9,16 @@ mod world;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use archiver::core::backoff::Backoff;
-use archiver::core::budget::Caps;
-use archiver::core::plan;
+use archiver::core::budget::{self, Caps};
+use archiver::core::forecast::forecast;
+use archiver::core::plan::{self, Room, State};
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
@@ -48,13 +50,19 @@ enum Inbox {
     Discover,
 }
 
-fn settings(configured: std::ops::Range<usize>, inbox: Inbox, caps: Caps, page_size: u32) -> Settings {
+fn settings(
+    configured: std::ops::Range<usize>,
+    inbox: Inbox,
+    caps: Caps,
+    page_size: u32,
+    recheck_days: Option<u32>,
+) -> Settings {
     Settings {
         trigger: Trigger::Once,
         caps,
         account_caps: vec![],
         unlisted_runs: plan::unlisted_runs(64),
-        recheck_days: None,
+        recheck_days,
         reconcile: false,
         page_size,
         retries: 2,
@@ -68,6 +76,8 @@ fn settings(configured: std::ops::Range<usize>, inbox: Inbox, caps: Caps, page_s
         }],
         only: vec![],
         inbox: inbox != Inbox::Off,
+        parked: BTreeSet::new(),
+        probe: false,
     }
 }
 
@@ -75,6 +85,42 @@ fn one_run(archive: &mut impl Archive, server: &Server, settings: &Settings) -> 
     let (_stopper, stop) = Stopper::new();
     server.0.borrow_mut().charged_this_run = 0;
     ready(sync::run(archive, server, server, settings, &stop, &mut NoProgress))
+}
+
+/// An archive that knows the number of the next run.
+trait Numbered: Archive {
+    fn next_run(&self) -> i64;
+}
+
+impl Numbered for MemArchive {
+    fn next_run(&self) -> i64 {
+        self.runs + 1
+    }
+}
+
+impl Numbered for Store {
+    fn next_run(&self) -> i64 {
+        self.summary().turn().unwrap().1
+    }
+}
+
+/// What the plan says of the next run: at least, and at most.
+fn foretold<A: Numbered>(archive: &mut A, history: &History) -> (u32, u32) {
+    let settings = &history.settings;
+    let now = history.server.0.borrow().now;
+    let targets = archive.configure(&settings.accounts, now).unwrap();
+    let inboxes = if settings.inbox { archive.inboxes(&settings.accounts, now).unwrap() } else { vec![] };
+    let state = State {
+        inboxes: inboxes.into_iter().map(|(_, inbox)| inbox).collect(),
+        conversations: targets.into_iter().map(|t| t.plan).collect(),
+    };
+    let run = archive.next_run();
+    let spent = archive.spent(run, now).unwrap();
+    let left = budget::left(&settings.caps, &spent).least();
+    let room = Room { all: left, accounts: vec![], spare: budget::spare(&settings.caps, &spent) };
+    let limits = settings.limits(left, run, archive.head_came_last().unwrap(), now);
+    let range = forecast(&state, &limits, &room, true).next_run;
+    (range.min, range.max.unwrap())
 }
 
 /// One history, drawn from its seed.
@@ -114,20 +160,22 @@ fn draw(seed: u64) -> History {
     let budget = [1, 1, 2, 3, 5, 10, 50][rng.usize(0..7)];
     let page_size = [10, 20, 50, 100][rng.usize(0..4)];
     let day = if rng.u8(..) < 30 { Some(budget * 3) } else { None };
+    let recheck_days = (rng.u8(..) < 40).then_some(3);
     let caps = Caps { run: Some(budget), day, month: None };
     // Some conversations are never in the inbox; those must be configured, the others need not be to be discovered.
     let hidden_from = if rng.bool() { sizes.len() } else { rng.usize(0..=sizes.len()) };
     let configured_from = if inbox == Inbox::Discover { rng.usize(0..=hidden_from) } else { 0 };
     let traits = Traits { hidden_from, inbox: inbox != Inbox::Off, ..traits };
     let world = World::new(rng.fork(), traits, &sizes);
-    let settings = settings(configured_from..sizes.len(), inbox, caps, page_size);
+    let settings = settings(configured_from..sizes.len(), inbox, caps, page_size, recheck_days);
     History { settings, server: Server(RefCell::new(world)), budget }
 }
 
 /// The lively part: runs with faults, growth and crashes, the budget checked after each.
-fn turmoil<A: Archive>(seed: u64, history: &History, archive: &mut A) {
+fn turmoil<A: Numbered>(seed: u64, history: &History, archive: &mut A) {
     let mut rng = Rng::with_seed(seed ^ 0x5eed);
     for _ in 0..rng.u32(1..=6) {
+        let (_, most) = foretold(archive, history);
         let crash_at = (rng.u8(..) < 120).then(|| rng.u32(0..40));
         let mut crashing = Crashing::new(archive, crash_at);
         match one_run(&mut crashing, &history.server, &history.settings) {
@@ -136,6 +184,7 @@ fn turmoil<A: Archive>(seed: u64, history: &History, archive: &mut A) {
             Err(error) => panic!("{error}"),
         }
         let mut world = history.server.0.borrow_mut();
+        assert!(world.charged_this_run <= most, "{most} at most were foretold");
         assert!(
             world.charged_this_run <= history.budget,
             "charged {} of {}",
@@ -150,7 +199,7 @@ fn turmoil<A: Archive>(seed: u64, history: &History, archive: &mut A) {
 }
 
 /// Calm: faults and growth end, and after enough runs nothing is missing.
-fn settle<A: Archive>(history: &History, archive: &mut A) {
+fn settle<A: Numbered>(history: &History, archive: &mut A) {
     {
         let mut world = history.server.0.borrow_mut();
         world.traits.faults = 0;
@@ -167,8 +216,11 @@ fn settle<A: Archive>(history: &History, archive: &mut A) {
     let mut quiet_runs = 0;
     for _ in 0..most {
         history.server.0.borrow_mut().now += 86_400_000;
+        let (least, most) = foretold(archive, history);
         let report = one_run(archive, &history.server, &history.settings).unwrap();
         let world = history.server.0.borrow();
+        let foretold = least..=most;
+        assert!(foretold.contains(&report.credits_spent), "{foretold:?} were foretold: {report:?}");
         assert!(world.charged_this_run <= history.budget);
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             eprintln!("{report:?}");

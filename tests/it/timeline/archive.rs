@@ -98,7 +98,7 @@ impl Archive {
                     let id = self.id();
                     self.meant.insert(id, served.ids[*index]);
                     self.texts.insert(id, vec![message.text.clone()]);
-                    self.stored.push(Stored { id, message, gone: false });
+                    self.stored.push(Stored { id, message, gone: false, exported: false });
                 }
                 Change::Update { id, stored, index, edited, was_gone } => {
                     let message = &served.page.messages[*index];

@@ -1,0 +1,198 @@
+//! When the service syncs: the slots of a cron line in a time zone, and whether one of them is due.
+//!
+//! croner finds the local times that fit; which moments those are, where clocks are put forward or back, is decided
+//! here, by one rule for each of two kinds of lines:
+//!
+//! - A line with `*` in its seconds, minutes or hours means *every so often*. It follows the clock on the wall:
+//!   local times that do not exist are not slots, local times that come twice are two.
+//! - A line that names its times means *at these times, each day*. A time that does not exist becomes the moment at
+//!   which the clock jumps over it; one that comes twice counts the first time.
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+
+use super::Ms;
+
+/// Offsets change at most once in so many seconds.
+const BETWEEN_CHANGES: i64 = 12 * 3_600;
+/// No change of offset is larger: places have moved over the date line.
+const LARGEST_CHANGE: i64 = 26 * 3_600;
+
+/// A cron line in a time zone.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    cron: Cron,
+    zone: Tz,
+    every_so_often: bool,
+}
+
+impl Schedule {
+    /// Reads a line of six fields: sec min hour day month weekday.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn new(line: &str, zone: Tz) -> Result<Self, String> {
+        let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
+        let cron = parser.parse(line).map_err(|error| format!("is no schedule: {error}"))?;
+        let every_so_often = line.split_whitespace().take(3).any(|field| field.contains('*'));
+        Ok(Self { cron, zone, every_so_often })
+    }
+
+    /// The first slot after this moment; `None` when there is none for centuries.
+    #[must_use]
+    pub fn next(&self, after: Ms) -> Option<Ms> {
+        let after = after.div_euclid(1_000);
+        let slot = if self.every_so_often { self.by_the_wall(after) } else { self.by_the_day(after) };
+        slot.map(|seconds| seconds.saturating_mul(1_000))
+    }
+
+    /// The distance of the two slots that come after this moment.
+    fn spacing(&self, after: Ms) -> Ms {
+        let Some(slot) = self.next(after) else { return Ms::MAX };
+        self.next(slot).map_or(Ms::MAX, |next| next - slot)
+    }
+
+    /// Every so often: within a stretch of one offset, local time is plain; so stretch by stretch.
+    fn by_the_wall(&self, after: i64) -> Option<i64> {
+        let mut from = after + 1;
+        // A line may fit local times only that are jumped over year after year.
+        for _ in 0..64 {
+            let offset = self.offset(from);
+            let slot = self.next_local(local(from - 1 + offset)?)?.and_utc().timestamp() - offset;
+            match self.change_between(from, slot) {
+                None => return Some(slot),
+                Some(change) => from = change,
+            }
+        }
+        None
+    }
+
+    /// At these times, each day: local times in order, each as one moment.
+    fn by_the_day(&self, after: i64) -> Option<i64> {
+        let here = self.offset(after);
+        // Where the clock was put back, earlier moments have later local times.
+        let around = [after - LARGEST_CHANGE, after + LARGEST_CHANGE].map(|at| self.offset(at));
+        let change = around.iter().map(|offset| (offset - here).abs()).max().unwrap_or_default();
+        let mut at = local(after + here - change)?;
+        loop {
+            at = self.next_local(at)?;
+            let slot = self.moment(at)?;
+            if slot > after {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// The next local time after this one that fits.
+    fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        // Taken for UTC, local times have no gaps and none comes twice.
+        self.cron.find_next_occurrence(&after.and_utc(), false).ok().map(|found| found.naive_utc())
+    }
+
+    /// The moment of a local time: the first of two, or when the clock jumps over it.
+    fn moment(&self, at: NaiveDateTime) -> Option<i64> {
+        let mut at = at;
+        for _ in 0..LARGEST_CHANGE / 60 {
+            match self.zone.from_local_datetime(&at) {
+                MappedLocalTime::Single(found) | MappedLocalTime::Ambiguous(found, _) => {
+                    return Some(found.timestamp());
+                }
+                // Clocks jump to a whole minute.
+                MappedLocalTime::None => {
+                    let into_minute = at.and_utc().timestamp().rem_euclid(60);
+                    at = at.checked_add_signed(TimeDelta::seconds(60 - into_minute))?;
+                }
+            }
+        }
+        None
+    }
+
+    /// Seconds that local time is ahead of UTC.
+    fn offset(&self, at: i64) -> i64 {
+        let at = local(at).unwrap_or_default();
+        self.zone.offset_from_utc_datetime(&at).fix().local_minus_utc().into()
+    }
+
+    /// The first second of another offset in `after + 1..=until`.
+    fn change_between(&self, after: i64, until: i64) -> Option<i64> {
+        let before = self.offset(after);
+        let mut low = after;
+        while low < until {
+            let high = (low + BETWEEN_CHANGES).min(until);
+            if self.offset(high) != before {
+                return Some(self.bisect(before, low, high));
+            }
+            low = high;
+        }
+        None
+    }
+
+    fn bisect(&self, before: i64, mut low: i64, mut high: i64) -> i64 {
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.offset(middle) == before { low = middle } else { high = middle }
+        }
+        high
+    }
+}
+
+fn local(seconds: i64) -> Option<NaiveDateTime> {
+    DateTime::<Utc>::from_timestamp(seconds, 0).map(|time| time.naive_utc())
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// A slot has come: run, however many were missed with it.
+    Due,
+    /// Nothing to do before this moment (ms).
+    Wait(Ms),
+}
+
+/// A schedule and how far it has been followed. Only the present moment is ever asked for, so that it does not matter
+/// how often, how late, or by what clock the question comes.
+#[derive(Debug, Clone)]
+pub struct Agenda {
+    schedule: Schedule,
+    /// Slots up to this moment are done with.
+    followed: Ms,
+    /// How much later than its slot the next run begins.
+    delay: Ms,
+}
+
+impl Agenda {
+    /// From now on; slots before are not made up for.
+    #[must_use]
+    pub fn new(schedule: Schedule, now: Ms) -> Self {
+        Self { schedule, followed: now, delay: 0 }
+    }
+
+    /// Whether a slot is due. A clock that was put back by less than the distance of two slots brings no slot a
+    /// second time; one that was put back further is believed, and slots come again as it says.
+    pub fn decide(&mut self, now: Ms) -> Decision {
+        if now < self.followed && self.followed - now >= self.schedule.spacing(now) {
+            self.followed = now;
+        }
+        let Some(slot) = self.schedule.next(self.followed) else { return Decision::Wait(Ms::MAX) };
+        // Later than half way to the next slot would be nearer to that one.
+        let begin = slot.saturating_add(self.delay.min(self.schedule.spacing(self.followed) / 2));
+        if begin <= now { Decision::Due } else { Decision::Wait(begin) }
+    }
+
+    /// All slots up to now are done with, and the next run begins so much later than its slot.
+    pub fn followed(&mut self, now: Ms, delay: Ms) {
+        // Not backward: a slot that was done before the clock was put back a little stays done.
+        self.followed = self.followed.max(now);
+        self.delay = delay.max(0);
+    }
+
+    /// Another schedule from now on.
+    pub fn follow(&mut self, schedule: Schedule, now: Ms) {
+        *self = Self::new(schedule, now);
+    }
+}

@@ -1,0 +1,37 @@
+//! Reaching the service from another process: it is known by the lock that it holds, and takes signals.
+
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::error::Failure;
+use crate::store::{Holder, holder};
+
+/// Asks the service of this archive for a run at once. Returns its process id.
+///
+/// # Errors
+/// When there is none, or it belongs to somebody else.
+pub fn run_now(archive: &Path) -> Result<i32, Failure> {
+    let shown = archive.display();
+    let found = holder(archive).map_err(|error| Failure::ArchiveRead {
+        path: archive.to_owned(),
+        reason: format!("its lock: {error}"),
+    })?;
+    let pid = match found {
+        Holder::Service(pid) => pid,
+        Holder::Other => return Err(Failure::Busy { path: archive.to_owned() }),
+        Holder::Nobody => {
+            return Err(Failure::NoService {
+                message: format!("no service is running for {shown}"),
+                help: "`archiver sync --once` makes a run by itself; `archiver sync` is the service".into(),
+            });
+        }
+    };
+    let refused = |reason: String| Failure::NoService {
+        message: format!("the service (process {pid}) cannot be asked for a run: {reason}"),
+        help: "ask as the user that it runs as, or as root".into(),
+    };
+    let process = Pid::from_raw(pid).ok_or_else(|| refused("that is no process".to_owned()))?;
+    kill_process(process, Signal::USR1).map_err(|error| refused(error.to_string()))?;
+    Ok(pid)
+}

@@ -1,0 +1,435 @@
+//! The loop of the service.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::metrics::{self, Snapshot};
+use super::notify::Manager;
+use super::pulse::Pulse;
+use super::signals::{Signals, Wish};
+use super::ticker::Call;
+use super::{attention, metrics as figures};
+use crate::cli::output::iso_utc;
+use crate::cli::{Context, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{ApiVersion, Config, ScheduleConfig};
+use crate::core::Ms;
+use crate::core::backoff::Backoff;
+use crate::core::budget::{left, opens_again};
+use crate::core::schedule::{Agenda, Decision, Schedule};
+use crate::error::Failure;
+use crate::store::{Store, StoreError, Trigger};
+use crate::sync::{self, Report, Stopper, Trouble};
+
+/// The clock is looked at as often as this, in case it was set or the machine slept.
+const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
+/// So long before a slot its call is ordered.
+const LEAD_MS: Ms = 3_000;
+/// So long after a slot it is looked at even without a call.
+const WITHOUT_A_CALL: Duration = Duration::from_secs(1);
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// A configuration that cannot be used, or an archive that fails.
+pub fn serve(context: &Context) -> Result<(), Failure> {
+    let config = context.config_with_secrets(None)?;
+    crate::cli::sync::runtime()?.block_on(async {
+        // From here on no signal that this program takes ends it otherwise.
+        let signals = Signals::new()
+            .map_err(|error| Failure::ApiUnreachable(format!("signals cannot be caught: {error}")))?;
+        // What would fail at each run fails now.
+        drop(wiring::api(&config)?);
+        let path = config.archive.path.clone();
+        let store = Store::open(&path).map_err(|e| wiring::archive_failure(&path, e))?;
+        store.sign_as_service().map_err(|e| wiring::archive_failure(&path, e))?;
+        let mut service = Service::new(context, config, store, signals)?;
+        let end = service.live().await;
+        service.manager.stopping();
+        let closed = service.store.close().map_err(|e| wiring::archive_failure(&path, e));
+        tracing::info!("the service ended");
+        end.and(closed)
+    })
+}
+
+struct Service<'a> {
+    context: &'a Context,
+    config: Config,
+    store: Store,
+    signals: Signals,
+    manager: Manager,
+    watchdog: Option<Interval>,
+    agenda: Agenda,
+    /// Runs in a row that found the API down, and before when none is scheduled because of it.
+    down: (u32, Option<Instant>),
+    /// The configuration was read again: what was refused is tried once more.
+    forgiving: bool,
+    /// Why the last scheduled run was not made, so that it is said once.
+    held_back: Option<String>,
+    /// When events were last read.
+    events_read: Option<Instant>,
+}
+
+/// What ends a wait.
+enum Event {
+    Wish(Wish),
+    Time,
+}
+
+impl<'a> Service<'a> {
+    fn new(context: &'a Context, config: Config, store: Store, signals: Signals) -> Result<Self, Failure> {
+        let manager = Manager::of(&context.env);
+        let watchdog = manager.sign_of_life_every().map(|every| {
+            let mut interval = tokio::time::interval(every);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
+        let agenda = Agenda::new(schedule(&config.schedule)?, SystemClock.now_ms());
+        Ok(Self {
+            context,
+            config,
+            store,
+            signals,
+            manager,
+            watchdog,
+            agenda,
+            down: (0, None),
+            forgiving: false,
+            held_back: None,
+            events_read: None,
+        })
+    }
+
+    async fn live(&mut self) -> Result<(), Failure> {
+        let schedule = &self.config.schedule;
+        tracing::info!(
+            archive = %self.config.archive.path.display(),
+            cron = schedule.cron,
+            timezone = schedule.timezone.name(),
+            "the service began"
+        );
+        let now = SystemClock.now_ms();
+        self.agenda.followed(now, self.chance_delay());
+        let starts = self.config.schedule.run_at_start && self.may_run(now)?;
+        let mut wanted = starts.then_some(Trigger::Start);
+        self.tell_figures();
+        self.manager.ready(&self.status_line());
+        loop {
+            if let Some(trigger) = wanted.take() {
+                match self.run(trigger).await? {
+                    Some(Wish::Stop) => return Ok(()),
+                    Some(Wish::Run) => wanted = Some(Trigger::Once),
+                    Some(Wish::Reload) | None => {}
+                }
+                continue;
+            }
+            let now = SystemClock.now_ms();
+            match self.agenda.decide(now) {
+                Decision::Due => {
+                    self.agenda.followed(now, self.chance_delay());
+                    wanted = self.may_run(now)?.then_some(Trigger::Schedule);
+                }
+                Decision::Wait(until) => match self.wait(now, until).await {
+                    Event::Wish(Wish::Stop) => return Ok(()),
+                    Event::Wish(Wish::Reload) => self.reload(),
+                    Event::Wish(Wish::Run) => wanted = Some(Trigger::Once),
+                    Event::Time => {
+                        if self.events_due() && self.read_events().await? && self.may_run(now)? {
+                            wanted = Some(Trigger::Schedule);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Waits until something happens, at the longest until it is time to look at the clock.
+    async fn wait(&mut self, now: Ms, until: Ms) -> Event {
+        let left = until.saturating_sub(now).max(0);
+        let (mut call, longest) = match left {
+            0..=LEAD_MS => (Call::at(until), duration(left) + WITHOUT_A_CALL),
+            _ => (None, duration(left - LEAD_MS + 1).min(self.longest_wait())),
+        };
+        let called = async {
+            match &mut call {
+                Some(call) => call.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        let (mut called, over) = (std::pin::pin!(called), tokio::time::sleep(longest));
+        let mut over = std::pin::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                wish = self.signals.next() => return Event::Wish(wish),
+                () = &mut called => return Event::Time,
+                () = &mut over => return Event::Time,
+                () = tick(&mut self.watchdog) => self.manager.sign_of_life(),
+            }
+        }
+    }
+
+    /// How long the service sleeps at most.
+    fn longest_wait(&self) -> Duration {
+        match self.watches() {
+            true => LOOK_AT_THE_CLOCK.min(self.config.events.poll),
+            false => LOOK_AT_THE_CLOCK,
+        }
+    }
+
+    /// Whether events are read at all: v1 has none.
+    fn watches(&self) -> bool {
+        self.config.events.enabled && self.config.api.version == ApiVersion::V2
+    }
+
+    fn events_due(&self) -> bool {
+        self.watches() && self.events_read.is_none_or(|read| read.elapsed() >= self.config.events.poll)
+    }
+
+    /// Reads the accounts' events, and says whether there is anything to fetch.
+    async fn read_events(&mut self) -> Result<bool, Failure> {
+        self.events_read = Some(Instant::now());
+        let path = self.config.archive.path.clone();
+        let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
+        settings.parked =
+            attention::parked(&self.store, &self.config).map_err(|e| wiring::archive_failure(&path, e))?;
+        let api = wiring::api(&self.config)?;
+        let read = sync::events::poll(&mut self.store, &api, &settings, &SystemClock);
+        tokio::select! {
+            news = read => news.map_err(|e| wiring::run_failure(&path, e)),
+            // A stop is not kept waiting: what was wished for is taken up by the loop.
+            () = self.signals.wished() => Ok(false),
+        }
+    }
+
+    /// Makes one run. Returns what was wished for meanwhile.
+    async fn run(&mut self, trigger: Trigger) -> Result<Option<Wish>, Failure> {
+        self.refresh_secrets();
+        let path = self.config.archive.path.clone();
+        let failed = |e: StoreError| wiring::archive_failure(&path, e);
+        let forgiven = std::mem::take(&mut self.forgiving);
+        let by_hand = trigger == Trigger::Once || forgiven;
+        let mut settings = wiring::settings(&self.config, trigger, Vec::new());
+        if !by_hand {
+            settings.parked = attention::parked(&self.store, &self.config).map_err(failed)?;
+        }
+        settings.probe = self.down.0 > 0;
+        let api = wiring::api(&self.config)?;
+        self.held_back = None;
+        self.manager.status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
+        let turn = 60.0 / f64::from(self.config.api.requests_per_minute.max(1));
+        let pulse = Pulse::new(self.config.api.timeout + Duration::from_secs_f64(turn));
+        let (mut watcher, (stopper, stop)) = (&pulse, Stopper::new());
+        let (mut stopping, mut again, mut reload) = (false, false, false);
+        let report = {
+            let run = sync::run(&mut self.store, &api, &SystemClock, &settings, &stop, &mut watcher);
+            let mut run = std::pin::pin!(run);
+            loop {
+                tokio::select! {
+                    biased;
+                    wish = self.signals.next() => match wish {
+                        Wish::Stop => {
+                            tracing::info!("stopping at the next page border");
+                            self.manager.stopping();
+                            stopping = true;
+                            stopper.stop();
+                        }
+                        Wish::Run => again = true,
+                        Wish::Reload => reload = true,
+                    },
+                    report = &mut run => break report,
+                    () = tick(&mut self.watchdog) => if pulse.beats() { self.manager.sign_of_life() },
+                }
+            }
+        };
+        let report = report.map_err(|e| wiring::run_failure(&path, e))?;
+        drop(api);
+        self.after(&report)?;
+        if stopping {
+            return Ok(Some(Wish::Stop));
+        }
+        if reload {
+            self.reload();
+        }
+        Ok(again.then_some(Wish::Run))
+    }
+
+    /// After a run: what needs a person is told, figures are written, memory is given back.
+    fn after(&mut self, report: &Report) -> Result<(), Failure> {
+        let path = self.config.archive.path.clone();
+        let failed = |e: StoreError| wiring::archive_failure(&path, e);
+        let news =
+            attention::note(&mut self.store, &self.config, report, SystemClock.now_ms()).map_err(failed)?;
+        if !news.is_empty() {
+            let (command, env) = (self.config.attention.command.clone(), self.context.env.clone());
+            // It may take its time: the service does not wait for it.
+            drop(tokio::spawn(async move { attention::tell(command, &env, news).await }));
+        }
+        self.down = match (report.outcome, report.worst) {
+            ("failed", Some(Trouble::Api)) => {
+                let times = self.down.0.saturating_add(1);
+                let backoff: Backoff = self.config.api.backoff;
+                let wait = backoff.wait(times, false, None, fastrand::f64());
+                tracing::warn!(
+                    times,
+                    wait_secs = wait.as_secs(),
+                    "the API is down; the next scheduled run tries one small request"
+                );
+                (times, Instant::now().checked_add(wait))
+            }
+            _ => (0, None),
+        };
+        self.store.rest().map_err(failed)?;
+        self.tell_figures();
+        self.manager.status(&self.status_line());
+        Ok(())
+    }
+
+    /// Whether a scheduled run can do anything.
+    fn may_run(&mut self, now: Ms) -> Result<bool, Failure> {
+        let path = self.config.archive.path.clone();
+        let failed = |e: StoreError| wiring::archive_failure(&path, e);
+        let reason = if let Some(until) = self.closed_until(now).map_err(failed)? {
+            Some(format!("the credits of {} are used up; syncing goes on at {}", until.1, iso_utc(until.0)))
+        } else if self.down.1.is_some_and(|until| Instant::now() < until) {
+            tracing::debug!("the API was down a moment ago");
+            return Ok(false);
+        } else {
+            self.refresh_secrets();
+            let parked = attention::parked(&self.store, &self.config).map_err(failed)?;
+            (parked.len() == self.config.accounts.len() && !self.forgiving)
+                .then(|| "every account needs attention: see `archiver status`".to_owned())
+        };
+        if let Some(reason) = &reason
+            && self.held_back.as_ref() != Some(reason)
+        {
+            tracing::warn!("no run: {reason}");
+            self.manager.status(&format!("Waiting: {reason}"));
+        }
+        self.held_back = reason;
+        self.tell_figures();
+        Ok(self.held_back.is_none())
+    }
+
+    /// When a cap that is used up opens again, and which.
+    fn closed_until(&self, now: Ms) -> Result<Option<(Ms, &'static str)>, StoreError> {
+        let left = left(&self.config.budget.caps(), &self.store.spent(0, now)?);
+        Ok(opens_again(&left, now))
+    }
+
+    /// Reads the configuration again; one that cannot be used is refused, and the old one kept.
+    fn reload(&mut self) {
+        self.manager.reloading();
+        match self.read_again() {
+            Ok((config, schedule)) => {
+                for warning in &config.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.config = config;
+                self.agenda.follow(schedule, SystemClock.now_ms());
+                self.agenda.followed(SystemClock.now_ms(), self.chance_delay());
+                self.forgiving = true;
+                self.down = (0, None);
+                tracing::info!(cron = self.config.schedule.cron, "the configuration was read again");
+            }
+            Err(failure) => {
+                for line in failure.to_string().lines().filter(|line| !line.trim().is_empty()) {
+                    tracing::error!("the new configuration is refused: {}", line.trim());
+                }
+                tracing::error!("the service goes on with the configuration that it has");
+            }
+        }
+        self.manager.ready(&self.status_line());
+    }
+
+    fn read_again(&self) -> Result<(Config, Schedule), Failure> {
+        let mut config = self.context.config(None)?;
+        config.load_secrets()?;
+        let schedule = schedule(&config.schedule)?;
+        drop(wiring::api(&config)?);
+        if config.archive.path != self.config.archive.path {
+            return Err(Failure::Usage {
+                message: "archive.path: another archive takes a restart".into(),
+                help: "restart the service".into(),
+            });
+        }
+        Ok((config, schedule))
+    }
+
+    /// Takes over keys and tokens whose files have changed.
+    fn refresh_secrets(&mut self) {
+        let warnings = self.config.warnings.len();
+        if let Err(error) = self.config.load_secrets() {
+            tracing::warn!("a secret cannot be read, the one before is used: {error}");
+        }
+        self.config.warnings.truncate(warnings);
+    }
+
+    fn chance_delay(&self) -> Ms {
+        let most = self.config.schedule.jitter.mul_f64(fastrand::f64());
+        Ms::try_from(most.as_millis()).unwrap_or_default()
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let now = SystemClock.now_ms();
+        let mut agenda = self.agenda.clone();
+        let next_run = match agenda.decide(now) {
+            Decision::Due => Some(now),
+            Decision::Wait(until) => Some(until).filter(|until| *until < Ms::MAX),
+        };
+        Ok(Snapshot { next_run, ..figures::Snapshot::take(&self.store.summary(), &self.config, now)? })
+    }
+
+    /// Writes the file for the monitoring system. That it cannot be written stops no run.
+    fn tell_figures(&self) {
+        let Some(path) = &self.config.metrics.textfile else { return };
+        let written = self.snapshot().map_err(|error| error.to_string());
+        let written = written.and_then(|s| metrics::write(path, &s.text()).map_err(|e| e.to_string()));
+        if let Err(error) = written {
+            tracing::warn!(path = %path.display(), error, "the figures cannot be written");
+        }
+    }
+
+    /// What `systemctl status` shows.
+    fn status_line(&self) -> String {
+        let Ok(snapshot) = self.snapshot() else { return "The archive cannot be read".to_owned() };
+        let run = snapshot.last_run.as_ref().map_or_else(
+            || "no run yet".to_owned(),
+            |run| {
+                let outcome = run.outcome.as_deref().unwrap_or("cut short");
+                format!("last run {outcome} at {}", iso_utc(run.finished_ms.unwrap_or(run.started_ms)))
+            },
+        );
+        let horizon = snapshot.horizon.map_or_else(
+            || "something recent may be missing".to_owned(),
+            |at| format!("nothing is missing since {}", iso_utc(at)),
+        );
+        let attention = match snapshot.figures.attention.len() {
+            0 => String::new(),
+            _ => "; NEEDS ATTENTION, see `archiver status`".to_owned(),
+        };
+        let next = snapshot.next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
+        format!("Idle: {run}; {horizon}{next}{attention}")
+    }
+}
+
+fn schedule(config: &ScheduleConfig) -> Result<Schedule, Failure> {
+    // It has been checked with the configuration.
+    Schedule::new(&config.cron, config.timezone).map_err(|error| Failure::Usage {
+        message: format!("schedule.cron {error}"),
+        help: "see schedule.cron in the configuration".into(),
+    })
+}
+
+/// The watchdog's next tick: for ever away, when there is no watchdog.
+async fn tick(watchdog: &mut Option<Interval>) {
+    match watchdog {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
+fn duration(ms: Ms) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+}

@@ -1,0 +1,58 @@
+//! The signals that the service takes.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// SIGTERM, SIGINT: to end.
+    Stop,
+    /// SIGHUP: to read the configuration again.
+    Reload,
+    /// SIGUSR1: a run at once.
+    Run,
+}
+
+/// The signals, from the moment on that this was made.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user: Signal,
+    /// One that has come and was not taken yet.
+    waiting: Option<Wish>,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
+            waiting: None,
+        })
+    }
+
+    /// Waits for a wish, and leaves it for [`Signals::next`].
+    pub(super) async fn wished(&mut self) {
+        let wish = self.next().await;
+        self.waiting = Some(wish);
+    }
+
+    /// The next wish. Nothing is lost when this is not waited for to its end.
+    pub(super) async fn next(&mut self) -> Wish {
+        if let Some(wish) = self.waiting.take() {
+            return wish;
+        }
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::Reload,
+            _ = self.user.recv() => Wish::Run,
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! Writing what an export holds: a conversation's rows a batch at a time, each in one IMMEDIATE transaction. A crash
+//! between two leaves what is stored and the gaps as they were; the stretch counts as covered with the last batch only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::intern::Interned;
+use super::ledger::{Outcome, Trigger};
+use super::load::{self, Configured};
+use super::message::{self, Place};
+use super::read::Reader;
+use super::{Store, StoreError, gaps};
+use crate::core::Ms;
+use crate::core::alike::{NEAR_MS, is_outside, profile_slug};
+use crate::core::check;
+use crate::core::export::{self, Fate, Span};
+use crate::core::message::Message;
+use crate::core::reconcile::Stored;
+use crate::core::timeline::Gap;
+
+/// One reading of a file, which is a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Import {
+    /// The row of `import`.
+    pub id: i64,
+    /// The run.
+    pub run: i64,
+    /// The archive's id of the account.
+    pub account: i64,
+}
+
+/// A thread as an export describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImportThread {
+    /// Its own id, without padding.
+    pub thread: String,
+    /// What to call it.
+    pub name: Option<String>,
+    /// The other side's page, where there is one other side.
+    pub profile_url: Option<String>,
+    /// Whether it has several other sides.
+    pub is_group: Option<bool>,
+}
+
+/// Rows of one thread.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// The reading that they come from.
+    pub import: Import,
+    /// Their thread.
+    pub thread: &'a ImportThread,
+    /// Newest first; the batches of a thread come in this order, too.
+    pub messages: &'a [Message],
+    /// With the last batch, from when to when the export holds messages of the thread.
+    pub covers: Option<Span>,
+    /// Now.
+    pub now: Ms,
+}
+
+/// What became of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Messages that were not stored.
+    pub new: u32,
+    /// Of these, drafts and advertisements.
+    pub new_outside: u32,
+    /// Messages that an earlier import had stored.
+    pub there: u32,
+    /// Messages that the API had shown.
+    pub merged: u32,
+}
+
+/// The stored messages of a thread that rows of earlier batches were found to be.
+pub type Taken = BTreeSet<i64>;
+
+impl Store {
+    /// Begins a run for the reading of a file.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin_import(
+        &mut self,
+        account: &Configured,
+        source: &str,
+        file: &str,
+        now: Ms,
+    ) -> Result<Import, StoreError> {
+        let run = self.begin_run(Trigger::Once, now)?;
+        self.transact(|tx, ids| {
+            let (account, renamed) = load::account_row(tx, account)?;
+            ids.new_people |= renamed;
+            tx.execute(
+                "INSERT INTO import (run, account, source, file) VALUES (?1, ?2, ?3, ?4)",
+                params![run, account, source, file],
+            )?;
+            Ok(Import { id: tx.last_insert_rowid(), run, account })
+        })
+    }
+
+    /// Stores a batch and, with a thread's last one, that the export covers it.
+    ///
+    /// # Errors
+    /// When the archive cannot be written. Nothing of the batch is stored then.
+    pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut Taken) -> Result<Imported, StoreError> {
+        let done = self.transact(|tx, ids| write(tx, ids, batch, taken))?;
+        self.texts_waiting(done.new)?;
+        Ok(done)
+    }
+
+    /// Keeps rows that are no messages, each as its line, the reason and its columns as JSON. What an earlier import of
+    /// the account has kept is not kept again.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn import_oddities(
+        &mut self,
+        import: Import,
+        rows: &[(u64, String, String)],
+    ) -> Result<(), StoreError> {
+        self.transact(|tx, _| {
+            let mut insert = tx.prepare_cached(
+                "INSERT INTO import_oddity (import, line, reason, content) SELECT ?1, ?2, ?3, ?4
+                 WHERE NOT EXISTS (SELECT 1 FROM import_oddity o JOIN import i ON i.id = o.import
+                   WHERE i.account = ?5 AND o.line = ?2 AND o.content = ?4)",
+            )?;
+            for (line, reason, content) in rows {
+                let line = i64::try_from(*line).unwrap_or(i64::MAX);
+                insert.execute(params![import.id, line, reason, content, import.account])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens up to `wanted` gaps of about ten messages each, spread evenly over what only exports have shown, in these
+    /// conversations, or in all of the account's. Returns how many it opened.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn open_checks(
+        &mut self,
+        import: Import,
+        within: Option<&BTreeSet<i64>>,
+        wanted: usize,
+        now: Ms,
+    ) -> Result<usize, StoreError> {
+        self.transact(|tx, _| open_checks(tx, import, within, wanted, now))
+    }
+
+    /// Ends the run of a reading, with what came of it.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn finish_import(
+        &mut self,
+        import: Import,
+        rows: u64,
+        new: u32,
+        odd: usize,
+        now: Ms,
+    ) -> Result<(), StoreError> {
+        self.transact(|tx, _| {
+            tx.execute(
+                "UPDATE import SET rows = ?2, new_messages = ?3, odd_rows = ?4 WHERE id = ?1",
+                params![
+                    import.id,
+                    i64::try_from(rows).unwrap_or(i64::MAX),
+                    new,
+                    i64::try_from(odd).unwrap_or(i64::MAX)
+                ],
+            )?;
+            Ok(())
+        })?;
+        self.finish_run(import.run, Outcome::Complete, now)
+    }
+}
+
+impl Reader {
+    /// What would become of a batch of rows; `None` stands for an archive that is not there yet. Nothing is written.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn import_outlook(
+        archive: Option<&Self>,
+        account: &str,
+        thread: &ImportThread,
+        messages: &[Message],
+        taken: &mut Taken,
+    ) -> Result<Imported, StoreError> {
+        let known = match archive {
+            Some(reader) => {
+                let account: Option<i64> = reader
+                    .db()
+                    .query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))
+                    .optional()?;
+                let found = account.map(|account| find(reader.db(), account, thread)).transpose()?.flatten();
+                found.map(|id| known(reader.db(), id, messages, taken)).transpose()?.unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
+        let fates = export::fates(messages, &known);
+        let mut counts = Imported::default();
+        for (message, fate) in messages.iter().zip(&fates) {
+            count(&mut counts, message, *fate, &known, taken);
+        }
+        Ok(counts)
+    }
+}
+
+/// The stored messages that rows may be: in their stretch of time and a little beside it, but for those taken.
+fn known(
+    db: &Connection,
+    conversation: i64,
+    messages: &[Message],
+    taken: &Taken,
+) -> Result<Vec<Stored>, StoreError> {
+    let times = messages.iter().map(|m| m.at_ms);
+    let (Some(lo), Some(hi)) = (times.clone().min(), times.max()) else { return Ok(Vec::new()) };
+    let mut known =
+        message::between(db, conversation, (lo.saturating_sub(NEAR_MS), hi.saturating_add(NEAR_MS)))?;
+    known.retain(|s| !taken.contains(&s.id));
+    Ok(known)
+}
+
+fn count(counts: &mut Imported, message: &Message, fate: Fate, known: &[Stored], taken: &mut Taken) {
+    let stored = match fate {
+        Fate::New => {
+            counts.new += 1;
+            counts.new_outside += u32::from(is_outside(&message.kind));
+            return;
+        }
+        Fate::Stored(index) | Fate::OtherText(index) => known.get(index),
+    };
+    let Some(stored) = stored else { return };
+    taken.insert(stored.id);
+    if stored.exported { counts.there += 1 } else { counts.merged += 1 }
+}
+
+fn write(
+    tx: &Connection,
+    ids: &mut Interned,
+    batch: &Batch<'_>,
+    taken: &mut Taken,
+) -> Result<Imported, StoreError> {
+    let (import, now) = (batch.import, batch.now);
+    let conversation = conversation(tx, import.account, batch.thread, now)?;
+    let place = Place { account: import.account, conversation, run: import.run };
+    let known = known(tx, conversation, batch.messages, taken)?;
+    let fates = export::fates(batch.messages, &known);
+    let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
+    let dated = || new().filter(|m| !is_outside(&m.kind)).map(|m| m.at_ms);
+
+    let before = load::timeline(tx, conversation)?;
+    let mut after = before.gaps.clone();
+    if let Some(gap) = dated().max().and_then(|newest| export::gap_above(&before, newest, now)) {
+        after.insert(0, gap);
+        gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
+    }
+
+    let mut counts = Imported::default();
+    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
+    // Oldest first, in the order of ids.
+    for (message, fate) in batch.messages.iter().zip(&fates).rev() {
+        count(&mut counts, message, *fate, &known, taken);
+        match fate {
+            Fate::New => {
+                let (id, sender) = message::insert(tx, ids, place, message, true)?;
+                taken.insert(id);
+                *wrote.entry(sender).or_default() += 1;
+            }
+            Fate::OtherText(index) => {
+                if let Some(stored) = known.get(*index) {
+                    message::add_version(tx, ids, place, stored.id, message, now)?;
+                }
+            }
+            Fate::Stored(_) => {}
+        }
+    }
+    for (person, messages) in wrote {
+        super::people::wrote(tx, conversation, person, messages)?;
+    }
+    tx.prepare_cached(
+        "UPDATE conversation SET messages = messages + ?2, oldest_ms = min(ifnull(oldest_ms, ?3), ifnull(?3, oldest_ms)),
+           newest_ms = max(ifnull(newest_ms, ?4), ifnull(?4, newest_ms)) WHERE id = ?1",
+    )?
+    .execute(params![conversation, counts.new, dated().min(), dated().max()])?;
+    if let Some(span) = batch.covers {
+        cover(tx, import, conversation, span, now)?;
+    }
+    debug_assert_eq!(check::broken(&load::timeline(tx, conversation)?), Vec::<String>::new());
+    Ok(counts)
+}
+
+/// Closes what the export covers.
+fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
+    let before = load::timeline(tx, conversation)?;
+    let already = covered(tx, conversation)?;
+    let (after, beginning_seen) = export::cover(&before, span, already);
+    gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
+    tx.prepare_cached(
+        "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
+    )?
+    .execute(params![conversation, beginning_seen, now])?;
+    tx.prepare_cached(
+        "INSERT INTO export_cover (import, conversation, oldest_ms, newest_ms) SELECT ?1, ?2, ?3, ?4
+         WHERE NOT EXISTS (SELECT 1 FROM export_cover WHERE conversation = ?2 AND oldest_ms = ?3 AND newest_ms = ?4)",
+    )?
+    .execute(params![import.id, conversation, span.oldest_ms, span.newest_ms])?;
+    Ok(())
+}
+
+/// Up to where earlier exports cover a conversation.
+fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1")?;
+    let spans = statement
+        .query_map([conversation], |r| Ok(Span { oldest_ms: r.get(0)?, newest_ms: r.get(1)? }))?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(spans.iter().filter_map(Span::covered_ms).max())
+}
+
+/// The thread's conversation, made where there is none: it waits until the inbox shows it or somebody configures it.
+fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -> Result<i64, StoreError> {
+    let id = match find(tx, account, thread)? {
+        Some(id) => id,
+        None => {
+            tx.prepare_cached("INSERT INTO conversation (account, thread) VALUES (?1, ?2)")?
+                .execute(params![account, thread.thread])?;
+            let id = tx.last_insert_rowid();
+            load::open_everything(tx, account, id, now)?;
+            id
+        }
+    };
+    tx.prepare_cached(
+        "UPDATE conversation SET thread = ifnull(thread, ?2), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
+           is_group = ifnull(is_group, ?5) WHERE id = ?1",
+    )?
+    .execute(params![id, thread.thread, thread.name, thread.profile_url, thread.is_group])?;
+    Ok(id)
+}
+
+/// The archive's conversation of a thread: by its id, or by the profile that it is configured by and was never asked.
+fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i64>, StoreError> {
+    if let Some(id) = load::known_thread(db, account, &thread.thread)? {
+        return Ok(Some(id));
+    }
+    let Some(slug) = thread.profile_url.as_deref().and_then(profile_slug) else { return Ok(None) };
+    let mut unresolved = db.prepare_cached(
+        "SELECT a.profile_url, c.id FROM address a JOIN conversation c ON c.id = a.conversation
+         WHERE a.account = ?1 AND c.thread IS NULL ORDER BY c.id",
+    )?;
+    let rows = unresolved.query_map([account], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
+    for row in rows {
+        let (url, id) = row?;
+        if profile_slug(&url).as_deref() == Some(slug.as_str()) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+fn open_checks(
+    tx: &Connection,
+    import: Import,
+    within: Option<&BTreeSet<i64>>,
+    wanted: usize,
+    now: Ms,
+) -> Result<usize, StoreError> {
+    let mut counts = tx.prepare(
+        "SELECT m.conversation, count(*) FROM message m JOIN conversation c ON c.id = m.conversation JOIN kind k ON k.id = m.kind
+         WHERE c.account = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL AND k.name NOT IN ('DRAFT', 'SPONSORED')
+           AND c.beginning_seen_ms IS NOT NULL
+         GROUP BY m.conversation ORDER BY m.conversation",
+    )?;
+    let rows = counts.query_map([import.account], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
+    let mut of: Vec<(i64, usize)> = Vec::new();
+    for row in rows {
+        let (id, messages) = row?;
+        if within.is_none_or(|ids| ids.contains(&id)) {
+            of.push((id, usize::try_from(messages).unwrap_or_default()));
+        }
+    }
+    let sizes: Vec<usize> = of.iter().map(|(_, n)| *n).collect();
+    let mut opened = 0;
+    let mut positions: (i64, Vec<Ms>) = (0, Vec::new());
+    for (index, block) in export::spots(&sizes, wanted) {
+        let Some((conversation, _)) = of.get(index).copied() else { continue };
+        if positions.0 != conversation {
+            positions = (conversation, shown_by_exports(tx, conversation)?);
+            // What lies at a gap up to now is asked for anyway.
+            let head = gaps::of_conversation(tx, conversation)?.into_iter().find(|g| g.newer_ms.is_none());
+            let floor = head.and_then(|g| g.older_ms).unwrap_or(Ms::MAX);
+            positions.1.retain(|at| at.saturating_add(NEAR_MS) < floor);
+        }
+        let chunk = positions.1.chunks(export::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
+        let Some(gap) = export::check_gap(chunk, now) else { continue };
+        let before = gaps::of_conversation(tx, conversation)?;
+        let apart = |g: &Gap| {
+            g.older_ms.is_some_and(|older| gap.newer_ms < Some(older))
+                || g.newer_ms.is_some_and(|newer| Some(newer) < gap.older_ms)
+        };
+        if before.iter().all(apart) {
+            let mut after = before.clone();
+            after.push(gap);
+            gaps::write(tx, import.account, Some(conversation), &before, &after)?;
+            opened += 1;
+        }
+    }
+    Ok(opened)
+}
+
+/// When the messages of a conversation were sent that only an export has shown, newest first.
+fn shown_by_exports(tx: &Connection, conversation: i64) -> Result<Vec<Ms>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind
+         WHERE m.conversation = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL
+           AND k.name NOT IN ('DRAFT', 'SPONSORED') ORDER BY m.sent_at_ms DESC",
+    )?;
+    let times = statement.query_map([conversation], |row| row.get(0))?;
+    Ok(times.collect::<Result<_, _>>()?)
+}

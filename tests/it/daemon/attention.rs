@@ -1,0 +1,176 @@
+//! What only a person can mend: told once, left alone, taken up again.
+
+use std::fs;
+
+use archiver::fake_api::server::Server;
+use rustix::process::Signal;
+
+use super::{EVERY_SECOND, Service, asked_of, home, number, runs, until};
+use crate::binary::{FakeApi, Home, KEY, account, assert_complete, server};
+
+/// Two accounts: `me` and `work`.
+fn two_accounts() -> Server {
+    let mut server = server(&[("Ada Example", 12), ("Ben Sample", 3)]);
+    server.add_account(account("work", ("Wanda", "Worker"), &[("Cleo Muster", 25)]));
+    server
+}
+
+/// A command that leaves a line and its environment for each thing it is told.
+fn told_by_command(home: &mut Home) {
+    let command = r#"["sh", "-c", "echo $ARCHIVER_ATTENTION_KIND $ARCHIVER_ATTENTION_ACCOUNT >> told; env >> told.env"]"#;
+    home.env("ARCHIVER_ATTENTION__COMMAND", command);
+    home.env("ARCHIVER_UNRELATED_TO_THE_COMMAND", "");
+}
+
+fn told(home: &Home) -> Vec<String> {
+    fs::read_to_string(home.path("told")).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// Waits for two more runs of the schedule.
+fn two_more_runs(home: &Home) {
+    let before = runs(home);
+    until("two more runs", || runs(home) >= before + 2);
+}
+
+#[test]
+fn an_account_whose_session_is_over_is_left_alone_until_its_token_file_changes() {
+    let api = FakeApi::serve(two_accounts());
+    let mut home = home(&api, "v1", EVERY_SECOND);
+    told_by_command(&mut home);
+    api.server().account_mut(0).unwrap().active = false;
+    let service = Service::start(&home);
+    service.until_logged("needs attention");
+    two_more_runs(&home);
+    assert_eq!(asked_of(&api, 0), 1, "hammered");
+    until("the command", || !told(&home).is_empty());
+    let status = home.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["needs_attention"][0]["kind"], "account");
+    assert_eq!(status["needs_attention"][0]["account"], "me");
+    assert!(status["horizon"].is_null(), "{status}");
+    assert!(home.run(&["status"]).expect(0).stdout.contains("NEEDS ATTENTION since 2"));
+    service.stop();
+    assert_eq!(number(&home, "SELECT count(*) FROM message_log WHERE account = 'work'"), 25);
+
+    // A new start is no new attention.
+    let service = Service::start(&home);
+    two_more_runs(&home);
+    assert_eq!((asked_of(&api, 0), told(&home)), (1, vec!["account me".to_owned()]));
+
+    // A wish by hand is one try.
+    home.run(&["sync", "--now"]).expect(0);
+    until("the try by hand", || asked_of(&api, 0) == 2);
+    two_more_runs(&home);
+    assert_eq!((asked_of(&api, 0), told(&home).len()), (2, 1));
+
+    // Reading the configuration again is one try, too.
+    service.signal(Signal::HUP);
+    until("the try after reading again", || asked_of(&api, 0) == 3);
+    two_more_runs(&home);
+    assert_eq!((asked_of(&api, 0), told(&home).len()), (3, 1));
+
+    // A token that was written anew, and is refused, is news.
+    let token = api.server().accounts()[0].login_token.clone();
+    home.write_secret("token.me", &token);
+    until("the try with the new file", || asked_of(&api, 0) == 4);
+    until("the command again", || told(&home).len() == 2);
+    two_more_runs(&home);
+    assert_eq!((asked_of(&api, 0), told(&home).len()), (4, 2));
+
+    api.server().account_mut(0).unwrap().active = true;
+    home.write_secret("token.me", &token);
+    service.until_logged("the account is asked again");
+    until("all of it", || number(&home, "SELECT count(*) FROM conversation_log WHERE complete = 0") == 0);
+    service.stop();
+    assert_complete(&home, &api.server());
+    assert_eq!(home.count("SELECT count(*) FROM attention"), 0);
+    let env = fs::read_to_string(home.path("told.env")).unwrap();
+    assert!(env.contains("ARCHIVER_ATTENTION_MESSAGE=the account was refused"), "{env}");
+    let own: Vec<&str> =
+        env.lines().filter(|l| l.starts_with("ARCHIVER_") && !l.starts_with("ARCHIVER_ATTENTION_")).collect();
+    assert_eq!(own, Vec::<&str>::new());
+    let kept = fs::read(home.archive()).unwrap();
+    for secret in [KEY, &token] {
+        assert!(!env.contains(secret) && !service_log_holds(&home, secret));
+        assert!(!kept.windows(secret.len()).any(|part| part == secret.as_bytes()));
+    }
+}
+
+fn service_log_holds(home: &Home, secret: &str) -> bool {
+    super::log(home).contains(secret)
+}
+
+#[test]
+fn a_refused_key_parks_every_account_and_v2_too() {
+    for version in ["v1", "v2"] {
+        let api = FakeApi::serve(two_accounts());
+        let mut home = home(&api, version, EVERY_SECOND);
+        told_by_command(&mut home);
+        home.env("ARCHIVER_METRICS__TEXTFILE", "figures.prom");
+        home.write_secret("api_key", "sk-another-key-altogether");
+        let service = Service::start(&home);
+        service.until_logged("every account needs attention");
+        let written = || fs::metadata(home.path("figures.prom")).unwrap().modified().unwrap();
+        let first = written();
+        until("another slot", || written() > first);
+        assert_eq!((api.requests(), runs(&home)), (1, 1), "{version}");
+        until("the command", || told(&home) == ["key"]);
+        home.write_secret("api_key", KEY);
+        until("all of it", || number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'complete'") > 0);
+        service.stop();
+        assert_complete(&home, &api.server());
+        assert_eq!((home.count("SELECT count(*) FROM attention"), told(&home).len()), (0, 1));
+    }
+}
+
+#[test]
+fn a_single_run_tells_too_and_is_one_try_each() {
+    let api = FakeApi::serve(two_accounts());
+    let mut home = home(&api, "v2", EVERY_SECOND);
+    told_by_command(&mut home);
+    api.server().account_mut(1).unwrap().active = false;
+    for tries in 1..=2 {
+        home.run(&["sync", "--once"]).expect(77);
+        assert_eq!((asked_of(&api, 1), told(&home)), (tries, vec!["account work".to_owned()]));
+    }
+    let service = Service::start(&home);
+    two_more_runs(&home);
+    assert_eq!(asked_of(&api, 1), 2, "what a single run was refused, the service leaves alone");
+    service.stop();
+    api.server().account_mut(1).unwrap().active = true;
+    home.run(&["sync", "--once"]).expect(0);
+    assert_complete(&home, &api.server());
+    assert_eq!(home.count("SELECT count(*) FROM attention"), 0);
+}
+
+#[test]
+fn a_balance_that_is_used_up_is_told_once_and_tried_again() {
+    let api = FakeApi::serve(two_accounts());
+    let mut home = home(&api, "v1", EVERY_SECOND);
+    told_by_command(&mut home);
+    api.server().meter.balance = 1;
+    let service = Service::start(&home);
+    two_more_runs(&home);
+    until("the command", || !told(&home).is_empty());
+    assert_eq!(told(&home), ["credits"]);
+    api.server().meter.balance = 1_000;
+    until("all of it", || number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'complete'") > 0);
+    service.stop();
+    assert_eq!((home.count("SELECT count(*) FROM attention"), told(&home).len()), (0, 1));
+    assert_complete(&home, &api.server());
+}
+
+#[test]
+fn a_command_that_fails_or_is_not_there_stops_nothing() {
+    for (command, words) in
+        [(r#"["false"]"#, "the attention command failed"), (r#"["/nowhere/tell"]"#, "cannot be run")]
+    {
+        let api = FakeApi::serve(two_accounts());
+        let mut home = home(&api, "v1", EVERY_SECOND);
+        home.env("ARCHIVER_ATTENTION__COMMAND", command);
+        api.server().account_mut(0).unwrap().active = false;
+        let service = Service::start(&home);
+        service.until_logged(words);
+        two_more_runs(&home);
+        service.stop();
+    }
+}
