@@ -97,6 +97,14 @@ pub enum Command {
     Sql(super::sql::SqlArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
+    /// Who you talk to, how much, and how fast who answers
+    People(super::people::PeopleArgs),
+    /// Months, hours, who waits for whom, credits
+    Stats(super::stats::StatsArgs),
+    /// Does the archive keep its promises? Reads only
+    Verify(super::verify::VerifyArgs),
+    /// Copy the archive, also while a sync runs
+    Backup(super::backup::BackupArgs),
     /// A guided first run: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
@@ -158,11 +166,16 @@ pub struct StatusArgs {
     /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
+
+    /// Write it as a page with charts, one file that fetches nothing
+    #[arg(long, value_name = "PATH")]
+    pub html: Option<PathBuf>,
 }
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
   archiver status
+  archiver status --html status.html
   archiver status --json | jq '.conversations[] | select(.gaps > 0)'";
 
 /// `archiver check`.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::charts::Glyphs;
 use super::output::{Output, plural};
 use super::{Context, status, sync, wiring};
 use crate::clock::{Clock as _, SystemClock};
@@ -31,7 +32,7 @@ pub fn run(context: &Context) -> Result<(), Failure> {
     let folder = context.env.cwd().join(FOLDER);
     prepare(&folder)?;
     let mut out = context.output();
-    sync::runtime()?.block_on(guide(&folder, &mut out))
+    sync::runtime()?.block_on(guide(&folder, &mut out, Glyphs::of(&context.env)))
 }
 
 /// Makes the folder; one that an earlier demo left is made anew.
@@ -50,7 +51,7 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
     fs::write(folder.join(MARK), "").map_err(failed(folder.join(MARK)))
 }
 
-async fn guide(folder: &Path, out: &mut Output) -> Result<(), Failure> {
+async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
     let options =
         SynthOptions { conversations: 9, max_messages: 160, ..SynthOptions::at(SystemClock.now_ms()) };
     let server = Arc::new(Mutex::new(synth::server(SEED, &options)));
@@ -68,7 +69,7 @@ async fn guide(folder: &Path, out: &mut Output) -> Result<(), Failure> {
     sync::show(out, &sync_once(&config, Some(FIRST_BUDGET)).await?)?;
 
     title(out, "2. What is missing is known: `archiver status`")?;
-    status::report(&config, out, false)?;
+    status::report(&config, out, &status::How { json: false, html: None, glyphs })?;
 
     title(out, "3. The next run goes on where the budget ended")?;
     sync::show(out, &sync_once(&config, None).await?)?;

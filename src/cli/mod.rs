@@ -2,6 +2,8 @@
 
 pub mod ahead;
 pub mod args;
+pub mod backup;
+pub mod charts;
 pub mod chat;
 pub mod check;
 pub mod completions;
@@ -11,12 +13,16 @@ pub mod fake_api;
 pub mod import;
 pub mod output;
 pub mod pager;
+pub mod people;
 pub mod plan;
+pub mod progress;
 pub mod search;
 pub mod show;
 pub mod sql;
+pub mod stats;
 pub mod status;
 pub mod sync;
+pub mod verify;
 pub mod wiring;
 
 use std::ffi::OsString;
@@ -128,6 +134,10 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Show(args) => show::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
         Command::Check(args) => check::run(context, &args),
+        Command::People(args) => people::run(context, &args),
+        Command::Stats(args) => stats::run(context, &args),
+        Command::Verify(args) => verify::run(context, &args),
+        Command::Backup(args) => backup::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),

@@ -65,6 +65,12 @@ impl Output {
         self.style
     }
 
+    /// How many columns fit, where somebody folds the lines.
+    #[must_use]
+    pub fn width(&self) -> Option<u16> {
+        self.width
+    }
+
     /// Writes a line.
     ///
     /// # Errors

@@ -248,6 +248,7 @@ pub(super) fn update(
         fts::unindexed(db, stored.id)?;
     }
     let to = pointers(db, ids, place, message)?;
+    move_participant(db, place.conversation, stored.id, to.sender)?;
     // A time and an id that were served once are kept when a later answer leaves them out.
     let (at_ms, derived) = if message.derived_time {
         (stored.message.at_ms, stored.message.derived_time)
@@ -265,6 +266,27 @@ pub(super) fn update(
         probe, key, i64::from(edited), place.run
     ])?;
     Ok((was, to.sender))
+}
+
+/// Counts a message for its sender as now served, and no longer for the one it was of.
+fn move_participant(db: &Connection, conversation: i64, id: i64, to: i64) -> Result<(), StoreError> {
+    let from: i64 =
+        db.prepare_cached("SELECT sender FROM message WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    if from == to {
+        return Ok(());
+    }
+    db.prepare_cached(
+        "UPDATE participant SET messages = messages - 1 WHERE conversation = ?1 AND person = ?2",
+    )?
+    .execute([conversation, from])?;
+    db.prepare_cached("DELETE FROM participant WHERE conversation = ?1 AND person = ?2 AND messages = 0")?
+        .execute([conversation, from])?;
+    db.prepare_cached(
+        "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, 1)
+         ON CONFLICT DO UPDATE SET messages = messages + 1",
+    )?
+    .execute([conversation, to])?;
+    Ok(())
 }
 
 /// Marks a message as gone, and returns how many that are: none when it already was.

@@ -40,7 +40,11 @@ fn to_2(db: &Connection) -> Result<(), StoreError> {
          ALTER TABLE conversation ADD COLUMN recheck_at_ms INTEGER;
          ALTER TABLE conversation ADD COLUMN rechecked_ms INTEGER;
          ALTER TABLE gap ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
-         ALTER TABLE inbox ADD COLUMN wanted TEXT;",
+         ALTER TABLE inbox ADD COLUMN wanted TEXT;
+         -- Senders that a later answer described otherwise were still counted as they had been at first.
+         DELETE FROM participant;
+         INSERT INTO participant (conversation, person, messages)
+           SELECT conversation, sender, count(*) FROM message GROUP BY conversation, sender;",
     )?;
     create(db, ADDED_IN_2)?;
     fts::index_all_runs(db)

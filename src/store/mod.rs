@@ -5,6 +5,7 @@
 //! conversation and settled cost.
 
 mod attention;
+pub mod backup;
 mod error;
 mod feed;
 mod figures;
@@ -13,6 +14,7 @@ mod gaps;
 mod history;
 mod import;
 mod inbox;
+mod insight;
 mod intern;
 mod ledger;
 mod load;
@@ -26,6 +28,7 @@ mod resolve;
 mod search;
 mod sql;
 mod tally;
+pub mod verify;
 
 use std::path::Path;
 use std::time::Duration;
@@ -39,6 +42,7 @@ pub use figures::{AccountFigures, Figures};
 pub use history::{MessageRow, Range};
 pub use import::{Batch, Import, ImportThread, Imported, Taken};
 pub use inbox::{InboxCommit, InboxCommitted};
+pub use insight::{DayRow, MonthRow};
 pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;

@@ -13,7 +13,7 @@ use super::migrate::migrate;
 use super::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// "ARCH", as in `schema.sql`.
-const APPLICATION_ID: i64 = 0x4152_4348;
+pub(super) const APPLICATION_ID: i64 = 0x4152_4348;
 
 /// How long a statement waits for a reader's or a backup's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -235,7 +235,7 @@ fn private_file() -> OpenOptions {
     options
 }
 
-fn beside(archive: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(archive: &Path, ending: &str) -> PathBuf {
     let mut name = archive.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

@@ -17,6 +17,7 @@ use archiver::fake_api::serve;
 use archiver::fake_api::server::Server;
 use archiver::fake_api::{Account, Mailbox, Person};
 use archiver::store::Reader;
+use archiver::store::verify::{Depth, verify};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -403,6 +404,8 @@ pub(crate) fn assert_sound(home: &Home, charged: i64) {
         assert_eq!(check::broken(&row.timeline), Vec::<String>::new(), "{row:?}");
     }
     drop(reader);
+    let verification = verify(&home.archive(), Depth::Full, &mut |_| ()).unwrap();
+    assert_eq!(verification.broken(), 0, "{:#?}", verification.findings);
     assert_eq!(home.sql::<String>("PRAGMA integrity_check"), ["ok"]);
     assert_eq!(home.count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
     let counted = home.count("SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM request");
@@ -442,6 +445,9 @@ pub(crate) fn assert_complete(home: &Home, server: &Server) {
     let db = Connection::open(home.archive()).unwrap();
     db.execute("INSERT INTO messages_fts (messages_fts, rank) VALUES ('integrity-check', 1)", []).unwrap();
     assert_eq!(home.count("SELECT count(*) FROM messages_unindexed"), 0);
+    drop(db);
+    let verification = verify(&home.archive(), Depth::Full, &mut |_| ()).unwrap();
+    assert_eq!(verification.findings, [], "of a complete archive");
 }
 
 /// Runs a test for each of these cases, several at a time: they mostly wait for the disk.

@@ -5,6 +5,7 @@ mod demo;
 mod dry_run;
 mod exit_codes;
 mod files;
+mod insight;
 mod others;
 mod reading;
 mod reports;

@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod backup;
 mod binary;
 mod cli;
 mod clients;
@@ -22,3 +23,4 @@ mod secrets;
 mod sim;
 mod store;
 mod timeline;
+mod verify;

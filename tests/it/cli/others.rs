@@ -66,7 +66,20 @@ fn help_and_version_are_answers_and_not_errors() {
     let home = Home::empty();
     let version = home.run(&["--version"]).expect(0);
     assert_eq!(version.stdout, format!("archiver {}\n", env!("CARGO_PKG_VERSION")));
-    for command in ["sync", "status", "check", "demo", "fake-api", "default-config", "completions", "man"] {
+    for command in [
+        "sync",
+        "status",
+        "people",
+        "stats",
+        "verify",
+        "backup",
+        "check",
+        "demo",
+        "fake-api",
+        "default-config",
+        "completions",
+        "man",
+    ] {
         let ran = home.run(&[command, "--help"]).expect(0);
         assert!(ran.stdout.contains("Usage: archiver ") && ran.stderr.is_empty(), "{ran:?}");
         assert!(home.run(&["--help"]).expect(0).stdout.contains(command), "{command}");

@@ -1,10 +1,14 @@
 //! `archiver status`: what is archived, what is missing, what was spent, and what needs attention.
 
+mod page;
+mod picture;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::args::StatusArgs;
+use super::charts::Glyphs;
 use super::output::{Column, Output, iso_utc, local_minute, plural, thousands};
 use super::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
@@ -17,9 +21,10 @@ use crate::daemon::attention;
 use crate::daemon::metrics::Snapshot;
 use crate::error::Failure;
 use crate::store::{
-    AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, Figures, GapRow, Holder, InboxRow,
-    Reader, RunRow, holder,
+    AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
+    InboxRow, Reader, RunRow, holder,
 };
+use picture::Picture;
 
 #[derive(Serialize)]
 struct Status {
@@ -76,6 +81,14 @@ struct Credits {
     left_last_run: Option<u32>,
     left_today: Option<u32>,
     left_this_month: Option<u32>,
+    days: Vec<Day>,
+}
+
+/// Credits of one UTC day.
+#[derive(Serialize)]
+struct Day {
+    day: String,
+    credits: i64,
 }
 
 #[derive(Serialize)]
@@ -114,14 +127,27 @@ struct Line {
 pub fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
     let config = context.config(None)?;
     context.warn(&config);
-    report(&config, &mut context.output(), args.json)
+    let mut out = context.output();
+    let how = How { json: args.json, html: args.html.as_deref(), glyphs: Glyphs::of(&context.env) };
+    report(&config, &mut out, &how)
+}
+
+/// How the status is told.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    /// As one JSON object.
+    pub json: bool,
+    /// As a page, at this place.
+    pub html: Option<&'a std::path::Path>,
+    /// What the terminal can show.
+    pub glyphs: Glyphs,
 }
 
 /// Prints the status of a configuration's archive.
 ///
 /// # Errors
 /// When the archive is not there or cannot be read.
-pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failure> {
+pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Failure> {
     let path = &config.archive.path;
     let failed = |e| wiring::archive_failure(path, e);
     let reader = Reader::open(path).map_err(failed)?;
@@ -133,6 +159,7 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
     let (spent, room) = (snapshot.spent, snapshot.left);
     let summary = queries.summary().map_err(failed)?;
     let stalled = queries.stalled().map_err(failed)?;
+    let days = queries.credits_by_day(now, picture::DAYS).map_err(failed)?;
     let mut attention = needs(&snapshot.figures);
     attention.extend(told(&rows, &inboxes, &stalled, &summary, &room, now));
     let status = Status {
@@ -155,12 +182,25 @@ pub fn report(config: &Config, out: &mut Output, json: bool) -> Result<(), Failu
             spent_this_month: spent.month,
             left_today: room.day,
             left_this_month: room.month,
+            days: days.iter().map(day_line).collect(),
         },
         attention,
         last_run: snapshot.last_run.map(last_run_line),
         conversations: rows.iter().map(line).collect(),
     };
-    if json { out.json(&status) } else { show(out, &status, &rows) }
+    let drawn = Picture::of(&rows, &inboxes, days, now);
+    if let Some(path) = how.html {
+        page::write(path, &status, &drawn)?;
+        if !how.json {
+            return out.line(format!("{} written", path.display()));
+        }
+    }
+    if how.json {
+        return out.json(&status);
+    }
+    show_table(out, &rows)?;
+    drawn.show(out, how.glyphs)?;
+    show(out, &status, &rows)
 }
 
 /// The service, where one runs; whoever may not look at its lock is told nothing.
@@ -203,6 +243,11 @@ fn needs(figures: &Figures) -> Vec<String> {
         format!("NEEDS ATTENTION since {}: {whose}{}; {then}", iso_utc(row.since_ms), attention::words(row))
     };
     figures.attention.iter().map(line).collect()
+}
+
+fn day_line(row: &DayRow) -> Day {
+    let day = iso_utc(row.day_ms).split('T').next().unwrap_or_default().to_owned();
+    Day { day, credits: row.credits }
 }
 
 fn last_run_line(run: RunRow) -> LastRun {
@@ -299,8 +344,7 @@ fn label(row: &ConversationRow) -> String {
     row.name.clone().unwrap_or_else(|| by.map_or_else(|| format!("conversation {}", row.id), urn::label))
 }
 
-fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(), Failure> {
-    let style = out.style();
+fn show_table(out: &mut Output, rows: &[ConversationRow]) -> Result<(), Failure> {
     let table: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -324,20 +368,18 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
         out.table(&columns, &table)?;
         out.line("")?;
     }
+    Ok(())
+}
+
+fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(), Failure> {
+    let style = out.style();
     let (conversations, complete) = (plural(rows.len(), "conversation"), status.complete);
     out.line(format!(
         "{} in {conversations}, {complete} complete, {}",
         plural(status.messages, "message"),
         plural(status.gaps, "gap")
     ))?;
-    out.line(match &status.horizon {
-        Some(since) if rows.iter().all(|r| r.timeline.gaps.is_empty()) => {
-            format!("Nothing is missing, back to {since}.")
-        }
-        Some(since) => format!("Nothing is missing since {since}."),
-        None if rows.is_empty() => "Nothing is configured or archived yet.".to_owned(),
-        None => "Something recent is missing.".to_owned(),
-    })?;
+    out.line(horizon_words(status))?;
     let of = |left: Option<u32>| left.map(|n| format!(" ({} left)", thousands(n))).unwrap_or_default();
     let c = &status.credits;
     let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
@@ -359,6 +401,18 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
         out.line(format!("{} {line}", style.yellow("!")))?;
     }
     Ok(())
+}
+
+/// Since when nothing is missing, in a sentence.
+fn horizon_words(status: &Status) -> String {
+    match &status.horizon {
+        Some(since) if status.conversations.iter().all(|line| line.gaps == 0) => {
+            format!("Nothing is missing, back to {since}.")
+        }
+        Some(since) => format!("Nothing is missing since {since}."),
+        None if status.conversations.is_empty() => "Nothing is configured or archived yet.".to_owned(),
+        None => "Something recent is missing.".to_owned(),
+    }
 }
 
 /// What is missing of a conversation, newest first: the top gap in words, and how many there are.

@@ -1,0 +1,214 @@
+//! `archiver people`: who one talks to, how much each way, and how fast who answers.
+
+use chrono::Local;
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{Column, Output, iso_utc, local_minute, plural, thousands};
+use super::{Context, dates, search, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::core::Ms;
+use crate::core::insight::{Contact, Human, Tally};
+use crate::error::Failure;
+use crate::store::{Queries, Reader};
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver people                     most messages first
+  archiver people --since 1y --limit 10
+  archiver people --in béla           who writes in one conversation
+  archiver people --json | jq '.people[] | select(.sent == 0)'";
+
+/// `archiver people`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PeopleArgs {
+    /// What is looked at.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+
+    /// At most N people [default: 30; with --json all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which messages are looked at.
+#[derive(Debug, Clone, Args)]
+pub struct ScopeArgs {
+    /// Only this conversation: a part of its name, its URN, thread id or profile URL
+    #[arg(long = "in", value_name = "CONVERSATION")]
+    pub conversation: Option<String>,
+
+    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+
+    /// Up to the end of this date
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+}
+
+/// The same, understood.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scope {
+    pub(super) conversation: Option<i64>,
+    pub(super) since: Option<Ms>,
+    pub(super) until: Option<Ms>,
+}
+
+impl ScopeArgs {
+    pub(super) fn understand(&self, queries: &Queries<'_>, context: &Archive<'_>) -> Result<Scope, Failure> {
+        let now = context.now;
+        let conversation = match &self.conversation {
+            Some(word) => {
+                let candidates = queries.candidates().map_err(|e| context.failed(e))?;
+                Some(search::conversation(&candidates, word)?)
+            }
+            None => None,
+        };
+        let since = self.since.as_deref().map(|text| dates::parse_since(text, now, &Local)).transpose()?;
+        let until = self.until.as_deref().map(|text| dates::parse_until(text, now, &Local)).transpose()?;
+        Ok(Scope { conversation, since, until })
+    }
+}
+
+/// Where the archive is, and when it is read.
+pub(super) struct Archive<'a> {
+    pub(super) path: &'a std::path::Path,
+    pub(super) now: Ms,
+}
+
+impl Archive<'_> {
+    pub(super) fn failed(&self, error: crate::store::StoreError) -> Failure {
+        wiring::archive_failure(self.path, error)
+    }
+}
+
+#[derive(Serialize)]
+struct Said {
+    /// Whether it is known of every account who its owner is.
+    owner_known: bool,
+    people: Vec<Person>,
+}
+
+#[derive(Serialize)]
+struct Person {
+    account: String,
+    name: Option<String>,
+    other_names: Vec<String>,
+    profile_urls: Vec<String>,
+    received: i64,
+    sent: Option<i64>,
+    last_at: String,
+    conversations: i64,
+    they_answer_median_secs: Option<u32>,
+    you_answer_median_secs: Option<u32>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad configuration or usage, or an archive that is not there or cannot be read.
+pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
+    let config = context.config(None)?;
+    context.warn(&config);
+    let archive = Archive { path: &config.archive.path, now: SystemClock.now_ms() };
+    let reader = Reader::open(archive.path).map_err(|e| archive.failed(e))?;
+    let queries = reader.queries();
+    let scope = args.scope.understand(&queries, &archive)?;
+    let mut tally = Tally::new(&queries.senders().map_err(|e| archive.failed(e))?);
+    queries
+        .lines(scope.conversation, scope.since, scope.until, |line| {
+            tally.add(line);
+        })
+        .map_err(|e| archive.failed(e))?;
+    let contacts = tally.contacts();
+    let mut out = context.output();
+    if args.json {
+        let most = args.limit.unwrap_or(usize::MAX);
+        let people = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
+        return out.json(&Said { owner_known: tally.owner_known(), people });
+    }
+    show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
+}
+
+fn person(tally: &Tally, contact: &Contact) -> Option<Person> {
+    let human = tally.humans().get(contact.human)?;
+    Some(Person {
+        account: human.account.clone(),
+        name: human.names.first().cloned(),
+        other_names: human.names.iter().skip(1).cloned().collect(),
+        profile_urls: human.profile_urls.clone(),
+        received: contact.received,
+        sent: contact.sent,
+        last_at: iso_utc(contact.last_ms),
+        conversations: contact.conversations,
+        they_answer_median_secs: contact.they_answer,
+        you_answer_median_secs: contact.i_answer,
+    })
+}
+
+fn show(out: &mut Output, tally: &Tally, contacts: &[Contact], most: usize) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = contacts
+        .iter()
+        .take(most)
+        .filter_map(|contact| {
+            let human = tally.humans().get(contact.human)?;
+            Some(vec![
+                label(human),
+                thousands(contact.received),
+                contact.sent.map_or_else(|| "?".to_owned(), thousands),
+                local_minute(contact.last_ms).split(' ').next().unwrap_or_default().to_owned(),
+                contact.they_answer.map(duration).unwrap_or_default(),
+                contact.i_answer.map(duration).unwrap_or_default(),
+                thousands(contact.conversations),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return out.line("Nobody wrote.");
+    }
+    let columns = [
+        Column::text("Who"),
+        Column::number("Received"),
+        Column::number("Sent"),
+        Column::text("Last"),
+        Column::number("They answer in"),
+        Column::number("You answer in"),
+        Column::number("Conversations"),
+    ];
+    out.table(&columns, &rows)?;
+    let left = contacts.len().saturating_sub(rows.len());
+    if left > 0 {
+        out.line(format!("and {} more; --limit shows them", thousands(left)))?;
+    }
+    if !tally.owner_known() {
+        out.line("")?;
+        out.line(UNKNOWN_OWNER)?;
+    }
+    Ok(())
+}
+
+/// What is said where nobody knows whose messages are whose.
+pub(super) const UNKNOWN_OWNER: &str =
+    "Who of them is you is not known for every account: `own_name` in the configuration settles it.";
+
+/// What to call a human.
+pub(super) fn label(human: &Human) -> String {
+    let url = || human.profile_urls.first().map(|url| crate::core::urn::label(url));
+    human.names.first().cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned())
+}
+
+/// A time span in its largest unit.
+pub(super) fn duration(seconds: u32) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => plural(seconds / 86_400, "day"),
+    }
+}

@@ -1,0 +1,215 @@
+//! Every promise of an archive file, checked against what the file holds, in one consistent snapshot.
+//!
+//! Reading alone: it works beside a running sync, whatever that stores meanwhile is not looked at. Rows are streamed, so
+//! that memory grows with the number of conversations and people and not with that of messages.
+
+mod file;
+mod index;
+mod ledger;
+mod messages;
+mod timelines;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::{StoreError, open};
+
+/// Findings that one check lists; the rest are counted.
+const LISTED: usize = 50;
+
+/// How thoroughly to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Without reading every text: `quick_check`, counters, timelines, ledger.
+    Quick,
+    /// Everything.
+    Full,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A promise is broken.
+    Broken,
+    /// Worth knowing; no promise is broken.
+    Note,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The check that found it.
+    pub check: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What of the archive: a file, a table, a conversation, a message.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub help: &'static str,
+}
+
+/// One check and how it came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckOutcome {
+    /// Its name.
+    pub check: &'static str,
+    /// What it looks at, in words.
+    pub about: &'static str,
+    /// How many things it looked at.
+    pub looked_at: u64,
+    /// How many findings it had, those that are not listed included.
+    pub findings: u64,
+}
+
+/// All checks of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct Verification {
+    /// Each check, in order.
+    pub checks: Vec<CheckOutcome>,
+    /// What they found, at most 50 of each.
+    pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    /// How many promises were found broken.
+    #[must_use]
+    pub fn broken(&self) -> usize {
+        self.findings.iter().filter(|f| f.severity == Severity::Broken).count()
+    }
+}
+
+/// How far a check has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What the check looks at.
+    pub about: &'static str,
+    /// How many it has looked at.
+    pub done: u64,
+    /// How many there are; 0 where nobody knows.
+    pub of: u64,
+}
+
+/// Is told how far the checks have come.
+pub type Watch<'a> = dyn FnMut(Progress) + 'a;
+
+/// Checks the archive at this place.
+///
+/// # Errors
+/// When there is no archive, it is of another version, or it cannot be opened. What cannot be read once it is open is
+/// a finding.
+pub fn verify(path: &Path, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification, StoreError> {
+    let mut book = Book { result: Verification::default(), watch };
+    let db = match open::open_read_only(path) {
+        Ok(db) => db,
+        Err(StoreError::NotAnArchive { found, .. }) => {
+            book.check("file", "the file", |check| {
+                check.broken(path.display().to_string(), found, FROM_BACKUP);
+                Ok(1)
+            });
+            return Ok(book.result);
+        }
+        Err(error) => return Err(error),
+    };
+    book.check("file", "the files and who may read them", |check| file::modes(path, check));
+    index::prepare(&db)?;
+    // One read transaction: all checks see the same moment.
+    let db = db.unchecked_transaction()?;
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    all(&db, depth, &mut book);
+    Ok(book.result)
+}
+
+const FROM_BACKUP: &str = "restore the last backup that `archiver verify` finds sound";
+
+fn all(db: &Connection, depth: Depth, book: &mut Book<'_, '_>) {
+    book.check("integrity", "SQLite's own structures", |check| file::integrity(db, depth, check));
+    book.check("schema", "tables, indexes and views", |check| file::schema(db, check));
+    book.check("references", "references between rows", |check| file::references(db, check));
+    book.check("timelines", "gaps and beginnings", |check| timelines::all(db, check));
+    let mut names = BTreeMap::new();
+    book.check("counters", "what conversations say of their messages", |check| {
+        names = timelines::names(db)?;
+        messages::counters(db, &names, check)
+    });
+    book.check("versions", "edits and the versions before them", |check| messages::versions(db, check));
+    book.check("identity", "each message once", |check| messages::duplicates(db, &names, check));
+    book.check("totals", "what the API counts", |check| timelines::totals(db, &names, check));
+    book.check("ledger", "runs, requests and credits", |check| ledger::all(db, check));
+    if depth == Depth::Full {
+        book.check("raw", "the JSON of every message", |check| messages::raw(db, check));
+    }
+    book.check("full-text", "the search index", |check| index::all(db, depth, check));
+}
+
+/// The checks so far.
+struct Book<'a, 'w> {
+    result: Verification,
+    watch: &'a mut Watch<'w>,
+}
+
+impl Book<'_, '_> {
+    /// Makes a check. An archive that cannot be read in the middle of it is a finding, too.
+    fn check(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        make: impl FnOnce(&mut Check<'_>) -> Result<u64, StoreError>,
+    ) {
+        let mut check = Check { name, about, findings: Vec::new(), found: 0, watch: &mut *self.watch };
+        check.progress(0, 0);
+        let looked_at = match make(&mut check) {
+            Ok(looked_at) => looked_at,
+            Err(error) => {
+                check.broken("the archive".to_owned(), format!("cannot be read: {error}"), FROM_BACKUP);
+                0
+            }
+        };
+        let (findings, mut list) = (check.found, check.findings);
+        self.result.findings.append(&mut list);
+        self.result.checks.push(CheckOutcome { check: name, about, looked_at, findings });
+    }
+}
+
+/// A check under way.
+struct Check<'a> {
+    name: &'static str,
+    about: &'static str,
+    findings: Vec<Finding>,
+    found: u64,
+    watch: &'a mut dyn FnMut(Progress),
+}
+
+impl Check<'_> {
+    fn broken(&mut self, place: String, what: impl Into<String>, help: &'static str) {
+        self.add(Severity::Broken, place, what.into(), help);
+    }
+
+    fn note(&mut self, place: String, what: impl Into<String>, help: &'static str) {
+        self.add(Severity::Note, place, what.into(), help);
+    }
+
+    fn add(&mut self, severity: Severity, place: String, what: String, help: &'static str) {
+        self.found += 1;
+        if self.findings.len() < LISTED {
+            self.findings.push(Finding { check: self.name, severity, place, what, help });
+        }
+    }
+
+    fn progress(&mut self, done: u64, of: u64) {
+        (self.watch)(Progress { about: self.about, done, of });
+    }
+
+    /// Says how far it is, now and then.
+    fn tick(&mut self, done: u64, of: u64) {
+        if done.is_multiple_of(4096) {
+            self.progress(done, of);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Timelines: gaps, beginnings, and what the API counts.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::{Check, FROM_BACKUP};
+use crate::core::check;
+use crate::core::stall::Stall;
+use crate::core::timeline::Timeline;
+use crate::store::{StoreError, inbox, load};
+
+/// What to call each conversation.
+pub(super) type Names = BTreeMap<i64, String>;
+
+pub(super) fn names(db: &Connection) -> Result<Names, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT id, coalesce(given_name, name, profile_url, urn, thread, '') FROM conversation ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn place(names: &Names, id: i64) -> String {
+    match names.get(&id).filter(|n| !n.is_empty()) {
+        Some(name) => format!("conversation {id} ({name})"),
+        None => format!("conversation {id}"),
+    }
+}
+
+/// The invariants of every timeline, an inbox's included.
+pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreError> {
+    let names = names(db)?;
+    let of = u64::try_from(names.len()).unwrap_or_default();
+    let mut looked_at = 0;
+    for id in names.keys() {
+        let timeline = load::timeline(db, *id)?;
+        for wrong in broken(&timeline) {
+            check.broken(place(&names, *id), wrong, FROM_BACKUP);
+        }
+        looked_at += 1;
+        check.tick(looked_at, of);
+    }
+    let mut inboxes =
+        db.prepare("SELECT i.account, a.name FROM inbox i JOIN account a ON a.id = i.account")?;
+    let rows = inboxes.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    for row in rows {
+        let (account, name) = row?;
+        let timeline = inbox::timeline(db, account)?;
+        // An inbox's rows are conversations, which it does not count.
+        let timeline = Timeline { messages: i64::from(timeline.newest_ms.is_some()), ..timeline };
+        for wrong in broken(&timeline) {
+            check.broken(format!("inbox of {name}"), wrong, FROM_BACKUP);
+        }
+        looked_at += 1;
+    }
+    Ok(looked_at)
+}
+
+fn broken(timeline: &Timeline) -> Vec<String> {
+    let mut wrong = check::broken(timeline);
+    if timeline.messages > 0 && timeline.newest_ms.is_none() {
+        wrong.push("there are messages, but no newest one".to_owned());
+    }
+    if let (Some(oldest), Some(newest)) = (timeline.oldest_ms, timeline.newest_ms)
+        && oldest > newest
+    {
+        wrong.push(format!("the oldest message ({oldest}) is newer than the newest ({newest})"));
+    }
+    for gap in &timeline.gaps {
+        if gap.stalled.is_none() && gap.stalls > 0 {
+            wrong.push(format!("gap {} stalled {} times for no reason", gap.id, gap.stalls));
+        }
+    }
+    wrong
+}
+
+/// Where nothing is missing, the API counts no more than there is.
+pub(super) fn totals(db: &Connection, names: &Names, check: &mut Check<'_>) -> Result<u64, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT id, served_total, messages - gone FROM conversation c WHERE served_total IS NOT NULL
+           AND beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)",
+    )?;
+    // The contradiction may be the API's own: then it was doubted, said again and believed in the end.
+    let mut doubted =
+        db.prepare("SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND error = ?2)")?;
+    let doubt = Stall::EndBeforeCount(0).to_string();
+    let mut rows = statement.query([])?;
+    let mut looked_at = 0;
+    while let Some(row) = rows.next()? {
+        let (id, total, standing): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        looked_at += 1;
+        let what = format!("the API counts {total} messages, the archive holds {standing}");
+        if total > standing && doubted.query_row(params![id, doubt], |row| row.get::<_, bool>(0))? {
+            check.note(
+                place(names, id),
+                what,
+                "it said again and again that there are no more: nothing to do",
+            );
+        } else if total > standing {
+            check.broken(place(names, id), what, FROM_BACKUP);
+        } else if total < standing {
+            let help = "some were deleted where they have not been read again yet: nothing to do";
+            check.note(place(names, id), what, help);
+        }
+    }
+    Ok(looked_at)
+}
