@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::import::ImportArgs;
 use crate::error::Failure;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -75,6 +76,8 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Fetch what is missing, within the budget
     Sync(SyncArgs),
+    /// Add history that you have already: no credits
+    Import(ImportArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Is everything well? Spends nothing

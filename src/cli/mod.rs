@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod fake_api;
+pub mod import;
 pub mod output;
 pub mod status;
 pub mod sync;
@@ -111,6 +112,7 @@ fn start(cli: Cli, env: Env) -> Result<(), Failure> {
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Sync(args) => sync::run(context, &args),
+        Command::Import(args) => import::run(context, &args),
         Command::Status(args) => status::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Demo(_) => demo::run(context),

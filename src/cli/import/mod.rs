@@ -1,0 +1,34 @@
+//! `archiver import`: history that the user has already, for no credits.
+
+pub mod linkedin_export;
+
+use clap::{Args, Subcommand};
+
+use self::linkedin_export::LinkedinExportArgs;
+use super::Context;
+use crate::error::Failure;
+
+/// `archiver import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// What to import.
+    #[command(subcommand)]
+    pub what: ImportWhat,
+}
+
+/// What can be imported.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ImportWhat {
+    /// The messages of LinkedIn's own "Get a copy of your data"
+    LinkedinExport(LinkedinExportArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad usage or configuration, a file that cannot be read, or an archive that fails.
+pub fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
+    match &args.what {
+        ImportWhat::LinkedinExport(args) => linkedin_export::run(context, args),
+    }
+}
