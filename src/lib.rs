@@ -6,6 +6,7 @@
 //! | [`api`] | the edge to LinkupAPI | `core`, `secret`, `clock` |
 //! | `store` | the edge to SQLite, the only SQL | `core`, `clock` |
 //! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
+//! | `export` | the archive as other files, and back from JSON Lines | `core`, `store` |
 //! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
 //! | [`clock`], [`secret`] | time and keys as arguments | nothing |
 //! | `cli`, `config`, `logging` | what a person sees | everything |
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod error;
+pub mod export;
 pub mod fake_api;
 pub mod logging;
 pub mod secret;

@@ -15,6 +15,7 @@ pub mod page;
 pub mod plan;
 pub mod raw;
 pub mod reconcile;
+pub mod render;
 pub mod stall;
 mod start;
 pub mod timeline;

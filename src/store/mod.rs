@@ -5,6 +5,7 @@
 //! conversation and settled cost.
 
 mod error;
+mod export;
 mod fts;
 mod gaps;
 mod inbox;
@@ -25,6 +26,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 pub use error::StoreError;
+pub use export::{Cell, FormerVersion, MessageRow, Month, Restore, Restored, Scope, Snapshot, TABLES};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
@@ -73,7 +75,12 @@ impl Store {
         let db = Connection::open_in_memory()?;
         open::configure(&db)?;
         db.execute_batch(SCHEMA)?;
-        Ok(Self { db, interned: Interned::default(), unindexed: 0, _lock: None })
+        Ok(Self::over(db))
+    }
+
+    /// The store over a connection that somebody else keeps to itself.
+    fn over(db: Connection) -> Self {
+        Self { db, interned: Interned::default(), unindexed: 0, _lock: None }
     }
 
     /// A read-only look at what the store holds, over the same connection.

@@ -150,13 +150,13 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     }
 }
 
-fn private_file() -> OpenOptions {
+pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options
 }
 
-fn beside(archive: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(archive: &Path, ending: &str) -> PathBuf {
     let mut name = archive.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

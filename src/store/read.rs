@@ -51,6 +51,10 @@ impl Reader {
         inbox::look_up(archive.map(|r| &r.db), accounts, now)
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.db
+    }
+
     /// What can be asked.
     #[must_use]
     pub fn queries(&self) -> Queries<'_> {
