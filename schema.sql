@@ -54,6 +54,9 @@ CREATE TABLE conversation (
   last_seen_ms          INTEGER,              -- as last served
   served_total          INTEGER,              -- how many messages the API last counted, where it does
   last_error            TEXT,                 -- why the last request failed; null when it did not
+  news_at_least         INTEGER NOT NULL DEFAULT 0, -- messages since the last look at its newest page, by the unread count
+  recheck_at_ms         INTEGER,              -- where its second reading goes on; null: none is under way
+  rechecked_ms          INTEGER,              -- when all of it had last been read a second time; null: never
   UNIQUE (account, thread)
 ) STRICT;
 
@@ -140,7 +143,8 @@ CREATE TABLE inbox (
   beginning_seen_ms  INTEGER,                 -- when the documented end was seen; null: not yet
   tried_ms           INTEGER,                 -- when its first page was last asked for, with or without an answer
   synced_ms          INTEGER,                 -- when any page of it last came
-  last_error         TEXT                     -- why the last request failed; null when it did not
+  last_error         TEXT,                    -- why the last request failed; null when it did not
+  wanted             TEXT                     -- which of its conversations are wanted, as the configuration last said
 ) STRICT;
 
 -- A stretch of a conversation in which messages may be missing, or of an inbox in which conversations may be; edges

@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use archiver::core::Ms;
-use archiver::core::budget::{Caps, Charge, price};
+use archiver::core::budget::{Charge, Purse, price};
 use archiver::core::page::{Below, Cursor, Page};
 use archiver::core::raw;
 use archiver::core::reconcile::Known;
@@ -131,7 +131,7 @@ fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
     let mut spent = Duration::ZERO;
     let targets = store.configure(&mailbox.configured(), NOW_MS).unwrap();
     let run = store.begin_run(Trigger::Once, NOW_MS).unwrap();
-    let caps = Caps::default();
+    let purse = Purse::default();
     let mut gaps: Vec<Gap> = targets
         .iter()
         .map(|t| {
@@ -160,7 +160,7 @@ fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
                 purpose: Purpose::Gap,
                 wanted: PAGE,
             };
-            let reservation = store.reserve(&caps, &request, NOW_MS).unwrap().unwrap();
+            let reservation = store.reserve(&purse, &request, NOW_MS).unwrap().unwrap();
             let cursor = if first_time { gap.cursor_to_send() } else { None };
             let asked = Asked { cursor, gap, count: PAGE, run };
             let receipt = reservation.spend(Charge::Known(price(page.returned)));
@@ -171,6 +171,7 @@ fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
                 receipt: &receipt,
                 http_status: Some(200),
                 now: NOW_MS,
+                recheck: false,
             };
             let done =
                 if first_time || first == 0 { Some(store.commit_page(&commit).unwrap()) } else { None };

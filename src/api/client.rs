@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::debug;
 use url::Url;
 
 use super::error::{ApiError, BuildError};
@@ -19,6 +20,9 @@ use crate::core::budget::{Charge, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 use crate::secret::Secret;
+
+/// How long a run waits for the balance, which it can do without.
+const BALANCE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The generation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,6 +246,18 @@ impl<C: Clock> Api for HttpApi<C> {
                 })
                 .await
             }
+        }
+    }
+
+    async fn balance(&self) -> Option<f64> {
+        // What can be done without takes no turn from what cannot.
+        if !self.rate.lock().unwrap_or_else(PoisonError::into_inner).has_room_for_two(self.clock.now_ms()) {
+            return None;
+        }
+        let asked = std::pin::pin!(Self::balance(self));
+        tokio::select! {
+            balance = asked => balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok(),
+            () = self.clock.sleep(BALANCE_PATIENCE) => None,
         }
     }
 

@@ -80,6 +80,10 @@ pub trait Api {
         cursor: Option<&str>,
     ) -> impl Future<Output = Answer<InboxPage>>;
 
+    /// The vendor's balance in credits, where it can be had: free, so that it takes no reservation, and not worth a
+    /// failure.
+    fn balance(&self) -> impl Future<Output = Option<f64>>;
+
     /// The name of the conversation endpoint for the ledger, such as `v1/messages/conversation`.
     fn endpoint(&self) -> &'static str;
 

@@ -34,6 +34,13 @@ impl RateWindow {
         Duration::from_millis(u64::try_from(blocking + WINDOW_MS - now_ms).unwrap_or(0))
     }
 
+    /// Whether one request more would still leave room for another.
+    #[must_use]
+    pub fn has_room_for_two(&self, now_ms: Ms) -> bool {
+        let recent = self.sent.iter().filter(|t| now_ms - (**t).min(now_ms) < WINDOW_MS).count();
+        recent + 2 <= self.most
+    }
+
     /// Notes that a request goes out now.
     pub fn sent(&mut self, now_ms: Ms) {
         for sent in &mut self.sent {

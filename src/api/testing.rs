@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use super::reply::Reply;
 use super::{Ask, Scrubber, Whose};
-use crate::core::budget::{Caps, Reservation, Spent, grant};
+use crate::core::budget::{Reservation, grant};
 use crate::core::page::Cursor;
 use crate::secret::Secret;
 
@@ -33,7 +33,7 @@ pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
 }
 
 pub(super) fn reservation(results: u32) -> Reservation {
-    grant(&Caps::default(), &Spent::default(), results).unwrap().recorded(7)
+    grant(&[], results).unwrap().recorded(7)
 }
 
 /// Whether a text gives away the key or the token.

@@ -11,10 +11,10 @@ use super::output::{Column, Output, plural, thousands};
 use super::{Context, wiring};
 use crate::api::ApiError;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, InboxMode};
+use crate::config::{AccountConfig, Config, InboxMode};
 use crate::core::Ms;
-use crate::core::budget::left;
-use crate::core::plan::{self, Limits, Next, PlannedStep, Step};
+use crate::core::budget::{self, left};
+use crate::core::plan::{self, Next, PlannedStep, Room, Step};
 use crate::error::Failure;
 use crate::store::{Committed, Reader, Store, StoreError, Trigger};
 use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
@@ -244,15 +244,29 @@ fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
         Some(r) => (r.queries().spent(now).map_err(failed)?, r.queries().turn().map_err(failed)?),
         None => Default::default(),
     };
-    let room = left(&config.budget.caps(), &spent).least();
-    let limits = Limits { page_size: config.sync.page_size, budget: room, run, head_came_last };
+    let caps = config.budget.caps();
+    let left = left(&caps, &spent).least();
+    let by_account = match &reader {
+        Some(r) => r.queries().spent_by_account(now).map_err(failed)?,
+        None => Default::default(),
+    };
+    let own = |a: &AccountConfig| {
+        budget::left(&a.caps, &by_account.get(&a.name).copied().unwrap_or_default()).least()
+    };
+    let room = Room {
+        all: left,
+        accounts: config.accounts.iter().map(own).collect(),
+        spare: budget::spare(&caps, &spent),
+    };
+    let settings = wiring::settings(&config, Trigger::Once, args.only.clone());
+    let limits = settings.limits(left, run, head_came_last, now);
     let accounts = wiring::accounts(&config);
     let read_inbox = config.sync.inbox != InboxMode::Off && args.only.is_empty();
     let inboxes =
         if read_inbox { Reader::inboxes(reader.as_ref(), &accounts, now).map_err(failed)? } else { vec![] };
     let state = plan::State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
-    let (steps, end) = plan::outlook(&state, &limits, room);
-    print_plan(&mut context.output(), args.json, &steps, &end, room)
+    let (steps, end) = plan::outlook(&state, &limits, &room);
+    print_plan(&mut context.output(), args.json, &steps, &end, left)
 }
 
 fn print_plan(

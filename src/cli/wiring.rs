@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Version};
 use crate::clock::SystemClock;
 use crate::config::{ApiVersion, Config, InboxMode};
+use crate::core::plan;
 use crate::error::Failure;
 use crate::secret::Secret;
 use crate::store::{Configured, StoreError, Trigger};
@@ -19,6 +20,7 @@ pub fn accounts(config: &Config) -> Vec<Configured> {
         profiles: a.profiles.iter().map(|p| (p.url.clone(), p.name.clone())).collect(),
         conversations: a.conversations.iter().map(|c| (c.id.clone(), c.name.clone())).collect(),
         discover: config.sync.inbox == InboxMode::Discover,
+        wanted: a.wanted.clone(),
     };
     config.accounts.iter().map(account).collect()
 }
@@ -29,6 +31,7 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
     Settings {
         trigger,
         caps: config.budget.caps(),
+        account_caps: config.accounts.iter().map(|a| a.caps).collect(),
         page_size: config.sync.page_size,
         retries: config.api.retries,
         backoff: config.api.backoff,
@@ -36,6 +39,9 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         accounts: accounts(config),
         only,
         inbox: config.sync.inbox != InboxMode::Off,
+        unlisted_runs: plan::unlisted_runs(config.sync.unlisted_max_runs),
+        recheck_days: Some(config.sync.recheck_days).filter(|days| *days > 0),
+        reconcile: config.budget.reconcile,
     }
 }
 

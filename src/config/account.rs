@@ -6,7 +6,9 @@ use super::node::{Node, Plain, quoted, shown_name};
 use super::problem::{Place, Problem, nearest};
 use super::target::{conversation_id, profile_url};
 use super::types::{AccountConfig, ConversationTarget, ProfileTarget};
+use crate::core::budget::Caps;
 use crate::core::urn;
+use crate::core::wanted::Wanted;
 
 /// The keys of one account.
 pub(super) const ACCOUNT_KEYS: &[&str] = &[
@@ -18,6 +20,11 @@ pub(super) const ACCOUNT_KEYS: &[&str] = &[
     "login_token_file",
     "profiles",
     "conversations",
+    "include",
+    "exclude",
+    "credits_per_run",
+    "credits_per_day",
+    "credits_per_month",
 ];
 
 /// The countries that the API documents for its proxies.
@@ -91,6 +98,12 @@ impl<'a> Fields<'a, '_> {
             login_token: None,
             profiles: self.profiles(),
             conversations: self.conversations(),
+            wanted: Wanted { include: self.texts("include"), exclude: self.texts("exclude") },
+            caps: Caps {
+                run: self.credits("credits_per_run"),
+                day: self.credits("credits_per_day"),
+                month: self.credits("credits_per_month"),
+            },
         };
         Account { config, token: self.written("login_token"), token_file: self.written("login_token_file") }
     }
@@ -136,6 +149,41 @@ impl<'a> Fields<'a, '_> {
 
     fn optional_text(&mut self, key: &str) -> Option<String> {
         self.text(key).map(str::to_owned)
+    }
+
+    /// A list of texts.
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        let Some(node) = self.find(key) else { return Vec::new() };
+        let Plain::List(items) = &node.value else {
+            self.problem(key, None, format!("must be a list in brackets, not {}", node.value.kind()));
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match &item.value {
+                Plain::Text(text) if !text.trim().is_empty() => texts.push(text.trim().to_owned()),
+                other => {
+                    let what = format!("must be a text in quotes that is not empty, not {}", other.kind());
+                    let path = format!("{}.{key}[{index}]", self.path);
+                    self.findings.problems.push(Problem::new(what).at(&item.place).key(path));
+                }
+            }
+        }
+        texts
+    }
+
+    /// A cap on credits.
+    fn credits(&mut self, key: &str) -> Option<u32> {
+        let Plain::Whole(n) = self.find(key)?.value else {
+            let kind = self.find(key)?.value.kind();
+            self.problem(key, None, format!("must be a whole number from 0 to {}, not {kind}", u32::MAX));
+            return None;
+        };
+        let credits = u32::try_from(n).ok();
+        if credits.is_none() {
+            self.problem(key, Some(n.to_string()), format!("must be from 0 to {}", u32::MAX));
+        }
+        credits
     }
 
     fn written(&mut self, key: &str) -> Option<Written> {

@@ -81,11 +81,14 @@ pub(super) const KEYS: &[Key] = &[
     key("budget.credits_per_run", CREDITS, Default::Whole(50)),
     key("budget.credits_per_day", CREDITS, Default::None),
     key("budget.credits_per_month", CREDITS, Default::None),
+    key("budget.reconcile", Kind::Switch, Default::Switch(true)),
     key("schedule.cron", Kind::Text(check_cron), Default::Text("0 */30 * * * *")),
     key("schedule.timezone", Kind::Text(check_timezone), Default::Text("UTC")),
     key("schedule.run_at_start", Kind::Switch, Default::Switch(true)),
     key("sync.page_size", Kind::Whole { min: 10, max: 1_000, step: 10 }, Default::Whole(50)),
     key("sync.inbox", Kind::Choice(&["discover", "probe", "off"]), Default::Text("discover")),
+    key("sync.unlisted_max_runs", whole(1, 10_000), Default::Whole(64)),
+    key("sync.recheck_days", whole(0, 3_650), Default::Whole(0)),
 ];
 
 /// The sections that these keys stand in; `accounts` is a list and has keys of its own.

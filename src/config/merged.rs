@@ -125,6 +125,7 @@ impl Merged {
             credits_per_run: [run, flags.budget].into_iter().flatten().min(),
             credits_per_day: self.optional_number("budget.credits_per_day")?,
             credits_per_month: self.optional_number("budget.credits_per_month")?,
+            reconcile: self.switch("budget.reconcile")?,
         })
     }
 
@@ -142,7 +143,12 @@ impl Merged {
             "off" => InboxMode::Off,
             _ => InboxMode::Discover,
         };
-        Ok(SyncConfig { page_size: self.number("sync.page_size")?, inbox })
+        Ok(SyncConfig {
+            page_size: self.number("sync.page_size")?,
+            inbox,
+            unlisted_max_runs: self.number("sync.unlisted_max_runs")?,
+            recheck_days: self.number("sync.recheck_days")?,
+        })
     }
 
     fn api_key(&self, env: &Env, dir: &Path) -> Source {

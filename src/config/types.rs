@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::core::backoff::Backoff;
 use crate::core::budget::Caps;
+use crate::core::wanted::Wanted;
 use crate::secret::Secret;
 
 /// `[api]`: how LinkupAPI is reached.
@@ -65,6 +66,8 @@ pub struct BudgetConfig {
     pub credits_per_day: Option<u32>,
     /// In one UTC month.
     pub credits_per_month: Option<u32>,
+    /// Whether the vendor's balance is asked for before and after a run.
+    pub reconcile: bool,
 }
 
 impl BudgetConfig {
@@ -93,6 +96,10 @@ pub struct SyncConfig {
     pub page_size: u32,
     /// What the inbox is used for.
     pub inbox: InboxMode,
+    /// The most runs that pass between two looks at a conversation that the inbox never shows.
+    pub unlisted_max_runs: u32,
+    /// Complete conversations are read a second time once so many days have passed; 0: never.
+    pub recheck_days: u32,
 }
 
 /// What the inbox is used for.
@@ -135,6 +142,10 @@ pub struct AccountConfig {
     pub profiles: Vec<ProfileTarget>,
     /// Conversations given by themselves.
     pub conversations: Vec<ConversationTarget>,
+    /// Which of the conversations found in the inbox are archived.
+    pub wanted: Wanted,
+    /// The most credits that this account may spend by itself.
+    pub caps: Caps,
 }
 
 /// A conversation given by the other side's profile.

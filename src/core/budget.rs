@@ -18,6 +18,15 @@ pub struct Caps {
     pub month: Option<u32>,
 }
 
+/// What a request is paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purse {
+    /// The caps on everything.
+    pub all: Caps,
+    /// Those on its account alone.
+    pub account: Caps,
+}
+
 /// Credits spent or reserved so far in each window; a reservation whose answer never came counts in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
@@ -27,6 +36,18 @@ pub struct Spent {
     pub day: u32,
     /// In this UTC month.
     pub month: u32,
+}
+
+impl Spent {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            run: self.run.saturating_add(other.run),
+            day: self.day.saturating_add(other.day),
+            month: self.month.saturating_add(other.month),
+        }
+    }
 }
 
 /// Credits left in each window; `None` is without limit.
@@ -57,6 +78,13 @@ pub fn left(caps: &Caps, spent: &Spent) -> Left {
         day: minus(caps.day, spent.day),
         month: minus(caps.month, spent.month),
     }
+}
+
+/// Whether more than half of each day's and month's cap is left: enough to spend some on what can wait.
+#[must_use]
+pub fn spare(caps: &Caps, spent: &Spent) -> bool {
+    let half_left = |cap: Option<u32>, spent: u32| cap.is_none_or(|cap| spent < cap / 2);
+    half_left(caps.day, spent.day) && half_left(caps.month, spent.month)
 }
 
 /// The worst price of a request for so many results: 1 credit per 10 or fraction thereof, never less than 1.
@@ -98,10 +126,10 @@ impl Grant {
     }
 }
 
-/// Allows a request for `wanted` results, or for as many as the tightest cap still pays for; `None` when not even
-/// one credit is left.
-pub fn grant(caps: &Caps, spent: &Spent, wanted: u32) -> Option<Grant> {
-    let room = left(caps, spent).least().unwrap_or(u32::MAX);
+/// Allows a request for `wanted` results, or for as many as the tightest of all these caps still pays for; `None` when
+/// not even one credit is left.
+pub fn grant(limits: &[(Caps, Spent)], wanted: u32) -> Option<Grant> {
+    let room = limits.iter().filter_map(|(caps, spent)| left(caps, spent).least()).min().unwrap_or(u32::MAX);
     if room == 0 {
         return None;
     }
@@ -194,28 +222,29 @@ mod tests {
     fn a_request_that_does_not_fit_is_made_smaller() {
         let caps = Caps { run: Some(50), day: Some(20), month: None };
         let spent = Spent { run: 10, day: 17, month: 900 };
-        let grant = grant(&caps, &spent, 50).unwrap();
+        let grant = grant(&[(caps, spent)], 50).unwrap();
         assert_eq!((grant.results(), grant.credits()), (30, 3));
     }
 
     #[test]
     fn a_lost_answer_counts_in_full() {
-        let reservation = grant(&Caps::default(), &Spent::default(), 50).unwrap().recorded(7);
+        let reservation = grant(&[], 50).unwrap().recorded(7);
         let receipt = reservation.spend(Charge::Unknown);
         assert_eq!((receipt.request_id(), receipt.credits()), (7, 5));
     }
 
     proptest! {
         #[test]
-        fn no_grant_ever_exceeds_a_cap(run in 0..60_u32, day in 0..60_u32, spent_run in 0..60_u32, spent_day in 0..60_u32, wanted in 1..500_u32) {
+        fn no_grant_ever_exceeds_a_cap(own in 0..60_u32, run in 0..60_u32, day in 0..60_u32, spent_run in 0..60_u32, spent_day in 0..60_u32, wanted in 1..500_u32) {
             let caps = Caps { run: Some(run), day: Some(day), month: None };
             let spent = Spent { run: spent_run, day: spent_day, month: 0 };
-            match grant(&caps, &spent, wanted) {
+            let account = Caps { month: Some(own), ..Caps::default() };
+            match grant(&[(caps, spent), (account, spent)], wanted) {
                 Some(g) => {
-                    prop_assert!(spent_run + g.credits() <= run && spent_day + g.credits() <= day);
+                    prop_assert!(spent_run + g.credits() <= run && spent_day + g.credits() <= day && g.credits() <= own);
                     prop_assert!(g.results() <= wanted && price(g.results()) == g.credits());
                 }
-                None => prop_assert!(spent_run >= run || spent_day >= day),
+                None => prop_assert!(spent_run >= run || spent_day >= day || own == 0),
             }
         }
     }

@@ -14,12 +14,16 @@ pub mod message;
 pub mod page;
 pub mod plan;
 pub mod raw;
+pub mod recheck;
 pub mod reconcile;
 pub mod render;
+pub mod size;
 pub mod stall;
 mod start;
+pub mod step;
 pub mod timeline;
 pub mod urn;
+pub mod wanted;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

@@ -13,6 +13,7 @@ use crate::core::plan::Inbox;
 use crate::core::stall::Stall;
 use crate::core::timeline::{Asked, Gap, Timeline};
 use crate::core::urn;
+use crate::core::wanted::Wanted;
 
 /// An inbox page that came and the request that bought it.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub struct InboxCommit<'a> {
     pub asked: &'a Asked,
     /// What came.
     pub page: &'a InboxPage,
-    /// Whether conversations that are not configured are archived, too.
-    pub discover: bool,
+    /// Which conversations are archived although they are not configured; `None`: none of them.
+    pub discover: Option<&'a Wanted>,
     /// What it cost.
     pub receipt: &'a Receipt,
     /// The HTTP status it came with.
@@ -67,6 +68,7 @@ impl Store {
                 }
                 let tried_ms =
                     tx.query_row("SELECT tried_ms FROM inbox WHERE account = ?1", [id], |r| r.get(0))?;
+                remember_wanted(tx, id, account, now)?;
                 let timeline = timeline(tx, id)?;
                 all.push((id, Inbox { account: index, name: account.account.clone(), timeline, tried_ms }));
             }
@@ -108,6 +110,25 @@ impl Store {
             timeline(tx, account_id)
         })
     }
+}
+
+/// Notes which conversations of an inbox are wanted. What was not wanted so far was passed by, so when that changes
+/// the inbox is walked anew: a credit for every ten conversations.
+fn remember_wanted(tx: &Connection, id: i64, account: &Configured, now: Ms) -> Result<(), StoreError> {
+    let wanted =
+        if account.discover { account.wanted.describe() } else { "only what is configured".to_owned() };
+    let before: Option<String> =
+        tx.query_row("SELECT wanted FROM inbox WHERE account = ?1", [id], |r| r.get(0))?;
+    if before.as_ref() == Some(&wanted) {
+        return Ok(());
+    }
+    tx.execute("UPDATE inbox SET wanted = ?2 WHERE account = ?1", params![id, wanted])?;
+    if before.is_some() && account.discover {
+        let gaps = gaps::of_inbox(tx, id)?;
+        gaps::write(tx, id, None, &gaps, &[Gap::everything(now)])?;
+        tx.execute("UPDATE inbox SET beginning_seen_ms = NULL WHERE account = ?1", [id])?;
+    }
+    Ok(())
 }
 
 /// The inboxes without writing anything: those that the archive does not know are taken for never read.
@@ -189,6 +210,12 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
     Ok(done)
 }
 
+/// Whether a conversation that is not known yet is to be archived.
+fn wants(commit: &InboxCommit<'_>, row: &InboxRow) -> bool {
+    let (name, page) = (row.name.as_deref(), row.profile_url.as_deref());
+    commit.discover.is_some_and(|wanted| wanted.takes(name, page, Some(&row.conversation_urn)))
+}
+
 fn write_row(
     tx: &Connection,
     commit: &InboxCommit<'_>,
@@ -197,7 +224,7 @@ fn write_row(
 ) -> Result<(), StoreError> {
     let found = match known(tx, commit.account_id, row)? {
         Some(id) => id,
-        None if commit.discover => {
+        None if wants(commit, row) => {
             let id = discover(tx, commit, row)?;
             done.found.push(load::target(tx, commit.account, commit.account_id, id, None)?);
             id
@@ -207,7 +234,7 @@ fn write_row(
     done.listed.push(found);
     let news = has_news(tx, found, row)?;
     tx.prepare_cached(
-        "UPDATE conversation SET name = ifnull(?2, name), headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url),
+        "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name), headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url),
            profile_url = ifnull(profile_url, ?5), is_group = ?6, unread = ifnull(?7, unread), listed_ms = ?8, listed_at_ms = ?9,
            listed_text = ?10 WHERE id = ?1",
     )?

@@ -1,12 +1,14 @@
 //! The ledger: runs, and every request with the credits set aside for it before it is sent.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::tally::{Settled, Tally};
 use super::{Store, StoreError};
 use crate::core::Ms;
-use crate::core::budget::{self, Caps, Receipt, Reservation, Spent};
+use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 
 /// What set a run off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,24 @@ impl Outcome {
             Self::Failed => "failed",
             Self::NoCredits => "no_credits",
             Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// When the vendor's balance was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the first request of a run.
+    Before,
+    /// After the last one.
+    After,
+}
+
+impl Moment {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
         }
     }
 }
@@ -163,13 +183,15 @@ impl Store {
     /// When the archive cannot be written.
     pub fn reserve(
         &mut self,
-        caps: &Caps,
+        purse: &Purse,
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError> {
         self.transact(|tx, ids| {
-            let spent = ids.tally.spent(tx, request.run, now)?;
-            let Some(grant) = budget::grant(caps, &spent, request.wanted) else { return Ok(None) };
+            let all = ids.tally.spent(tx, None, request.run, now)?;
+            let own = ids.tally.spent(tx, Some(request.account), request.run, now)?;
+            let limits = [(purse.all, all), (purse.account, own)];
+            let Some(grant) = budget::grant(&limits, request.wanted) else { return Ok(None) };
             tx.prepare_cached(
                 "INSERT INTO request (run, at_ms, account, endpoint, conversation, purpose, asked, credits_reserved)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -178,7 +200,7 @@ impl Store {
                 request.run, now, request.account, request.endpoint, request.conversation, request.purpose.as_str(),
                 grant.results(), grant.credits()
             ])?;
-            ids.tally.reserved(grant.credits());
+            ids.tally.reserved(request.account, grant.credits());
             Ok(Some(grant.recorded(tx.last_insert_rowid())))
         })
     }
@@ -188,7 +210,33 @@ impl Store {
     /// # Errors
     /// When the archive cannot be read.
     pub fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
-        self.interned.tally.spent(&self.db, run, now)
+        self.interned.tally.spent(&self.db, None, run, now)
+    }
+
+    /// The same of one account, by the archive's id.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        self.interned.tally.spent(&self.db, Some(account), run, now)
+    }
+
+    /// Notes the vendor's balance (credits) before or after a run.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn note_balance(
+        &mut self,
+        run: i64,
+        moment: Moment,
+        credits: f64,
+        now: Ms,
+    ) -> Result<(), StoreError> {
+        self.db.execute(
+            "INSERT INTO balance (run, at_ms, moment, credits) VALUES (?1, ?2, ?3, ?4)",
+            params![run, now, moment.as_str(), credits],
+        )?;
+        Ok(())
     }
 
     /// Whether the last request of all was a look at a head, an inbox's included.
@@ -213,10 +261,16 @@ pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Resu
     let credits = s.receipt.credits();
     let counted = tx
         .prepare_cached(
-            "SELECT run, at_ms, ifnull(credits_spent, credits_reserved) FROM request WHERE id = ?1",
+            "SELECT run, at_ms, ifnull(credits_spent, credits_reserved), account FROM request WHERE id = ?1",
         )?
         .query_row([s.receipt.request_id()], |row| {
-            Ok(Settled { run: row.get(0)?, at_ms: row.get(1)?, counted: row.get(2)?, credits })
+            Ok(Settled {
+                run: row.get(0)?,
+                at_ms: row.get(1)?,
+                counted: row.get(2)?,
+                account: row.get(3)?,
+                credits,
+            })
         })?;
     tx.prepare_cached(
         "UPDATE request SET credits_spent = ?2, conversation = ifnull(?3, conversation), returned = ?4, new_messages = ?5,
@@ -237,21 +291,33 @@ pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Resu
     Ok(())
 }
 
-/// What counts as spent in each window. A row in the future, after the clock was set back, counts as well.
-pub(super) fn spent(db: &Connection, run: i64, now: Ms) -> Result<Spent, StoreError> {
-    let since = |from: Ms| -> Result<u32, StoreError> {
-        let sum: i64 = db
-            .prepare_cached("SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM request WHERE at_ms >= ?1")?
-            .query_row([from], |row| row.get(0))?;
-        Ok(u32::try_from(sum).unwrap_or(u32::MAX))
-    };
-    let of_run: i64 = db
-        .prepare_cached(
-            "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM request WHERE run = ?1",
-        )?
-        .query_row([run], |row| row.get(0))?;
+/// What counts as spent in each window, by account. A row in the future, after the clock was set back, counts as well.
+pub(super) fn spent_by_account(
+    db: &Connection,
+    run: i64,
+    now: Ms,
+) -> Result<BTreeMap<i64, Spent>, StoreError> {
     let (day, month) = windows(now);
-    Ok(Spent { run: u32::try_from(of_run).unwrap_or(u32::MAX), day: since(day)?, month: since(month)? })
+    let mut all: BTreeMap<i64, Spent> = BTreeMap::new();
+    let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut statement = db.prepare_cached(
+        "SELECT account, sum(ifnull(credits_spent, credits_reserved)),
+           sum(CASE WHEN at_ms >= ?1 THEN ifnull(credits_spent, credits_reserved) ELSE 0 END)
+         FROM request WHERE at_ms >= ?2 GROUP BY account",
+    )?;
+    let mut rows = statement.query([day, month])?;
+    while let Some(row) = rows.next()? {
+        let (month, day) = (whole(row.get(1)?), whole(row.get(2)?));
+        all.insert(row.get(0)?, Spent { run: 0, day, month });
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT account, sum(ifnull(credits_spent, credits_reserved)) FROM request WHERE run = ?1 GROUP BY account",
+    )?;
+    let mut rows = statement.query([run])?;
+    while let Some(row) = rows.next()? {
+        all.entry(row.get(0)?).or_default().run = whole(row.get(1)?);
+    }
+    Ok(all)
 }
 
 /// When the UTC day and month of a moment began (ms).

@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Store, StoreError, gaps};
 use crate::core::Ms;
-use crate::core::plan::Conversation;
+use crate::core::plan::{Conversation, Hints, Recheck};
 use crate::core::timeline::Timeline;
 use crate::core::urn;
+use crate::core::wanted::Wanted;
 
 /// One account as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +22,8 @@ pub struct Configured {
     pub conversations: Vec<(String, Option<String>)>,
     /// Whether the conversations that the inbox has shown are wanted, too.
     pub discover: bool,
+    /// Which of them.
+    pub wanted: Wanted,
 }
 
 /// A conversation that the configuration wants, with all that a run needs to know of it.
@@ -59,7 +62,7 @@ impl Store {
                     wanted.push((index, account_id, id, Some(given)));
                 }
                 if account.discover {
-                    let found = discovered(tx, account_id)?;
+                    let found = discovered(tx, account_id, &account.wanted)?;
                     wanted.extend(found.into_iter().map(|id| (index, account_id, id, None)));
                 }
             }
@@ -120,7 +123,7 @@ pub(super) fn look_up(
             }
         }
         if let (Some(db), Some(account_id), true) = (db, account_id, account.discover) {
-            for id in discovered(db, account_id)? {
+            for id in discovered(db, account_id, &account.wanted)? {
                 if !targets.iter().any(|t| t.plan.id == id) {
                     targets.push(target(db, index, account_id, id, None)?);
                 }
@@ -130,12 +133,22 @@ pub(super) fn look_up(
     Ok(targets)
 }
 
-/// The conversations that the inbox has shown and nobody has configured.
-fn discovered(db: &Connection, account: i64) -> Result<Vec<i64>, StoreError> {
-    let mut statement =
-        db.prepare("SELECT id FROM conversation WHERE account = ?1 AND discovered = 1 ORDER BY id")?;
-    let ids = statement.query_map([account], |row| row.get(0))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+/// The conversations that the inbox has shown and nobody has configured, as far as they are wanted.
+fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT id, coalesce(given_name, name), profile_url, urn FROM conversation
+         WHERE account = ?1 AND discovered = 1 ORDER BY id",
+    )?;
+    let mut rows = statement.query([account])?;
+    let mut ids = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |column| row.get::<_, Option<String>>(column);
+        let (name, page, urn) = (text(1)?, text(2)?, text(3)?);
+        if wanted.takes(name.as_deref(), page.as_deref(), urn.as_deref()) {
+            ids.push(row.get(0)?);
+        }
+    }
+    Ok(ids)
 }
 
 fn unknown_target(
@@ -165,6 +178,8 @@ fn unknown_target(
             silent_looks: 0,
             listed: false,
             troubled: false,
+            hints: Hints::default(),
+            recheck: Recheck::default(),
         },
     }
 }
@@ -252,7 +267,8 @@ pub(super) fn target(
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
-           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL
+           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL,
+           served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms)
          FROM conversation WHERE id = ?1",
     )?;
     let timeline = timeline(tx, id)?;
@@ -270,6 +286,8 @@ pub(super) fn target(
             silent_looks: r.get(6)?,
             listed: r.get(7)?,
             troubled: r.get(4)?,
+            hints: Hints { served_total: r.get(8)?, news_at_least: r.get(9)? },
+            recheck: Recheck { at_ms: r.get(10)?, done_ms: r.get(11)? },
         };
         Ok((urn, profile_url, plan))
     })?;
@@ -306,6 +324,14 @@ pub(super) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, S
         })
     })?;
     Ok(timeline)
+}
+
+/// How far the second reading of a conversation has come.
+pub(super) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms) FROM conversation WHERE id = ?1",
+    )?;
+    Ok(statement.query_row([conversation], |r| Ok(Recheck { at_ms: r.get(0)?, done_ms: r.get(1)? }))?)
 }
 
 /// The id to ask a conversation with, once known.

@@ -26,7 +26,11 @@ pub(super) fn migrate(db: &mut Connection) -> Result<i64, StoreError> {
 fn to_2(db: &Connection) -> Result<(), StoreError> {
     db.execute_batch(
         "ALTER TABLE message ADD COLUMN source TEXT CHECK (source IN ('export'));
-         ALTER TABLE message ADD COLUMN changed_run INTEGER;",
+         ALTER TABLE message ADD COLUMN changed_run INTEGER;
+         ALTER TABLE conversation ADD COLUMN news_at_least INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE conversation ADD COLUMN recheck_at_ms INTEGER;
+         ALTER TABLE conversation ADD COLUMN rechecked_ms INTEGER;
+         ALTER TABLE inbox ADD COLUMN wanted TEXT;",
     )?;
     create(db, ADDED_IN_2)
 }

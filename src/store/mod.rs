@@ -28,7 +28,7 @@ use rusqlite::Connection;
 pub use error::StoreError;
 pub use export::{Cell, FormerVersion, MessageRow, Month, Restore, Restored, Scope, Snapshot, TABLES};
 pub use inbox::{InboxCommit, InboxCommitted};
-pub use ledger::{Outcome, Purpose, Request, Settlement, Trigger};
+pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use message::rowid_of;
 pub use page::{Commit, Committed};

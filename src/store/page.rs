@@ -12,6 +12,8 @@ use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::check;
 use crate::core::page::Page;
+use crate::core::plan::Recheck;
+use crate::core::recheck;
 use crate::core::reconcile::{Change, Known};
 use crate::core::stall::Stall;
 use crate::core::timeline::{self, Asked, Delta, Gap, Timeline};
@@ -31,6 +33,8 @@ pub struct Commit<'a> {
     pub http_status: Option<u16>,
     /// When it came.
     pub now: Ms,
+    /// Whether it is of a second reading: see [`crate::core::recheck`].
+    pub recheck: bool,
 }
 
 /// What a page brought.
@@ -50,6 +54,8 @@ pub struct Committed {
     pub gone: u32,
     /// Why the walk stops here, if it does.
     pub stall: Option<Stall>,
+    /// How far the second reading has come.
+    pub recheck: Recheck,
 }
 
 impl Store {
@@ -99,7 +105,17 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let before = load::timeline(tx, conversation)?;
     let asked = still_asked(&before, commit, conversation)?;
     let known = message::known(tx, conversation, commit.page, timeline::window(&asked, commit.page))?;
-    let delta = timeline::apply(&before, &asked, commit.page, &known, commit.now);
+    let delta = if commit.recheck {
+        let (delta, next) = recheck::apply(&before, &asked, commit.page, &known, commit.now);
+        tx.prepare_cached(
+            "UPDATE conversation SET recheck_at_ms = ?2, rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END
+             WHERE id = ?1",
+        )?
+        .execute(params![conversation, next, commit.now])?;
+        delta
+    } else {
+        timeline::apply(&before, &asked, commit.page, &known, commit.now)
+    };
     let place = Place { account: load::account_of(tx, conversation)?, conversation, run: asked.run };
     let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
     gaps::write(tx, place.account, Some(conversation), &before.gaps, &delta.gaps)?;
@@ -134,6 +150,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         edited: counts.edited,
         gone: counts.gone,
         stall: delta.stall,
+        recheck: load::recheck(tx, conversation)?,
     })
 }
 
@@ -141,7 +158,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
 /// of the head; a page of a gap needs that gap to be as it was.
 fn still_asked(now: &Timeline, commit: &Commit<'_>, conversation: i64) -> Result<Asked, StoreError> {
     let asked = commit.asked.clone();
-    if now.gaps.contains(&asked.gap) {
+    if now.gaps.contains(&asked.gap) || (commit.recheck && now.complete()) {
         return Ok(asked);
     }
     if asked.cursor.is_none() {
@@ -240,6 +257,7 @@ fn write_conversation(
            unread = ifnull(?8, unread),
            last_seen_ms = ifnull(?9, last_seen_ms),
            served_total = ifnull(?10, served_total),
+           news_at_least = CASE WHEN ?7 IS NULL THEN news_at_least ELSE 0 END,
            last_error = ?11
          WHERE id = ?1",
     )?

@@ -1,5 +1,6 @@
 //! What can be read from an archive: the queries behind `status` and the run's report.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -249,7 +250,21 @@ impl<'a> Queries<'a> {
     /// # Errors
     /// When the archive cannot be read.
     pub fn spent(&self, now: Ms) -> Result<Spent, StoreError> {
-        ledger::spent(self.db, 0, now)
+        let all = ledger::spent_by_account(self.db, 0, now)?;
+        Ok(all.into_values().fold(Spent::default(), Spent::plus))
+    }
+
+    /// The same by account, by its name.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn spent_by_account(&self, now: Ms) -> Result<BTreeMap<String, Spent>, StoreError> {
+        let mut named = BTreeMap::new();
+        for (id, spent) in ledger::spent_by_account(self.db, 0, now)? {
+            let name = self.db.query_row("SELECT name FROM account WHERE id = ?1", [id], |row| row.get(0))?;
+            named.insert(name, spent);
+        }
+        Ok(named)
     }
 
     /// The last run, or the one that is still going on.

@@ -1,29 +1,32 @@
 //! What is spent in each window, remembered between requests so that no request has to add up the ledger again.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::ledger::{spent, windows};
+use super::ledger::{spent_by_account, windows};
 use crate::core::Ms;
 use crate::core::budget::Spent;
 
 /// Sums of the ledger for one run, day and month. There is one writer, so they stay true until it forgets them.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Cell<Option<Sums>>);
+pub(super) struct Tally(RefCell<Option<Sums>>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Sums {
     run: i64,
     day: Ms,
     month: Ms,
-    spent: Spent,
+    /// By the archive's id of the account.
+    accounts: BTreeMap<i64, Spent>,
 }
 
 /// A request that was settled: when it was made, and what it was thought to cost and did.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settled {
+    pub(super) account: i64,
     pub(super) run: i64,
     pub(super) at_ms: Ms,
     pub(super) counted: u32,
@@ -31,39 +34,46 @@ pub(super) struct Settled {
 }
 
 impl Tally {
-    /// What counts as spent in the windows of this run and moment: added up where they have changed.
-    pub(super) fn spent(&self, db: &Connection, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    /// What counts as spent in the windows of this run and moment, by one account or by all: added up where the
+    /// windows have changed.
+    pub(super) fn spent(
+        &self,
+        db: &Connection,
+        account: Option<i64>,
+        run: i64,
+        now: Ms,
+    ) -> Result<Spent, StoreError> {
         let (day, month) = windows(now);
-        if let Some(sums) = self.0.get().filter(|s| (s.run, s.day, s.month) == (run, day, month)) {
-            return Ok(sums.spent);
+        let mut sums = self.0.borrow_mut();
+        if sums.as_ref().is_none_or(|s| (s.run, s.day, s.month) != (run, day, month)) {
+            *sums = Some(Sums { run, day, month, accounts: spent_by_account(db, run, now)? });
         }
-        let spent = spent(db, run, now)?;
-        self.0.set(Some(Sums { run, day, month, spent }));
-        Ok(spent)
+        let accounts = sums.as_ref().map(|s| &s.accounts).into_iter().flatten();
+        let wanted = accounts.filter(|(id, _)| account.is_none_or(|account| account == **id));
+        Ok(wanted.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent)))
     }
 
     /// Counts a reservation that was made now, in the windows that were asked for last.
-    pub(super) fn reserved(&self, credits: u32) {
-        self.0.set(self.0.get().map(|sums| {
-            let more = |n: u32| n.saturating_add(credits);
-            let Spent { run, day, month } = sums.spent;
-            Sums { spent: Spent { run: more(run), day: more(day), month: more(month) }, ..sums }
-        }));
+    pub(super) fn reserved(&self, account: i64, credits: u32) {
+        if let Some(sums) = self.0.borrow_mut().as_mut() {
+            let spent = sums.accounts.entry(account).or_default();
+            *spent = spent.plus(Spent { run: credits, day: credits, month: credits });
+        }
     }
 
     /// Counts what a request cost instead of what was reserved for it, in the windows that it falls into.
     pub(super) fn settled(&self, settled: Settled) {
-        self.0.set(self.0.get().map(|sums| {
-            let change = |n: u32, within: bool| match within {
-                true => n.saturating_sub(settled.counted).saturating_add(settled.credits),
-                false => n,
-            };
-            let spent = Spent {
-                run: change(sums.spent.run, settled.run == sums.run),
-                day: change(sums.spent.day, settled.at_ms >= sums.day),
-                month: change(sums.spent.month, settled.at_ms >= sums.month),
-            };
-            Sums { spent, ..sums }
-        }));
+        let mut sums = self.0.borrow_mut();
+        let Some(sums) = sums.as_mut() else { return };
+        let change = |n: u32, within: bool| match within {
+            true => n.saturating_sub(settled.counted).saturating_add(settled.credits),
+            false => n,
+        };
+        let spent = sums.accounts.entry(settled.account).or_default();
+        *spent = Spent {
+            run: change(spent.run, settled.run == sums.run),
+            day: change(spent.day, settled.at_ms >= sums.day),
+            month: change(spent.month, settled.at_ms >= sums.month),
+        };
     }
 }

@@ -1,11 +1,11 @@
 //! The archive as the engine sees it, so that a simulation can put one in memory in its place.
 
 use crate::core::Ms;
-use crate::core::budget::{Caps, Reservation, Spent};
+use crate::core::budget::{Purse, Reservation, Spent};
 use crate::core::plan::Inbox;
 use crate::core::timeline::{Asked, Timeline};
 use crate::store::{
-    Commit, Committed, Configured, InboxCommit, InboxCommitted, Outcome, Request, Settlement, Store,
+    Commit, Committed, Configured, InboxCommit, InboxCommitted, Moment, Outcome, Request, Settlement, Store,
     StoreError, Target, Trigger,
 };
 
@@ -60,7 +60,7 @@ pub trait Archive {
     /// When the archive cannot be written.
     fn reserve(
         &mut self,
-        caps: &Caps,
+        purse: &Purse,
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError>;
@@ -70,6 +70,18 @@ pub trait Archive {
     /// # Errors
     /// When the archive cannot be read.
     fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError>;
+
+    /// Credits spent so far by one account; see [`Store::spent_by`].
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError>;
+
+    /// Notes the vendor's balance; see [`Store::note_balance`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
 
     /// Whether the last request of all was a look at a head; see [`Store::head_came_last`].
     ///
@@ -137,15 +149,23 @@ impl Archive for Store {
 
     fn reserve(
         &mut self,
-        caps: &Caps,
+        purse: &Purse,
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError> {
-        Self::reserve(self, caps, request, now)
+        Self::reserve(self, purse, request, now)
     }
 
     fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
         Self::spent(self, run, now)
+    }
+
+    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        Self::spent_by(self, account, run, now)
+    }
+
+    fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
+        Self::note_balance(self, run, moment, credits, now)
     }
 
     fn head_came_last(&self) -> Result<bool, StoreError> {

@@ -118,6 +118,7 @@ impl Book {
         }
         for plan in self.state.conversations.iter_mut().filter(|c| c.id == done.conversation) {
             plan.troubled = done.stall.is_some();
+            plan.recheck = done.recheck;
         }
         let tally = self.tallies.entry(whom).or_default();
         tally.new_messages += done.new_messages;

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::book::Book;
+use super::funds::Funds;
 use super::report::{CreditsLeft, Report, Trouble};
+use super::settings::{Observer, RunError, Settings};
 use super::{Archive, Stop};
 use crate::api::{Answer, Api, ApiError, Ask};
 use crate::clock::Clock;
 use crate::core::Ms;
-use crate::core::backoff::Backoff;
-use crate::core::budget::{self, Caps, Reservation};
+use crate::core::budget::{self, Purse, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
-use crate::core::plan::{self, Limits, Next, Progress, Step, Whom};
+use crate::core::plan::{self, Limits, Next, Progress, Room, Whom};
+use crate::core::step::{Kind, Step};
 use crate::core::timeline::Asked;
-use crate::store::{
-    Commit, Committed, Configured, InboxCommit, Outcome, Purpose, Request, Settlement, StoreError, Trigger,
-};
+use crate::store::{Outcome, Purpose, Request};
 
 /// How long a request in flight may still take once a run is asked to stop.
 const GRACE: Duration = Duration::from_millis(600);
@@ -29,63 +29,6 @@ const GRACE: Duration = Duration::from_millis(600);
 const FAILURES_IN_A_ROW: u32 = 5;
 /// The same when nothing at all has come in this run.
 const FAILURES_AT_FIRST: u32 = 3;
-
-/// What a run is to do.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What set it off.
-    pub trigger: Trigger,
-    /// The most it may spend.
-    pub caps: Caps,
-    /// Messages per request while filling history.
-    pub page_size: u32,
-    /// Further attempts after a failed request, where they can help.
-    pub retries: u32,
-    /// Waits between them.
-    pub backoff: Backoff,
-    /// Spreads the waits: a number from 0 to 1 at each call.
-    pub jitter: fn() -> f64,
-    /// Accounts and conversations.
-    pub accounts: Vec<Configured>,
-    /// Narrows the run; empty is everything.
-    pub only: Vec<String>,
-    /// Whether the inbox tells what has changed; otherwise each conversation is asked.
-    pub inbox: bool,
-}
-
-/// Why a run could not be done at all.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The archive failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A target on the command line names none or several conversations.
-    #[error(transparent)]
-    Select(#[from] super::SelectError),
-}
-
-/// Watches a run.
-pub trait Observer {
-    /// The conversations of the run are known.
-    fn begin(&mut self, conversations: usize, left: Option<u32>);
-    /// A request is about to be made.
-    fn asking(&mut self, step: &Step);
-    /// A page was stored.
-    fn stored(&mut self, step: &Step, committed: &Committed, credits: u32);
-    /// A request failed; after this long it is made again.
-    fn failed(&mut self, step: &Step, error: &ApiError, again_after: Option<Duration>);
-}
-
-/// Watches nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoProgress;
-
-impl Observer for NoProgress {
-    fn begin(&mut self, _: usize, _: Option<u32>) {}
-    fn asking(&mut self, _: &Step) {}
-    fn stored(&mut self, _: &Step, _: &Committed, _: u32) {}
-    fn failed(&mut self, _: &Step, _: &ApiError, _: Option<Duration>) {}
-}
 
 /// Makes one run.
 ///
@@ -106,11 +49,14 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     let inboxes = if read_inbox { archive.inboxes(&settings.accounts, clock.now_ms())? } else { Vec::new() };
     let head_came_last = archive.head_came_last()?;
     let run = archive.begin_run(settings.trigger, clock.now_ms())?;
-    let left = budget::left(&settings.caps, &archive.spent(run, clock.now_ms())?).least();
+    let funds = Funds::before(archive, api, clock, settings, stop, run).await?;
+    let capped = budget::left(&settings.caps, &archive.spent(run, clock.now_ms())?).least();
+    let left = [capped, funds.whole()].into_iter().flatten().min();
     observer.begin(targets.len(), left);
     let mut engine = Engine {
-        limits: Limits { page_size: settings.page_size, budget: left, run, head_came_last },
+        limits: settings.limits(left, run, head_came_last, clock.now_ms()),
         book: Book::new(targets, inboxes),
+        funds,
         archive,
         api,
         clock,
@@ -121,6 +67,9 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         totals: Totals::default(),
     };
     let end = engine.steps().await?;
+    if end != End::Stopped {
+        engine.funds.after(engine.archive, api, clock, stop, run).await?;
+    }
     engine.finish(end)
 }
 
@@ -137,31 +86,32 @@ enum End {
 }
 
 #[derive(Default)]
-struct Totals {
+pub(super) struct Totals {
     requests: u32,
-    new_messages: u32,
-    edited: u32,
-    gone: u32,
-    pages: u32,
-    failures_in_a_row: u32,
+    pub(super) new_messages: u32,
+    pub(super) edited: u32,
+    pub(super) gone: u32,
+    pub(super) pages: u32,
+    pub(super) failures_in_a_row: u32,
     worst: Option<Trouble>,
 }
 
-struct Engine<'a, R, A, C> {
-    archive: &'a mut R,
+pub(super) struct Engine<'a, R, A, C> {
+    pub(super) archive: &'a mut R,
     api: &'a A,
-    clock: &'a C,
-    settings: &'a Settings,
+    pub(super) clock: &'a C,
+    pub(super) settings: &'a Settings,
     stop: &'a Stop,
-    observer: &'a mut dyn Observer,
+    pub(super) observer: &'a mut dyn Observer,
     limits: Limits,
-    book: Book,
-    progress: Progress,
-    totals: Totals,
+    pub(super) book: Book,
+    funds: Funds,
+    pub(super) progress: Progress,
+    pub(super) totals: Totals,
 }
 
 /// What was asked for.
-enum Got {
+pub(super) enum Got {
     Page(Page),
     Inbox(InboxPage),
 }
@@ -176,12 +126,14 @@ enum Attempt {
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     async fn steps(&mut self) -> Result<End, RunError> {
         loop {
+            if self.funds.whole() == Some(0) {
+                return Ok(End::NoCredits);
+            }
             if self.stop.requested() {
                 return Ok(End::Stopped);
             }
-            let spent = self.archive.spent(self.limits.run, self.clock.now_ms())?;
-            let left = budget::left(&self.settings.caps, &spent).least();
-            let step = match plan::next(&self.book.state, &self.limits, &self.progress, left) {
+            let room = self.room()?;
+            let step = match plan::next(&self.book.state, &self.limits, &self.progress, &room) {
                 Next::Ask(step) => step,
                 Next::Done => return Ok(End::Done),
                 Next::OutOfBudget => return Ok(End::OutOfBudget),
@@ -190,6 +142,34 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 return Ok(end);
             }
         }
+    }
+
+    /// What may be spent now.
+    fn room(&self) -> Result<Room, RunError> {
+        let now = self.clock.now_ms();
+        let spent = self.archive.spent(self.limits.run, now)?;
+        let left = budget::left(&self.settings.caps, &spent);
+        let mut accounts = Vec::with_capacity(self.settings.account_caps.len());
+        for (index, caps) in self.settings.account_caps.iter().enumerate() {
+            let spent = match self.book.account_of(Whom::Inbox(index)) {
+                Some(id) => self.archive.spent_by(id, self.limits.run, now)?,
+                None => budget::Spent::default(),
+            };
+            accounts.push(budget::left(caps, &spent).least());
+        }
+        let funds = self.funds.whole().map(|funds| funds.saturating_sub(spent.run));
+        Ok(Room {
+            all: [left.least(), funds].into_iter().flatten().min(),
+            accounts,
+            spare: budget::spare(&self.settings.caps, &spent),
+        })
+    }
+
+    /// What a request of this account is paid from.
+    fn purse(&self, account: usize) -> Purse {
+        let mut purse = self.settings.purse(account);
+        purse.all.run = [purse.all.run, self.funds.whole()].into_iter().flatten().min();
+        purse
     }
 
     /// Makes one step, with its retries; `Some` ends the run.
@@ -209,7 +189,8 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             let asked = Asked { gap: step.gap.clone(), cursor, count, run: self.limits.run };
             let (answer, count) = match self.attempt(step, &asked).await? {
                 Attempt::Answered(answer, count) => (answer, count),
-                Attempt::OutOfBudget => return Ok(Some(End::OutOfBudget)),
+                // Others may have credits of their own left: that is the plan's to say.
+                Attempt::OutOfBudget => return Ok(None),
                 Attempt::Stopped => return Ok(Some(End::Stopped)),
             };
             let asked = Asked { count, ..asked };
@@ -243,21 +224,21 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let Some(account) = self.book.account_of(step.whom) else { return Ok(Attempt::OutOfBudget) };
         let (endpoint, conversation, purpose) = match step.whom {
             Whom::Inbox(_) => {
-                let purpose = if step.head { Purpose::Inbox } else { Purpose::Walk };
+                let purpose = if step.kind == Kind::Head { Purpose::Inbox } else { Purpose::Walk };
                 (self.api.inbox_endpoint(), None, purpose)
             }
             Whom::Conversation(id) => {
-                let purpose = if step.head { Purpose::Head } else { Purpose::Gap };
+                let purpose = if step.kind == Kind::Head { Purpose::Head } else { Purpose::Gap };
                 (self.api.endpoint(), Some(id), purpose)
             }
         };
         let run = self.limits.run;
         let request = Request { run, account, endpoint, conversation, purpose, wanted: asked.count };
-        let reserved = self.archive.reserve(&self.settings.caps, &request, self.clock.now_ms())?;
+        let reserved = self.archive.reserve(&self.purse(step.account), &request, self.clock.now_ms())?;
         let Some(reservation) = reserved else { return Ok(Attempt::OutOfBudget) };
         let count = reservation.results();
         self.totals.requests += 1;
-        if step.head {
+        if step.kind == Kind::Head {
             self.progress.head_credits = self.progress.head_credits.saturating_add(reservation.credits());
         }
         match self.ask(reservation, step.whom, asked).await {
@@ -292,136 +273,6 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         }
     }
 
-    fn store(&mut self, step: &Step, asked: &Asked, got: &Got, answer: &Answer<Got>) -> Result<(), RunError> {
-        match (got, step.whom) {
-            (Got::Page(page), Whom::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
-            (Got::Inbox(page), Whom::Inbox(account)) => {
-                self.store_inbox(step, account, asked, page, answer)?
-            }
-            (Got::Page(_), Whom::Inbox(_)) | (Got::Inbox(_), Whom::Conversation(_)) => {}
-        }
-        self.totals.pages += 1;
-        self.totals.failures_in_a_row = 0;
-        Ok(())
-    }
-
-    fn store_page(
-        &mut self,
-        step: &Step,
-        conversation: i64,
-        asked: &Asked,
-        page: &Page,
-        answer: &Answer<Got>,
-    ) -> Result<(), RunError> {
-        let commit = Commit {
-            conversation,
-            asked,
-            page,
-            receipt: &answer.receipt,
-            http_status: answer.http_status,
-            now: self.clock.now_ms(),
-        };
-        let done = self.archive.commit_page(&commit)?;
-        self.totals.new_messages += done.new_messages;
-        self.totals.edited += done.edited;
-        self.totals.gone += done.gone;
-        self.book.stored(conversation, &done);
-        if asked.cursor.is_none() {
-            self.progress.heads_done.insert(Whom::Conversation(done.conversation));
-        }
-        if let Some(stall) = &done.stall {
-            warn!(conversation = %step.name, reason = %stall, "the walk stopped; what it left is recorded as missing");
-        }
-        debug!(
-            conversation = %step.name,
-            returned = page.returned,
-            new = done.new_messages,
-            credits = answer.receipt.credits(),
-            gaps = done.timeline.gaps.len(),
-            "stored a page"
-        );
-        self.observer.stored(step, &done, answer.receipt.credits());
-        Ok(())
-    }
-
-    fn store_inbox(
-        &mut self,
-        step: &Step,
-        account: usize,
-        asked: &Asked,
-        page: &InboxPage,
-        answer: &Answer<Got>,
-    ) -> Result<(), RunError> {
-        let commit = InboxCommit {
-            account,
-            account_id: self.book.account_of(step.whom).unwrap_or_default(),
-            asked,
-            page,
-            discover: self.settings.accounts.get(account).is_some_and(|a| a.discover),
-            receipt: &answer.receipt,
-            http_status: answer.http_status,
-            now: self.clock.now_ms(),
-        };
-        let done = self.archive.commit_inbox(&commit)?;
-        if asked.cursor.is_none() {
-            self.progress.heads_done.insert(step.whom);
-        }
-        if let Some(stall) = &done.stall {
-            warn!(account = %step.name, reason = %stall, "the walk of the inbox stopped; it is taken up again");
-        }
-        debug!(
-            account = %step.name,
-            returned = page.returned,
-            news = done.news.len(),
-            found = done.found.len(),
-            credits = answer.receipt.credits(),
-            "read the inbox"
-        );
-        self.book.listed(account, done);
-        Ok(())
-    }
-
-    fn settle_failure(
-        &mut self,
-        step: &Step,
-        asked: &Asked,
-        answer: &Answer<Got>,
-        error: &ApiError,
-        last: bool,
-    ) -> Result<(), RunError> {
-        let words = error.to_string();
-        let settlement = Settlement {
-            receipt: &answer.receipt,
-            conversation: None,
-            returned: None,
-            new_messages: 0,
-            changed_messages: 0,
-            http_status: answer.http_status,
-            error: Some(&words),
-        };
-        // What a retry cannot mend says something about what was asked for, so its gap carries the reason; so does a
-        // server that breaks at it and serves the rest.
-        let stalls = match error {
-            ApiError::Refused(_) | ApiError::Malformed(_) => last,
-            ApiError::Transient { .. } => {
-                last && (self.totals.pages > 0 || self.book.others_were_fine(step.whom))
-            }
-            ApiError::RateLimited { .. } | ApiError::Key(_) | ApiError::Account(_) | ApiError::Credits(_) => {
-                false
-            }
-        };
-        let now = self.clock.now_ms();
-        let timeline = match step.whom {
-            Whom::Conversation(id) => self.archive.commit_failure(id, asked, &settlement, stalls, now)?,
-            Whom::Inbox(_) => {
-                let account = self.book.account_of(step.whom).unwrap_or_default();
-                self.archive.commit_inbox_failure(account, asked, &settlement, stalls, now)?
-            }
-        };
-        self.book.set_timeline(step.whom, timeline);
-        Ok(())
-    }
-
     /// After the last attempt: what is left alone from here on. `Some` ends the run.
     fn give_up(&mut self, step: &Step, error: &ApiError) -> Option<End> {
         warn!(target_name = %step.name, %error, "could not be asked");
@@ -447,6 +298,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     }
 
     fn finish(mut self, end: End) -> Result<Report, RunError> {
+        let now = self.clock.now_ms();
+        let spent = self.archive.spent(self.limits.run, now)?;
+        let left = budget::left(&self.settings.caps, &spent);
+        let end =
+            if end == End::OutOfBudget && self.funds.bind(&left, spent.run) { End::NoCredits } else { end };
         let outcome = match end {
             End::Stopped => Outcome::Interrupted,
             End::NoCredits => Outcome::NoCredits,
@@ -458,10 +314,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             End::Done if self.book.gaps() > 0 => Outcome::Partial,
             End::Done | End::GaveUp => Outcome::Complete,
         };
-        let now = self.clock.now_ms();
         self.archive.finish_run(self.limits.run, outcome, now)?;
-        let spent = self.archive.spent(self.limits.run, now)?;
-        let left = budget::left(&self.settings.caps, &spent);
         for plan in &mut self.book.state.conversations {
             if let Some(name) = self.archive.name_of(plan.id)? {
                 plan.name = name;
@@ -487,6 +340,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             horizon: horizon.map(iso),
             conversations: self.book.conversations(&self.settings.accounts),
             inboxes: self.book.inboxes(),
+            balance: self.funds.report(spent.run),
             worst: self.totals.worst,
         })
     }

@@ -5,9 +5,9 @@ use serde::Serialize;
 use crate::api::ApiError;
 
 /// The report of a run: `sync --once --json` prints it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// `complete`, `budget`, `partial`, `failed` or `interrupted`.
+    /// `complete`, `budget`, `partial`, `failed`, `no_credits` or `interrupted`.
     pub outcome: &'static str,
     /// Requests made.
     pub requests: u32,
@@ -29,6 +29,8 @@ pub struct Report {
     pub conversations: Vec<ConversationReport>,
     /// The inboxes that were read.
     pub inboxes: Vec<InboxReport>,
+    /// The vendor's own word on the credits; null where it says nothing.
+    pub balance: Option<BalanceReport>,
     /// The worst that went wrong: decides on the exit code.
     #[serde(skip)]
     pub worst: Option<Trouble>,
@@ -43,6 +45,19 @@ pub struct CreditsLeft {
     pub day: Option<u32>,
     /// Of this month's.
     pub month: Option<u32>,
+}
+
+/// The balance around a run (credits).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BalanceReport {
+    /// Before its first request.
+    pub before: f64,
+    /// After its last one; null when the run was stopped or the vendor did not say.
+    pub after: Option<f64>,
+    /// What the vendor took in between.
+    pub charged: Option<f64>,
+    /// What the ledger says that the run spent.
+    pub ledger: u32,
 }
 
 /// What a run did to one conversation.

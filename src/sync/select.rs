@@ -70,7 +70,7 @@ fn slug(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::plan::Conversation;
+    use crate::core::plan::{Conversation, Hints, Recheck};
     use crate::core::timeline::Timeline;
 
     fn target(id: i64, name: &str, urn: &str, url: Option<&str>) -> Target {
@@ -88,6 +88,8 @@ mod tests {
                 silent_looks: 0,
                 listed: false,
                 troubled: false,
+                hints: Hints::default(),
+                recheck: Recheck::default(),
             },
         }
     }

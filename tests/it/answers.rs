@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archiver::api::{AccountAccess, Answer, Api as _, ApiError, ApiSettings, Ask, HttpApi, Version, Whose};
 use archiver::clock::SystemClock;
-use archiver::core::budget::{Caps, Reservation, Spent, grant};
+use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
 use archiver::core::page::{Below, Cursor, Page};
 use archiver::core::raw::rebuild;
@@ -86,7 +86,7 @@ fn api(base_url: &str, version: Version) -> HttpApi<SystemClock> {
 }
 
 fn reservation() -> Reservation {
-    grant(&Caps::default(), &Spent::default(), 50).unwrap().recorded(1)
+    grant(&[], 50).unwrap().recorded(1)
 }
 
 fn version_of(name: &str) -> Version {

@@ -254,7 +254,7 @@ impl Home {
         let mut text = format!(
             "[api]\nbase_url = \"{}\"\nversion = \"{version}\"\nrequests_per_minute = 60000\nretries = 1\n\
              retry_base_secs = 0.01\nretry_max_secs = 0.05\ntimeout_secs = 20\n\n\
-             [budget]\ncredits_per_run = 1000\n\n[sync]\ninbox = \"off\"\n",
+             [budget]\ncredits_per_run = 1000\nreconcile = false\n\n[sync]\ninbox = \"off\"\n",
             api.base_url()
         );
         self.write_secret("api_key", KEY);

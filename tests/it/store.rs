@@ -10,7 +10,7 @@ mod texts;
 use std::path::PathBuf;
 
 use archiver::core::Ms;
-use archiver::core::budget::{Caps, Charge, Receipt, Reservation};
+use archiver::core::budget::{Charge, Purse, Receipt, Reservation};
 use archiver::core::page::{Below, Cursor, Oddity, Page};
 use archiver::core::raw::{place, read};
 use archiver::core::timeline::{Asked, Gap};
@@ -81,7 +81,7 @@ impl Bench {
             purpose: Purpose::Gap,
             wanted,
         };
-        self.store.reserve(&Caps::default(), &request, self.now).unwrap().unwrap()
+        self.store.reserve(&Purse::default(), &request, self.now).unwrap().unwrap()
     }
 
     pub(crate) fn receipt(&mut self, conversation: usize, wanted: u32) -> Receipt {
@@ -104,6 +104,7 @@ impl Bench {
             receipt: &receipt,
             http_status: Some(200),
             now: self.now,
+            recheck: false,
         })
     }
 

@@ -182,7 +182,7 @@ fn unknown_keys_are_refused_by_file_line_path_and_nearest_name() {
 #[test]
 fn unknown_variables_are_refused_with_the_nearest_name() {
     for (name, near) in [
-        ("ARCHIVER_BUDGT__X", "ARCHIVER_BUDGET__CREDITS_PER_"),
+        ("ARCHIVER_BUDGT__CREDITS_PER_RUN", "ARCHIVER_BUDGET__CREDITS_PER_"),
         ("ARCHIVER_BUDGET_CREDITS_PER_RUN", "ARCHIVER_BUDGET__CREDITS_PER_RUN"),
         ("ARCHIVER__API__KEY", "ARCHIVER_API"),
         ("ARCHIVER_APIKEY", "ARCHIVER_API_KEY"),

@@ -11,6 +11,7 @@ use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::backoff::Backoff;
 use archiver::core::budget::Caps;
+use archiver::core::plan;
 use archiver::fake_api::meter::RequestRow;
 use archiver::fake_api::serve::{self, Running};
 use archiver::fake_api::{Account, Behaviour, Mailbox, Person, Request, Server, ServerMessage};
@@ -439,6 +440,10 @@ fn settings() -> Settings {
     Settings {
         trigger: Trigger::Once,
         caps: Caps::default(),
+        account_caps: vec![],
+        unlisted_runs: plan::unlisted_runs(64),
+        recheck_days: None,
+        reconcile: false,
         page_size: 50,
         retries: 3,
         backoff: Backoff { base: Duration::from_secs(2), max: Duration::from_secs(300) },

@@ -1,12 +1,12 @@
 //! An archive whose process dies: after so many calls, either just before one takes effect or just after.
 
 use archiver::core::Ms;
-use archiver::core::budget::{Caps, Reservation, Spent};
+use archiver::core::budget::{Purse, Reservation, Spent};
 use archiver::core::plan::Inbox;
 use archiver::core::timeline::{Asked, Timeline};
 use archiver::store::{
-    Commit, Committed, Configured, InboxCommit, InboxCommitted, Outcome, Request, Settlement, StoreError,
-    Target, Trigger,
+    Commit, Committed, Configured, InboxCommit, InboxCommitted, Moment, Outcome, Request, Settlement,
+    StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -82,15 +82,23 @@ impl<A: Archive> Archive for Crashing<'_, A> {
 
     fn reserve(
         &mut self,
-        caps: &Caps,
+        purse: &Purse,
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError> {
-        self.call(|a| a.reserve(caps, request, now))
+        self.call(|a| a.reserve(purse, request, now))
     }
 
     fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
         self.inner.spent(run, now)
+    }
+
+    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        self.inner.spent_by(account, run, now)
+    }
+
+    fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
+        self.call(|a| a.note_balance(run, moment, credits, now))
     }
 
     fn head_came_last(&self) -> Result<bool, StoreError> {

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::budget::{self, Caps, Reservation, Spent};
+use archiver::core::budget::{self, Purse, Reservation, Spent};
 use archiver::core::inbox;
-use archiver::core::plan::{Conversation, Inbox};
+use archiver::core::plan::{Conversation, Hints, Inbox, Recheck};
+use archiver::core::recheck;
 use archiver::core::reconcile::{Change, Known, Stored};
 use archiver::core::timeline::{self, Asked, Gap, Timeline};
 use archiver::core::{check, message::Message, page::Page, stall::Stall};
 use archiver::store::{
-    Commit, Committed, Configured, InboxCommit, InboxCommitted, Outcome, Purpose, Request, Settlement,
-    StoreError, Target, Trigger,
+    Commit, Committed, Configured, InboxCommit, InboxCommitted, Moment, Outcome, Purpose, Request,
+    Settlement, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -29,6 +30,8 @@ pub(crate) struct MemConversation {
     pub(crate) name: String,
     discovered: bool,
     troubled: bool,
+    hints: Hints,
+    recheck: Recheck,
 }
 
 /// The one inbox.
@@ -85,6 +88,8 @@ impl MemArchive {
                 silent_looks: c.silent_looks,
                 listed: c.listed.is_some(),
                 troubled: c.troubled,
+                hints: c.hints,
+                recheck: c.recheck,
             },
         }
     }
@@ -139,7 +144,7 @@ impl Archive for MemArchive {
             let known = self.conversations.iter().position(|c| c.name == row.conversation_urn);
             let at = match known {
                 Some(at) => at,
-                None if commit.discover => {
+                None if commit.discover.is_some() => {
                     let at = self.begin(&row.conversation_urn, true, commit.now);
                     found.push(self.target(at));
                     at
@@ -200,11 +205,11 @@ impl Archive for MemArchive {
 
     fn reserve(
         &mut self,
-        caps: &Caps,
+        purse: &Purse,
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError> {
-        let Some(grant) = budget::grant(caps, &self.spent(request.run, now)?, request.wanted) else {
+        let Some(grant) = budget::grant(&[(purse.all, self.spent(request.run, now)?)], request.wanted) else {
             return Ok(None);
         };
         let head = matches!(request.purpose, Purpose::Head | Purpose::Inbox);
@@ -225,6 +230,15 @@ impl Archive for MemArchive {
         })
     }
 
+    // There is one account.
+    fn spent_by(&self, _: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        self.spent(run, now)
+    }
+
+    fn note_balance(&mut self, _: i64, _: Moment, _: f64, _: Ms) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn head_came_last(&self) -> Result<bool, StoreError> {
         Ok(self.ledger.last().is_some_and(|r| r.head))
     }
@@ -238,9 +252,18 @@ impl Archive for MemArchive {
         let asked = commit.asked;
         let timeline = self.conversations[at].timeline.clone();
         let there = timeline.gaps.contains(&asked.gap) || (asked.gap.id == 0 && asked.cursor.is_none());
+        let there = there || (commit.recheck && timeline.complete());
         assert!(there, "a page came for a gap that is not as it was");
         let known = self.conversations[at].known(commit.page, timeline::window(asked, commit.page));
-        let delta = timeline::apply(&timeline, asked, commit.page, &known, commit.now);
+        let delta = if commit.recheck {
+            let (delta, next) = recheck::apply(&timeline, asked, commit.page, &known, commit.now);
+            let done_ms =
+                if next.is_none() { Some(commit.now) } else { self.conversations[at].recheck.done_ms };
+            self.conversations[at].recheck = Recheck { at_ms: next, done_ms };
+            delta
+        } else {
+            timeline::apply(&timeline, asked, commit.page, &known, commit.now)
+        };
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             let span = commit.page.span();
             eprintln!(
@@ -290,6 +313,10 @@ impl Archive for MemArchive {
             beginning_seen: delta.beginning_seen,
         };
         c.troubled = delta.stall.is_some();
+        c.hints.served_total = commit.page.total.or(c.hints.served_total);
+        if c.timeline.complete() {
+            c.recheck.done_ms = c.recheck.done_ms.or(Some(commit.now));
+        }
         if asked.cursor.is_none() {
             c.head_tried_ms = Some(commit.now);
             c.head_tried_run = asked.run;
@@ -311,6 +338,7 @@ impl Archive for MemArchive {
             edited,
             gone,
             stall: delta.stall,
+            recheck: self.conversations[at].recheck,
         })
     }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use archiver::core::backoff::Backoff;
 use archiver::core::budget::Caps;
+use archiver::core::plan;
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
@@ -51,6 +52,10 @@ fn settings(configured: std::ops::Range<usize>, inbox: Inbox, caps: Caps, page_s
     Settings {
         trigger: Trigger::Once,
         caps,
+        account_caps: vec![],
+        unlisted_runs: plan::unlisted_runs(64),
+        recheck_days: None,
+        reconcile: false,
         page_size,
         retries: 2,
         backoff: Backoff { base: Duration::from_secs(2), max: Duration::from_secs(60) },

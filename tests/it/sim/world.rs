@@ -331,6 +331,10 @@ impl World {
 pub(crate) struct Server(pub(crate) RefCell<World>);
 
 impl Api for Server {
+    async fn balance(&self) -> Option<f64> {
+        None
+    }
+
     async fn conversation(&self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         self.0.borrow_mut().answer(reservation, ask)
     }

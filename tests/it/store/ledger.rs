@@ -1,7 +1,7 @@
 //! Credits: reserved before anything is sent, counted by UTC day and month, never forgotten.
 
 use archiver::core::Ms;
-use archiver::core::budget::{Caps, Charge, Spent};
+use archiver::core::budget::{Caps, Charge, Purse, Spent};
 use archiver::core::timeline::{Asked, Gap};
 use archiver::store::{Outcome, Purpose, Request, Settlement, Store, Trigger};
 use chrono::{DateTime, Datelike as _, Utc};
@@ -111,12 +111,18 @@ fn a_request_shrinks_to_what_the_tightest_cap_allows_and_none_is_made_beyond() {
     };
     let caps = Caps { run: Some(20), day: Some(8), month: Some(100) };
     let mut asked = Vec::new();
-    while let Some(reservation) = bench.store.reserve(&caps, &request, NOW).unwrap() {
+    while let Some(reservation) =
+        bench.store.reserve(&Purse { all: caps, ..Purse::default() }, &request, NOW).unwrap()
+    {
         asked.push((reservation.results(), reservation.credits()));
     }
     assert_eq!(asked, [(50, 5), (30, 3)]);
     assert!(
-        bench.store.reserve(&caps, &request, NOW + 86_400_000).unwrap().is_some(),
+        bench
+            .store
+            .reserve(&Purse { all: caps, ..Purse::default() }, &request, NOW + 86_400_000)
+            .unwrap()
+            .is_some(),
         "tomorrow is another day"
     );
     assert_eq!(bench.one::<i64>("SELECT count(*) FROM request"), 3, "what was refused is no request");
@@ -209,7 +215,7 @@ proptest! {
                         run, account: target.account_id, endpoint: "test", conversation: Some(target.plan.id),
                         purpose: Purpose::Gap, wanted,
                     };
-                    if let Some(reservation) = store.reserve(&caps, &request, now).unwrap() {
+                    if let Some(reservation) = store.reserve(&Purse { all: caps, ..Purse::default() }, &request, now).unwrap() {
                         rows.push(Row(run, now, reservation.credits()));
                         open.push((reservation, rows.len() - 1));
                     }

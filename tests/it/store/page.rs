@@ -150,7 +150,15 @@ fn a_page_for_a_gap_that_is_no_longer_there_is_not_stored() {
         let receipt = bench.reserve(0, 10).spend(Charge::Known(1));
         let now = bench.now;
         let (asked, page, receipt) = (&asked, &page, &receipt);
-        bench.store.commit_page(&Commit { conversation: id, asked, page, receipt, http_status: None, now })
+        bench.store.commit_page(&Commit {
+            conversation: id,
+            asked,
+            page,
+            receipt,
+            http_status: None,
+            now,
+            recheck: false,
+        })
     };
     assert_eq!(commit(&mut bench).unwrap().new_messages, 1);
     let before = dump(&bench.other());

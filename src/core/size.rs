@@ -1,0 +1,122 @@
+//! How many messages to ask for, so that as few as possible are bought a second time.
+//!
+//! A credit buys ten results or a fraction thereof, every page after the first shows one message again (see
+//! [`super::timeline`]), and what lies below a gap's floor is stored already. So where the number of missing messages
+//! is known, one request for just so many is the cheapest; where it is not, an open end is asked for in large pages,
+//! because all that comes is new, and a gap with a floor in small ones.
+
+use super::budget::RESULTS_PER_CREDIT;
+use super::plan::{HEAD_COUNT, Hints};
+use super::timeline::{Gap, LARGEST_ASK, Timeline};
+
+/// How many messages to ask for to fill a gap: a multiple of ten, at most `most` unless fewer are known to get nowhere.
+#[must_use]
+pub fn ask(timeline: &Timeline, hints: &Hints, gap: &Gap, most: u32) -> u32 {
+    let count = match (expected(timeline, hints, gap), gap.older_ms) {
+        // One more than is missing: the one at the border, or below it to see that it was reached.
+        (Some(Expected::Exactly(missing)), _) => tens_up(missing.saturating_add(1)),
+        // What is not missing there would be bought again, so rather too few.
+        (Some(Expected::About(missing)), Some(_)) => tens_down(missing),
+        (Some(Expected::AtLeast(missing)), Some(_)) => tens_up(missing.saturating_add(1)),
+        (None, Some(_)) => HEAD_COUNT,
+        (Some(Expected::About(_) | Expected::AtLeast(_)) | None, None) => most,
+    };
+    // Twice what was too little the last time; as much as the budget allows will do as well.
+    let doubled = gap.ask_at_least.saturating_sub(RESULTS_PER_CREDIT).saturating_mul(2).min(LARGEST_ASK);
+    count.clamp(HEAD_COUNT, most.max(HEAD_COUNT)).max(gap.ask_at_least).max(doubled)
+}
+
+/// How many messages a gap is thought to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// So many, if the API has counted well.
+    Exactly(u32),
+    /// At least so many.
+    AtLeast(u32),
+    /// Some such number, going by the pace of what is known.
+    About(u32),
+}
+
+/// How many messages a gap is thought to hold, where anything tells.
+#[must_use]
+pub fn expected(timeline: &Timeline, hints: &Hints, gap: &Gap) -> Option<Expected> {
+    let whole = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
+    let Some(newer) = gap.newer_ms else {
+        // The count is as old as the last page, and this gap is news.
+        let fresh = whole(hints.news_at_least);
+        return (fresh > 0 && gap.older_ms.is_some()).then_some(Expected::AtLeast(fresh));
+    };
+    if let (Some(total), [only]) = (hints.served_total, timeline.gaps.as_slice())
+        && only.newer_ms == Some(newer)
+        && total > timeline.standing()
+    {
+        return Some(Expected::Exactly(whole(total.saturating_sub(timeline.standing()))));
+    }
+    match (gap.older_ms, timeline.newest_ms, timeline.oldest_ms) {
+        (Some(older), Some(newest), Some(oldest)) if newest > oldest => {
+            let width = newer.saturating_sub(older).max(0);
+            let about = timeline.messages.max(0).saturating_mul(width) / newest.saturating_sub(oldest);
+            Some(Expected::About(whole(about)))
+        }
+        _ => None,
+    }
+}
+
+fn tens_up(messages: u32) -> u32 {
+    messages.div_ceil(RESULTS_PER_CREDIT).saturating_mul(RESULTS_PER_CREDIT)
+}
+
+fn tens_down(messages: u32) -> u32 {
+    messages / RESULTS_PER_CREDIT * RESULTS_PER_CREDIT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::page::Cursor;
+
+    fn timeline(gaps: Vec<Gap>) -> Timeline {
+        let (newest_ms, oldest_ms) = (Some(1_000_000), Some(1));
+        Timeline { gaps, newest_ms, oldest_ms, messages: 50, gone: 0, beginning_seen: false }
+    }
+
+    fn gap(newer: Option<i64>, older: Option<i64>) -> Gap {
+        let cursor = newer.map(|n| Cursor(n.to_string()));
+        Gap { id: 1, newer_ms: newer, older_ms: older, cursor, ..Gap::default() }
+    }
+
+    fn asked(gap: &Gap, hints: Hints) -> u32 {
+        ask(&timeline(vec![gap.clone()]), &hints, gap, 50)
+    }
+
+    #[test]
+    fn a_counted_gap_is_asked_for_as_a_whole_and_no_further() {
+        let total = |total| Hints { served_total: Some(total), news_at_least: 0 };
+        let open = gap(Some(500), None);
+        assert_eq!([59, 60, 73, 500].map(|n| asked(&open, total(n))), [10, 20, 30, 50]);
+        // A count below what is stored tells nothing.
+        assert_eq!(asked(&open, total(40)), 50);
+        assert_eq!(asked(&gap(Some(900), Some(800)), total(62)), 20);
+    }
+
+    #[test]
+    fn news_are_asked_for_in_tens_or_in_as_many_as_are_unread() {
+        let head = gap(None, Some(1_000_000));
+        assert_eq!(asked(&head, Hints::default()), 10);
+        let unread = |n| Hints { news_at_least: n, served_total: Some(9_999) };
+        assert_eq!([1, 9, 10, 25, 400].map(|n| asked(&head, unread(n))), [10, 10, 20, 30, 50]);
+    }
+
+    #[test]
+    fn a_gap_with_a_floor_is_asked_for_at_the_pace_of_the_conversation_and_an_open_one_in_whole_pages() {
+        assert_eq!(asked(&gap(Some(900_000), Some(300_000)), Hints::default()), 30);
+        assert_eq!(asked(&gap(Some(900_000), Some(890_000)), Hints::default()), 10);
+        assert_eq!(asked(&gap(Some(900_000), None), Hints::default()), 50);
+    }
+
+    #[test]
+    fn what_was_too_little_is_doubled() {
+        let crowded = Gap { ask_at_least: 60, ..gap(Some(900_000), None) };
+        assert_eq!(asked(&crowded, Hints::default()), 100);
+    }
+}

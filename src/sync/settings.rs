@@ -1,0 +1,102 @@
+//! What a run is told, and who watches it.
+
+use std::time::Duration;
+
+use crate::api::ApiError;
+use crate::core::Ms;
+use crate::core::backoff::Backoff;
+use crate::core::budget::{Caps, Purse};
+use crate::core::plan::Limits;
+use crate::core::step::Step;
+use crate::store::{Committed, Configured, StoreError, Trigger};
+
+const DAY_MS: Ms = 86_400_000;
+
+/// What a run is to do.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What set it off.
+    pub trigger: Trigger,
+    /// The most it may spend.
+    pub caps: Caps,
+    /// The most that each account may spend by itself, in the order of the accounts; one that is not in here has no
+    /// cap of its own.
+    pub account_caps: Vec<Caps>,
+    /// Messages per request while filling history.
+    pub page_size: u32,
+    /// Further attempts after a failed request, where they can help.
+    pub retries: u32,
+    /// Waits between them.
+    pub backoff: Backoff,
+    /// Spreads the waits: a number from 0 to 1 at each call.
+    pub jitter: fn() -> f64,
+    /// Accounts and conversations.
+    pub accounts: Vec<Configured>,
+    /// Narrows the run; empty is everything.
+    pub only: Vec<String>,
+    /// Whether the inbox tells what has changed; otherwise each conversation is asked.
+    pub inbox: bool,
+    /// How many runs later a conversation that the inbox never shows is looked at again: see
+    /// [`crate::core::plan::Limits::unlisted_runs`].
+    pub unlisted_runs: Vec<u32>,
+    /// Complete conversations are read a second time once so many days have passed; `None`: never.
+    pub recheck_days: Option<u32>,
+    /// Whether the vendor's balance is asked for before and after the run.
+    pub reconcile: bool,
+}
+
+impl Settings {
+    /// What bounds the plan of a run.
+    #[must_use]
+    pub fn limits(&self, budget: Option<u32>, run: i64, head_came_last: bool, now: Ms) -> Limits {
+        let days = |days: u32| now.saturating_sub(i64::from(days).saturating_mul(DAY_MS));
+        Limits {
+            page_size: self.page_size,
+            budget,
+            run,
+            head_came_last,
+            unlisted_runs: self.unlisted_runs.clone(),
+            recheck_before_ms: self.recheck_days.map(days),
+        }
+    }
+
+    /// What the requests of an account are paid from.
+    #[must_use]
+    pub fn purse(&self, account: usize) -> Purse {
+        Purse { all: self.caps, account: self.account_caps.get(account).copied().unwrap_or_default() }
+    }
+}
+
+/// Why a run could not be done at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The archive failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A target on the command line names none or several conversations.
+    #[error(transparent)]
+    Select(#[from] super::SelectError),
+}
+
+/// Watches a run.
+pub trait Observer {
+    /// The conversations of the run are known.
+    fn begin(&mut self, conversations: usize, left: Option<u32>);
+    /// A request is about to be made.
+    fn asking(&mut self, step: &Step);
+    /// A page was stored.
+    fn stored(&mut self, step: &Step, committed: &Committed, credits: u32);
+    /// A request failed; after this long it is made again.
+    fn failed(&mut self, step: &Step, error: &ApiError, again_after: Option<Duration>);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+impl Observer for NoProgress {
+    fn begin(&mut self, _: usize, _: Option<u32>) {}
+    fn asking(&mut self, _: &Step) {}
+    fn stored(&mut self, _: &Step, _: &Committed, _: u32) {}
+    fn failed(&mut self, _: &Step, _: &ApiError, _: Option<Duration>) {}
+}
