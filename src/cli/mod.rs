@@ -3,6 +3,7 @@
 pub mod args;
 pub mod check;
 pub mod completions;
+pub mod dates;
 pub mod demo;
 pub mod fake_api;
 pub mod import;

@@ -1,0 +1,208 @@
+//! Dates as people write them on the command line, in the reader's own time zone: one meaning for every command.
+
+use chrono::{DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
+
+use crate::core::Ms;
+use crate::error::Failure;
+
+/// What a date may look like, for help texts.
+pub const FORMS: &str =
+    "2024, 2024-03, 2024-03-05, 2024-03-05T14:30, today, yesterday, 12h, 7d, 2w, 6mo or 1y (ago)";
+
+/// The first moment of what a date names: `--since 2024-03` is from the first of March on.
+///
+/// # Errors
+/// Bad usage, when it is no date.
+pub fn parse_since<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<Ms, Failure> {
+    period(text, now, zone).map(|(first, _)| first).ok_or_else(|| no_date(text))
+}
+
+/// The first moment after what a date names: `--until 2024-03` has all of March, and all that is earlier than this is
+/// within.
+///
+/// # Errors
+/// Bad usage, when it is no date.
+pub fn parse_until<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<Ms, Failure> {
+    period(text, now, zone).map(|(_, after)| after).ok_or_else(|| no_date(text))
+}
+
+fn no_date(text: &str) -> Failure {
+    Failure::Usage { message: format!("{text:?} is no date"), help: format!("write it as {FORMS}") }
+}
+
+/// What a date names, from its first moment to the first one after it; of a moment ago, that millisecond.
+#[must_use]
+pub fn period<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Option<(Ms, Ms)> {
+    let text = text.trim();
+    let today = || Some(zone.timestamp_millis_opt(now).single()?.date_naive());
+    let days = |from: NaiveDate, to: NaiveDate| {
+        Some((first(zone, from.and_time(NaiveTime::MIN))?, first(zone, to.and_time(NaiveTime::MIN))?))
+    };
+    match text.to_ascii_lowercase().as_str() {
+        "now" => return Some((now, now.checked_add(1)?)),
+        "today" => return days(today()?, today()?.succ_opt()?),
+        "yesterday" => return days(today()?.pred_opt()?, today()?),
+        word => {
+            if let Some(then) = ago(word, now, zone) {
+                return Some((then, then.checked_add(1)?));
+            }
+        }
+    }
+    if let Some((from, to)) = calendar(text) {
+        return days(from, to);
+    }
+    moment(text, zone)
+}
+
+/// `7d` and the like.
+fn ago<Z: TimeZone>(word: &str, now: Ms, zone: &Z) -> Option<Ms> {
+    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = word.split_at_checked(digits)?;
+    let number: u32 = number.parse().ok()?;
+    let then = zone.timestamp_millis_opt(now).single()?;
+    let then = match unit.trim() {
+        "h" => then.checked_sub_signed(TimeDelta::try_hours(number.into())?)?,
+        "d" => then.checked_sub_days(Days::new(number.into()))?,
+        "w" => then.checked_sub_days(Days::new(u64::from(number).checked_mul(7)?))?,
+        "mo" => then.checked_sub_months(Months::new(number))?,
+        "y" => then.checked_sub_months(Months::new(number.checked_mul(12)?))?,
+        _ => return None,
+    };
+    Some(then.timestamp_millis())
+}
+
+/// A year, month or day: its first day and the day after its last.
+fn calendar(text: &str) -> Option<(NaiveDate, NaiveDate)> {
+    if !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+        return None;
+    }
+    let mut parts = text.split('-');
+    let mut number = |width: usize| match parts.next() {
+        None => Some(None),
+        Some(part) if part.len() == width => part.parse::<u32>().ok().map(Some),
+        Some(_) => None,
+    };
+    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let year = i32::try_from(year?).ok().filter(|y| *y > 0)?;
+    let from = NaiveDate::from_ymd_opt(year, month.unwrap_or(1), day.unwrap_or(1))?;
+    let to = match (month, day) {
+        (None, _) => from.checked_add_months(Months::new(12))?,
+        (Some(_), None) => from.checked_add_months(Months::new(1))?,
+        (Some(_), Some(_)) => from.succ_opt()?,
+    };
+    Some((from, to))
+}
+
+/// A date with a time: all of the minute, second or millisecond that it names.
+fn moment<Z: TimeZone>(text: &str, zone: &Z) -> Option<(Ms, Ms)> {
+    let text = text.replacen(' ', "T", 1);
+    for (form, lasts) in
+        [("%Y-%m-%dT%H:%M", 60_000), ("%Y-%m-%dT%H:%M:%S", 1000), ("%Y-%m-%dT%H:%M:%S%.3f", 1)]
+    {
+        let from = match NaiveDateTime::parse_from_str(&text, form) {
+            Ok(local) => first(zone, local),
+            Err(_) => {
+                let named = text.strip_suffix('Z').map_or_else(|| text.clone(), |utc| format!("{utc}+00:00"));
+                DateTime::parse_from_str(&named, &format!("{form}%:z")).ok().map(|t| t.timestamp_millis())
+            }
+        };
+        if let Some(from) = from {
+            return Some((from, from.checked_add(lasts)?));
+        }
+    }
+    None
+}
+
+/// The first moment of the zone at which its clocks show this, or have gone past it where they were put forward.
+fn first<Z: TimeZone>(zone: &Z, local: NaiveDateTime) -> Option<Ms> {
+    // No zone leaves out more than a day; quarters of an hour are the finest step that any was ever moved by.
+    (0..=96).find_map(|quarters| {
+        let local = local.checked_add_signed(TimeDelta::try_minutes(15 * quarters)?)?;
+        zone.from_local_datetime(&local).earliest().map(|t| t.timestamp_millis())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+    use chrono_tz::{America::Sao_Paulo, Europe::Berlin};
+    use proptest::prelude::*;
+
+    /// 2025-03-31T10:20:30.456Z.
+    const NOW: Ms = 1_743_416_430_456;
+
+    fn utc(text: &str) -> Option<(String, String)> {
+        let show = |ms| DateTime::<Utc>::from_timestamp_millis(ms).unwrap().format("%FT%T%.3f").to_string();
+        period(text, NOW, &Utc).map(|(from, to)| (show(from), show(to)))
+    }
+
+    #[test]
+    fn a_date_names_a_period_that_since_begins_and_until_includes() {
+        for (text, from, to) in [
+            ("2024", "2024-01-01T00:00:00.000", "2025-01-01T00:00:00.000"),
+            ("2024-02", "2024-02-01T00:00:00.000", "2024-03-01T00:00:00.000"),
+            (" 2024-02-29 ", "2024-02-29T00:00:00.000", "2024-03-01T00:00:00.000"),
+            ("2024-02-29 14:30", "2024-02-29T14:30:00.000", "2024-02-29T14:31:00.000"),
+            ("2024-02-29T14:30:05", "2024-02-29T14:30:05.000", "2024-02-29T14:30:06.000"),
+            ("2024-02-29T14:30:05.123Z", "2024-02-29T14:30:05.123", "2024-02-29T14:30:05.124"),
+            ("2024-02-29T14:30+02:00", "2024-02-29T12:30:00.000", "2024-02-29T12:31:00.000"),
+            ("today", "2025-03-31T00:00:00.000", "2025-04-01T00:00:00.000"),
+            ("Yesterday", "2025-03-30T00:00:00.000", "2025-03-31T00:00:00.000"),
+            ("7d", "2025-03-24T10:20:30.456", "2025-03-24T10:20:30.457"),
+            ("2w", "2025-03-17T10:20:30.456", "2025-03-17T10:20:30.457"),
+            ("1mo", "2025-02-28T10:20:30.456", "2025-02-28T10:20:30.457"),
+            ("1y", "2024-03-31T10:20:30.456", "2024-03-31T10:20:30.457"),
+            ("12h", "2025-03-30T22:20:30.456", "2025-03-30T22:20:30.457"),
+            ("now", "2025-03-31T10:20:30.456", "2025-03-31T10:20:30.457"),
+        ] {
+            assert_eq!(utc(text), Some((from.into(), to.into())), "{text}");
+        }
+        let bad = [
+            "",
+            "soon",
+            "24",
+            "2024-13",
+            "2024-02-30",
+            "2024-2-3",
+            "2024-",
+            "7",
+            "d",
+            "0000",
+            "2024-01-01-01",
+        ];
+        for text in bad.into_iter().chain(["99999999999d", "4294967295y", "2024-02-29T25:00", "７d", "-5d"])
+        {
+            assert_eq!(utc(text), None, "{text}");
+        }
+        let failure = parse_since("soon", NOW, &Utc).unwrap_err();
+        assert_eq!((failure.exit_code(), failure.to_string().as_str()), (2, "\"soon\" is no date"));
+    }
+
+    #[test]
+    fn days_begin_and_end_where_they_do_in_the_readers_zone() {
+        // Clocks went forward on 30 March: that day has 23 hours.
+        let (from, to) = period("2025-03-30", NOW, &Berlin).unwrap();
+        assert_eq!((to - from) / 3_600_000, 23);
+        assert_eq!(parse_until("2025-03-29", NOW, &Berlin).unwrap(), from);
+        // In São Paulo they once went forward at midnight, so that the day began at one o'clock.
+        let (from, to) = period("2018-11-04", NOW, &Sao_Paulo).unwrap();
+        assert_eq!((to - from) / 3_600_000, 23);
+        assert_eq!(
+            period("2025-03-30T02:30", NOW, &Berlin).unwrap().0,
+            period("2025-03-30T03:00", NOW, &Berlin).unwrap().0
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_period_or_none_and_never_a_panic(text in "\\PC{0,12}|[0-9dwmoyhTZ: +-]{0,24}", now in any::<i64>()) {
+            if let Some((from, to)) = period(&text, now, &Berlin) {
+                prop_assert!(from < to, "{text}");
+            }
+        }
+    }
+}
