@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::import::ImportArgs;
+use super::export::ExportArgs;
 use crate::error::Failure;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -80,6 +81,8 @@ pub enum Command {
     Import(ImportArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
+    /// The archive as JSON Lines, CSV, web pages, Parquet or Markdown
+    Export(ExportArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
     /// A guided first run against a made-up mailbox: no key, no credits
@@ -248,6 +251,7 @@ mod tests {
             SyncArgs::augment_args(alone("sync")),
             StatusArgs::augment_args(alone("status")),
             CheckArgs::augment_args(alone("check")),
+            ExportArgs::augment_args(alone("export")),
             DemoArgs::augment_args(alone("demo")),
             FakeApiArgs::augment_args(alone("fake-api")),
         ]);

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod dates;
 pub mod demo;
+pub mod export;
 pub mod fake_api;
 pub mod import;
 pub mod output;
@@ -115,6 +116,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Sync(args) => sync::run(context, &args),
         Command::Import(args) => import::run(context, &args),
         Command::Status(args) => status::run(context, &args),
+        Command::Export(args) => export::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
