@@ -12,6 +12,7 @@ mod binary;
 mod cli;
 mod crash;
 mod engine;
+mod export;
 mod layering;
 mod schema;
 mod secrets;
