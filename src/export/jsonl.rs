@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::place::{FilePlace, OneFile};
 use super::{Export, ExportError, Summary, Watch, text};
 use crate::core::Ms;
+use crate::core::raw::without_lone_surrogates;
 use crate::core::render::{quote, quote_parts};
 use crate::store::{Cell, MessageRow, SCHEMA_VERSION};
 
@@ -147,7 +148,7 @@ fn write_message(m: &MessageRow<'_>, out: &mut Vec<u8>) {
     field("message_id", Cell::Int(m.id), out);
     field("source", Cell::Text(m.source_name()), out);
     key("raw", out);
-    m.raw_into(out);
+    raw(m, out);
     out.extend_from_slice(b",\"row\":{\"conversation\":");
     cell(&Cell::Int(m.conversation_row), out);
     field("sender", Cell::Int(m.sender_row), out);
@@ -163,6 +164,21 @@ fn write_message(m: &MessageRow<'_>, out: &mut Vec<u8>) {
     field("source", optional(m.source), out);
     field("changed_run", number(m.changed_run), out);
     out.extend_from_slice(b"}}");
+}
+
+/// The JSON as served, but for halves of surrogate pairs: a strict reader would refuse the whole file for one. `row`
+/// has them as they are.
+fn raw(m: &MessageRow<'_>, out: &mut Vec<u8>) {
+    let from = out.len();
+    m.raw_into(out);
+    let served = out.get(from..).unwrap_or_default();
+    if served.windows(3).any(|w| w.eq_ignore_ascii_case(b"\\ud"))
+        && let Ok(json) = std::str::from_utf8(served)
+    {
+        let mended = without_lone_surrogates(json);
+        out.truncate(from);
+        out.extend_from_slice(mended.as_bytes());
+    }
 }
 
 fn optional(text: Option<&str>) -> Cell<'_> {

@@ -89,6 +89,14 @@ pub trait Watch {
     /// [`ExportError::Stopped`], to end the export.
     fn step(&mut self) -> Result<(), ExportError>;
 
+    /// Something else than a message is done.
+    ///
+    /// # Errors
+    /// [`ExportError::Stopped`], to end the export.
+    fn go_on(&mut self) -> Result<(), ExportError> {
+        Ok(())
+    }
+
     /// All messages have been read; what takes time now is this.
     fn closing(&mut self, doing: &'static str);
 }

@@ -56,6 +56,10 @@ impl Watch for Bar {
         Ok(())
     }
 
+    fn go_on(&mut self) -> Result<(), ExportError> {
+        if self.stop.load(Ordering::Relaxed) { Err(ExportError::Stopped) } else { Ok(()) }
+    }
+
     fn closing(&mut self, doing: &'static str) {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} messages; {msg}") {
             self.bar.set_style(style);
