@@ -2,6 +2,8 @@
 
 mod columns;
 mod jsonl;
+mod lake;
+mod pages;
 mod place;
 mod since_last;
 
