@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::import::ImportArgs;
 use super::export::ExportArgs;
+use super::import::ImportArgs;
 use crate::error::Failure;
 use crate::logging::{LogFilter, LogFormat};
 

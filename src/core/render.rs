@@ -58,7 +58,8 @@ pub fn quote_parts(parts: &[&str], out: &mut Vec<u8>) {
     for part in parts {
         let mut from = 0;
         let bytes = part.as_bytes();
-        for (at, byte) in bytes.iter().enumerate().filter(|(_, b)| **b < 0x20 || **b == b'"' || **b == b'\\') {
+        for (at, byte) in bytes.iter().enumerate().filter(|(_, b)| **b < 0x20 || **b == b'"' || **b == b'\\')
+        {
             out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
             from = at.saturating_add(1);
             escape(*byte, out);
@@ -74,6 +75,8 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
         b'\\' => out.extend_from_slice(b"\\\\"),
         b'\n' => out.extend_from_slice(b"\\n"),
         b'\r' => out.extend_from_slice(b"\\r"),
+        8 => out.extend_from_slice(b"\\b"),
+        12 => out.extend_from_slice(b"\\f"),
         b'\t' => out.extend_from_slice(b"\\t"),
         other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
     }

@@ -122,7 +122,9 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_would_run_is_text() {
         let mut buffer = String::new();
-        for risky in ["=1+1", "+1", "-1+1", "@SUM(A1)", " =1", "\t=1", "\r=1", "＝1", "|x", "'=1", "'", "\u{a0}=1"] {
+        for risky in
+            ["=1+1", "+1", "-1+1", "@SUM(A1)", " =1", "\t=1", "\r=1", "＝1", "|x", "'=1", "'", "\u{a0}=1"]
+        {
             assert_eq!(guard(risky, &mut buffer), format!("'{risky}"));
         }
         for fine in ["", "1", "-1", "2025-01-01T00:00:00.000Z", "a=1", "{\"x\":1}"] {

@@ -73,7 +73,8 @@ fn open(path: &Path) -> Result<Part, ExportError> {
 
 /// The parts must be 0, 1, 2 … of one series.
 fn belong_together(parts: &[Part]) -> Result<(), ExportError> {
-    let help = "name the first file of an export and every later part, such as archive.jsonl archive.0001.jsonl";
+    let help =
+        "name the first file of an export and every later part, such as archive.jsonl archive.0001.jsonl";
     let Some(first) = parts.first() else { return Err(ExportError::refused("no file is named", help)) };
     for (number, part) in (0_u32..).zip(parts) {
         if (&part.header.archive, part.header.series) != (&first.header.archive, first.header.series) {

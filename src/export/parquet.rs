@@ -208,7 +208,10 @@ impl Rows {
     }
 
     /// Writes the rows as a row group.
-    fn write<W: std::io::Write + Send>(self, writer: &mut SerializedFileWriter<W>) -> Result<(), ParquetError> {
+    fn write<W: std::io::Write + Send>(
+        self,
+        writer: &mut SerializedFileWriter<W>,
+    ) -> Result<(), ParquetError> {
         let mut group = writer.next_row_group()?;
         for column in self.columns {
             let Some(mut next) = group.next_column()? else { break };

@@ -208,7 +208,10 @@ impl Folder {
         let done = export.state(files, part)?;
         // Whose the files are is on record before the first is there. Until the last is, no run counts as exported.
         let claimed = self.older.union(&self.made).cloned().collect();
-        write_state(export.job, &State { run: -1, files: claimed, faces: Default::default(), ..done.clone() })?;
+        write_state(
+            export.job,
+            &State { run: -1, files: claimed, faces: Default::default(), ..done.clone() },
+        )?;
         for name in &self.made {
             let to = self.out.join(name);
             private_folder(&folder_of(&to))?;

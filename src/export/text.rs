@@ -100,6 +100,9 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_is_markup() {
-        assert_eq!(html("<a href='x' b=\"y\">&\u{0}\u{1b}"), "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;\u{fffd}\u{fffd}");
+        assert_eq!(
+            html("<a href='x' b=\"y\">&\u{0}\u{1b}"),
+            "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;\u{fffd}\u{fffd}"
+        );
     }
 }

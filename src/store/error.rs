@@ -72,7 +72,11 @@ impl StoreError {
     pub fn is_creation(&self) -> bool {
         matches!(
             self,
-            Self::Create { .. } | Self::NotAnArchive { .. } | Self::Newer { .. } | Self::Missing(_) | Self::Exists(_)
+            Self::Create { .. }
+                | Self::NotAnArchive { .. }
+                | Self::Newer { .. }
+                | Self::Missing(_)
+                | Self::Exists(_)
         )
     }
 }

@@ -59,7 +59,10 @@ pub(crate) fn odd_archive() -> Bench {
     let account = |name: &str, prefix: &str| Configured {
         account: name.into(),
         own_name: Some("Olivia <Owner>".into()),
-        profiles: vec![(format!("https://www.linkedin.com/in/{prefix}-example/"), Some("=Ada \"<b>\", & co".into()))],
+        profiles: vec![(
+            format!("https://www.linkedin.com/in/{prefix}-example/"),
+            Some("=Ada \"<b>\", & co".into()),
+        )],
         conversations: (0..3).map(|i| (format!("2-{prefix}{i}"), None)).collect(),
         ..Configured::default()
     };
@@ -71,14 +74,21 @@ pub(crate) fn odd_archive() -> Bench {
         .rev()
         .map(|(i, text)| {
             let at = NOW - (i64::try_from(texts.len() - i).unwrap()) * MINUTE * 60 * 24 * 9;
-            item(&format!("urn:li:msg_message:(urn:li:fsd_profile:A,2-{i}&x)"), at, "Ada <i>Example</i>", text)
+            item(
+                &format!("urn:li:msg_message:(urn:li:fsd_profile:A,2-{i}&x)"),
+                at,
+                "Ada <i>Example</i>",
+                text,
+            )
         })
         .collect();
     bench.put(0, &last_page(&all)).unwrap();
     few(&mut bench, 1);
     bench.next_run();
     few(&mut bench, 5);
-    bench.put(6, &more_page(&[item("z", NOW - MINUTE, "Olivia <Owner>", "one above a gap")], NOW - MINUTE)).unwrap();
+    bench
+        .put(6, &more_page(&[item("z", NOW - MINUTE, "Olivia <Owner>", "one above a gap")], NOW - MINUTE))
+        .unwrap();
     bench.next_run();
     bench
         .other()
@@ -137,7 +147,8 @@ pub(crate) fn contents(archive: &Path, names: &[String]) -> Vec<String> {
         let mut rows = statement.query([]).unwrap();
         let from = all.len();
         while let Some(row) = rows.next().unwrap() {
-            let values: Vec<String> = (0..columns).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
+            let values: Vec<String> =
+                (0..columns).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
             all.push(format!("{name}: {}", values.join(" ")));
         }
         all[from..].sort();

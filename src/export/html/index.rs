@@ -35,7 +35,10 @@ fn item(c: &Conversation, several: bool) -> String {
     let account = if several { format!(" · {}", html(&c.account)) } else { String::new() };
     let gaps = match c.gaps {
         0 => String::new(),
-        n => format!(" · <span class=\"missing\">{}</span>", count_of(u64::try_from(n).unwrap_or(u64::MAX), "gap")),
+        n => format!(
+            " · <span class=\"missing\">{}</span>",
+            count_of(u64::try_from(n).unwrap_or(u64::MAX), "gap")
+        ),
     };
     // The newest page, as people open a conversation where it ended.
     format!(

@@ -172,7 +172,9 @@ fn address_length(text: &str) -> usize {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"'`{}|\\^".contains(c);
     let whole = text.get(..text.find(ends).unwrap_or(text.len())).unwrap_or_default();
     let mut address = whole.trim_end_matches(['.', ',', ';', ':', '!', '?', '…', '*', '_']);
-    while let Some(shorter) = address.strip_suffix(')').filter(|a| a.matches('(').count() < address.matches(')').count()) {
+    while let Some(shorter) =
+        address.strip_suffix(')').filter(|a| a.matches('(').count() < address.matches(')').count())
+    {
         address = shorter.trim_end_matches(['.', ',', ';', ':', '!', '?']);
     }
     // At least the scheme, so that the search goes on behind it.
@@ -185,14 +187,30 @@ mod tests {
 
     #[test]
     fn addresses_of_the_web_and_nothing_else_are_links() {
-        let link = |a: &str| format!("<a href=\"{a}\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">{a}</a>");
-        assert_eq!(linked("see https://example.org/a_(b)."), format!("see {}.", link("https://example.org/a_(b)")));
+        let link = |a: &str| {
+            format!("<a href=\"{a}\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">{a}</a>")
+        };
+        assert_eq!(
+            linked("see https://example.org/a_(b)."),
+            format!("see {}.", link("https://example.org/a_(b)"))
+        );
         assert_eq!(linked("(http://example.org)"), format!("({})", link("http://example.org")));
         assert_eq!(linked("https://e.org/?a=1&b=2"), link("https://e.org/?a=1&amp;b=2"));
-        for text in ["javascript:alert(1)", "data:text/html,x", "//e.org", "ftp://e.org", "http://", "https://", "xhttp://"] {
+        for text in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//e.org",
+            "ftp://e.org",
+            "http://",
+            "https://",
+            "xhttp://",
+        ] {
             assert!(!linked(text).contains("<a"), "{text}");
         }
-        assert_eq!(linked("https://e.org/\"onclick=\"x"), format!("{}&quot;onclick=&quot;x", link("https://e.org/")));
+        assert_eq!(
+            linked("https://e.org/\"onclick=\"x"),
+            format!("{}&quot;onclick=&quot;x", link("https://e.org/"))
+        );
         assert_eq!(linked("<script>"), "&lt;script&gt;");
     }
 }

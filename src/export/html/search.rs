@@ -174,10 +174,8 @@ fn number(mut n: u32, out: &mut Vec<u8>) {
 
 /// The shard of a word: by its first two characters, so that all words with one beginning are together.
 fn shard_of(word: &str, shards: usize) -> usize {
-    let hash = word
-        .chars()
-        .take(2)
-        .fold(0x811c_9dc5_u32, |hash, c| (hash ^ u32::from(c)).wrapping_mul(0x0100_0193));
+    let hash =
+        word.chars().take(2).fold(0x811c_9dc5_u32, |hash, c| (hash ^ u32::from(c)).wrapping_mul(0x0100_0193));
     usize::try_from(hash).unwrap_or(0).checked_rem(shards).unwrap_or(0)
 }
 
@@ -232,6 +230,9 @@ mod tests {
             number(n, &mut out);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!((written(0), written(31), written(32), written(1024)), ("A".into(), "f".into(), "gB".into(), "ggB".into()));
+        assert_eq!(
+            (written(0), written(31), written(32), written(1024)),
+            ("A".into(), "f".into(), "gB".into(), "ggB".into())
+        );
     }
 }

@@ -339,7 +339,8 @@ impl Snapshot<'_> {
 
 fn message_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<MessageRow<'a>> {
     let text = |at: usize| -> rusqlite::Result<&'a str> { Ok(row.get_ref(at)?.as_str()?) };
-    let optional = |at: usize| -> rusqlite::Result<Option<&'a str>> { Ok(row.get_ref(at)?.as_str_or_null()?) };
+    let optional =
+        |at: usize| -> rusqlite::Result<Option<&'a str>> { Ok(row.get_ref(at)?.as_str_or_null()?) };
     Ok(MessageRow {
         id: row.get(0)?,
         conversation_row: row.get(1)?,

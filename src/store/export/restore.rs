@@ -152,7 +152,8 @@ impl Restore {
         let mut store = Store::over(db);
         store.index_texts()?;
         let db = &store.db;
-        let count = |table: &str| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        let count =
+            |table: &str| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
         let restored = Restored {
             messages: count("message")?,
             conversations: count("conversation")?,

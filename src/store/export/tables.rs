@@ -100,7 +100,8 @@ impl Snapshot<'_> {
         let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let cells = names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), cell(row.get_ref(at)?)?)));
+            let cells =
+                names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), cell(row.get_ref(at)?)?)));
             let cells = cells.collect::<Result<Vec<_>, StoreError>>()?;
             visit(&cells)?;
         }

@@ -22,8 +22,9 @@ fn every_row_of_message_log_is_a_row_that_no_spreadsheet_runs() {
         let mut reader = csv::Reader::from_reader(body);
         assert_eq!(reader.headers().unwrap(), COLUMNS);
         let db = Connection::open(bench.path()).unwrap();
-        let mut statement =
-            db.prepare(&format!("SELECT {} FROM message_log ORDER BY message_id", COLUMNS.join(", "))).unwrap();
+        let mut statement = db
+            .prepare(&format!("SELECT {} FROM message_log ORDER BY message_id", COLUMNS.join(", ")))
+            .unwrap();
         let mut rows = statement.query([]).unwrap();
         for record in reader.records() {
             let (record, row) = (record.unwrap(), rows.next().unwrap().unwrap());

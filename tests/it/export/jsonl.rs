@@ -50,7 +50,10 @@ fn an_archive_made_of_an_export_is_equal_and_works() {
     // The ledger goes on where it was, and no number is given twice.
     let mut store = Store::open(&again).unwrap();
     let mut old = Store::open(&bench.dir.path().join("other.db")).unwrap();
-    assert!(store.begin_run(archiver::store::Trigger::Once, 7).unwrap() > old.begin_run(archiver::store::Trigger::Once, 7).unwrap() + 2);
+    assert!(
+        store.begin_run(archiver::store::Trigger::Once, 7).unwrap()
+            > old.begin_run(archiver::store::Trigger::Once, 7).unwrap() + 2
+    );
     // And an export of the copy is the same file.
     store.close().unwrap();
 }
@@ -85,7 +88,8 @@ fn a_record_of_a_message_has_the_columns_of_message_log() {
     let columns = "account conversation_id conversation entity_urn sent_at_ms sent_at sender from_me message_type text \
                    versions gone_since message_id source raw";
     let columns: Vec<&str> = columns.split(' ').collect();
-    let mut statement = db.prepare(&format!("SELECT {} FROM message_log ORDER BY message_id", columns.join(", "))).unwrap();
+    let mut statement =
+        db.prepare(&format!("SELECT {} FROM message_log ORDER BY message_id", columns.join(", "))).unwrap();
     let mut rows = statement.query([]).unwrap();
     for record in records.iter().filter(|r| r["record"] == "message") {
         let row = rows.next().unwrap().unwrap();
@@ -93,7 +97,9 @@ fn a_record_of_a_message_has_the_columns_of_message_log() {
             let expected = match row.get::<_, rusqlite::types::Value>(at).unwrap() {
                 rusqlite::types::Value::Null => Value::Null,
                 rusqlite::types::Value::Integer(n) => n.into(),
-                rusqlite::types::Value::Text(json) if *column == "raw" => serde_json::from_str(&without_lone_surrogates(&json)).unwrap(),
+                rusqlite::types::Value::Text(json) if *column == "raw" => {
+                    serde_json::from_str(&without_lone_surrogates(&json)).unwrap()
+                }
                 rusqlite::types::Value::Text(text) => text.into(),
                 other => panic!("{other:?}"),
             };
@@ -164,7 +170,10 @@ fn an_export_of_one_conversation_names_nobody_else() {
     let done = export(&bench.path(), &Job { scope, ..job(Format::Jsonl, &out) }).unwrap();
     assert_eq!(done.messages, 1);
     let text = fs::read_to_string(&out).unwrap();
-    assert!(text.contains("one above a gap") && !text.contains("Ada") && !text.contains("\"request\""), "{text}");
+    assert!(
+        text.contains("one above a gap") && !text.contains("Ada") && !text.contains("\"request\""),
+        "{text}"
+    );
     let error = import(&[&out], &bench.dir.path().join("new.db")).unwrap_err();
     assert!(error.to_string().contains("only a part"), "{error}");
 }

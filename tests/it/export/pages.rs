@@ -59,8 +59,14 @@ fn what_others_wrote_is_text_and_nothing_is_asked_of_any_network() {
         for (at, _) in text.match_indices("http") {
             let before = &text[..at];
             let loads = before.ends_with("src=\"") || before.ends_with("url(");
-            let link = before.ends_with("href=\"") && !text[at..].split('>').next().unwrap().contains("rel=\"noopener noreferrer");
-            assert!(!loads && !link, "{}: {}", file.display(), &text[at..].chars().take(80).collect::<String>());
+            let link = before.ends_with("href=\"")
+                && !text[at..].split('>').next().unwrap().contains("rel=\"noopener noreferrer");
+            assert!(
+                !loads && !link,
+                "{}: {}",
+                file.display(),
+                &text[at..].chars().take(80).collect::<String>()
+            );
         }
     }
 }
@@ -70,9 +76,14 @@ fn edits_vanished_messages_and_gaps_are_marked() {
     let (bench, out) = pages();
     let id: i64 = bench.one("SELECT conversation FROM message WHERE text LIKE 'as it is now%' LIMIT 1");
     let page = fs::read_to_string(out.join(format!("conversations/{id}.html"))).unwrap();
-    for words in
-        ["as it was first", "What it said before", ">edited<", "vanished from LinkedIn", "Messages may be missing here", "Unknown sender"]
-    {
+    for words in [
+        "as it was first",
+        "What it said before",
+        ">edited<",
+        "vanished from LinkedIn",
+        "Messages may be missing here",
+        "Unknown sender",
+    ] {
         assert!(page.contains(words), "{words}");
     }
 }
@@ -101,7 +112,8 @@ fn search_finds_words_by_their_beginnings_whatever_their_accents() {
 fn the_pages_can_be_looked_at() {
     let (bench, out) = pages();
     let id: i64 = bench.one("SELECT conversation FROM message WHERE text LIKE 'as it is now%' LIMIT 1");
-    let (index, page) = (address(&out.join("index.html")), address(&out.join(format!("conversations/{id}.html"))));
+    let (index, page) =
+        (address(&out.join("index.html")), address(&out.join(format!("conversations/{id}.html"))));
     for (name, page, size, dark) in [
         ("index-light", &index, "900,1000", false),
         ("page-light", &page, "900,1000", false),
@@ -110,7 +122,11 @@ fn the_pages_can_be_looked_at() {
     ] {
         let picture = pictures().join(format!("{name}.png"));
         let (to, size) = (format!("--screenshot={}", picture.display()), format!("--window-size={size}"));
-        let scheme = if dark { "--blink-settings=preferredColorScheme=0" } else { "--blink-settings=preferredColorScheme=1" };
+        let scheme = if dark {
+            "--blink-settings=preferredColorScheme=0"
+        } else {
+            "--blink-settings=preferredColorScheme=1"
+        };
         browse(page, &[&to, &size, scheme, "--hide-scrollbars"]);
         assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"), "{name}");
     }

@@ -58,7 +58,8 @@ fn what_a_run_that_still_goes_on_stores_is_exported_whenever_it_comes() {
     let out = bench.dir.path().join("all.csv");
     export(&bench.path(), &since_last(Format::Csv, &out)).unwrap();
     let put = |bench: &mut Bench, n: i64| {
-        let page = more_page(&[item(&format!("r{n}"), NOW + n * MINUTE, "Ada Example", "in the run")], NOW - MINUTE);
+        let page =
+            more_page(&[item(&format!("r{n}"), NOW + n * MINUTE, "Ada Example", "in the run")], NOW - MINUTE);
         bench.put(6, &page).unwrap();
     };
     put(&mut bench, 1);
@@ -89,5 +90,8 @@ fn another_selection_or_another_archive_does_not_go_on_from_there() {
     let other = Job { scope, ..since_last(Format::Jsonl, &out) };
     assert!(matches!(export(&bench.path(), &other), Err(ExportError::Refused { .. })));
     let stranger = Bench::of(&[archiver::store::Configured { account: "else".into(), ..Default::default() }]);
-    assert!(matches!(export(&stranger.path(), &since_last(Format::Jsonl, &out)), Err(ExportError::Refused { .. })));
+    assert!(matches!(
+        export(&stranger.path(), &since_last(Format::Jsonl, &out)),
+        Err(ExportError::Refused { .. })
+    ));
 }
