@@ -97,7 +97,7 @@ impl Snapshot<'_> {
         mut visit: impl FnMut(&[(&str, Cell<'_>)]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut statement = self.connection().prepare(sql).map_err(StoreError::from)?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let cells =
