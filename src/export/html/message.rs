@@ -68,7 +68,7 @@ impl Writer {
             };
             let why = gap.stalled.as_ref().map(|why| format!(" ({})", html(why))).unwrap_or_default();
             self.put(format_args!(
-                "<p class=\"gap\" role=\"note\"><strong>Messages may be missing here</strong> {span}{why}</p>\n"
+                "<p class=\"gap\" role=\"note\"><strong>Messages may be missing here:</strong> {span}{why}</p>\n"
             ));
         }
     }

@@ -185,7 +185,8 @@ fn head(conversation: &Conversation, page: usize) -> String {
     let count = conversation.messages;
     let span = match (conversation.pages.first(), conversation.pages.last()) {
         (Some(first), Some(last)) if count > 0 => {
-            format!(" · {} – {}", text::long_day(first.first_ms), text::long_day(last.last_ms))
+            let (first, last) = (text::long_day(first.first_ms), text::long_day(last.last_ms));
+            if first == last { format!(" · {first}") } else { format!(" · {first} – {last}") }
         }
         _ => String::new(),
     };

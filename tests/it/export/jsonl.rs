@@ -135,7 +135,7 @@ fn a_file_that_is_not_whole_makes_no_archive() {
     let message = lines.iter().position(|l| l.starts_with("{\"record\":\"message\"")).unwrap();
     let cases = [
         ("cut at a line", lines[..lines.len() - 1].join("\n")),
-        ("cut within a line", text[..text.len() * 2 / 3 - 1].to_owned()),
+        ("cut within a line", text.chars().take(text.chars().count() * 2 / 3).collect()),
         ("a message is missing", without(message)),
         ("a person is missing", without(lines.iter().position(|l| l.contains("\"person\"")).unwrap())),
         ("a line too many", format!("{text}{}\n", lines[message])),

@@ -57,16 +57,11 @@ fn what_others_wrote_is_text_and_nothing_is_asked_of_any_network() {
         let text = fs::read_to_string(file).unwrap();
         assert!(text.contains("default-src 'none'"), "{}", file.display());
         for (at, _) in text.match_indices("http") {
-            let before = &text[..at];
+            let (before, from) = text.split_at(at);
             let loads = before.ends_with("src=\"") || before.ends_with("url(");
             let link = before.ends_with("href=\"")
-                && !text[at..].split('>').next().unwrap().contains("rel=\"noopener noreferrer");
-            assert!(
-                !loads && !link,
-                "{}: {}",
-                file.display(),
-                &text[at..].chars().take(80).collect::<String>()
-            );
+                && !from.split('>').next().unwrap().contains("rel=\"noopener noreferrer");
+            assert!(!loads && !link, "{}: {}", file.display(), from.chars().take(80).collect::<String>());
         }
     }
 }
