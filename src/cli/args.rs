@@ -68,7 +68,14 @@ pub struct GlobalArgs {
     /// text or json [default: text]
     ///
     /// How the log on standard error is written. Without it: $ARCHIVER_LOG_FORMAT.
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     pub log_format: Option<LogFormat>,
 }
 
@@ -81,11 +88,11 @@ pub enum Command {
     Import(ImportArgs),
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
-    /// The archive as JSON Lines, CSV, web pages, Parquet or Markdown
+    /// Take it out as JSON Lines, CSV, pages, Parquet or Markdown
     Export(ExportArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
-    /// A guided first run against a made-up mailbox: no key, no credits
+    /// A guided first run on a made-up mailbox: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),

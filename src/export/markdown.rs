@@ -197,7 +197,7 @@ mod tests {
             ("- no list", "\\- no list"),
             ("1. no list", "1\\. no list"),
             ("> no quote", "\\> no quote"),
-            ("[x](javascript:y)", "\\[x\\](javascript:y)"),
+            ("[x](javascript:y)", "\\[x\\]\\(javascript:y)"),
             ("*a* _b_ `c` <b>", "\\*a\\* \\_b\\_ \\`c\\` &lt;b>"),
             ("---", "\\-\\-\\-"),
             ("see https://e.org/a_b-c.", "see https://e.org/a_b-c."),

@@ -136,7 +136,8 @@ pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
         bar.finish();
         done
     })?;
-    let done = done.map_err(|e| failure(&path, e))?;
+    let done =
+        done.map_err(|e| failure(if matches!(e, ExportError::Stopped) { &args.out } else { &path }, e))?;
     context.output().line(told(&done, args.format))
 }
 
@@ -157,16 +158,17 @@ fn told(done: &Summary, format: ExportFormat) -> String {
     }
 }
 
-/// What a failed export or import means for the program.
+/// What a failed export or import means for the program: `at` is the archive, or what was to be written when it was
+/// stopped.
 #[must_use]
-pub fn failure(archive: &std::path::Path, error: ExportError) -> Failure {
+pub fn failure(at: &std::path::Path, error: ExportError) -> Failure {
     match error {
-        ExportError::Store(error) => wiring::archive_failure(archive, error),
+        ExportError::Store(error) => wiring::archive_failure(at, error),
         ExportError::File { path, source } => Failure::File { path, source },
         ExportError::Refused { message, help } => Failure::Usage { message, help },
         ExportError::Stopped => {
             let source = std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string());
-            Failure::File { path: archive.to_owned(), source }
+            Failure::File { path: at.to_owned(), source }
         }
     }
 }
