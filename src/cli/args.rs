@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::export::ExportArgs;
 use super::import::ImportArgs;
 use super::plan::PlanArgs;
 use crate::logging::{LogFilter, LogFormat};
@@ -95,6 +96,8 @@ pub enum Command {
     Show(super::show::ShowArgs),
     /// Ask the archive in SQL; changes nothing
     Sql(super::sql::SqlArgs),
+    /// Take it out as JSON Lines, CSV, pages, Parquet or Markdown
+    Export(ExportArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
     /// Who you talk to, how much, and how fast who answers
@@ -261,6 +264,7 @@ mod tests {
             SyncArgs::augment_args(alone("sync")),
             StatusArgs::augment_args(alone("status")),
             CheckArgs::augment_args(alone("check")),
+            ExportArgs::augment_args(alone("export")),
             DemoArgs::augment_args(alone("demo")),
             FakeApiArgs::augment_args(alone("fake-api")),
         ]);

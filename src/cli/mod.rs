@@ -9,6 +9,7 @@ pub mod check;
 pub mod completions;
 pub mod dates;
 pub mod demo;
+pub mod export;
 pub mod fake_api;
 pub mod import;
 pub mod output;
@@ -133,6 +134,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Search(args) => search::run(context, &args),
         Command::Show(args) => show::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
+        Command::Export(args) => export::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::People(args) => people::run(context, &args),
         Command::Stats(args) => stats::run(context, &args),

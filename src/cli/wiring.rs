@@ -82,7 +82,7 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
         StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy { path },
         StoreError::Create { source, .. } => Failure::ArchiveCreate { path, reason: source.to_string() },
         StoreError::Missing(_) => Failure::ArchiveRead { path, reason: "there is none yet".to_owned() },
-        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. }) => {
+        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. } | StoreError::Exists(_)) => {
             Failure::ArchiveCreate { path, reason: error.to_string() }
         }
         error @ (StoreError::Sqlite(_) | StoreError::Changed { .. } | StoreError::Broken(_)) => {

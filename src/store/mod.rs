@@ -7,6 +7,7 @@
 mod attention;
 pub mod backup;
 mod error;
+mod export;
 mod feed;
 mod figures;
 mod fts;
@@ -37,6 +38,9 @@ use rusqlite::Connection;
 
 pub use attention::{AttentionRow, Cause};
 pub use error::StoreError;
+pub use export::{
+    Cell as Value, FormerVersion, MessageRow as ExportRow, Month, Restore, Restored, Scope, Snapshot, TABLES,
+};
 pub use feed::Feed;
 pub use figures::{AccountFigures, Figures};
 pub use history::{MessageRow, Range};
@@ -93,7 +97,12 @@ impl Store {
         let db = Connection::open_in_memory()?;
         open::configure(&db)?;
         db.execute_batch(SCHEMA)?;
-        Ok(Self { db, interned: Interned::default(), unindexed: 0, lock: None })
+        Ok(Self::over(db))
+    }
+
+    /// The store over a connection that somebody else keeps to itself.
+    fn over(db: Connection) -> Self {
+        Self { db, interned: Interned::default(), unindexed: 0, lock: None }
     }
 
     /// A read-only look at what the store holds, over the same connection.

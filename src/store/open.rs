@@ -229,7 +229,7 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     }
 }
 
-fn private_file() -> OpenOptions {
+pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options
