@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::login::LoginArgs;
 use crate::error::Failure;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -79,6 +80,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
+    /// A new session with LinkedIn; asks before it spends
+    Login(LoginArgs),
     /// A guided first run against a made-up mailbox: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
@@ -245,6 +248,7 @@ mod tests {
             SyncArgs::augment_args(alone("sync")),
             StatusArgs::augment_args(alone("status")),
             CheckArgs::augment_args(alone("check")),
+            LoginArgs::augment_args(alone("login")),
             DemoArgs::augment_args(alone("demo")),
             FakeApiArgs::augment_args(alone("fake-api")),
         ]);

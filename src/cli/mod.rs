@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod fake_api;
+pub mod login;
 pub mod output;
 pub mod status;
 pub mod sync;
@@ -113,6 +114,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Sync(args) => sync::run(context, &args),
         Command::Status(args) => status::run(context, &args),
         Command::Check(args) => check::run(context, &args),
+        Command::Login(args) => login::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),

@@ -5,6 +5,7 @@ mod demo;
 mod dry_run;
 mod exit_codes;
 mod files;
+mod login;
 mod others;
 mod reports;
 mod signals;
