@@ -17,6 +17,7 @@ use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
 use super::{Answer, Api, Ask, v1, v2};
 use crate::clock::Clock;
+use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
@@ -107,7 +108,15 @@ impl<C: Clock> HttpApi<C> {
     /// # Errors
     /// As every request.
     pub async fn balance(&self) -> Result<f64, ApiError> {
-        v2::read_balance(&self.get(&["v2", "credits"]).await?, &self.scrubber)
+        self.balance_at().await.0
+    }
+
+    /// The same, and what time it is by the server's clock (ms), where it says so.
+    pub async fn balance_at(&self) -> (Result<f64, ApiError>, Option<Ms>) {
+        match self.get(&["v2", "credits"]).await {
+            Ok(reply) => (v2::read_balance(&reply, &self.scrubber), reply.date_ms),
+            Err(error) => (Err(error), None),
+        }
     }
 
     /// Asks in what state an account is, such as `connected`. Free, so that it takes no reservation; needs the

@@ -82,7 +82,7 @@ pub enum Command {
     Check(CheckArgs),
     /// A new session with LinkedIn; asks before it spends
     Login(LoginArgs),
-    /// A guided first run against a made-up mailbox: no key, no credits
+    /// A guided first run, made up: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),

@@ -494,6 +494,9 @@ fn show(
         None => "The login token".to_owned(),
     };
     out.line(format!("{what} is in {} (mode 600).", done.file.display()))?;
+    if let Some(id) = &done.account_id {
+        out.line(format!("For a service that cannot read that file: account_id = {id:?}"))?;
+    }
     if let Some(todo) = todo {
         out.line(format!("Now {todo}"))?;
     }
