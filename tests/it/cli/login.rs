@@ -336,7 +336,7 @@ fn at_terminal(home: &Home, args: &[&str], script: &[(&str, &str)]) -> String {
     let mut buffer = [0; 4096];
     for (awaited, typed) in script {
         loop {
-            if let Some(at) = shown[from..].find(awaited) {
+            if let Some(at) = shown.get(from..).unwrap().find(awaited) {
                 from += at + awaited.len();
                 break;
             }
