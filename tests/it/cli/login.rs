@@ -122,12 +122,11 @@ fn what_a_login_spends_is_in_the_ledger_and_within_the_caps() {
 fn a_login_goes_on_beside_a_run_that_holds_the_archive() {
     let api = api(LoginStyle::Direct);
     let home = Home::of(&api, "v1");
-    api.server().faults.add(FaultRule::always(Fault::Hang));
+    api.server().faults.add(FaultRule::once(Fault::Hang));
     let requests = api.requests_as_they_come();
     let run = Process::start(&mut home.archiver(&["sync", "--once"]));
     requests.recv().unwrap();
     api.at_no_request();
-    api.server().faults = archiver::fake_api::faults::Faults::default();
     by_password(&home, &api, &[], "").expect(0);
     assert_eq!(
         home.sql::<String>("SELECT trigger || ' ' || ifnull(outcome, '-') FROM run_log"),
