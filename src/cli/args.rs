@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::export::ExportArgs;
 use super::import::ImportArgs;
+use super::login::LoginArgs;
 use super::plan::PlanArgs;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -108,6 +109,8 @@ pub enum Command {
     Verify(super::verify::VerifyArgs),
     /// Copy the archive, also while a sync runs
     Backup(super::backup::BackupArgs),
+    /// A new session with LinkedIn; asks before it spends
+    Login(LoginArgs),
     /// A guided first run: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
@@ -265,6 +268,7 @@ mod tests {
             StatusArgs::augment_args(alone("status")),
             CheckArgs::augment_args(alone("check")),
             ExportArgs::augment_args(alone("export")),
+            LoginArgs::augment_args(alone("login")),
             DemoArgs::augment_args(alone("demo")),
             FakeApiArgs::augment_args(alone("fake-api")),
         ]);

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod export;
 pub mod fake_api;
 pub mod import;
+pub mod login;
 pub mod output;
 pub mod pager;
 pub mod people;
@@ -140,6 +141,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Stats(args) => stats::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),
+        Command::Login(args) => login::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),

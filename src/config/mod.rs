@@ -9,6 +9,7 @@ mod env;
 mod keys;
 mod layer;
 mod load;
+mod login;
 mod merged;
 mod node;
 mod problem;
@@ -21,6 +22,7 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use self::env::Env;
+pub use self::login::{LoginFile, Reads};
 pub use self::problem::{ConfigError, Problem};
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
@@ -74,6 +76,8 @@ struct SecretSources {
     api_key: secrets::Source,
     /// As many as there are accounts.
     login_tokens: Vec<secrets::Source>,
+    /// As many again.
+    login_files: Vec<login::LoginFiles>,
 }
 
 impl Config {
@@ -133,7 +137,9 @@ impl Config {
             let key = |name: &str| format!("accounts[{index}].{name}");
             let ready = match self.api.version {
                 ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),
-                ApiVersion::V2 => require_id(account, &key("account_id")),
+                ApiVersion::V2 => {
+                    login::load_id(account, self.sources.login_files.get(index), &key("account_id"))
+                }
             };
             problems.extend(ready.err());
         }
@@ -160,12 +166,4 @@ fn load_token(
         }
     }
     Ok(())
-}
-
-fn require_id(account: &AccountConfig, key: &str) -> Result<(), Problem> {
-    if account.account_id.is_some() {
-        return Ok(());
-    }
-    let what = format!("is missing for account {:?}: api.version \"v2\" wants it", account.name);
-    Err(Problem::new(what).key(key))
 }
