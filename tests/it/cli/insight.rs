@@ -61,7 +61,7 @@ fn without_months_of_credits(text: &str) -> String {
     let mut credits = false;
     let line = |line: &str| {
         credits |= line.starts_with("Credits a month");
-        if credits && line.starts_with("20") { format!("MONTH{}\n", &line[7..]) } else { format!("{line}\n") }
+        if credits && line.starts_with("20") { format!("MONTH{}\n", line.get(7..).unwrap()) } else { format!("{line}\n") }
     };
     text.lines().map(line).collect()
 }
