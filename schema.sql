@@ -171,7 +171,7 @@ CREATE TABLE run (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   started_ms   INTEGER NOT NULL,              -- when it began
   finished_ms  INTEGER,                       -- when it ended; null: it has not, or was cut short
-  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')), -- what set it off
+  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start', 'login')), -- what set it off; a login is no run, but spends credits
   outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')) -- how it ended; null: it has not
 ) STRICT;
 
@@ -183,7 +183,7 @@ CREATE TABLE request (
   account           INTEGER NOT NULL REFERENCES account(id), -- with whose access
   endpoint          TEXT NOT NULL,            -- what was asked, such as v1/messages/conversation
   conversation      INTEGER REFERENCES conversation(id), -- which it was about; null: an inbox
-  purpose           TEXT NOT NULL CHECK (purpose IN ('head', 'gap', 'inbox', 'walk')), -- of the inbox: a look, or a walk down
+  purpose           TEXT NOT NULL CHECK (purpose IN ('head', 'gap', 'inbox', 'walk', 'login')), -- of the inbox: a look, or a walk down
   asked             INTEGER NOT NULL,         -- results asked for
   returned          INTEGER,                  -- results that came
   new_messages      INTEGER NOT NULL DEFAULT 0, -- of those that came

@@ -21,17 +21,10 @@ use archiver::core::timeline::{self, Asked, Timeline};
 use archiver::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};
 
-use mailbox::{Mailbox, NOW_MS, PAGE, walk};
-
-fn peak_memory_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
-}
+use mailbox::{Mailbox, NOW_MS, PAGE, messages, peak_memory_kib, walk};
 
 fn ingest(c: &mut Criterion) {
-    let messages: u32 =
-        std::env::var("ARCHIVER_BENCH_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000);
+    let messages = messages();
     let mailbox = Mailbox::new(messages);
     let mut group = c.benchmark_group("ingest");
     group.sample_size(10).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(1));

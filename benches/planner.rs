@@ -4,7 +4,6 @@
 //! deciding on a request takes.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::cast_possible_wrap,

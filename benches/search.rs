@@ -11,6 +11,7 @@
     reason = "a benchmark measures real time, and one that panics has failed"
 )]
 
+#[allow(dead_code, clippy::allow_attributes, reason = "not every benchmark uses all of it")]
 mod mailbox;
 
 use std::ops::ControlFlow;

@@ -75,6 +75,16 @@ pub enum Failure {
     /// The API refused the key, the account or its session.
     #[error("{0}")]
     Credentials(String),
+    /// A login did not succeed.
+    #[error("{message}")]
+    Login {
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        help: String,
+        /// Whether it was refused, rather than not answered.
+        refused: bool,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -119,6 +129,7 @@ pub fn explain(failure: &Failure) -> Explanation {
         Failure::Credentials(_) => {
             (77, "renew what was refused: an API key, an account, or a login token that has expired")
         }
+        Failure::Login { help, refused, .. } => (if *refused { 77 } else { 69 }, help.as_str()),
         Failure::Config(error) => (78, error.help()),
     };
     Explanation { message: failure.to_string(), help: help.to_owned(), code }
@@ -168,7 +179,7 @@ impl Failure {
         match self {
             Self::CheckFailed(_) => 0,
             Self::ApiUnreachable(_) | Self::NoService { .. } => 1,
-            Self::Credentials(_) => 2,
+            Self::Credentials(_) | Self::Login { .. } => 2,
             Self::Busy { .. } => 3,
             Self::Stdout(_) | Self::File { .. } => 4,
             Self::ArchiveRead { .. } => 5,
@@ -210,13 +221,19 @@ mod tests {
             Failure::Busy { path },
             Failure::Credentials("the API key was refused".into()),
             Failure::Config(config),
+            Failure::Login {
+                message: "the login: no".into(),
+                help: "see the password".into(),
+                refused: true,
+            },
+            Failure::Login { message: "the login: time-out".into(), help: "wait".into(), refused: false },
         ]
     }
 
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78]);
+        assert_eq!(codes, [1, 2, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
         for failure in one_of_each() {
             let said = explain(&failure);
             assert!(

@@ -7,6 +7,7 @@
 //! | `store` | the edge to SQLite, the only SQL | `core`, `clock` |
 //! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
 //! | `import` | history from files the user has | `core`, `store` |
+//! | `export` | the archive as other files, and back from JSON Lines | `core`, `store` |
 //! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
 //! | [`clock`], [`secret`] | time and keys as arguments | nothing |
 //! | `daemon` | the service: schedule, signals, one run at a time | everything |
@@ -19,6 +20,7 @@ pub mod config;
 pub mod core;
 pub mod daemon;
 pub mod error;
+pub mod export;
 pub mod fake_api;
 pub mod import;
 pub mod logging;

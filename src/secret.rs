@@ -18,6 +18,12 @@ impl Secret {
         Self(SecretString::from(text.trim()))
     }
 
+    /// Takes a password, whose white space is a part of it.
+    #[must_use]
+    pub fn exact(text: &str) -> Self {
+        Self(SecretString::from(text))
+    }
+
     /// The text itself: for the request that needs it, and for nothing else.
     #[must_use]
     pub fn expose(&self) -> &str {

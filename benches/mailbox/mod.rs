@@ -178,3 +178,14 @@ pub(crate) fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
     store.finish_run(run, archiver::store::Outcome::Complete, NOW_MS).unwrap();
     spent + begin.elapsed()
 }
+
+pub(crate) fn peak_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// How many messages to measure with.
+pub(crate) fn messages() -> u32 {
+    std::env::var("ARCHIVER_BENCH_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000)
+}

@@ -10,6 +10,7 @@ use url::Url;
 use super::error::{ApiError, BuildError};
 use super::inbox::MOST_ROWS;
 use super::judge::Verdict;
+use super::login::{self, Challenge, Login, Session};
 use super::rate::RateWindow;
 use super::reply::Reply;
 use super::scrub::Scrubber;
@@ -105,7 +106,15 @@ impl<C: Clock> HttpApi<C> {
     /// # Errors
     /// As every request.
     pub async fn balance(&self) -> Result<f64, ApiError> {
-        v2::read_balance(&self.get(&["v2", "credits"], &[]).await?, &self.scrubber)
+        self.balance_at().await.0
+    }
+
+    /// The same, and what time it is by the server's clock (ms), where it says so.
+    pub async fn balance_at(&self) -> (Result<f64, ApiError>, Option<Ms>) {
+        match self.get(&["v2", "credits"], &[]).await {
+            Ok(reply) => (v2::read_balance(&reply, &self.scrubber), reply.date_ms),
+            Err(error) => (Err(error), None),
+        }
     }
 
     /// Asks in what state an account is, such as `connected`. Free, so that it takes no reservation; needs the
@@ -114,8 +123,33 @@ impl<C: Clock> HttpApi<C> {
     /// # Errors
     /// As every request, and when the account has no id.
     pub async fn account_state(&self, account: usize) -> Result<String, ApiError> {
-        let id = self.v2_access(account)?;
-        v2::read_account_state(&self.get(&["v2", "accounts", id], &[]).await?, &self.scrubber)
+        self.state_of(self.v2_access(account)?).await
+    }
+
+    /// The same of an account by its id.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn state_of(&self, account_id: &str) -> Result<String, ApiError> {
+        v2::read_account_state(&self.get(&["v2", "accounts", account_id], &[]).await?, &self.scrubber)
+    }
+
+    /// Asks for a new session. One request, never repeated by itself.
+    pub async fn log_in(&self, reservation: Reservation, login: &Login<'_>) -> Answer<Session> {
+        let scrubber = self.scrubber.and(login.secrets());
+        let body = login.body(self.version).map_err(|_| unwritable());
+        let path = login::endpoint(self.version);
+        self.ask(reservation, path, body, |reply| login::read(reply, self.version, &scrubber)).await
+    }
+
+    /// Answers a challenge, with the code that LinkedIn sent or, where the login was confirmed in its app, without.
+    pub async fn pass(&self, reservation: Reservation, challenge: &Challenge<'_>) -> Answer<Session> {
+        let scrubber = self.scrubber.and(challenge.code().cloned());
+        let body = challenge.body().map_err(|_| unwritable());
+        self.ask(reservation, challenge.endpoint(), body, |reply| {
+            login::read_passed(reply, self.version, &scrubber)
+        })
+        .await
     }
 
     /// Has an account watched, so that its events can be read (v2). Returns the name of the watch.

@@ -124,6 +124,11 @@ fn says(body: &Object<'_>) -> Says {
     }
 }
 
+/// Whether the body itself says that all went well.
+pub(super) fn says_success(body: &Object<'_>) -> bool {
+    says(body) == Says::Success
+}
+
 fn error(
     dialect: &impl Dialect,
     reply: &Reply,

@@ -5,6 +5,7 @@ pub mod error;
 mod inbox;
 mod judge;
 mod list;
+pub mod login;
 pub mod rate;
 mod reply;
 mod scrub;

@@ -16,6 +16,8 @@ pub struct Reply {
     pub status: u16,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
+    /// The server's own time.
+    pub date_ms: Option<Ms>,
     /// The host that a redirect points to. It is never followed.
     pub redirect_host: Option<String>,
     /// The body, decompressed; only its beginning when `cut` says so.
@@ -62,6 +64,12 @@ pub(super) fn retry_after(header: &str, now_ms: Ms) -> Option<Duration> {
         }
     };
     (!wait.is_zero()).then_some(wait)
+}
+
+/// Reads a `Date` header (ms).
+#[must_use]
+pub(super) fn date(header: &str) -> Option<Ms> {
+    Some(chrono::DateTime::parse_from_rfc2822(header.trim()).ok()?.timestamp_millis())
 }
 
 /// A JSON object with its members' values word for word; of a name that comes twice, the last one counts.
@@ -160,6 +168,12 @@ mod tests {
         ] {
             assert_eq!(retry_after(header, now).map(|d| d.as_secs()), seconds, "{header}");
         }
+    }
+
+    #[test]
+    fn a_date_is_read_or_left_alone() {
+        assert_eq!(date("Wed, 21 Oct 2015 07:28:00 GMT"), Some(1_445_412_480_000));
+        assert_eq!(date("today"), None);
     }
 
     #[test]

@@ -20,6 +20,12 @@ impl Scrubber {
         Self(secrets.into_iter().filter(|s| !s.is_empty()).collect())
     }
 
+    /// Hides these as well.
+    #[must_use]
+    pub fn and(&self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        Self::new(self.0.iter().cloned().chain(secrets))
+    }
+
     /// The text in one line, at most 200 characters, with each secret or long part of one replaced by `***`.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, Method, Response};
 use url::{Host, Url};
 
@@ -103,6 +103,7 @@ impl Transport {
             status: response.status().as_u16(),
             retry_after: header(response.headers(), &RETRY_AFTER)
                 .and_then(|h| reply::retry_after(h, clock.now_ms())),
+            date_ms: header(response.headers(), &DATE).and_then(reply::date),
             redirect_host: header(response.headers(), &LOCATION)
                 .filter(|_| response.status().is_redirection())
                 .and_then(|l| Some(self.base.join(l).ok()?.host_str()?.to_owned())),

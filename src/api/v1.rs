@@ -94,7 +94,7 @@ pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdi
     verdict
 }
 
-struct V1;
+pub(super) struct V1;
 
 impl Dialect for V1 {
     fn charge(&self, status: u16, _: Option<&Object<'_>>, seen: Seen) -> Charge {

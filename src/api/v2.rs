@@ -156,7 +156,7 @@ pub(super) fn read_events(reply: &Reply, scrubber: &Scrubber) -> Result<Events, 
     judge(&V2, reply, scrubber, read).outcome
 }
 
-struct V2;
+pub(super) struct V2;
 
 impl Dialect for V2 {
     fn charge(&self, _: u16, body: Option<&Object<'_>>, seen: Seen) -> Charge {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::export::ExportArgs;
 use super::import::ImportArgs;
+use super::login::LoginArgs;
 use super::plan::PlanArgs;
 use crate::logging::{LogFilter, LogFormat};
 
@@ -95,6 +97,8 @@ pub enum Command {
     Show(super::show::ShowArgs),
     /// Ask the archive in SQL; changes nothing
     Sql(super::sql::SqlArgs),
+    /// Take it out as JSON Lines, CSV, pages, Parquet or Markdown
+    Export(ExportArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
     /// Who you talk to, how much, and how fast who answers
@@ -105,6 +109,8 @@ pub enum Command {
     Verify(super::verify::VerifyArgs),
     /// Copy the archive, also while a sync runs
     Backup(super::backup::BackupArgs),
+    /// A new session with LinkedIn; asks before it spends
+    Login(LoginArgs),
     /// A guided first run: no key, no credits
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
@@ -261,6 +267,8 @@ mod tests {
             SyncArgs::augment_args(alone("sync")),
             StatusArgs::augment_args(alone("status")),
             CheckArgs::augment_args(alone("check")),
+            ExportArgs::augment_args(alone("export")),
+            LoginArgs::augment_args(alone("login")),
             DemoArgs::augment_args(alone("demo")),
             FakeApiArgs::augment_args(alone("fake-api")),
         ]);

@@ -1,12 +1,14 @@
 //! `archiver check`: configuration, credentials, account state, balance and archive, without spending a credit.
 
+mod local;
+
 use serde::Serialize;
 
 use super::args::CheckArgs;
 use super::output::{Output, Style, plural};
 use super::{Context, wiring};
 use crate::api::{ApiError, HttpApi};
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, InboxMode};
 use crate::error::Failure;
 use crate::store::{Reader, StoreError};
@@ -66,7 +68,11 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
         let what = "no profile and no conversation is named, and the inbox is not to find any: a run would do nothing";
         found.add("configuration", Verdict::Wrong, what);
     }
+    local::schedule(&config, &mut found);
+    local::credentials(&context.env, &config, &mut found);
+    local::files(&config, &mut found);
     check_archive(&config, &mut found);
+    local::disk(&config, &mut found);
     super::sync::runtime()?.block_on(check_api(&config, &mut found))?;
     show(&mut context.output(), args.json, &found.list)?;
     let wrong = found.list.iter().filter(|f| f.result == Verdict::Wrong).count();
@@ -107,8 +113,13 @@ fn check_archive(config: &Config, found: &mut Findings) {
 /// Asks only what is free.
 async fn check_api(config: &Config, found: &mut Findings) -> Result<(), Failure> {
     let api = wiring::api(config)?;
-    match api.balance().await {
+    let (balance, date_ms) = api.balance_at().await;
+    if let Some(date_ms) = date_ms {
+        local::clock(SystemClock.now_ms(), date_ms, found);
+    }
+    match balance {
         Ok(balance) => {
+            found.add("key", Verdict::Ok, "accepted");
             let enough = if balance >= 1.0 { Verdict::Ok } else { Verdict::Wrong };
             found.add("balance", enough, format!("{balance} credits"));
         }

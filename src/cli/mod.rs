@@ -9,8 +9,10 @@ pub mod check;
 pub mod completions;
 pub mod dates;
 pub mod demo;
+pub mod export;
 pub mod fake_api;
 pub mod import;
+pub mod login;
 pub mod output;
 pub mod pager;
 pub mod people;
@@ -133,11 +135,13 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Search(args) => search::run(context, &args),
         Command::Show(args) => show::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
+        Command::Export(args) => export::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::People(args) => people::run(context, &args),
         Command::Stats(args) => stats::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),
+        Command::Login(args) => login::run(context, &args),
         Command::Demo(_) => demo::run(context),
         Command::FakeApi(args) => fake_api::run(context, &args),
         Command::DefaultConfig => context.output().text(DEFAULT_TOML),

@@ -48,6 +48,15 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
     }
 }
 
+/// The generation of the API that the configuration names.
+#[must_use]
+pub fn version(config: &Config) -> Version {
+    match config.api.version {
+        ApiVersion::V1 => Version::V1,
+        ApiVersion::V2 => Version::V2,
+    }
+}
+
 /// The client for the configured API. The secrets must have been loaded.
 ///
 /// # Errors
@@ -61,10 +70,7 @@ pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
     });
     let settings = ApiSettings {
         base_url: config.api.base_url.clone(),
-        version: match config.api.version {
-            ApiVersion::V1 => Version::V1,
-            ApiVersion::V2 => Version::V2,
-        },
+        version: version(config),
         api_key: config.api.api_key.clone().unwrap_or_else(|| Secret::new("")),
         timeout: config.api.timeout,
         requests_per_minute: config.api.requests_per_minute,
@@ -82,7 +88,7 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
         StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy { path },
         StoreError::Create { source, .. } => Failure::ArchiveCreate { path, reason: source.to_string() },
         StoreError::Missing(_) => Failure::ArchiveRead { path, reason: "there is none yet".to_owned() },
-        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. }) => {
+        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. } | StoreError::Exists(_)) => {
             Failure::ArchiveCreate { path, reason: error.to_string() }
         }
         error @ (StoreError::Sqlite(_) | StoreError::Changed { .. } | StoreError::Broken(_)) => {

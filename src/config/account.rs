@@ -16,6 +16,7 @@ pub(super) const ACCOUNT_KEYS: &[&str] = &[
     "country",
     "own_name",
     "account_id",
+    "account_id_file",
     "login_token",
     "login_token_file",
     "profiles",
@@ -38,9 +39,10 @@ pub(super) struct Written {
     pub(super) text: String,
 }
 
-/// One account, and where its login token is said to be.
+/// One account, and where its login token and its id are said to be.
 pub(super) struct Account {
     pub(super) config: AccountConfig,
+    pub(super) id_file: Option<Written>,
     pub(super) token: Option<Written>,
     pub(super) token_file: Option<Written>,
 }
@@ -106,7 +108,12 @@ impl<'a> Fields<'a, '_> {
                 month: self.credits("credits_per_month"),
             },
         };
-        Account { config, token: self.written("login_token"), token_file: self.written("login_token_file") }
+        Account {
+            config,
+            id_file: self.written("account_id_file"),
+            token: self.written("login_token"),
+            token_file: self.written("login_token_file"),
+        }
     }
 
     fn find(&self, key: &str) -> Option<&'a Node> {

@@ -9,6 +9,7 @@ use super::account::{Account, Written};
 use super::env::Env;
 use super::keys::{self, Key};
 use super::layer::Layer;
+use super::login::LoginFiles;
 use super::problem::{Place, Problem};
 use super::secrets::{self, Candidates, Source, resolve};
 use super::types::{
@@ -98,7 +99,7 @@ impl Merged {
         env: &Env,
         dir: &Path,
     ) -> Result<Config, Problem> {
-        let (accounts, login_tokens) = split(accounts, env, dir);
+        let (accounts, login_tokens, login_files) = split(accounts, env, dir);
         let path = resolve(self.text("archive.path")?, env, dir);
         Ok(Config {
             api: self.api()?,
@@ -117,7 +118,7 @@ impl Merged {
             accounts,
             source: None,
             warnings: Vec::new(),
-            sources: SecretSources { api_key: self.api_key(env, dir), login_tokens },
+            sources: SecretSources { api_key: self.api_key(env, dir), login_tokens, login_files },
         })
     }
 
@@ -191,11 +192,17 @@ fn missing(path: &str) -> Problem {
     Problem::new("has no value that can be used").key(path)
 }
 
-/// The accounts, and where the login token of each is.
-fn split(accounts: Vec<Account>, env: &Env, dir: &Path) -> (Vec<AccountConfig>, Vec<secrets::Source>) {
+/// The accounts, where the login token of each is, and where a login is to put what it brings.
+fn split(
+    accounts: Vec<Account>,
+    env: &Env,
+    dir: &Path,
+) -> (Vec<AccountConfig>, Vec<secrets::Source>, Vec<LoginFiles>) {
     // What does not name the account can only be meant for an only one.
     let only = accounts.len() == 1;
-    let source = |account: Account| {
+    let mut all = (Vec::new(), Vec::new(), Vec::new());
+    for account in accounts {
+        let files = LoginFiles::of(&account, env, dir, only);
         let mut credentials = vec![format!("login_token.{}", account.config.name)];
         credentials.extend(only.then(|| "login_token".to_owned()));
         let candidates = Candidates {
@@ -205,8 +212,9 @@ fn split(accounts: Vec<Account>, env: &Env, dir: &Path) -> (Vec<AccountConfig>, 
             file: account.token_file,
             default_file: only.then_some("login_token"),
         };
-        let source = candidates.choose(env, dir);
-        (account.config, source)
-    };
-    accounts.into_iter().map(source).unzip()
+        all.0.push(account.config);
+        all.1.push(candidates.choose(env, dir));
+        all.2.push(files);
+    }
+    all
 }

@@ -9,6 +9,7 @@ mod env;
 mod keys;
 mod layer;
 mod load;
+mod login;
 mod merged;
 mod node;
 mod problem;
@@ -21,6 +22,7 @@ mod types;
 use std::path::{Path, PathBuf};
 
 pub use self::env::Env;
+pub use self::login::{LoginFile, Reads};
 pub use self::problem::{ConfigError, Problem};
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
@@ -74,6 +76,8 @@ struct SecretSources {
     api_key: secrets::Source,
     /// As many as there are accounts.
     login_tokens: Vec<secrets::Source>,
+    /// As many again.
+    login_files: Vec<login::LoginFiles>,
 }
 
 impl Config {
@@ -109,7 +113,7 @@ impl Config {
     /// All that is missing or cannot be read, at once.
     pub fn load_secrets(&mut self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        let key = self.sources.api_key.to_read();
+        let key = self.sources.api_key.next_reading();
         self.api.api_key_changed_ms = key.changed_ms();
         match secrets::load(key, "api.api_key", &mut self.warnings) {
             Ok(Some(key)) => self.api.api_key = Some(key),
@@ -128,12 +132,14 @@ impl Config {
         let only = self.accounts.len() == 1;
         for (index, account) in self.accounts.iter_mut().enumerate() {
             let source = self.sources.login_tokens.get_mut(index);
-            let source = source.map_or(secrets::Source::Nowhere, secrets::Source::to_read);
+            let source = source.map_or(secrets::Source::Nowhere, secrets::Source::next_reading);
             account.token_changed_ms = source.changed_ms();
             let key = |name: &str| format!("accounts[{index}].{name}");
             let ready = match self.api.version {
                 ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),
-                ApiVersion::V2 => require_id(account, &key("account_id")),
+                ApiVersion::V2 => {
+                    login::load_id(account, self.sources.login_files.get(index), &key("account_id"))
+                }
             };
             problems.extend(ready.err());
         }
@@ -160,12 +166,4 @@ fn load_token(
         }
     }
     Ok(())
-}
-
-fn require_id(account: &AccountConfig, key: &str) -> Result<(), Problem> {
-    if account.account_id.is_some() {
-        return Ok(());
-    }
-    let what = format!("is missing for account {:?}: api.version \"v2\" wants it", account.name);
-    Err(Problem::new(what).key(key))
 }

@@ -48,7 +48,7 @@ impl fmt::Debug for Source {
 
 impl Source {
     /// The source to read now. A file stays, to be read again; what was given is given once.
-    pub(super) fn to_read(&mut self) -> Self {
+    pub(super) fn next_reading(&mut self) -> Self {
         match self {
             Self::File { path, shown, place, kind } => {
                 Self::File { path: path.clone(), shown: shown.clone(), place: place.clone(), kind: *kind }
@@ -113,6 +113,17 @@ impl Candidates<'_> {
     }
 }
 
+impl Source {
+    /// Why a file that is written now would not be read, if it would not.
+    pub(super) fn instead_of_a_file(&self) -> Option<String> {
+        match self {
+            Self::Given { place, .. } => Some(place.to_string()),
+            Self::File { kind: FileKind::Credential, .. } => Some("a systemd credential".to_owned()),
+            Self::File { .. } | Self::Nowhere => None,
+        }
+    }
+}
+
 fn either<T>(first: bool, value: T) -> (Option<T>, Option<T>) {
     if first { (Some(value), None) } else { (None, Some(value)) }
 }
@@ -138,7 +149,7 @@ fn file_source(path: PathBuf, place: Place, kind: FileKind) -> Source {
 
 /// Whether the name of a file may be the secret itself, put into the wrong key: long, and no path; or relative and
 /// as mixed as base64 is, in which a slash is a letter like others.
-fn looks_like_a_secret(name: &str) -> bool {
+pub(super) fn looks_like_a_secret(name: &str) -> bool {
     let longest = name.split('/').map(str::len).max().unwrap_or(0);
     let has = |what: fn(&char) -> bool| name.chars().any(|c| what(&c));
     let mixed = has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);

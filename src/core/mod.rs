@@ -23,6 +23,7 @@ pub mod query;
 pub mod raw;
 pub mod recheck;
 pub mod reconcile;
+pub mod render;
 pub mod schedule;
 pub mod select;
 pub mod size;

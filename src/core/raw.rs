@@ -362,7 +362,8 @@ impl<'de> Deserialize<'de> for Key<'de> {
 }
 
 /// Replaces each half of a surrogate pair that stands alone by U+FFFD, in a JSON string literal.
-fn without_lone_surrogates(json: &str) -> String {
+#[must_use]
+pub fn without_lone_surrogates(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
     while let Some(at) = rest.find('\\') {

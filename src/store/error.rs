@@ -19,6 +19,9 @@ pub enum StoreError {
     /// There is no archive at this place.
     #[error("there is no archive at {0}")]
     Missing(PathBuf),
+    /// There is one already where a new one was to be made.
+    #[error("there is an archive at {0} already")]
+    Exists(PathBuf),
     /// The file is something else.
     #[error("{path} is not an archive of this program: {found}")]
     NotAnArchive {
@@ -69,7 +72,11 @@ impl StoreError {
     pub fn is_creation(&self) -> bool {
         matches!(
             self,
-            Self::Create { .. } | Self::NotAnArchive { .. } | Self::Newer { .. } | Self::Missing(_)
+            Self::Create { .. }
+                | Self::NotAnArchive { .. }
+                | Self::Newer { .. }
+                | Self::Missing(_)
+                | Self::Exists(_)
         )
     }
 }

@@ -19,14 +19,17 @@ pub enum Trigger {
     Schedule,
     /// The start of the service.
     Start,
+    /// `archiver login`, which is no run but spends credits.
+    Login,
 }
 
 impl Trigger {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Once => "once",
             Self::Schedule => "schedule",
             Self::Start => "start",
+            Self::Login => "login",
         }
     }
 }
@@ -92,15 +95,18 @@ pub enum Purpose {
     Inbox,
     /// A page further down an inbox.
     Walk,
+    /// A new session.
+    Login,
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Head => "head",
             Self::Gap => "gap",
             Self::Inbox => "inbox",
             Self::Walk => "walk",
+            Self::Login => "login",
         }
     }
 }
@@ -248,10 +254,14 @@ impl Store {
     }
 }
 
-/// Whether the last request of all was a look at a head, an inbox's included.
+/// Whether the last request of all, logins aside, was a look at a head, an inbox's included.
 pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
     let purpose: Option<String> = db
-        .query_row("SELECT purpose FROM request ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .query_row(
+            "SELECT purpose FROM request WHERE purpose <> 'login' ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(matches!(purpose.as_deref(), Some("head" | "inbox")))
 }

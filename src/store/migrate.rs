@@ -19,13 +19,28 @@ const ADDED_IN_2: &[&str] = &[
 /// Brings the archive to the present schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.
 pub(super) fn migrate(db: &mut Connection) -> Result<i64, StoreError> {
+    // A table that is made anew is away for a moment, with rows of others that refer to it. Within a transaction this
+    // cannot be switched.
+    db.pragma_update(None, "foreign_keys", false)?;
+    let migrated = in_one_transaction(db);
+    db.pragma_update(None, "foreign_keys", true)?;
+    migrated
+}
+
+fn in_one_transaction(db: &mut Connection) -> Result<i64, StoreError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if from < SCHEMA_VERSION {
+        drop_views(&tx)?;
         if from < 2 {
             to_2(&tx)?;
         }
-        renew_views(&tx)?;
+        create_views(&tx)?;
+        let torn: i64 =
+            tx.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))?;
+        if torn > 0 {
+            return Err(StoreError::Broken(format!("{torn} rows refer to rows that are not there")));
+        }
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     tx.commit()?;
@@ -47,7 +62,34 @@ fn to_2(db: &Connection) -> Result<(), StoreError> {
            SELECT conversation, sender, count(*) FROM message GROUP BY conversation, sender;",
     )?;
     create(db, ADDED_IN_2)?;
-    fts::index_all_runs(db)
+    fts::index_all_runs(db)?;
+    // They take a word more: 'login'.
+    rebuild(db, "run")?;
+    rebuild(db, "request")
+}
+
+/// Makes a table anew, with its rows and the words of `schema.sql`: the way to another CHECK.
+fn rebuild(db: &Connection, table: &str) -> Result<(), StoreError> {
+    let begin = format!("CREATE TABLE {table} ");
+    let Some(statement) = statements().find(|s| s.starts_with(&begin)) else {
+        return Err(StoreError::Broken(format!("the schema has no table {table}")));
+    };
+    let anew = format!("{table}_anew");
+    db.execute_batch(&statement.replacen(&begin, &format!("CREATE TABLE {anew} "), 1))?;
+    let mut columns = db.prepare("SELECT name FROM pragma_table_info(?1) ORDER BY cid")?;
+    let columns =
+        columns.query_map([table], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let columns = columns.join(", ");
+    db.execute_batch(&format!(
+        "INSERT INTO {anew} ({columns}) SELECT {columns} FROM {table};
+         DROP TABLE {table};
+         ALTER TABLE {anew} RENAME TO {table};"
+    ))?;
+    let on = format!(" ON {table} ");
+    for index in statements().filter(|s| s.starts_with("CREATE INDEX") && s.contains(&on)) {
+        db.execute_batch(index)?;
+    }
+    Ok(())
 }
 
 /// Creates tables and their indexes with the words of `schema.sql`.
@@ -62,13 +104,18 @@ fn create(db: &Connection, tables: &[&str]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Views hold no data: those of the present version replace all others.
-fn renew_views(db: &Connection) -> Result<(), StoreError> {
+/// Views hold no data: those of the present version replace all others. They go first, or a table that they speak of
+/// could not be made anew.
+fn drop_views(db: &Connection) -> Result<(), StoreError> {
     let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?;
     let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     for name in names {
         db.execute_batch(&format!("DROP VIEW \"{}\"", name.replace('"', "\"\"")))?;
     }
+    Ok(())
+}
+
+fn create_views(db: &Connection) -> Result<(), StoreError> {
     for view in statements().filter(|s| s.starts_with("CREATE VIEW")) {
         db.execute_batch(view)?;
     }

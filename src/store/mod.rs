@@ -7,6 +7,7 @@
 mod attention;
 pub mod backup;
 mod error;
+mod export;
 mod feed;
 mod figures;
 mod fts;
@@ -18,6 +19,7 @@ mod insight;
 mod intern;
 mod ledger;
 mod load;
+mod logins;
 mod message;
 mod migrate;
 mod open;
@@ -37,6 +39,9 @@ use rusqlite::Connection;
 
 pub use attention::{AttentionRow, Cause};
 pub use error::StoreError;
+pub use export::{
+    Cell as Value, FormerVersion, MessageRow as ExportRow, Month, Restore, Restored, Scope, Snapshot, TABLES,
+};
 pub use feed::Feed;
 pub use figures::{AccountFigures, Figures};
 pub use history::{MessageRow, Range};
@@ -45,6 +50,7 @@ pub use inbox::{InboxCommit, InboxCommitted};
 pub use insight::{DayRow, MonthRow};
 pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
+pub use logins::{Ledger, Login};
 pub use message::rowid_of;
 pub use open::{Holder, holder};
 pub use page::{Commit, Committed};
@@ -93,7 +99,12 @@ impl Store {
         let db = Connection::open_in_memory()?;
         open::configure(&db)?;
         db.execute_batch(SCHEMA)?;
-        Ok(Self { db, interned: Interned::default(), unindexed: 0, lock: None })
+        Ok(Self::over(db))
+    }
+
+    /// The store over a connection that somebody else keeps to itself.
+    fn over(db: Connection) -> Self {
+        Self { db, interned: Interned::default(), unindexed: 0, lock: None }
     }
 
     /// A read-only look at what the store holds, over the same connection.
@@ -126,9 +137,8 @@ impl Store {
     /// When the lock's file cannot be written.
     pub fn sign_as_service(&self) -> Result<(), StoreError> {
         let lock = self.lock.as_ref();
-        Ok(lock
-            .map_or(Ok(()), open::Lock::sign_as_service)
-            .map_err(|e| StoreError::Broken(format!("its lock: {e}")))?)
+        lock.map_or(Ok(()), open::Lock::sign_as_service)
+            .map_err(|e| StoreError::Broken(format!("its lock: {e}")))
     }
 
     /// Gives back the memory that work has taken, and writes what is in the `-wal` file into the archive.

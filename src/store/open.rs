@@ -147,6 +147,21 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
+/// Opens the archive for writing beside the process that may hold its lock. Only where it has to be created or brought
+/// up to date is the lock taken, for that moment.
+pub(super) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
+    if path.exists() {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        if recognise(&db, path)? == Found::Archive {
+            configure(&db)?;
+            return Ok(db);
+        }
+    }
+    let _lock = lock(path)?;
+    open_or_create(path)
+}
+
 /// Opens the archive so that nothing can be written through the connection.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {
@@ -229,7 +244,7 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     }
 }
 
-fn private_file() -> OpenOptions {
+pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options

@@ -175,7 +175,12 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Self { child: Some(child.unwrap()) }
+        Self::of(child.unwrap())
+    }
+
+    /// One that was started otherwise.
+    pub(crate) fn of(child: Child) -> Self {
+        Self { child: Some(child) }
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -319,6 +324,14 @@ impl Home {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{shell}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_archiver")]);
         command.args(args);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// The program, started by another one with these arguments.
+    pub(crate) fn archiver_with(&self, starter: &str, before: &[&str], args: &[&str]) -> Command {
+        let mut command = Command::new(starter);
+        command.args(before).arg(env!("CARGO_BIN_EXE_archiver")).args(args);
         self.prepare(&mut command);
         command
     }

@@ -6,6 +6,7 @@ mod dry_run;
 mod exit_codes;
 mod files;
 mod insight;
+mod login;
 mod others;
 mod reading;
 mod reports;

@@ -15,6 +15,7 @@ mod clients;
 mod crash;
 mod daemon;
 mod engine;
+mod export;
 mod import;
 mod layering;
 mod schema;

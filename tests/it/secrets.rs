@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 
+use archiver::fake_api::behaviour::LoginStyle;
 use archiver::fake_api::server::Server;
 use archiver::fake_api::{Account, Fault, FaultRule, Mailbox};
 use base64::Engine as _;
@@ -20,6 +22,10 @@ const TOKEN: &str = "AQEDAR+sW8/pN3v_ThisIsTheToken%3D=y";
 
 /// So many characters of a secret in a row give it away.
 const PART: usize = 12;
+
+/// What a login takes.
+const PASSWORD: &str = "Corr3ct+horse/battery==staple é";
+const CODE: &str = "code-4711-0815-2342";
 
 /// Everything that is asked of the log, and more than it should ever tell.
 const LOUD: &str =
@@ -48,7 +54,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
 /// All forms of both secrets, by their first byte.
 static FORMS: LazyLock<Vec<Vec<Vec<u8>>>> = LazyLock::new(|| {
     let mut by_first = vec![Vec::new(); 256];
-    for form in [KEY, TOKEN].into_iter().flat_map(forms) {
+    for form in [KEY, TOKEN, PASSWORD, CODE].into_iter().flat_map(forms) {
         by_first[usize::from(form[0])].push(form);
     }
     by_first
@@ -194,6 +200,65 @@ fn a_secret_in_the_wrong_place_of_the_configuration_is_not_repeated() {
         }
     }
     assert_eq!(api.requests(), 0);
+}
+
+/// Logs in with everything logged, and looks for the secrets.
+fn log_in_loudly(home: &Home, flags: &[&str], format: &str, what: &str) -> Ran {
+    let loud = ["login", "--yes", "--email", "me@example.org", "--log-level", LOUD, "--log-format", format];
+    let mut command = home.archiver(&[&loud, flags].concat());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::of(command.spawn().unwrap());
+    write!(process.child().stdin.take().unwrap(), "{PASSWORD}\n{CODE}\n").unwrap();
+    let ran = process.finish();
+    assert_kept(home, &ran, &format!("login {what} ({format})"));
+    ran
+}
+
+#[test]
+fn a_login_tells_neither_password_nor_code_nor_token() {
+    for (version, flags) in [
+        ("v1", &["--password-stdin", "--code-stdin"][..]),
+        ("v2", &["--password-stdin", "--code-stdin", "--json"]),
+    ] {
+        let mut server = server();
+        server.behaviour.login = LoginStyle::Code;
+        let account = server.account_mut(0).unwrap();
+        (account.password, account.code) = (PASSWORD.to_owned(), CODE.to_owned());
+        let api = FakeApi::serve(server);
+        let home = home(&api, version);
+        for format in ["text", "json"] {
+            log_in_loudly(&home, flags, format, version).expect(0);
+        }
+        api.server().account_mut(0).unwrap().code = "another".to_owned();
+        log_in_loudly(&home, flags, "text", version).expect(77);
+        api.server().account_mut(0).unwrap().password = "another".to_owned();
+        log_in_loudly(&home, flags, "text", version).expect(77);
+        run_and_look(&home, &["status", "--json"], version);
+    }
+}
+
+#[test]
+fn a_server_that_repeats_a_login_is_not_quoted_to_the_letter() {
+    let api = FakeApi::serve(server());
+    for version in ["v1", "v2"] {
+        for status in ["200 OK", "400 Bad", "403 No", "500 Oh"] {
+            for success in ["success", "error"] {
+                let answering = Answering::with(move |head, body| {
+                    let said = format!("{PASSWORD} {head}{body}");
+                    let token = (success == "success").then_some("two words");
+                    let data = serde_json::json!({"account_id": said, "status": said});
+                    let body = serde_json::json!({"status": success, "login_token": token, "message": said,
+                                                  "success": success == "success", "data": data});
+                    http(status, "", &body.to_string())
+                });
+                let mut home = home(&api, version);
+                home.env("ARCHIVER_API__BASE_URL", &answering.url);
+                let ran = log_in_loudly(&home, &["--password-stdin", "--code-stdin"], "text", status);
+                assert!(ran.code != Some(0), "{version} {status} {success}: {ran:?}");
+                answering.stop();
+            }
+        }
+    }
 }
 
 /// A server that answers every request with what a function makes of it.

@@ -1,9 +1,11 @@
 //! `archiver import`: history that the user has already, for no credits.
 
+pub mod jsonl;
 pub mod linkedin_export;
 
 use clap::{Args, Subcommand};
 
+use self::jsonl::JsonlArgs;
 use self::linkedin_export::LinkedinExportArgs;
 use super::Context;
 use crate::error::Failure;
@@ -21,6 +23,8 @@ pub struct ImportArgs {
 pub enum ImportWhat {
     /// The messages of LinkedIn's own "Get a copy of your data"
     LinkedinExport(LinkedinExportArgs),
+    /// A new archive, equal to the one that `archiver export --format jsonl` was run on
+    Jsonl(JsonlArgs),
 }
 
 /// Runs the command.
@@ -30,5 +34,6 @@ pub enum ImportWhat {
 pub fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
     match &args.what {
         ImportWhat::LinkedinExport(args) => linkedin_export::run(context, args),
+        ImportWhat::Jsonl(args) => jsonl::run(context, args),
     }
 }

@@ -366,7 +366,11 @@ fn the_default_file_says_what_the_defaults_are() {
         sources(&shown).contains("/etc/archiver/api_key")
             && sources(&built_in).contains("/etc/archiver/api_key")
     );
-    let nowhere = || SecretSources { api_key: super::secrets::Source::Nowhere, login_tokens: Vec::new() };
+    let nowhere = || SecretSources {
+        api_key: super::secrets::Source::Nowhere,
+        login_tokens: Vec::new(),
+        login_files: Vec::new(),
+    };
     let plain = |config: Config| format!("{:?}", Config { sources: nowhere(), ..config });
     assert_eq!(plain(shown), plain(built_in));
     // Every key is there; what has no default is there as an example.

@@ -1,0 +1,278 @@
+//! Logging in: v1 gives a token, v2 connects an account; either may ask for a challenge to be passed first.
+
+use serde::Serialize;
+
+use super::client::Version;
+use super::judge::{Unusable, Verdict, judge, says_success};
+use super::list::data;
+use super::reply::{Object, Reply};
+use super::scrub::Scrubber;
+use super::v1::V1;
+use super::v2::V2;
+use crate::secret::Secret;
+
+/// What a new session is asked for with.
+#[derive(Debug, Clone, Copy)]
+pub enum Credentials<'a> {
+    /// What LinkedIn knows its member by.
+    Password {
+        /// The address.
+        email: &'a str,
+        /// The password.
+        password: &'a Secret,
+    },
+    /// A session that there is already (v2).
+    Token(&'a Secret),
+}
+
+/// A request for a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Login<'a> {
+    /// What with.
+    pub credentials: Credentials<'a>,
+    /// The country that LinkedIn is reached from.
+    pub country: &'a str,
+    /// What the vendor is to call the account (v2).
+    pub name: &'a str,
+    /// How LinkedIn is to make sure that it is its member (v2).
+    pub challenge: Means,
+}
+
+/// How LinkedIn makes sure that it is its member who logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// A code that it sends.
+    Code,
+    /// A question in its app.
+    App,
+}
+
+/// What came of a login, or of passing a challenge.
+#[derive(Debug, Clone)]
+pub enum Session {
+    /// The session itself (v1).
+    Token(Secret),
+    /// The account of this id is connected (v2).
+    Connected(String),
+    /// LinkedIn has sent a code (v1).
+    CodeSent {
+        /// The API's words.
+        said: String,
+    },
+    /// LinkedIn wants to make sure (v2).
+    Challenged {
+        /// The account that it is about.
+        account_id: String,
+        /// How.
+        means: Means,
+    },
+}
+
+/// A challenge that is passed.
+#[derive(Debug, Clone, Copy)]
+pub enum Challenge<'a> {
+    /// v1's.
+    V1 {
+        /// Whose.
+        email: &'a str,
+        /// As in the login.
+        country: &'a str,
+        /// What LinkedIn sent.
+        code: &'a Secret,
+    },
+    /// v2's.
+    V2 {
+        /// Whose.
+        account_id: &'a str,
+        /// What LinkedIn sent; none where the login was confirmed in its app.
+        code: Option<&'a Secret>,
+    },
+}
+
+#[derive(Serialize)]
+struct V1Login<'a> {
+    email: &'a str,
+    password: &'a str,
+    country: &'a str,
+}
+
+#[derive(Serialize)]
+struct V1Verify<'a> {
+    email: &'a str,
+    code: &'a str,
+    country: &'a str,
+}
+
+#[derive(Serialize)]
+struct V2Login<'a> {
+    platform: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    country: &'a str,
+    account_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge_type: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct V2Checkpoint<'a> {
+    account_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+}
+
+impl Means {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code_challenge",
+            Self::App => "app_challenge",
+        }
+    }
+}
+
+impl Login<'_> {
+    /// The body of the request. v1 knows no login by token: there, it is the token.
+    pub(super) fn body(&self, version: Version) -> Result<Vec<u8>, serde_json::Error> {
+        let country = self.country;
+        let (email, password, login_token) = match self.credentials {
+            Credentials::Password { email, password } => (Some(email), Some(password.expose()), None),
+            Credentials::Token(token) => (None, None, Some(token.expose())),
+        };
+        match version {
+            Version::V1 => serde_json::to_vec(&V1Login {
+                email: email.unwrap_or_default(),
+                password: password.unwrap_or_default(),
+                country,
+            }),
+            Version::V2 => serde_json::to_vec(&V2Login {
+                platform: "linkedin",
+                login_token,
+                email,
+                password,
+                country,
+                account_name: self.name,
+                challenge_type: password.map(|_| self.challenge.as_str()),
+            }),
+        }
+    }
+
+    /// What no error may show. The address is no secret, but none of the archive's business either.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        match self.credentials {
+            Credentials::Password { email, password } => vec![password.clone(), Secret::new(email)],
+            Credentials::Token(token) => vec![token.clone()],
+        }
+    }
+}
+
+impl Challenge<'_> {
+    pub(super) fn body(&self) -> Result<Vec<u8>, serde_json::Error> {
+        match *self {
+            Self::V1 { email, country, code } => {
+                serde_json::to_vec(&V1Verify { email, code: code.expose(), country })
+            }
+            Self::V2 { account_id, code } => {
+                serde_json::to_vec(&V2Checkpoint { account_id, code: code.map(Secret::expose) })
+            }
+        }
+    }
+
+    pub(super) fn code(&self) -> Option<&Secret> {
+        match *self {
+            Self::V1 { code, .. } => Some(code),
+            Self::V2 { code, .. } => code,
+        }
+    }
+
+    /// Where it goes, as the ledger names it as well.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static str {
+        match self {
+            Self::V1 { .. } => "v1/auth/verify",
+            Self::V2 { .. } => "v2/checkpoint",
+        }
+    }
+}
+
+/// Where a session is asked for, as the ledger names it as well.
+#[must_use]
+pub fn endpoint(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "v1/auth/login",
+        Version::V2 => "v2/login",
+    }
+}
+
+/// Reads the answer to a login.
+#[must_use]
+pub fn read(reply: &Reply, version: Version, scrubber: &Scrubber) -> Verdict<Session> {
+    match version {
+        Version::V1 => judge(&V1, reply, scrubber, |body| {
+            // Both of its answers are a success; only a token is a token.
+            match token(body)? {
+                Some(token) => Ok((Session::Token(token), 0)),
+                None if says_success(body) => {
+                    let said = body.string("message").unwrap_or_default();
+                    Ok((Session::CodeSent { said: scrubber.clean(&said) }, 0))
+                }
+                None => Err(Unusable::new("it has no `login_token` and does not say that a code was sent")),
+            }
+        }),
+        Version::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
+    }
+}
+
+/// Reads the answer to a challenge that was passed.
+#[must_use]
+pub fn read_passed(reply: &Reply, version: Version, scrubber: &Scrubber) -> Verdict<Session> {
+    match version {
+        Version::V1 => judge(&V1, reply, scrubber, |body| match token(body)? {
+            Some(token) => Ok((Session::Token(token), 0)),
+            None => Err(Unusable::new("it has no `login_token`")),
+        }),
+        Version::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
+    }
+}
+
+/// v1's token, which stands at the top; where v1's other answers keep things it is looked for as well.
+fn token(body: &Object<'_>) -> Result<Option<Secret>, Unusable> {
+    let within = || body.object("data")?.string("login_token");
+    let Some(token) = body.string("login_token").or_else(within).map(Secret::from) else { return Ok(None) };
+    if token.is_empty() || !token.expose().chars().all(|c| c.is_ascii_graphic()) {
+        return Err(Unusable::new(
+            "its `login_token` is none: it holds white space or other such characters",
+        ));
+    }
+    Ok(Some(token))
+}
+
+/// v2's account, connected or challenged.
+fn account(body: &Object<'_>, scrubber: &Scrubber) -> Result<(Session, u32), Unusable> {
+    let data = data(body)?;
+    let id = data.string("account_id").map(|id| id.trim().to_owned());
+    let id = id.filter(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_graphic()));
+    let account_id = id.ok_or_else(|| Unusable::new("its `data` has no `account_id`"))?;
+    let status = data.string("status").unwrap_or_default().to_ascii_lowercase();
+    match status.as_str() {
+        "connected" | "active" => Ok((Session::Connected(account_id), 0)),
+        "checkpoint_required" => {
+            let app = data.string("challenge_type").is_some_and(|t| t.to_ascii_lowercase().contains("app"));
+            let means = if app { Means::App } else { Means::Code };
+            Ok((Session::Challenged { account_id, means }, 0))
+        }
+        other => {
+            let other = scrubber.clean(other);
+            Err(Unusable::new(format!(
+                "its `status` is neither connected nor checkpoint_required, but `{other}`"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! What the answers to a login mean, and what goes out.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::ApiError;
+use crate::core::budget::Charge;
+
+const TOKEN: &str = "AQEDARxyz0123456789abcdef";
+
+fn reply(status: u16, body: &str) -> Reply {
+    Reply { status, body: body.as_bytes().to_vec(), ..Reply::default() }
+}
+
+fn v1(body: &str) -> Verdict<Session> {
+    read(&reply(200, body), Version::V1, &Scrubber::default())
+}
+
+fn v2(data: &Value) -> Verdict<Session> {
+    let body = json!({"success": true, "data": data, "metadata": {"credits_consumed": 0}}).to_string();
+    read(&reply(200, &body), Version::V2, &Scrubber::default())
+}
+
+#[test]
+fn only_a_token_is_a_token() {
+    for body in [
+        format!(r#"{{"status":"success","login_token":"{TOKEN}","message":"Login successful"}}"#),
+        format!(r#"{{"login_token":" {TOKEN}\n"}}"#),
+        format!(r#"{{"status":"success","data":{{"login_token":"{TOKEN}"}}}}"#),
+    ] {
+        match v1(&body).outcome {
+            Ok(Session::Token(token)) => assert_eq!(token.expose(), TOKEN),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    let sent = v1(r#"{"status":"success","message":"Check your email","email":"a@b.c"}"#).outcome;
+    assert!(matches!(sent, Ok(Session::CodeSent { said }) if said == "Check your email"));
+    assert!(matches!(v1(r#"{"status":"success"}"#).outcome, Ok(Session::CodeSent { .. })));
+    let empty = v1(r#"{"status":"success","login_token":null}"#).outcome;
+    assert!(matches!(empty, Ok(Session::CodeSent { .. })));
+}
+
+#[test]
+fn what_is_neither_a_token_nor_a_code_is_an_error_and_v1_is_paid_for_it() {
+    for (body, refused) in [
+        (r#"{"status":"error","message":"Invalid email or password"}"#, true),
+        (r#"{"error":"Invalid email or password"}"#, true),
+        (r#"{"message":"hm"}"#, true),
+        ("{}", false),
+        ("<html>", false),
+        (r#"{"status":"success","login_token":"two words"}"#, false),
+    ] {
+        let verdict = v1(body);
+        let error = verdict.outcome.unwrap_err();
+        assert_eq!(matches!(error, ApiError::Refused(_)), refused, "{body}: {error}");
+        assert_ne!(verdict.charge, Charge::Known(0), "{body}");
+    }
+    let after = read_passed(&reply(200, r#"{"status":"success"}"#), Version::V1, &Scrubber::default());
+    assert!(matches!(after.outcome, Err(ApiError::Malformed(_))));
+}
+
+#[test]
+fn v2_connects_or_challenges() {
+    let connected = v2(&json!({"account_id": "69c1", "status": "connected"}));
+    assert!(matches!(connected.outcome, Ok(Session::Connected(id)) if id == "69c1"));
+    for (challenge, expected) in [
+        (json!("code_challenge"), Means::Code),
+        (json!("app_challenge"), Means::App),
+        (Value::Null, Means::Code),
+    ] {
+        let data =
+            json!({"account_id": "69c1", "status": "checkpoint_required", "challenge_type": challenge});
+        match v2(&data).outcome {
+            Ok(Session::Challenged { account_id, means }) => {
+                assert_eq!((account_id.as_str(), means), ("69c1", expected));
+            }
+            other => panic!("{data}: {other:?}"),
+        }
+    }
+    for data in
+        [json!({"status": "connected"}), json!({"account_id": "69c1", "status": "perhaps"}), json!([])]
+    {
+        assert!(matches!(v2(&data).outcome, Err(ApiError::Malformed(_))), "{data}");
+    }
+}
+
+#[test]
+fn v2_is_told_either_a_token_or_a_password_and_never_an_empty_field() {
+    let (password, token, code) = (Secret::exact(" p w "), Secret::new(TOKEN), Secret::new("123456"));
+    let login = |credentials| Login { credentials, country: "FR", name: "me", challenge: Means::App };
+    let body = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
+    let by_password = login(Credentials::Password { email: "a@b.c", password: &password });
+    assert_eq!(
+        body(by_password.body(Version::V2).unwrap()),
+        json!({"platform": "linkedin", "email": "a@b.c", "password": " p w ", "country": "FR", "account_name": "me",
+               "challenge_type": "app_challenge"})
+    );
+    assert_eq!(
+        body(by_password.body(Version::V1).unwrap()),
+        json!({"email": "a@b.c", "password": " p w ", "country": "FR"})
+    );
+    assert_eq!(
+        body(login(Credentials::Token(&token)).body(Version::V2).unwrap()),
+        json!({"platform": "linkedin", "login_token": TOKEN, "country": "FR", "account_name": "me"})
+    );
+    let app = Challenge::V2 { account_id: "69c1", code: None };
+    assert_eq!(body(app.body().unwrap()), json!({"account_id": "69c1"}));
+    let coded = Challenge::V1 { email: "a@b.c", country: "FR", code: &code };
+    assert_eq!(body(coded.body().unwrap()), json!({"email": "a@b.c", "code": "123456", "country": "FR"}));
+}

@@ -1,0 +1,205 @@
+//! `archiver export`: the archive as other files.
+
+mod watch;
+
+use std::path::PathBuf;
+
+use chrono::Local;
+use clap::{Args, ValueEnum};
+
+pub use watch::{Bar, with_signals};
+
+use super::output::plural;
+use super::{Context, dates, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::core::urn;
+use crate::error::Failure;
+use crate::export::{self, ExportError, Format, Job, Summary};
+use crate::store::{ConversationRow, Reader, Scope};
+
+/// `archiver export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ExportArgs {
+    /// jsonl, csv, html, parquet or markdown
+    ///
+    /// jsonl loses nothing: `archiver import jsonl` makes an equal archive of it. csv is for spreadsheets. html is a
+    /// folder of pages to read and search offline. parquet is a folder for DuckDB, pandas and the like. markdown is a
+    /// folder of notes, such as for Obsidian.
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub format: ExportFormat,
+
+    /// The file (jsonl, csv) or folder to write
+    ///
+    /// What an earlier export left there is replaced, anything else is not touched.
+    #[arg(long, value_name = "PATH")]
+    pub out: PathBuf,
+
+    /// Only this conversation
+    ///
+    /// Its URN, its thread id (2-…), a profile URL, a configured name, or a part of the other side's name.
+    #[arg(long = "in", value_name = "CONVERSATION")]
+    pub conversation: Option<String>,
+
+    /// Only messages from this date on
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+
+    /// Only messages up to this date, which is included
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+
+    /// Only what is new or changed since the last export to PATH
+    ///
+    /// jsonl and csv: into a numbered file beside PATH. parquet: only the months with changes are written anew. html
+    /// and markdown: nothing is written when nothing has changed.
+    #[arg(long)]
+    pub since_last: bool,
+
+    /// Begin a csv with a byte order mark, which Excel wants
+    #[arg(long)]
+    pub bom: bool,
+}
+
+/// The formats, as the command line names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// JSON Lines, without loss.
+    Jsonl,
+    /// Comma-separated values.
+    Csv,
+    /// Pages.
+    Html,
+    /// Columns.
+    Parquet,
+    /// Notes.
+    Markdown,
+}
+
+impl From<ExportFormat> for Format {
+    fn from(format: ExportFormat) -> Self {
+        match format {
+            ExportFormat::Jsonl => Self::Jsonl,
+            ExportFormat::Csv => Self::Csv,
+            ExportFormat::Html => Self::Html,
+            ExportFormat::Parquet => Self::Parquet,
+            ExportFormat::Markdown => Self::Markdown,
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver export --format html --out pages     then open pages/index.html
+  archiver export --format jsonl --out all.jsonl --since-last
+  archiver export --format csv --out ada.csv --in ada --since 2024";
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad usage or configuration, an archive that cannot be read, or a place that cannot be written.
+pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    if args.bom && args.format != ExportFormat::Csv {
+        return Err(Failure::Usage {
+            message: "--bom is for --format csv".to_owned(),
+            help: "leave it out".to_owned(),
+        });
+    }
+    let config = context.config(None)?;
+    context.warn(&config);
+    let path = config.archive.path.clone();
+    let reader = Reader::open(&path).map_err(|e| wiring::archive_failure(&path, e))?;
+    let now = SystemClock.now_ms();
+    let conversation = match &args.conversation {
+        Some(word) => {
+            let rows = reader.queries().conversations().map_err(|e| wiring::archive_failure(&path, e))?;
+            Some(named(&rows, word)?)
+        }
+        None => None,
+    };
+    let scope = Scope {
+        conversation,
+        since_ms: args.since.as_deref().map(|d| dates::parse_since(d, now, &Local)).transpose()?,
+        until_ms: args.until.as_deref().map(|d| dates::parse_until(d, now, &Local)).transpose()?,
+        ..Scope::default()
+    };
+    let job = Job {
+        format: args.format.into(),
+        out: context.env.cwd().join(&args.out),
+        scope,
+        since_last: args.since_last,
+        bom: args.bom,
+        now,
+    };
+    let done = with_signals(move |mut bar| {
+        let done = export::run(&reader, &job, &mut bar);
+        bar.finish();
+        done
+    })?;
+    let done =
+        done.map_err(|e| failure(if matches!(e, ExportError::Stopped) { &args.out } else { &path }, e))?;
+    context.output().line(told(&done, args.format))
+}
+
+fn told(done: &Summary, format: ExportFormat) -> String {
+    let out = done.out.display();
+    if done.unchanged {
+        return format!("Nothing has changed since the last export to {out}.");
+    }
+    let messages = plural(done.messages, "message");
+    match format {
+        ExportFormat::Jsonl | ExportFormat::Csv => format!("{messages} written to {out}"),
+        ExportFormat::Html => {
+            format!("{messages} written; open {}", done.out.join("index.html").display())
+        }
+        ExportFormat::Parquet | ExportFormat::Markdown => {
+            format!("{messages} in {} written to {out}", plural(done.files, "file"))
+        }
+    }
+}
+
+/// What a failed export or import means for the program: `at` is the archive, or what was to be written when it was
+/// stopped.
+#[must_use]
+pub fn failure(at: &std::path::Path, error: ExportError) -> Failure {
+    match error {
+        ExportError::Store(error) => wiring::archive_failure(at, error),
+        ExportError::File { path, source } => Failure::File { path, source },
+        ExportError::Refused { message, help } => Failure::Usage { message, help },
+        ExportError::Stopped => {
+            let source = std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string());
+            Failure::File { path: at.to_owned(), source }
+        }
+    }
+}
+
+/// The one conversation that a word names.
+fn named(rows: &[ConversationRow], word: &str) -> Result<i64, Failure> {
+    let (word, wanted) = (word.trim(), word.trim().to_lowercase());
+    let slug = |url: &str| {
+        let slug = url.split("/in/").nth(1)?.split(['/', '?', '#']).next()?;
+        (!slug.is_empty()).then(|| slug.to_lowercase())
+    };
+    let exact = |row: &&ConversationRow| {
+        row.conversation_id.as_deref().is_some_and(|id| urn::thread_key(id) == urn::thread_key(word))
+            || slug(word).is_some_and(|s| row.profile_url.as_deref().and_then(slug) == Some(s))
+            || row.name.as_deref().is_some_and(|name| name.to_lowercase() == wanted)
+    };
+    let part = |row: &&ConversationRow| {
+        !wanted.is_empty() && row.name.as_deref().is_some_and(|n| n.to_lowercase().contains(&wanted))
+    };
+    let mut found: Vec<&ConversationRow> = rows.iter().filter(exact).collect();
+    if found.is_empty() {
+        found = rows.iter().filter(part).collect();
+    }
+    let help = "`archiver status` lists the conversations and what they are called".to_owned();
+    match found.as_slice() {
+        [one] => Ok(one.id),
+        [] => Err(Failure::Usage { message: format!("no conversation is called {word:?}"), help }),
+        several => {
+            let names: Vec<&str> =
+                several.iter().map(|r| r.name.as_deref().unwrap_or("an unnamed one")).collect();
+            Err(Failure::Usage { message: format!("{word:?} may mean {}", names.join(" or ")), help })
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The search index of the pages: words and where they are, cut into small scripts that a page loads as it needs them,
+//! for a page that was opened from a disk may not fetch files. `app.js` reads what is written here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
+use super::super::place::Folder;
+use super::{Conversation, Export, ExportError, Watch};
+use crate::core::Ms;
+use crate::core::render::quote;
+use crate::store::Scope;
+
+/// Messages in one file of those that show what was found.
+const PER_FILE: u32 = 128;
+/// Characters of a text that are shown at most.
+const SHOWN: usize = 400;
+/// Characters of a word that count.
+const WORD: usize = 40;
+/// Words and places of them that wait in memory for one shard, in bytes.
+const WAITING: usize = 16 * 1024;
+/// Messages for which there is one shard of words more.
+const PER_SHARD: u64 = 2_000;
+const MOST_SHARDS: u64 = 512;
+
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The words met so far: what does not fit into memory is in one file for each shard.
+struct Words {
+    scratch: PathBuf,
+    waiting: Vec<Vec<u8>>,
+}
+
+pub(super) struct Index;
+
+impl Index {
+    pub(super) fn write(
+        export: &Export<'_>,
+        scope: &Scope,
+        conversations: &[Conversation],
+        folder: &mut Folder,
+        messages: u64,
+        watch: &mut dyn Watch,
+    ) -> Result<(), ExportError> {
+        let shards = usize::try_from(messages.div_ceil(PER_SHARD).clamp(1, MOST_SHARDS)).unwrap_or(1);
+        let mut words = Words { scratch: folder.scratch().to_owned(), waiting: vec![Vec::new(); shards] };
+        let by_id: BTreeMap<i64, (usize, &Conversation)> =
+            conversations.iter().enumerate().map(|(at, c)| (c.id, (at, c))).collect();
+        let (mut doc, mut shown) = (0_u32, Vec::new());
+        export.snapshot.messages(scope, |m| {
+            watch.go_on()?;
+            if doc.is_multiple_of(PER_FILE) {
+                docs_file(folder, doc, &mut shown)?;
+            }
+            let Some((at, conversation)) = by_id.get(&m.conversation_row) else { return Ok(()) };
+            let page = page_of(conversation, m.sent_at_ms);
+            let head: String = m.fields.text.chars().take(SHOWN).collect();
+            shown.extend_from_slice(if shown.is_empty() { b"[" } else { b",[" });
+            shown.extend_from_slice(format!("{at},{page},{},{},", m.id, m.sent_at_ms).as_bytes());
+            quote(m.fields.name, &mut shown);
+            shown.push(b',');
+            quote(&head, &mut shown);
+            shown.push(b']');
+            for word in index_words(m.fields.text) {
+                words.add(&word, doc)?;
+            }
+            doc = doc.saturating_add(1);
+            Ok::<(), ExportError>(())
+        })?;
+        docs_file(folder, doc.next_multiple_of(PER_FILE).max(PER_FILE), &mut shown)?;
+        for shard in 0..shards {
+            watch.go_on()?;
+            let file = words.finish(shard)?;
+            folder.file(&format!("search/w{shard}.js"), &file)?;
+        }
+        folder.file("search/all.js", &directory(conversations, shards, doc))
+    }
+}
+
+/// Writes the messages that show what was found, of the file that ends before this one.
+fn docs_file(folder: &mut Folder, before: u32, shown: &mut Vec<u8>) -> Result<(), ExportError> {
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let number = before.div_ceil(PER_FILE).saturating_sub(1);
+    let mut file = format!("archive.messages({number},[").into_bytes();
+    file.append(shown);
+    file.extend_from_slice(b"]);\n");
+    folder.file(&format!("search/m{number}.js"), &file)
+}
+
+/// The page that a message is on; of two pages with its time, the first. Its link names the message itself.
+fn page_of(conversation: &Conversation, sent_at_ms: Ms) -> usize {
+    conversation.pages.partition_point(|page| page.last_ms < sent_at_ms)
+}
+
+fn directory(conversations: &[Conversation], shards: usize, docs: u32) -> Vec<u8> {
+    let mut out = format!("archive.all({shards},{PER_FILE},{docs},[").into_bytes();
+    for (at, conversation) in conversations.iter().enumerate() {
+        let separator = if at == 0 { "" } else { "," };
+        out.extend_from_slice(format!("{separator}[{},", conversation.id).as_bytes());
+        quote(&conversation.name, &mut out);
+        out.push(b']');
+    }
+    out.extend_from_slice(b"]);\n");
+    out
+}
+
+impl Words {
+    fn path(&self, shard: usize) -> PathBuf {
+        self.scratch.join(format!("words-{shard}"))
+    }
+
+    fn add(&mut self, word: &str, doc: u32) -> Result<(), ExportError> {
+        let shard = shard_of(word, self.waiting.len());
+        let Some(waiting) = self.waiting.get_mut(shard) else { return Ok(()) };
+        waiting.extend_from_slice(word.as_bytes());
+        waiting.push(b'\n');
+        waiting.extend_from_slice(&doc.to_le_bytes());
+        if waiting.len() >= WAITING { self.spill(shard) } else { Ok(()) }
+    }
+
+    fn spill(&mut self, shard: usize) -> Result<(), ExportError> {
+        let path = self.path(shard);
+        let waiting = self.waiting.get_mut(shard).map(std::mem::take).unwrap_or_default();
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut file| file.write_all(&waiting)).map_err(ExportError::file(&path))
+    }
+
+    /// A shard as a script: its words in order, each with the messages that have it as differences.
+    fn finish(&mut self, shard: usize) -> Result<Vec<u8>, ExportError> {
+        self.spill(shard)?;
+        let path = self.path(shard);
+        let bytes = fs::read(&path).map_err(ExportError::file(&path))?;
+        fs::remove_file(&path).map_err(ExportError::file(&path))?;
+        let mut words: BTreeMap<&[u8], (u32, Vec<u8>)> = BTreeMap::new();
+        let mut rest = bytes.as_slice();
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            let (word, after) = rest.split_at(end);
+            let Some((doc, after)) = after.get(1..).and_then(|a| a.split_first_chunk::<4>()) else { break };
+            rest = after;
+            let doc = u32::from_le_bytes(*doc).saturating_add(1);
+            let (last, places) = words.entry(word).or_default();
+            number(doc.saturating_sub(*last), places);
+            *last = doc;
+        }
+        let mut out = format!("archive.words({shard},\"").into_bytes();
+        for (word, (_, places)) in words {
+            out.extend_from_slice(word);
+            out.push(b' ');
+            out.extend_from_slice(&places);
+            out.extend_from_slice(b"\\n");
+        }
+        out.extend_from_slice(b"\");\n");
+        Ok(out)
+    }
+}
+
+/// Five bits a digit, lowest first; a digit of 32 or more says that another follows.
+fn number(mut n: u32, out: &mut Vec<u8>) {
+    loop {
+        let more = if n >= 32 { 32 } else { 0 };
+        let digit = usize::try_from((n % 32) + more).unwrap_or(0);
+        out.push(DIGITS.get(digit).copied().unwrap_or(b'A'));
+        n /= 32;
+        if more == 0 {
+            return;
+        }
+    }
+}
+
+/// The shard of a word: by its first two characters, so that all words with one beginning are together.
+fn shard_of(word: &str, shards: usize) -> usize {
+    let hash =
+        word.chars().take(2).fold(0x811c_9dc5_u32, |hash, c| (hash ^ u32::from(c)).wrapping_mul(0x0100_0193));
+    usize::try_from(hash).unwrap_or(0).checked_rem(shards).unwrap_or(0)
+}
+
+/// The words of a text: small letters without accents; of scripts without spaces, each character and each pair.
+fn index_words(text: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for run in fold(text).split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
+        let chars: Vec<char> = run.chars().collect();
+        for part in chars.chunk_by(|a, b| is_dense(*a) == is_dense(*b)) {
+            if part.first().is_some_and(|c| is_dense(*c)) {
+                words.extend(part.iter().map(|c| String::from(*c)));
+                words.extend(part.windows(2).map(|pair| pair.iter().collect::<String>()));
+            } else {
+                words.insert(part.iter().take(WORD).collect());
+            }
+        }
+    }
+    words
+}
+
+/// Small letters, decomposed, without the common accents.
+fn fold(text: &str) -> String {
+    let small = text.to_lowercase();
+    if small.is_ascii() {
+        return small;
+    }
+    let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize(&small).into_owned();
+    decomposed.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c)).collect()
+}
+
+/// Whether a character is of a script that puts no spaces between words.
+fn is_dense(c: char) -> bool {
+    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_small_and_without_accents_and_dense_scripts_are_pairs() {
+        let words = |text| index_words(text).into_iter().collect::<Vec<_>>();
+        assert_eq!(words("Zürich, ŻÓŁW e\u{301}t"), ["et", "zołw", "zurich"]);
+        assert_eq!(words("東京都x"), ["x", "京", "京都", "東", "東京", "都"]);
+        assert_eq!(words("</script>\"\\"), ["script"]);
+    }
+
+    #[test]
+    fn numbers_are_five_bits_a_digit() {
+        let written = |n| {
+            let mut out = Vec::new();
+            number(n, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            (written(0), written(31), written(32), written(1024)),
+            ("A".into(), "f".into(), "gB".into(), "ggB".into())
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! Markdown: a note for each conversation, with front matter as Obsidian reads it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::html::name;
+use super::place::Folder;
+use super::text;
+use super::{Export, ExportError, Summary, Watch};
+use crate::core::Ms;
+use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
+
+pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
+    if export.is_unchanged()? {
+        return Ok(export.unchanged());
+    }
+    let scope = Scope { changed_after: None, ..export.job.scope };
+    let messages = export.snapshot.count(&scope)?;
+    watch.total(messages);
+    let mut folder = Folder::begin(export)?;
+    let mut taken = BTreeSet::new();
+    let mut list = String::from("# Conversations\n\n");
+    for row in export.snapshot.queries().conversations()? {
+        if scope.conversation.is_some_and(|wanted| wanted != row.id) {
+            continue;
+        }
+        let scope = Scope { conversation: Some(row.id), ..scope };
+        let count = export.snapshot.count(&scope)?;
+        if count == 0 && row.timeline.gaps.is_empty() {
+            continue;
+        }
+        let name = name(&row);
+        let file = file_of(&row, &name, &mut taken);
+        write_conversation(export, &scope, &row, count, &file, &mut folder, watch)?;
+        // A name on a file system may hold what a link may not.
+        let link = file.replace(' ', "%20");
+        list.push_str(&format!("- [{}](<{link}>): {count}\n", escaped(&one_line(&name))));
+    }
+    folder.file("README.md", list.as_bytes())?;
+    watch.closing("writing it to the disk");
+    folder.finish(export, |_| false, messages)
+}
+
+/// A name that no other conversation has, and that stays when others come.
+fn file_of(row: &ConversationRow, name: &str, taken: &mut BTreeSet<String>) -> String {
+    let slug = text::slug(name);
+    let plain = if slug.is_empty() { format!("conversation-{}", row.id) } else { slug };
+    let file = if taken.contains(&plain) { format!("{plain}-{}", row.id) } else { plain };
+    taken.insert(file.clone());
+    format!("{file}.md")
+}
+
+fn write_conversation(
+    export: &Export<'_>,
+    scope: &Scope,
+    row: &ConversationRow,
+    count: u64,
+    name: &str,
+    folder: &mut Folder,
+    watch: &mut dyn Watch,
+) -> Result<(), ExportError> {
+    let path = export.job.out.join(name);
+    let failed = |error| ExportError::file(&path)(error);
+    let mut file = folder.create(name)?;
+    file.write_all(front_matter(row, count).as_bytes()).map_err(failed)?;
+    let mut day = String::new();
+    export.snapshot.messages(scope, |message| {
+        watch.step()?;
+        let former =
+            if message.versions > 1 { export.snapshot.former_versions(message.id)? } else { Vec::new() };
+        file.write_all(note(message, &former, &mut day).as_bytes()).map_err(failed)
+    })?;
+    file.flush().map_err(failed)
+}
+
+fn front_matter(row: &ConversationRow, count: u64) -> String {
+    let mut out = String::from("---\n");
+    let mut add = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.push_str(&format!("{key}: {value}\n"));
+        }
+    };
+    // JSON's strings are YAML's, too.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let day = |ms: Option<Ms>| ms.map(text::day);
+    add("title", Some(quoted(&name(row))));
+    add("account", Some(quoted(&row.account)));
+    add("conversation_id", row.conversation_id.as_deref().map(quoted));
+    add("profile", row.profile_url.as_deref().map(quoted));
+    add("messages", Some(count.to_string()));
+    add("first", day(row.timeline.oldest_ms));
+    add("last", day(row.timeline.newest_ms));
+    add("gaps", Some(row.timeline.gaps.len().to_string()));
+    add("tags", Some("[linkedin, conversation]".to_owned()));
+    out.push_str(&format!("---\n\n# {}\n\n", escaped(&one_line(&name(row)))));
+    for gap in &row.timeline.gaps {
+        let edge = |ms: Option<Ms>, open: &str| ms.map_or_else(|| open.to_owned(), text::minute);
+        let (from, to) = (edge(gap.older_ms, "the beginning"), edge(gap.newer_ms, "now"));
+        out.push_str(&format!("> [!warning] Messages may be missing from {from} to {to} (UTC)\n\n"));
+    }
+    out
+}
+
+fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String) -> String {
+    let mut out = String::new();
+    let today = text::day(m.sent_at_ms);
+    if *day != today {
+        out.push_str(&format!("## {today}\n\n"));
+        *day = today;
+    }
+    let sender = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
+    let mut notes = String::new();
+    if m.versions > 1 {
+        notes.push_str(" · edited");
+    }
+    if let Some(since) = m.gone_since_ms {
+        // Writing to a string does not fail.
+        write!(notes, " · vanished, noticed on {}", text::day(since)).unwrap_or_default();
+    }
+    out.push_str(&format!("**{}** {}{notes}\n\n", escaped(&one_line(sender)), text::clock(m.sent_at_ms)));
+    let said = if m.fields.text.is_empty() { "*no text*".to_owned() } else { escaped(m.fields.text) };
+    out.push_str(&said);
+    out.push_str("\n\n");
+    for version in former {
+        let before = escaped(&version.text).replace('\n', "\n> ");
+        out.push_str(&format!("> Until {}:\n> {before}\n\n", text::minute(version.replaced_ms)));
+    }
+    out
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The text so that it reads as it was written, whatever of it Markdown would take for its own. Web addresses stay as
+/// they are, for links.
+fn escaped(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines: Vec<String> = text.split('\n').map(escaped_line).collect();
+    // Two spaces at the end of a line break it.
+    lines.join("  \n")
+}
+
+fn escaped_line(line: &str) -> String {
+    let mut out = String::with_capacity(line.len().saturating_add(8));
+    let indented = line.starts_with([' ', '\t']);
+    let line = line.trim_start_matches([' ', '\t']);
+    if indented {
+        out.push_str("&nbsp;");
+    }
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let is_address = rest.starts_with("https://") || rest.starts_with("http://");
+        if is_address {
+            let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"'`|\\[]()*~$%{}^".contains(c);
+            let (address, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+            out.push_str(address);
+            rest = after;
+            continue;
+        }
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c if "\\`*_{}[]()#+-.!>~|$%=:^@".contains(c) && risky(c, &out) => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    }
+    out
+}
+
+/// Whether Markdown might take this character for its own, after what is before it on its line.
+fn risky(c: char, before: &str) -> bool {
+    match c {
+        // Lists, headings, quotes and rules begin a line; so may a number and a point.
+        '+' | '-' | '>' | '=' | ':' => before.is_empty() || before.ends_with([c, '\\']),
+        '.' | ')' => !before.is_empty() && before.bytes().all(|b| b.is_ascii_digit()),
+        '(' => before.ends_with(']'),
+        '!' | '@' | '^' | '{' | '}' => c == '!' || c == '^',
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_markdown_would_take_for_its_own_is_escaped() {
+        for (text, expected) in [
+            ("# no heading", "\\# no heading"),
+            ("- no list", "\\- no list"),
+            ("1. no list", "1\\. no list"),
+            ("> no quote", "\\> no quote"),
+            ("[x](javascript:y)", "\\[x\\]\\(javascript:y)"),
+            ("*a* _b_ `c` <b>", "\\*a\\* \\_b\\_ \\`c\\` &lt;b>"),
+            ("---", "\\-\\-\\-"),
+            ("see https://e.org/a_b-c.", "see https://e.org/a_b-c."),
+            ("    no code", "&nbsp;no code"),
+            ("a\nb", "a  \nb"),
+            ("3.5 - 2 = 1.5 (so)", "3\\.5 - 2 = 1.5 (so)"),
+        ] {
+            assert_eq!(escaped(text), expected);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The archive as other files: one consistent look at it, streamed into a format, and put in place when it is whole.
+
+pub mod csv;
+mod html;
+pub mod import;
+pub mod jsonl;
+mod markdown;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod place;
+mod state;
+pub mod text;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::core::Ms;
+use crate::store::{Reader, Scope, Snapshot, StoreError};
+
+use self::state::State;
+
+/// What an export is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON Lines, without loss.
+    Jsonl,
+    /// Comma-separated values, for spreadsheets.
+    Csv,
+    /// Pages to read and search offline.
+    Html,
+    /// Columns for analysis, a file for each account and month.
+    Parquet,
+    /// A note for each conversation.
+    Markdown,
+}
+
+impl Format {
+    /// Its name on the command line and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Parquet => "parquet",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
+/// What to export, and to where.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// As what.
+    pub format: Format,
+    /// A file for JSON Lines and CSV, else a folder.
+    pub out: PathBuf,
+    /// Which messages; `changed_after` is this module's to set.
+    pub scope: Scope,
+    /// Only what was stored or changed since the last export to the same place.
+    pub since_last: bool,
+    /// Begin a CSV file with a byte order mark.
+    pub bom: bool,
+    /// When this is.
+    pub now: Ms,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// How many messages.
+    pub messages: u64,
+    /// How many files were written or replaced.
+    pub files: usize,
+    /// The file or folder; of a later part, the part.
+    pub out: PathBuf,
+    /// Whether nothing had to be written, since nothing has changed.
+    pub unchanged: bool,
+}
+
+/// Is told how far the export is, and may end it.
+pub trait Watch {
+    /// So many messages will be written.
+    fn total(&mut self, messages: u64);
+
+    /// One more is.
+    ///
+    /// # Errors
+    /// [`ExportError::Stopped`], to end the export.
+    fn step(&mut self) -> Result<(), ExportError>;
+
+    /// Something else than a message is done.
+    ///
+    /// # Errors
+    /// [`ExportError::Stopped`], to end the export.
+    fn go_on(&mut self) -> Result<(), ExportError> {
+        Ok(())
+    }
+
+    /// All messages have been read; what takes time now is this.
+    fn closing(&mut self, doing: &'static str);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn total(&mut self, _: u64) {}
+
+    fn step(&mut self) -> Result<(), ExportError> {
+        Ok(())
+    }
+
+    fn closing(&mut self, _: &'static str) {}
+}
+
+/// Why an export or the import of one came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The archive failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file cannot be written, or not be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What was asked for makes no sense here.
+    #[error("{message}")]
+    Refused {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        help: String,
+    },
+    /// It was stopped from outside.
+    #[error("stopped before it was done; nothing was replaced")]
+    Stopped,
+}
+
+impl ExportError {
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
+    }
+
+    fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: help.into() }
+    }
+}
+
+/// Exports.
+///
+/// # Errors
+/// When the archive cannot be read, the place cannot be written or holds something else, or `watch` stops it.
+pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
+    let snapshot = reader.snapshot()?;
+    let state = State::read(job, &snapshot)?;
+    let mut job = job.clone();
+    // An export that was cut short while its files were put in place is begun anew.
+    job.since_last &= state.as_ref().is_some_and(|s| s.run >= 0);
+    if job.since_last {
+        job.scope.changed_after = state.as_ref().map(|s| s.run);
+    }
+    let export = Export { snapshot: &snapshot, job: &job, before: state };
+    match job.format {
+        Format::Jsonl => jsonl::write(&export, watch),
+        Format::Csv => csv::write(&export, watch),
+        Format::Html => html::write(&export, watch),
+        Format::Markdown => markdown::write(&export, watch),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet::write(&export, watch),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(ExportError::refused(
+            "this build cannot write Parquet",
+            "build it with the feature `parquet`, which is on by default, or choose another format",
+        )),
+    }
+}
+
+/// What the formats are given.
+struct Export<'a> {
+    snapshot: &'a Snapshot<'a>,
+    job: &'a Job,
+    /// What the last export to the same place left.
+    before: Option<State>,
+}
+
+impl Export<'_> {
+    /// The state to leave for the next export.
+    fn state(&self, files: Vec<String>, part: u32) -> Result<State, ExportError> {
+        let series_ms = match &self.before {
+            Some(before) if self.job.since_last => before.series_ms,
+            _ => self.job.now,
+        };
+        State::of(self.job, self.snapshot, files, part, series_ms)
+    }
+
+    /// Whether this is a later part than the first.
+    fn continues(&self) -> Option<&State> {
+        self.before.as_ref().filter(|_| self.job.since_last)
+    }
+
+    /// Whether nothing has changed since the last export.
+    fn is_unchanged(&self) -> Result<bool, ExportError> {
+        let Some(before) = self.continues() else { return Ok(false) };
+        let later = Scope { changed_after: Some(before.run), ..self.job.scope };
+        Ok(self.snapshot.count(&later)? == 0 && before.changed_faces(self.snapshot)?.is_empty())
+    }
+
+    fn unchanged(&self) -> Summary {
+        Summary { messages: 0, files: 0, out: self.job.out.clone(), unchanged: true }
+    }
+}

@@ -1,0 +1,132 @@
+//! What an export leaves beside its files, so that the next one knows what it may replace and what has changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ExportError, Format, Job};
+use crate::core::Ms;
+use crate::store::Snapshot;
+
+/// The version of the state's form.
+const VERSION: u32 = 1;
+
+/// The state of a place that was exported to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The version of this form.
+    pub(super) version: u32,
+    /// As what was exported.
+    pub(super) format: String,
+    /// Which archive.
+    pub(super) archive: String,
+    /// Of which conversation, since when, until when.
+    pub(super) scope: (Option<i64>, Option<Ms>, Option<Ms>),
+    /// The last run that was whole in it.
+    pub(super) run: i64,
+    /// When the first part of it was written.
+    pub(super) series_ms: Ms,
+    /// The number of the last part.
+    pub(super) part: u32,
+    /// The files that are exports' own, relative to the place's folder.
+    pub(super) files: Vec<String>,
+    /// For each conversation, what changes with its names.
+    pub(super) faces: BTreeMap<i64, i64>,
+}
+
+impl State {
+    pub(super) fn of(
+        job: &Job,
+        snapshot: &Snapshot<'_>,
+        files: Vec<String>,
+        part: u32,
+        series_ms: Ms,
+    ) -> Result<Self, ExportError> {
+        Ok(Self {
+            version: VERSION,
+            format: job.format.name().to_owned(),
+            archive: snapshot.fingerprint()?,
+            scope: (job.scope.conversation, job.scope.since_ms, job.scope.until_ms),
+            run: snapshot.last_finished_run()?,
+            series_ms,
+            part,
+            files,
+            faces: snapshot.faces()?.into_iter().collect(),
+        })
+    }
+
+    /// What the last export to the job's place left; with `since_last`, it must have been of the same kind.
+    pub(super) fn read(job: &Job, snapshot: &Snapshot<'_>) -> Result<Option<Self>, ExportError> {
+        let path = path(job);
+        let json = match fs::read(&path) {
+            Ok(json) => json,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // The place is a file where a folder should be, which is complained about where it is made.
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(None),
+            Err(error) => return Err(ExportError::file(&path)(error)),
+        };
+        let state: Self = serde_json::from_slice(&json).map_err(|error| {
+            let help = "choose another place; if nothing there is needed, remove it";
+            ExportError::refused(format!("{} is not what an export left: {error}", path.display()), help)
+        })?;
+        if state.version != VERSION {
+            let message = format!("{} is of another version of this program", path.display());
+            return Err(ExportError::refused(message, "export to another place"));
+        }
+        if state.format != job.format.name() {
+            let message = format!("{} holds an export as {}", job.out.display(), state.format);
+            return Err(ExportError::refused(message, "choose another place, or the same format"));
+        }
+        if job.since_last {
+            state.check_same(job, snapshot)?;
+        }
+        Ok(Some(state))
+    }
+
+    fn check_same(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<(), ExportError> {
+        let what = if self.archive != snapshot.fingerprint()? {
+            "another archive"
+        } else if self.scope != (job.scope.conversation, job.scope.since_ms, job.scope.until_ms) {
+            "another selection of conversations or times"
+        } else {
+            return Ok(());
+        };
+        Err(ExportError::refused(
+            format!("{} holds an export of {what}", job.out.display()),
+            "give the same flags as then, choose another place, or leave --since-last out to replace it",
+        ))
+    }
+
+    /// The conversations whose names, or what is known of who took part, are not what they were.
+    pub(super) fn changed_faces(&self, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
+        let now = snapshot.faces()?;
+        Ok(now.into_iter().filter(|(id, face)| self.faces.get(id) != Some(face)).map(|(id, _)| id).collect())
+    }
+
+    pub(super) fn json(&self) -> Result<Vec<u8>, ExportError> {
+        serde_json::to_vec(self).map_err(|error| ExportError::refused(error.to_string(), "report this"))
+    }
+}
+
+/// Where a job's state is: in its folder, or hidden beside its file.
+pub(super) fn path(job: &Job) -> PathBuf {
+    match job.format {
+        Format::Html | Format::Parquet | Format::Markdown => job.out.join(".archiver-export"),
+        Format::Jsonl | Format::Csv => {
+            let mut name = std::ffi::OsString::from(".");
+            name.push(job.out.file_name().unwrap_or_default());
+            name.push(".archiver-export");
+            folder_of(&job.out).join(name)
+        }
+    }
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

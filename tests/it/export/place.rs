@@ -1,0 +1,115 @@
+//! Where exports go: private, whole or not at all, and never over something else.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use archiver::export::{ExportError, Format, Job, Unwatched, Watch, run};
+use archiver::store::Reader;
+
+use super::{export, files, job, odd_archive};
+
+const ALL: [Format; 5] = [Format::Jsonl, Format::Csv, Format::Html, Format::Parquet, Format::Markdown];
+
+/// Ends the export after so many messages.
+struct StopAfter(u32);
+
+impl Watch for StopAfter {
+    fn total(&mut self, _: u64) {}
+
+    fn step(&mut self) -> Result<(), ExportError> {
+        self.0 = self.0.checked_sub(1).ok_or(ExportError::Stopped)?;
+        Ok(())
+    }
+
+    fn closing(&mut self, _: &'static str) {}
+}
+
+#[test]
+fn outputs_are_their_owners_alone() {
+    let bench = odd_archive();
+    for format in ALL {
+        let folder = bench.dir.path().join(format!("private-{}", format.name()));
+        let out = match format {
+            Format::Jsonl | Format::Csv => {
+                fs::create_dir(&folder).unwrap();
+                folder.join("out")
+            }
+            Format::Html | Format::Parquet | Format::Markdown => folder.join("out"),
+        };
+        if out.parent() != Some(&folder) {
+            fs::create_dir(&folder).unwrap();
+        }
+        fs::create_dir_all(&folder).unwrap();
+        export(&bench.path(), &job(format, &out)).unwrap();
+        let mut paths = files(&folder);
+        assert!(!paths.is_empty());
+        paths.extend(fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()));
+        for path in paths {
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            let expected = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode, expected, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_export_that_is_stopped_leaves_what_was_there() {
+    let bench = odd_archive();
+    for format in ALL {
+        let folder = bench.dir.path().join(format!("stopped-{}", format.name()));
+        fs::create_dir(&folder).unwrap();
+        let job = job(format, &folder.join("out"));
+        let reader = Reader::open(&bench.path()).unwrap();
+        let listed = || {
+            let files = files(&folder);
+            files.iter().map(|f| (f.clone(), fs::read(f).unwrap())).collect::<Vec<_>>()
+        };
+        let error = run(&reader, &job, &mut StopAfter(10)).unwrap_err();
+        assert!(matches!(error, ExportError::Stopped), "{error}");
+        assert_eq!(listed(), [], "{format:?}");
+        run(&reader, &job, &mut Unwatched).unwrap();
+        let before = listed();
+        assert!(run(&reader, &job, &mut StopAfter(10)).is_err());
+        assert!(listed() == before, "{format:?}");
+    }
+}
+
+#[test]
+fn what_somebody_else_put_there_is_neither_replaced_nor_removed() {
+    let bench = odd_archive();
+    for format in [Format::Jsonl, Format::Csv] {
+        let out = bench.dir.path().join(format!("notes.{}", format.name()));
+        fs::write(&out, "mine").unwrap();
+        let error = export(&bench.path(), &job(format, &out)).unwrap_err();
+        assert!(matches!(error, ExportError::Refused { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&out).unwrap(), "mine");
+    }
+    for (format, name) in [(Format::Html, "index.html"), (Format::Markdown, "README.md")] {
+        let out = bench.dir.path().join(format!("notes-{}", format.name()));
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("letter.txt"), "mine").unwrap();
+        export(&bench.path(), &job(format, &out)).unwrap();
+        export(&bench.path(), &job(format, &out)).unwrap();
+        assert_eq!(fs::read_to_string(out.join("letter.txt")).unwrap(), "mine");
+        let other = bench.dir.path().join(format!("other-{}", format.name()));
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join(name), "mine").unwrap();
+        let error = export(&bench.path(), &job(format, &other)).unwrap_err();
+        assert!(matches!(error, ExportError::Refused { .. }), "{error}");
+        assert_eq!(fs::read_to_string(other.join(name)).unwrap(), "mine");
+        assert_eq!(files(&other).len(), 1);
+    }
+}
+
+#[test]
+fn a_place_is_not_exported_to_as_something_else() {
+    let bench = odd_archive();
+    let out = bench.dir.path().join("out");
+    export(&bench.path(), &job(Format::Html, &out)).unwrap();
+    let before = files(&out);
+    for wrong in [Format::Markdown, Format::Parquet, Format::Jsonl] {
+        let error = export(&bench.path(), &Job { since_last: false, ..job(wrong, &out) }).unwrap_err();
+        assert!(matches!(error, ExportError::Refused { .. }), "{error}");
+    }
+    assert_eq!(files(&out), before);
+}

@@ -1,0 +1,97 @@
+//! `--since-last`: only what is new or changed, and together with what came before it is everything.
+
+use std::fs;
+use std::path::PathBuf;
+
+use archiver::export::{ExportError, Format, Job, Unwatched, import};
+use archiver::store::Scope;
+
+use super::jsonl::assert_equal;
+use super::{MINUTE, export, job, odd_archive};
+use crate::store::{Bench, NOW, item, more_page};
+
+fn since_last(format: Format, out: &std::path::Path) -> Job {
+    Job { since_last: true, ..job(format, out) }
+}
+
+/// Something new, an edit, and a message that vanishes.
+fn life(bench: &mut Bench, n: i64) {
+    let at = NOW + n * 100 * MINUTE;
+    let page = [
+        item(&format!("n{n}"), at, "Ada Example", "brand new"),
+        item("z", NOW - MINUTE, "Olivia <Owner>", &format!("one above a gap, edit {n}")),
+    ];
+    bench.put(6, &more_page(&page, NOW - MINUTE)).unwrap();
+    bench.next_run();
+}
+
+#[test]
+fn the_parts_of_an_export_together_are_the_archive() {
+    let mut bench = odd_archive();
+    let out = bench.dir.path().join("all.jsonl");
+    let mut parts = vec![out.clone()];
+    let first = export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
+    assert_eq!(first.out, out);
+    for n in 1..4 {
+        life(&mut bench, n);
+        let done = export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
+        assert!((2..5).contains(&done.messages), "one new, one edited, and what vanished: {done:?}");
+        assert_eq!(done.out.file_name().unwrap(), format!("all.{n:04}.jsonl").as_str());
+        parts.insert(0, done.out);
+    }
+    let again = bench.dir.path().join("again.db");
+    import::jsonl(&parts, &again, &mut Unwatched).unwrap();
+    assert_equal(&bench.path(), &again);
+    // A part too few, or one twice, is no export.
+    for wrong in [parts[..2].to_vec(), [parts.clone(), vec![out.clone()]].concat()] {
+        let error = import::jsonl(&wrong, &bench.dir.path().join("x.db"), &mut Unwatched).unwrap_err();
+        assert!(matches!(error, ExportError::Refused { .. }), "{error}");
+    }
+    // A whole one takes the place of all.
+    export(&bench.path(), &job(Format::Jsonl, &out)).unwrap();
+    assert_eq!(parts.iter().filter(|p| p.exists()).collect::<Vec<&PathBuf>>(), [&out]);
+}
+
+#[test]
+fn what_a_run_that_still_goes_on_stores_is_exported_whenever_it_comes() {
+    let mut bench = odd_archive();
+    let out = bench.dir.path().join("all.csv");
+    export(&bench.path(), &since_last(Format::Csv, &out)).unwrap();
+    let put = |bench: &mut Bench, n: i64| {
+        let page =
+            more_page(&[item(&format!("r{n}"), NOW + n * MINUTE, "Ada Example", "in the run")], NOW - MINUTE);
+        bench.put(6, &page).unwrap();
+    };
+    put(&mut bench, 1);
+    assert_eq!(export(&bench.path(), &since_last(Format::Csv, &out)).unwrap().messages, 1);
+    put(&mut bench, 2);
+    let done = export(&bench.path(), &since_last(Format::Csv, &out)).unwrap();
+    assert_eq!(done.messages, 2, "the first one again rather than none");
+    assert!(fs::read_to_string(done.out).unwrap().contains("r2"));
+}
+
+#[test]
+fn nothing_is_written_when_nothing_has_changed() {
+    let bench = odd_archive();
+    for format in [Format::Jsonl, Format::Csv, Format::Html, Format::Markdown, Format::Parquet] {
+        let out = bench.dir.path().join(format!("out-{}", format.name()));
+        assert!(!export(&bench.path(), &since_last(format, &out)).unwrap().unchanged);
+        let done = export(&bench.path(), &since_last(format, &out)).unwrap();
+        assert!(done.unchanged && done.files == 0, "{format:?}: {done:?}");
+    }
+}
+
+#[test]
+fn another_selection_or_another_archive_does_not_go_on_from_there() {
+    let bench = odd_archive();
+    let out = bench.dir.path().join("all.jsonl");
+    export(&bench.path(), &job(Format::Jsonl, &out)).unwrap();
+    let scope = Scope { since_ms: Some(NOW), ..Scope::default() };
+    let other = Job { scope, ..since_last(Format::Jsonl, &out) };
+    assert!(matches!(export(&bench.path(), &other), Err(ExportError::Refused { .. })));
+    let stranger = Bench::of(&[archiver::store::Configured { account: "else".into(), ..Default::default() }]);
+    assert!(matches!(
+        export(&stranger.path(), &since_last(Format::Jsonl, &out)),
+        Err(ExportError::Refused { .. })
+    ));
+}
