@@ -47,7 +47,7 @@ fn odd() -> Bench {
     bench.put(2, &page(&strange, Below::MoreWithoutCursor)).unwrap();
     // The same sender, described otherwise later.
     let described = item("w1", NOW - 5000, "Zoe New", "hi");
-    bench.put(3, &last_page(&[described.clone()])).unwrap();
+    bench.put(3, &last_page(std::slice::from_ref(&described))).unwrap();
     let otherwise = described.replace("\"first_name\":\"Zoe\"", "\"first_name\":\"Zoë\"");
     assert_ne!(otherwise, described);
     bench.put(3, &last_page(&[otherwise])).unwrap();
