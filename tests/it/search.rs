@@ -181,8 +181,11 @@ fn what_a_crash_left_unindexed_and_what_an_older_archive_holds_is_found_after_op
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute_batch(
         "DROP TABLE messages_runs; DROP TABLE import; DROP TABLE import_oddity; DROP TABLE export_cover;
-         DROP TABLE balance; DROP TABLE event_feed; DROP VIEW message_log; DROP VIEW import_log; DROP VIEW balance_log;
-         ALTER TABLE message DROP COLUMN source; ALTER TABLE message DROP COLUMN changed_run; PRAGMA user_version = 1;",
+         DROP TABLE balance; DROP TABLE event_feed; DROP TABLE attention; DROP TABLE failure; DROP VIEW message_log; DROP VIEW import_log; DROP VIEW balance_log;
+         ALTER TABLE message DROP COLUMN source; ALTER TABLE message DROP COLUMN changed_run;
+         ALTER TABLE conversation DROP COLUMN news_at_least; ALTER TABLE conversation DROP COLUMN recheck_at_ms;
+         ALTER TABLE conversation DROP COLUMN rechecked_ms; ALTER TABLE gap DROP COLUMN filled;
+         ALTER TABLE inbox DROP COLUMN wanted; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(db);

@@ -141,10 +141,11 @@ fn credits(page: &mut String, picture: &Picture<'_>) {
         page,
         format_args!(
             "<section>\n<h2>Credits a day</h2>\n<p class=\"fine\">{} in {} days (UTC), at most {} a day</p>\n\
-             <svg class=\"columns\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"Credits a day\">\n",
+             <svg class=\"columns\" viewBox=\"-12 0 {} {}\" role=\"img\" aria-label=\"Credits a day\">\n",
             thousands(total),
             picture.days.len(),
             thousands(most),
+            width + 24,
             height + 24
         ),
     );

@@ -61,7 +61,11 @@ fn without_months_of_credits(text: &str) -> String {
     let mut credits = false;
     let line = |line: &str| {
         credits |= line.starts_with("Credits a month");
-        if credits && line.starts_with("20") { format!("MONTH{}\n", line.get(7..).unwrap()) } else { format!("{line}\n") }
+        if credits && line.starts_with("20") {
+            format!("MONTH{}\n", line.chars().skip(7).collect::<String>())
+        } else {
+            format!("{line}\n")
+        }
     };
     text.lines().map(line).collect()
 }

@@ -39,6 +39,7 @@ fn where_the_caps_do_not_pay_for_watching_nobody_is_watched() {
     home.env("ARCHIVER_EVENTS__ENABLED", "true");
     home.env("ARCHIVER_EVENTS__POLL_SECS", "1");
     home.env("ARCHIVER_BUDGET__CREDITS_PER_DAY", "8");
+    home.env("ARCHIVER_LOG_LEVEL", "debug");
     let service = Service::start(&home);
     until("the first run", || number(&home, MESSAGES) == 12);
     until("events were thought of", || service.log().contains("the caps leave nothing for watching"));
