@@ -89,8 +89,15 @@ fn next_run(state: &State, steps: &[Step], room: &Room, charges_empty: bool) -> 
     if steps.is_empty() {
         return Range::NOTHING;
     }
-    let mut sure: Vec<Whom> =
-        steps.iter().filter(|s| charges_empty || answers(state, s.whom)).map(|s| s.whom).collect();
+    // What the inbox shows in the same run is not looked at by itself any more.
+    let may_be_listed = |s: &Step| {
+        let conversation = s.kind == Kind::Head && matches!(s.whom, Whom::Conversation(_));
+        conversation && state.inboxes.iter().any(|i| i.account == s.account)
+    };
+    // A second reading waits when the run itself spends what was to spare.
+    let may_be_left_out = |s: &Step| s.kind == Kind::Recheck || may_be_listed(s);
+    let certain = |s: &&Step| !may_be_left_out(s) && (charges_empty || answers(state, s.whom));
+    let mut sure: Vec<Whom> = steps.iter().filter(certain).map(|s| s.whom).collect();
     sure.sort_unstable();
     sure.dedup();
     let min = u32::try_from(sure.len()).unwrap_or(u32::MAX);

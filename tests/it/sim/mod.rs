@@ -28,7 +28,7 @@ use memory::MemArchive;
 use world::{Server, Traits, World};
 
 /// Seeds that once failed.
-const OLD_FOES: &[u64] = &[];
+const OLD_FOES: &[u64] = &[41_040];
 
 /// Drives a future that never waits for anything real.
 fn ready<T>(future: impl Future<Output = T>) -> T {
