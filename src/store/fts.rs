@@ -32,14 +32,12 @@ impl Store {
             self.db.query_row("SELECT EXISTS (SELECT 1 FROM messages_unindexed)", [], |row| row.get(0))?;
         if waiting {
             self.transact(|tx, _| {
-                tx.execute(
-                    "INSERT INTO messages_fts (rowid, text)
-                     SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
-                    [],
-                )?;
+                // Each text is read once, for both indexes: a batch's rows lie all over the file.
+                let mut words = tx.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
                 index_runs(
                     tx,
                     "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
+                    |id, text| words.execute(params![id, text]),
                 )?;
                 tx.execute("DELETE FROM messages_unindexed", [])?;
                 Ok(())
@@ -80,18 +78,24 @@ pub(super) fn index_all_runs(db: &Connection) -> Result<(), StoreError> {
     index_runs(
         db,
         "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
+        |_, _| Ok(0),
     )
 }
 
-/// Adds those of the selected messages to the index of runs that have any.
-fn index_runs(db: &Connection, select: &str) -> Result<(), StoreError> {
+/// Adds those of the selected messages to the index of runs that have any, and shows each to `also`.
+fn index_runs(
+    db: &Connection,
+    select: &str,
+    mut also: impl FnMut(i64, &str) -> rusqlite::Result<usize>,
+) -> Result<(), StoreError> {
     let mut texts = db.prepare(select)?;
     let mut add = db.prepare("INSERT INTO messages_runs (rowid, text) VALUES (?1, ?2)")?;
     let mut rows = texts.query([])?;
     while let Some(row) = rows.next()? {
-        let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let (id, text) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        also(id, text)?;
         if words::has_runs(text) {
-            add.execute(params![row.get::<_, i64>(0)?, words::indexed(text)])?;
+            add.execute(params![id, words::indexed(text)])?;
         }
     }
     Ok(())
