@@ -89,24 +89,24 @@ mod tests {
     #[test]
     fn the_file_is_looked_for_here_then_in_the_home_then_in_etc() {
         let places = |vars: &[(&str, &str)]| {
-            let env = Env::fixed(Path::new("/work"), vars.iter().copied());
+            let env = Env::fixed(Path::new("/folder"), vars.iter().copied());
             env.config_places().iter().map(|p| p.display().to_string()).collect::<Vec<_>>()
         };
-        let last = "/work/no-system-config.toml";
+        let last = "/folder/no-system-config.toml";
         assert_eq!(
             places(&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "/xdg")]),
-            ["/work/archiver.toml", "/xdg/archiver/archiver.toml", last]
+            ["/folder/archiver.toml", "/xdg/archiver/archiver.toml", last]
         );
         assert_eq!(
             places(&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "relative")]),
-            ["/work/archiver.toml", "/home/ada/.config/archiver/archiver.toml", last]
+            ["/folder/archiver.toml", "/home/ada/.config/archiver/archiver.toml", last]
         );
-        assert_eq!(places(&[]), ["/work/archiver.toml", last]);
+        assert_eq!(places(&[]), ["/folder/archiver.toml", last]);
     }
 
     #[test]
     fn a_variable_set_to_nothing_is_not_set_and_debug_shows_names_only() {
-        let env = Env::fixed(Path::new("/work"), [("ARCHIVER_API_KEY", "MARKER"), ("EMPTY", "")]);
+        let env = Env::fixed(Path::new("/folder"), [("ARCHIVER_API_KEY", "MARKER"), ("EMPTY", "")]);
         assert_eq!(env.text("EMPTY"), None);
         let shown = format!("{env:?}");
         assert!(shown.contains("ARCHIVER_API_KEY") && !shown.contains("MARKER"), "{shown}");
