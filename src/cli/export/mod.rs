@@ -10,12 +10,11 @@ use clap::{Args, ValueEnum};
 pub use watch::{Bar, with_signals};
 
 use super::output::plural;
-use super::{Context, dates, wiring};
+use super::{Context, dates, search, wiring};
 use crate::clock::{Clock as _, SystemClock};
-use crate::core::urn;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
-use crate::store::{ConversationRow, Reader, Scope};
+use crate::store::{Reader, Scope};
 
 /// `archiver export`.
 #[derive(Debug, Clone, Args)]
@@ -112,8 +111,9 @@ pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     let now = SystemClock.now_ms();
     let conversation = match &args.conversation {
         Some(word) => {
-            let rows = reader.queries().conversations().map_err(|e| wiring::archive_failure(&path, e))?;
-            Some(named(&rows, word)?)
+            let candidates = reader.queries().candidates();
+            let candidates = candidates.map_err(|e| wiring::archive_failure(&path, e))?;
+            Some(search::conversation(&candidates, word)?)
         }
         None => None,
     };
@@ -169,37 +169,6 @@ pub fn failure(at: &std::path::Path, error: ExportError) -> Failure {
         ExportError::Stopped => {
             let source = std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string());
             Failure::File { path: at.to_owned(), source }
-        }
-    }
-}
-
-/// The one conversation that a word names.
-fn named(rows: &[ConversationRow], word: &str) -> Result<i64, Failure> {
-    let (word, wanted) = (word.trim(), word.trim().to_lowercase());
-    let slug = |url: &str| {
-        let slug = url.split("/in/").nth(1)?.split(['/', '?', '#']).next()?;
-        (!slug.is_empty()).then(|| slug.to_lowercase())
-    };
-    let exact = |row: &&ConversationRow| {
-        row.conversation_id.as_deref().is_some_and(|id| urn::thread_key(id) == urn::thread_key(word))
-            || slug(word).is_some_and(|s| row.profile_url.as_deref().and_then(slug) == Some(s))
-            || row.name.as_deref().is_some_and(|name| name.to_lowercase() == wanted)
-    };
-    let part = |row: &&ConversationRow| {
-        !wanted.is_empty() && row.name.as_deref().is_some_and(|n| n.to_lowercase().contains(&wanted))
-    };
-    let mut found: Vec<&ConversationRow> = rows.iter().filter(exact).collect();
-    if found.is_empty() {
-        found = rows.iter().filter(part).collect();
-    }
-    let help = "`archiver status` lists the conversations and what they are called".to_owned();
-    match found.as_slice() {
-        [one] => Ok(one.id),
-        [] => Err(Failure::Usage { message: format!("no conversation is called {word:?}"), help }),
-        several => {
-            let names: Vec<&str> =
-                several.iter().map(|r| r.name.as_deref().unwrap_or("an unnamed one")).collect();
-            Err(Failure::Usage { message: format!("{word:?} may mean {}", names.join(" or ")), help })
         }
     }
 }
