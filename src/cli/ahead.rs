@@ -1,16 +1,11 @@
 //! What lies ahead, from the configuration and the archive as they are: nothing is asked, nothing is written.
 
-use std::str::FromStr as _;
-
-use chrono::{DateTime, Utc};
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
 use serde::Serialize;
 
 use super::output::iso_utc;
 use super::wiring;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{AccountConfig, ApiVersion, Config, InboxMode, ScheduleConfig};
+use crate::config::{AccountConfig, ApiVersion, Config, InboxMode};
 use crate::core::Ms;
 use crate::core::budget::{self, Caps, Spent, price};
 use crate::core::forecast::{Forecast, Range, arrival, forecast};
@@ -168,7 +163,7 @@ fn ahead(
 ) -> Ahead {
     let when = |credits: Option<u32>| {
         let credits = credits.filter(|credits| *credits > 0)?;
-        let runs = occurrences(&config.schedule, now).take(MOST_RUNS);
+        let runs = config.schedule.slots.after(now).take(MOST_RUNS);
         arrival(credits, upkeep.idle_run, caps, spent, runs)
     };
     let Range { min, likely, max: _ } = forecast.to_complete;
@@ -215,7 +210,7 @@ fn upkeep(config: &Config, state: &State, now: Ms) -> Upkeep {
     let idle_run = u32::try_from(looks).unwrap_or(u32::MAX);
     let sample_ms = i64::from(SAMPLE_DAYS) * 86_400_000;
     let end = now.saturating_add(sample_ms);
-    let runs = occurrences(&config.schedule, now).take_while(|at| *at < end).take(MOST_RUNS);
+    let runs = config.schedule.slots.after(now).take_while(|at| *at < end).take(MOST_RUNS);
     let (count, last) = runs.fold((0_u32, now), |(count, _), at| (count.saturating_add(1), at));
     // A schedule with more runs than are looked at is counted over the time that those take.
     let span_ms = if usize::try_from(count).is_ok_and(|n| n == MOST_RUNS) { last - now } else { sample_ms };
@@ -239,17 +234,4 @@ fn upkeep(config: &Config, state: &State, now: Ms) -> Upkeep {
 
 fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
-}
-
-/// The moments (ms) after `now` at which the schedule is due.
-fn occurrences(schedule: &ScheduleConfig, now: Ms) -> impl Iterator<Item = Ms> {
-    let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
-    let cron = parser.parse(&schedule.cron).or_else(|_| Cron::from_str("0 0 0 1 1 *")).ok();
-    let zone = schedule.timezone;
-    let mut at = DateTime::<Utc>::from_timestamp_millis(now).map(|now| now.with_timezone(&zone));
-    std::iter::from_fn(move || {
-        let next = cron.as_ref()?.find_next_occurrence(at.as_ref()?, false).ok();
-        at = next;
-        at.as_ref().map(DateTime::timestamp_millis)
-    })
 }

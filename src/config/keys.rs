@@ -4,15 +4,13 @@
 
 use std::str::FromStr as _;
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use config::ValueKind;
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
 use url::Url;
 
 use super::node::{Node, Plain, parse_variable, quoted};
 use super::problem::{Problem, nearest};
+use crate::core::schedule::Schedule;
 
 /// The prefix of all environment variables.
 pub(super) const PREFIX: &str = "ARCHIVER_";
@@ -285,29 +283,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 fn check_cron(text: &str) -> Result<(), String> {
-    cron(text).map(|_| ())
-}
-
-/// The schedule with its seconds, after a check that it can be parsed and that it ever occurs.
-pub(super) fn cron(text: &str) -> Result<String, String> {
-    let fields = text.split_whitespace().count();
-    let six = match fields {
-        5 => format!("0 {}", text.trim()),
-        6 => text.trim().to_owned(),
-        n => {
-            return Err(format!(
-                "must have 6 fields (sec min hour day month weekday) or 5 without sec, not {n}"
-            ));
-        }
-    };
-    let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
-    let parsed: Cron = parser.parse(&six).map_err(|error| format!("is no schedule: {error}"))?;
-    // From a fixed day on: without a year in it, a schedule either occurs for ever or never.
-    let from = DateTime::<Utc>::UNIX_EPOCH;
-    match parsed.find_next_occurrence(&from, false) {
-        Ok(_) => Ok(six),
-        Err(_) => Err("never occurs: there is no such day".into()),
-    }
+    Schedule::new(text, Tz::UTC).map(drop)
 }
 
 fn check_timezone(text: &str) -> Result<(), String> {
@@ -345,17 +321,6 @@ mod tests {
             "",
         ] {
             assert!(base_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_schedule_has_five_or_six_fields_and_occurs() {
-        assert_eq!(cron("*/30 * * * *").unwrap(), "0 */30 * * * *");
-        assert_eq!(cron(" 0 0 9 * * Mon-Fri ").unwrap(), "0 0 9 * * Mon-Fri");
-        assert_eq!(cron("0 0 0 29 2 *").unwrap(), "0 0 0 29 2 *");
-        assert!(cron("0 0 0 30 2 *").unwrap_err().contains("never occurs"));
-        for bad in ["", "@hourly", "* * * *", "0 0 0 1 1 * 2020", "61 * * * * *", "x * * * *"] {
-            assert!(cron(bad).is_err(), "{bad}");
         }
     }
 

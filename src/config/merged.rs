@@ -18,6 +18,7 @@ use super::types::{
 };
 use super::{Config, Flags, SecretSources};
 use crate::core::backoff::Backoff;
+use crate::core::schedule::Schedule;
 
 /// The merged values. There is no `Debug`: some are secrets.
 pub(super) struct Merged(config::Config);
@@ -154,9 +155,10 @@ impl Merged {
     }
 
     fn schedule(&self) -> Result<ScheduleConfig, Problem> {
+        let zone = keys::timezone(self.text("schedule.timezone")?).map_err(Problem::new)?;
         Ok(ScheduleConfig {
-            cron: keys::cron(self.text("schedule.cron")?).map_err(Problem::new)?,
-            timezone: keys::timezone(self.text("schedule.timezone")?).map_err(Problem::new)?,
+            slots: Schedule::new(self.text("schedule.cron")?, zone)
+                .map_err(|wrong| Problem::new(wrong).key("schedule.cron"))?,
             run_at_start: self.switch("schedule.run_at_start")?,
             jitter: Duration::from_secs(self.number("schedule.jitter_secs")?.into()),
         })

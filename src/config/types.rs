@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use url::Url;
 
 use crate::core::Ms;
 use crate::core::backoff::Backoff;
 use crate::core::budget::Caps;
+use crate::core::schedule::Schedule;
 use crate::core::wanted::Wanted;
 use crate::secret::Secret;
 
@@ -84,10 +84,8 @@ impl BudgetConfig {
 /// `[schedule]`: when the service syncs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleConfig {
-    /// Six fields: sec min hour day month weekday. A schedule of five fields has been given its second.
-    pub cron: String,
-    /// The zone that the schedule is meant in.
-    pub timezone: Tz,
+    /// The times, of `schedule.cron` in `schedule.timezone`.
+    pub slots: Schedule,
     /// Whether to sync when the service starts, too.
     pub run_at_start: bool,
     /// How much later than scheduled a run may begin: by chance, up to this.

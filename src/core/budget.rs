@@ -4,9 +4,7 @@
 //! [`grant`] (arithmetic over caps and what is spent) → [`Grant`] → `recorded` in the ledger → [`Reservation`]
 //! → consumed by the API client → [`Receipt`] → settled in the ledger together with the rows it bought.
 
-use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, Utc};
-
-use super::Ms;
+use super::{Ms, calendar};
 
 /// Messages that one credit buys.
 pub const RESULTS_PER_CREDIT: u32 = 10;
@@ -88,15 +86,9 @@ pub fn left(caps: &Caps, spent: &Spent) -> Left {
 /// both are used up, the month. `None` when neither is.
 #[must_use]
 pub fn opens_again(left: &Left, now: Ms) -> Option<(Ms, &'static str)> {
-    let today = DateTime::<Utc>::from_timestamp_millis(now)?.date_naive();
-    let begin = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-    if left.month == Some(0) {
-        return Some((begin(today.with_day(1)?.checked_add_months(Months::new(1))?), "this month"));
-    }
-    if left.day == Some(0) {
-        return Some((begin(today.succ_opt()?), "today"));
-    }
-    None
+    let (day, month) = calendar::next_day_and_month(now);
+    let opens = |left: Option<u32>, at: Ms, window| (left == Some(0)).then_some((at, window));
+    opens(left.month, month, "this month").or_else(|| opens(left.day, day, "today"))
 }
 
 /// Whether more than half of each day's and month's cap is left: enough to spend some on what can wait.
@@ -229,6 +221,7 @@ impl Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
     use proptest::prelude::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! Forecasts in small examples.
 
 use super::*;
-use crate::core::plan::{Hints, Inbox, Recheck};
+use crate::core::plan::Inbox;
 use crate::core::timeline::{Gap, Timeline};
 
 fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
@@ -13,19 +13,7 @@ fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
         messages,
         gone: 0,
     };
-    Conversation {
-        id,
-        account: 0,
-        name: format!("c{id}"),
-        timeline,
-        head_tried_ms: None,
-        head_tried_run: 0,
-        silent_looks: 0,
-        listed: true,
-        troubled: false,
-        hints: Hints::default(),
-        recheck: Recheck::default(),
-    }
+    Conversation { listed: true, ..Conversation::new(id, 0, format!("c{id}"), timeline) }
 }
 
 fn state(conversations: Vec<Conversation>) -> State {

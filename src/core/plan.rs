@@ -52,6 +52,26 @@ pub struct Conversation {
     pub recheck: Recheck,
 }
 
+impl Conversation {
+    /// One that has not been asked for yet.
+    #[must_use]
+    pub fn new(id: i64, account: usize, name: String, timeline: Timeline) -> Self {
+        Self {
+            id,
+            account,
+            name,
+            timeline,
+            head_tried_ms: None,
+            head_tried_run: 0,
+            silent_looks: 0,
+            listed: false,
+            troubled: false,
+            hints: Hints::default(),
+            recheck: Recheck::default(),
+        }
+    }
+}
+
 /// What the API has said of a conversation's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hints {

@@ -12,19 +12,7 @@ fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
         gone: 0,
         beginning_seen: true,
     };
-    Conversation {
-        id,
-        account: 0,
-        name: format!("c{id}"),
-        timeline,
-        head_tried_ms: Some(id),
-        head_tried_run: 0,
-        silent_looks: 0,
-        listed: false,
-        troubled: false,
-        hints: Hints::default(),
-        recheck: Recheck::default(),
-    }
+    Conversation { head_tried_ms: Some(id), ..Conversation::new(id, 0, format!("c{id}"), timeline) }
 }
 
 fn gap(id: i64, newer: Ms, older: Ms) -> Gap {

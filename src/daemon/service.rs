@@ -13,11 +13,11 @@ use super::{attention, metrics as figures};
 use crate::cli::output::iso_utc;
 use crate::cli::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ApiVersion, Config, ScheduleConfig};
+use crate::config::{ApiVersion, Config};
 use crate::core::Ms;
 use crate::core::backoff::Backoff;
 use crate::core::budget::{left, opens_again};
-use crate::core::schedule::{Agenda, Decision, Schedule};
+use crate::core::schedule::{Agenda, Decision};
 use crate::error::Failure;
 use crate::store::{Store, StoreError, Trigger};
 use crate::sync::{self, Report, Stopper, Trouble};
@@ -85,7 +85,7 @@ impl<'a> Service<'a> {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
-        let agenda = Agenda::new(schedule(&config.schedule)?, SystemClock.now_ms());
+        let agenda = Agenda::new(config.schedule.slots.clone(), SystemClock.now_ms());
         Ok(Self {
             context,
             config,
@@ -102,11 +102,11 @@ impl<'a> Service<'a> {
     }
 
     async fn live(&mut self) -> Result<(), Failure> {
-        let schedule = &self.config.schedule;
+        let slots = &self.config.schedule.slots;
         tracing::info!(
             archive = %self.config.archive.path.display(),
-            cron = schedule.cron,
-            timezone = schedule.timezone.name(),
+            cron = slots.line(),
+            timezone = slots.zone().name(),
             "the service began"
         );
         let now = SystemClock.now_ms();
@@ -322,16 +322,16 @@ impl<'a> Service<'a> {
     fn reload(&mut self) {
         self.manager.reloading();
         match self.read_again() {
-            Ok((config, schedule)) => {
+            Ok(config) => {
                 for warning in &config.warnings {
                     tracing::warn!("{warning}");
                 }
+                self.agenda.follow(config.schedule.slots.clone(), SystemClock.now_ms());
                 self.config = config;
-                self.agenda.follow(schedule, SystemClock.now_ms());
                 self.agenda.followed(SystemClock.now_ms(), self.chance_delay());
                 self.forgiving = true;
                 self.down = (0, None);
-                tracing::info!(cron = self.config.schedule.cron, "the configuration was read again");
+                tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
             }
             Err(failure) => {
                 for line in failure.to_string().lines().filter(|line| !line.trim().is_empty()) {
@@ -343,10 +343,9 @@ impl<'a> Service<'a> {
         self.manager.ready(&self.status_line());
     }
 
-    fn read_again(&self) -> Result<(Config, Schedule), Failure> {
+    fn read_again(&self) -> Result<Config, Failure> {
         let mut config = self.context.config(None)?;
         config.load_secrets()?;
-        let schedule = schedule(&config.schedule)?;
         drop(wiring::api(&config)?);
         if config.archive.path != self.config.archive.path {
             return Err(Failure::Usage {
@@ -354,7 +353,7 @@ impl<'a> Service<'a> {
                 help: "restart the service".into(),
             });
         }
-        Ok((config, schedule))
+        Ok(config)
     }
 
     /// Takes over keys and tokens whose files have changed.
@@ -412,14 +411,6 @@ impl<'a> Service<'a> {
         let next = snapshot.next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
         format!("Idle: {run}; {horizon}{next}{attention}")
     }
-}
-
-fn schedule(config: &ScheduleConfig) -> Result<Schedule, Failure> {
-    // It has been checked with the configuration.
-    Schedule::new(&config.cron, config.timezone).map_err(|error| Failure::Usage {
-        message: format!("schedule.cron {error}"),
-        help: "see schedule.cron in the configuration".into(),
-    })
 }
 
 /// The watchdog's next tick: for ever away, when there is no watchdog.

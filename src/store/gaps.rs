@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Row, params};
 
 use super::StoreError;
-use crate::core::Ms;
+use super::ledger::Failed;
 use crate::core::page::Cursor;
 use crate::core::stall::Stall;
-use crate::core::timeline::{Asked, Gap};
+use crate::core::timeline::Gap;
 
 const COLUMNS: &str =
     "id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled FROM gap";
@@ -44,18 +44,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Gap> {
 
 /// The gaps after a request that brought no page. Where that says something about what was asked for, its gap is
 /// marked with the reason; a look at the head leaves a gap up to now.
-pub(super) fn after_failure(
-    before: &[Gap],
-    asked: &Asked,
-    error: Option<&str>,
-    stalls: bool,
-    now: Ms,
-) -> Vec<Gap> {
+pub(super) fn after_failure(before: &[Gap], failed: &Failed<'_>) -> Vec<Gap> {
     let mut after = before.to_vec();
-    if !stalls {
+    if !failed.stalls {
         return after;
     }
-    let why = Stall::Failed(error.unwrap_or("the request failed").to_owned());
+    let (asked, now) = (failed.asked, failed.now);
+    let why = Stall::Failed(failed.settlement.error.unwrap_or("the request failed").to_owned());
     if let Some(gap) = after.iter_mut().find(|g| g.id == asked.gap.id && g.id != 0) {
         *gap = gap.clone().stalled(&why, asked.run);
     } else if asked.gap.id == 0 && after.first().is_none_or(|g| g.newer_ms.is_some()) {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::ledger::{Settlement, settle};
+use super::ledger::{Failed, Settlement, settle};
 use super::load::{self, Configured, Target};
 use super::tally::Tally;
 use super::{Store, StoreError, gaps, message};
@@ -85,32 +85,18 @@ impl Store {
     pub fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
         self.transact(|tx, ids| write(tx, &ids.tally, commit))
     }
+}
 
-    /// Settles a request for an inbox page that brought none; see [`Store::commit_failure`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn commit_inbox_failure(
-        &mut self,
-        account_id: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        self.transact(|tx, ids| {
-            settle(tx, &ids.tally, settlement)?;
-            let tried = asked.cursor.is_none().then_some(now);
-            tx.execute(
-                "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
-                params![account_id, settlement.error, tried],
-            )?;
-            let before = gaps::of_inbox(tx, account_id)?;
-            let after = gaps::after_failure(&before, asked, settlement.error, stalls, now);
-            gaps::write(tx, account_id, None, &before, &after)?;
-            timeline(tx, account_id)
-        })
-    }
+/// Notes that a request for a page of an inbox brought none.
+pub(super) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+    let tried = failed.asked.cursor.is_none().then_some(failed.now);
+    tx.execute(
+        "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
+        params![account, failed.settlement.error, tried],
+    )?;
+    let before = gaps::of_inbox(tx, account)?;
+    gaps::write(tx, account, None, &before, &gaps::after_failure(&before, failed))?;
+    timeline(tx, account)
 }
 
 /// Notes which conversations of an inbox are wanted. What was not wanted so far was passed by, so when that changes
@@ -199,13 +185,8 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
         tx,
         tally,
         &Settlement {
-            receipt: commit.receipt,
-            conversation: None,
             returned: Some(commit.page.returned),
-            new_messages: 0,
-            changed_messages: 0,
-            http_status: commit.http_status,
-            error: error.as_deref(),
+            ..Settlement::bare(commit.receipt, commit.http_status, error.as_deref())
         },
     )?;
     Ok(done)

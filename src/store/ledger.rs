@@ -9,6 +9,7 @@ use super::{Store, StoreError};
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use crate::core::calendar::day_and_month;
+use crate::core::timeline::Asked;
 
 /// What set a run off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +146,46 @@ pub struct Settlement<'a> {
     pub http_status: Option<u16>,
     /// What was wrong, if anything.
     pub error: Option<&'a str>,
+}
+
+impl<'a> Settlement<'a> {
+    /// Of a request that brought no results.
+    #[must_use]
+    pub fn bare(receipt: &'a Receipt, http_status: Option<u16>, error: Option<&'a str>) -> Self {
+        Self {
+            receipt,
+            conversation: None,
+            returned: None,
+            new_messages: 0,
+            changed_messages: 0,
+            http_status,
+            error,
+        }
+    }
+}
+
+/// A request that brought no page.
+#[derive(Debug, Clone, Copy)]
+pub struct Failed<'a> {
+    /// Of what it asked a page.
+    pub of: Of,
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// What became of it.
+    pub settlement: Settlement<'a>,
+    /// Whether that says something about the gap, or about the head: then it is marked as stalled for that reason.
+    pub stalls: bool,
+    /// When.
+    pub now: Ms,
+}
+
+/// What a page is of, by the archive's ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// A conversation.
+    Conversation(i64),
+    /// The inbox of an account.
+    Inbox(i64),
 }
 
 impl Store {

@@ -168,19 +168,7 @@ fn unknown_target(
         account_id: 0,
         conversation_id: (!is_profile).then(|| given.to_owned()),
         profile_url: is_profile.then(|| given.to_owned()),
-        plan: Conversation {
-            id,
-            account,
-            name,
-            timeline,
-            head_tried_ms: None,
-            head_tried_run: 0,
-            silent_looks: 0,
-            listed: false,
-            troubled: false,
-            hints: Hints::default(),
-            recheck: Recheck::default(),
-        },
+        plan: Conversation::new(id, account, name, timeline),
     }
 }
 

@@ -99,16 +99,7 @@ impl Ledger {
         error: Option<&str>,
     ) -> Result<(), StoreError> {
         let tx = self.immediate()?;
-        let settlement = Settlement {
-            receipt,
-            conversation: None,
-            returned: None,
-            new_messages: 0,
-            changed_messages: 0,
-            http_status,
-            error,
-        };
-        settle(&tx, &Tally::default(), &settlement)?;
+        settle(&tx, &Tally::default(), &Settlement::bare(receipt, http_status, error))?;
         tx.commit()?;
         Ok(())
     }

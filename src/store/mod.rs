@@ -48,7 +48,7 @@ pub use history::{MessageRow, Range};
 pub use import::{Batch, Import, ImportThread, Imported, Taken};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use insight::{DayRow, MonthRow};
-pub use ledger::{Moment, Outcome, Purpose, Request, Settlement, Trigger};
+pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, Settlement, Trigger};
 pub use load::{Configured, Target};
 pub use logins::{Ledger, Login};
 pub use message::rowid_of;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::intern::Interned;
-use super::ledger::{Settlement, settle};
+use super::ledger::{Failed, Of, Settlement, settle};
 use super::message::{self, Place};
-use super::{Store, StoreError, gaps, load, people, resolve};
+use super::{Store, StoreError, gaps, inbox, load, people, resolve};
 use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::check;
@@ -70,34 +70,33 @@ impl Store {
         Ok(done)
     }
 
-    /// Settles a request that brought no page. When that says something about a gap, or about the head of a
-    /// conversation, the gap is marked as stalled for that reason in the same transaction.
+    /// Settles a request that brought no page. When that says something about a gap, or about a head, the gap is marked
+    /// as stalled in the same transaction. Returns the course of the conversation or the inbox.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn commit_failure(
-        &mut self,
-        conversation: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
+    pub fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
         self.transact(|tx, ids| {
-            settle(tx, &ids.tally, settlement)?;
-            let tried = asked.cursor.is_none().then_some(now);
-            tx.prepare_cached(
-                "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
-                   head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
-            )?
-            .execute(params![conversation, settlement.error, tried, asked.run])?;
-            let account = load::account_of(tx, conversation)?;
-            let before = gaps::of_conversation(tx, conversation)?;
-            let after = gaps::after_failure(&before, asked, settlement.error, stalls, now);
-            gaps::write(tx, account, Some(conversation), &before, &after)?;
-            load::timeline(tx, conversation)
+            settle(tx, &ids.tally, &failed.settlement)?;
+            match failed.of {
+                Of::Conversation(id) => fail(tx, id, failed),
+                Of::Inbox(account) => inbox::fail(tx, account, failed),
+            }
         })
     }
+}
+
+fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+    let tried = failed.asked.cursor.is_none().then_some(failed.now);
+    tx.prepare_cached(
+        "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
+           head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
+    )?
+    .execute(params![conversation, failed.settlement.error, tried, failed.asked.run])?;
+    let account = load::account_of(tx, conversation)?;
+    let before = gaps::of_conversation(tx, conversation)?;
+    gaps::write(tx, account, Some(conversation), &before, &gaps::after_failure(&before, failed))?;
+    load::timeline(tx, conversation)
 }
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
@@ -131,13 +130,11 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         tx,
         &ids.tally,
         &Settlement {
-            receipt: commit.receipt,
             conversation: Some(conversation),
             returned: Some(commit.page.returned),
             new_messages: counts.new,
             changed_messages: counts.edited,
-            http_status: commit.http_status,
-            error: stall.as_deref(),
+            ..Settlement::bare(commit.receipt, commit.http_status, stall.as_deref())
         },
     )?;
     let timeline = load::timeline(tx, conversation)?;

@@ -3,9 +3,9 @@
 use crate::core::Ms;
 use crate::core::budget::{Purse, Reservation, Spent};
 use crate::core::plan::Inbox;
-use crate::core::timeline::{Asked, Timeline};
+use crate::core::timeline::Timeline;
 use crate::store::{
-    Commit, Committed, Configured, InboxCommit, InboxCommitted, Moment, Outcome, Request, Settlement, Store,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Request, Store,
     StoreError, Target, Trigger,
 };
 
@@ -28,19 +28,6 @@ pub trait Archive {
     /// # Errors
     /// When the archive cannot be written.
     fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError>;
-
-    /// Settles a request for an inbox that brought no page; see [`Store::commit_inbox_failure`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    fn commit_inbox_failure(
-        &mut self,
-        account_id: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError>;
 
     /// Begins a run; see [`Store::begin_run`].
     ///
@@ -105,14 +92,7 @@ pub trait Archive {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    fn commit_failure(
-        &mut self,
-        conversation: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError>;
+    fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError>;
 }
 
 impl Archive for Store {
@@ -126,17 +106,6 @@ impl Archive for Store {
 
     fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
         Self::commit_inbox(self, commit)
-    }
-
-    fn commit_inbox_failure(
-        &mut self,
-        account_id: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        Self::commit_inbox_failure(self, account_id, asked, settlement, stalls, now)
     }
 
     fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
@@ -180,14 +149,7 @@ impl Archive for Store {
         Self::commit_page(self, commit)
     }
 
-    fn commit_failure(
-        &mut self,
-        conversation: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        Self::commit_failure(self, conversation, asked, settlement, stalls, now)
+    fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+        Self::commit_failure(self, failed)
     }
 }

@@ -12,7 +12,7 @@ use crate::core::page::Page;
 use crate::core::plan::Whom;
 use crate::core::step::{Kind, Step};
 use crate::core::timeline::Asked;
-use crate::store::{Commit, InboxCommit, Settlement};
+use crate::store::{Commit, Failed, InboxCommit, Of, Settlement};
 
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     pub(super) fn store(
@@ -122,17 +122,8 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     ) -> Result<(), RunError> {
         *self.totals.failures.entry(error.kind()).or_default() += 1;
         let words = error.to_string();
-        let settlement = Settlement {
-            receipt: &answer.receipt,
-            conversation: None,
-            returned: None,
-            new_messages: 0,
-            changed_messages: 0,
-            http_status: answer.http_status,
-            error: Some(&words),
-        };
-        // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about what was asked for, so its gap carries the reason; so does a
-        // server that breaks at it and serves the rest.
+        // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
+        // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
         let gap_stalls = match error {
             ApiError::Refused(_) | ApiError::Malformed(_) => last,
             ApiError::Transient { .. } => {
@@ -142,15 +133,17 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 false
             }
         };
-        let stalls = gap_stalls && step.kind != Kind::Recheck;
-        let now = self.clock.now_ms();
-        let timeline = match step.whom {
-            Whom::Conversation(id) => self.archive.commit_failure(id, asked, &settlement, stalls, now)?,
-            Whom::Inbox(_) => {
-                let account = self.book.account_of(step.whom).unwrap_or_default();
-                self.archive.commit_inbox_failure(account, asked, &settlement, stalls, now)?
-            }
+        let of = match step.whom {
+            Whom::Conversation(id) => Of::Conversation(id),
+            Whom::Inbox(_) => Of::Inbox(self.book.account_of(step.whom).unwrap_or_default()),
         };
+        let timeline = self.archive.commit_failure(&Failed {
+            of,
+            asked,
+            settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
+            stalls: gap_stalls && step.kind != Kind::Recheck,
+            now: self.clock.now_ms(),
+        })?;
         self.book.set_timeline(step.whom, timeline);
         Ok(())
     }

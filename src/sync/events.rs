@@ -7,7 +7,7 @@ use crate::api::HttpApi;
 use crate::api::v2::WEBHOOKS;
 use crate::clock::Clock;
 use crate::core::Ms;
-use crate::core::budget::{Charge, Purse, RESULTS_PER_CREDIT, Receipt, left};
+use crate::core::budget::{Charge, Purse, RESULTS_PER_CREDIT, left};
 use crate::core::calendar::day_and_month;
 use crate::store::{Feed, Outcome, Purpose, Request, Settlement, Store, Trigger};
 
@@ -111,7 +111,7 @@ fn book_day(
     let booked = reserved.is_some();
     if let Some(reservation) = reserved {
         let receipt = reservation.spend(Charge::Known(CREDITS_PER_DAY));
-        store.commit_watch(account, None, &settled(&receipt, None, None), now)?;
+        store.commit_watch(account, None, &Settlement::bare(&receipt, None, None), now)?;
     }
     store.finish_run(run, Outcome::Complete, now)?;
     Ok(booked)
@@ -137,7 +137,7 @@ async fn watch<C: Clock>(
     };
     let answer = api.watch(reservation, index).await;
     let error = answer.outcome.as_ref().err().map(ToString::to_string);
-    let settlement = settled(&answer.receipt, answer.http_status, error.as_deref());
+    let settlement = Settlement::bare(&answer.receipt, answer.http_status, error.as_deref());
     let name = answer.outcome.as_ref().ok().map(String::as_str);
     store.commit_watch(account, name, &settlement, clock.now_ms())?;
     let outcome = if error.is_none() { Outcome::Complete } else { Outcome::Failed };
@@ -151,17 +151,5 @@ async fn watch<C: Clock>(
             warn!(%error, "the account cannot be watched for events");
             Ok(None)
         }
-    }
-}
-
-fn settled<'a>(receipt: &'a Receipt, http_status: Option<u16>, error: Option<&'a str>) -> Settlement<'a> {
-    Settlement {
-        receipt,
-        conversation: None,
-        returned: None,
-        new_messages: 0,
-        changed_messages: 0,
-        http_status,
-        error,
     }
 }

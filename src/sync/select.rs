@@ -29,7 +29,7 @@ pub fn select(targets: Vec<Target>, words: &[String]) -> Result<Vec<Target>, Sel
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::plan::{Conversation, Hints, Recheck};
+    use crate::core::plan::Conversation;
     use crate::core::timeline::Timeline;
 
     fn target(id: i64, name: &str) -> Target {
@@ -37,19 +37,7 @@ mod tests {
             account_id: 1,
             conversation_id: Some(format!("2-{id}")),
             profile_url: None,
-            plan: Conversation {
-                id,
-                account: 0,
-                name: name.to_owned(),
-                timeline: Timeline::default(),
-                head_tried_ms: None,
-                head_tried_run: 0,
-                silent_looks: 0,
-                listed: false,
-                troubled: false,
-                hints: Hints::default(),
-                recheck: Recheck::default(),
-            },
+            plan: Conversation::new(id, 0, name.to_owned(), Timeline::default()),
         }
     }
 

@@ -5,14 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Timelike as _, Utc};
-use chrono_tz::Tz;
-use croner::parser::{CronParser, Seconds};
 use rustix::fs::statvfs;
 
 use super::{Findings, Verdict};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, Env};
 use crate::core::Ms;
+use crate::core::schedule::Schedule;
 
 /// How far the clock may be off.
 const MOST_OFF_MS: Ms = 120_000;
@@ -23,26 +22,18 @@ const TIMES: usize = 3;
 
 /// The schedule's next times, in its own zone.
 pub(super) fn schedule(config: &Config, found: &mut Findings) {
-    let schedule = &config.schedule;
-    let now = DateTime::<Utc>::from_timestamp_millis(SystemClock.now_ms()).unwrap_or_default();
-    let times = next_times(&schedule.cron, &now.with_timezone(&schedule.timezone));
-    let zone = schedule.timezone.name();
-    if times.is_empty() {
-        return found.add("schedule", Verdict::Wrong, format!("{}: never occurs", schedule.cron));
-    }
-    found.add("schedule", Verdict::Ok, format!("{} ({zone}): {}", schedule.cron, times.join(", ")));
+    let slots = &config.schedule.slots;
+    let times = next_times(slots, SystemClock.now_ms()).join(", ");
+    found.add("schedule", Verdict::Ok, format!("{} ({}): {times}", slots.line(), slots.zone().name()));
 }
 
-fn next_times(cron: &str, now: &DateTime<Tz>) -> Vec<String> {
-    let parser = CronParser::builder().seconds(Seconds::Required).build();
-    let Ok(cron) = parser.parse(cron) else { return Vec::new() };
-    // The part of a second would stay in the times that are found.
-    let from = now.with_nanosecond(0).unwrap_or(*now);
-    let shown = |time: DateTime<Tz>| {
+fn next_times(slots: &Schedule, now: Ms) -> Vec<String> {
+    let shown = |slot: Ms| {
+        let time = DateTime::<Utc>::from_timestamp_millis(slot)?.with_timezone(&slots.zone());
         let form = if time.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
-        time.naive_local().format(form).to_string()
+        Some(time.naive_local().format(form).to_string())
     };
-    cron.iter_after(from).take(TIMES).map(shown).collect()
+    slots.after(now).take(TIMES).filter_map(shown).collect()
 }
 
 /// The credentials that the service manager hands over, where it does.
@@ -141,16 +132,24 @@ mod tests {
     use chrono::TimeZone as _;
 
     #[test]
-    fn the_next_times_are_those_of_the_zone() {
-        let now = chrono_tz::Europe::Berlin.with_ymd_and_hms(2026, 10, 24, 22, 10, 7).unwrap();
-        let now = now.with_nanosecond(465_000_000).unwrap();
+    fn the_next_times_are_those_that_the_service_will_keep_in_its_zone() {
+        let zone = chrono_tz::Europe::Berlin;
+        let at = |month, day, hour| {
+            zone.with_ymd_and_hms(2026, month, day, hour, 10, 7).unwrap().timestamp_millis() + 465
+        };
+        let times = |line, now| next_times(&Schedule::new(line, zone).unwrap(), now);
         assert_eq!(
-            next_times("0 0 9 * * *", &now),
+            times("0 0 9 * * *", at(10, 24, 22)),
             ["2026-10-25 09:00", "2026-10-26 09:00", "2026-10-27 09:00"]
         );
         assert_eq!(
-            next_times("30 15 * * * *", &now),
+            times("30 15 * * * *", at(10, 24, 22)),
             ["2026-10-24 22:15:30", "2026-10-24 23:15:30", "2026-10-25 00:15:30"]
+        );
+        // 02:30 does not exist in the night to 29 March: the service then runs as the clock jumps to 03:00.
+        assert_eq!(
+            times("0 30 2 * * *", at(3, 28, 12)),
+            ["2026-03-29 03:00", "2026-03-30 02:30", "2026-03-31 02:30"]
         );
     }
 

@@ -15,7 +15,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, opens_again};
-use crate::core::schedule::Schedule;
 use crate::core::urn;
 use crate::daemon::attention;
 use crate::daemon::metrics::Snapshot;
@@ -206,8 +205,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
 /// The service, where one runs; whoever may not look at its lock is told nothing.
 fn service(config: &Config, now: Ms) -> Option<Service> {
     let Ok(Holder::Service(pid)) = holder(&config.archive.path) else { return None };
-    let schedule = Schedule::new(&config.schedule.cron, config.schedule.timezone).ok();
-    Some(Service { pid, next_slot_at: schedule.and_then(|s| s.next(now)).map(iso_utc) })
+    Some(Service { pid, next_slot_at: config.schedule.slots.next(now).map(iso_utc) })
 }
 
 fn account_line(account: &AccountFigures) -> AccountLine {

@@ -26,21 +26,53 @@ const LARGEST_CHANGE: i64 = 26 * 3_600;
 /// A cron line in a time zone.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    line: String,
     cron: Cron,
     zone: Tz,
     every_so_often: bool,
 }
 
 impl Schedule {
-    /// Reads a line of six fields: sec min hour day month weekday.
+    /// Reads a line of six fields, sec min hour day month weekday, or of five without the second, which is then 0.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// What is wrong with the line, that it never occurs among it.
     pub fn new(line: &str, zone: Tz) -> Result<Self, String> {
+        let line = match line.split_whitespace().count() {
+            5 => format!("0 {}", line.trim()),
+            6 => line.trim().to_owned(),
+            n => {
+                return Err(format!(
+                    "must have 6 fields (sec min hour day month weekday) or 5 without sec, not {n}"
+                ));
+            }
+        };
         let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
-        let cron = parser.parse(line).map_err(|error| format!("is no schedule: {error}"))?;
+        let cron = parser.parse(&line).map_err(|error| format!("is no schedule: {error}"))?;
         let every_so_often = line.split_whitespace().take(3).any(|field| field.contains('*'));
-        Ok(Self { cron, zone, every_so_often })
+        let schedule = Self { line, cron, zone, every_so_often };
+        // From a fixed day on: without a year in it, a line either occurs for ever or never.
+        match schedule.next(0) {
+            Some(_) => Ok(schedule),
+            None => Err("never occurs: there is no such day".into()),
+        }
+    }
+
+    /// The line, of six fields.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The zone that the line is meant in.
+    #[must_use]
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
+    /// The slots (ms) after this moment, in order.
+    pub fn after(&self, moment: Ms) -> impl Iterator<Item = Ms> {
+        std::iter::successors(self.next(moment), |slot| self.next(*slot))
     }
 
     /// The first slot after this moment; `None` when there is none for centuries.
@@ -144,6 +176,15 @@ impl Schedule {
 fn local(seconds: i64) -> Option<NaiveDateTime> {
     DateTime::<Utc>::from_timestamp(seconds, 0).map(|time| time.naive_utc())
 }
+
+// The line and its zone say everything: the rest is made of them.
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.line, self.zone) == (&other.line, other.zone)
+    }
+}
+
+impl Eq for Schedule {}
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

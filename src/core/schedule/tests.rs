@@ -235,3 +235,15 @@ proptest! {
         prop_assert_eq!(agenda.decide(slot - back), Decision::Wait(line.next(slot).unwrap()));
     }
 }
+
+#[test]
+fn a_line_has_five_or_six_fields_and_occurs() {
+    let line = |text: &str| Schedule::new(text, Tz::UTC).map(|s| s.line().to_owned());
+    assert_eq!(line("*/30 * * * *").unwrap(), "0 */30 * * * *");
+    assert_eq!(line(" 0 0 9 * * Mon-Fri ").unwrap(), "0 0 9 * * Mon-Fri");
+    assert_eq!(line("0 0 0 29 2 *").unwrap(), "0 0 0 29 2 *");
+    assert!(line("0 0 0 30 2 *").unwrap_err().contains("never occurs"));
+    for bad in ["", "@hourly", "* * * *", "0 0 0 1 1 * 2020", "61 * * * * *", "x * * * *"] {
+        assert!(line(bad).is_err(), "{bad}");
+    }
+}

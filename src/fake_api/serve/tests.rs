@@ -73,6 +73,22 @@ async fn strike(fault: Fault) -> String {
     answer
 }
 
+/// What has come of an answer with this fault when the server is stopped in the middle of it.
+async fn cut_short(fault: Fault) -> String {
+    let mut server = server();
+    server.faults.add(FaultRule::once(fault));
+    let body = ask(&server);
+    let (running, server) = running(server).await;
+    let stream = TcpStream::connect(running.addr).await.unwrap();
+    http::write(&stream, post("/v1/messages/conversation", &body).as_bytes()).await.unwrap();
+    while server.lock().unwrap().meter.rows().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    running.stop().await;
+    assert_eq!(server.lock().unwrap().meter.charged(), 1);
+    to_the_end(&stream).await
+}
+
 #[tokio::test]
 async fn two_requests_are_answered_over_one_connection() {
     let server = server();
@@ -107,18 +123,7 @@ async fn a_cut_connection_ends_in_the_middle_of_the_body() {
 
 #[tokio::test]
 async fn stopping_gives_up_a_hanging_answer() {
-    let mut server = server();
-    server.faults.add(FaultRule::once(Fault::Hang));
-    let body = ask(&server);
-    let (running, server) = running(server).await;
-    let stream = TcpStream::connect(running.addr).await.unwrap();
-    http::write(&stream, post("/v1/messages/conversation", &body).as_bytes()).await.unwrap();
-    while server.lock().unwrap().meter.rows().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    running.stop().await;
-    assert_eq!(to_the_end(&stream).await, "");
-    assert_eq!(server.lock().unwrap().meter.charged(), 1);
+    assert_eq!(cut_short(Fault::Hang).await, "");
 }
 
 #[tokio::test]
@@ -211,15 +216,5 @@ async fn a_dripping_body_arrives_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_its_answer_cannot_keep_the_server() {
-    let mut server = server();
-    server.faults.add(FaultRule::once(Fault::Oversized));
-    let body = ask(&server);
-    let (running, server) = running(server).await;
-    let stream = TcpStream::connect(running.addr).await.unwrap();
-    http::write(&stream, post("/v1/messages/conversation", &body).as_bytes()).await.unwrap();
-    while server.lock().unwrap().meter.rows().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    running.stop().await;
-    assert!(to_the_end(&stream).await.len() < 16 * 1024 * 1024);
+    assert!(cut_short(Fault::Oversized).await.len() < 16 * 1024 * 1024);
 }

@@ -3,10 +3,10 @@
 use archiver::core::Ms;
 use archiver::core::budget::{Purse, Reservation, Spent};
 use archiver::core::plan::Inbox;
-use archiver::core::timeline::{Asked, Timeline};
+use archiver::core::timeline::Timeline;
 use archiver::store::{
-    Commit, Committed, Configured, InboxCommit, InboxCommitted, Moment, Outcome, Request, Settlement,
-    StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Request, StoreError,
+    Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -61,17 +61,6 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.commit_inbox(commit))
     }
 
-    fn commit_inbox_failure(
-        &mut self,
-        account_id: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        self.call(|a| a.commit_inbox_failure(account_id, asked, settlement, stalls, now))
-    }
-
     fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
         self.call(|a| a.begin_run(trigger, now))
     }
@@ -113,14 +102,7 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.commit_page(commit))
     }
 
-    fn commit_failure(
-        &mut self,
-        conversation: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        self.call(|a| a.commit_failure(conversation, asked, settlement, stalls, now))
+    fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+        self.call(|a| a.commit_failure(failed))
     }
 }

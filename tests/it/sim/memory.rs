@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::budget::{self, Purse, Reservation, Spent};
+use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use archiver::core::inbox;
 use archiver::core::plan::{Conversation, Hints, Inbox, Recheck};
 use archiver::core::recheck;
 use archiver::core::reconcile::{Change, Known, Stored};
-use archiver::core::timeline::{self, Asked, Gap, Timeline};
+use archiver::core::timeline::{self, Gap, Timeline};
 use archiver::core::{check, message::Message, page::Page, stall::Stall};
 use archiver::store::{
-    Commit, Committed, Configured, InboxCommit, InboxCommitted, Moment, Outcome, Purpose, Request,
-    Settlement, StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Of, Outcome, Purpose,
+    Request, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -79,10 +79,6 @@ impl MemArchive {
             conversation_id: Some(c.name.clone()),
             profile_url: None,
             plan: Conversation {
-                id: i64::try_from(at).unwrap(),
-                account: 0,
-                name: c.name.clone(),
-                timeline: c.timeline.clone(),
                 head_tried_ms: c.head_tried_ms,
                 head_tried_run: c.head_tried_run,
                 silent_looks: c.silent_looks,
@@ -90,13 +86,20 @@ impl MemArchive {
                 troubled: c.troubled,
                 hints: c.hints,
                 recheck: c.recheck,
+                ..Conversation::new(i64::try_from(at).unwrap(), 0, c.name.clone(), c.timeline.clone())
             },
         }
     }
+
+    fn settle(&mut self, receipt: &Receipt) {
+        let request = usize::try_from(receipt.request_id()).unwrap();
+        self.ledger[request].spent = Some(receipt.credits());
+    }
 }
 
-fn stall(timeline: &mut Timeline, asked: &Asked, settlement: &Settlement<'_>, fresh: i64, now: Ms) {
-    let why = Stall::Failed(settlement.error.unwrap_or_default().to_owned());
+fn stall(timeline: &mut Timeline, failed: &Failed<'_>, fresh: i64) {
+    let (asked, now) = (failed.asked, failed.now);
+    let why = Stall::Failed(failed.settlement.error.unwrap_or_default().to_owned());
     if let Some(gap) = timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id) {
         *gap = gap.clone().stalled(&why, asked.run);
     } else if asked.gap.id == 0 && timeline.top_gap().is_none() {
@@ -168,30 +171,8 @@ impl Archive for MemArchive {
                 news.push((i64::try_from(at).unwrap(), c.timeline.clone()));
             }
         }
-        let request = usize::try_from(commit.receipt.request_id()).unwrap();
-        self.ledger[request].spent = Some(commit.receipt.credits());
+        self.settle(commit.receipt);
         Ok(InboxCommitted { timeline, listed, news, found, stall })
-    }
-
-    fn commit_inbox_failure(
-        &mut self,
-        _: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        let request = usize::try_from(settlement.receipt.request_id()).unwrap();
-        self.ledger[request].spent = Some(settlement.receipt.credits());
-        let fresh = self.id();
-        let inbox = self.inbox.as_mut().unwrap();
-        if asked.cursor.is_none() {
-            inbox.tried_ms = Some(now);
-        }
-        if stalls {
-            stall(&mut inbox.timeline, asked, settlement, fresh, now);
-        }
-        Ok(inbox.timeline.clone())
     }
 
     fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<i64, StoreError> {
@@ -328,8 +309,7 @@ impl Archive for MemArchive {
         let wrong = check::broken(&c.timeline);
         assert!(wrong.is_empty(), "{wrong:?} after {asked:?}\n{:?}\nwas {timeline:?}", commit.page);
         let timeline = c.timeline.clone();
-        let request = usize::try_from(commit.receipt.request_id()).unwrap();
-        self.ledger[request].spent = Some(commit.receipt.credits());
+        self.settle(commit.receipt);
         Ok(Committed {
             conversation: commit.conversation,
             conversation_id: None,
@@ -342,27 +322,29 @@ impl Archive for MemArchive {
         })
     }
 
-    fn commit_failure(
-        &mut self,
-        conversation: i64,
-        asked: &Asked,
-        settlement: &Settlement<'_>,
-        stalls: bool,
-        now: Ms,
-    ) -> Result<Timeline, StoreError> {
-        let request = usize::try_from(settlement.receipt.request_id()).unwrap();
-        self.ledger[request].spent = Some(settlement.receipt.credits());
+    fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+        self.settle(failed.settlement.receipt);
         let fresh = self.id();
-        let c = &mut self.conversations[usize::try_from(conversation).unwrap()];
-        c.troubled = true;
-        if asked.cursor.is_none() {
-            c.head_tried_ms = Some(now);
-            c.head_tried_run = asked.run;
+        let head = failed.asked.cursor.is_none();
+        let timeline = match failed.of {
+            Of::Inbox(_) => {
+                let inbox = self.inbox.as_mut().unwrap();
+                inbox.tried_ms = if head { Some(failed.now) } else { inbox.tried_ms };
+                &mut inbox.timeline
+            }
+            Of::Conversation(id) => {
+                let c = &mut self.conversations[usize::try_from(id).unwrap()];
+                c.troubled = true;
+                if head {
+                    (c.head_tried_ms, c.head_tried_run) = (Some(failed.now), failed.asked.run);
+                }
+                &mut c.timeline
+            }
+        };
+        if failed.stalls {
+            stall(timeline, failed, fresh);
         }
-        if stalls {
-            stall(&mut c.timeline, asked, settlement, fresh, now);
-        }
-        Ok(c.timeline.clone())
+        Ok(timeline.clone())
     }
 }
 

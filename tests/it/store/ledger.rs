@@ -3,7 +3,7 @@
 use archiver::core::Ms;
 use archiver::core::budget::{Caps, Charge, Purse, Spent};
 use archiver::core::timeline::{Asked, Gap};
-use archiver::store::{Outcome, Purpose, Request, Settlement, Store, Trigger};
+use archiver::store::{Failed, Of, Outcome, Purpose, Request, Settlement, Store, Trigger};
 use chrono::{DateTime, Datelike as _, Utc};
 use proptest::prelude::*;
 
@@ -138,16 +138,9 @@ fn a_failed_request_is_settled_with_its_reason() {
         [(Charge::Known(1), "refused", 1), (Charge::Unknown, "lost", 5), (Charge::Known(0), "500", 0)]
     {
         let receipt = bench.reserve(0, 50).spend(charge);
-        let settlement = Settlement {
-            receipt: &receipt,
-            conversation: None,
-            returned: None,
-            new_messages: 0,
-            changed_messages: 0,
-            http_status: Some(200),
-            error: Some(error),
-        };
-        bench.store.commit_failure(id, &asked, &settlement, false, NOW).unwrap();
+        let settlement = Settlement::bare(&receipt, Some(200), Some(error));
+        let failed = Failed { of: Of::Conversation(id), asked: &asked, settlement, stalls: false, now: NOW };
+        bench.store.commit_failure(&failed).unwrap();
         let row = format!("SELECT credits_spent FROM request_log WHERE error = '{error}'");
         assert_eq!(bench.one::<i64>(&row), counts);
     }
@@ -225,12 +218,10 @@ proptest! {
                     let credits = credits.map(|c| c.min(reserved));
                     rows[row].2 = credits.unwrap_or(reserved);
                     let receipt = reservation.spend(credits.map_or(Charge::Unknown, Charge::Known));
-                    let settlement = Settlement {
-                        receipt: &receipt, conversation: None, returned: None, new_messages: 0, changed_messages: 0,
-                        http_status: None, error: Some("x"),
-                    };
+                    let settlement = Settlement::bare(&receipt, None, Some("x"));
                     let asked = Asked { gap: Gap::default(), cursor: None, count: 1, run };
-                    store.commit_failure(target.plan.id, &asked, &settlement, false, now).unwrap();
+                    let of = Of::Conversation(target.plan.id);
+                    store.commit_failure(&Failed { of, asked: &asked, settlement, stalls: false, now }).unwrap();
                 }
                 Entry::NewRun => run = store.begin_run(Trigger::Schedule, now).unwrap(),
                 Entry::Clock { hours } => now += hours * 3_600_000,
