@@ -1,7 +1,6 @@
 //! The client: LinkupAPI v1 or v2 behind the trait [`Api`], at most so many requests a minute.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::debug;
@@ -11,7 +10,7 @@ use super::error::{ApiError, BuildError};
 use super::inbox::MOST_ROWS;
 use super::judge::Verdict;
 use super::login::{self, Challenge, Login, Session};
-use super::rate::RateWindow;
+use super::rate::{Rate, Turn};
 use super::reply::Reply;
 use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
@@ -57,8 +56,8 @@ pub struct ApiSettings {
     pub api_key: Secret,
     /// The longest that a request may take, its body included.
     pub timeout: Duration,
-    /// The most requests in any 60 seconds.
-    pub requests_per_minute: u32,
+    /// The most requests in any 60 seconds, together with all clients that share it.
+    pub rate: Rate,
     /// The accounts, in the order that [`Ask::account`] counts them in.
     pub accounts: Vec<AccountAccess>,
 }
@@ -69,7 +68,7 @@ pub struct HttpApi<C> {
     accounts: Vec<AccountAccess>,
     transport: Transport,
     scrubber: Scrubber,
-    rate: Mutex<RateWindow>,
+    rate: Rate,
     clock: C,
 }
 
@@ -85,16 +84,13 @@ impl<C: Clock> HttpApi<C> {
     /// # Errors
     /// When a setting cannot be used or the machine has no usable CA certificates.
     pub fn new(settings: ApiSettings, clock: C) -> Result<Self, BuildError> {
-        let ApiSettings { base_url, version, api_key, timeout, requests_per_minute, accounts } = settings;
-        if requests_per_minute == 0 {
-            return Err(BuildError::Rate);
-        }
+        let ApiSettings { base_url, version, api_key, timeout, rate, accounts } = settings;
         let tokens = accounts.iter().filter_map(|a| a.login_token.clone());
         Ok(Self {
             version,
             transport: Transport::new(&base_url, &api_key, timeout)?,
             scrubber: Scrubber::new(tokens.chain([api_key])),
-            rate: Mutex::new(RateWindow::new(requests_per_minute)),
+            rate,
             accounts,
             clock,
         })
@@ -135,27 +131,32 @@ impl<C: Clock> HttpApi<C> {
     }
 
     /// Asks for a new session. One request, never repeated by itself.
-    pub async fn log_in(&self, reservation: Reservation, login: &Login<'_>) -> Answer<Session> {
+    pub async fn log_in(&self, turn: Turn, reservation: Reservation, login: &Login<'_>) -> Answer<Session> {
         let scrubber = self.scrubber.and(login.secrets());
         let body = login.body(self.version).map_err(|_| unwritable());
         let path = login::endpoint(self.version);
-        self.ask(reservation, path, body, |reply| login::read(reply, self.version, &scrubber)).await
+        self.ask(turn, reservation, path, body, |reply| login::read(reply, self.version, &scrubber)).await
     }
 
     /// Answers a challenge, with the code that LinkedIn sent or, where the login was confirmed in its app, without.
-    pub async fn pass(&self, reservation: Reservation, challenge: &Challenge<'_>) -> Answer<Session> {
+    pub async fn pass(
+        &self,
+        turn: Turn,
+        reservation: Reservation,
+        challenge: &Challenge<'_>,
+    ) -> Answer<Session> {
         let scrubber = self.scrubber.and(challenge.code().cloned());
         let body = challenge.body().map_err(|_| unwritable());
-        self.ask(reservation, challenge.endpoint(), body, |reply| {
+        self.ask(turn, reservation, challenge.endpoint(), body, |reply| {
             login::read_passed(reply, self.version, &scrubber)
         })
         .await
     }
 
     /// Has an account watched, so that its events can be read (v2). Returns the name of the watch.
-    pub async fn watch(&self, reservation: Reservation, account: usize) -> Answer<String> {
+    pub async fn watch(&self, turn: Turn, reservation: Reservation, account: usize) -> Answer<String> {
         let body = self.v2_access(account).and_then(|id| v2::watch_body(id).map_err(|_| unwritable()));
-        self.ask(reservation, v2::WEBHOOKS, body, |reply| v2::read_watch(reply, &self.scrubber)).await
+        self.ask(turn, reservation, v2::WEBHOOKS, body, |reply| v2::read_watch(reply, &self.scrubber)).await
     }
 
     /// Reads what happened in a watched account after an event, or since a moment (ms). Free, so that it takes no
@@ -171,30 +172,13 @@ impl<C: Clock> HttpApi<C> {
     }
 
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, ApiError> {
-        self.turn().await;
-        self.transport.get(path, query, &self.clock).await.map_err(|lost| self.lost(&lost))
-    }
-
-    /// Waits until the rate allows one more request, and counts it.
-    async fn turn(&self) {
-        loop {
-            let wait = {
-                let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-                let now = self.clock.now_ms();
-                let wait = rate.wait(now);
-                if wait.is_zero() {
-                    rate.sent(now);
-                    return;
-                }
-                wait
-            };
-            self.clock.sleep(wait).await;
-        }
+        self.transport.get(self.turn().await, path, query, &self.clock).await.map_err(|lost| self.lost(&lost))
     }
 
     /// Posts a body and has the answer read.
     async fn ask<T>(
         &self,
+        turn: Turn,
         reservation: Reservation,
         path: &str,
         body: Result<Vec<u8>, ApiError>,
@@ -204,8 +188,7 @@ impl<C: Clock> HttpApi<C> {
             Ok(body) => body,
             Err(error) => return answer(reservation, None, Verdict::unsent(error)),
         };
-        self.turn().await;
-        match self.transport.post(path, body, &self.clock).await {
+        match self.transport.post(turn, path, body, &self.clock).await {
             Ok(reply) => answer(reservation, Some(reply.status), read(&reply)),
             Err(lost) => {
                 let charge = if lost.sent { Charge::Unknown } else { Charge::Known(0) };
@@ -261,17 +244,21 @@ impl<C: Clock> HttpApi<C> {
 }
 
 impl<C: Clock> Api for HttpApi<C> {
-    async fn conversation(&self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+    async fn turn(&self) -> Turn {
+        self.rate.turn(&self.clock).await
+    }
+
+    async fn conversation(&self, turn: Turn, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         let body = self.conversation_body(ask, reservation.results());
         match self.version {
             Version::V1 => {
-                self.ask(reservation, v1::CONVERSATION, body, |reply| {
+                self.ask(turn, reservation, v1::CONVERSATION, body, |reply| {
                     v1::read_conversation(reply, ask, &self.scrubber)
                 })
                 .await
             }
             Version::V2 => {
-                self.ask(reservation, v2::MESSAGES, body, |reply| {
+                self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
                     v2::read_conversation(reply, ask, &self.scrubber)
                 })
                 .await
@@ -281,6 +268,7 @@ impl<C: Clock> Api for HttpApi<C> {
 
     async fn inbox(
         &self,
+        turn: Turn,
         reservation: Reservation,
         account: usize,
         cursor: Option<&str>,
@@ -288,11 +276,13 @@ impl<C: Clock> Api for HttpApi<C> {
         let body = self.inbox_body(account, reservation.results(), cursor);
         match self.version {
             Version::V1 => {
-                self.ask(reservation, v1::INBOX, body, |reply| v1::read_inbox(reply, cursor, &self.scrubber))
-                    .await
+                self.ask(turn, reservation, v1::INBOX, body, |reply| {
+                    v1::read_inbox(reply, cursor, &self.scrubber)
+                })
+                .await
             }
             Version::V2 => {
-                self.ask(reservation, v2::MESSAGES, body, |reply| {
+                self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
                     v2::read_inbox(reply, cursor, &self.scrubber)
                 })
                 .await
@@ -302,7 +292,7 @@ impl<C: Clock> Api for HttpApi<C> {
 
     async fn balance(&self) -> Option<f64> {
         // What can be done without takes no turn from what cannot.
-        if !self.rate.lock().unwrap_or_else(PoisonError::into_inner).has_room_for_two(self.clock.now_ms()) {
+        if !self.rate.has_room_for_two(self.clock.now_ms()) {
             return None;
         }
         let balance = Self::balance(self).await;

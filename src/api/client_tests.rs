@@ -31,7 +31,7 @@ fn settings(base_url: &Url, version: Version) -> ApiSettings {
         version,
         api_key: Secret::new(KEY),
         timeout: Duration::from_secs(20),
-        requests_per_minute: 60,
+        rate: Rate::new(60),
         accounts: vec![account("me", Some(TOKEN), Some("69c1")), account("bare", None, None)],
     }
 }
@@ -43,7 +43,7 @@ fn api(base_url: &Url) -> HttpApi<SystemClock> {
 /// Asks a server that answers like this for 50 messages.
 async fn asked(turn: Turn) -> Answer<Page> {
     let server = Server::start(vec![turn]);
-    let answer = api(&server.url).conversation(reservation(50), &ask_profile()).await;
+    let answer = api(&server.url).conversation(super::Turn::free(), reservation(50), &ask_profile()).await;
     assert_eq!(server.requests().await.len(), 1);
     answer
 }
@@ -60,7 +60,8 @@ async fn a_v1_request_goes_below_the_base_url_with_key_and_token_in_their_places
     for prefix in ["", "/", "/some/prefix", "/some/prefix/"] {
         let server = Server::start(vec![http(200, EMPTY_V1)]);
         let api = api(&server.url.join(prefix).unwrap());
-        let answer = api.conversation(reservation(30), &ask_conversation(URN, Some("9"))).await;
+        let answer =
+            api.conversation(api.turn().await, reservation(30), &ask_conversation(URN, Some("9"))).await;
         assert_eq!(answer.outcome.unwrap().returned, 0);
         assert_eq!(
             (answer.http_status, answer.receipt.request_id(), answer.receipt.credits()),
@@ -90,7 +91,7 @@ async fn a_v2_request_names_the_account_and_holds_no_token() {
         r#"{"success":true,"data":{"messages":[]},"metadata":{"credits_consumed":0}}"#,
     )]);
     let api = HttpApi::new(settings(&server.url, Version::V2), SystemClock).unwrap();
-    let answer = api.conversation(reservation(10), &ask_profile()).await;
+    let answer = api.conversation(api.turn().await, reservation(10), &ask_profile()).await;
     assert_eq!((answer.receipt.credits(), api.endpoint()), (0, "v2/messages/get_conversation"));
     let request = server.requests().await.remove(0);
     assert!(request.starts_with("POST /v2/messages HTTP/1.1\r\n"), "{request}");
@@ -107,7 +108,7 @@ async fn an_account_without_its_credentials_is_not_asked_and_costs_nothing() {
     ] {
         let api = HttpApi::new(settings(&nowhere, version), SystemClock).unwrap();
         let ask = Ask { account, ..ask_profile() };
-        let answer = api.conversation(reservation(50), &ask).await;
+        let answer = api.conversation(api.turn().await, reservation(50), &ask).await;
         assert_eq!(answer.outcome, Err(ApiError::Account(missing.to_owned())));
         assert_eq!((answer.http_status, answer.receipt.credits()), (None, 0));
     }
@@ -117,7 +118,7 @@ async fn an_account_without_its_credentials_is_not_asked_and_costs_nothing() {
 async fn a_request_that_never_went_out_costs_nothing() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}").parse().unwrap();
-    let answer = api(&url).conversation(reservation(50), &ask_profile()).await;
+    let answer = api(&url).conversation(super::Turn::free(), reservation(50), &ask_profile()).await;
     assert!(transient(&answer).starts_with("no connection to the API: "), "{answer:?}");
     assert_eq!((answer.http_status, answer.receipt.credits()), (None, 0));
 }
@@ -163,7 +164,7 @@ async fn a_server_that_never_finishes_is_left_when_the_time_is_up() {
         let settings =
             ApiSettings { timeout: Duration::from_millis(300), ..settings(&server.url, Version::V1) };
         let api = HttpApi::new(settings, SystemClock).unwrap();
-        let answer = api.conversation(reservation(50), &ask_profile()).await;
+        let answer = api.conversation(api.turn().await, reservation(50), &ask_profile()).await;
         assert!(transient(&answer).ends_with("no complete answer within 0.3 s"), "{answer:?}");
         assert_eq!(answer.receipt.credits(), 5);
         server.requests().await;
@@ -270,7 +271,7 @@ async fn asks_with_a_proxy_in_the_environment() {
     let server = Server::start(vec![http(200, EMPTY_V1)]);
     let settings = ApiSettings { timeout: Duration::from_secs(5), ..settings(&server.url, Version::V1) };
     let api = HttpApi::new(settings, SystemClock).unwrap();
-    assert!(api.conversation(reservation(10), &ask_profile()).await.outcome.is_ok());
+    assert!(api.conversation(api.turn().await, reservation(10), &ask_profile()).await.outcome.is_ok());
     assert_eq!(server.requests().await.len(), 1);
 }
 
@@ -295,11 +296,11 @@ impl Clock for Slept {
 #[tokio::test]
 async fn requests_beyond_the_rate_wait_for_their_turn() {
     let server = Server::start((0..5).map(|_| http(200, EMPTY_V1)).collect());
-    let settings = ApiSettings { requests_per_minute: 2, ..settings(&server.url, Version::V1) };
+    let settings = ApiSettings { rate: Rate::new(2), ..settings(&server.url, Version::V1) };
     let clock = Slept::default();
     let api = HttpApi::new(settings, &clock).unwrap();
     for _ in 0..5 {
-        assert!(api.conversation(reservation(10), &ask_profile()).await.outcome.is_ok());
+        assert!(api.conversation(api.turn().await, reservation(10), &ask_profile()).await.outcome.is_ok());
     }
     assert_eq!(*clock.sleeps.borrow(), [60, 60]);
     assert_eq!(server.requests().await.len(), 5);
@@ -336,7 +337,6 @@ fn settings_that_cannot_be_used_are_refused() {
         assert_eq!(build(&|s| s.api_key = Secret::new(key)), Err(BuildError::Key), "{key:?}");
     }
     assert_eq!(build(&|s| s.timeout = Duration::ZERO), Err(BuildError::Timeout));
-    assert_eq!(build(&|s| s.requests_per_minute = 0), Err(BuildError::Rate));
 }
 
 #[tokio::test]
@@ -382,7 +382,7 @@ async fn the_inbox_is_asked_for_25_rows_at_most_with_the_cursor_under_its_own_na
     let v1 = api(&server.url);
     let v2 = HttpApi::new(settings(&server.url, Version::V2), SystemClock).unwrap();
     for api in [&v1, &v2] {
-        let answer = api.inbox(reservation(50), 0, Some("a")).await;
+        let answer = api.inbox(api.turn().await, reservation(50), 0, Some("a")).await;
         assert_eq!((answer.http_status, answer.receipt.credits()), (Some(200), 1));
         let page = answer.outcome.unwrap();
         assert_eq!((page.rows.len(), page.next_cursor.as_deref()), (1, Some("b")));
@@ -402,5 +402,8 @@ async fn the_inbox_is_asked_for_25_rows_at_most_with_the_cursor_under_its_own_na
         body(1),
         json!({"account_id": "69c1", "action": "list_inbox", "params": {"count": 25, "category": "INBOX", "cursor": "a"}})
     );
-    assert!(matches!(v1.inbox(reservation(10), 1, None).await.outcome, Err(ApiError::Account(_))));
+    assert!(matches!(
+        v1.inbox(v1.turn().await, reservation(10), 1, None).await.outcome,
+        Err(ApiError::Account(_))
+    ));
 }

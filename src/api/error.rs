@@ -83,9 +83,6 @@ pub enum BuildError {
     /// The time-out is zero.
     #[error("timeout_secs must be more than 0")]
     Timeout,
-    /// Not one request a minute would be allowed.
-    #[error("requests_per_minute must be at least 1")]
-    Rate,
     /// The HTTP client cannot be set up, mostly because the machine has no CA certificates.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),

@@ -25,6 +25,7 @@ use crate::core::page::{Cursor, Page};
 pub use client::{AccountAccess, ApiSettings, HttpApi, Version};
 pub use error::{ApiError, BuildError};
 pub use judge::Verdict;
+pub use rate::{Rate, Turn};
 pub use reply::{Cut, Reply};
 pub use scrub::Scrubber;
 pub use v2::Events;
@@ -70,13 +71,22 @@ impl<T> Answer<T> {
 /// The API as the engine sees it. One call is one request on the wire: there are no retries in here. A call that
 /// is dropped before its answer leaves its reservation unsettled, which counts as spent.
 pub trait Api {
+    /// Waits for the turn of one more request.
+    fn turn(&self) -> impl Future<Output = Turn>;
+
     /// Asks for one page of a conversation, at most `reservation.results()` messages.
-    fn conversation(&self, reservation: Reservation, ask: &Ask) -> impl Future<Output = Answer<Page>>;
+    fn conversation(
+        &self,
+        turn: Turn,
+        reservation: Reservation,
+        ask: &Ask,
+    ) -> impl Future<Output = Answer<Page>>;
 
     /// Asks for one page of an account's inbox, most recently active conversations first: at most
     /// `reservation.results()` rows, and never more than 25. The cursor is the one of the page before.
     fn inbox(
         &self,
+        turn: Turn,
         reservation: Reservation,
         account: usize,
         cursor: Option<&str>,

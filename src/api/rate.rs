@@ -1,11 +1,74 @@
-//! How many requests a minute: a sliding window, as arithmetic without a clock.
+//! How many requests a minute: a sliding window, as arithmetic without a clock, and the turns that it gives.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::core::Ms;
 
 const WINDOW_MS: Ms = 60_000;
+
+/// Leave to send one request now. It is waited for before credits are set aside, so that none are for a request that a
+/// stop keeps from being sent.
+#[derive(Debug)]
+#[must_use = "a turn that sends nothing is lost to the others of its minute"]
+pub struct Turn(());
+
+impl Turn {
+    /// Of an API without a limit.
+    pub fn free() -> Self {
+        Self(())
+    }
+}
+
+/// The rate that all clients with a copy of this keep together.
+#[derive(Debug, Clone)]
+pub struct Rate(Arc<Mutex<RateWindow>>);
+
+impl Rate {
+    /// At most so many requests in any 60 seconds; 0 counts as 1.
+    #[must_use]
+    pub fn new(per_minute: u32) -> Self {
+        Self(Arc::new(Mutex::new(RateWindow::new(per_minute))))
+    }
+
+    /// From now on so many; what was sent in the last minute counts.
+    pub fn limit(&self, per_minute: u32) {
+        self.window(|window| window.most = most(per_minute));
+    }
+
+    /// Waits until one more request may go out, and counts it.
+    pub(super) async fn turn<C: Clock>(&self, clock: &C) -> Turn {
+        loop {
+            let now = clock.now_ms();
+            let wait = self.window(|window| {
+                let wait = window.wait(now);
+                if wait.is_zero() {
+                    window.sent(now);
+                }
+                wait
+            });
+            if wait.is_zero() {
+                return Turn(());
+            }
+            clock.sleep(wait).await;
+        }
+    }
+
+    /// Whether one request more would still leave room for another.
+    pub(super) fn has_room_for_two(&self, now_ms: Ms) -> bool {
+        self.window(|window| window.has_room_for_two(now_ms))
+    }
+
+    fn window<T>(&self, with: impl FnOnce(&mut RateWindow) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn most(per_minute: u32) -> usize {
+    usize::try_from(per_minute).unwrap_or(usize::MAX).max(1)
+}
 
 /// The requests of the last minute, and how many there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +81,7 @@ impl RateWindow {
     /// At most so many requests in any 60 seconds; 0 counts as 1.
     #[must_use]
     pub fn new(per_minute: u32) -> Self {
-        Self { most: usize::try_from(per_minute).unwrap_or(usize::MAX).max(1), sent: VecDeque::new() }
+        Self { most: most(per_minute), sent: VecDeque::new() }
     }
 
     /// How long to wait before the next request may go out; zero is now.

@@ -9,6 +9,7 @@ use reqwest::{Certificate, Client, Method, Response};
 use url::{Host, Url};
 
 use super::error::BuildError;
+use super::rate::Turn;
 use super::reply::{self, Cut, Reply};
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -56,7 +57,13 @@ impl Transport {
     }
 
     /// Posts a JSON body to a path below the base URL.
-    pub(super) async fn post(&self, path: &str, body: Vec<u8>, clock: &impl Clock) -> Result<Reply, Lost> {
+    pub(super) async fn post(
+        &self,
+        _turn: Turn,
+        path: &str,
+        body: Vec<u8>,
+        clock: &impl Clock,
+    ) -> Result<Reply, Lost> {
         let segments: Vec<&str> = path.split('/').collect();
         self.send(Method::POST, &segments, &[], Some(body), clock).await
     }
@@ -64,6 +71,7 @@ impl Transport {
     /// Gets a path below the base URL, given by its segments.
     pub(super) async fn get(
         &self,
+        _turn: Turn,
         path: &[&str],
         query: &[(&str, &str)],
         clock: &impl Clock,

@@ -12,12 +12,11 @@ use super::{Context, ahead, plan, wiring};
 use crate::api::ApiError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
-use crate::core::Ms;
 use crate::core::step::{PlannedStep, Step};
 use crate::daemon::metrics::{self, Snapshot};
 use crate::daemon::{self, attention};
 use crate::error::Failure;
-use crate::store::{Committed, Store, StoreError, Trigger};
+use crate::store::{Committed, Store, Trigger};
 use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
 
 /// Runs the command.
@@ -60,26 +59,20 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let (stopper, stop) = Stopper::new();
         let signals = tokio::spawn(stop_on_signals(stopper));
         let report = watch(&mut store, &api, &settings, &stop, progress).await;
-        signals.abort();
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let failed = |e| wiring::archive_failure(path, e);
         let now = SystemClock.now_ms();
-        let news = attention::note(&mut store, config, &report, now).map_err(failed)?;
-        tell_figures(&store, config, now).map_err(failed)?;
-        attention::tell(config.attention.command.clone(), env, news).await;
+        let news = attention::note(&mut store, config, &report.reception, now).map_err(failed)?;
+        metrics::tell(config, || Snapshot::take(&store.summary(), config, now));
+        // The archive is free again while the command takes its time, which a signal ends.
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
+        tokio::select! {
+            () = attention::tell(config.attention.command.clone(), env, news) => {}
+            () = stop.wait() => {}
+        }
+        signals.abort();
         Ok(report)
     })
-}
-
-/// Writes the file for the monitoring system. That it cannot be written is no failure of the run.
-fn tell_figures(store: &Store, config: &Config, now: Ms) -> Result<(), StoreError> {
-    let Some(path) = &config.metrics.textfile else { return Ok(()) };
-    let text = Snapshot::take(&store.summary(), config, now)?.text();
-    if let Err(error) = metrics::write(path, &text) {
-        tracing::warn!(path = %path.display(), %error, "the figures cannot be written");
-    }
-    Ok(())
 }
 
 /// The program's one thread of waiting.
@@ -132,11 +125,11 @@ async fn stop_on_signals(stopper: Stopper) {
 /// What a report means for the exit code.
 fn verdict(report: &Report) -> Result<(), Failure> {
     let Some(worst) = report.worst else { return Ok(()) };
-    let errors: Vec<String> = report
-        .conversations
-        .iter()
-        .filter_map(|c| Some(format!("{}: {}", c.name, c.error.as_ref()?)))
-        .collect();
+    let inboxes = report.inboxes.iter().map(|i| (format!("the inbox of {}", i.account), &i.error));
+    let conversations = report.conversations.iter().map(|c| (c.name.clone(), &c.error));
+    let all = inboxes.chain(conversations);
+    let errors: Vec<String> =
+        all.filter_map(|(name, error)| Some(format!("{name}: {}", error.as_ref()?))).collect();
     let message = match errors.as_slice() {
         [] => "the API refused or failed".to_owned(),
         [one] => one.clone(),

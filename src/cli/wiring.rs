@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Version};
+use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate, Version};
 use crate::clock::SystemClock;
 use crate::config::{ApiVersion, Config, InboxMode};
 use crate::core::plan;
@@ -62,6 +62,14 @@ pub fn version(config: &Config) -> Version {
 /// # Errors
 /// When a setting cannot be used, or this machine cannot make TLS connections.
 pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
+    api_at(config, &Rate::new(config.api.requests_per_minute))
+}
+
+/// The same at the rate of clients before it.
+///
+/// # Errors
+/// Likewise.
+pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Failure> {
     let accounts = config.accounts.iter().map(|a| AccountAccess {
         name: a.name.clone(),
         country: a.country.clone(),
@@ -73,7 +81,7 @@ pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
         version: version(config),
         api_key: config.api.api_key.clone().unwrap_or_else(|| Secret::new("")),
         timeout: config.api.timeout,
-        requests_per_minute: config.api.requests_per_minute,
+        rate: rate.clone(),
         accounts: accounts.collect(),
     };
     HttpApi::new(settings, SystemClock)

@@ -98,7 +98,7 @@ impl<'a> Fields<'a, '_> {
             own_name: self.optional_text("own_name"),
             account_id: self.optional_text("account_id"),
             login_token: None,
-            token_changed_ms: None,
+            credential_changed_ms: None,
             profiles: self.profiles(),
             conversations: self.conversations(),
             wanted: Wanted { include: self.texts("include"), exclude: self.texts("exclude") },

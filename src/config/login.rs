@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::account::{Account, Written};
 use super::env::Env;
 use super::problem::{ConfigError, Place, Problem};
-use super::secrets::{self, Source, looks_like_a_secret, resolve};
+use super::secrets::{self, Source, changed_ms, looks_like_a_secret, resolve};
 use super::{ApiVersion, Config};
 use crate::config::AccountConfig;
 
@@ -144,9 +144,13 @@ pub(super) fn load_id(
     key: &str,
 ) -> Result<(), Problem> {
     let file = files.map(|files| &files.id);
-    if let Some(file) = file.filter(|f| f.named.is_some() || (f.by_default && account.account_id.is_none())) {
+    let from_a_file = account.account_id.is_none() || account.credential_changed_ms.is_some();
+    if let Some(file) = file.filter(|f| f.named.is_some() || (f.by_default && from_a_file)) {
         match read_id(&file.path) {
-            Ok(id) => account.account_id = Some(id),
+            Ok(id) => {
+                account.account_id = Some(id);
+                account.credential_changed_ms = Some(changed_ms(&file.path).unwrap_or_default());
+            }
             Err(error) if file.named.is_none() && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let what = format!("cannot read {}: {error}", file.path.display());

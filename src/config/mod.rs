@@ -133,7 +133,9 @@ impl Config {
         for (index, account) in self.accounts.iter_mut().enumerate() {
             let source = self.sources.login_tokens.get_mut(index);
             let source = source.map_or(secrets::Source::Nowhere, secrets::Source::next_reading);
-            account.token_changed_ms = source.changed_ms();
+            if self.api.version == ApiVersion::V1 {
+                account.credential_changed_ms = source.changed_ms();
+            }
             let key = |name: &str| format!("accounts[{index}].{name}");
             let ready = match self.api.version {
                 ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),

@@ -60,10 +60,15 @@ impl Source {
     /// When the file was last changed; nothing for a credential, which the service manager writes anew at each start.
     pub(super) fn changed_ms(&self) -> Option<Ms> {
         let Self::File { path, kind: FileKind::Named | FileKind::Default, .. } = self else { return None };
-        let changed = fs::metadata(path).ok()?.modified().ok()?;
-        let since = changed.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
-        Ms::try_from(since.as_millis()).ok()
+        changed_ms(path)
     }
+}
+
+/// When a file was last changed (ms), where that can be told.
+pub(super) fn changed_ms(path: &Path) -> Option<Ms> {
+    let changed = fs::metadata(path).ok()?.modified().ok()?;
+    let since = changed.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    Ms::try_from(since.as_millis()).ok()
 }
 
 /// What is known about a secret's file.

@@ -164,8 +164,9 @@ pub struct AccountConfig {
     pub account_id: Option<String>,
     /// The session (v1), once [`super::Config::load_secrets`] has read it.
     pub login_token: Option<Secret>,
-    /// When the file that it was read from was last changed (ms), where it is a file of its owner's.
-    pub token_changed_ms: Option<Ms>,
+    /// When the file that the token (v1) or the id (v2) was read from was last changed (ms), where it is a file of its
+    /// owner's: a login writes it anew, with the same id or another.
+    pub credential_changed_ms: Option<Ms>,
     /// Conversations given by the other side's profile.
     pub profiles: Vec<ProfileTarget>,
     /// Conversations given by themselves.

@@ -84,11 +84,20 @@ pub fn left(caps: &Caps, spent: &Spent) -> Left {
 
 /// When the caps that are used up have opened again, day and month being those of UTC, and the window that it is: when
 /// both are used up, the month. `None` when neither is.
-#[must_use]
-pub fn opens_again(left: &Left, now: Ms) -> Option<(Ms, &'static str)> {
+fn opens_again(left: &Left, now: Ms) -> Option<(Ms, &'static str)> {
     let (day, month) = calendar::next_day_and_month(now);
     let opens = |left: Option<u32>, at: Ms, window| (left == Some(0)).then_some((at, window));
     opens(left.month, month, "this month").or_else(|| opens(left.day, day, "today"))
+}
+
+/// When the caps of a day or a month leave nothing to any account: when the first of them opens again, and its window.
+/// `None` as long as one account may spend.
+#[must_use]
+pub fn closes(all: &Left, accounts: &[Left], now: Ms) -> Option<(Ms, &'static str)> {
+    opens_again(all, now).or_else(|| {
+        let each: Option<Vec<_>> = accounts.iter().map(|left| opens_again(left, now)).collect();
+        each.into_iter().flatten().min_by_key(|(at, _)| *at)
+    })
 }
 
 /// Whether more than half of each day's and month's cap is left: enough to spend some on what can wait.
@@ -257,6 +266,19 @@ mod tests {
             opens_again(&left(Some(0), Some(0)), now),
             Some((at("2027-02-01T00:00:00Z"), "this month"))
         );
+    }
+
+    #[test]
+    fn nothing_is_closed_while_one_account_may_spend() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis();
+        let now = at("2026-11-23T12:00:00Z");
+        let left = |day, month| Left { run: None, day, month };
+        let (open, day, month) = (left(Some(3), None), left(Some(0), None), left(Some(4), Some(0)));
+        assert_eq!(closes(&open, &[day, open], now), None);
+        assert_eq!(closes(&open, &[], now), None);
+        let tomorrow = Some((at("2026-11-24T00:00:00Z"), "today"));
+        assert_eq!(closes(&open, &[month, day], now), tomorrow);
+        assert_eq!(closes(&day, &[open], now), tomorrow);
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use crate::config::{AccountConfig, ApiVersion, Config, Env};
 use crate::core::Ms;
 use crate::secret::Secret;
 use crate::store::{AttentionRow, Cause, Store, StoreError};
-use crate::sync::Report;
+use crate::sync::Reception;
 
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -32,14 +32,14 @@ pub fn parked(store: &Store, config: &Config) -> Result<BTreeSet<usize>, StoreEr
     Ok(parked.map(|(index, _)| index).collect())
 }
 
-/// Notes what a run was refused and what it has shown to be well. Returns what is news.
+/// Notes what was refused and what has shown to be well. Returns what is news.
 ///
 /// # Errors
 /// When the archive cannot be written.
 pub fn note(
     store: &mut Store,
     config: &Config,
-    report: &Report,
+    report: &Reception,
     now: Ms,
 ) -> Result<Vec<AttentionRow>, StoreError> {
     for (kind, count) in &report.failures {
@@ -114,18 +114,21 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
 }
 
 /// What tells the credential of an account, or the API key, from another one: 32 bits of a hash, which tell nothing
-/// of it, and when its file was last changed.
+/// of it, and when its files were last changed. A login to an account of v2 writes the same id again.
 fn mark(config: &Config, account: Option<usize>) -> String {
     let key = (config.api.api_key.as_ref(), config.api.api_key_changed_ms);
-    let ((secret, changed), id) = match account.and_then(|index| config.accounts.get(index)) {
+    let (id, secret, changed) = match account.and_then(|index| config.accounts.get(index)) {
         Some(account) if config.api.version == ApiVersion::V1 => {
-            ((account.login_token.as_ref(), account.token_changed_ms), account.name.as_str())
+            (account.name.as_str(), account.login_token.as_ref(), [account.credential_changed_ms, None])
         }
-        Some(account) => (key, account.account_id.as_deref().unwrap_or_default()),
-        None => (key, ""),
+        Some(account) => {
+            let id = account.account_id.as_deref().unwrap_or_default();
+            (id, key.0, [key.1, account.credential_changed_ms])
+        }
+        None => ("", key.0, [key.1, None]),
     };
     let hash = short_hash([id, secret.map(Secret::expose).unwrap_or_default()]);
-    changed.map_or_else(|| format!("{hash:08x}"), |ms| format!("{hash:08x} {ms}"))
+    changed.iter().flatten().fold(format!("{hash:08x}"), |mark, ms| format!("{mark} {ms}"))
 }
 
 /// FNV-1a, folded to 32 bits.

@@ -1,14 +1,15 @@
 //! Figures for a monitoring system: one set, which `status --json` and the file for Prometheus both show.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use crate::cli::output::iso_utc;
 use crate::config::Config;
 use crate::core::Ms;
-use crate::core::budget::{Caps, Left, Spent, left};
+use crate::core::budget::{Caps, Left, Spent, closes, left};
 use crate::core::plan;
 use crate::store::{Figures, Queries, RunRow, StoreError};
 
@@ -33,8 +34,55 @@ pub struct Snapshot {
     pub left: Left,
     /// The last run.
     pub last_run: Option<RunRow>,
+    /// Why none can be made at present, where caps are used up.
+    pub closed: Option<Closed>,
     /// When the next one begins (ms), where that is known.
     pub next_run: Option<Ms>,
+}
+
+/// Caps that leave nothing to any account, and when that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed {
+    /// The window whose cap is used up: `today` or `this month`.
+    pub window: &'static str,
+    /// When it opens again (ms).
+    pub opens_ms: Ms,
+    /// The first slot of the schedule from then on (ms).
+    pub goes_on_ms: Option<Ms>,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = iso_utc(self.goes_on_ms.unwrap_or(self.opens_ms));
+        write!(f, "the credits of {} are used up; syncing goes on at {at}", self.window)
+    }
+}
+
+/// Whether caps keep the next scheduled run from asking anything.
+///
+/// # Errors
+/// When the archive cannot be read.
+pub fn closed(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Option<Closed>, StoreError> {
+    let spent = queries.spent_by_account(now)?;
+    let of = |name: &str| spent.get(name).copied().unwrap_or_default();
+    let all = left(&config.budget.caps(), &spent.values().copied().fold(Spent::default(), Spent::plus));
+    let accounts: Vec<Left> = config.accounts.iter().map(|a| left(&a.caps, &of(&a.name))).collect();
+    Ok(closes(&all, &accounts, now).map(|(opens_ms, window)| Closed {
+        window,
+        opens_ms,
+        goes_on_ms: config.schedule.slots.next(opens_ms - 1),
+    }))
+}
+
+/// Writes the file for the monitoring system, where one is configured. That it cannot be written is no failure of
+/// anything else.
+pub fn tell(config: &Config, take: impl FnOnce() -> Result<Snapshot, StoreError>) {
+    let Some(path) = &config.metrics.textfile else { return };
+    let written = take().map_err(|error| error.to_string());
+    let written = written.and_then(|s| write(path, &s.text()).map_err(|e| e.to_string()));
+    if let Err(error) = written {
+        tracing::warn!(path = %path.display(), error, "the figures cannot be written");
+    }
 }
 
 impl Snapshot {
@@ -59,6 +107,7 @@ impl Snapshot {
             figures,
             spent,
             left: left(&caps, &spent),
+            closed: closed(queries, config, now)?,
             last_run,
             next_run: None,
         })

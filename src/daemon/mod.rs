@@ -3,6 +3,7 @@
 //! Ticks and signals only wake it; what is due is worked out anew each time, from the schedule, the clock and the
 //! archive. It holds the archive's lock as long as it lives.
 
+mod attend;
 pub mod attention;
 pub mod control;
 pub mod metrics;

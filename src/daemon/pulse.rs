@@ -31,7 +31,8 @@ impl Pulse {
         Instant::now() <= self.until.get()
     }
 
-    fn expect(&self, within: Duration) {
+    /// From now on, the next step is to be heard of within this and some patience.
+    pub(super) fn expect(&self, within: Duration) {
         self.until.set(Instant::now() + within + PATIENCE);
     }
 }

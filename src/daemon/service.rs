@@ -2,25 +2,27 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::attend::{Attendant, Wishes, tick};
+use super::attention;
 use super::metrics::{self, Snapshot};
 use super::notify::Manager;
 use super::pulse::Pulse;
 use super::signals::{Signals, Wish};
 use super::ticker::Call;
-use super::{attention, metrics as figures};
+use crate::api::Rate;
 use crate::cli::output::iso_utc;
 use crate::cli::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config};
 use crate::core::Ms;
 use crate::core::backoff::Backoff;
-use crate::core::budget::{left, opens_again};
 use crate::core::schedule::{Agenda, Decision};
 use crate::error::Failure;
-use crate::store::{Store, StoreError, Trigger};
-use crate::sync::{self, Report, Stopper, Trouble};
+use crate::store::{AttentionRow, Store, StoreError, Trigger};
+use crate::sync::{self, GRACE, Reception, Report, Stopper, Trouble};
 
 /// The clock is looked at as often as this, in case it was set or the machine slept.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
@@ -47,6 +49,7 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
         let mut service = Service::new(context, config, store, signals)?;
         let end = service.live().await;
         service.manager.stopping();
+        service.let_messengers_go().await;
         let closed = service.store.close().map_err(|e| wiring::archive_failure(&path, e));
         tracing::info!("the service ended");
         end.and(closed)
@@ -69,6 +72,10 @@ struct Service<'a> {
     held_back: Option<String>,
     /// When events were last read.
     events_read: Option<Instant>,
+    /// What all runs together may ask in a minute.
+    rate: Rate,
+    /// Attention commands that are running.
+    messengers: JoinSet<()>,
 }
 
 /// What ends a wait.
@@ -85,6 +92,7 @@ impl<'a> Service<'a> {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
+        let rate = Rate::new(config.api.requests_per_minute);
         let agenda = Agenda::new(config.schedule.slots.clone(), SystemClock.now_ms());
         Ok(Self {
             context,
@@ -98,7 +106,17 @@ impl<'a> Service<'a> {
             forgiving: false,
             held_back: None,
             events_read: None,
+            rate,
+            messengers: JoinSet::new(),
         })
+    }
+
+    /// Gives attention commands that have just been started a moment: what does not end in it is told again when the
+    /// service starts.
+    async fn let_messengers_go(&mut self) {
+        while self.messengers.try_join_next().is_some() {}
+        let all = async { while self.messengers.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(GRACE, all).await);
     }
 
     async fn live(&mut self) -> Result<(), Failure> {
@@ -111,17 +129,18 @@ impl<'a> Service<'a> {
         );
         let now = SystemClock.now_ms();
         self.agenda.followed(now, self.chance_delay());
+        self.tell_again()?;
         let starts = self.config.schedule.run_at_start && self.may_run(now)?;
         let mut wanted = starts.then_some(Trigger::Start);
         self.tell_figures();
         self.manager.ready(&self.status_line());
         loop {
             if let Some(trigger) = wanted.take() {
-                match self.run(trigger).await? {
-                    Some(Wish::Stop) => return Ok(()),
-                    Some(Wish::Run) => wanted = Some(Trigger::Once),
-                    Some(Wish::Reload) | None => {}
+                let wishes = self.run(trigger).await?;
+                if self.ends(wishes) {
+                    return Ok(());
                 }
+                wanted = wishes.run.then_some(Trigger::Once);
                 continue;
             }
             let now = SystemClock.now_ms();
@@ -134,14 +153,28 @@ impl<'a> Service<'a> {
                     Event::Wish(Wish::Stop) => return Ok(()),
                     Event::Wish(Wish::Reload) => self.reload(),
                     Event::Wish(Wish::Run) => wanted = Some(Trigger::Once),
-                    Event::Time => {
-                        if self.events_due() && self.read_events().await? && self.may_run(now)? {
+                    Event::Time if self.events_due() => {
+                        let (news, wishes) = self.read_events().await?;
+                        if self.ends(wishes) {
+                            return Ok(());
+                        }
+                        wanted = wishes.run.then_some(Trigger::Once);
+                        if wanted.is_none() && news && self.may_run(now)? {
                             wanted = Some(Trigger::Schedule);
                         }
                     }
+                    Event::Time => {}
                 },
             }
         }
+    }
+
+    /// Does what was wished for while something else was done, but for a run. True when the service is to end.
+    fn ends(&mut self, wishes: Wishes) -> bool {
+        if wishes.reload && !wishes.stop {
+            self.reload();
+        }
+        wishes.stop
     }
 
     /// Waits until something happens, at the longest until it is time to look at the clock.
@@ -184,27 +217,41 @@ impl<'a> Service<'a> {
     }
 
     fn events_due(&self) -> bool {
-        self.watches() && self.events_read.is_none_or(|read| read.elapsed() >= self.config.events.poll)
+        self.watches()
+            && !self.is_down()
+            && self.events_read.is_none_or(|read| read.elapsed() >= self.config.events.poll)
     }
 
-    /// Reads the accounts' events, and says whether there is anything to fetch.
-    async fn read_events(&mut self) -> Result<bool, Failure> {
+    /// Reads the accounts' events. Returns whether there is anything to fetch, and what was wished for meanwhile.
+    async fn read_events(&mut self) -> Result<(bool, Wishes), Failure> {
         self.events_read = Some(Instant::now());
+        self.refresh_secrets();
         let path = self.config.archive.path.clone();
+        let failed = |e: StoreError| wiring::archive_failure(&path, e);
         let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
-        settings.parked =
-            attention::parked(&self.store, &self.config).map_err(|e| wiring::archive_failure(&path, e))?;
-        let api = wiring::api(&self.config)?;
-        let read = sync::events::poll(&mut self.store, &api, &settings, &SystemClock);
-        tokio::select! {
-            news = read => news.map_err(|e| wiring::run_failure(&path, e)),
-            // A stop is not kept waiting: what was wished for is taken up by the loop.
-            () = self.signals.wished() => Ok(false),
-        }
+        settings.parked = attention::parked(&self.store, &self.config).map_err(failed)?;
+        let api = wiring::api_at(&self.config, &self.rate)?;
+        let request = self.longest_request();
+        let pulse = Pulse::new(request);
+        pulse.expect(request.saturating_mul(u32::try_from(2 * settings.accounts.len()).unwrap_or(u32::MAX)));
+        let ((stopper, stop), (hurrier, hurry)) = (Stopper::new(), Stopper::new());
+        let attendant = Attendant {
+            signals: &mut self.signals,
+            manager: &self.manager,
+            watchdog: &mut self.watchdog,
+            pulse: &pulse,
+            stopper,
+            hurry: Some(hurrier),
+        };
+        let poll = sync::events::poll(&mut self.store, &api, &settings, &SystemClock, (&hurry, &stop));
+        let (polled, wishes) = attendant.during(poll).await;
+        let polled = polled.map_err(|e| wiring::run_failure(&path, e))?;
+        self.tell(&polled.reception)?;
+        Ok((polled.news, wishes))
     }
 
     /// Makes one run. Returns what was wished for meanwhile.
-    async fn run(&mut self, trigger: Trigger) -> Result<Option<Wish>, Failure> {
+    async fn run(&mut self, trigger: Trigger) -> Result<Wishes, Failure> {
         self.refresh_secrets();
         let path = self.config.archive.path.clone();
         let failed = |e: StoreError| wiring::archive_failure(&path, e);
@@ -215,59 +262,36 @@ impl<'a> Service<'a> {
             settings.parked = attention::parked(&self.store, &self.config).map_err(failed)?;
         }
         settings.probe = self.down.0 > 0;
-        let api = wiring::api(&self.config)?;
+        let api = wiring::api_at(&self.config, &self.rate)?;
         self.held_back = None;
         self.manager.status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
-        let turn = 60.0 / f64::from(self.config.api.requests_per_minute.max(1));
-        let pulse = Pulse::new(self.config.api.timeout + Duration::from_secs_f64(turn));
+        let pulse = Pulse::new(self.longest_request());
         let (mut watcher, (stopper, stop)) = (&pulse, Stopper::new());
-        let (mut stopping, mut again, mut reload) = (false, false, false);
-        let report = {
-            let run = sync::run(&mut self.store, &api, &SystemClock, &settings, &stop, &mut watcher);
-            let mut run = std::pin::pin!(run);
-            loop {
-                tokio::select! {
-                    biased;
-                    wish = self.signals.next() => match wish {
-                        Wish::Stop => {
-                            tracing::info!("stopping at the next page border");
-                            self.manager.stopping();
-                            stopping = true;
-                            stopper.stop();
-                        }
-                        Wish::Run => again = true,
-                        Wish::Reload => reload = true,
-                    },
-                    report = &mut run => break report,
-                    () = tick(&mut self.watchdog) => if pulse.beats() { self.manager.sign_of_life() },
-                }
-            }
+        let attendant = Attendant {
+            signals: &mut self.signals,
+            manager: &self.manager,
+            watchdog: &mut self.watchdog,
+            pulse: &pulse,
+            stopper,
+            hurry: None,
         };
-        let report = report.map_err(|e| wiring::run_failure(&path, e))?;
+        let run = sync::run(&mut self.store, &api, &SystemClock, &settings, &stop, &mut watcher);
+        let (report, wishes) = attendant.during(run).await;
         drop(api);
-        self.after(&report)?;
-        if stopping {
-            return Ok(Some(Wish::Stop));
-        }
-        if reload {
-            self.reload();
-        }
-        Ok(again.then_some(Wish::Run))
+        self.after(&report.map_err(|e| wiring::run_failure(&path, e))?)?;
+        Ok(wishes)
+    }
+
+    /// How long a request may take, with the wait for its turn: a minute that is full may have to pass.
+    fn longest_request(&self) -> Duration {
+        self.config.api.timeout + Duration::from_secs(60)
     }
 
     /// After a run: what needs a person is told, figures are written, memory is given back.
     fn after(&mut self, report: &Report) -> Result<(), Failure> {
-        let path = self.config.archive.path.clone();
-        let failed = |e: StoreError| wiring::archive_failure(&path, e);
-        let news =
-            attention::note(&mut self.store, &self.config, report, SystemClock.now_ms()).map_err(failed)?;
-        if !news.is_empty() {
-            let (command, env) = (self.config.attention.command.clone(), self.context.env.clone());
-            // It may take its time: the service does not wait for it.
-            drop(tokio::spawn(async move { attention::tell(command, &env, news).await }));
-        }
+        self.tell(&report.reception)?;
         self.down = match (report.outcome, report.worst) {
-            ("failed", Some(Trouble::Api)) => {
+            ("failed", Some(Trouble::Api)) if report.reception.silent() => {
                 let times = self.down.0.saturating_add(1);
                 let backoff: Backoff = self.config.api.backoff;
                 let wait = backoff.wait(times, false, None, fastrand::f64());
@@ -280,19 +304,55 @@ impl<'a> Service<'a> {
             }
             _ => (0, None),
         };
-        self.store.rest().map_err(failed)?;
+        let path = &self.config.archive.path;
+        self.store.rest().map_err(|e| wiring::archive_failure(path, e))?;
         self.tell_figures();
         self.manager.status(&self.status_line());
         Ok(())
+    }
+
+    /// Notes what needs a person, and has it told.
+    fn tell(&mut self, reception: &Reception) -> Result<(), Failure> {
+        let news = attention::note(&mut self.store, &self.config, reception, SystemClock.now_ms());
+        let news = news.map_err(|e| wiring::archive_failure(&self.config.archive.path, e))?;
+        self.send(news);
+        Ok(())
+    }
+
+    /// At the start: what still needs a person is told anew, since nobody knows whether it was when the service before
+    /// this one ended.
+    fn tell_again(&mut self) -> Result<(), Failure> {
+        let rows = self.store.summary().attention();
+        let rows = rows.map_err(|e| wiring::archive_failure(&self.config.archive.path, e))?;
+        for row in &rows {
+            tracing::warn!(kind = row.cause.as_str(), "still needs attention: {}", attention::words(row));
+        }
+        self.send(rows);
+        Ok(())
+    }
+
+    /// Runs the attention command for these. It may take its time: the service does not wait for it.
+    fn send(&mut self, rows: Vec<AttentionRow>) {
+        if rows.is_empty() {
+            return;
+        }
+        let (command, env) = (self.config.attention.command.clone(), self.context.env.clone());
+        self.messengers.spawn(async move { attention::tell(command, &env, rows).await });
+    }
+
+    /// Whether the API was down so short a time ago that it is left alone.
+    fn is_down(&self) -> bool {
+        self.down.1.is_some_and(|until| Instant::now() < until)
     }
 
     /// Whether a scheduled run can do anything.
     fn may_run(&mut self, now: Ms) -> Result<bool, Failure> {
         let path = self.config.archive.path.clone();
         let failed = |e: StoreError| wiring::archive_failure(&path, e);
-        let reason = if let Some(until) = self.closed_until(now).map_err(failed)? {
-            Some(format!("the credits of {} are used up; syncing goes on at {}", until.1, iso_utc(until.0)))
-        } else if self.down.1.is_some_and(|until| Instant::now() < until) {
+        let closed = metrics::closed(&self.store.summary(), &self.config, now).map_err(failed)?;
+        let reason = if let Some(closed) = closed {
+            Some(closed.to_string())
+        } else if self.is_down() {
             tracing::debug!("the API was down a moment ago");
             return Ok(false);
         } else {
@@ -312,12 +372,6 @@ impl<'a> Service<'a> {
         Ok(self.held_back.is_none())
     }
 
-    /// When a cap that is used up opens again, and which.
-    fn closed_until(&self, now: Ms) -> Result<Option<(Ms, &'static str)>, StoreError> {
-        let left = left(&self.config.budget.caps(), &self.store.spent(0, now)?);
-        Ok(opens_again(&left, now))
-    }
-
     /// Reads the configuration again; one that cannot be used is refused, and the old one kept.
     fn reload(&mut self) {
         self.manager.reloading();
@@ -326,9 +380,14 @@ impl<'a> Service<'a> {
                 for warning in &config.warnings {
                     tracing::warn!("{warning}");
                 }
-                self.agenda.follow(config.schedule.slots.clone(), SystemClock.now_ms());
+                // A slot of the same schedule that is due, or was missed meanwhile, still is.
+                if config.schedule.slots != self.config.schedule.slots {
+                    let now = SystemClock.now_ms();
+                    self.agenda.follow(config.schedule.slots.clone(), now);
+                    self.agenda.followed(now, self.chance_delay());
+                }
+                self.rate.limit(config.api.requests_per_minute);
                 self.config = config;
-                self.agenda.followed(SystemClock.now_ms(), self.chance_delay());
                 self.forgiving = true;
                 self.down = (0, None);
                 tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
@@ -372,22 +431,19 @@ impl<'a> Service<'a> {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let now = SystemClock.now_ms();
+        let snapshot = Snapshot::take(&self.store.summary(), &self.config, now)?;
         let mut agenda = self.agenda.clone();
-        let next_run = match agenda.decide(now) {
-            Decision::Due => Some(now),
-            Decision::Wait(until) => Some(until).filter(|until| *until < Ms::MAX),
+        let next_run = match (&snapshot.closed, agenda.decide(now)) {
+            (Some(closed), _) => closed.goes_on_ms,
+            (None, Decision::Due) => Some(now),
+            (None, Decision::Wait(until)) => Some(until).filter(|until| *until < Ms::MAX),
         };
-        Ok(Snapshot { next_run, ..figures::Snapshot::take(&self.store.summary(), &self.config, now)? })
+        Ok(Snapshot { next_run, ..snapshot })
     }
 
-    /// Writes the file for the monitoring system. That it cannot be written stops no run.
+    /// Writes the file for the monitoring system.
     fn tell_figures(&self) {
-        let Some(path) = &self.config.metrics.textfile else { return };
-        let written = self.snapshot().map_err(|error| error.to_string());
-        let written = written.and_then(|s| metrics::write(path, &s.text()).map_err(|e| e.to_string()));
-        if let Err(error) = written {
-            tracing::warn!(path = %path.display(), error, "the figures cannot be written");
-        }
+        metrics::tell(&self.config, || self.snapshot());
     }
 
     /// What `systemctl status` shows.
@@ -410,14 +466,6 @@ impl<'a> Service<'a> {
         };
         let next = snapshot.next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
         format!("Idle: {run}; {horizon}{next}{attention}")
-    }
-}
-
-/// The watchdog's next tick: for ever away, when there is no watchdog.
-async fn tick(watchdog: &mut Option<Interval>) {
-    match watchdog {
-        Some(interval) => drop(interval.tick().await),
-        None => std::future::pending().await,
     }
 }
 

@@ -21,8 +21,6 @@ pub(super) struct Signals {
     interrupt: Signal,
     hangup: Signal,
     user: Signal,
-    /// One that has come and was not taken yet.
-    waiting: Option<Wish>,
 }
 
 impl Signals {
@@ -32,21 +30,11 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
-            waiting: None,
         })
-    }
-
-    /// Waits for a wish, and leaves it for [`Signals::next`].
-    pub(super) async fn wished(&mut self) {
-        let wish = self.next().await;
-        self.waiting = Some(wish);
     }
 
     /// The next wish. Nothing is lost when this is not waited for to its end.
     pub(super) async fn next(&mut self) -> Wish {
-        if let Some(wish) = self.waiting.take() {
-            return wish;
-        }
         tokio::select! {
             biased;
             _ = self.terminate.recv() => Wish::Stop,

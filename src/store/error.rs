@@ -65,18 +65,3 @@ pub enum StoreError {
     #[error("the archive contradicts itself: {0}")]
     Broken(String),
 }
-
-impl StoreError {
-    /// Whether the archive could not be created at all, rather than not be written to.
-    #[must_use]
-    pub fn is_creation(&self) -> bool {
-        matches!(
-            self,
-            Self::Create { .. }
-                | Self::NotAnArchive { .. }
-                | Self::Newer { .. }
-                | Self::Missing(_)
-                | Self::Exists(_)
-        )
-    }
-}

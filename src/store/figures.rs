@@ -48,6 +48,11 @@ impl Figures {
     }
 }
 
+/// What makes a row of `run` a sync: logins, imports and days of watching have rows of their own there.
+pub(super) const A_SYNC: &str =
+    "trigger <> 'login' AND NOT EXISTS (SELECT 1 FROM import i WHERE i.run = run.id)
+  AND ifnull((SELECT q.endpoint FROM request q WHERE q.run = run.id LIMIT 1), '') NOT LIKE 'v2/webhooks%'";
+
 pub(super) fn figures(db: &Connection) -> Result<Figures, StoreError> {
     let attention = attention::rows(db)?;
     let mut accounts = accounts(db)?;
@@ -66,16 +71,16 @@ pub(super) fn figures(db: &Connection) -> Result<Figures, StoreError> {
     };
     let last_success_ms = db
         .query_row(
-            "SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') ORDER BY id DESC LIMIT 1",
+            &format!("SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND {A_SYNC} ORDER BY id DESC LIMIT 1"),
             [],
             |row| row.get(0),
         )
         .optional()?;
     Ok(Figures {
         accounts,
-        runs: counts(
-            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL GROUP BY outcome ORDER BY outcome",
-        )?,
+        runs: counts(&format!(
+            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND {A_SYNC} GROUP BY outcome ORDER BY outcome",
+        ))?,
         failures: counts("SELECT kind, count FROM failure ORDER BY kind")?,
         last_success_ms,
         attention,

@@ -295,11 +295,11 @@ impl Store {
     }
 }
 
-/// Whether the last request of all, logins aside, was a look at a head, an inbox's included.
+/// Whether the last request of all, logins and watches aside, was a look at a head, an inbox's included.
 pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
     let purpose: Option<String> = db
         .query_row(
-            "SELECT purpose FROM request WHERE purpose <> 'login' ORDER BY id DESC LIMIT 1",
+            "SELECT purpose FROM request WHERE purpose <> 'login' AND endpoint NOT LIKE 'v2/webhooks%' ORDER BY id DESC LIMIT 1",
             [],
             |row| row.get(0),
         )

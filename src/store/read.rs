@@ -336,13 +336,13 @@ impl<'a> Queries<'a> {
         attention::rows(self.db)
     }
 
-    /// The last run, or the one that is still going on. Logins are none.
+    /// The last run, or the one that is still going on. Logins, imports and days of watching are none.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn last_run(&self) -> Result<Option<RunRow>, StoreError> {
-        let id: Option<i64> =
-            self.db.query_row("SELECT max(id) FROM run WHERE trigger <> 'login'", [], |row| row.get(0))?;
+        let newest = format!("SELECT id FROM run WHERE {} ORDER BY id DESC LIMIT 1", figures::A_SYNC);
+        let id: Option<i64> = self.db.query_row(&newest, [], |row| row.get(0)).optional()?;
         id.map_or(Ok(None), |id| self.run(id))
     }
 

@@ -11,12 +11,15 @@ use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::calendar::day_and_month;
 
-/// Sums of the ledger for one run, day and month. There is one writer, so they stay true until it forgets them.
+/// Sums of the ledger for one run, day and month. They stay true until another process
+/// writes, as a login does beside a run.
 #[derive(Debug, Default)]
 pub(super) struct Tally(RefCell<Option<Sums>>);
 
 #[derive(Debug, Clone)]
 struct Sums {
+    /// Of the database, as this connection sees it: another one's writing changes it.
+    version: i64,
     run: i64,
     day: Ms,
     month: Ms,
@@ -45,9 +48,10 @@ impl Tally {
         now: Ms,
     ) -> Result<Spent, StoreError> {
         let (day, month) = day_and_month(now);
+        let version = db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         let mut sums = self.0.borrow_mut();
-        if sums.as_ref().is_none_or(|s| (s.run, s.day, s.month) != (run, day, month)) {
-            *sums = Some(Sums { run, day, month, accounts: spent_by_account(db, run, now)? });
+        if sums.as_ref().is_none_or(|s| (s.version, s.run, s.day, s.month) != (version, run, day, month)) {
+            *sums = Some(Sums { version, run, day, month, accounts: spent_by_account(db, run, now)? });
         }
         let accounts = sums.as_ref().map(|s| &s.accounts).into_iter().flatten();
         let wanted = accounts.filter(|(id, _)| account.is_none_or(|account| account == **id));

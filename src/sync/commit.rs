@@ -22,7 +22,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         got: &Got,
         answer: &Answer<Got>,
     ) -> Result<(), RunError> {
-        self.totals.answered.extend(self.book.account_index(step.whom));
+        self.totals.reception.answered.extend(self.book.account_index(step.whom));
         match (got, step.whom) {
             (Got::Page(page), Whom::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
             (Got::Inbox(page), Whom::Inbox(account)) => {
@@ -120,7 +120,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         error: &ApiError,
         last: bool,
     ) -> Result<(), RunError> {
-        *self.totals.failures.entry(error.kind()).or_default() += 1;
+        *self.totals.reception.failures.entry(error.kind()).or_default() += 1;
         let words = error.to_string();
         // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
         // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.

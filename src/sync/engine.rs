@@ -1,17 +1,14 @@
 //! The loop of a run: decide, reserve, ask, store, until nothing is left or the budget is.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
 use chrono::DateTime;
 use tracing::{info, warn};
 
 use super::book::Book;
 use super::funds::Funds;
-use super::report::{CreditsLeft, Refused, Report, Trouble};
+use super::report::{CreditsLeft, Reception, Report, Trouble};
 use super::settings::{Observer, RunError, Settings};
 use super::{Archive, Stop};
-use crate::api::{Answer, Api, ApiError, Ask};
+use crate::api::{Answer, Api, ApiError, Ask, Turn};
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Reservation};
@@ -20,10 +17,7 @@ use crate::core::page::Page;
 use crate::core::plan::{self, Limits, Next, Progress, Room, Whom};
 use crate::core::step::{Kind, Step};
 use crate::core::timeline::Asked;
-use crate::store::{Outcome, Purpose, Request};
-
-/// How long a request in flight may still take once a run is asked to stop.
-const GRACE: Duration = Duration::from_millis(600);
+use crate::store::{Cause, Outcome, Purpose, Request};
 
 /// Conversations in a row that may fail, retries and all, before the API itself is taken to be down. What failed in
 /// an earlier run is asked last, so that a few bad conversations do not keep the others from being asked.
@@ -95,9 +89,7 @@ pub(super) struct Totals {
     pub(super) pages: u32,
     pub(super) failures_in_a_row: u32,
     worst: Option<Trouble>,
-    refused: Vec<Refused>,
-    pub(super) answered: BTreeSet<usize>,
-    pub(super) failures: BTreeMap<&'static str, u32>,
+    pub(super) reception: Reception,
 }
 
 pub(super) struct Engine<'a, R, A, C> {
@@ -245,6 +237,12 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 (self.api.endpoint(), Some(id), purpose)
             }
         };
+        // Nothing is set aside for a request that has to wait: a stop meanwhile would leave it unsent and paid for.
+        let turn = tokio::select! {
+            biased;
+            () = self.stop.wait() => return Ok(Attempt::Stopped),
+            turn = self.api.turn() => turn,
+        };
         let run = self.limits.run;
         let request = Request { run, account, endpoint, conversation, purpose, wanted: asked.count };
         let reserved = self.archive.reserve(&self.purse(step.account), &request, self.clock.now_ms())?;
@@ -254,36 +252,34 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         if step.kind == Kind::Head {
             self.progress.head_credits = self.progress.head_credits.saturating_add(reservation.credits());
         }
-        match self.ask(reservation, step.whom, asked).await {
+        match self.ask(turn, reservation, step.whom, asked).await {
             Some(answer) => Ok(Attempt::Answered(answer, count)),
             None => Ok(Attempt::Stopped),
         }
     }
 
     /// Asks once. When a stop is asked for meanwhile, the answer gets a moment more to come.
-    async fn ask(&self, reservation: Reservation, whom: Whom, asked: &Asked) -> Option<Answer<Got>> {
-        let answer = std::pin::pin!(async {
+    async fn ask(
+        &self,
+        turn: Turn,
+        reservation: Reservation,
+        whom: Whom,
+        asked: &Asked,
+    ) -> Option<Answer<Got>> {
+        let answer = async {
             match whom {
                 Whom::Inbox(account) => {
                     let cursor = asked.cursor.as_ref().map(|c| c.0.as_str());
-                    self.api.inbox(reservation, account, cursor).await.map(Got::Inbox)
+                    self.api.inbox(turn, reservation, account, cursor).await.map(Got::Inbox)
                 }
                 Whom::Conversation(id) => {
                     let (account, whose) = self.book.whose(id);
                     let ask = Ask { account, whose, cursor: asked.cursor.clone() };
-                    self.api.conversation(reservation, &ask).await.map(Got::Page)
+                    self.api.conversation(turn, reservation, &ask).await.map(Got::Page)
                 }
             }
-        });
-        let too_late = async {
-            self.stop.wait().await;
-            self.clock.sleep(GRACE).await;
         };
-        tokio::select! {
-            biased;
-            answer = answer => Some(answer),
-            () = too_late => None,
-        }
+        self.stop.unless_late(self.clock, answer).await
     }
 
     /// After the last attempt: what is left alone from here on. `Some` ends the run.
@@ -292,7 +288,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.book.failed(step.whom, error.to_string());
         self.totals.worst = self.totals.worst.max(Trouble::of(error));
         self.progress.failed.insert(step.whom);
-        self.totals.refused.extend(Refused::of(error, self.book.account_index(step.whom)));
+        self.totals.reception.failed(error, self.book.account_index(step.whom));
         match error {
             ApiError::Key(_) => return Some(End::GaveUp),
             ApiError::Credits(_) => return Some(End::NoCredits),
@@ -321,6 +317,10 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let left = budget::left(&self.settings.caps, &spent);
         let end =
             if end == End::OutOfBudget && self.funds.bind(&left, spent.run) { End::NoCredits } else { end };
+        let refused = &mut self.totals.reception.refused;
+        if end == End::NoCredits && refused.iter().all(|r| r.cause != Cause::Credits) {
+            refused.extend(self.funds.refused());
+        }
         let outcome = match end {
             End::Stopped => Outcome::Interrupted,
             End::NoCredits => Outcome::NoCredits,
@@ -360,9 +360,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             inboxes: self.book.inboxes(),
             balance: self.funds.report(spent.run),
             worst: self.totals.worst,
-            refused: self.totals.refused,
-            answered: self.totals.answered,
-            failures: self.totals.failures,
+            reception: self.totals.reception,
         })
     }
 }

@@ -2,9 +2,11 @@
 
 use tracing::{debug, info, warn};
 
+use super::Stop;
+use super::report::Reception;
 use super::settings::{RunError, Settings};
-use crate::api::HttpApi;
 use crate::api::v2::WEBHOOKS;
+use crate::api::{Api as _, HttpApi};
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{Charge, Purse, RESULTS_PER_CREDIT, left};
@@ -20,48 +22,70 @@ const DAY_OF_WATCHING: &str = "v2/webhooks/day";
 /// Events are kept for so long.
 const KEPT_MS: Ms = 86_400_000;
 
+/// What a look at the events brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Whether anything came that is worth a run.
+    pub news: bool,
+    /// How the API received the requests.
+    pub reception: Reception,
+}
+
 /// Reads the events of all accounts, and says whether anything came. An account that is not watched yet is from now
 /// on; each UTC day of watching is booked as a request in the ledger, under the caps like any other. Events may be
 /// missed: the scheduled look at the inbox stays what nothing gets past.
 ///
+/// `hurry` ends it before the next free request; a request that costs something is only given up, a moment later, when
+/// a `stop` is asked for.
+///
 /// # Errors
-/// When the archive fails. What the API does wrong is logged: the next poll is soon.
+/// When the archive fails. What the API does wrong is logged and told: the next poll is soon.
 pub async fn poll<C: Clock>(
     store: &mut Store,
     api: &HttpApi<C>,
     settings: &Settings,
     clock: &C,
-) -> Result<bool, RunError> {
-    let mut news = false;
+    (hurry, stop): (&Stop, &Stop),
+) -> Result<Polled, RunError> {
+    let mut polled = Polled::default();
     for (index, account) in settings.accounts.iter().enumerate() {
         // Before the first run there is nothing that events could add to.
         let Some((id, feed)) = store.feed(&account.account)? else { continue };
-        if settings.parked.contains(&index) {
+        if settings.parked.contains(&index) || hurry.requested() {
             continue;
         }
+        let watcher = Watcher { api, settings, clock, index, id };
         let feed = match feed {
             Some(feed) => feed,
-            None => match watch(store, api, settings, index, id, clock).await? {
+            None => match watcher.watch(store, stop, &mut polled.reception).await? {
                 Some(feed) => feed,
                 None => continue,
             },
         };
-        if !book_day(store, settings, index, id, clock.now_ms())? {
+        if !watcher.book_day(store)? {
             continue;
         }
         let since = feed.polled_ms.unwrap_or_default().max(clock.now_ms().saturating_sub(KEPT_MS));
-        match api.events(&feed.watch, feed.position.as_deref(), since).await {
+        let events = tokio::select! {
+            biased;
+            () = hurry.wait() => break,
+            events = api.events(&feed.watch, feed.position.as_deref(), since) => events,
+        };
+        match events {
             Ok(events) => {
                 store.note_events(id, events.last.as_deref(), clock.now_ms())?;
                 if events.messages > 0 {
                     debug!(account = %account.account, messages = events.messages, "events have come");
-                    news = true;
+                    polled.news = true;
                 }
             }
-            Err(error) => debug!(account = %account.account, %error, "events cannot be read"),
+            Err(error) => {
+                polled.reception.failed(&error, Some(index));
+                debug!(account = %account.account, %error, "events cannot be read");
+            }
         }
     }
-    Ok(news)
+    Ok(polled)
 }
 
 /// What a day of watching is paid from. The run's own cap is for what a run asks.
@@ -77,79 +101,104 @@ fn request(run: i64, account: i64, endpoint: &str) -> Request<'_> {
     Request { run, account, endpoint, conversation: None, purpose: Purpose::Inbox, wanted }
 }
 
-/// Whether the caps leave room for a day of watching.
-fn pays(store: &Store, purse: &Purse, account: i64, now: Ms) -> Result<bool, RunError> {
-    let spent = [(purse.all, store.spent(0, now)?), (purse.account, store.spent_by(account, 0, now)?)];
-    let room = spent.iter().filter_map(|(caps, spent)| left(caps, spent).least()).min();
-    if room.is_some_and(|room| room < CREDITS_PER_DAY) {
-        debug!("the caps leave nothing for watching events");
-        return Ok(false);
-    }
-    Ok(true)
+/// One account and what its watch takes.
+struct Watcher<'a, C> {
+    api: &'a HttpApi<C>,
+    settings: &'a Settings,
+    clock: &'a C,
+    /// Its place in the settings.
+    index: usize,
+    /// The archive's id of it.
+    id: i64,
 }
 
-/// Books a day of watching, once a UTC day, as a run of its own. False when the caps do not allow it: then events are
-/// left alone.
-fn book_day(
-    store: &mut Store,
-    settings: &Settings,
-    index: usize,
-    account: i64,
-    now: Ms,
-) -> Result<bool, RunError> {
-    let (today, _) = day_and_month(now);
-    // The answer that began the watch may have named the price of its first day.
-    if store.watching_booked(account, [DAY_OF_WATCHING, WEBHOOKS], today)? {
-        return Ok(true);
-    }
-    let purse = purse(settings, index);
-    if !pays(store, &purse, account, now)? {
-        return Ok(false);
-    }
-    let run = store.begin_run(Trigger::Schedule, now)?;
-    let reserved = store.reserve(&purse, &request(run, account, DAY_OF_WATCHING), now)?;
-    let booked = reserved.is_some();
-    if let Some(reservation) = reserved {
-        let receipt = reservation.spend(Charge::Known(CREDITS_PER_DAY));
-        store.commit_watch(account, None, &Settlement::bare(&receipt, None, None), now)?;
-    }
-    store.finish_run(run, Outcome::Complete, now)?;
-    Ok(booked)
-}
-
-/// Has an account watched, as a run of its own.
-async fn watch<C: Clock>(
-    store: &mut Store,
-    api: &HttpApi<C>,
-    settings: &Settings,
-    index: usize,
-    account: i64,
-    clock: &C,
-) -> Result<Option<Feed>, RunError> {
-    let purse = purse(settings, index);
-    if !pays(store, &purse, account, clock.now_ms())? {
-        return Ok(None);
-    }
-    let run = store.begin_run(Trigger::Schedule, clock.now_ms())?;
-    let Some(reservation) = store.reserve(&purse, &request(run, account, WEBHOOKS), clock.now_ms())? else {
-        store.finish_run(run, Outcome::Budget, clock.now_ms())?;
-        return Ok(None);
-    };
-    let answer = api.watch(reservation, index).await;
-    let error = answer.outcome.as_ref().err().map(ToString::to_string);
-    let settlement = Settlement::bare(&answer.receipt, answer.http_status, error.as_deref());
-    let name = answer.outcome.as_ref().ok().map(String::as_str);
-    store.commit_watch(account, name, &settlement, clock.now_ms())?;
-    let outcome = if error.is_none() { Outcome::Complete } else { Outcome::Failed };
-    store.finish_run(run, outcome, clock.now_ms())?;
-    match answer.outcome {
-        Ok(watch) => {
-            info!(credits_per_day = CREDITS_PER_DAY, "the account is watched for events from now on");
-            Ok(Some(Feed { watch, position: None, polled_ms: Some(clock.now_ms()) }))
+impl<C: Clock> Watcher<'_, C> {
+    /// Whether the caps leave room for a day of watching.
+    fn pays(&self, store: &Store, purse: &Purse) -> Result<bool, RunError> {
+        let now = self.clock.now_ms();
+        let spent = [(purse.all, store.spent(0, now)?), (purse.account, store.spent_by(self.id, 0, now)?)];
+        let room = spent.iter().filter_map(|(caps, spent)| left(caps, spent).least()).min();
+        if room.is_some_and(|room| room < CREDITS_PER_DAY) {
+            debug!("the caps leave nothing for watching events");
+            return Ok(false);
         }
-        Err(error) => {
-            warn!(%error, "the account cannot be watched for events");
-            Ok(None)
+        Ok(true)
+    }
+
+    /// Whether one of these has cost something today.
+    fn paid_today(&self, store: &Store, endpoints: [&str; 2]) -> Result<bool, RunError> {
+        let (today, _) = day_and_month(self.clock.now_ms());
+        Ok(store.watching_booked(self.id, endpoints, today)?)
+    }
+
+    /// Books a day of watching, once a UTC day, as a run of its own. False when the caps do not allow it: then events
+    /// are left alone.
+    fn book_day(&self, store: &mut Store) -> Result<bool, RunError> {
+        // The answer that began the watch may have named the price of its first day.
+        if self.paid_today(store, [DAY_OF_WATCHING, WEBHOOKS])? {
+            return Ok(true);
+        }
+        let purse = purse(self.settings, self.index);
+        if !self.pays(store, &purse)? {
+            return Ok(false);
+        }
+        let now = self.clock.now_ms();
+        let run = store.begin_run(Trigger::Schedule, now)?;
+        let reserved = store.reserve(&purse, &request(run, self.id, DAY_OF_WATCHING), now)?;
+        let booked = reserved.is_some();
+        if let Some(reservation) = reserved {
+            let receipt = reservation.spend(Charge::Known(CREDITS_PER_DAY));
+            store.commit_watch(self.id, None, &Settlement::bare(&receipt, None, None), now)?;
+        }
+        store.finish_run(run, Outcome::Complete, now)?;
+        Ok(booked)
+    }
+
+    /// Has the account watched, as a run of its own. A try that may have cost something is the only one of its day:
+    /// an answer that got lost may have begun a watch that nobody here knows the name of.
+    async fn watch(
+        &self,
+        store: &mut Store,
+        stop: &Stop,
+        reception: &mut Reception,
+    ) -> Result<Option<Feed>, RunError> {
+        let (clock, purse) = (self.clock, purse(self.settings, self.index));
+        if self.paid_today(store, [WEBHOOKS; 2])? || !self.pays(store, &purse)? {
+            return Ok(None);
+        }
+        let turn = tokio::select! {
+            biased;
+            () = stop.wait() => return Ok(None),
+            turn = self.api.turn() => turn,
+        };
+        let run = store.begin_run(Trigger::Schedule, clock.now_ms())?;
+        let reserved = store.reserve(&purse, &request(run, self.id, WEBHOOKS), clock.now_ms())?;
+        let Some(reservation) = reserved else {
+            store.finish_run(run, Outcome::Budget, clock.now_ms())?;
+            return Ok(None);
+        };
+        let Some(answer) = stop.unless_late(clock, self.api.watch(turn, reservation, self.index)).await
+        else {
+            store.finish_run(run, Outcome::Interrupted, clock.now_ms())?;
+            return Ok(None);
+        };
+        let error = answer.outcome.as_ref().err().map(ToString::to_string);
+        let settlement = Settlement::bare(&answer.receipt, answer.http_status, error.as_deref());
+        let name = answer.outcome.as_ref().ok().map(String::as_str);
+        store.commit_watch(self.id, name, &settlement, clock.now_ms())?;
+        let outcome = if error.is_none() { Outcome::Complete } else { Outcome::Failed };
+        store.finish_run(run, outcome, clock.now_ms())?;
+        match answer.outcome {
+            Ok(watch) => {
+                info!(credits_per_day = CREDITS_PER_DAY, "the account is watched for events from now on");
+                Ok(Some(Feed { watch, position: None, polled_ms: Some(clock.now_ms()) }))
+            }
+            Err(error) => {
+                reception.failed(&error, Some(self.index));
+                *reception.failures.entry(error.kind()).or_default() += 1;
+                warn!(%error, "the account cannot be watched for events");
+                Ok(None)
+            }
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use tracing::{info, warn};
 
-use super::report::BalanceReport;
+use super::report::{BalanceReport, Refused};
 use super::settings::{RunError, Settings};
 use super::{Archive, Stop};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::core::budget::Left;
-use crate::store::Moment;
+use crate::store::{Cause, Moment};
 
 /// A difference below this (credits) is rounding.
 const ROUNDING: f64 = 0.5;
@@ -87,6 +87,13 @@ impl Funds {
     pub(super) fn bind(&self, left: &Left, spent: u32) -> bool {
         let funds = self.whole().map(|funds| funds.saturating_sub(spent));
         funds.is_some_and(|funds| left.least().is_none_or(|left| funds < left))
+    }
+
+    /// The balance that ended a run as what needs a person, as a refusal would be.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        let balance = self.before?;
+        let message = format!("the balance of {balance} credits is used up");
+        Some(Refused { cause: Cause::Credits, account: None, message })
     }
 
     pub(super) fn report(&self, spent: u32) -> Option<BalanceReport> {

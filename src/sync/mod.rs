@@ -14,7 +14,9 @@ mod stop;
 pub use crate::core::select::SelectError;
 pub use archive::Archive;
 pub use engine::run;
-pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Refused, Report, Trouble};
+pub use report::{
+    BalanceReport, ConversationReport, CreditsLeft, InboxReport, Reception, Refused, Report, Trouble,
+};
 pub use select::select;
 pub use settings::{NoProgress, Observer, RunError, Settings};
-pub use stop::{Stop, Stopper};
+pub use stop::{GRACE, Stop, Stopper};

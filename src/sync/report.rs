@@ -37,15 +37,34 @@ pub struct Report {
     /// The worst that went wrong: decides on the exit code.
     #[serde(skip)]
     pub worst: Option<Trouble>,
-    /// What the API refused to whom.
+    /// How the API received the requests.
     #[serde(skip)]
+    pub reception: Reception,
+}
+
+/// How the API received requests: what was refused, and what has shown to be well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reception {
+    /// What the API refused to whom.
     pub refused: Vec<Refused>,
     /// Accounts that something came for, by their place in the settings.
-    #[serde(skip)]
     pub answered: BTreeSet<usize>,
     /// Failed requests by kind.
-    #[serde(skip)]
     pub failures: BTreeMap<&'static str, u32>,
+}
+
+impl Reception {
+    /// Notes a failure that is final.
+    pub(super) fn failed(&mut self, error: &ApiError, account: Option<usize>) {
+        self.refused.extend(Refused::of(error, account));
+    }
+
+    /// Whether nothing speaks for the API being there at all: nothing came, and nothing was so much as refused.
+    #[must_use]
+    pub fn silent(&self) -> bool {
+        let lost = ["transient", "rate_limited"];
+        self.answered.is_empty() && self.failures.keys().all(|kind| lost.contains(kind))
+    }
 }
 
 /// A refusal that only a person can mend.

@@ -1,6 +1,13 @@
 //! The wish to stop: asked for once, seen wherever the engine waits.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+/// How long a request in flight may still take once a stop is asked for.
+pub const GRACE: Duration = Duration::from_millis(600);
 
 /// Asks a run to end at the next page border.
 #[derive(Debug, Clone)]
@@ -29,6 +36,23 @@ impl Stop {
     #[must_use]
     pub fn requested(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// What a future comes to. When a stop is asked for meanwhile, it gets a moment more, and then `None` comes of it.
+    pub(super) async fn unless_late<C: Clock, T>(
+        &self,
+        clock: &C,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let too_late = async {
+            self.wait().await;
+            clock.sleep(GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            done = future => Some(done),
+            () = too_late => None,
+        }
     }
 
     /// Waits until it is asked for: for ever, when it never is.

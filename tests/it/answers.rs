@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use archiver::api::{AccountAccess, Answer, Api as _, ApiError, ApiSettings, Ask, HttpApi, Version, Whose};
+use archiver::api::{
+    AccountAccess, Answer, Api as _, ApiError, ApiSettings, Ask, HttpApi, Rate, Turn, Version, Whose,
+};
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
@@ -79,7 +81,7 @@ fn api(base_url: &str, version: Version) -> HttpApi<SystemClock> {
         version,
         api_key: Secret::new(KEY),
         timeout: Duration::from_secs(20),
-        requests_per_minute: 600,
+        rate: Rate::new(600),
         accounts: vec![account],
     };
     HttpApi::new(settings, SystemClock).unwrap()
@@ -97,7 +99,7 @@ fn version_of(name: &str) -> Version {
 async fn answered(name: &str, head: &str, version: Version) -> Answer<Page> {
     let server = Once::answering(&format!("{head}\r\ncontent-type: application/json"), &fixture(name));
     let ask = Ask { account: 0, whose: Whose::Conversation(URN.to_owned()), cursor: None };
-    let answer = api(&server.base_url, version).conversation(reservation(), &ask).await;
+    let answer = api(&server.base_url, version).conversation(Turn::free(), reservation(), &ask).await;
     let said = format!("{:?}", answer.outcome);
     assert!(!said.contains(KEY) && !said.contains(TOKEN), "{said}");
     server.request();
@@ -106,7 +108,7 @@ async fn answered(name: &str, head: &str, version: Version) -> Answer<Page> {
 
 async fn listed(name: &str) -> Answer<InboxPage> {
     let server = Once::answering("200 OK\r\ncontent-type: application/json", &fixture(name));
-    let answer = api(&server.base_url, version_of(name)).inbox(reservation(), 0, None).await;
+    let answer = api(&server.base_url, version_of(name)).inbox(Turn::free(), reservation(), 0, None).await;
     server.request();
     answer
 }
@@ -446,7 +448,8 @@ async fn a_request_says_what_the_contract_asks_for_and_no_more() {
         ),
     ] {
         let server = Once::answering("200 OK", &fixture(name));
-        let answer = api(&server.base_url, version).conversation(reservation(), &ask(cursor)).await;
+        let answer =
+            api(&server.base_url, version).conversation(Turn::free(), reservation(), &ask(cursor)).await;
         assert!(answer.outcome.is_ok());
         let request = server.request();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();

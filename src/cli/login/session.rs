@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::wiring;
 use crate::api::login::{self, Challenge, Login as Ask, Session as Came};
-use crate::api::{Answer, ApiError, HttpApi, Version};
+use crate::api::{Answer, Api as _, ApiError, HttpApi, Version};
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
 use crate::error::Failure;
@@ -60,8 +60,9 @@ impl<'a> Session<'a> {
 
     /// Asks for a session.
     pub(super) async fn log_in(&mut self, ask: &Ask<'_>, step: Step) -> Result<Came, Failure> {
+        let turn = self.api.turn().await;
         let reservation = self.reserve(login::endpoint(self.version))?;
-        let answer = self.api.log_in(reservation, ask).await;
+        let answer = self.api.log_in(turn, reservation, ask).await;
         self.settled(answer)?.map_err(|error| refused(&error, step))
     }
 
@@ -70,8 +71,9 @@ impl<'a> Session<'a> {
         &mut self,
         challenge: &Challenge<'_>,
     ) -> Result<Result<Came, ApiError>, Failure> {
+        let turn = self.api.turn().await;
         let reservation = self.reserve(challenge.endpoint())?;
-        let answer = self.api.pass(reservation, challenge).await;
+        let answer = self.api.pass(turn, reservation, challenge).await;
         self.settled(answer)
     }
 

@@ -14,10 +14,9 @@ use super::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
-use crate::core::budget::{Left, opens_again};
 use crate::core::urn;
 use crate::daemon::attention;
-use crate::daemon::metrics::Snapshot;
+use crate::daemon::metrics::{Closed, Snapshot};
 use crate::error::Failure;
 use crate::store::{
     AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
@@ -160,7 +159,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
     let stalled = queries.stalled().map_err(failed)?;
     let days = queries.credits_by_day(now, picture::DAYS).map_err(failed)?;
     let mut attention = needs(&snapshot.figures);
-    attention.extend(told(&rows, &inboxes, &stalled, &summary, &room, now));
+    attention.extend(told(&rows, &inboxes, &stalled, &summary, snapshot.closed));
     let status = Status {
         archive: path.display().to_string(),
         messages: summary.messages,
@@ -169,7 +168,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
         horizon: snapshot.horizon.map(iso_utc),
         horizon_age_secs: snapshot.horizon_age_secs(),
         last_success_at: snapshot.figures.last_success_ms.map(iso_utc),
-        service: service(config, now),
+        service: service(config, snapshot.closed, now),
         accounts: snapshot.figures.accounts.iter().map(account_line).collect(),
         runs: snapshot.runs(),
         failures: snapshot.failures(),
@@ -203,9 +202,10 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
 }
 
 /// The service, where one runs; whoever may not look at its lock is told nothing.
-fn service(config: &Config, now: Ms) -> Option<Service> {
+fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<Service> {
     let Ok(Holder::Service(pid)) = holder(&config.archive.path) else { return None };
-    Some(Service { pid, next_slot_at: config.schedule.slots.next(now).map(iso_utc) })
+    let next = closed.map_or_else(|| config.schedule.slots.next(now), |closed| closed.goes_on_ms);
+    Some(Service { pid, next_slot_at: next.map(iso_utc) })
 }
 
 fn account_line(account: &AccountFigures) -> AccountLine {
@@ -285,8 +285,7 @@ fn told(
     inboxes: &[InboxRow],
     stalled: &[GapRow],
     summary: &ArchiveSummary,
-    room: &Left,
-    now: Ms,
+    closed: Option<Closed>,
 ) -> Vec<String> {
     let name = |id: i64| rows.iter().find(|r| r.id == id).map_or_else(|| format!("conversation {id}"), label);
     let mut lines: Vec<String> = Vec::new();
@@ -319,9 +318,7 @@ fn told(
             lines.push(format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
         }
     }
-    if let Some((until, window)) = opens_again(room, now) {
-        lines.push(format!("the credits of {window} are used up; syncing goes on at {}", iso_utc(until)));
-    }
+    lines.extend(closed.map(|closed| closed.to_string()));
     if summary.unsettled > 0 {
         lines.push(format!(
             "{} of runs that were cut short {} no known cost: what was reserved counts as spent",

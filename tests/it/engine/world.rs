@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use archiver::api::{AccountAccess, ApiSettings, HttpApi, Version};
+use archiver::api::{AccountAccess, ApiSettings, HttpApi, Rate, Version};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::backoff::Backoff;
@@ -109,7 +109,7 @@ impl World {
             version,
             api_key: Secret::new(KEY),
             timeout: Duration::from_secs(20),
-            requests_per_minute: 1_000_000,
+            rate: Rate::new(1_000_000),
             accounts,
         };
         let mut world = Self {
@@ -144,7 +144,7 @@ impl World {
             version: self.version,
             api_key: Secret::new(KEY),
             timeout,
-            requests_per_minute: 1_000_000,
+            rate: Rate::new(1_000_000),
             accounts,
         };
         self.api = HttpApi::new(api, self.clock.clone()).unwrap();

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use archiver::api::{Answer, Api, ApiError, Ask, Whose};
+use archiver::api::{Answer, Api, ApiError, Ask, Turn, Whose};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Reservation, price};
@@ -335,11 +335,21 @@ impl Api for Server {
         None
     }
 
-    async fn conversation(&self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+    async fn turn(&self) -> Turn {
+        Turn::free()
+    }
+
+    async fn conversation(&self, _: Turn, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         self.0.borrow_mut().answer(reservation, ask)
     }
 
-    async fn inbox(&self, reservation: Reservation, _: usize, cursor: Option<&str>) -> Answer<InboxPage> {
+    async fn inbox(
+        &self,
+        _: Turn,
+        reservation: Reservation,
+        _: usize,
+        cursor: Option<&str>,
+    ) -> Answer<InboxPage> {
         self.0.borrow_mut().answer_inbox(reservation, cursor)
     }
 
