@@ -62,7 +62,7 @@ fn apply(c: &mut Criterion) {
     let mailbox = Mailbox::new(1000);
     let page = mailbox.page(0, 0);
     let timeline = Timeline::unknown(NOW_MS);
-    let asked = Asked { gap: timeline.gaps[0].clone(), cursor: None, count: PAGE, run: 1 };
+    let asked = Asked { gap: timeline.gaps[0].clone(), cursor: None, count: PAGE, most: u32::MAX, run: 1 };
     c.bench_function("apply a page of 50 to an empty conversation", |b| {
         b.iter(|| timeline::apply(&timeline, &asked, black_box(&page), &Known::default(), NOW_MS));
     });

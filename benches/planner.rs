@@ -93,7 +93,7 @@ impl Conversation {
             let page = self.page(cursor.as_ref().and_then(Cursor::number), count, counts);
             credits += price(page.returned);
             self.served_total = page.total;
-            let asked = Asked { gap, cursor, count, run: 1 };
+            let asked = Asked { gap, cursor, count, most: u32::MAX, run: 1 };
             let (lo, hi, _) = timeline::window(&asked, &page);
             let near = self.stored.iter().rev().filter(|s| (lo..=hi).contains(&s.message.at_ms));
             let known = Known { near: near.cloned().collect(), below: vec![] };

@@ -95,7 +95,7 @@ impl Mailbox {
                 raw::read(&raw).unwrap()
             })
             .collect();
-        let messages = raw::place(served);
+        let messages = raw::place(served, None);
         let below = if last == PER_CONVERSATION {
             Below::End
         } else {
@@ -155,7 +155,7 @@ pub(crate) fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
             };
             let reservation = store.reserve(&purse, &request, NOW_MS).unwrap().unwrap();
             let cursor = if first_time { gap.cursor_to_send() } else { None };
-            let asked = Asked { cursor, gap, count: PAGE, run };
+            let asked = Asked { cursor, gap, count: PAGE, most: u32::MAX, run };
             let receipt = reservation.spend(Charge::Known(price(page.returned)));
             let commit = Commit {
                 conversation: target.plan.id,

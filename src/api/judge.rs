@@ -141,7 +141,9 @@ fn error(
         None if is_markup(text) => String::new(),
         None => text.chars().take(500).collect(),
     };
-    let kind = body.and_then(|b| dialect.coded(b)).unwrap_or_else(|| words::kind(reply.status, &said));
+    let told = body.filter(|_| reply.ok()).and_then(words::status);
+    let status = told.unwrap_or(reply.status);
+    let kind = body.and_then(|b| dialect.coded(b)).unwrap_or_else(|| words::kind(status, &said));
     let mut message = format!("HTTP {}", reply.status);
     if let Some(host) = &reply.redirect_host {
         message.push_str(&format!(", a redirect to {}, which is not followed", scrubber.clean(host)));

@@ -5,13 +5,14 @@ use serde_json::value::RawValue;
 use super::judge::Unusable;
 use super::reply::{Object, kind_of, read_flag};
 use super::{Ask, Whose};
+use crate::core::Ms;
 use crate::core::message::Message;
 use crate::core::page::{Below, Cursor, Oddity, Page};
 use crate::core::raw::{self, Served, read_string};
 use crate::core::urn;
 
 /// Reads a page of a conversation and how many items it held.
-pub(super) fn read_page(body: &Object<'_>, ask: &Ask) -> Result<(Page, u32), Unusable> {
+pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Result<(Page, u32), Unusable> {
     let data = data(body)?;
     let items = items(&data, "messages")?;
     let returned = count(items.len());
@@ -23,7 +24,7 @@ pub(super) fn read_page(body: &Object<'_>, ask: &Ask) -> Result<(Page, u32), Unu
             Err(_) => oddities.push(oddity(item)),
         }
     }
-    let messages = raw::place(served);
+    let messages = raw::place(served, came_ms);
     let named = data.string("conversation_id");
     let derived = common_conversation(&messages);
     if let (Whose::Conversation(asked), Some(answered)) = (&ask.whose, named.as_ref().or(derived.as_ref()))

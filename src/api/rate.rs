@@ -135,6 +135,32 @@ mod tests {
         assert_eq!(window.wait(61_000), Duration::from_millis(1_000));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_share_a_rate_keep_it_together() {
+        struct Paused(tokio::time::Instant);
+        impl Clock for Paused {
+            fn now_ms(&self) -> Ms {
+                Ms::try_from(self.0.elapsed().as_millis()).unwrap()
+            }
+            async fn sleep(&self, duration: Duration) {
+                tokio::time::sleep(duration).await;
+            }
+        }
+        let clock = Paused(tokio::time::Instant::now());
+        let (one, other) = (Rate::new(3), Rate::new(3));
+        let same = one.clone();
+        for rate in [&one, &same, &one] {
+            drop(rate.turn(&clock).await);
+        }
+        drop(other.turn(&clock).await);
+        assert_eq!(clock.now_ms(), 0);
+        drop(same.turn(&clock).await);
+        assert_eq!(clock.now_ms(), 60_000);
+        one.limit(1);
+        drop(same.turn(&clock).await);
+        assert_eq!(clock.now_ms(), 120_000);
+    }
+
     #[test]
     fn a_clock_set_back_never_makes_for_more_than_a_minute() {
         let mut window = RateWindow::new(1);

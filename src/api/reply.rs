@@ -16,6 +16,8 @@ pub struct Reply {
     pub status: u16,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
+    /// When it came.
+    pub came_ms: Option<Ms>,
     /// The server's own time.
     pub date_ms: Option<Ms>,
     /// The host that a redirect points to. It is never followed.

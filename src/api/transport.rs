@@ -111,6 +111,7 @@ impl Transport {
             status: response.status().as_u16(),
             retry_after: header(response.headers(), &RETRY_AFTER)
                 .and_then(|h| reply::retry_after(h, clock.now_ms())),
+            came_ms: Some(clock.now_ms()),
             date_ms: header(response.headers(), &DATE).and_then(reply::date),
             redirect_host: header(response.headers(), &LOCATION)
                 .filter(|_| response.status().is_redirection())

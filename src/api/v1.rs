@@ -86,7 +86,7 @@ pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> V
 /// Reads the answer to a request for a page of a conversation.
 #[must_use]
 pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
-    let mut verdict = judge(&V1, reply, scrubber, |body| read_page(body, ask));
+    let mut verdict = judge(&V1, reply, scrubber, |body| read_page(body, ask, reply.came_ms));
     if let Ok(page) = &mut verdict.outcome {
         // Only v2 documents this figure; in v1 a member of that name would be something unknown.
         page.total = None;

@@ -97,7 +97,7 @@ pub(super) fn conversation_body(
 /// Reads the answer to a request for a page of a conversation.
 #[must_use]
 pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
-    judge(&V2, reply, scrubber, |body| read_page(body, ask))
+    judge(&V2, reply, scrubber, |body| read_page(body, ask, reply.came_ms))
 }
 
 /// Reads the answer to `GET /v2/credits`.

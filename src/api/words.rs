@@ -46,6 +46,16 @@ pub(super) fn words(top: &Object<'_>) -> String {
     said.join(": ")
 }
 
+/// The HTTP status that an error body gives as a number, where it is one that says what to do.
+pub(super) fn status(top: &Object<'_>) -> Option<u16> {
+    let inner = top.object("error");
+    let places = [Some(top), inner.as_ref()];
+    let numbers = places.into_iter().flatten().flat_map(|place| {
+        ["status_code", "code", "status"].into_iter().filter_map(|name| place.integer(name))
+    });
+    numbers.filter_map(|n| u16::try_from(n).ok()).find(|n| matches!(n, 401..=403 | 429))
+}
+
 fn collect(value: &RawValue, said: &mut Vec<String>, depth: u8) {
     if let Some(text) = read_string(value) {
         let text = text.trim();
@@ -74,7 +84,8 @@ pub(super) fn kind(status: u16, words: &str) -> Kind {
         400..=499 if said.no_credits() => Kind::Credits,
         401 | 403 if said.key() => Kind::Key,
         401 | 403 => Kind::Account,
-        408 | 500..=599 => Kind::Transient,
+        408 | 500 | 502..=504 | 520..=529 => Kind::Transient,
+        501..=599 => Kind::Refused,
         429 => Kind::RateLimited,
         // A wrong token may also be called a wrong parameter; taken for one, it would cost a credit a target.
         400 | 422 if said.key() && said.refusal() => Kind::Key,
@@ -102,7 +113,8 @@ impl Said {
 
     /// Credits that are lacking. "This call was charged 1 credit: token expired" speaks of a token.
     fn no_credits(&self) -> bool {
-        self.any(&["credit"])
+        self.any(&["credit", "quota"])
+            && !self.any(&["credential"])
             && (!(self.session() || self.key())
                 || self.any(&[
                     "insufficient",
@@ -129,12 +141,23 @@ impl Said {
 
     fn session(&self) -> bool {
         // A token of paging is not one of login.
-        let login =
-            ["session", "cookie", "li at", "log in", "login", "logged", "unauthori", "unauthenticated"];
-        let account = ["checkpoint", "challenge", "reconnect", "disconnected"];
+        let login = [
+            "session",
+            "cookie",
+            "li at",
+            "log in",
+            "login",
+            "logged",
+            "unauthori",
+            "authenticat",
+            "credential",
+            "forbidden",
+            "access denied",
+        ];
+        let account = ["checkpoint", "challenge", "reconnect", "disconnected", "restricted", "suspended"];
         self.any(&login)
             || self.any(&account)
-            || (self.any(&["token"]) && !self.any(&["cursor", "page token"]))
+            || (self.any(&["token", "expired"]) && !self.any(&["cursor", "page token"]))
     }
 
     fn refusal(&self) -> bool {
@@ -196,9 +219,32 @@ mod tests {
             (429, "", RateLimited),
             (500, "Invalid token", Transient),
             (503, "", Transient),
-            (599, "credits", Transient),
+            (501, "", Refused),
+            (505, "Your session", Refused),
+            (522, "", Transient),
+            (200, "Authentication failed", Account),
+            (200, "Invalid credentials", Account),
+            (200, "Forbidden", Account),
+            (200, "Access denied", Account),
+            (200, "LinkedIn account restricted", Account),
+            (200, "Expired", Account),
+            (200, "Cursor expired", Refused),
+            (200, "Monthly quota exceeded", Credits),
         ] {
             assert_eq!(kind(status, said), expected, "{status} {said}");
+        }
+    }
+
+    #[test]
+    fn a_body_may_carry_the_status_that_its_answer_should_have() {
+        for (json, expected) in [
+            (r#"{"status":"error","code":403}"#, Some(403)),
+            (r#"{"error":{"status_code":"402"}}"#, Some(402)),
+            (r#"{"status":429}"#, Some(429)),
+            (r#"{"status":"error","code":404}"#, None),
+            (r#"{"status":"error","code":"FORBIDDEN"}"#, None),
+        ] {
+            assert_eq!(status(&Object::parse(json).unwrap()), expected, "{json}");
         }
     }
 

@@ -78,7 +78,7 @@ mod tests {
 
     fn asked(newer_ms: Option<i64>, cursor: Option<i64>) -> Asked {
         let gap = Gap { id: 1, newer_ms, ..Gap::default() };
-        Asked { gap, cursor: cursor.map(|c| Cursor(c.to_string())), count: 10, run: 1 }
+        Asked { gap, cursor: cursor.map(|c| Cursor(c.to_string())), count: 10, most: u32::MAX, run: 1 }
     }
 
     /// After how many times the end is believed, if ever.

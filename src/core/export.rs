@@ -71,15 +71,15 @@ pub enum Fate {
     New,
     /// It is this stored message.
     Stored(usize),
-    /// It is what this message of the API said before it was edited, or says since.
+    /// It is what this message said before it was edited, or says since.
     OtherText(usize),
 }
 
 /// Which rows of an export are stored already, in whichever way they came; none is paired twice. `rows` and `stored` are
 /// of one conversation and one stretch of time. A longer one comes in parts from its newest on, and `stored` then lacks
-/// what was paired in an earlier part.
+/// what was paired in an earlier part; where this is the `last`, no row below waits for its own.
 #[must_use]
-pub fn fates(rows: &[Message], stored: &[Stored]) -> Vec<Fate> {
+pub fn fates(rows: &[Message], stored: &[Stored], last: bool) -> Vec<Fate> {
     let mut found = Found { fates: vec![Fate::New; rows.len()], taken: vec![false; stored.len()] };
     // The very row, from an earlier import: it must not take another's place.
     let identity = |m: &Message| (m.at_ms, m.text.clone(), m.sender.clone(), m.raw.clone());
@@ -103,6 +103,19 @@ pub fn fates(rows: &[Message], stored: &[Stored]) -> Vec<Fate> {
     );
     for (row, other) in pairing.by_place() {
         found.pair(row, other, Fate::OtherText(other));
+    }
+    // Two exports with an edit between them: the same sender at the very same time.
+    let lowest = rows.iter().map(|row| row.at_ms).min().filter(|_| !last);
+    let floor = lowest.map_or(Ms::MIN, |lowest| lowest.saturating_add(NEAR_MS));
+    let mut pairing = Pairing::new(
+        found.open_rows(rows, |row| !is_outside(&row.kind)),
+        found.open_stored(stored, |s| s.exported && !s.outside() && s.message.at_ms > floor),
+    );
+    for (row, other) in pairing.by_place() {
+        let times = (rows.get(row).map(|r| r.at_ms), stored.get(other).map(|s| s.message.at_ms));
+        if times.0 == times.1 {
+            found.pair(row, other, Fate::OtherText(other));
+        }
     }
     found.fates
 }

@@ -1,12 +1,12 @@
 //! One answer of the inbox: which conversations there are, and when something last happened in each.
 
-use super::Ms;
 use super::message::{Message, Sender};
 use super::page::{Below, Cursor, Oddity, Page};
 use super::raw::Raw;
 use super::reconcile::Known;
 use super::stall::Stall;
 use super::timeline::{self, Asked, Gap, Timeline};
+use super::{Ms, order};
 
 /// One page of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,12 +74,16 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
         Timeline { gaps: inbox.gaps.iter().map(seal).collect(), messages: 0, gone: 0, ..inbox.clone() };
     let asked =
         Asked { gap: seal(&asked.gap), cursor: asked.cursor.as_ref().map(sealed_cursor), ..asked.clone() };
-    let page = as_page(page);
+    let page = as_page(page, now);
     let delta = timeline::apply(&sealed, &asked, &page, &Known::default(), now);
     let mut gaps: Vec<Gap> = delta.gaps.iter().map(unseal).collect();
     if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
         let mut gap = gaps.swap_remove(lost);
         gap.newer_ms = None;
+        if gap.stalled.is_some() {
+            // It comes to this each time, so that it is tried ever less often.
+            gap.stalls = asked.gap.stalls.saturating_add(1);
+        }
         gaps.retain(|g| g.newer_ms.is_some() && g.newer_ms <= gap.older_ms);
         gaps.insert(0, gap);
     }
@@ -94,24 +98,30 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
     (timeline, delta.stall)
 }
 
-/// The inbox page as a page of a conversation.
-fn as_page(page: &InboxPage) -> Page {
+/// The inbox page as a page of a conversation. A row out of the order that the others agree in stands there for another
+/// reason than its last message, whose time then proves nothing.
+fn as_page(page: &InboxPage, now: Ms) -> Page {
+    let mut times: Vec<Option<Ms>> = page.rows.iter().map(|row| row.last_at_ms).collect();
+    let from_nowhere = order::from_nowhere(&times, now);
+    times.iter_mut().take(from_nowhere).for_each(|time| *time = None);
+    let stray = order::strays(&times);
+    let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
     let below = match (&page.next_cursor, page.more_without_cursor) {
         (Some(cursor), _) => Below::More(sealed_cursor(&Cursor(cursor.clone()))),
         (None, true) => Below::MoreWithoutCursor,
         (None, false) => Below::End,
     };
-    let message = |row: &InboxRow| Message {
+    let message = |(row, time): (&InboxRow, Option<Ms>)| Message {
         urn: Some(row.conversation_urn.clone()),
-        at_ms: row.last_at_ms.unwrap_or_default(),
-        derived_time: row.last_at_ms.is_none(),
+        at_ms: time.unwrap_or_default(),
+        derived_time: time.is_none(),
         sender: Sender::default(),
         kind: String::new(),
         text: String::new(),
         raw: Raw::default(),
     };
     Page {
-        messages: page.rows.iter().map(message).collect(),
+        messages: page.rows.iter().zip(times).map(message).collect(),
         below,
         returned: page.returned,
         conversation_urn: None,

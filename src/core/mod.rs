@@ -16,6 +16,7 @@ pub mod forecast;
 pub mod inbox;
 pub mod insight;
 pub mod message;
+pub mod order;
 pub mod page;
 pub mod picture;
 pub mod plan;

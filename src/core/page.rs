@@ -75,6 +75,13 @@ impl Page {
         bounds(served).or_else(|| bounds(created))
     }
 
+    /// Whether the times that were served are in order, newest first or oldest first.
+    #[must_use]
+    pub fn ordered(&self) -> bool {
+        let served = || self.messages.iter().filter(|m| !m.derived_time).map(|m| m.at_ms);
+        served().is_sorted() || served().is_sorted_by(|a, b| a >= b)
+    }
+
     /// Whether there are messages, but not one with a time that was served.
     #[must_use]
     pub fn without_times(&self) -> bool {

@@ -249,6 +249,13 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
     (step, too_dear)
 }
 
+/// Whether a run leaves heads that it should have looked at, whatever they cost.
+#[must_use]
+pub fn heads_left(state: &State, limits: &Limits, progress: &Progress) -> bool {
+    let limits = Limits { budget: None, ..limits.clone() };
+    next_head(state, &limits, progress, &Room::unlimited()).0.is_some()
+}
+
 /// Whether a run has room for one head at most while gaps wait: then inboxes and conversations take turns.
 fn few_heads(limits: &Limits) -> bool {
     limits.budget.is_some_and(|budget| budget <= 2)

@@ -52,7 +52,7 @@ mod tests {
         let stored = |at| Stored { id: at, message: message(at, "as it was"), gone: false, exported: false };
         let known = Known { near: (1..=5).rev().map(|n| stored(n * 10)).collect(), below: vec![] };
         let gap = Gap { newer_ms: Some(from), ..Gap::default() };
-        let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, run: 1 };
+        let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, most: u32::MAX, run: 1 };
         apply(&timeline, &asked, page, &known, 99)
     }
 

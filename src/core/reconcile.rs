@@ -30,7 +30,7 @@ pub struct Stored {
 
 impl Stored {
     /// Whether the API is not expected to return it.
-    fn outside(&self) -> bool {
+    pub(super) fn outside(&self) -> bool {
         self.exported && is_outside(&self.message.kind)
     }
 }

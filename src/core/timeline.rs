@@ -153,6 +153,8 @@ pub struct Asked {
     pub cursor: Option<Cursor>,
     /// How many messages were asked for.
     pub count: u32,
+    /// How many can ever be asked for at once, whatever else is asked: by all caps, and [`LARGEST_ASK`].
+    pub most: u32,
     /// The run that asked.
     pub run: i64,
 }
@@ -235,6 +237,10 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
             stall = Some(why);
         }
         Verdict::Larger(count) => mark(&mut gaps, asked, |g| Gap { ask_at_least: count, ..g }),
+        Verdict::Passed(count) => {
+            pass_by(&mut gaps, asked, count, now);
+            stall = Some(Stall::OneMillisecond);
+        }
         Verdict::End => {
             // Of the gaps below, each gets its own answer; the end closes the one that was asked for.
             beginning_seen |= asked.gap.older_ms.is_none();
@@ -314,6 +320,8 @@ enum Verdict {
     Progress { lo: Ms, flaw: Option<Stall> },
     /// A full page of one millisecond: ask for at least so many.
     Larger(u32),
+    /// The same, but so many can never be asked for: go on below it.
+    Passed(u32),
     /// It proves nothing.
     Stalled(Stall),
 }
@@ -335,7 +343,10 @@ fn judge(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Verd
         let one_instant = hi.saturating_sub(newer) <= if asked.in_seconds() { 1000 } else { 1 };
         let full = page.returned >= asked.count;
         return match asked.count.saturating_add(RESULTS_PER_CREDIT) {
-            larger if one_instant && full && larger <= LARGEST_ASK => Verdict::Larger(larger),
+            larger if one_instant && full && larger <= asked.most.min(LARGEST_ASK) => Verdict::Larger(larger),
+            larger if one_instant && full && asked.cursor.as_ref().is_some_and(|c| c.number().is_some()) => {
+                Verdict::Passed(larger)
+            }
             _ if one_instant && full => Verdict::Stalled(Stall::OneMillisecond),
             _ => Verdict::Stalled(Stall::RepeatedPage),
         };
@@ -377,9 +388,11 @@ fn cursor_flaw(asked: &Asked, page: &Page) -> Option<Stall> {
 /// In which stretch a stored message that the page lacks is known to be gone.
 fn reach(asked: &Asked, page: &Page, verdict: &Verdict) -> Reach {
     let bounds = match verdict {
-        Verdict::Stalled(_) | Verdict::Larger(_) => None,
+        Verdict::Stalled(_) | Verdict::Larger(_) | Verdict::Passed(_) => None,
         // Creation comes before delivery: such places do not compare to those of messages with times.
         _ if page.without_times() => None,
+        // A server that orders by something else may show the rest on another page.
+        _ if !page.ordered() => None,
         Verdict::Progress { .. } | Verdict::End => {
             Some(page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| {
                 // The server's own cursor may begin below what the last page ended with: messages without a time, and
@@ -410,6 +423,28 @@ fn mark(gaps: &mut [Gap], asked: &Asked, change: impl FnOnce(Gap) -> Gap) {
     if let Some(gap) = gaps.iter_mut().find(|g| g.is(&asked.gap)) {
         *gap = change(std::mem::take(gap));
     }
+}
+
+/// Leaves an instant that holds more than can ever be asked for at once as a gap of its own, and goes on below it. How
+/// far below is not known of a server that may or may not include its cursor: one step now, another if it takes that.
+fn pass_by(gaps: &mut Vec<Gap>, asked: &Asked, ask_at_least: u32, now: Ms) {
+    let Some(newer) = asked.gap.newer_ms else { return };
+    let next = newer.saturating_sub(if asked.in_seconds() { 1000 } else { 1 });
+    let rest = asked.gap.older_ms.is_none_or(|older| older <= next).then(|| Gap {
+        newer_ms: Some(next),
+        older_ms: asked.gap.older_ms,
+        cursor: asked.in_seconds().then(|| Cursor(next.div_euclid(1000).to_string())),
+        opened_ms: now,
+        filled: asked.gap.filled,
+        ..Gap::default()
+    });
+    let floor = next.saturating_add(1);
+    mark(gaps, asked, |gap| {
+        let older_ms = Some(gap.older_ms.unwrap_or(floor).max(floor));
+        Gap { older_ms, ask_at_least, ..gap }.stalled(&Stall::OneMillisecond, asked.run)
+    });
+    gaps.extend(rest);
+    cover::sort(gaps);
 }
 
 /// A gap below what was taken for the beginning, when a page shows that there is more.

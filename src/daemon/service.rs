@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::attend::{Attendant, Wishes, tick};
@@ -49,10 +49,10 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
         let mut service = Service::new(context, config, store, signals)?;
         let end = service.live().await;
         service.manager.stopping();
-        service.let_messengers_go().await;
+        let told = service.let_messengers_go().await.map_err(|e| wiring::archive_failure(&path, e));
         let closed = service.store.close().map_err(|e| wiring::archive_failure(&path, e));
         tracing::info!("the service ended");
-        end.and(closed)
+        end.and(told).and(closed)
     })
 }
 
@@ -74,8 +74,8 @@ struct Service<'a> {
     events_read: Option<Instant>,
     /// What all runs together may ask in a minute.
     rate: Rate,
-    /// Attention commands that are running.
-    messengers: JoinSet<()>,
+    /// Attention commands that are running, and what they tell.
+    messengers: Vec<(JoinHandle<()>, Vec<AttentionRow>)>,
 }
 
 /// What ends a wait.
@@ -107,16 +107,21 @@ impl<'a> Service<'a> {
             held_back: None,
             events_read: None,
             rate,
-            messengers: JoinSet::new(),
+            messengers: Vec::new(),
         })
     }
 
-    /// Gives attention commands that have just been started a moment: what does not end in it is told again when the
-    /// service starts.
-    async fn let_messengers_go(&mut self) {
-        while self.messengers.try_join_next().is_some() {}
-        let all = async { while self.messengers.join_next().await.is_some() {} };
-        drop(tokio::time::timeout(GRACE, all).await);
+    /// Gives attention commands that have just been started a moment. What they were to tell is news again when they
+    /// do not end in it.
+    async fn let_messengers_go(&mut self) -> Result<(), StoreError> {
+        let until = Instant::now() + GRACE;
+        for (messenger, rows) in std::mem::take(&mut self.messengers) {
+            if tokio::time::timeout_at(until, messenger).await.is_err() {
+                tracing::warn!("the attention command was cut short by the stop: it will be run again");
+                rows.iter().try_for_each(|row| self.store.untold(row))?;
+            }
+        }
+        Ok(())
     }
 
     async fn live(&mut self) -> Result<(), Failure> {
@@ -129,7 +134,6 @@ impl<'a> Service<'a> {
         );
         let now = SystemClock.now_ms();
         self.agenda.followed(now, self.chance_delay());
-        self.tell_again()?;
         let starts = self.config.schedule.run_at_start && self.may_run(now)?;
         let mut wanted = starts.then_some(Trigger::Start);
         self.tell_figures();
@@ -319,25 +323,15 @@ impl<'a> Service<'a> {
         Ok(())
     }
 
-    /// At the start: what still needs a person is told anew, since nobody knows whether it was when the service before
-    /// this one ended.
-    fn tell_again(&mut self) -> Result<(), Failure> {
-        let rows = self.store.summary().attention();
-        let rows = rows.map_err(|e| wiring::archive_failure(&self.config.archive.path, e))?;
-        for row in &rows {
-            tracing::warn!(kind = row.cause.as_str(), "still needs attention: {}", attention::words(row));
-        }
-        self.send(rows);
-        Ok(())
-    }
-
     /// Runs the attention command for these. It may take its time: the service does not wait for it.
     fn send(&mut self, rows: Vec<AttentionRow>) {
         if rows.is_empty() {
             return;
         }
         let (command, env) = (self.config.attention.command.clone(), self.context.env.clone());
-        self.messengers.spawn(async move { attention::tell(command, &env, rows).await });
+        self.messengers.retain(|(messenger, _)| !messenger.is_finished());
+        let told = rows.clone();
+        self.messengers.push((tokio::spawn(async move { attention::tell(command, &env, rows).await }), told));
     }
 
     /// Whether the API was down so short a time ago that it is left alone.

@@ -76,6 +76,21 @@ impl Store {
         })
     }
 
+    /// Notes that nobody was told of this, so that the next refusal is news again.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn untold(&mut self, row: &AttentionRow) -> Result<(), StoreError> {
+        self.transact(|tx, _| {
+            let account = account_id(tx, row.account.as_deref())?;
+            tx.execute(
+                "UPDATE attention SET credential = 'untold' WHERE ifnull(account, 0) = ?1 AND kind = ?2",
+                params![account.unwrap_or(0), row.cause.as_str()],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Forgets what is well again. `true` when it was not.
     ///
     /// # Errors

@@ -176,7 +176,7 @@ impl Store {
 }
 
 impl Reader {
-    /// What would become of a batch of rows; `None` stands for an archive that is not there yet. Nothing is written.
+    /// What would become of a batch of rows, perhaps the last of its thread; `None` stands for an archive that is not there yet. Nothing is written.
     ///
     /// # Errors
     /// When the archive cannot be read.
@@ -184,7 +184,7 @@ impl Reader {
         archive: Option<&Self>,
         account: &str,
         thread: &ImportThread,
-        messages: &[Message],
+        (messages, last): (&[Message], bool),
         taken: &mut Taken,
     ) -> Result<Imported, StoreError> {
         let known = match archive {
@@ -198,7 +198,7 @@ impl Reader {
             }
             None => Vec::new(),
         };
-        let fates = export::fates(messages, &known);
+        let fates = export::fates(messages, &known, last);
         let mut counts = Imported::default();
         for (message, fate) in messages.iter().zip(&fates) {
             count(&mut counts, message, *fate, &known, taken);
@@ -246,7 +246,7 @@ fn write(
     let conversation = conversation(tx, import.account, batch.thread, now)?;
     let place = Place { account: import.account, conversation, run: import.run };
     let known = known(tx, conversation, batch.messages, taken)?;
-    let fates = export::fates(batch.messages, &known);
+    let fates = export::fates(batch.messages, &known, batch.covers.is_some());
     let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
     let dated = || new().filter(|m| !is_outside(&m.kind)).map(|m| m.at_ms);
 

@@ -42,8 +42,10 @@ pub struct InboxCommit<'a> {
 pub struct InboxCommitted {
     /// What is known of the inbox from now on.
     pub timeline: Timeline,
-    /// The conversations it listed that the archive holds, those found just now among them.
-    pub listed: Vec<i64>,
+    /// The conversations it listed that the archive holds, those found just now among them, and what each is asked by.
+    pub listed: Vec<(i64, Option<String>)>,
+    /// Conversations that it should have listed and did not.
+    pub unlisted: Vec<i64>,
     /// Conversations with news: each has a gap that reaches up to now.
     pub news: Vec<(i64, Timeline)>,
     /// Conversations that were not known.
@@ -160,11 +162,23 @@ pub(super) fn timeline(db: &Connection, account: i64) -> Result<Timeline, StoreE
 fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
     let before = timeline(tx, commit.account_id)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, commit.now);
-    let mut done = InboxCommitted { timeline: after, listed: vec![], news: vec![], found: vec![], stall };
+    let mut done = InboxCommitted {
+        timeline: after,
+        listed: vec![],
+        unlisted: vec![],
+        news: vec![],
+        found: vec![],
+        stall,
+    };
+    // Of several conversations with one person, a profile means the one that was used last.
+    for row in &commit.page.rows {
+        resolve_profile(tx, commit.account_id, row)?;
+    }
     // Oldest first, so that ids of new conversations follow their activity.
     for row in commit.page.rows.iter().rev() {
         write_row(tx, commit, row, &mut done)?;
     }
+    unlist(tx, commit, &mut done)?;
     gaps::write(tx, commit.account_id, None, &before.gaps, &done.timeline.gaps)?;
     done.timeline.gaps = gaps::of_inbox(tx, commit.account_id)?;
     let error = done.stall.as_ref().map(ToString::to_string);
@@ -217,7 +231,7 @@ fn write_row(
         }
         None => return Ok(()),
     };
-    done.listed.push(found);
+    done.listed.push((found, load::urn(tx, found)?));
     let exported = ends_with_export(tx, found, row)?;
     let news = exported.is_none() && has_news(tx, found, row)?;
     tx.prepare_cached(
@@ -259,18 +273,24 @@ fn write_row(
     Ok(())
 }
 
-/// The archive's conversation that a row is about: by its thread, or by the profile that it is configured by.
+/// The archive's conversation that a row is about.
 fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, StoreError> {
     if let Some(id) = load::known_thread(tx, account, &row.conversation_urn)? {
-        // Configured by its bare thread id: now the whole name is known.
+        // However it was configured: what the inbox calls it is what the API knows it by.
         let full = urn::is_conversation_urn(&row.conversation_urn).then_some(&row.conversation_urn);
         tx.prepare_cached(
-            "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NULL AND ?2 IS NOT NULL",
+            "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NOT ?2 AND ?2 IS NOT NULL",
         )?
         .execute(params![id, full])?;
         return Ok(Some(id));
     }
-    let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(None) };
+    Ok(None)
+}
+
+/// Gives a conversation that is configured by a profile and was not asked for yet its name, if this row is of that
+/// person.
+fn resolve_profile(tx: &Connection, account: i64, row: &InboxRow) -> Result<(), StoreError> {
+    let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(()) };
     let unresolved: Option<i64> = tx
         .prepare_cached(
             "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation
@@ -278,10 +298,32 @@ fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, S
         )?
         .query_row(params![account, profile], |r| r.get(0))
         .optional()?;
-    if let Some(id) = unresolved {
-        name(tx, id, row)?;
+    match unresolved {
+        Some(id) if load::known_thread(tx, account, &row.conversation_urn)?.is_none() => name(tx, id, row),
+        _ => Ok(()),
     }
-    Ok(unresolved)
+}
+
+/// Takes back that conversations are listed which the page should show and does not: they have left the inbox, so that
+/// from now on they are looked at themselves.
+fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) -> Result<(), StoreError> {
+    let times = || commit.page.rows.iter().filter_map(|row| row.last_at_ms);
+    if !times().is_sorted_by(|newer, older| newer >= older) {
+        return Ok(());
+    }
+    let (Some(newest), Some(oldest)) = (times().next(), times().next_back()) else { return Ok(()) };
+    let newest = if commit.asked.cursor.is_none() { Ms::MAX } else { newest };
+    let mut listed = tx.prepare_cached(
+        "SELECT id FROM conversation WHERE account = ?1 AND listed_ms IS NOT NULL AND listed_at_ms > ?2 AND listed_at_ms < ?3",
+    )?;
+    let within = listed.query_map(params![commit.account_id, oldest, newest], |r| r.get(0))?;
+    for id in within.collect::<Result<Vec<i64>, _>>()? {
+        if !done.listed.iter().any(|(listed, _)| *listed == id) {
+            tx.execute("UPDATE conversation SET listed_ms = NULL WHERE id = ?1", [id])?;
+            done.unlisted.push(id);
+        }
+    }
+    Ok(())
 }
 
 /// Makes a conversation that only an export has shown so far, and nobody has configured, one that is archived; whether
@@ -340,8 +382,17 @@ fn name(tx: &Connection, id: i64, row: &InboxRow) -> Result<(), StoreError> {
 /// Whether a row tells of something that the archive has not seen: its last message is neither the one that the inbox
 /// showed last time nor the newest one stored.
 fn has_news(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<bool, StoreError> {
-    let Some(at) = row.last_at_ms else { return Ok(true) };
     let text = row.last_text.as_deref();
+    let Some(at) = row.last_at_ms else {
+        // Without a time: the same text, or no text and no more unread messages, is what was there before.
+        let mut same = tx.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM conversation WHERE id = ?1 AND listed_ms IS NOT NULL AND listed_at_ms IS NULL
+               AND listed_text IS ?2 AND unread IS ?3 AND (?2 IS NOT NULL OR ?3 IS NOT NULL))",
+        )?;
+        let same: bool =
+            same.query_row(params![conversation, text.map(message::hash), row.unread], |r| r.get(0))?;
+        return Ok(!same);
+    };
     let (newest, listed_at, listed_text): (Option<Ms>, Option<Ms>, Option<i64>) = tx
         .prepare_cached("SELECT newest_ms, listed_at_ms, listed_text FROM conversation WHERE id = ?1")?
         .query_row([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;

@@ -175,7 +175,18 @@ fn unknown_target(
 fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?;
-    Ok(statement.query_row(params![account, url], |row| row.get(0)).optional()?)
+    let known = statement.query_row(params![account, url], |row| row.get(0)).optional()?;
+    if known.is_some() {
+        return Ok(known);
+    }
+    // What was found in the inbox as the only conversation with that person is not bought again by another name.
+    let mut others = db.prepare_cached(
+        "SELECT id FROM conversation WHERE account = ?1 AND thread IS NOT NULL AND is_group IS NOT 1
+           AND lower(rtrim(profile_url, '/')) = lower(rtrim(?2, '/')) LIMIT 2",
+    )?;
+    let others = others.query_map(params![account, url], |row| row.get(0))?;
+    let others = others.collect::<Result<Vec<i64>, _>>()?;
+    Ok(if let [only] = others.as_slice() { Some(*only) } else { None })
 }
 
 pub(super) fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
@@ -197,6 +208,10 @@ pub(super) fn account_row(tx: &Connection, account: &Configured) -> Result<(i64,
 
 fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
     if let Some(id) = known_profile(tx, account, url)? {
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![account, url, id])?;
         return Ok(id);
     }
     tx.execute("INSERT INTO conversation (account, profile_url) VALUES (?1, ?2)", params![account, url])?;

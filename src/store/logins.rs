@@ -183,4 +183,21 @@ mod tests {
         let row = Reader::open(&path).unwrap().queries().run(run).unwrap().unwrap();
         assert_eq!((row.outcome, row.finished_ms), (None, None));
     }
+
+    #[test]
+    fn what_a_login_spends_beside_a_run_counts_for_its_caps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.db");
+        let mut store = Store::open(&path).unwrap();
+        let run = store.begin_run(Trigger::Once, NOW).unwrap();
+        assert_eq!(store.spent(run, NOW).unwrap().day, 0);
+        let mut ledger = Ledger::open(&path).unwrap();
+        let login = ledger.begin("me", NOW).unwrap();
+        let reserved = ledger.reserve(login, &Purse::default(), "v1/auth/login", NOW).unwrap().unwrap();
+        assert_eq!(store.spent(run, NOW).unwrap(), Spent { run: 0, day: 1, month: 1 });
+        ledger.settle(&reserved.spend(Charge::Known(0)), Some(200), None).unwrap();
+        assert_eq!(store.spent(run, NOW).unwrap().day, 0);
+        ledger.finish(login, Outcome::Complete, NOW).unwrap();
+        ledger.close().unwrap();
+    }
 }

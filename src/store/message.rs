@@ -224,8 +224,7 @@ fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
     Ok(free)
 }
 
-/// Brings a stored message to what was served now; what was there before becomes a row of `message_version`. Returns the
-/// sender that it had and the one that it has.
+/// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
 pub(super) fn update(
     db: &Connection,
     ids: &mut Interned,
@@ -234,10 +233,7 @@ pub(super) fn update(
     message: &Message,
     edited: bool,
     now: Ms,
-) -> Result<(i64, i64), StoreError> {
-    let was = db
-        .prepare_cached("SELECT sender FROM message WHERE id = ?1")?
-        .query_row([stored.id], |row| row.get(0))?;
+) -> Result<(), StoreError> {
     db.prepare_cached(
         "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
          SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
@@ -265,7 +261,7 @@ pub(super) fn update(
         stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text, message.raw.extra, shape,
         probe, key, i64::from(edited), place.run
     ])?;
-    Ok((was, to.sender))
+    Ok(())
 }
 
 /// Counts a message for its sender as now served, and no longer for the one it was of.

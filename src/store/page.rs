@@ -206,12 +206,8 @@ fn write_messages(
                 if *was_gone {
                     counts.back += message::set_back(tx, stored.id, place.run)?;
                 }
-                let (was, is) = message::update(tx, ids, place, stored, message, *edited, commit.now)?;
-                if stored.exported {
-                    counts.merged += 1;
-                    *wrote.entry(was).or_default() -= 1;
-                    *wrote.entry(is).or_default() += 1;
-                }
+                message::update(tx, ids, place, stored, message, *edited, commit.now)?;
+                counts.merged += u32::from(stored.exported);
                 counts.edited += u32::from(*edited);
                 if !message.derived_time {
                     counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
@@ -226,7 +222,7 @@ fn write_messages(
             Change::Gone(id) => counts.gone += message::set_gone(tx, *id, commit.now, place.run)?,
         }
     }
-    for (person, messages) in wrote.into_iter().filter(|(_, n)| *n != 0) {
+    for (person, messages) in wrote {
         people::wrote(tx, place.conversation, person, messages)?;
     }
     Ok(counts)

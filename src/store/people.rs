@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Store, StoreError};
 
-/// Counts messages that somebody wrote in a conversation; a negative number takes them away again.
+/// Counts messages that somebody wrote in a conversation.
 pub(super) fn wrote(
     tx: &Connection,
     conversation: i64,
@@ -21,12 +21,6 @@ pub(super) fn wrote(
          ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
     )?
     .execute(params![conversation, person, messages])?;
-    if messages < 0 {
-        tx.prepare_cached(
-            "DELETE FROM participant WHERE conversation = ?1 AND person = ?2 AND messages <= 0",
-        )?
-        .execute([conversation, person])?;
-    }
     Ok(())
 }
 
@@ -87,7 +81,7 @@ fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Resu
         if !named.is_empty() {
             tx.prepare_cached(
                 // What an export calls it, a group's title perhaps, says more than who wrote.
-                "UPDATE conversation SET name = ?2 WHERE id = ?1 AND listed_ms IS NULL AND name IS NOT ?2
+                "UPDATE conversation SET name = ?2 WHERE id = ?1 AND (listed_ms IS NULL OR name IS NULL) AND name IS NOT ?2
                    AND (name IS NULL OR NOT EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = ?1))",
             )?
             .execute(params![dialogue.id, named])?;

@@ -15,7 +15,8 @@ pub(super) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
         .prepare_cached("SELECT account, thread, urn, messages FROM conversation WHERE id = ?1")?
         .query_row([asked], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let key = urn::thread_key(name);
-    if thread.as_deref().is_some_and(|thread| thread != key) && urn.is_none() {
+    // An answer of another thread than was asked for by its name is refused before it comes here.
+    if thread.as_deref().is_some_and(|thread| thread != key) {
         let by_profile: bool = tx
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM address WHERE conversation = ?1)")?
             .query_row([asked], |row| row.get(0))?;
@@ -45,8 +46,8 @@ pub(super) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
     }
 }
 
-/// The conversation that a profile really leads to, where an export has told of another thread with that person: the
-/// profile's addresses are its from now on.
+/// The conversation that a profile really leads to, where an export or the inbox has told of another thread with that
+/// person: the profile's addresses are its from now on.
 fn another(tx: &Connection, account: i64, asked: i64, name: &str, now: Ms) -> Result<i64, StoreError> {
     let found = load::by_thread(tx, account, name, now)?;
     tx.execute("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::report::{ConversationReport, InboxReport};
 use crate::api::Whose;
 use crate::core::Ms;
-use crate::core::plan::{self, Inbox, Progress, State, Whom};
+use crate::core::plan::{self, Inbox, Limits, Progress, State, Whom};
 use crate::core::timeline::Timeline;
 use crate::store::{Committed, Configured, InboxCommitted, Target};
 
@@ -153,8 +153,14 @@ impl Book {
         for (id, timeline) in done.news {
             self.set_timeline(Whom::Conversation(id), timeline);
         }
-        for plan in self.state.conversations.iter_mut().filter(|c| done.listed.contains(&c.id)) {
-            plan.listed = true;
+        for (id, name) in done.listed {
+            if let Some(address) = self.addresses.get_mut(&id) {
+                address.conversation_id = name.or(address.conversation_id.take());
+            }
+            self.state.conversations.iter_mut().filter(|c| c.id == id).for_each(|plan| plan.listed = true);
+        }
+        for plan in self.state.conversations.iter_mut().filter(|c| done.unlisted.contains(&c.id)) {
+            plan.listed = false;
         }
     }
 
@@ -168,14 +174,15 @@ impl Book {
         self.state.conversations.iter().map(|c| c.timeline.gaps.len()).chain(inboxes).sum()
     }
 
-    /// Since when nothing is missing; nothing recent is known of what could not be asked.
-    pub(super) fn horizon(&self, progress: &Progress) -> Option<Ms> {
+    /// Since when nothing is missing; nothing recent is known of what could not be asked, or was not for want of credits
+    /// or time.
+    pub(super) fn horizon(&self, limits: &Limits, progress: &Progress) -> Option<Ms> {
         let unseen = |whom, account| progress.failed.contains(&whom) || progress.stopped.contains(&account);
         let blind = self.state.conversations.iter().any(|c| unseen(Whom::Conversation(c.id), c.account))
             || self.state.inboxes.iter().any(|i| unseen(Whom::Inbox(i.account), i.account));
         let inboxes = self.state.inboxes.iter().map(|i| &i.timeline);
         let all = self.state.conversations.iter().map(|c| &c.timeline).chain(inboxes);
-        plan::horizon(all).filter(|_| !blind)
+        plan::horizon(all).filter(|_| !blind && !plan::heads_left(&self.state, limits, progress))
     }
 
     pub(super) fn conversations(&self, accounts: &[Configured]) -> Vec<ConversationReport> {

@@ -16,7 +16,7 @@ use crate::core::inbox::InboxPage;
 use crate::core::page::Page;
 use crate::core::plan::{self, Limits, Next, Progress, Room, Whom};
 use crate::core::step::{Kind, Step};
-use crate::core::timeline::Asked;
+use crate::core::timeline::{Asked, LARGEST_ASK};
 use crate::store::{Cause, Outcome, Purpose, Request};
 
 /// Conversations in a row that may fail, retries and all, before the API itself is taken to be down. What failed in
@@ -177,6 +177,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             false if troubled => self.settings.retries.min(1),
             false => self.settings.retries,
         };
+        let mut failure: Option<ApiError> = None;
         for attempt in 0_u32.. {
             self.observer.asking(step);
             let cursor = match step.whom {
@@ -186,11 +187,17 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             };
             // An answer that gets lost counts in full, so that a second attempt is made a small one.
             let count = if attempt == 0 && !self.is_probing() { step.count } else { step.smallest() };
-            let asked = Asked { gap: step.gap.clone(), cursor, count, run: self.limits.run };
+            let asked = Asked {
+                gap: step.gap.clone(),
+                cursor,
+                count,
+                most: self.most(step.account),
+                run: self.limits.run,
+            };
             let (answer, count) = match self.attempt(step, &asked).await? {
                 Attempt::Answered(answer, count) => (answer, count),
                 // Others may have credits of their own left: that is the plan's to say.
-                Attempt::OutOfBudget => return Ok(None),
+                Attempt::OutOfBudget => return Ok(failure.and_then(|error| self.give_up(step, &error))),
                 Attempt::Stopped => return Ok(Some(End::Stopped)),
             };
             let asked = Asked { count, ..asked };
@@ -211,12 +218,23 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             let jitter = (self.settings.jitter)();
             let wait = self.settings.backoff.wait(attempt + 1, limited, error.retry_after(), jitter);
             self.observer.failed(step, &error, Some(wait));
+            failure = Some(error);
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
                 () = self.stop.wait() => return Ok(Some(End::Stopped)),
             }
         }
         Ok(None)
+    }
+
+    /// How many messages this account may ever ask for at once, however much is left.
+    fn most(&self, account: usize) -> u32 {
+        let Purse { all, account } = self.settings.purse(account);
+        let caps = [all.run, all.day, all.month, account.run, account.day, account.month];
+        caps.into_iter()
+            .flatten()
+            .min()
+            .map_or(LARGEST_ASK, |least| budget::affordable(least).min(LARGEST_ASK))
     }
 
     /// Whether nothing has come yet from an API that was down.
@@ -338,7 +356,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 plan.name = name;
             }
         }
-        let horizon = self.book.horizon(&self.progress);
+        let horizon = self.book.horizon(&self.limits, &self.progress);
         info!(
             outcome = outcome.as_str(),
             requests = self.totals.requests,

@@ -96,7 +96,7 @@ impl Bench {
         let count = u32::try_from(page.messages.len().max(50)).unwrap();
         let receipt = self.receipt(conversation, count);
         self.now += 1000;
-        let asked = Asked { gap, cursor: None, count, run: self.run };
+        let asked = Asked { gap, cursor: None, count, most: u32::MAX, run: self.run };
         self.store.commit_page(&Commit {
             conversation: id,
             asked: &asked,
@@ -128,7 +128,7 @@ pub(crate) fn page(items: &[String], below: Below) -> Page {
         read(&raw).unwrap()
     };
     Page {
-        messages: place(items.iter().map(read_one).collect()),
+        messages: place(items.iter().map(read_one).collect(), None),
         below,
         returned: u32::try_from(items.len()).unwrap(),
         conversation_urn: None,

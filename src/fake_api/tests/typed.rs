@@ -116,7 +116,7 @@ fn a_page_reads_as_a_client_reads_it_from_the_wire() {
         assert_eq!(json!(rebuilt), served["messages"]);
         let read =
             |m: &Value| raw::read(&serde_json::from_str::<Box<RawValue>>(&m.to_string()).unwrap()).unwrap();
-        let read = raw::place(served["messages"].as_array().unwrap().iter().map(read).collect());
+        let read = raw::place(served["messages"].as_array().unwrap().iter().map(read).collect(), None);
         let content =
             |m: &Message| (m.urn.clone(), m.at_ms, m.sender.clone(), m.kind.clone(), m.text.clone());
         assert!(page.messages.iter().map(content).eq(read.iter().map(content)));

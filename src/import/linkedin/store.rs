@@ -144,9 +144,9 @@ pub fn outlook(
     watch: &mut dyn FnMut(u64),
 ) -> Result<Report, ImportError> {
     let account = &options.account.account;
-    each_thread(export, options, watch, |_, described, part, _, taken| {
+    each_thread(export, options, watch, |_, described, part, last, taken| {
         let messages = export.messages(part)?;
-        Ok(Reader::import_outlook(archive, account, described, &messages, taken)?)
+        Ok(Reader::import_outlook(archive, account, described, (&messages, last), taken)?)
     })
     .map_err(|e: Step| e.told(options.file))
 }

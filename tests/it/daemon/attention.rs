@@ -6,7 +6,7 @@ use archiver::fake_api::server::Server;
 use rustix::process::Signal;
 
 use super::{EVERY_SECOND, Service, asked_of, home, number, runs, until};
-use crate::binary::{FakeApi, Home, KEY, account, assert_complete, server};
+use crate::binary::{FakeApi, Home, KEY, Process, account, assert_complete, server};
 
 /// Two accounts: `me` and `work`.
 fn two_accounts() -> Server {
@@ -144,19 +144,85 @@ fn a_single_run_tells_too_and_is_one_try_each() {
 
 #[test]
 fn a_balance_that_is_used_up_is_told_once_and_tried_again() {
+    // Refused by the API, or seen before from the balance that it tells.
+    for reconcile in ["false", "true"] {
+        for balance in [0, 1] {
+            let api = FakeApi::serve(two_accounts());
+            let mut home = home(&api, "v1", EVERY_SECOND);
+            told_by_command(&mut home);
+            home.env("ARCHIVER_BUDGET__RECONCILE", reconcile);
+            api.server().meter.balance = balance;
+            let service = Service::start(&home);
+            two_more_runs(&home);
+            until("the command", || !told(&home).is_empty());
+            assert_eq!(told(&home), ["credits"]);
+            let status = home.run(&["status", "--json"]).expect(0).json();
+            assert_eq!(status["needs_attention"][0]["kind"], "credits", "{reconcile} {balance}");
+            api.server().meter.balance = 1_000;
+            until("all of it", || {
+                number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'complete'") > 0
+            });
+            service.stop();
+            assert_eq!((home.count("SELECT count(*) FROM attention"), told(&home).len()), (0, 1));
+            assert_complete(&home, &api.server());
+        }
+    }
+}
+
+#[test]
+fn a_new_login_to_the_same_account_of_v2_is_tried() {
+    let api = FakeApi::serve(two_accounts());
+    let mut home = home(&api, "v2", EVERY_SECOND);
+    told_by_command(&mut home);
+    api.server().account_mut(0).unwrap().active = false;
+    let id = api.server().accounts()[0].account_id.clone();
+    let config = fs::read_to_string(home.path("archiver.toml")).unwrap();
+    let inline = format!("account_id = {id:?}");
+    assert!(config.contains(&inline), "{config}");
+    fs::write(home.path("archiver.toml"), config.replace(&inline, "account_id_file = \"id.me\"")).unwrap();
+    fs::write(home.path("id.me"), &id).unwrap();
+    let service = Service::start(&home);
+    service.until_logged("needs attention");
+    two_more_runs(&home);
+    assert_eq!(asked_of(&api, 0), 1, "hammered");
+    // A login writes the same id again.
+    api.server().account_mut(0).unwrap().active = true;
+    fs::write(home.path("id.me"), &id).unwrap();
+    service.until_logged("the account is asked again");
+    until("all of it", || number(&home, "SELECT count(*) FROM conversation_log WHERE complete = 0") == 0);
+    service.stop();
+    assert_complete(&home, &api.server());
+}
+
+#[test]
+fn what_a_stop_kept_the_command_from_telling_is_told_after_the_next_start() {
     let api = FakeApi::serve(two_accounts());
     let mut home = home(&api, "v1", EVERY_SECOND);
-    told_by_command(&mut home);
-    api.server().meter.balance = 1;
+    home.env("ARCHIVER_ATTENTION__COMMAND", r#"["sleep", "60"]"#);
+    api.server().account_mut(0).unwrap().active = false;
     let service = Service::start(&home);
-    two_more_runs(&home);
-    until("the command", || !told(&home).is_empty());
-    assert_eq!(told(&home), ["credits"]);
-    api.server().meter.balance = 1_000;
-    until("all of it", || number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'complete'") > 0);
+    service.until_logged("needs attention");
     service.stop();
-    assert_eq!((home.count("SELECT count(*) FROM attention"), told(&home).len()), (0, 1));
-    assert_complete(&home, &api.server());
+    told_by_command(&mut home);
+    let service = Service::start(&home);
+    until("the command", || told(&home) == ["account me"]);
+    two_more_runs(&home);
+    service.stop();
+    assert_eq!((asked_of(&api, 0), told(&home).len()), (2, 1));
+}
+
+#[test]
+fn a_signal_ends_a_single_run_that_waits_for_its_command() {
+    let api = FakeApi::serve(two_accounts());
+    let mut home = home(&api, "v1", EVERY_SECOND);
+    home.env("ARCHIVER_ATTENTION__COMMAND", r#"["sh", "-c", "echo begun > begun; exec sleep 60"]"#);
+    api.server().account_mut(0).unwrap().active = false;
+    let process = Process::start(&mut home.archiver(&["sync", "--once"]));
+    until("the command", || home.path("begun").exists());
+    // The archive is free meanwhile.
+    home.run(&["sync", "--once", "--only", "Cleo Muster"]).expect(0);
+    process.signal(Signal::TERM);
+    process.finish().expect(77);
 }
 
 #[test]

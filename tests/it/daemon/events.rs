@@ -2,9 +2,11 @@
 
 use archiver::clock::{Clock as _, SystemClock};
 use archiver::fake_api::Author;
+use archiver::fake_api::faults::{Fault, FaultRule, When};
+use rustix::process::Signal;
 
 use super::{HARDLY_EVER, Service, home, number, runs, until};
-use crate::binary::{FakeApi, server};
+use crate::binary::{FakeApi, Home, account, server};
 
 const MESSAGES: &str = "SELECT count(*) FROM message_log";
 const WATCHING: &str = "SELECT sum(credits_spent) FROM request_log WHERE endpoint LIKE 'v2/webhooks%'";
@@ -45,4 +47,76 @@ fn where_the_caps_do_not_pay_for_watching_nobody_is_watched() {
     until("events were thought of", || service.log().contains("the caps leave nothing for watching"));
     service.stop();
     assert_eq!(number(&home, "SELECT count(*) FROM request_log WHERE endpoint LIKE 'v2/webhooks%'"), 0);
+}
+
+/// Two accounts that are watched, in a service that runs hardly ever but looks at the events each second.
+fn two_watched(fault: FaultRule) -> (FakeApi, Home) {
+    let mut server = server(&[("Ada Example", 12)]);
+    server.add_account(account("work", ("Wanda", "Worker"), &[("Cleo Muster", 5)]));
+    server.faults.add(fault.when(When { path: Some("v2/webhooks".into()), ..When::default() }));
+    let api = FakeApi::serve(server);
+    let mut home = home(&api, "v2", HARDLY_EVER);
+    home.env("ARCHIVER_EVENTS__ENABLED", "true");
+    home.env("ARCHIVER_EVENTS__POLL_SECS", "1");
+    (api, home)
+}
+
+/// Waits until the events of the second account have been looked at so often.
+fn looks(api: &FakeApi, times: usize) {
+    until("some looks at the events", || {
+        api.server().meter.rows().iter().filter(|r| r.path.ends_with("/events")).count() >= times
+    });
+}
+
+fn tries(home: &Home, account: &str) -> i64 {
+    number(
+        home,
+        &format!("SELECT count(*) FROM request_log WHERE endpoint = 'v2/webhooks' AND account = '{account}'"),
+    )
+}
+
+#[test]
+fn an_answer_that_gets_lost_is_the_days_only_try_to_be_watched() {
+    let (api, home) = two_watched(FaultRule::once(Fault::CloseAfter));
+    let service = Service::start(&home);
+    service.until_logged("cannot be watched for events");
+    looks(&api, 4);
+    service.stop();
+    assert_eq!((tries(&home, "me"), tries(&home, "work")), (1, 1));
+    assert_eq!(number(&home, WATCHING), 20, "what was lost counts in full");
+}
+
+#[test]
+fn an_account_that_is_refused_a_watch_is_told_and_left_alone() {
+    let (api, home) = two_watched(FaultRule::once(Fault::ExpiredToken));
+    let service = Service::start(&home);
+    service.until_logged("needs attention");
+    looks(&api, 4);
+    service.stop();
+    assert_eq!((tries(&home, "me"), tries(&home, "work")), (1, 1));
+    let told = home
+        .sql::<String>("SELECT a.name || ' ' || t.kind FROM attention t JOIN account a ON a.id = t.account");
+    assert_eq!(told, ["me account"]);
+}
+
+#[test]
+fn a_wish_does_not_cut_off_the_request_that_begins_a_watch() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12)]));
+    let mut home = home(&api, "v2", HARDLY_EVER);
+    home.env("ARCHIVER_EVENTS__ENABLED", "true");
+    home.env("ARCHIVER_EVENTS__POLL_SECS", "1");
+    api.server().behaviour.latency_ms = 1_000;
+    let service = Service::start(&home);
+    until("the request", || tries(&home, "me") == 1);
+    service.signal(Signal::HUP);
+    service.until_logged("is watched for events");
+    service.until_logged("the configuration was read again");
+    service.stop();
+    assert_eq!((tries(&home, "me"), number(&home, WATCHING)), (1, 10));
+    assert_eq!(home.count("SELECT count(*) FROM request WHERE credits_spent IS NULL"), 0);
+    assert_eq!(home.count("SELECT count(*) FROM event_feed"), 1);
+    // Watching is no run that could be taken for a success.
+    let status = home.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["runs"]["complete"], 1, "{status}");
+    assert_eq!(status["last_run"]["run_id"], 1);
 }

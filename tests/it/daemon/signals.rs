@@ -177,3 +177,22 @@ fn a_bad_configuration_is_refused_and_the_old_one_kept() {
     assert_eq!(home.sql::<String>("SELECT DISTINCT outcome FROM run_log"), ["complete"]);
     assert!(!home.path("other.db").exists());
 }
+
+#[test]
+fn a_slot_that_is_due_outlives_the_reading_of_the_same_schedule() {
+    let api = people();
+    let home = home(&api, "v1", "*/2 * * * * *");
+    // Longer than a slot: one passes during the run.
+    api.server().behaviour.latency_ms = 2_300;
+    let requests = api.requests_as_they_come();
+    let service = Service::start(&home);
+    requests.recv().unwrap();
+    service.signal(Signal::HUP);
+    until("the first run", || runs(&home) == 1);
+    api.server().behaviour.latency_ms = 0;
+    until("the run of the slot that passed", || runs(&home) >= 2);
+    service.stop();
+    let late = "SELECT (julianday(b.started_at) - julianday(a.finished_at)) * 86400 < 0.5 FROM run_log a JOIN run_log b
+        WHERE a.run_id = 1 AND b.run_id = 2";
+    assert_eq!(home.sql::<bool>(late), [true], "the slot was forgotten");
+}

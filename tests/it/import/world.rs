@@ -7,6 +7,7 @@ use archiver::core::alike::{NEAR_MS, plain};
 use archiver::fake_api::ServerMessage;
 use archiver::import::linkedin::{self, Export, Options, Report};
 use archiver::store::Store;
+use archiver::store::verify::{Depth, verify};
 
 use crate::engine::world::World;
 
@@ -69,6 +70,10 @@ pub(super) struct Told {
 
 /// Every message that the server would serve is in the archive, in a text that it really had, and no message is twice.
 pub(super) fn compare(world: &World) -> Result<Told, String> {
+    let verification = verify(&world.path(), Depth::Full, &mut |_| ()).unwrap();
+    if verification.broken() > 0 {
+        return Err(format!("{:#?}", verification.findings));
+    }
     let mut all = held(world);
     let mut told = Told::default();
     let server = world.server();

@@ -154,7 +154,7 @@ impl Archive for MemArchive {
                 }
                 None => continue,
             };
-            listed.push(i64::try_from(at).unwrap());
+            listed.push((i64::try_from(at).unwrap(), None));
             let signs = (row.last_at_ms, row.last_text.clone());
             let fresh = self.id();
             let c = &mut self.conversations[at];
@@ -172,7 +172,7 @@ impl Archive for MemArchive {
             }
         }
         self.settle(commit.receipt);
-        Ok(InboxCommitted { timeline, listed, news, found, stall })
+        Ok(InboxCommitted { timeline, listed, unlisted: vec![], news, found, stall })
     }
 
     fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<i64, StoreError> {

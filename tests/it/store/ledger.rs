@@ -133,7 +133,7 @@ fn a_failed_request_is_settled_with_its_reason() {
     let mut bench = Bench::new(1);
     let id = bench.targets[0].plan.id;
     let gap = bench.store.timeline(id).unwrap().gaps[0].clone();
-    let asked = Asked { gap, cursor: None, count: 50, run: bench.run };
+    let asked = Asked { gap, cursor: None, count: 50, most: u32::MAX, run: bench.run };
     for (charge, error, counts) in
         [(Charge::Known(1), "refused", 1), (Charge::Unknown, "lost", 5), (Charge::Known(0), "500", 0)]
     {
@@ -219,7 +219,7 @@ proptest! {
                     rows[row].2 = credits.unwrap_or(reserved);
                     let receipt = reservation.spend(credits.map_or(Charge::Unknown, Charge::Known));
                     let settlement = Settlement::bare(&receipt, None, Some("x"));
-                    let asked = Asked { gap: Gap::default(), cursor: None, count: 1, run };
+                    let asked = Asked { gap: Gap::default(), cursor: None, count: 1, most: u32::MAX, run };
                     let of = Of::Conversation(target.plan.id);
                     store.commit_failure(&Failed { of, asked: &asked, settlement, stalls: false, now }).unwrap();
                 }

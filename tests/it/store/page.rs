@@ -143,7 +143,7 @@ fn a_page_for_a_gap_that_is_no_longer_there_is_not_stored() {
     let newest = [item("u9", NOW - 1000, "Ada Example", "nine")];
     let first = bench.put(0, &more_page(&newest, NOW - 1000)).unwrap();
     let gap = first.timeline.gaps[0].clone();
-    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, run };
+    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, most: u32::MAX, run };
     let lower = [newest[0].clone(), item("u8", NOW - 2000, "Ada Example", "eight")];
     let page = more_page(&lower, NOW - 2000);
     let commit = |bench: &mut Bench| {

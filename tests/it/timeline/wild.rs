@@ -90,7 +90,7 @@ fn take(archive: &mut Archive, wild: &Wild) -> Result<(), String> {
         }
         None => archive.timeline.top_gap().cloned().unwrap_or_else(|| archive.head()),
     };
-    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: wild.count, run: 1 };
+    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: wild.count, most: u32::MAX, run: 1 };
     let served = Served { page: page(wild), ids: vec![0; wild.messages.len()] };
     let before: Vec<bool> = (0..40).map(|at| archive.in_gap(T0 + at)).collect();
     archive.commit(&asked, &served)?;

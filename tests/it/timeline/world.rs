@@ -197,7 +197,7 @@ impl World {
     fn asked(&mut self, gap: &Gap, count: usize) -> Asked {
         self.run += 1;
         let count = u32::try_from(count).unwrap().max(gap.ask_at_least).max(1);
-        Asked { gap: gap.clone(), cursor: gap.cursor_to_send(), count, run: self.run }
+        Asked { gap: gap.clone(), cursor: gap.cursor_to_send(), count, most: u32::MAX, run: self.run }
     }
 
     fn ask(&mut self, gap: &Gap, count: u8, lie: Option<Lie>) -> Result<(), String> {
