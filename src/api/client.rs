@@ -299,6 +299,10 @@ impl<C: Clock> Api for HttpApi<C> {
         balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok()
     }
 
+    fn tells_price(&self) -> bool {
+        self.version == Version::V2
+    }
+
     fn endpoint(&self) -> &'static str {
         match self.version {
             Version::V1 => v1::CONVERSATION,

@@ -96,6 +96,10 @@ pub trait Api {
     /// failure.
     fn balance(&self) -> impl Future<Output = Option<f64>>;
 
+    /// Whether answers tell what they cost. Where not, nobody documents whether the vendor counts what came or what was
+    /// asked for.
+    fn tells_price(&self) -> bool;
+
     /// The name of the conversation endpoint for the ledger, such as `v1/messages/conversation`.
     fn endpoint(&self) -> &'static str;
 

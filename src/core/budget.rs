@@ -217,6 +217,21 @@ impl Receipt {
         self.request_id
     }
 
+    /// Credits that were reserved and, by the answer, not needed.
+    #[must_use]
+    pub fn unused(&self) -> u32 {
+        self.reserved.saturating_sub(self.credits())
+    }
+
+    /// The same where what was asked for is paid, not what came; what was free stays free.
+    pub fn by_request(self) -> Self {
+        let charge = match self.charge {
+            Charge::Known(credits) if credits > 0 => Charge::Known(credits.max(self.reserved)),
+            charge => charge,
+        };
+        Self { charge, ..self }
+    }
+
     /// Credits that count as spent.
     #[must_use]
     pub fn credits(&self) -> u32 {

@@ -7,7 +7,7 @@ use super::load::{self, Configured, Target};
 use super::tally::Tally;
 use super::{Store, StoreError, gaps, message};
 use crate::core::Ms;
-use crate::core::alike::{NEAR_MS, plain};
+use crate::core::alike::{NEAR_MS, plain, profile_slug};
 use crate::core::budget::Receipt;
 use crate::core::inbox::{self, InboxPage, InboxRow};
 use crate::core::plan::Inbox;
@@ -170,9 +170,13 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
         found: vec![],
         stall,
     };
-    // Of several conversations with one person, a profile means the one that was used last.
+    // Of several conversations with one person, only the API knows which one a profile leads to.
+    let profile = |row: &InboxRow| row.profile_url.as_deref().and_then(profile_slug).filter(|_| !row.group);
     for row in &commit.page.rows {
-        resolve_profile(tx, commit.account_id, row)?;
+        let alike = commit.page.rows.iter().filter(|other| profile(other) == profile(row)).count();
+        if alike == 1 {
+            resolve_profile(tx, commit.account_id, row)?;
+        }
     }
     // Oldest first, so that ids of new conversations follow their activity.
     for row in commit.page.rows.iter().rev() {

@@ -252,6 +252,22 @@ impl Store {
         })
     }
 
+    /// Counts all that a run was answered as if what was asked for were paid, not what came.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
+        self.transact(|tx, ids| {
+            tx.execute(
+                "UPDATE request SET credits_spent = credits_reserved
+                 WHERE run = ?1 AND returned IS NOT NULL AND credits_spent BETWEEN 1 AND credits_reserved",
+                [run],
+            )?;
+            ids.tally.forget();
+            Ok(())
+        })
+    }
+
     /// Credits spent so far: unsettled reservations count in full.
     ///
     /// # Errors

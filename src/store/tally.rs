@@ -58,6 +58,11 @@ impl Tally {
         Ok(wanted.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent)))
     }
 
+    /// Forgets the sums: the ledger was written otherwise.
+    pub(super) fn forget(&self) {
+        *self.0.borrow_mut() = None;
+    }
+
     /// Counts a reservation that was made now, in the windows that were asked for last.
     pub(super) fn reserved(&self, account: i64, credits: u32) {
         if let Some(sums) = self.0.borrow_mut().as_mut() {

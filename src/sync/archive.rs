@@ -64,6 +64,12 @@ pub trait Archive {
     /// When the archive cannot be read.
     fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError>;
 
+    /// Counts a run's answers by what was asked for; see [`Store::charge_by_request`].
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError>;
+
     /// Notes the vendor's balance; see [`Store::note_balance`].
     ///
     /// # Errors
@@ -131,6 +137,10 @@ impl Archive for Store {
 
     fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
         Self::spent_by(self, account, run, now)
+    }
+
+    fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
+        Self::charge_by_request(self, run)
     }
 
     fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {

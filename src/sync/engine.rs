@@ -200,10 +200,13 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 Attempt::OutOfBudget => return Ok(failure.and_then(|error| self.give_up(step, &error))),
                 Attempt::Stopped => return Ok(Some(End::Stopped)),
             };
+            let answer = Answer { receipt: self.funds.seen(answer.receipt), ..answer };
             let asked = Asked { count, ..asked };
             let error = match &answer.outcome {
                 Ok(got) => {
                     self.store(step, &asked, got, &answer)?;
+                    let doubt = (self.limits.run, answer.receipt.unused());
+                    self.funds.compare(self.archive, self.api, self.clock, self.stop, doubt).await?;
                     return Ok(None);
                 }
                 Err(error) => error.clone(),

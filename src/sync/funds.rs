@@ -7,7 +7,7 @@ use super::settings::{RunError, Settings};
 use super::{Archive, Stop};
 use crate::api::Api;
 use crate::clock::Clock;
-use crate::core::budget::Left;
+use crate::core::budget::{Left, Receipt};
 use crate::store::{Cause, Moment};
 
 /// A difference below this (credits) is rounding.
@@ -18,6 +18,19 @@ const ROUNDING: f64 = 0.5;
 pub(super) struct Funds {
     before: Option<f64>,
     after: Option<f64>,
+    price: Price,
+}
+
+/// What the vendor counts where answers do not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Price {
+    /// Nothing has shown it yet.
+    #[default]
+    Unseen,
+    /// What came.
+    ByAnswer,
+    /// What was asked for.
+    ByRequest,
 }
 
 impl Funds {
@@ -40,7 +53,38 @@ impl Funds {
                 warn!(balance = credits, "the balance does not pay for a single request: nothing is asked");
             }
         }
-        Ok(Self { before, after: None })
+        Ok(Self { before, ..Self::default() })
+    }
+
+    /// The receipt as the vendor counts, as far as that is known.
+    pub(super) fn seen(&self, receipt: Receipt) -> Receipt {
+        if self.price == Price::ByRequest { receipt.by_request() } else { receipt }
+    }
+
+    /// After an answer that was smaller than what was asked for, the first time: asks for the balance whether that made
+    /// it cheaper. Where it did not, the ledger is put right before anything more is spent.
+    pub(super) async fn compare<R: Archive, A: Api, C: Clock>(
+        &mut self,
+        archive: &mut R,
+        api: &A,
+        clock: &C,
+        stop: &Stop,
+        (run, unused): (i64, u32),
+    ) -> Result<(), RunError> {
+        let Some(before) = self.before.filter(|_| unused > 0 && !api.tells_price()) else { return Ok(()) };
+        if self.price != Price::Unseen {
+            return Ok(());
+        }
+        let Some(now) = ask(api, stop).await else { return Ok(()) };
+        let ledger = f64::from(archive.spent(run, clock.now_ms())?.run);
+        self.price = if before - now - ledger > ROUNDING { Price::ByRequest } else { Price::ByAnswer };
+        if self.price == Price::ByRequest {
+            warn!(
+                "the vendor charges what was asked for, not what came: the ledger counts likewise in this run"
+            );
+            archive.charge_by_request(run)?;
+        }
+        Ok(())
     }
 
     /// Asks for it again after the last one, and says so when the vendor charged other than the ledger says.

@@ -69,7 +69,7 @@ pub(super) fn files(config: &Config, found: &mut Findings) {
         }
     }
     if !open {
-        found.add("files", Verdict::Ok, "the configuration and the archive are closed to others");
+        found.add("files", Verdict::Ok, "others can neither write the configuration nor read the archive");
     }
 }
 

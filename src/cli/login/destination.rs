@@ -1,7 +1,7 @@
 //! Where the result of a login goes: a file that only its owner can read, and that is whole or as it was.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,9 @@ use rustix::fs::{Gid, Uid, fchown};
 use tempfile::NamedTempFile;
 
 use crate::error::Failure;
+
+/// No token is longer (bytes).
+const LONGEST: u64 = 65_536;
 
 /// A file that is about to be written.
 #[derive(Debug)]
@@ -26,6 +29,10 @@ impl Destination {
         let prepared = (|| {
             if path.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
+            }
+            if !may_be_a_credential(&path)? {
+                let what = "it holds something else than a token or an id: nothing is written over it";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
             }
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             // Of mode 600 from the beginning.
@@ -58,6 +65,19 @@ impl Destination {
     }
 }
 
+/// Whether what is there, if anything, can have been written by a login: one short line.
+fn may_be_a_credential(path: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(LONGEST + 1).read_to_end(&mut head)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let line = head.trim_ascii();
+    let short = u64::try_from(head.len()).is_ok_and(|length| length <= LONGEST);
+    Ok(short && !line.iter().any(|byte| byte.is_ascii_control() || *byte == b' '))
+}
+
 /// The superuser who renews a service's token leaves it to the service.
 fn keep_owner(path: &Path, file: &File) {
     let (Ok(before), Ok(now)) = (fs::metadata(path), file.metadata()) else { return };
@@ -79,10 +99,10 @@ mod tests {
     fn a_file_is_replaced_whole_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("login_token");
-        fs::write(&path, "the one before").unwrap();
+        fs::write(&path, "the-one-before").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let destination = Destination::prepare(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "the one before");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "the-one-before");
         destination.write("token").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "token\n");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
@@ -100,6 +120,21 @@ mod tests {
         Destination::prepare(&link).unwrap().write("after").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "after\n");
+    }
+
+    #[test]
+    fn nothing_but_a_credential_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for other in ["[api]\nversion = \"v1\"\n", "SQLite format 3\0", "two words", &"a".repeat(70_000)] {
+            fs::write(&path, other).unwrap();
+            assert_eq!(Destination::prepare(&path).unwrap_err().exit_code(), 73, "{:.20}", other);
+            assert_eq!(fs::read_to_string(&path).unwrap(), other);
+        }
+        for credential in ["", "AQED-token\n", "acc_123"] {
+            fs::write(&path, credential).unwrap();
+            drop(Destination::prepare(&path).unwrap());
+        }
     }
 
     #[test]

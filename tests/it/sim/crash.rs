@@ -86,6 +86,10 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.inner.spent_by(account, run, now)
     }
 
+    fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
+        self.call(|a| a.charge_by_request(run))
+    }
+
     fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
         self.call(|a| a.note_balance(run, moment, credits, now))
     }

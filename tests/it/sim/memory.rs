@@ -216,6 +216,10 @@ impl Archive for MemArchive {
         self.spent(run, now)
     }
 
+    fn charge_by_request(&mut self, _: i64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn note_balance(&mut self, _: i64, _: Moment, _: f64, _: Ms) -> Result<(), StoreError> {
         Ok(())
     }

@@ -353,6 +353,10 @@ impl Api for Server {
         self.0.borrow_mut().answer_inbox(reservation, cursor)
     }
 
+    fn tells_price(&self) -> bool {
+        true
+    }
+
     fn endpoint(&self) -> &'static str {
         "sim"
     }
