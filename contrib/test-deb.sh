@@ -47,7 +47,17 @@ strange=$(find "$root" -xdev -path "$root/proc" -prune -o -newer "$root/archiver
 [[ -z $strange ]] || fail "too open: $strange"
 
 echo "-- nothing is started or enabled"
-[[ -z $(find "$root/etc/systemd" -name 'archiver*' 2>/dev/null) ]] || fail "a unit is enabled"
+enabled() { find "$root/etc/systemd" -name 'archiver*' -printf '%f\n' 2>/dev/null; }
+[[ -z $(enabled) ]] || fail "a unit is enabled"
+systemctl --root="$root" --quiet preset archiver.service archiver.timer
+[[ -z $(enabled) ]] || fail "the preset enables a unit"
+
+echo "-- but each can be"
+for unit in archiver.service archiver.timer; do
+  systemctl --root="$root" --quiet enable "$unit"
+  [[ $(enabled) == "$unit" ]] || fail "$unit cannot be enabled"
+  systemctl --root="$root" --quiet disable "$unit"
+done
 
 echo "-- it runs"
 inside archiver --version
