@@ -22,6 +22,10 @@ bench *ARGS:
 demo:
     cargo run --locked --release -- demo
 
+# A Debian under qemu: the package and its units against systemd itself; as root
+boot *PACKAGE:
+    contrib/boot-debian.sh {{ PACKAGE }}
+
 # Format the sources
 fmt:
     cargo fmt

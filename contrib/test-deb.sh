@@ -38,6 +38,7 @@ echo "-- what it installed"
 mode 755 /usr/bin/archiver
 mode 644 /etc/archiver/archiver.toml
 mode 755 /etc/archiver
+mode 700 /var/lib/archiver
 for unit in systemd/*; do mode 644 "/usr/lib/systemd/system/$(basename "$unit")"; done
 mode 644 /usr/share/man/man1/archiver.1.gz
 mode 644 /usr/share/man/man1/archiver-login.1.gz
@@ -47,7 +48,17 @@ strange=$(find "$root" -xdev -path "$root/proc" -prune -o -newer "$root/archiver
 [[ -z $strange ]] || fail "too open: $strange"
 
 echo "-- nothing is started or enabled"
-[[ -z $(find "$root/etc/systemd" -name 'archiver*' 2>/dev/null) ]] || fail "a unit is enabled"
+enabled() { find "$root/etc/systemd" -name 'archiver*' -printf '%f\n' 2>/dev/null; }
+[[ -z $(enabled) ]] || fail "a unit is enabled"
+systemctl --root="$root" --quiet preset archiver.service archiver.timer
+[[ -z $(enabled) ]] || fail "the preset enables a unit"
+
+echo "-- but each can be"
+for unit in archiver.service archiver.timer; do
+  systemctl --root="$root" --quiet enable "$unit"
+  [[ $(enabled) == "$unit" ]] || fail "$unit cannot be enabled"
+  systemctl --root="$root" --quiet disable "$unit"
+done
 
 echo "-- it runs"
 inside archiver --version
@@ -60,7 +71,6 @@ inside archiver check >"$root/check" 2>&1 || status=$?
 [[ $status == 78 ]] && grep -q 'api_key' "$root/check" || fail "check ended with $status"
 
 echo "-- it leaves what is yours"
-mkdir -p "$root/var/lib/archiver"
 echo kept >"$root/var/lib/archiver/archive.db"
 inside dpkg --purge archiver >/dev/null
 [[ ! -e $root/usr/bin/archiver && ! -e $root/etc/archiver/archiver.toml ]] || fail "the purge left something"

@@ -91,9 +91,9 @@ impl Context {
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Env::of_process();
-    let style = Style::for_stderr(&env);
+    let (style, journal) = (Style::for_stderr(&env), logging::goes_to_journal(&env));
     let outcome = match Cli::try_parse_from(args) {
-        Ok(cli) => start(cli, env),
+        Ok(cli) => start(cli, env, journal),
         Err(error) => return show_usage(&error),
     };
     match outcome {
@@ -102,7 +102,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             let explanation = explain(&failure);
-            output::complain(&explanation, style);
+            output::complain(&explanation, style, journal);
             ExitCode::from(explanation.code)
         }
     }
@@ -115,13 +115,12 @@ fn show_usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn start(cli: Cli, env: Env) -> Result<(), Failure> {
+fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
     let usage = |message| Failure::Usage { message, help: "see `archiver --help`".into() };
     let filter =
         cli.global.log_level.clone().map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_LEVEL"), Ok);
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
-    let journal = logging::goes_to_journal(&env);
     logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);
     dispatch(&Context { env, global: cli.global }, cli.command)
 }

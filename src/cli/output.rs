@@ -249,10 +249,16 @@ impl Style {
     }
 }
 
-/// Tells a failure on standard error.
-pub fn complain(explanation: &Explanation, style: Style) {
-    let (error, help) = (style.red("error:"), style.bold("help:"));
+/// Tells a failure on standard error; to the journal as events, as whoever reads it asks for them by their priority.
+pub fn complain(explanation: &Explanation, style: Style, journal: bool) {
     let message = printable(&explanation.message);
+    // A log that is off is no reason to end without a word.
+    if journal && tracing::enabled!(tracing::Level::ERROR) {
+        let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.for_each(|line| tracing::error!("{line}"));
+        return tracing::error!("help: {}", explanation.help);
+    }
+    let (error, help) = (style.red("error:"), style.bold("help:"));
     // Nobody is left to be told that this could not be printed.
     drop(writeln!(io::stderr().lock(), "{error} {message}\n{help} {}", explanation.help));
 }

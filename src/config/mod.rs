@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 pub use self::env::Env;
 pub use self::login::{LoginFile, Reads};
 pub use self::problem::{ConfigError, Problem};
+pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
     AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, ConversationTarget,

@@ -172,9 +172,21 @@ pub(super) fn resolve(path: &str, env: &Env, dir: &Path) -> PathBuf {
 
 fn credential(env: &Env, names: &[String]) -> Option<Source> {
     let dir = env.path("CREDENTIALS_DIRECTORY")?;
-    let path = names.iter().map(|name| dir.join(name)).find(|path| path.exists())?;
+    let path = names.iter().map(|name| dir.join(name)).find(|path| is_given(path))?;
     let place = Place::variable("CREDENTIALS_DIRECTORY");
     Some(file_source(path, place, FileKind::Credential))
+}
+
+/// Whether a credential is there and not blank: the units hand over a blank one in place of a file that is missing,
+/// without which the service manager would not start the program that can say what is.
+pub(crate) fn is_given(credential: &Path) -> bool {
+    match fs::metadata(credential) {
+        // One that cannot be read is complained of when it is.
+        Ok(meta) if meta.is_file() => {
+            meta.len() > 64 || fs::read(credential).map_or(true, |bytes| !bytes.trim_ascii().is_empty())
+        }
+        _ => false,
+    }
 }
 
 /// Reads a secret; `None` when there is none to be had.

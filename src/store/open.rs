@@ -2,12 +2,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read as _;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Gid, Uid, fchown};
+use rustix::process::geteuid;
 
 use super::migrate::migrate;
 use super::{SCHEMA, SCHEMA_VERSION, StoreError};
@@ -101,7 +103,7 @@ impl Drop for Lock {
 /// Takes the exclusive lock beside the archive.
 pub(super) fn lock(archive: &Path) -> Result<Lock, StoreError> {
     let path = beside(archive, ".lock");
-    let file = private_file().open(&path).map_err(|source| StoreError::Create { path, source })?;
+    let file = open_private(&path).map_err(|source| StoreError::Create { path, source })?;
     let mut locked = file.try_lock();
     // Whoever asks for the holder's name touches the lock for a moment.
     for _ in 0..5 {
@@ -126,7 +128,7 @@ pub(super) fn lock(archive: &Path) -> Result<Lock, StoreError> {
 /// Opens the archive for reading and writing, creating it where there is none (or an empty file).
 pub(super) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
     // SQLite gives `-wal` and `-shm` the mode of the main file, so creating that one privately is enough.
-    private_file().open(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+    open_private(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
     // Looked at before anything is changed: a file that is not ours stays as it was.
@@ -244,14 +246,51 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     }
 }
 
-pub(super) fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options
+/// Opens a file beside or of an archive, creating it for its owner alone.
+pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    leave_to_the_folders_user(path, &file);
+    Ok(file)
+}
+
+/// What the superuser makes in another user's folder is that user's: the service must be able to open the archive that
+/// `sudo archiver login` has made, and systemd changes owners only where the folder itself is another's.
+fn leave_to_the_folders_user(path: &Path, file: &File) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(now), Ok(folder)) = (file.metadata(), std::fs::metadata(folder)) else { return };
+    if now.len() > 0 || now.uid() != 0 || folder.uid() == 0 || !geteuid().is_root() {
+        return;
+    }
+    let (uid, gid) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
+    if let Err(error) = fchown(file, Some(uid), Some(gid)) {
+        tracing::warn!(path = %path.display(), %error, "the file cannot be left to the user of its folder");
+    }
 }
 
 pub(super) fn beside(archive: &Path, ending: &str) -> PathBuf {
     let mut name = archive.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_makes_in_anothers_folder_is_that_users() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.db");
+        let owner = |path: &Path| std::fs::metadata(path).unwrap().uid();
+        // Only root may give a folder away; everybody else keeps what is made.
+        let user = if geteuid().is_root() { 12_345 } else { geteuid().as_raw() };
+        std::os::unix::fs::chown(folder.path(), Some(user), None).unwrap();
+        drop(lock(&path).unwrap());
+        drop(open_or_create(&path).unwrap());
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            assert_eq!(owner(&file.unwrap().path()), user);
+        }
+        assert_eq!(owner(&path), user);
+    }
 }

@@ -9,7 +9,7 @@ use rustix::fs::statvfs;
 
 use super::{Findings, Verdict};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ApiVersion, Config, Env};
+use crate::config::{ApiVersion, Config, Env, is_given};
 use crate::core::Ms;
 use crate::core::schedule::Schedule;
 
@@ -44,7 +44,7 @@ pub(super) fn credentials(env: &Env, config: &Config, found: &mut Findings) {
         wanted.extend(config.accounts.iter().map(|a| format!("login_token.{}", a.name)));
         wanted.extend((config.accounts.len() == 1).then(|| "login_token".to_owned()));
     }
-    let there: Vec<String> = wanted.into_iter().filter(|name| folder.join(name).is_file()).collect();
+    let there: Vec<String> = wanted.into_iter().filter(|name| is_given(&folder.join(name))).collect();
     if there.is_empty() {
         let what = format!("none of this program's in {}", folder.display());
         return found.add("credentials", Verdict::Note, what);

@@ -42,6 +42,20 @@ fn each_source_of_a_secret_beats_the_next() {
 }
 
 #[test]
+fn a_blank_credential_is_none() {
+    let place = Place::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}"));
+    place.put("creds/api_key", "\n");
+    place.put("creds/login_token.me", "");
+    place.put("creds/login_token", "credential\n");
+    let creds = place.path().join("creds").display().to_string();
+    let directory = [("CREDENTIALS_DIRECTORY", creds.as_str())];
+    let error = place.secrets(&directory).unwrap_err();
+    assert!(error.contains("api.api_key_file: cannot read") && !error.contains("login_token"), "{error}");
+    place.put("k", "file");
+    assert_eq!(place.secrets(&directory), Ok(("file".into(), "credential".into())));
+}
+
+#[test]
 fn files_of_the_default_names_are_found_beside_the_configuration() {
     let place = Place::with(ACCOUNT);
     let error = place.secrets(&[]).unwrap_err();

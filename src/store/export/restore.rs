@@ -50,7 +50,7 @@ impl Restore {
         let unfinished = open::beside(archive, ".importing");
         remove(&unfinished)?;
         let failed = |source| StoreError::Create { path: unfinished.clone(), source };
-        open::private_file().open(&unfinished).map_err(failed)?;
+        open::open_private(&unfinished).map_err(failed)?;
         let db = Connection::open(&unfinished)?;
         open::configure(&db)?;
         // Nothing of it counts before it is renamed, and it reaches the disk before that.

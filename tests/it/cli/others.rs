@@ -107,3 +107,22 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!((ran.code, ran.signal), (Some(0), None), "{ran:?}");
     assert_eq!(ran.stderr, "");
 }
+
+#[test]
+fn the_journal_is_told_a_failure_as_events_with_their_priority() {
+    let mut home = Home::empty();
+    home.write("archiver.toml", "[schedule]\nnonsense = 1\nzone = 2\n");
+    let journal = std::fs::File::create(home.path("journal")).unwrap();
+    let stat = rustix::fs::fstat(&journal).unwrap();
+    home.env("JOURNAL_STREAM", &format!("{}:{}", stat.st_dev, stat.st_ino));
+    let told = |args: &[&str]| {
+        let mut command = home.archiver_after("exec 2>journal", args);
+        Process::start(&mut command).finish().expect(78);
+        std::fs::read_to_string(home.path("journal")).unwrap()
+    };
+    let said = told(&["sync"]);
+    assert!(said.lines().count() >= 3 && said.lines().all(|line| line.starts_with("<3>ERROR ")), "{said}");
+    assert!(said.contains("schedule.nonsense") && said.contains("<3>ERROR help: "), "{said}");
+    let said = told(&["sync", "--log-level", "off"]);
+    assert!(said.starts_with("error: ") && !said.contains("<3>"), "{said}");
+}
