@@ -23,6 +23,12 @@ pub enum Failure {
     /// The API could not be reached or kept failing.
     #[error("{0}")]
     ApiUnreachable(String),
+    /// The API refused what was asked for.
+    #[error("{0}")]
+    Refused(String),
+    /// This machine lacks what the program needs to reach the API.
+    #[error("{0}")]
+    Machine(String),
     /// The archive's file cannot be created.
     #[error("the archive {} cannot be created: {reason}", path.display())]
     ArchiveCreate {
@@ -111,6 +117,13 @@ pub fn explain(failure: &Failure) -> Explanation {
         Failure::ApiUnreachable(_) => {
             (69, "what has been archived is kept; run it again later, the next run goes on from there")
         }
+        Failure::Refused(_) => (
+            69,
+            "see profiles and conversations in the configuration: what was refused is tried ever less often",
+        ),
+        Failure::Machine(_) => {
+            (69, "see the machine's CA certificates and its limits on processes and files")
+        }
         Failure::ArchiveCreate { .. } => {
             (73, "see archive.path in the configuration, and who may write to that directory")
         }
@@ -142,8 +155,8 @@ impl Failure {
         let message = format!("{about}: {error}");
         match error {
             ApiError::Key(_) | ApiError::Account(_) => Self::Credentials(message),
+            ApiError::Refused(_) => Self::Refused(message),
             ApiError::Credits(_)
-            | ApiError::Refused(_)
             | ApiError::RateLimited { .. }
             | ApiError::Transient { .. }
             | ApiError::Malformed(_) => Self::ApiUnreachable(message),
@@ -178,7 +191,7 @@ impl Failure {
     pub fn severity(&self) -> u8 {
         match self {
             Self::CheckFailed(_) => 0,
-            Self::ApiUnreachable(_) | Self::NoService { .. } => 1,
+            Self::Refused(_) | Self::ApiUnreachable(_) | Self::Machine(_) | Self::NoService { .. } => 1,
             Self::Credentials(_) | Self::Login { .. } => 2,
             Self::Busy { .. } => 3,
             Self::Stdout(_) | Self::File { .. } => 4,
@@ -212,6 +225,8 @@ mod tests {
             Failure::CheckFailed("2 promises are broken".into()),
             Failure::Usage { message: "what now".into(), help: "use --once".into() },
             Failure::ApiUnreachable("the API could not be reached".into()),
+            Failure::Refused("there is no such profile".into()),
+            Failure::Machine("no CA certificates".into()),
             Failure::ArchiveCreate { path: path.clone(), reason: reason.clone() },
             Failure::ArchiveWrite { path: path.clone(), reason: reason.clone() },
             Failure::ArchiveRead { path: path.clone(), reason },
@@ -233,7 +248,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
+        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
         for failure in one_of_each() {
             let said = explain(&failure);
             assert!(

@@ -27,7 +27,7 @@ Exit codes:
   0   done as asked, also when the budget ended the run
   1   a check found something wrong
   2   bad usage
-  69  the API could not be reached or kept failing
+  69  the API could not be reached or kept failing; or there is no service to ask
   73  the archive cannot be created
   74  the archive cannot be written
   75  another process is syncing this archive

@@ -83,7 +83,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::ApiUnreachable(format!("the program cannot wait for the network: {error}")))
+        .map_err(|error| Failure::Machine(format!("the program cannot wait for the network: {error}")))
 }
 
 async fn watch(
@@ -136,6 +136,7 @@ fn verdict(report: &Report) -> Result<(), Failure> {
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     };
     Err(match worst {
+        Trouble::Target => Failure::Refused(message),
         Trouble::Api => Failure::ApiUnreachable(message),
         Trouble::Credentials => Failure::Credentials(message),
     })

@@ -84,8 +84,7 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
         rate: rate.clone(),
         accounts: accounts.collect(),
     };
-    HttpApi::new(settings, SystemClock)
-        .map_err(|error: BuildError| Failure::ApiUnreachable(error.to_string()))
+    HttpApi::new(settings, SystemClock).map_err(|error: BuildError| Failure::Machine(error.to_string()))
 }
 
 /// What a failure of the archive at this place means for the program.

@@ -95,7 +95,7 @@ impl Config {
             return Ok(());
         }
         let what = "is missing: name its file as api_key_file, or set $ARCHIVER_API_KEY";
-        Err(ConfigError::new(vec![Problem::new(what).key("api.api_key")]))
+        Err(ConfigError::new(vec![Problem::new(what).key("api.api_key")]).advising(super::CREDENTIALS))
     }
 
     /// The file that a login to this account writes: with v1 the token's, with v2 the id's.

@@ -146,9 +146,12 @@ impl Config {
             };
             problems.extend(ready.err());
         }
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems).advising(CREDENTIALS)) }
     }
 }
+
+/// Where credentials come from.
+const CREDENTIALS: &str = "the vendor's dashboard shows the API key; `archiver login` gets a login token (v1) or an account's id (v2)";
 
 fn load_token(
     account: &mut AccountConfig,

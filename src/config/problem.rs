@@ -109,6 +109,11 @@ impl ConfigError {
         Self { problems, help }
     }
 
+    /// The same with other advice.
+    pub(super) fn advising(self, help: impl Into<String>) -> Self {
+        Self { help: help.into(), ..self }
+    }
+
     pub(super) fn with_help(problem: Problem, help: impl Into<String>) -> Self {
         Self { problems: vec![problem], help: help.into() }
     }

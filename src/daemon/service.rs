@@ -39,8 +39,8 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
     let config = context.config_with_secrets(None)?;
     crate::cli::sync::runtime()?.block_on(async {
         // From here on no signal that this program takes ends it otherwise.
-        let signals = Signals::new()
-            .map_err(|error| Failure::ApiUnreachable(format!("signals cannot be caught: {error}")))?;
+        let signals =
+            Signals::new().map_err(|error| Failure::Machine(format!("signals cannot be caught: {error}")))?;
         // What would fail at each run fails now.
         drop(wiring::api(&config)?);
         let path = config.archive.path.clone();

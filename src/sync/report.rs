@@ -150,6 +150,8 @@ pub struct InboxReport {
 /// How bad a failure is, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
+    /// The API refused what was asked for, and nothing else was wrong.
+    Target,
     /// The API kept failing, or answered what cannot be used.
     Api,
     /// The API refused the key or an account.
@@ -164,10 +166,10 @@ impl Trouble {
         match error {
             ApiError::Key(_) | ApiError::Account(_) => Some(Self::Credentials),
             ApiError::Credits(_) => None,
-            ApiError::Refused(_)
-            | ApiError::RateLimited { .. }
-            | ApiError::Transient { .. }
-            | ApiError::Malformed(_) => Some(Self::Api),
+            ApiError::Refused(_) => Some(Self::Target),
+            ApiError::RateLimited { .. } | ApiError::Transient { .. } | ApiError::Malformed(_) => {
+                Some(Self::Api)
+            }
         }
     }
 }
