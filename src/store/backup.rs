@@ -202,27 +202,55 @@ fn contents(db: &Connection) -> rusqlite::Result<Contents> {
 
 /// Whether a copy may take this place: nothing is there, or an earlier backup that nobody uses.
 fn replaceable(archive: &Path, to: &Path) -> Result<(), BackupError> {
-    let refused = |why| Err(BackupError::Refused { path: to.to_owned(), why });
-    let Ok(there) = fs::symlink_metadata(to) else { return Ok(()) };
-    if let (Ok(a), Ok(b)) = (fs::metadata(archive), fs::metadata(to))
-        && (a.dev(), a.ino()) == (b.dev(), b.ino())
-    {
-        return refused("is the archive itself");
+    if fs::symlink_metadata(to).is_err() {
+        return Ok(());
     }
-    if !there.is_file() {
-        return refused("is no plain file");
+    unused(archive, to).map(drop).map_err(|why| BackupError::Refused { path: to.to_owned(), why })
+}
+
+/// Deletes an earlier backup; `false` when it is the archive itself, in use, or no backup.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn delete(archive: &Path, copy: &Path) -> std::io::Result<bool> {
+    // Whoever would begin to sync it meanwhile is kept out until it is gone.
+    let Ok(_lock) = unused(archive, copy) else { return Ok(false) };
+    fs::remove_file(copy)?;
+    Ok(true)
+}
+
+/// Whether a file that is there is an earlier backup that nobody uses.
+#[must_use]
+pub fn is_spare(archive: &Path, copy: &Path) -> bool {
+    unused(archive, copy).is_ok()
+}
+
+/// What speaks against taking away a file that is there. Where it has been synced before, its lock is returned.
+fn unused(archive: &Path, file: &Path) -> Result<Option<open::Lock>, &'static str> {
+    if same_file(archive, file) {
+        return Err("is the archive itself");
     }
-    if !is_archive(to) {
-        return refused("is there already and is no archive of this program");
+    if !fs::symlink_metadata(file).is_ok_and(|there| there.is_file()) {
+        return Err("is no plain file");
+    }
+    if !is_archive(file) {
+        return Err("is there already and is no archive of this program");
     }
     // With another file in its place, what waits in the log would be put into the wrong one.
-    if fs::metadata(open::beside(to, "-wal")).is_ok_and(|log| log.len() > 0) {
-        return refused("is an archive in use: it has a write-ahead log");
+    if fs::metadata(open::beside(file, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return Err("is an archive in use: it has a write-ahead log");
     }
-    if open::beside(to, ".lock").exists() && open::lock(to).is_err() {
-        return refused("is an archive that is being synced");
+    if !open::beside(file, ".lock").exists() {
+        return Ok(None);
     }
-    Ok(())
+    open::lock(file).map(Some).map_err(|_| "is an archive that is being synced")
+}
+
+/// Whether two names are of one file.
+#[must_use]
+pub fn same_file(one: &Path, other: &Path) -> bool {
+    let of = |path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    of(one).is_some_and(|file| of(other) == Some(file))
 }
 
 /// Whether a file is an archive of this program, as far as its first bytes tell. It is not opened as a database.

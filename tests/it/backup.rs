@@ -131,3 +131,24 @@ fn keep_deletes_old_backups_of_the_same_form_and_nothing_else() {
     assert!(home.run(&["backup", "%q.db"]).expect(2).stderr.contains("%q is no placeholder"));
     home.run(&["backup", "kept", "--keep", "0"]).expect(2);
 }
+
+#[test]
+fn keep_never_deletes_the_archive_nor_one_in_use() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let mut home = Home::of(&api, "v2");
+    std::fs::create_dir(home.path("live")).unwrap();
+    let name = |day: u32| format!("live/archive-2020010{day}T000000Z.db");
+    home.env("ARCHIVER_ARCHIVE__PATH", &name(1));
+    home.sync();
+    for day in 2..6 {
+        std::fs::copy(home.path(&name(1)), home.path(&name(day))).unwrap();
+    }
+    let _synced = Store::open(&home.path(&name(2))).unwrap();
+    home.write(&format!("{}-wal", name(3)), "what a crash left");
+    std::os::unix::fs::symlink("archive-20200105T000000Z.db", home.path(&name(6))).unwrap();
+    let ran = home.run(&["backup", "live", "--keep", "1"]).expect(0);
+    assert_eq!(ran.stdout.matches("deleted").count(), 2, "{ran:?}");
+    let there: Vec<u32> = (1..7).filter(|day| home.path(&name(*day)).symlink_metadata().is_ok()).collect();
+    assert_eq!(there, [1, 2, 3, 6], "{ran:?}");
+    home.run(&["verify"]).expect(0);
+}
