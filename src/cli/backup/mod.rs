@@ -65,9 +65,10 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     context.warn(&config);
     let archive = config.archive.path;
     let (folder, pattern) = place(&args.path)?;
-    if args.keep.is_some() && !pattern.tells_the_time() {
+    if args.keep.is_some() && !pattern.tells_the_order() {
         return Err(Failure::Usage {
-            message: "--keep needs names that tell the time".to_owned(),
+            message: "--keep needs names that tell the time from the year down, or the oldest cannot be told"
+                .to_owned(),
             help: "name a folder, or put placeholders into the name, such as backups/%Y-%m-%d.db".to_owned(),
         });
     }
