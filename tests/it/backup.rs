@@ -170,3 +170,19 @@ fn keep_never_deletes_the_copy_just_made() {
     assert!(home.path(said["path"].as_str().unwrap()).exists(), "{said}");
     assert_eq!(said["deleted"], serde_json::json!(["kept/archive-20980101T000000Z.db"]));
 }
+
+#[test]
+fn what_a_former_archive_left_is_not_put_into_a_new_copy() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let home = Home::of(&api, "v2");
+    home.sync();
+    for ending in ["-wal", "-shm", "-journal"] {
+        let left = format!("copy.db{ending}");
+        home.write(&left, "the last changes of another archive");
+        let ran = home.run(&["backup", "copy.db"]).expect(73);
+        assert!(ran.stderr.contains(&left) && ran.stderr.contains("move it away"), "{ran:?}");
+        assert!(!home.path("copy.db").exists());
+        std::fs::remove_file(home.path(&left)).unwrap();
+    }
+    home.run(&["backup", "copy.db"]).expect(0);
+}
