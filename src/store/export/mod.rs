@@ -311,13 +311,14 @@ impl Snapshot<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The last run that is sure to write nothing any more; 0 when there is none.
+    /// The last run before which all are sure to write nothing any more; 0 when there is none. A login is a run as well,
+    /// and may end while an earlier one goes on.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn last_finished_run(&self) -> Result<i64, StoreError> {
         Ok(self.db.query_row(
-            "SELECT ifnull(max(id) - (max(id) IN (SELECT id FROM run WHERE finished_ms IS NULL)), 0) FROM run",
+            "SELECT coalesce((SELECT min(id) - 1 FROM run WHERE finished_ms IS NULL), (SELECT max(id) FROM run), 0)",
             [],
             |row| row.get(0),
         )?)

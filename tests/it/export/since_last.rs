@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use archiver::export::{ExportError, Format, Job, Unwatched, import};
-use archiver::store::Scope;
+use archiver::store::verify::{Depth, verify};
+use archiver::store::{Ledger, Outcome, Scope};
 
 use super::jsonl::assert_equal;
 use super::{MINUTE, export, job, odd_archive};
@@ -68,6 +69,20 @@ fn what_a_run_that_still_goes_on_stores_is_exported_whenever_it_comes() {
     let done = export(&bench.path(), &since_last(Format::Csv, &out)).unwrap();
     assert_eq!(done.messages, 2, "the first one again rather than none");
     assert!(fs::read_to_string(done.out).unwrap().contains("r2"));
+}
+
+#[test]
+fn a_login_beside_a_run_makes_no_export_leave_out_what_the_run_stores() {
+    let mut bench = odd_archive();
+    let out = bench.dir.path().join("all.csv");
+    let mut ledger = Ledger::open(&bench.path()).unwrap();
+    let login = ledger.begin("me", bench.now).unwrap();
+    ledger.finish(login, Outcome::Complete, bench.now).unwrap();
+    assert_eq!(verify(&bench.path(), Depth::Quick, &mut |_| ()).unwrap().broken(), 0);
+    export(&bench.path(), &since_last(Format::Csv, &out)).unwrap();
+    let page = more_page(&[item("late", NOW, "Ada Example", "stored after the login")], NOW - MINUTE);
+    bench.put(6, &page).unwrap();
+    assert_eq!(export(&bench.path(), &since_last(Format::Csv, &out)).unwrap().messages, 1);
 }
 
 #[test]
