@@ -19,6 +19,11 @@ use crate::core::message::Message;
 use crate::core::reconcile::Stored;
 use crate::core::timeline::Gap;
 
+/// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
+/// nobody has sent them.
+pub(super) const OUTSIDE: &str =
+    "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
+
 /// One reading of a file, which is a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Import {
