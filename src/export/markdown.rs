@@ -111,6 +111,9 @@ fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String) -> String
     }
     let sender = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
     let mut notes = String::new();
+    if !matches!(m.fields.kind, "" | "TEXT") {
+        notes.push_str(&format!(" · {}", escaped(&one_line(m.fields.kind))));
+    }
     if m.versions > 1 {
         notes.push_str(" · edited");
     }
