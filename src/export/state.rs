@@ -26,6 +26,9 @@ pub(super) struct State {
     pub(super) scope: (Option<i64>, Option<Ms>, Option<Ms>),
     /// The last run that was whole in it.
     pub(super) run: i64,
+    /// When that run began: an archive that was restored since gives its number again.
+    #[serde(default)]
+    pub(super) run_started_ms: Option<Ms>,
     /// When the first part of it was written.
     pub(super) series_ms: Ms,
     /// The number of the last part.
@@ -44,12 +47,14 @@ impl State {
         part: u32,
         series_ms: Ms,
     ) -> Result<Self, ExportError> {
+        let run = snapshot.last_finished_run()?;
         Ok(Self {
             version: VERSION,
             format: job.format.name().to_owned(),
             archive: snapshot.fingerprint()?,
             scope: (job.scope.conversation, job.scope.since_ms, job.scope.until_ms),
-            run: snapshot.last_finished_run()?,
+            run,
+            run_started_ms: snapshot.run_started(run)?,
             series_ms,
             part,
             files,
@@ -97,6 +102,12 @@ impl State {
             format!("{} holds an export of {what}", job.out.display()),
             "give the same flags as then, choose another place, or leave --since-last out to replace it",
         ))
+    }
+
+    /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it
+    /// came to.
+    pub(super) fn goes_on(&self, snapshot: &Snapshot<'_>) -> Result<bool, ExportError> {
+        Ok(self.run >= 0 && self.run_started_ms == snapshot.run_started(self.run)?)
     }
 
     /// The conversations whose names, or what is known of who took part, are not what they were.

@@ -4,7 +4,7 @@ mod restore;
 mod tables;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, Transaction, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
 pub use restore::{Restore, Restored};
 pub use tables::{Cell, TABLES};
@@ -322,6 +322,15 @@ impl Snapshot<'_> {
             [],
             |row| row.get(0),
         )?)
+    }
+
+    /// When a run began; `None` when the archive has no such run.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn run_started(&self, run: i64) -> Result<Option<Ms>, StoreError> {
+        let sql = "SELECT started_ms FROM run WHERE id = ?1";
+        Ok(self.db.query_row(sql, [run], |row| row.get(0)).optional()?)
     }
 
     /// What tells this archive from others, and stays when it grows: a hash of when and as what it began.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use archiver::export::{ExportError, Format, Job, Unwatched, import};
 use archiver::store::verify::{Depth, verify};
-use archiver::store::{Ledger, Outcome, Scope};
+use archiver::store::{Ledger, Outcome, Scope, Store, Trigger};
 
 use super::jsonl::assert_equal;
 use super::{MINUTE, export, job, odd_archive};
@@ -109,4 +109,31 @@ fn another_selection_or_another_archive_does_not_go_on_from_there() {
         export(&stranger.path(), &since_last(Format::Jsonl, &out)),
         Err(ExportError::Refused { .. })
     ));
+}
+
+#[test]
+fn after_an_older_archive_was_restored_it_begins_anew() {
+    let mut bench = odd_archive();
+    let older = bench.dir.path().join("older.db");
+    bench.other().execute("VACUUM INTO ?1", [older.to_str().unwrap()]).unwrap();
+    for n in 1..4 {
+        life(&mut bench, n);
+    }
+    let out = bench.dir.path().join("all.jsonl");
+    export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
+    let archive = bench.path();
+    bench.store = Store::in_memory().unwrap();
+    fs::copy(&older, &archive).unwrap();
+    bench.store = Store::open(&archive).unwrap();
+    // Another hour, and the same numbers of runs again.
+    bench.now += 3_600_000;
+    bench.run = bench.store.begin_run(Trigger::Once, bench.now).unwrap();
+    for n in 7..10 {
+        life(&mut bench, n);
+    }
+    let done = export(&archive, &since_last(Format::Jsonl, &out)).unwrap();
+    assert_eq!(done.out, out);
+    let again = bench.dir.path().join("again.db");
+    import::jsonl(&[out], &again, &mut Unwatched).unwrap();
+    assert_equal(&archive, &again);
 }
