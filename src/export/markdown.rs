@@ -19,7 +19,8 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     let messages = export.snapshot.count(&scope)?;
     watch.total(messages);
     let mut folder = Folder::begin(export)?;
-    let mut taken = BTreeSet::new();
+    // The list's own name, as a file system that knows no capitals has it.
+    let mut taken = BTreeSet::from(["readme".to_owned()]);
     let mut list = String::from("# Conversations\n\n");
     for row in export.snapshot.queries().conversations()? {
         if scope.conversation.is_some_and(|wanted| wanted != row.id) {
@@ -46,9 +47,20 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
 fn file_of(row: &ConversationRow, name: &str, taken: &mut BTreeSet<String>) -> String {
     let slug = text::slug(name);
     let plain = if slug.is_empty() { format!("conversation-{}", row.id) } else { slug };
-    let file = if taken.contains(&plain) { format!("{plain}-{}", row.id) } else { plain };
-    taken.insert(file.clone());
+    let mut file = plain.clone();
+    let mut number = 1_u32;
+    // Another conversation may be called like this one with its number.
+    while !taken.insert(folded(&file)) {
+        file =
+            if number == 1 { format!("{plain}-{}", row.id) } else { format!("{plain}-{}-{number}", row.id) };
+        number = number.saturating_add(1);
+    }
     format!("{file}.md")
+}
+
+/// A name as a file system compares it that knows no capitals.
+fn folded(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
 }
 
 fn write_conversation(

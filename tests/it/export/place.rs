@@ -1,12 +1,14 @@
 //! Where exports go: private, whole or not at all, and never over something else.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use archiver::export::{ExportError, Format, Job, Unwatched, Watch, run};
-use archiver::store::Reader;
+use archiver::store::{Configured, Reader};
 
 use super::{export, files, job, odd_archive};
+use crate::store::{Bench, NOW, item, last_page};
 
 const ALL: [Format; 5] = [Format::Jsonl, Format::Csv, Format::Html, Format::Parquet, Format::Markdown];
 
@@ -112,4 +114,26 @@ fn a_place_is_not_exported_to_as_something_else() {
         assert!(matches!(error, ExportError::Refused { .. }), "{error}");
     }
     assert_eq!(files(&out), before);
+}
+
+#[test]
+fn no_conversation_takes_the_note_of_another() {
+    let names = ["ada", "Ada 5", "readme", "Ada 5 2", "ADA", "ada-5"];
+    let conversations =
+        names.iter().enumerate().map(|(i, name)| (format!("2-c{i}"), Some((*name).to_owned()))).collect();
+    let mut bench = Bench::of(&[Configured { account: "me".into(), conversations, ..Configured::default() }]);
+    for i in 0..names.len() {
+        bench
+            .put(i, &last_page(&[item(&format!("u{i}"), NOW, "Ada Example", &format!("said in {i}"))]))
+            .unwrap();
+    }
+    let out = bench.dir.path().join("notes");
+    export(&bench.path(), &job(Format::Markdown, &out)).unwrap();
+    let files = files(&out);
+    let folded: BTreeSet<String> = files.iter().map(|f| f.to_str().unwrap().to_lowercase()).collect();
+    assert_eq!((files.len(), folded.len()), (names.len() + 1, names.len() + 1), "{files:?}");
+    let all: String = files.iter().map(|f| fs::read_to_string(f).unwrap()).collect();
+    for i in 0..names.len() {
+        assert_eq!(all.matches(&format!("said in {i}")).count(), 1, "{i}: {files:?}");
+    }
 }
