@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use archiver::export::{ExportError, Format, Job, Unwatched, Watch, run};
 use archiver::store::{Configured, Reader};
@@ -136,4 +137,42 @@ fn no_conversation_takes_the_note_of_another() {
     for i in 0..names.len() {
         assert_eq!(all.matches(&format!("said in {i}")).count(), 1, "{i}: {files:?}");
     }
+}
+
+#[test]
+fn a_forged_state_leads_nowhere_else() {
+    let bench = odd_archive();
+    let outside = bench.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let victim = outside.join("victim.txt");
+    fs::write(&victim, "mine").unwrap();
+    let forge = |state: &Path, name: &str| {
+        let mut json: serde_json::Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
+        json["files"].as_array_mut().unwrap().push(name.into());
+        fs::write(state, json.to_string()).unwrap();
+    };
+    for format in ALL {
+        for (n, name) in
+            ["../outside/victim.txt", victim.to_str().unwrap(), "./x", ""].into_iter().enumerate()
+        {
+            let folder = bench.dir.path().join(format!("forged-{}-{n}", format.name()));
+            fs::create_dir(&folder).unwrap();
+            let out = folder.join("out");
+            export(&bench.path(), &job(format, &out)).unwrap();
+            match format {
+                Format::Jsonl | Format::Csv => forge(&folder.join(".out.archiver-export"), name),
+                _ => forge(&out.join(".archiver-export"), name),
+            }
+            let error = export(&bench.path(), &job(format, &out)).unwrap_err();
+            assert!(matches!(error, ExportError::Refused { .. }), "{format:?} {name}: {error}");
+        }
+    }
+    // A folder of the export's that was made to lead out of it.
+    let out = bench.dir.path().join("linked");
+    export(&bench.path(), &job(Format::Html, &out)).unwrap();
+    std::os::unix::fs::symlink(&outside, out.join("link")).unwrap();
+    forge(&out.join(".archiver-export"), "link/victim.txt");
+    let error = export(&bench.path(), &job(Format::Html, &out)).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
