@@ -213,7 +213,14 @@ impl Export<'_> {
     fn is_unchanged(&self) -> Result<bool, ExportError> {
         let Some(before) = self.continues() else { return Ok(false) };
         let later = Scope { changed_after: Some(before.run), ..self.job.scope };
-        Ok(self.snapshot.count(&later)? == 0 && before.changed_faces(self.snapshot)?.is_empty())
+        if self.snapshot.count(&later)? > 0 {
+            return Ok(false);
+        }
+        match self.job.format {
+            // It has every table: a run without any news spends credits.
+            Format::Jsonl => Ok(before.tables == state::tables(self.job, self.snapshot)?),
+            _ => Ok(before.changed_faces(self.job, self.snapshot)?.is_empty()),
+        }
     }
 
     fn unchanged(&self) -> Summary {

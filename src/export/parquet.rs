@@ -64,7 +64,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     let touched = match export.continues() {
         None => None,
         Some(before) => {
-            let faces = before.changed_faces(export.snapshot)?;
+            let faces = before.changed_faces(export.job, export.snapshot)?;
             Some(export.snapshot.touched_months(before.run, &faces)?)
         }
     };

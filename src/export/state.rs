@@ -35,7 +35,10 @@ pub(super) struct State {
     pub(super) part: u32,
     /// The files that are exports' own, relative to the place's folder.
     pub(super) files: Vec<String>,
-    /// For each conversation, what changes with its names.
+    /// What changes with any row of a table other than those of messages, where the format has them.
+    #[serde(default)]
+    pub(super) tables: Option<i64>,
+    /// For each conversation, what changes with its names and, where the format shows them, its gaps.
     pub(super) faces: BTreeMap<i64, i64>,
 }
 
@@ -58,7 +61,8 @@ impl State {
             series_ms,
             part,
             files,
-            faces: snapshot.faces()?.into_iter().collect(),
+            tables: tables(job, snapshot)?,
+            faces: faces(job, snapshot)?.into_iter().collect(),
         })
     }
 
@@ -130,14 +134,24 @@ impl State {
     }
 
     /// The conversations whose names, or what is known of who took part, are not what they were.
-    pub(super) fn changed_faces(&self, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
-        let now = snapshot.faces()?;
+    pub(super) fn changed_faces(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
+        let now = faces(job, snapshot)?;
         Ok(now.into_iter().filter(|(id, face)| self.faces.get(id) != Some(face)).map(|(id, _)| id).collect())
     }
 
     pub(super) fn json(&self) -> Result<Vec<u8>, ExportError> {
         serde_json::to_vec(self).map_err(|error| ExportError::refused(error.to_string(), "report this"))
     }
+}
+
+/// What changes with any row of a table other than those of messages; `None` for a format without them.
+pub(super) fn tables(job: &Job, snapshot: &Snapshot<'_>) -> Result<Option<i64>, ExportError> {
+    Ok((job.format == Format::Jsonl).then(|| snapshot.tables_mark(&job.scope)).transpose()?)
+}
+
+fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(i64, i64)>, ExportError> {
+    // A page and a note say where messages may be missing.
+    Ok(snapshot.faces(matches!(job.format, Format::Html | Format::Markdown))?)
 }
 
 /// Where a job's state is: in its folder, or hidden beside its file.

@@ -295,19 +295,22 @@ impl Snapshot<'_> {
         Ok(touched)
     }
 
-    /// For each conversation a number that changes when its names do, or what is known of who took part.
+    /// For each conversation a number that changes when its names do, or what is known of who took part; with `gaps`,
+    /// also when those do.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn faces(&self) -> Result<Vec<(i64, i64)>, StoreError> {
+    pub fn faces(&self, gaps: bool) -> Result<Vec<(i64, i64)>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.given_name, c.name), ''),
                (SELECT group_concat(p.id || ifnull(p.is_me, '?'), ' ' ORDER BY p.id) FROM participant q JOIN person p ON p.id = q.person
-                WHERE q.conversation = c.id))
+                WHERE q.conversation = c.id),
+               (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stalled), char(0) ORDER BY g.id)
+                FROM gap g WHERE ?1 AND g.conversation = c.id))
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.id",
         )?;
         let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, super::message::hash(&row.get::<_, String>(1)?))))?;
+            .query_map([gaps], |row| Ok((row.get(0)?, super::message::hash(&row.get::<_, String>(1)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -137,3 +137,43 @@ fn after_an_older_archive_was_restored_it_begins_anew() {
     import::jsonl(&[out], &again, &mut Unwatched).unwrap();
     assert_equal(&archive, &again);
 }
+
+#[test]
+fn a_run_that_brought_nothing_but_spent_credits_is_a_change_where_the_ledger_is_exported() {
+    let mut bench = odd_archive();
+    let out = bench.dir.path().join("all.jsonl");
+    let sheet = bench.dir.path().join("all.csv");
+    export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
+    export(&bench.path(), &since_last(Format::Csv, &sheet)).unwrap();
+    let _receipt = bench.receipt(0, 10);
+    assert!(export(&bench.path(), &since_last(Format::Csv, &sheet)).unwrap().unchanged);
+    let done = export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
+    assert!(!done.unchanged && done.messages == 0, "{done:?}");
+    assert!(export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap().unchanged);
+    let again = bench.dir.path().join("again.db");
+    import::jsonl(&[out, done.out], &again, &mut Unwatched).unwrap();
+    assert_equal(&bench.path(), &again);
+}
+
+#[test]
+fn a_gap_that_has_closed_is_a_change_where_gaps_are_shown() {
+    let bench = odd_archive();
+    let out = |format: Format| bench.dir.path().join(format.name());
+    let all = [Format::Html, Format::Markdown, Format::Csv, Format::Parquet];
+    for format in all {
+        export(&bench.path(), &since_last(format, &out(format))).unwrap();
+    }
+    let warnings = |format: Format| {
+        let files = super::files(&out(format));
+        let said =
+            |file: &PathBuf| fs::read_to_string(file).unwrap().matches("Messages may be missing").count();
+        files.iter().map(said).sum::<usize>()
+    };
+    let before = [warnings(Format::Html), warnings(Format::Markdown)];
+    let gap = "SELECT min(id) FROM gap WHERE conversation = (SELECT conversation FROM message WHERE text = 'one above a gap')";
+    assert_eq!(bench.other().execute(&format!("DELETE FROM gap WHERE id = ({gap})"), []).unwrap(), 1);
+    let changed =
+        all.map(|format| !export(&bench.path(), &since_last(format, &out(format))).unwrap().unchanged);
+    assert_eq!(changed, [true, true, false, false]);
+    assert_eq!([warnings(Format::Html), warnings(Format::Markdown)], before.map(|n| n - 1));
+}
