@@ -100,7 +100,9 @@ impl FilePlace {
         // First it is known whose the file is, then it is there; until it is, the last run stands as it was, so that
         // nothing is left out whenever this is cut short.
         let done = export.state(files.clone(), self.part)?;
-        let mut claim = export.before.clone().unwrap_or_else(|| State { run: -1, ..done.clone() });
+        // A new beginning replaces what later parts would go on from: until it is done, none does.
+        let before = export.before.clone().filter(|_| self.part > 0);
+        let mut claim = before.unwrap_or_else(|| State { run: -1, ..done.clone() });
         claim.files = self.older.iter().chain(&files).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         write_state(export.job, &claim)?;
         file.finish()?;

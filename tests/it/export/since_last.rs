@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use archiver::export::{ExportError, Format, Job, Unwatched, import};
+use archiver::export::{ExportError, Format, Job, Unwatched, Watch, import, run};
 use archiver::store::verify::{Depth, verify};
-use archiver::store::{Ledger, Outcome, Scope, Store, Trigger};
+use archiver::store::{Ledger, Outcome, Reader, Scope, Store, Trigger};
 
 use super::jsonl::assert_equal;
 use super::{MINUTE, export, job, odd_archive};
@@ -176,4 +176,39 @@ fn a_gap_that_has_closed_is_a_change_where_gaps_are_shown() {
         all.map(|format| !export(&bench.path(), &since_last(format, &out(format))).unwrap().unchanged);
     assert_eq!(changed, [true, true, false, false]);
     assert_eq!([warnings(Format::Html), warnings(Format::Markdown)], before.map(|n| n - 1));
+}
+
+/// Puts a folder where this file is once all messages have been read, so that it cannot be removed.
+struct BlockThen(PathBuf);
+
+impl Watch for BlockThen {
+    fn total(&mut self, _: u64) {}
+
+    fn step(&mut self) -> Result<(), ExportError> {
+        Ok(())
+    }
+
+    fn closing(&mut self, _: &'static str) {
+        fs::remove_file(&self.0).unwrap();
+        fs::create_dir(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn a_new_beginning_that_is_cut_short_is_not_gone_on_from() {
+    let mut bench = odd_archive();
+    let out = bench.dir.path().join("all.jsonl");
+    export(&bench.path(), &job(Format::Jsonl, &out)).unwrap();
+    life(&mut bench, 1);
+    let part = export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap().out;
+    let reader = Reader::open(&bench.path()).unwrap();
+    let anew = Job { now: NOW + 1, ..job(Format::Jsonl, &out) };
+    run(&reader, &anew, &mut BlockThen(part.clone())).unwrap_err();
+    fs::remove_dir(&part).unwrap();
+    life(&mut bench, 2);
+    let done = export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
+    assert_eq!(done.out, out);
+    let again = bench.dir.path().join("again.db");
+    import::jsonl(&[out], &again, &mut Unwatched).unwrap();
+    assert_equal(&bench.path(), &again);
 }
