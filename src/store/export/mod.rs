@@ -139,6 +139,11 @@ pub struct Month {
     pub messages: i64,
 }
 
+/// The month of `x.sent_at_ms` in UTC, rounded down. What is beyond the years that SQLite tells counts to the last month
+/// or the first one.
+const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), -62167219200000)
+    - 999 * (x.sent_at_ms < 0)) / 1000, 'unixepoch')";
+
 const MESSAGES: &str = "SELECT m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe,
     m.urn_key, m.versions, m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run,
     a.name, c.urn, coalesce(c.given_name, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
@@ -246,9 +251,10 @@ impl Snapshot<'_> {
     pub fn months(&self, scope: &Scope) -> Result<Vec<Month>, StoreError> {
         let (conditions, values) = scope.conditions();
         let sql = format!(
-            "SELECT a.id, a.name, strftime('%Y-%m', m.sent_at_ms / 1000, 'unixepoch') AS month, min(m.id), max(m.id), count(*)
+            "SELECT a.id, a.name, {} AS month, min(m.id), max(m.id), count(*)
              FROM message m JOIN conversation c ON c.id = m.conversation JOIN account a ON a.id = c.account
-             WHERE {conditions} GROUP BY a.id, month ORDER BY a.id, month"
+             WHERE {conditions} GROUP BY a.id, month ORDER BY a.id, month",
+            MONTH.replace("x.", "m.")
         );
         let mut statement = self.db.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| {
@@ -274,7 +280,6 @@ impl Snapshot<'_> {
         conversations: &[i64],
     ) -> Result<std::collections::BTreeSet<(i64, String)>, StoreError> {
         let mut touched = std::collections::BTreeSet::new();
-        let month = "strftime('%Y-%m', x.sent_at_ms / 1000, 'unixepoch')";
         for (from, values) in [
             ("message x JOIN conversation c ON c.id = x.conversation WHERE x.changed_run > ?1", vec![after]),
             (
@@ -284,7 +289,7 @@ impl Snapshot<'_> {
             ),
             ("message x JOIN conversation c ON c.id = x.conversation WHERE c.id = ?1", conversations.to_vec()),
         ] {
-            let mut statement = self.db.prepare(&format!("SELECT DISTINCT c.account, {month} FROM {from}"))?;
+            let mut statement = self.db.prepare(&format!("SELECT DISTINCT c.account, {MONTH} FROM {from}"))?;
             for value in values {
                 let rows = statement.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 for row in rows {
