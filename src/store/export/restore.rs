@@ -47,6 +47,7 @@ impl Restore {
         if fs::metadata(archive).is_ok_and(|m| m.len() > 0) {
             return Err(StoreError::Exists(archive.to_owned()));
         }
+        not_a_link(archive)?;
         nothing_left(archive)?;
         let unfinished = open::beside(archive, ".importing");
         remove(&unfinished)?;
@@ -179,6 +180,13 @@ impl Drop for Restore {
             tracing::debug!(%error, "an unfinished import is left; the next one begins anew");
         }
     }
+}
+
+/// The place is no link: the archive would take the link's place and not be where it leads to.
+fn not_a_link(archive: &Path) -> Result<(), StoreError> {
+    let Ok(to) = fs::read_link(archive) else { return Ok(()) };
+    let why = format!("it is a symbolic link to {}: name that place, or remove the link", to.display());
+    Err(StoreError::Create { path: archive.to_owned(), source: std::io::Error::other(why) })
 }
 
 /// Nothing of a former archive waits to be put into the new one.

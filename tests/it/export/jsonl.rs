@@ -136,6 +136,11 @@ fn what_a_former_archive_left_is_not_put_into_the_new_one() {
         assert!(!path("new.db").exists() && path(left).exists());
         fs::remove_file(path(left)).unwrap();
     }
+    // A link that leads to nothing yet.
+    std::os::unix::fs::symlink(path("elsewhere.db"), path("linked.db")).unwrap();
+    let error = import(&[&path("all.jsonl")], &path("linked.db")).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert!(fs::symlink_metadata(path("linked.db")).unwrap().is_symlink() && !path("elsewhere.db").exists());
     // One that appears while the rows come.
     let restore = Restore::begin(&path("new.db")).unwrap();
     fs::write(path("new.db-wal"), "late").unwrap();
