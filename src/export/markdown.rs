@@ -93,8 +93,6 @@ fn front_matter(row: &ConversationRow, count: u64) -> String {
             out.push_str(&format!("{key}: {value}\n"));
         }
     };
-    // JSON's strings are YAML's, too.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let day = |ms: Option<Ms>| ms.map(text::day);
     add("title", Some(quoted(&name(row))));
     add("account", Some(quoted(&row.account)));
@@ -110,6 +108,17 @@ fn front_matter(row: &ConversationRow, count: u64) -> String {
         let edge = |ms: Option<Ms>, open: &str| ms.map_or_else(|| open.to_owned(), text::minute);
         let (from, to) = (edge(gap.older_ms, "the beginning"), edge(gap.newer_ms, "now"));
         out.push_str(&format!("> [!warning] Messages may be missing from {from} to {to} (UTC)\n\n"));
+    }
+    out
+}
+
+/// A text as a YAML string: as JSON's, but for what YAML does not take as it is.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        let refused =
+            matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+        if refused { out.push_str(&format!("\\u{:04x}", u32::from(c))) } else { out.push(c) }
     }
     out
 }
@@ -204,6 +213,14 @@ fn risky(c: char, before: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_yaml_does_not_take_stands_by_its_number() {
+        assert_eq!(
+            quoted("a\u{7f}\u{85}\u{9f}\u{a0}\"\u{2028}é"),
+            "\"a\\u007f\\u0085\\u009f\u{a0}\\\"\\u2028é\""
+        );
+    }
 
     #[test]
     fn what_markdown_would_take_for_its_own_is_escaped() {
