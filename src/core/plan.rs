@@ -159,8 +159,8 @@ pub struct Room {
 
 impl Room {
     /// Without any limit.
-    #[must_use]
-    pub fn unlimited() -> Self {
+    #[cfg(test)]
+    pub(crate) fn unlimited() -> Self {
         Self { spare: true, ..Self::default() }
     }
 
