@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::config::Env;
 use crate::core::Ms;
+pub use crate::core::count::{plural, thousands};
 use crate::error::{Explanation, Failure};
 
 /// Where a terminal's width cannot be told.
@@ -65,12 +66,6 @@ impl Output {
         self.style
     }
 
-    /// How many columns fit, where somebody folds the lines.
-    #[must_use]
-    pub fn width(&self) -> Option<u16> {
-        self.width
-    }
-
     /// Writes a line.
     ///
     /// # Errors
@@ -105,7 +100,16 @@ impl Output {
     /// When it cannot be written.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let json = serde_json::to_string(value).map_err(|error| Failure::Stdout(error.into()))?;
-        self.line(json)
+        self.json_text(&json)
+    }
+
+    /// Writes JSON as it is but for what a terminal would obey, which stands in it by its number there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn json_text(&mut self, json: &str) -> Result<(), Failure> {
+        if self.width.is_some() { self.line(harmless_json(json)) } else { self.line(json) }
     }
 
     /// Writes a table that fits the terminal; to a file, as wide as it takes.
@@ -179,10 +183,28 @@ fn laid_out(columns: &[(&str, CellAlignment)], rows: &[Vec<String>], width: Opti
 /// The text without what could move the cursor or colour the screen: names and texts come from strangers.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    // Two more than control characters: those that turn the direction of what follows.
-    let obeyed = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202d}' | '\u{202e}');
-    let keep = |c: char| if obeyed(c) { '\u{fffd}' } else { c };
+    let keep = |c: char| if c != '\n' && is_obeyed(c) { '\u{fffd}' } else { c };
     text.chars().map(keep).collect()
+}
+
+/// Whether a terminal obeys the character rather than show it: control characters, and those that turn the direction of
+/// what follows.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON that says the same, and has nothing in it that a terminal obeys.
+fn harmless_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // White space may stand between strings, where nothing is escaped; all else is in one, and has four digits.
+        if is_obeyed(c) && !c.is_ascii_whitespace() {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Whether to colour.
@@ -303,29 +325,6 @@ where
     }
 }
 
-/// A number with its thousands apart: `12,345`.
-#[must_use]
-pub fn thousands(n: impl TryInto<i128>) -> String {
-    // Every integer there is a use for fits.
-    let n: i128 = n.try_into().unwrap_or(i128::MAX);
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::from(if n < 0 { "-" } else { "" });
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// So many of something, for words that end in a plain s: `1 message`, `12,345 messages`.
-#[must_use]
-pub fn plural(n: impl TryInto<i128>, word: &str) -> String {
-    let n: i128 = n.try_into().unwrap_or(i128::MAX);
-    format!("{} {word}{}", thousands(n), if n == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,6 +410,23 @@ somebody with quite a long name         5  a gap, and many words on it";
     fn what_strangers_wrote_cannot_move_the_cursor() {
         let text = table(&[Column::text("name")], &[vec!["a\u{1b}[2Jb\rc".into()]], None);
         assert_eq!(text, "name\na\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(printable("\u{202a}\u{202e}\u{2066}\u{2069}\u{9b}"), "\u{fffd}".repeat(5));
+    }
+
+    #[test]
+    fn json_on_a_terminal_says_the_same_in_characters_that_it_does_not_obey() {
+        let text = "\u{7f}\u{9b}31m \u{1b} \u{202e}\u{2066} é 例\n";
+        let (mut file, to_file) = Output::captured();
+        let (mut terminal, to_terminal) = Output::captured();
+        terminal.width = Some(80);
+        for out in [&mut file, &mut terminal] {
+            out.json(&text).unwrap();
+        }
+        assert_eq!(to_terminal.text(), "\"\\u007f\\u009b31m \\u001b \\u202e\\u2066 é 例\\n\"\n");
+        assert!(to_file.text().contains("\u{9b}31m"));
+        for written in [to_file, to_terminal] {
+            assert_eq!(serde_json::from_str::<String>(&written.text()).unwrap(), text);
+        }
     }
 
     #[test]
@@ -432,17 +448,6 @@ somebody with quite a long name         5  a gap, and many words on it";
         assert_eq!(minute_in(&chrono_tz::Europe::Berlin, 1_745_270_025_236), "2025-04-21 23:13");
         assert_eq!(iso_utc(Ms::MAX), format!("{} ms", Ms::MAX));
         assert_eq!(minute_in(&Utc, Ms::MIN), format!("{} ms", Ms::MIN));
-    }
-
-    #[test]
-    fn numbers_are_readable() {
-        let shown: Vec<String> =
-            [0, 1, 999, 1_000, 12_345, 1_234_567, -1_000].into_iter().map(thousands).collect();
-        assert_eq!(shown, ["0", "1", "999", "1,000", "12,345", "1,234,567", "-1,000"]);
-        assert_eq!(
-            (plural(1, "gap"), plural(0, "gap"), plural(1_000, "gap")),
-            ("1 gap".into(), "0 gaps".into(), "1,000 gaps".into())
-        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `archiver sql`: one statement on the archive, which can change nothing.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use clap::Args;
@@ -103,11 +104,22 @@ struct Sheet<'a> {
 impl Sheet<'_> {
     fn begin(&mut self, names: Vec<String>) -> Result<(), Failure> {
         self.names = names;
+        if self.args.json {
+            return unlike(&self.names);
+        }
         if self.args.csv {
-            let line = csv(self.names.iter().map(String::as_str));
-            self.out.text(&line)?;
+            return self.csv(&self.names.clone());
         }
         Ok(())
+    }
+
+    fn csv(&mut self, values: &[String]) -> Result<(), Failure> {
+        // A file gets what the archive has; a terminal would obey some of it.
+        let shown = |value: &String| {
+            if self.out.columns().is_some() { chat::harmless(value) } else { value.clone() }
+        };
+        let values: Vec<String> = values.iter().map(shown).collect();
+        self.out.text(&csv(values.iter().map(String::as_str)))
     }
 
     fn row(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
@@ -117,7 +129,7 @@ impl Sheet<'_> {
         }
         if self.args.csv {
             let texts: Vec<String> = cells.iter().map(plain).collect();
-            return self.out.text(&csv(texts.iter().map(String::as_str)));
+            return self.csv(&texts);
         }
         self.rows.push(cells.iter().map(|cell| chat::harmless(&plain(cell))).collect());
         if self.rows.len() >= AT_ONCE { self.end() } else { Ok(()) }
@@ -129,6 +141,18 @@ impl Sheet<'_> {
         }
         let rows = std::mem::take(&mut self.rows);
         self.out.named_table(&self.names, &rows)
+    }
+}
+
+/// No two columns have one name, of which an object would have the last only.
+fn unlike(names: &[String]) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(twice) => Err(Failure::Usage {
+            message: format!("two columns are called {twice:?}, and a JSON object can have only one"),
+            help: "give each a name of its own: SELECT … AS name".to_owned(),
+        }),
     }
 }
 
@@ -162,4 +186,17 @@ fn csv<'a>(values: impl Iterator<Item = &'a str>) -> String {
         }
     };
     values.map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_columns_of_one_name_are_no_object() {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        assert!(unlike(&names(&["a", "b", "A"])).is_ok());
+        let refused = unlike(&names(&["a", "b", "a"])).unwrap_err();
+        assert!(refused.to_string().contains("two columns are called \"a\""), "{refused}");
+    }
 }

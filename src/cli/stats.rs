@@ -193,14 +193,9 @@ fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Failure> 
     if all.all() > 0 {
         show_times(out, glyphs, stats)?;
     }
-    let answer = |seconds: Option<u32>| seconds.map_or_else(|| "nobody knows".to_owned(), duration);
-    if stats.you_answer_median_secs.or(stats.they_answer_median_secs).is_some() {
+    if let Some(line) = answers(stats.you_answer_median_secs, stats.they_answer_median_secs) {
         out.line("")?;
-        out.line(format!(
-            "Half of your answers come within {}, half of theirs within {}.",
-            answer(stats.you_answer_median_secs),
-            answer(stats.they_answer_median_secs)
-        ))?;
+        out.line(line)?;
     }
     show_waiting(out, "Waiting for your answer since", &stats.waiting_for_you)?;
     show_waiting(out, "Waiting for theirs since", &stats.waiting_for_them)?;
@@ -217,6 +212,18 @@ fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Failure> 
         }
     }
     Ok(())
+}
+
+/// How soon answers come, each way that there are any.
+fn answers(mine: Option<u32>, theirs: Option<u32>) -> Option<String> {
+    match (mine.map(duration), theirs.map(duration)) {
+        (Some(mine), Some(theirs)) => {
+            Some(format!("Half of your answers come within {mine}, half of theirs within {theirs}."))
+        }
+        (Some(mine), None) => Some(format!("Half of your answers come within {mine}.")),
+        (None, Some(theirs)) => Some(format!("Half of their answers come within {theirs}.")),
+        (None, None) => None,
+    }
 }
 
 fn latest<T>(list: &[T]) -> &[T] {
@@ -270,4 +277,17 @@ fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine]) -> Result<
     }
     let left = lines.len().saturating_sub(WAITING);
     if left > 0 { out.line(format!("and {} more", thousands(left))) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_ways_that_have_answers_are_told() {
+        let told = |mine, theirs| answers(mine, theirs).unwrap_or_default();
+        assert_eq!(told(Some(7200), None), "Half of your answers come within 2 h.");
+        assert_eq!(told(None, Some(7200)), "Half of their answers come within 2 h.");
+        assert!(told(Some(1), Some(1)).contains("half of theirs") && told(None, None).is_empty());
+    }
 }

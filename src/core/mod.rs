@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod budget;
 pub mod calendar;
 pub mod check;
+pub mod count;
 mod cover;
 mod end;
 pub mod export;

@@ -159,8 +159,7 @@ pub struct Room {
 
 impl Room {
     /// Without any limit.
-    #[must_use]
-    pub fn unlimited() -> Self {
+    pub(super) fn unlimited() -> Self {
         Self { spare: true, ..Self::default() }
     }
 

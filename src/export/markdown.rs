@@ -19,7 +19,8 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     let messages = export.snapshot.count(&scope)?;
     watch.total(messages);
     let mut folder = Folder::begin(export)?;
-    let mut taken = BTreeSet::new();
+    // The list's own name, as a file system that knows no capitals has it.
+    let mut taken = BTreeSet::from(["readme".to_owned()]);
     let mut list = String::from("# Conversations\n\n");
     for row in export.snapshot.queries().conversations()? {
         if scope.conversation.is_some_and(|wanted| wanted != row.id) {
@@ -46,9 +47,20 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
 fn file_of(row: &ConversationRow, name: &str, taken: &mut BTreeSet<String>) -> String {
     let slug = text::slug(name);
     let plain = if slug.is_empty() { format!("conversation-{}", row.id) } else { slug };
-    let file = if taken.contains(&plain) { format!("{plain}-{}", row.id) } else { plain };
-    taken.insert(file.clone());
+    let mut file = plain.clone();
+    let mut number = 1_u32;
+    // Another conversation may be called like this one with its number.
+    while !taken.insert(folded(&file)) {
+        file =
+            if number == 1 { format!("{plain}-{}", row.id) } else { format!("{plain}-{}-{number}", row.id) };
+        number = number.saturating_add(1);
+    }
     format!("{file}.md")
+}
+
+/// A name as a file system compares it that knows no capitals.
+fn folded(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
 }
 
 fn write_conversation(
@@ -81,8 +93,6 @@ fn front_matter(row: &ConversationRow, count: u64) -> String {
             out.push_str(&format!("{key}: {value}\n"));
         }
     };
-    // JSON's strings are YAML's, too.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let day = |ms: Option<Ms>| ms.map(text::day);
     add("title", Some(quoted(&name(row))));
     add("account", Some(quoted(&row.account)));
@@ -102,6 +112,17 @@ fn front_matter(row: &ConversationRow, count: u64) -> String {
     out
 }
 
+/// A text as a YAML string: as JSON's, but for what YAML does not take as it is.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        let refused =
+            matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+        if refused { out.push_str(&format!("\\u{:04x}", u32::from(c))) } else { out.push(c) }
+    }
+    out
+}
+
 fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String) -> String {
     let mut out = String::new();
     let today = text::day(m.sent_at_ms);
@@ -111,6 +132,9 @@ fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String) -> String
     }
     let sender = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
     let mut notes = String::new();
+    if !matches!(m.fields.kind, "" | "TEXT") {
+        notes.push_str(&format!(" · {}", escaped(&one_line(m.fields.kind))));
+    }
     if m.versions > 1 {
         notes.push_str(" · edited");
     }
@@ -189,6 +213,14 @@ fn risky(c: char, before: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_yaml_does_not_take_stands_by_its_number() {
+        assert_eq!(
+            quoted("a\u{7f}\u{85}\u{9f}\u{a0}\"\u{2028}é"),
+            "\"a\\u007f\\u0085\\u009f\u{a0}\\\"\\u2028é\""
+        );
+    }
 
     #[test]
     fn what_markdown_would_take_for_its_own_is_escaped() {

@@ -161,8 +161,12 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
     let snapshot = reader.snapshot()?;
     let state = State::read(job, &snapshot)?;
     let mut job = job.clone();
-    // An export that was cut short while its files were put in place is begun anew.
-    job.since_last &= state.as_ref().is_some_and(|s| s.run >= 0);
+    // What was cut short while its files were put in place, or is of an archive before an older one was restored, is
+    // begun anew.
+    job.since_last = match &state {
+        Some(state) => job.since_last && state.goes_on(&snapshot)?,
+        None => false,
+    };
     if job.since_last {
         job.scope.changed_after = state.as_ref().map(|s| s.run);
     }
@@ -209,7 +213,14 @@ impl Export<'_> {
     fn is_unchanged(&self) -> Result<bool, ExportError> {
         let Some(before) = self.continues() else { return Ok(false) };
         let later = Scope { changed_after: Some(before.run), ..self.job.scope };
-        Ok(self.snapshot.count(&later)? == 0 && before.changed_faces(self.snapshot)?.is_empty())
+        if self.snapshot.count(&later)? > 0 {
+            return Ok(false);
+        }
+        match self.job.format {
+            // It has every table: a run without any news spends credits.
+            Format::Jsonl => Ok(before.tables == state::tables(self.job, self.snapshot)?),
+            _ => Ok(before.changed_faces(self.job, self.snapshot)?.is_empty()),
+        }
     }
 
     fn unchanged(&self) -> Summary {

@@ -64,7 +64,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     let touched = match export.continues() {
         None => None,
         Some(before) => {
-            let faces = before.changed_faces(export.snapshot)?;
+            let faces = before.changed_faces(export.job, export.snapshot)?;
             Some(export.snapshot.touched_months(before.run, &faces)?)
         }
     };
@@ -149,7 +149,8 @@ fn bounds(month: &str) -> (Option<i64>, Option<i64>) {
     let first = chrono::NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
     let next = first.and_then(|first| first.checked_add_months(chrono::Months::new(1)));
     let ms = |day: Option<chrono::NaiveDate>| Some(day?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis());
-    (ms(first), ms(next))
+    // The first and the last month have all that was before and after.
+    (ms(first).filter(|_| month != "0000-01"), ms(next).filter(|_| month != "9999-12"))
 }
 
 impl Rows {

@@ -100,7 +100,9 @@ impl FilePlace {
         // First it is known whose the file is, then it is there; until it is, the last run stands as it was, so that
         // nothing is left out whenever this is cut short.
         let done = export.state(files.clone(), self.part)?;
-        let mut claim = export.before.clone().unwrap_or_else(|| State { run: -1, ..done.clone() });
+        // A new beginning replaces what later parts would go on from: until it is done, none does.
+        let before = export.before.clone().filter(|_| self.part > 0);
+        let mut claim = before.unwrap_or_else(|| State { run: -1, ..done.clone() });
         claim.files = self.older.iter().chain(&files).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         write_state(export.job, &claim)?;
         file.finish()?;
@@ -164,7 +166,9 @@ impl Folder {
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&out)
             .map_err(ExportError::file(&out))?;
-        let older = export.before.as_ref().map(|s| s.files.iter().cloned().collect()).unwrap_or_default();
+        let older: BTreeSet<String> =
+            export.before.as_ref().map(|s| s.files.iter().cloned().collect()).unwrap_or_default();
+        older.iter().try_for_each(|name| stays_inside(&out, name))?;
         Ok(Self { out, staging, made: BTreeSet::new(), older })
     }
 
@@ -176,6 +180,7 @@ impl Folder {
     /// Begins one of the files: its path has `/` between its parts.
     pub(super) fn create(&mut self, name: &str) -> Result<BufWriter<File>, ExportError> {
         let to = self.out.join(name);
+        stays_inside(&self.out, name)?;
         if to.symlink_metadata().is_ok() && !self.older.contains(name) {
             return Err(foreign(&to));
         }
@@ -214,18 +219,34 @@ impl Folder {
         )?;
         for name in &self.made {
             let to = self.out.join(name);
+            stays_inside(&self.out, name)?;
             private_folder(&folder_of(&to))?;
             let from = self.staging.path().join("files").join(name);
             File::open(&from).and_then(|file| file.sync_all()).map_err(ExportError::file(&from))?;
             fs::rename(&from, &to).map_err(ExportError::file(&to))?;
         }
         for old in self.older.iter().filter(|old| !self.made.contains(*old) && !kept.contains(old)) {
+            stays_inside(&self.out, old)?;
             remove(&self.out.join(old))?;
             remove_empty_folders(&self.out, old);
         }
         write_state(export.job, &done)?;
         Ok(Summary { messages, files: self.made.len(), out: self.out, unchanged: false })
     }
+}
+
+/// None of the folders between the export's own and a file is a link, which would lead to somewhere else.
+fn stays_inside(out: &Path, file: &str) -> Result<(), ExportError> {
+    let between = Path::new(file).ancestors().skip(1).filter(|inner| !inner.as_os_str().is_empty());
+    for folder in between.map(|inner| out.join(inner)) {
+        if folder.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
+            return Err(ExportError::refused(
+                format!("{} is a symbolic link, and may lead out of the export's folder", folder.display()),
+                "put a folder in its place, or choose another place",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Removes the folders of a removed file as far as they are empty.

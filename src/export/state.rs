@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +26,19 @@ pub(super) struct State {
     pub(super) scope: (Option<i64>, Option<Ms>, Option<Ms>),
     /// The last run that was whole in it.
     pub(super) run: i64,
+    /// When that run began: an archive that was restored since gives its number again.
+    #[serde(default)]
+    pub(super) run_started_ms: Option<Ms>,
     /// When the first part of it was written.
     pub(super) series_ms: Ms,
     /// The number of the last part.
     pub(super) part: u32,
     /// The files that are exports' own, relative to the place's folder.
     pub(super) files: Vec<String>,
-    /// For each conversation, what changes with its names.
+    /// What changes with any row of a table other than those of messages, where the format has them.
+    #[serde(default)]
+    pub(super) tables: Option<i64>,
+    /// For each conversation, what changes with its names and, where the format shows them, its gaps.
     pub(super) faces: BTreeMap<i64, i64>,
 }
 
@@ -44,16 +50,19 @@ impl State {
         part: u32,
         series_ms: Ms,
     ) -> Result<Self, ExportError> {
+        let run = snapshot.last_finished_run()?;
         Ok(Self {
             version: VERSION,
             format: job.format.name().to_owned(),
             archive: snapshot.fingerprint()?,
             scope: (job.scope.conversation, job.scope.since_ms, job.scope.until_ms),
-            run: snapshot.last_finished_run()?,
+            run,
+            run_started_ms: snapshot.run_started(run)?,
             series_ms,
             part,
             files,
-            faces: snapshot.faces()?.into_iter().collect(),
+            tables: tables(job, snapshot)?,
+            faces: faces(job, snapshot)?.into_iter().collect(),
         })
     }
 
@@ -79,10 +88,29 @@ impl State {
             let message = format!("{} holds an export as {}", job.out.display(), state.format);
             return Err(ExportError::refused(message, "choose another place, or the same format"));
         }
+        state.check_files(job, &path)?;
         if job.since_last {
             state.check_same(job, snapshot)?;
         }
         Ok(Some(state))
+    }
+
+    /// Whoever gave the folder away may have written other names into it: none may lead out of it.
+    fn check_files(&self, job: &Job, path: &Path) -> Result<(), ExportError> {
+        let in_folders = matches!(job.format, Format::Html | Format::Parquet | Format::Markdown);
+        let is_within = |name: &&String| {
+            let mut parts = Path::new(name.as_str()).components();
+            let count = parts.clone().count();
+            let plain = parts.all(|part| matches!(part, Component::Normal(_)));
+            plain && count > 0 && (in_folders || count == 1)
+        };
+        match self.files.iter().find(|name| !is_within(name)) {
+            None => Ok(()),
+            Some(name) => Err(ExportError::refused(
+                format!("{} is not what an export left: it names {name:?}", path.display()),
+                "choose another place; if nothing there is needed, remove it",
+            )),
+        }
     }
 
     fn check_same(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<(), ExportError> {
@@ -99,15 +127,31 @@ impl State {
         ))
     }
 
+    /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it
+    /// came to.
+    pub(super) fn goes_on(&self, snapshot: &Snapshot<'_>) -> Result<bool, ExportError> {
+        Ok(self.run >= 0 && self.run_started_ms == snapshot.run_started(self.run)?)
+    }
+
     /// The conversations whose names, or what is known of who took part, are not what they were.
-    pub(super) fn changed_faces(&self, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
-        let now = snapshot.faces()?;
+    pub(super) fn changed_faces(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
+        let now = faces(job, snapshot)?;
         Ok(now.into_iter().filter(|(id, face)| self.faces.get(id) != Some(face)).map(|(id, _)| id).collect())
     }
 
     pub(super) fn json(&self) -> Result<Vec<u8>, ExportError> {
         serde_json::to_vec(self).map_err(|error| ExportError::refused(error.to_string(), "report this"))
     }
+}
+
+/// What changes with any row of a table other than those of messages; `None` for a format without them.
+pub(super) fn tables(job: &Job, snapshot: &Snapshot<'_>) -> Result<Option<i64>, ExportError> {
+    Ok((job.format == Format::Jsonl).then(|| snapshot.tables_mark(&job.scope)).transpose()?)
+}
+
+fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(i64, i64)>, ExportError> {
+    // A page and a note say where messages may be missing.
+    Ok(snapshot.faces(matches!(job.format, Format::Html | Format::Markdown))?)
 }
 
 /// Where a job's state is: in its folder, or hidden beside its file.

@@ -10,7 +10,7 @@ impl Server {
     #[must_use]
     pub fn config_toml(&self, version: &str, inbox: &str, targets: &str) -> String {
         let mut text = String::from("[api]\n");
-        let key = self.keys.first().map(String::as_str).unwrap_or_default();
+        let key = self.key.as_str();
         for (name, value) in [("base_url", self.base_url.as_str()), ("version", version), ("api_key", key)] {
             line(&mut text, name, &quoted(value));
         }

@@ -1,7 +1,6 @@
 //! The server: keys, accounts, switches, faults and the meter, and the one function that answers a request.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -184,7 +183,7 @@ pub struct Server {
     pub meter: Meter,
     /// Where the server can be reached; set when it is bound to a port.
     pub base_url: String,
-    pub(super) keys: BTreeSet<String>,
+    pub(super) key: String,
     pub(super) accounts: Vec<Account>,
     pub(super) hooks: Vec<Webhook>,
 }
@@ -198,15 +197,10 @@ impl Server {
             faults: Faults::default(),
             meter: Meter::new(CREDITS),
             base_url: "http://127.0.0.1:0".to_owned(),
-            keys: BTreeSet::from([api_key.to_owned()]),
+            key: api_key.to_owned(),
             accounts: Vec::new(),
             hooks: Vec::new(),
         }
-    }
-
-    /// Adds a key that opens the same accounts.
-    pub fn add_key(&mut self, api_key: &str) {
-        self.keys.insert(api_key.to_owned());
     }
 
     /// Adds an account and gives its index.
@@ -259,7 +253,7 @@ impl Server {
 
     /// What must hold before a request is even read.
     fn check(&self, request: &Request<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-        if !request.api_key.is_some_and(|k| self.keys.contains(k)) {
+        if request.api_key != Some(self.key.as_str()) {
             return Err(Refusal::plain(Cause::Key));
         }
         let limit = self.behaviour.requests_per_minute.and_then(|n| usize::try_from(n).ok());

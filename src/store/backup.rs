@@ -94,7 +94,7 @@ pub fn backup(
     stop: impl Fn() -> bool + Send + 'static,
 ) -> Result<Copied, BackupError> {
     let source = open::open_read_only(archive)?;
-    replaceable(archive, to)?;
+    drop(replaceable(archive, to)?);
     let folder = match to.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -115,8 +115,8 @@ pub fn backup(
     let file = File::open(&unfinished).map_err(file_error(&unfinished))?;
     file.sync_all().map_err(file_error(&unfinished))?;
     let bytes = file.metadata().map_err(file_error(&unfinished))?.len();
-    // Once more: the copy took its time.
-    replaceable(archive, to)?;
+    // Once more: the copy took its time. Whoever would open what is there is kept out until it is replaced.
+    let _lock = replaceable(archive, to)?;
     fs::rename(&unfinished, to).map_err(file_error(to))?;
     File::open(folder).and_then(|f| f.sync_all()).map_err(file_error(folder))?;
     Ok(Copied { bytes, contents })
@@ -200,29 +200,73 @@ fn contents(db: &Connection) -> rusqlite::Result<Contents> {
     })
 }
 
-/// Whether a copy may take this place: nothing is there, or an earlier backup that nobody uses.
-fn replaceable(archive: &Path, to: &Path) -> Result<(), BackupError> {
-    let refused = |why| Err(BackupError::Refused { path: to.to_owned(), why });
-    let Ok(there) = fs::symlink_metadata(to) else { return Ok(()) };
-    if let (Ok(a), Ok(b)) = (fs::metadata(archive), fs::metadata(to))
-        && (a.dev(), a.ino()) == (b.dev(), b.ino())
-    {
-        return refused("is the archive itself");
+/// Whether a copy may take this place: nothing is there, or an earlier backup that nobody uses. Where an archive has
+/// been synced there before, its lock is returned.
+fn replaceable(archive: &Path, to: &Path) -> Result<Option<open::Lock>, BackupError> {
+    let refused = |path: &Path, why| BackupError::Refused { path: path.to_owned(), why };
+    if fs::symlink_metadata(to).is_ok() {
+        return unused(archive, to).map_err(|why| refused(to, why));
     }
-    if !there.is_file() {
-        return refused("is no plain file");
+    let lock = lock_of(to).map_err(|why| refused(to, why))?;
+    match open::leftover(to) {
+        Some(file) => Err(refused(&file, open::LEFT)),
+        None => Ok(lock),
     }
-    if !is_archive(to) {
-        return refused("is there already and is no archive of this program");
+}
+
+/// The lock beside a file, if it has ever had one.
+fn lock_of(file: &Path) -> Result<Option<open::Lock>, &'static str> {
+    if !open::beside(file, ".lock").exists() {
+        return Ok(None);
     }
+    open::lock(file).map(Some).map_err(|_| "is an archive that is being synced")
+}
+
+/// Deletes an earlier backup; `false` when it is the archive itself, in use, or no backup.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn delete(archive: &Path, copy: &Path) -> std::io::Result<bool> {
+    // Whoever would begin to sync it meanwhile is kept out until it is gone.
+    let Ok(_lock) = unused(archive, copy) else { return Ok(false) };
+    fs::remove_file(copy)?;
+    Ok(true)
+}
+
+/// Whether a file that is there is an earlier backup that nobody uses.
+#[must_use]
+pub fn is_spare(archive: &Path, copy: &Path) -> bool {
+    unused(archive, copy).is_ok()
+}
+
+/// What speaks against taking away a file that is there, and else its lock, as [`lock_of`] has it.
+fn unused(archive: &Path, file: &Path) -> Result<Option<open::Lock>, &'static str> {
+    if same_file(archive, file) {
+        return Err("is the archive itself");
+    }
+    if !fs::symlink_metadata(file).is_ok_and(|there| there.is_file()) {
+        return Err("is no plain file");
+    }
+    if !is_archive(file) {
+        return Err("is there already and is no archive of this program");
+    }
+    let lock = lock_of(file)?;
     // With another file in its place, what waits in the log would be put into the wrong one.
-    if fs::metadata(open::beside(to, "-wal")).is_ok_and(|log| log.len() > 0) {
-        return refused("is an archive in use: it has a write-ahead log");
+    let waits = |ending| fs::metadata(open::beside(file, ending)).is_ok_and(|log| log.len() > 0);
+    if waits("-wal") {
+        return Err("is an archive in use: it has a write-ahead log");
     }
-    if open::beside(to, ".lock").exists() && open::lock(to).is_err() {
-        return refused("is an archive that is being synced");
+    if waits("-journal") {
+        return Err("is an archive in use: it has a journal");
     }
-    Ok(())
+    Ok(lock)
+}
+
+/// Whether two names are of one file.
+#[must_use]
+pub fn same_file(one: &Path, other: &Path) -> bool {
+    let of = |path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    of(one).is_some_and(|file| of(other) == Some(file))
 }
 
 /// Whether a file is an archive of this program, as far as its first bytes tell. It is not opened as a database.

@@ -19,6 +19,11 @@ use crate::core::message::Message;
 use crate::core::reconcile::Stored;
 use crate::core::timeline::Gap;
 
+/// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
+/// nobody has sent them.
+pub(super) const OUTSIDE: &str =
+    "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
+
 /// One reading of a file, which is a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Import {
@@ -74,6 +79,11 @@ pub struct Imported {
 /// The stored messages of a thread that rows of earlier batches were found to be.
 pub type Taken = BTreeSet<i64>;
 
+/// The rows that were kept aside before, by line and a hash of their content: the table has no index for it, and a file
+/// may have tens of thousands of them.
+#[derive(Debug, Default)]
+pub struct KeptOddities(BTreeMap<(i64, i64), i64>);
+
 impl Store {
     /// Begins a run for the reading of a file.
     ///
@@ -108,8 +118,23 @@ impl Store {
         Ok(done)
     }
 
-    /// Keeps rows that are no messages, each as its line, the reason and its columns as JSON. What an earlier import of
-    /// the account has kept is not kept again.
+    /// The rows that imports of the account have kept aside.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn kept_oddities(&self, import: Import) -> Result<KeptOddities, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT o.line, o.content, o.id FROM import_oddity o JOIN import i ON i.id = o.import WHERE i.account = ?1",
+        )?;
+        let rows = statement.query_map([import.account], |row| {
+            let content = row.get_ref(1)?.as_str()?;
+            Ok(((row.get(0)?, message::hash(content)), row.get(2)?))
+        })?;
+        Ok(KeptOddities(rows.collect::<Result<_, _>>()?))
+    }
+
+    /// Keeps rows that are no messages, each as its line, the reason and its columns as JSON. What is `kept` already is
+    /// not kept again.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -117,16 +142,23 @@ impl Store {
         &mut self,
         import: Import,
         rows: &[(u64, String, String)],
+        kept: &mut KeptOddities,
     ) -> Result<(), StoreError> {
         self.transact(|tx, _| {
+            let mut same = tx.prepare_cached("SELECT content = ?2 FROM import_oddity WHERE id = ?1")?;
             let mut insert = tx.prepare_cached(
-                "INSERT INTO import_oddity (import, line, reason, content) SELECT ?1, ?2, ?3, ?4
-                 WHERE NOT EXISTS (SELECT 1 FROM import_oddity o JOIN import i ON i.id = o.import
-                   WHERE i.account = ?5 AND o.line = ?2 AND o.content = ?4)",
+                "INSERT INTO import_oddity (import, line, reason, content) VALUES (?1, ?2, ?3, ?4)",
             )?;
             for (line, reason, content) in rows {
                 let line = i64::try_from(*line).unwrap_or(i64::MAX);
-                insert.execute(params![import.id, line, reason, content, import.account])?;
+                let key = (line, message::hash(content));
+                if let Some(id) = kept.0.get(&key)
+                    && same.query_row(params![id, content], |row| row.get(0))?
+                {
+                    continue;
+                }
+                insert.execute(params![import.id, line, reason, content])?;
+                kept.0.insert(key, tx.last_insert_rowid());
             }
             Ok(())
         })
@@ -418,4 +450,33 @@ fn shown_by_exports(tx: &Connection, conversation: i64) -> Result<Vec<Ms>, Store
     )?;
     let times = statement.query_map([conversation], |row| row.get(0))?;
     Ok(times.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn each_of_many_odd_rows_is_as_quick_to_keep_as_the_first() {
+        let mut store = Store::in_memory().unwrap();
+        let account = Configured { account: "me".into(), ..Configured::default() };
+        let import = store.begin_import(&account, "linkedin-export", "messages.csv", 1).unwrap();
+        let rows: Vec<_> = (0..3_000).map(|n| (n, "no date".to_owned(), format!("{{\"n\":{n}}}"))).collect();
+        let steps = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&steps);
+        store
+            .db
+            .progress_handler(1, Some(move || count.fetch_add(1, Ordering::Relaxed) == u64::MAX))
+            .unwrap();
+        for _ in 0..2 {
+            let mut kept = store.kept_oddities(import).unwrap();
+            store.import_oddities(import, &rows, &mut kept).unwrap();
+        }
+        assert!(steps.load(Ordering::Relaxed) < 3_000 * 200, "{steps:?}");
+        let held: i64 = store.db.query_row("SELECT count(*) FROM import_oddity", [], |r| r.get(0)).unwrap();
+        assert_eq!(held, 3_000, "none twice");
+    }
 }

@@ -316,7 +316,9 @@ fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) 
         return Ok(());
     }
     let (Some(newest), Some(oldest)) = (times().next(), times().next_back()) else { return Ok(()) };
+    // The first page reaches up to now, the last one down to the beginning.
     let newest = if commit.asked.cursor.is_none() { Ms::MAX } else { newest };
+    let oldest = if commit.page.is_end() { Ms::MIN } else { oldest };
     let mut listed = tx.prepare_cached(
         "SELECT id FROM conversation WHERE account = ?1 AND listed_ms IS NOT NULL AND listed_at_ms > ?2 AND listed_at_ms < ?3",
     )?;

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::import::OUTSIDE;
 use super::{Queries, StoreError};
 use crate::core::Ms;
 use crate::core::insight::{Line, Sender};
@@ -50,7 +51,7 @@ impl Queries<'_> {
     }
 
     /// Who wrote when, oldest first within each conversation, from `since` up to before `until`: what people wrote, not
-    /// what the system noted.
+    /// what the system noted, nor the drafts and advertisements of an export.
     ///
     /// # Errors
     /// When the archive cannot be read.
@@ -69,7 +70,7 @@ impl Queries<'_> {
         let mut statement = self.db().prepare(&format!(
             "SELECT conversation, sender, sent_at_ms FROM message
              WHERE {within} AND sent_at_ms >= ?1 AND sent_at_ms < ?2
-               AND kind NOT IN (SELECT id FROM kind WHERE name = 'SYSTEM') ORDER BY {order}"
+               AND kind NOT IN (SELECT id FROM kind WHERE name = 'SYSTEM') AND NOT ({OUTSIDE}) ORDER BY {order}"
         ))?;
         let mut rows =
             statement.query(params![since.unwrap_or(Ms::MIN), until.unwrap_or(Ms::MAX), conversation])?;

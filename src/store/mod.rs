@@ -45,7 +45,7 @@ pub use export::{
 pub use feed::Feed;
 pub use figures::{AccountFigures, Figures};
 pub use history::{MessageRow, Range};
-pub use import::{Batch, Import, ImportThread, Imported, Taken};
+pub use import::{Batch, Import, ImportThread, Imported, KeptOddities, Taken};
 pub use inbox::{InboxCommit, InboxCommitted};
 pub use insight::{DayRow, MonthRow};
 pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, Settlement, Trigger};

@@ -274,6 +274,16 @@ pub(super) fn beside(archive: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What speaks against a file that [`leftover`] finds.
+pub(super) const LEFT: &str = "is left of an archive that is no longer there and would be taken for the new one's: \
+                               move it away; it may hold that archive's last changes";
+
+/// A file of SQLite's beside a place where no archive is. SQLite would put what it holds into whatever comes there.
+pub(super) fn leftover(archive: &Path) -> Option<PathBuf> {
+    let beside = ["-wal", "-shm", "-journal"].map(|ending| beside(archive, ending));
+    beside.into_iter().find(|file| file.symlink_metadata().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

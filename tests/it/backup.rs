@@ -128,6 +128,61 @@ fn keep_deletes_old_backups_of_the_same_form_and_nothing_else() {
     names.retain(|name| name <= &"archive-2021".to_owned() || name == "copy.db");
     assert_eq!(names, ["archive-20190101T000000Z.db", "archive-20200103T000000Z.db", "copy.db"]);
     assert!(home.run(&["backup", "copy.db", "--keep", "2"]).expect(2).stderr.contains("tell the time"));
+    for of_no_order in ["kept/%d.db", "kept/%m-%d.db", "kept/%H%M%S.db"] {
+        home.run(&["backup", of_no_order, "--keep", "7"]).expect(2);
+    }
     assert!(home.run(&["backup", "%q.db"]).expect(2).stderr.contains("%q is no placeholder"));
     home.run(&["backup", "kept", "--keep", "0"]).expect(2);
+}
+
+#[test]
+fn keep_never_deletes_the_archive_nor_one_in_use() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let mut home = Home::of(&api, "v2");
+    std::fs::create_dir(home.path("live")).unwrap();
+    let name = |day: u32| format!("live/archive-2020010{day}T000000Z.db");
+    home.env("ARCHIVER_ARCHIVE__PATH", &name(1));
+    home.sync();
+    for day in 2..6 {
+        std::fs::copy(home.path(&name(1)), home.path(&name(day))).unwrap();
+    }
+    let _synced = Store::open(&home.path(&name(2))).unwrap();
+    home.write(&format!("{}-wal", name(3)), "what a crash left");
+    std::os::unix::fs::symlink("archive-20200105T000000Z.db", home.path(&name(6))).unwrap();
+    let ran = home.run(&["backup", "live", "--keep", "1"]).expect(0);
+    assert_eq!(ran.stdout.matches("deleted").count(), 2, "{ran:?}");
+    let there: Vec<u32> = (1..7).filter(|day| home.path(&name(*day)).symlink_metadata().is_ok()).collect();
+    assert_eq!(there, [1, 2, 3, 6], "{ran:?}");
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn keep_never_deletes_the_copy_just_made() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let home = Home::of(&api, "v2");
+    home.sync();
+    std::fs::create_dir(home.path("kept")).unwrap();
+    // Their clock was ahead.
+    for year in [2098, 2099] {
+        home.run(&["backup", &format!("kept/archive-{year}0101T000000Z.db")]).expect(0);
+    }
+    let said = home.run(&["backup", "kept", "--keep", "2", "--json"]).expect(0).json();
+    assert!(home.path(said["path"].as_str().unwrap()).exists(), "{said}");
+    assert_eq!(said["deleted"], serde_json::json!(["kept/archive-20980101T000000Z.db"]));
+}
+
+#[test]
+fn what_a_former_archive_left_is_not_put_into_a_new_copy() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let home = Home::of(&api, "v2");
+    home.sync();
+    for ending in ["-wal", "-shm", "-journal"] {
+        let left = format!("copy.db{ending}");
+        home.write(&left, "the last changes of another archive");
+        let ran = home.run(&["backup", "copy.db"]).expect(73);
+        assert!(ran.stderr.contains(&left) && ran.stderr.contains("move it away"), "{ran:?}");
+        assert!(!home.path("copy.db").exists());
+        std::fs::remove_file(home.path(&left)).unwrap();
+    }
+    home.run(&["backup", "copy.db"]).expect(0);
 }

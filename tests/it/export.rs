@@ -99,7 +99,7 @@ pub(crate) fn odd_archive() -> Bench {
              INSERT INTO import (run, account, source, file, rows, new_messages, odd_rows) VALUES (1, 1, 'linkedin-export', 'messages.csv', 3, 1, 1);
              INSERT INTO import_oddity (import, line, reason, content) VALUES (1, 2, 'no date', '{\"a\":1}');
              INSERT INTO export_cover (import, conversation, oldest_ms, newest_ms) VALUES (1, 1, 1, 2);
-             INSERT INTO balance (run, at_ms, moment, credits) VALUES (1, 5, 'before', 40), (1, 6, 'after', 0.1);
+             INSERT INTO balance (run, at_ms, moment, credits) VALUES (1, 5, 'before', 40), (1, 6, 'after', 31.245270191439438), (1, 7, 'after', 121.48791951161945);
              INSERT INTO event_feed (account, webhook, position) VALUES (1, 'wh', 'e-5');
              INSERT INTO run (started_ms, trigger) VALUES (1, 'once');
              DELETE FROM run WHERE id = (SELECT max(id) FROM run);",

@@ -355,3 +355,16 @@ fn no_query_is_an_error_a_panic_or_slow() {
     }
     assert!(hits > 1000, "only {hits} hits: the queries are not what they should be");
 }
+
+#[test]
+fn a_text_that_waits_to_be_indexed_is_not_said_to_be_nowhere() {
+    let mut bench = Bench::new(1);
+    bench.put(0, &last_page(&[item("u1", NOW, "Ada Example", "Élan vital")])).unwrap();
+    let why = |bench: &Bench, text: &str| {
+        let why = Reader::open(&bench.path()).unwrap().queries().why_nothing(&search(text)).unwrap();
+        (why.waiting, why.unknown.len())
+    };
+    assert_eq!((why(&bench, "elan"), why(&bench, "élans")), ((1, 0), (1, 1)));
+    bench.store.rest().unwrap();
+    assert_eq!((why(&bench, "elan"), why(&bench, "élans")), ((0, 0), (0, 1)));
+}

@@ -65,9 +65,10 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     context.warn(&config);
     let archive = config.archive.path;
     let (folder, pattern) = place(&args.path)?;
-    if args.keep.is_some() && !pattern.tells_the_time() {
+    if args.keep.is_some() && !pattern.tells_the_order() {
         return Err(Failure::Usage {
-            message: "--keep needs names that tell the time".to_owned(),
+            message: "--keep needs names that tell the time from the year down, or the oldest cannot be told"
+                .to_owned(),
             help: "name a folder, or put placeholders into the name, such as backups/%Y-%m-%d.db".to_owned(),
         });
     }
@@ -77,7 +78,10 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
         .block_on(copy(archive.clone(), to.clone()))
         .map_err(|error| failure(&archive, &to, error))?;
     let deleted = match args.keep {
-        Some(keep) => prune(&folder, &pattern, usize::try_from(keep).unwrap_or(usize::MAX))?,
+        Some(keep) => {
+            let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+            prune(&Kept { archive: &archive, folder: &folder, pattern: &pattern, newest: &to, keep })?
+        }
         None => Vec::new(),
     };
     let mut out = context.output();
@@ -165,28 +169,40 @@ fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
     }
 }
 
-/// Deletes all but the newest backups of this form, and returns those that were.
-fn prune(folder: &Path, pattern: &Pattern, keep: usize) -> Result<Vec<PathBuf>, Failure> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+/// What is kept of earlier backups.
+struct Kept<'a> {
+    archive: &'a Path,
+    folder: &'a Path,
+    pattern: &'a Pattern,
+    /// The copy that was just made, which is the newest whatever the clock of the others said.
+    newest: &'a Path,
+    keep: usize,
+}
+
+/// Deletes all but the newest backups of this form, and returns those that were. The archive itself and one that is in
+/// use are no backups, whatever their names.
+fn prune(kept: &Kept<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let folder = if kept.folder.as_os_str().is_empty() { Path::new(".") } else { kept.folder };
     let failed = |source: io::Error| Failure::File { path: folder.to_owned(), source };
-    let mut found = Vec::new();
+    let mut others = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let moment = entry.file_name().to_str().and_then(|name| pattern.read(name));
-        let is_file = entry.file_type().map_err(failed)?.is_file();
+        let moment = entry.file_name().to_str().and_then(|name| kept.pattern.read(name));
         if let Some(moment) = moment
-            && is_file
-            && backup::is_archive(&entry.path())
+            && !backup::same_file(kept.newest, &entry.path())
+            && backup::is_spare(kept.archive, &entry.path())
         {
-            found.push((moment, entry.path()));
+            others.push((moment, entry.path()));
         }
     }
-    found.sort();
-    let surplus = found.len().saturating_sub(keep);
+    others.sort();
+    let surplus = others.len().saturating_sub(kept.keep.saturating_sub(1));
     let mut deleted = Vec::new();
-    for (_, path) in found.into_iter().take(surplus) {
-        fs::remove_file(&path).map_err(|source| Failure::File { path: path.clone(), source })?;
-        deleted.push(path);
+    for (_, path) in others.into_iter().take(surplus) {
+        let gone = backup::delete(kept.archive, &path);
+        if gone.map_err(|source| Failure::File { path: path.clone(), source })? {
+            deleted.push(path);
+        }
     }
     Ok(deleted)
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::Status;
 use super::picture::Picture;
-use crate::cli::output::{local_minute, plural, thousands};
+use crate::cli::output::{local_minute, plural, printable, thousands};
 use crate::core::Ms;
 use crate::core::picture::{Cell, Stretch};
 use crate::error::Failure;
+use crate::export::text::html;
 use crate::store::ConversationRow;
 
 const STYLE: &str = include_str!("page.css");
@@ -52,18 +53,7 @@ fn add(page: &mut String, text: std::fmt::Arguments<'_>) {
 
 /// A text as HTML. Names come from strangers.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in crate::cli::output::printable(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+    html(&printable(text))
 }
 
 fn day(ms: Ms) -> String {

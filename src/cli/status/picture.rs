@@ -58,7 +58,7 @@ impl<'a> Picture<'a> {
     }
 
     fn show_bars(&self, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
-        let width = out.width().map_or(WIDTH, usize::from);
+        let width = out.columns().map_or(WIDTH, usize::from);
         let bar = width.saturating_sub(NAME + 2).clamp(10, 120);
         let day = |ms: Ms| local_minute(ms).split(' ').next().unwrap_or_default().to_owned();
         let (first, last) = (day(self.from), day(self.now));

@@ -1,12 +1,12 @@
 //! The first page: search, and the conversations.
 
 use super::super::text::{self, html};
-use super::{Conversation, Export, begin, count_of};
+use super::{Conversation, Export, begin};
+use crate::core::count::plural;
 
 pub(super) fn page(export: &Export<'_>, conversations: &[Conversation], messages: u64) -> String {
     let several = conversations.iter().any(|c| Some(&c.account) != conversations.first().map(|c| &c.account));
     let items: String = conversations.iter().map(|c| item(c, several)).collect();
-    let total = u64::try_from(conversations.len()).unwrap_or(u64::MAX);
     format!(
         "{}<body class=\"home\">\n<a class=\"skip\" href=\"#conversations\">Skip to the conversations</a>\n\
          <header><h1>Conversations</h1>\n<p class=\"sub\">{} in {}, as of {} UTC</p>\n\
@@ -17,8 +17,8 @@ pub(super) fn page(export: &Export<'_>, conversations: &[Conversation], messages
          <section id=\"conversations\" aria-label=\"Conversations\"><ul>\n{items}</ul></section>\n</main>\n\
          <script src=\"app.js\"></script>\n</body>\n</html>\n",
         begin("Conversations", "", true),
-        count_of(messages, "message"),
-        count_of(total, "conversation"),
+        plural(messages, "message"),
+        plural(conversations.len(), "conversation"),
         text::minute(export.job.now),
     )
 }
@@ -35,16 +35,13 @@ fn item(c: &Conversation, several: bool) -> String {
     let account = if several { format!(" · {}", html(&c.account)) } else { String::new() };
     let gaps = match c.gaps {
         0 => String::new(),
-        n => format!(
-            " · <span class=\"missing\">{}</span>",
-            count_of(u64::try_from(n).unwrap_or(u64::MAX), "gap")
-        ),
+        n => format!(" · <span class=\"missing\">{}</span>", plural(n, "gap")),
     };
     // The newest page, as people open a conversation where it ended.
     format!(
         "<li><a href=\"{}\"><span class=\"name\" dir=\"auto\">{}</span>{when}<span class=\"sub\">{}{account}{gaps}</span></a></li>\n",
         c.file(last),
         html(&c.name),
-        count_of(c.messages, "message"),
+        plural(c.messages, "message"),
     )
 }

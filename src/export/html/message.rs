@@ -113,6 +113,10 @@ impl Writer {
         if m.derived_time.is_some() {
             self.put(format_args!(" <span class=\"note\">about: no time was served</span>"));
         }
+        // Without a text the type stands in its place.
+        if !matches!(m.fields.kind, "" | "TEXT") && !m.fields.text.is_empty() {
+            self.put(format_args!(" <span class=\"note\">{}</span>", html(m.fields.kind)));
+        }
         if m.versions > 1 {
             self.put(format_args!(" <span class=\"note\">edited</span>"));
         }

@@ -12,6 +12,7 @@ use super::place::Folder;
 use super::text::{self, html};
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
+use crate::core::count::plural;
 use crate::core::urn;
 use crate::store::{ConversationRow, Scope};
 
@@ -197,7 +198,7 @@ fn head(conversation: &Conversation, page: usize) -> String {
          conversations</label><input id=\"q\" name=\"q\" type=\"search\" placeholder=\"Search all\" autocomplete=\"off\"></form>\n\
          </header>\n<main id=\"messages\">\n<h1 dir=\"auto\">{name}</h1>\n<p class=\"sub\">{}{span}{of}</p>\n{}",
         begin(&format!("{}{of}", conversation.name), "../", false),
-        count_of(count, "message"),
+        plural(count, "message"),
         pager(conversation, page),
     )
 }
@@ -235,17 +236,4 @@ fn pager(conversation: &Conversation, page: usize) -> String {
     }
     out.push_str("</nav>\n");
     out
-}
-
-/// `1 message`, `12,345 messages`.
-fn count_of(n: u64, word: &str) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && digits.len().saturating_sub(at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    format!("{out} {word}{}", if n == 1 { "" } else { "s" })
 }

@@ -111,9 +111,10 @@ fn store_all(
     let now = options.now;
     let targets = store.configure(options.accounts, now)?;
     let import = store.begin_import(options.account, "linkedin-export", options.file, now)?;
+    let mut kept = store.kept_oddities(import)?;
     for odd in export.odd().chunks(ODD_BATCH) {
         let rows = odd.iter().map(|odd| Ok((odd.line, odd.reason.clone(), export.content(odd)?)));
-        store.import_oddities(import, &rows.collect::<io::Result<Vec<_>>>()?)?;
+        store.import_oddities(import, &rows.collect::<io::Result<Vec<_>>>()?, &mut kept)?;
     }
     let mut report = each_thread(export, options, watch, |thread, described, part, last, taken| {
         let messages = export.messages(part)?;

@@ -4,7 +4,7 @@ mod restore;
 mod tables;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, Transaction, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
 pub use restore::{Restore, Restored};
 pub use tables::{Cell, TABLES};
@@ -139,6 +139,11 @@ pub struct Month {
     pub messages: i64,
 }
 
+/// The month of `x.sent_at_ms` in UTC, rounded down. What is beyond the years that SQLite tells counts to the last month
+/// or the first one.
+const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), -62167219200000)
+    - 999 * (x.sent_at_ms < 0)) / 1000, 'unixepoch')";
+
 const MESSAGES: &str = "SELECT m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe,
     m.urn_key, m.versions, m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run,
     a.name, c.urn, coalesce(c.given_name, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
@@ -246,9 +251,10 @@ impl Snapshot<'_> {
     pub fn months(&self, scope: &Scope) -> Result<Vec<Month>, StoreError> {
         let (conditions, values) = scope.conditions();
         let sql = format!(
-            "SELECT a.id, a.name, strftime('%Y-%m', m.sent_at_ms / 1000, 'unixepoch') AS month, min(m.id), max(m.id), count(*)
+            "SELECT a.id, a.name, {} AS month, min(m.id), max(m.id), count(*)
              FROM message m JOIN conversation c ON c.id = m.conversation JOIN account a ON a.id = c.account
-             WHERE {conditions} GROUP BY a.id, month ORDER BY a.id, month"
+             WHERE {conditions} GROUP BY a.id, month ORDER BY a.id, month",
+            MONTH.replace("x.", "m.")
         );
         let mut statement = self.db.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| {
@@ -274,7 +280,6 @@ impl Snapshot<'_> {
         conversations: &[i64],
     ) -> Result<std::collections::BTreeSet<(i64, String)>, StoreError> {
         let mut touched = std::collections::BTreeSet::new();
-        let month = "strftime('%Y-%m', x.sent_at_ms / 1000, 'unixepoch')";
         for (from, values) in [
             ("message x JOIN conversation c ON c.id = x.conversation WHERE x.changed_run > ?1", vec![after]),
             (
@@ -284,7 +289,7 @@ impl Snapshot<'_> {
             ),
             ("message x JOIN conversation c ON c.id = x.conversation WHERE c.id = ?1", conversations.to_vec()),
         ] {
-            let mut statement = self.db.prepare(&format!("SELECT DISTINCT c.account, {month} FROM {from}"))?;
+            let mut statement = self.db.prepare(&format!("SELECT DISTINCT c.account, {MONTH} FROM {from}"))?;
             for value in values {
                 let rows = statement.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 for row in rows {
@@ -295,32 +300,45 @@ impl Snapshot<'_> {
         Ok(touched)
     }
 
-    /// For each conversation a number that changes when its names do, or what is known of who took part.
+    /// For each conversation a number that changes when its names do, or what is known of who took part; with `gaps`,
+    /// also when those do.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn faces(&self) -> Result<Vec<(i64, i64)>, StoreError> {
+    pub fn faces(&self, gaps: bool) -> Result<Vec<(i64, i64)>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.given_name, c.name), ''),
                (SELECT group_concat(p.id || ifnull(p.is_me, '?'), ' ' ORDER BY p.id) FROM participant q JOIN person p ON p.id = q.person
-                WHERE q.conversation = c.id))
+                WHERE q.conversation = c.id),
+               (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stalled), char(0) ORDER BY g.id)
+                FROM gap g WHERE ?1 AND g.conversation = c.id))
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.id",
         )?;
         let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, super::message::hash(&row.get::<_, String>(1)?))))?;
+            .query_map([gaps], |row| Ok((row.get(0)?, super::message::hash(&row.get::<_, String>(1)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The last run that is sure to write nothing any more; 0 when there is none.
+    /// The last run before which all are sure to write nothing any more; 0 when there is none. A login is a run as well,
+    /// and may end while an earlier one goes on.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn last_finished_run(&self) -> Result<i64, StoreError> {
         Ok(self.db.query_row(
-            "SELECT ifnull(max(id) - (max(id) IN (SELECT id FROM run WHERE finished_ms IS NULL)), 0) FROM run",
+            "SELECT coalesce((SELECT min(id) - 1 FROM run WHERE finished_ms IS NULL), (SELECT max(id) FROM run), 0)",
             [],
             |row| row.get(0),
         )?)
+    }
+
+    /// When a run began; `None` when the archive has no such run.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn run_started(&self, run: i64) -> Result<Option<Ms>, StoreError> {
+        let sql = "SELECT started_ms FROM run WHERE id = ?1";
+        Ok(self.db.query_row(sql, [run], |row| row.get(0)).optional()?)
     }
 
     /// What tells this archive from others, and stays when it grows: a hash of when and as what it began.

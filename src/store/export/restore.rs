@@ -47,6 +47,8 @@ impl Restore {
         if fs::metadata(archive).is_ok_and(|m| m.len() > 0) {
             return Err(StoreError::Exists(archive.to_owned()));
         }
+        not_a_link(archive)?;
+        nothing_left(archive)?;
         let unfinished = open::beside(archive, ".importing");
         remove(&unfinished)?;
         let failed = |source| StoreError::Create { path: unfinished.clone(), source };
@@ -162,6 +164,7 @@ impl Restore {
         store.close()?;
         let failed = |source| StoreError::Create { path: self.archive.clone(), source };
         File::open(&self.unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
+        nothing_left(&self.archive)?;
         fs::rename(&self.unfinished, &self.archive).map_err(failed)?;
         if let Some(folder) = self.archive.parent().filter(|p| !p.as_os_str().is_empty()) {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -177,6 +180,20 @@ impl Drop for Restore {
             tracing::debug!(%error, "an unfinished import is left; the next one begins anew");
         }
     }
+}
+
+/// The place is no link: the archive would take the link's place and not be where it leads to.
+fn not_a_link(archive: &Path) -> Result<(), StoreError> {
+    let Ok(to) = fs::read_link(archive) else { return Ok(()) };
+    let why = format!("it is a symbolic link to {}: name that place, or remove the link", to.display());
+    Err(StoreError::Create { path: archive.to_owned(), source: std::io::Error::other(why) })
+}
+
+/// Nothing of a former archive waits to be put into the new one.
+fn nothing_left(archive: &Path) -> Result<(), StoreError> {
+    let Some(file) = open::leftover(archive) else { return Ok(()) };
+    let source = std::io::Error::other(format!("{} {}", file.display(), open::LEFT));
+    Err(StoreError::Create { path: archive.to_owned(), source })
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

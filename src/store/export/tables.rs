@@ -1,9 +1,12 @@
 //! The tables other than `message`, row by row, with the names of their columns.
 
+use std::fmt::Write as _;
+
 use rusqlite::types::ValueRef;
 
 use super::{Scope, Snapshot};
 use crate::store::StoreError;
+use crate::store::message::hash;
 
 /// A value of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +77,23 @@ impl Snapshot<'_> {
             self.rows(&sql, &[scope.conversation], |cells| visit(table, cells))?;
         }
         Ok(())
+    }
+
+    /// A number that changes when any of these rows does.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn tables_mark(&self, scope: &Scope) -> Result<i64, StoreError> {
+        let mut mark = 0;
+        let mut line = String::new();
+        self.tables(scope, |table, cells| {
+            // The row before is in it, and so are all before that.
+            line.clear();
+            write!(line, "{mark} {table} {cells:?}").unwrap_or_default();
+            mark = hash(&line);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(mark)
     }
 
     /// Shows every former version of a message, in the order that they were stored; with `changed_after`, those of

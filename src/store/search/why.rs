@@ -26,6 +26,8 @@ pub struct Nothing {
     pub without_filters: Option<(u64, bool)>,
     /// Gaps within the time and conversations asked for: how many, from when to when (ms); open ends reach on.
     pub gaps: Option<GapsWithin>,
+    /// How many messages wait to be indexed, in which no search finds anything yet.
+    pub waiting: i64,
     /// Whether there are no messages at all.
     pub empty: bool,
 }
@@ -40,10 +42,12 @@ impl Queries<'_> {
         let mut why = Nothing {
             empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
             gaps: gaps(db, search)?,
+            waiting: db.query_row("SELECT count(*) FROM messages_unindexed", [], |row| row.get(0))?,
             ..Nothing::default()
         };
         for term in search.query.all.iter().filter(|group| group.len() == 1).flatten() {
-            if !known(db, term)? {
+            let is_there = known(db, term)? || (why.waiting > 0 && waits(db, term)?);
+            if !is_there {
                 why.unknown.push((term.text.clone(), nearest(db, term)?));
             }
         }
@@ -68,6 +72,21 @@ fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
     let Some((words, runs)) = fts::alone(term) else { return Ok(true) };
     Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
         || db.prepare_cached("SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1")?.exists([runs])?)
+}
+
+/// Whether a message that waits to be indexed has the word.
+fn waits(db: &Connection, term: &Term) -> Result<bool, StoreError> {
+    let folded = words::fold(&term.text);
+    let mut statement =
+        db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message m ON m.id = u.id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        if words::fold(text).contains(&folded) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn names(db: &Connection) -> Result<Vec<String>, StoreError> {

@@ -44,7 +44,8 @@ const QUESTIONS: &[(&str, &str, &str, &str)] = &[
         "run",
         "never ended, although another one began after it",
         "let a sync run: it marks such runs as interrupted",
-        "SELECT id FROM run WHERE finished_ms IS NULL AND id < (SELECT max(id) FROM run)",
+        // A login may take place beside a run.
+        "SELECT id FROM run WHERE finished_ms IS NULL AND id < (SELECT max(id) FROM run WHERE trigger <> 'login')",
     ),
 ];
 

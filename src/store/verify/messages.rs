@@ -10,6 +10,7 @@ use super::{Check, FROM_BACKUP};
 use crate::core::Ms;
 use crate::core::raw::{self, Served};
 use crate::store::StoreError;
+use crate::store::import::OUTSIDE;
 use crate::store::message::probe;
 
 /// What the rows of a conversation add up to.
@@ -31,8 +32,9 @@ fn rows(db: &Connection) -> Result<u64, StoreError> {
 pub(super) fn counters(db: &Connection, names: &Names, check: &mut Check<'_>) -> Result<u64, StoreError> {
     let of = rows(db)?;
     let (mut sums, mut wrote) = (BTreeMap::<i64, Sum>::new(), BTreeMap::<(i64, i64), i64>::new());
-    let mut statement =
-        db.prepare("SELECT conversation, sender, sent_at_ms, gone_since_ms IS NOT NULL FROM message")?;
+    let mut statement = db.prepare(&format!(
+        "SELECT conversation, sender, sent_at_ms, gone_since_ms IS NOT NULL, {OUTSIDE} FROM message"
+    ))?;
     let mut messages = statement.query([])?;
     let mut looked_at = 0;
     while let Some(row) = messages.next()? {
@@ -40,8 +42,10 @@ pub(super) fn counters(db: &Connection, names: &Names, check: &mut Check<'_>) ->
         let sum = sums.entry(conversation).or_default();
         sum.messages += 1;
         sum.gone += i64::from(row.get::<_, bool>(3)?);
-        sum.oldest = Some(sum.oldest.unwrap_or(at).min(at));
-        sum.newest = Some(sum.newest.unwrap_or(at).max(at));
+        if !row.get::<_, bool>(4)? {
+            sum.oldest = Some(sum.oldest.unwrap_or(at).min(at));
+            sum.newest = Some(sum.newest.unwrap_or(at).max(at));
+        }
         *wrote.entry((conversation, sender)).or_default() += 1;
         looked_at += 1;
         check.tick(looked_at, of);

@@ -8,6 +8,7 @@ use super::{Check, FROM_BACKUP};
 use crate::core::check;
 use crate::core::stall::Stall;
 use crate::core::timeline::Timeline;
+use crate::store::import::OUTSIDE;
 use crate::store::{StoreError, inbox, load};
 
 /// What to call each conversation.
@@ -34,7 +35,10 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     let of = u64::try_from(names.len()).unwrap_or_default();
     let mut looked_at = 0;
     for id in names.keys() {
-        let timeline = load::timeline(db, *id)?;
+        let mut timeline = load::timeline(db, *id)?;
+        if timeline.newest_ms.is_none() {
+            timeline.messages = within(db, *id)?;
+        }
         for wrong in broken(&timeline) {
             check.broken(place(&names, *id), wrong, FROM_BACKUP);
         }
@@ -55,6 +59,12 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
         looked_at += 1;
     }
     Ok(looked_at)
+}
+
+/// How many messages stand in a conversation's timeline.
+fn within(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
+    let sql = format!("SELECT count(*) FROM message WHERE conversation = ?1 AND NOT ({OUTSIDE})");
+    Ok(db.prepare_cached(&sql)?.query_row([conversation], |row| row.get(0))?)
 }
 
 fn broken(timeline: &Timeline) -> Vec<String> {

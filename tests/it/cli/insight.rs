@@ -103,3 +103,40 @@ fn the_page_is_whole_private_and_fetches_nothing() {
     );
     assert!(!home.files().iter().any(|f| f.starts_with(".archiver")), "{:?}", home.files());
 }
+
+#[test]
+fn drafts_and_advertisements_of_an_export_are_no_messages_that_somebody_sent() {
+    let home = Home::empty();
+    home.write("archiver.toml", "[[accounts]]\nname = \"me\"\ncountry = \"FR\"\nown_name = \"Me\"\n");
+    let row = |thread: &str, from: &str, to: &str, day: u32, text: &str, folder: &str, draft: &str| {
+        format!("2-{thread},,{from},,{to},2021-02-0{day} 10:00:00 UTC,{text},{folder},{draft}\n")
+    };
+    home.write(
+        "messages.csv",
+        &[
+            "CONVERSATION ID,CONVERSATION TITLE,FROM,SENDER PROFILE URL,TO,DATE,CONTENT,FOLDER,IS MESSAGE DRAFT\n".to_owned(),
+            row("QUJD", "Me", "Ada", 5, "never sent", "INBOX", "Yes"),
+            row("QUJD", "Ada", "Me", 2, "an answer", "INBOX", "No"),
+            row("QUJD", "Me", "Ada", 1, "a question", "INBOX", "No"),
+            row("REVG", "Acme Ads", "Me", 4, "Buy now", "SPONSORED", "No"),
+            row("R0hJ", "Me", "Béla", 3, "begun and left", "INBOX", "Yes"),
+        ]
+        .concat(),
+    );
+    home.run(&["import", "linkedin-export", "messages.csv"]).expect(0);
+    home.run(&["verify"]).expect(0);
+    let stats = home.run(&["stats", "--json"]).expect(0).json();
+    let waiting: Vec<&str> =
+        stats["waiting_for_you"].as_array().unwrap().iter().map(|w| w["name"].as_str().unwrap()).collect();
+    assert_eq!((waiting, stats["messages"]["sent"].as_i64()), (vec!["Ada"], Some(1)), "{stats:#}");
+    let people = home.run(&["people", "--json"]).expect(0).stdout;
+    assert!(!people.contains("Acme Ads"), "{people}");
+    for (format, mark) in [("html", "<span class=\"note\">DRAFT</span>"), ("markdown", "** 10:00 · DRAFT")] {
+        home.run(&["export", "--format", format, "--out", format]).expect(0);
+        let files = crate::export::files(&home.path(format));
+        let all: String = files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect();
+        assert_eq!(all.matches(mark).count(), 2, "{all}");
+        assert_eq!(all.matches(&mark.replace("DRAFT", "SPONSORED")).count(), 1);
+        assert!(!all.contains(&mark.replace("DRAFT", "TEXT")));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use archiver::export::csv::{COLUMNS, unguard};
+use archiver::export::csv::COLUMNS;
 use archiver::export::{Format, Job};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -36,7 +36,9 @@ fn every_row_of_message_log_is_a_row_that_no_spreadsheet_runs() {
                     Value::Text(text) => text,
                     other => panic!("{other:?}"),
                 };
-                assert_eq!(unguard(cell), expected, "{}", COLUMNS[at]);
+                // Which cells are guarded is tested where that is decided.
+                let plain = cell.strip_prefix('\'').filter(|rest| *rest == expected).unwrap_or(cell);
+                assert_eq!(plain, expected, "{}", COLUMNS[at]);
             }
         }
         assert!(rows.next().unwrap().is_none());

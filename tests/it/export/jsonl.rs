@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use archiver::core::raw::without_lone_surrogates;
 use archiver::export::{ExportError, Format, Job, Unwatched, import};
-use archiver::store::{Scope, Store, TABLES};
+use archiver::store::{Restore, Scope, Store, TABLES};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -122,6 +122,30 @@ fn an_archive_that_is_there_is_left_alone() {
     let error = import(&[&out], &archive).unwrap_err();
     assert!(error.to_string().contains("already"), "{error}");
     assert!(fs::read(&archive).unwrap() == before);
+}
+
+#[test]
+fn what_a_former_archive_left_is_not_put_into_the_new_one() {
+    let bench = odd_archive();
+    let path = |name: &str| bench.dir.path().join(name);
+    export(&bench.path(), &job(Format::Jsonl, &path("all.jsonl"))).unwrap();
+    for left in ["new.db-wal", "new.db-shm", "new.db-journal"] {
+        fs::write(path(left), "the last changes of another archive").unwrap();
+        let error = import(&[&path("all.jsonl")], &path("new.db")).unwrap_err();
+        assert!(error.to_string().contains(left), "{error}");
+        assert!(!path("new.db").exists() && path(left).exists());
+        fs::remove_file(path(left)).unwrap();
+    }
+    // A link that leads to nothing yet.
+    std::os::unix::fs::symlink(path("elsewhere.db"), path("linked.db")).unwrap();
+    let error = import(&[&path("all.jsonl")], &path("linked.db")).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert!(fs::symlink_metadata(path("linked.db")).unwrap().is_symlink() && !path("elsewhere.db").exists());
+    // One that appears while the rows come.
+    let restore = Restore::begin(&path("new.db")).unwrap();
+    fs::write(path("new.db-wal"), "late").unwrap();
+    assert!(restore.finish().is_err());
+    assert!(!path("new.db").exists());
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Where exports go: private, whole or not at all, and never over something else.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use archiver::export::{ExportError, Format, Job, Unwatched, Watch, run};
-use archiver::store::Reader;
+use archiver::store::{Configured, Reader};
 
 use super::{export, files, job, odd_archive};
+use crate::store::{Bench, NOW, item, last_page};
 
 const ALL: [Format; 5] = [Format::Jsonl, Format::Csv, Format::Html, Format::Parquet, Format::Markdown];
 
@@ -112,4 +115,64 @@ fn a_place_is_not_exported_to_as_something_else() {
         assert!(matches!(error, ExportError::Refused { .. }), "{error}");
     }
     assert_eq!(files(&out), before);
+}
+
+#[test]
+fn no_conversation_takes_the_note_of_another() {
+    let names = ["ada", "Ada 5", "readme", "Ada 5 2", "ADA", "ada-5"];
+    let conversations =
+        names.iter().enumerate().map(|(i, name)| (format!("2-c{i}"), Some((*name).to_owned()))).collect();
+    let mut bench = Bench::of(&[Configured { account: "me".into(), conversations, ..Configured::default() }]);
+    for i in 0..names.len() {
+        bench
+            .put(i, &last_page(&[item(&format!("u{i}"), NOW, "Ada Example", &format!("said in {i}"))]))
+            .unwrap();
+    }
+    let out = bench.dir.path().join("notes");
+    export(&bench.path(), &job(Format::Markdown, &out)).unwrap();
+    let files = files(&out);
+    let folded: BTreeSet<String> = files.iter().map(|f| f.to_str().unwrap().to_lowercase()).collect();
+    assert_eq!((files.len(), folded.len()), (names.len() + 1, names.len() + 1), "{files:?}");
+    let all: String = files.iter().map(|f| fs::read_to_string(f).unwrap()).collect();
+    for i in 0..names.len() {
+        assert_eq!(all.matches(&format!("said in {i}")).count(), 1, "{i}: {files:?}");
+    }
+}
+
+#[test]
+fn a_forged_state_leads_nowhere_else() {
+    let bench = odd_archive();
+    let outside = bench.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let victim = outside.join("victim.txt");
+    fs::write(&victim, "mine").unwrap();
+    let forge = |state: &Path, name: &str| {
+        let mut json: serde_json::Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
+        json["files"].as_array_mut().unwrap().push(name.into());
+        fs::write(state, json.to_string()).unwrap();
+    };
+    for format in ALL {
+        for (n, name) in
+            ["../outside/victim.txt", victim.to_str().unwrap(), "./x", ""].into_iter().enumerate()
+        {
+            let folder = bench.dir.path().join(format!("forged-{}-{n}", format.name()));
+            fs::create_dir(&folder).unwrap();
+            let out = folder.join("out");
+            export(&bench.path(), &job(format, &out)).unwrap();
+            match format {
+                Format::Jsonl | Format::Csv => forge(&folder.join(".out.archiver-export"), name),
+                _ => forge(&out.join(".archiver-export"), name),
+            }
+            let error = export(&bench.path(), &job(format, &out)).unwrap_err();
+            assert!(matches!(error, ExportError::Refused { .. }), "{format:?} {name}: {error}");
+        }
+    }
+    // A folder of the export's that was made to lead out of it.
+    let out = bench.dir.path().join("linked");
+    export(&bench.path(), &job(Format::Html, &out)).unwrap();
+    std::os::unix::fs::symlink(&outside, out.join("link")).unwrap();
+    forge(&out.join(".archiver-export"), "link/victim.txt");
+    let error = export(&bench.path(), &job(Format::Html, &out)).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
