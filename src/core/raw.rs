@@ -112,15 +112,16 @@ pub fn read(item: &RawValue) -> Result<Served, String> {
 #[must_use]
 pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
     let absurd = absurd(&items, now);
+    let mut own: Vec<Option<Ms>> = Vec::with_capacity(items.len());
     for (item, absurd) in items.iter_mut().zip(absurd) {
-        if absurd && let Some(time) = item.time_ms.take() {
+        if !absurd {
+            own.push(item.time_ms.or_else(|| created(item)));
+        } else if let Some(time) = item.time_ms.take() {
             item.raw.template = item.raw.template.replace(mark::TIME, &time.to_string());
+            // A URN that says the same is no better.
+            own.push(created(item).filter(|made| far(time, *made)));
         }
     }
-    let own: Vec<Option<Ms>> = items
-        .iter()
-        .map(|s| s.time_ms.or_else(|| s.urn.as_deref().and_then(urn::created_ms).filter(|t| plausible(*t))))
-        .collect();
     let mut newer = None;
     let from_above: Vec<Option<Ms>> = own
         .iter()
@@ -149,8 +150,6 @@ pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
 /// nowhere. One such time, taken for real, would make what lies beside it look fetched or deleted. What half of a page
 /// or more agree in is no exception, but how the server tells the time.
 fn absurd(items: &[Served], now: Option<Ms>) -> Vec<bool> {
-    let created = |s: &Served| s.urn.as_deref().and_then(urn::created_ms).filter(|t| plausible(*t));
-    let far = |a: Ms, b: Ms| a.abs_diff(b) > order::FAR_MS.unsigned_abs();
     let apart: Vec<bool> =
         items.iter().map(|s| s.time_ms.zip(created(s)).is_some_and(|(time, made)| far(time, made))).collect();
     let comparable = items.iter().filter(|s| s.time_ms.is_some() && created(s).is_some()).count();
@@ -178,6 +177,15 @@ fn absurd(items: &[Served], now: Option<Ms>) -> Vec<bool> {
         }
     }
     absurd
+}
+
+/// The creation time in an item's URN.
+fn created(item: &Served) -> Option<Ms> {
+    item.urn.as_deref().and_then(urn::created_ms).filter(|t| plausible(*t))
+}
+
+fn far(a: Ms, b: Ms) -> bool {
+    a.abs_diff(b) > order::FAR_MS.unsigned_abs()
 }
 
 /// Rebuilds the served JSON; the same that the view does in SQL.

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod changes;
+mod contrary;
 mod costs;
 mod forms;
 mod inbox;
