@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Left, Spent, left};
 use crate::core::plan;
-use crate::store::{Figures, Queries, RunRow, StoreError};
+use crate::store::{ConversationRow, Figures, InboxRow, Queries, RunRow, StoreError};
 
 /// How a run can end.
 const OUTCOMES: [&str; 6] = ["budget", "complete", "failed", "interrupted", "no_credits", "partial"];
@@ -43,9 +43,21 @@ impl Snapshot {
     /// # Errors
     /// When it cannot be read.
     pub fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
+        Self::of(queries, config, &queries.conversations()?, &queries.inboxes()?, now)
+    }
+
+    /// The same, where the conversations and inboxes are at hand.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(
+        queries: &Queries<'_>,
+        config: &Config,
+        rows: &[ConversationRow],
+        inboxes: &[InboxRow],
+        now: Ms,
+    ) -> Result<Self, StoreError> {
         let figures = queries.figures()?;
-        let rows = queries.conversations()?;
-        let inboxes = queries.inboxes()?;
         // What only an export has shown waits until the inbox shows it or somebody configures it.
         let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
         let horizon = plan::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));
