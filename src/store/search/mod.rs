@@ -1,6 +1,7 @@
 //! Full-text search: newest first or by relevance, with filters, and never more work than a bound that is told.
 
 mod fts;
+mod nearest;
 mod rank;
 mod walk;
 mod why;
