@@ -36,6 +36,9 @@ Exit codes:
 When some targets failed and others not, the rest is still synced and the code is
 that of the worst failure.";
 
+/// A command's own flags come first in its help, those of all commands after them.
+const LAST: usize = 1000;
+
 /// A gap-free, credit-frugal archive of your own LinkedIn conversations.
 #[derive(Debug, Parser)]
 #[command(name = "archiver", version, after_help = BEGIN, after_long_help = MORE, max_term_width = 100)]
@@ -56,14 +59,14 @@ pub struct GlobalArgs {
     ///
     /// Without it: $ARCHIVER_CONFIG, ./archiver.toml, $XDG_CONFIG_HOME/archiver/archiver.toml,
     /// /etc/archiver/archiver.toml, whichever is there first.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
     pub config: Option<PathBuf>,
 
     /// error, warn, info, debug, trace [default: info]
     ///
     /// Or off, or filter directives such as warn,archiver::sync=trace. Without it: $ARCHIVER_LOG_LEVEL. Libraries
     /// never say more than info.
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", display_order = LAST)]
     pub log_level: Option<LogFilter>,
 
     /// text or json [default: text]
@@ -75,7 +78,8 @@ pub struct GlobalArgs {
         value_name = "FORMAT",
         value_enum,
         hide_possible_values = true,
-        hide_short_help = true
+        hide_short_help = true,
+        display_order = LAST
     )]
     pub log_format: Option<LogFormat>,
 }
@@ -116,6 +120,7 @@ pub enum Command {
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),
     /// Print a configuration to begin with, every key explained
+    #[command(after_help = DEFAULT_CONFIG_EXAMPLES)]
     DefaultConfig,
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -152,7 +157,7 @@ pub struct SyncArgs {
     #[arg(long, requires = "once")]
     pub dry_run: bool,
 
-    /// Print the report as one JSON object
+    /// Print it as one JSON object
     #[arg(long, requires = "once")]
     pub json: bool,
 }
@@ -225,6 +230,10 @@ Examples:
   archiver fake-api                    to be used as base_url = \"http://127.0.0.1:8910\"
   archiver fake-api --port 0 --seed 7  the address is printed";
 
+const DEFAULT_CONFIG_EXAMPLES: &str = "\
+Examples:
+  archiver default-config > archiver.toml   then fill in ten lines and run `archiver check`";
+
 /// `archiver completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
@@ -241,8 +250,8 @@ Examples:
 /// `archiver man`.
 #[derive(Debug, Clone, Args)]
 pub struct ManArgs {
-    /// Write one file for each page into this directory, which must exist
-    #[arg(long, value_name = "DIR")]
+    /// Write one file for each page into this folder, which must exist
+    #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
 }
 

@@ -18,6 +18,7 @@ pub mod pager;
 pub mod people;
 pub mod plan;
 pub mod progress;
+pub mod reading;
 pub mod search;
 pub mod show;
 pub mod sql;

@@ -287,6 +287,13 @@ pub fn local_minute(ms: Ms) -> String {
     minute_in(&Local, ms)
 }
 
+/// The same of a time that is written as [`iso_utc`] writes it.
+#[must_use]
+pub fn local_of(iso: &str) -> String {
+    DateTime::parse_from_rfc3339(iso)
+        .map_or_else(|_| iso.to_owned(), |time| local_minute(time.timestamp_millis()))
+}
+
 fn minute_in<Z: TimeZone>(zone: &Z, ms: Ms) -> String
 where
     Z::Offset: fmt::Display,

@@ -5,13 +5,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{Output, local_minute, note, plural, thousands};
-use super::{Context, chat, dates, show, wiring};
-use crate::clock::{Clock as _, SystemClock};
+use super::reading::{Archive, SpanArgs, conversation};
+use super::{Context, chat, dates, show};
 use crate::core::query::{Filter, Query, What};
-use crate::core::select::{self, Candidate};
+use crate::core::select::Candidate;
 use crate::core::{Ms, words};
 use crate::error::Failure;
-use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Range, Reader, Search};
+use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Range, Search};
 
 /// Letters of a text that are shown around a hit.
 const SNIPPET: usize = 240;
@@ -37,13 +37,9 @@ pub struct SearchArgs {
     #[arg(long = "in", value_name = "CONVERSATION")]
     pub within: Vec<String>,
 
-    /// From this date on: 2024-03, yesterday, 7d …
-    #[arg(long, value_name = "DATE")]
-    pub since: Option<String>,
-
-    /// Up to the end of this date
-    #[arg(long, value_name = "DATE")]
-    pub until: Option<String>,
+    /// Between which dates.
+    #[command(flatten)]
+    pub span: SpanArgs,
 
     /// At most N messages
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -57,11 +53,11 @@ pub struct SearchArgs {
     #[arg(short = 'C', long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     pub context: u32,
 
-    /// Only how many there are
+    /// Print only how many there are
     #[arg(long, conflicts_with = "best", hide_short_help = true)]
     pub count: bool,
 
-    /// One JSON object a line for each message
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -99,17 +95,13 @@ Examples:
 /// # Errors
 /// Bad configuration or usage, or an archive that is not there or cannot be read.
 pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let path = &config.archive.path;
-    let failed = |e| wiring::archive_failure(path, e);
-    let reader = Reader::open(path).map_err(failed)?;
-    let queries = reader.queries();
-    let now = SystemClock.now_ms();
+    let archive = Archive::open(context)?;
+    let failed = |e| archive.failed(e);
+    let queries = archive.queries();
     let query = Query::parse(&args.query.join(" "));
     let needs_names = !args.within.is_empty() || query.filters.iter().any(|f| matches!(f.what, What::In(_)));
-    let candidates = if needs_names { queries.candidates().map_err(failed)? } else { Vec::new() };
-    let search = search_of(args, query, &candidates, now)?;
+    let candidates = if needs_names { archive.candidates()? } else { Vec::new() };
+    let search = search_of(args, query, &candidates, archive.now)?;
     let mut out = context.output();
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
@@ -150,14 +142,9 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
     for word in &args.within {
         search.within.get_or_insert_default().insert(conversation(candidates, word)?);
     }
-    let mut since: Vec<Ms> = Vec::new();
-    let mut until: Vec<Ms> = Vec::new();
-    if let Some(text) = &args.since {
-        since.push(dates::parse_since(text, now, &Local)?);
-    }
-    if let Some(text) = &args.until {
-        until.push(dates::parse_until(text, now, &Local)?);
-    }
+    let (since, until) = args.span.understood(now)?;
+    let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
+        (since.into_iter().collect(), until.into_iter().collect());
     let within = |text: &str| {
         Ok::<_, Failure>((dates::parse_since(text, now, &Local)?, dates::parse_until(text, now, &Local)?))
     };
@@ -190,17 +177,6 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
     }
     (search.since, search.until) = (since.into_iter().max(), until.into_iter().min());
     Ok(Search { query, ..search })
-}
-
-/// The one conversation that a word names.
-///
-/// # Errors
-/// Bad usage, when it names none or several.
-pub fn conversation(candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
-    select::one(candidates, word).map_err(|error| Failure::Usage {
-        message: error.to_string(),
-        help: "`archiver status` lists the conversations and what they are called".to_owned(),
-    })
 }
 
 /// The messages before and after one.
