@@ -82,6 +82,13 @@ impl Context {
         }
     }
 
+    /// Standard output for many lines: gathered before they are written, unless somebody looks on.
+    /// [`Output::finish`] writes the last.
+    #[must_use]
+    pub fn bulk_output(&self) -> Output {
+        Output::in_bulk(&self.env)
+    }
+
     /// Standard output.
     #[must_use]
     pub fn output(&self) -> Output {

@@ -30,7 +30,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "NAME")]
     pub from: Vec<String>,
 
-    /// Only in this conversation
+    /// Only this conversation
     ///
     /// A conversation's URN, its thread id (2-…), a profile URL, a configured name, or a part of the other side's
     /// name that fits only one. May be given several times.
@@ -82,7 +82,7 @@ when that was the end of it. --best rates the newest 2,000 that fit.
 
 Each line of --json has message_id, entity_urn, account, conversation_id,
 conversation, sent_at, sent_at_ms, sender, from_me, message_type, text, versions,
-gone_since, snippet and, with -C, before and after: lists of the same.
+gone_since, source, snippet and, with -C, before and after: lists of the same.
 
 Examples:
   archiver search thursday report
@@ -102,10 +102,15 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let needs_names = !args.within.is_empty() || query.filters.iter().any(|f| matches!(f.what, What::In(_)));
     let candidates = if needs_names { archive.candidates()? } else { Vec::new() };
     let search = search_of(args, query, &candidates, archive.now)?;
-    let mut out = context.output();
+    let mut out = context.bulk_output();
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
-        return if args.json { out.json(&json!({ "count": count })) } else { out.line(count) };
+        if args.json {
+            out.json(&json!({ "count": count }))?
+        } else {
+            out.line(count)?
+        };
+        return out.finish();
     }
     let found = if args.best {
         queries.search_best(&search, args.limit)
@@ -117,6 +122,7 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
         let around = around(&queries, row, args.context).map_err(failed)?;
         print(&mut out, row, &around, &search, args)?;
     }
+    out.finish()?;
     let say = |text: String| note(&text, context);
     if found.messages.is_empty() && args.limit > 0 {
         let why = queries.why_nothing(&search).map_err(failed)?;

@@ -38,6 +38,12 @@ pub struct ShowArgs {
     #[arg(long)]
     pub edits: bool,
 
+    /// Print it at once, without the pager
+    ///
+    /// On a terminal it is read with $PAGER, or less, elsewhere never.
+    #[arg(long)]
+    pub no_pager: bool,
+
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -69,22 +75,24 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
     let (range, mark) = range(&archive, id, args)?;
     if args.json || args.raw {
-        let mut out = context.output();
+        let mut out = context.bulk_output();
         let line = |row: MessageRow| {
             let done = if args.raw { out.line(row.raw()) } else { out.json(&as_json(&row)) };
             done.map_or_else(ControlFlow::Break, ControlFlow::Continue)
         };
-        return queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err);
+        queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err)?;
+        return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
-    let mut pager = Pager::start(context);
+    let mut pager = Pager::start(context, !args.no_pager);
     let mut chat = Chat::new(pager.output(), &archive, args, gaps, &range, mark);
     let done = chat.head(&name).and_then(|()| match queries.messages(&range, |row| chat.message(&row)) {
         Ok(None) => chat.foot(),
         Ok(Some(failure)) => Err(failure),
         Err(error) => Err(failed(error)),
     });
-    pager.finish();
+    // A pager that its reader has left is no failure, one that is not there is the first.
+    pager.finish()?;
     done
 }
 

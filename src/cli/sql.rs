@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
     let limited = args.timeout > 0;
     let sql = Sql::open(path, move || limited && SystemClock.now_ms() > end)
         .map_err(|e| wiring::read_failure(path, e))?;
-    let mut out = context.output();
+    let mut out = context.bulk_output();
     let mut sheet = Sheet { out: &mut out, args, names: Vec::new(), rows: Vec::new() };
     let sheet = std::cell::RefCell::new(&mut sheet);
     let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
@@ -71,8 +71,9 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
         |names| flow(sheet.borrow_mut().begin(names)),
         |row| flow(sheet.borrow_mut().row(row)),
     );
+    let sheet = sheet.into_inner();
     match done {
-        Ok(None) => sheet.borrow_mut().end(),
+        Ok(None) => sheet.end().and_then(|()| sheet.out.finish()),
         Ok(Some(failure)) => Err(failure),
         Err(SqlError::Store(error)) => Err(wiring::read_failure(path, error)),
         Err(error) => Err(Failure::Usage { message: error.to_string(), help: help(&error).to_owned() }),

@@ -8,10 +8,12 @@ mod files;
 mod insight;
 mod login;
 mod others;
+mod pager;
 mod reading;
 mod reports;
 mod signals;
 mod targets;
+mod terminal;
 
 use crate::binary::Home;
 
