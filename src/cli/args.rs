@@ -309,6 +309,105 @@ mod tests {
         }
     }
 
+    /// Every command that does something, with those of `import`, by what is typed.
+    fn leaves() -> Vec<(String, clap::Command)> {
+        let mut root = Cli::command();
+        root.build();
+        let (mut left, mut leaves) = (vec![(String::new(), root)], Vec::new());
+        while let Some((name, command)) = left.pop() {
+            let below = |c: &clap::Command| (format!("{name} {}", c.get_name()).trim().to_owned(), c.clone());
+            left.extend(command.get_subcommands().map(below));
+            if !command.has_subcommands() {
+                leaves.push((name, command));
+            }
+        }
+        leaves
+    }
+
+    #[test]
+    fn every_command_has_an_example_of_itself() {
+        for (name, command) in leaves() {
+            for help in [command.get_after_help(), command.get_after_long_help()] {
+                let Some(help) = help.map(ToString::to_string) else { continue };
+                let (_, examples) =
+                    help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name}: {help}"));
+                assert!(examples.contains(&format!("  archiver {name}")), "{name}: {help}");
+            }
+            assert!(command.get_after_help().is_some(), "{name} has no example");
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_understood() {
+        for (name, command) in leaves() {
+            let help = command.get_after_long_help().or(command.get_after_help()).unwrap().to_string();
+            for line in help.lines().filter_map(|l| l.strip_prefix("  archiver ")) {
+                let line = line.split("  ").next().unwrap_or_default();
+                let line = line.split(['|', '<', '>']).next().unwrap_or_default();
+                let words: Vec<String> = shell_words(&format!("archiver {line}"));
+                let parsed = Cli::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {words:?}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    /// Words between blanks, or within single quotes.
+    fn shell_words(line: &str) -> Vec<String> {
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn a_flag_of_several_commands_means_and_is_called_the_same() {
+        // What each command does with them is its own: how many of what, what it leaves undone, where to.
+        let own = ["limit", "dry-run", "budget", "out", "check"];
+        let mut seen = std::collections::BTreeMap::new();
+        for (name, command) in leaves() {
+            for flag in command.get_arguments().filter(|a| a.get_long().is_some()) {
+                let long = flag.get_long().unwrap();
+                let value: Vec<String> =
+                    flag.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+                let value = if flag.get_action().takes_values() { value.join(" ") } else { String::new() };
+                assert_eq!(value.to_uppercase(), value, "{name} --{long}");
+                let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty() && !help.ends_with('.'), "{name} --{long}: {help}");
+                let help = if own.contains(&long) { String::new() } else { help };
+                // One object, or one for each of many: both are said in the same words everywhere.
+                let key = if long == "json" {
+                    format!("json, {}", help.contains("a line"))
+                } else {
+                    long.to_owned()
+                };
+                let said = (flag.get_short(), value, help);
+                let first = seen.entry(key).or_insert_with(|| (name.clone(), said.clone()));
+                assert_eq!(first.1, said, "--{long} of {} and of {name}", first.0);
+            }
+        }
+        assert!(seen.len() > 30);
+    }
+
+    #[test]
+    fn flags_of_all_commands_come_last() {
+        for (name, mut command) in leaves() {
+            let help = command.render_help().to_string();
+            let place = |flag: &str| help.find(flag).unwrap_or_else(|| panic!("{name}: {help}"));
+            let own = command.get_arguments().filter(|a| !a.is_global_set() && !a.is_hide_short_help_set());
+            for flag in
+                own.filter_map(clap::Arg::get_long).filter(|long| !matches!(*long, "help" | "version"))
+            {
+                assert!(place(&format!("--{flag}")) < place("--config <PATH>"), "{name} --{flag}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_about_one_run_goes_with_once_alone() {
         assert!(!sync(&[]).unwrap().once && sync(&["--now"]).unwrap().now);

@@ -13,6 +13,7 @@ use super::people::{UNKNOWN_OWNER, duration};
 use super::reading::{Archive, ScopeArgs};
 use crate::core::Ms;
 use crate::core::insight::{Side, Tally, Waiting};
+use crate::core::select::Candidate;
 use crate::error::Failure;
 use crate::store::MonthRow;
 
@@ -134,11 +135,11 @@ fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
             }
         })
         .map_err(failed)?;
-    let names = archive.candidates()?;
+    let names: BTreeMap<i64, Candidate> = archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
     let lines = |side: Side| -> Vec<WaitingLine> {
         let line = |w: &Waiting| {
-            let known = names.iter().find(|c| c.id == w.conversation);
+            let known = names.get(&w.conversation);
             WaitingLine {
                 conversation_id: known.and_then(|c| c.conversation_id.clone()),
                 name: known.map(|c| c.label()).unwrap_or_default(),
