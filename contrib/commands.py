@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-COMMON, SECOND, RARE = "fsmdeucd", "jbjt", "pykds"
+COMMON, SECOND, RARE = "fsmdeucd", "qazvm", "pykds"
 
 
 def run(program, arguments, folder, terminal):

@@ -7,6 +7,7 @@ mod exit_codes;
 mod export;
 mod files;
 mod insight;
+mod json;
 mod login;
 mod others;
 mod pager;
