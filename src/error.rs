@@ -130,9 +130,10 @@ pub fn explain(failure: &Failure) -> Explanation {
         Failure::ArchiveWrite { .. } => {
             (74, "see whether the disk is full and who may write there; what was committed is kept")
         }
-        Failure::ArchiveRead { .. } => {
-            (74, "see archive.path in the configuration; `archiver sync --once` begins a new archive")
-        }
+        Failure::ArchiveRead { .. } => (
+            74,
+            "see archive.path in the configuration; where there is none yet, `archiver sync --once` begins one",
+        ),
         Failure::File { .. } => (73, "see whether the directory is there and who may write to it"),
         Failure::Stdout(_) => (74, "see whether the disk that the output goes to is full"),
         Failure::Busy { .. } => (

@@ -114,7 +114,7 @@ pub struct Upkeep {
 /// When the archive cannot be read, or a target names nothing.
 pub fn look(config: &Config, only: &[String]) -> Result<Ahead, Failure> {
     let path = &config.archive.path;
-    let failed = |e: StoreError| wiring::archive_failure(path, e);
+    let failed = |e: StoreError| wiring::read_failure(path, e);
     let reader = match Reader::open(path) {
         Ok(reader) => Some(reader),
         Err(StoreError::Missing(_)) => None,

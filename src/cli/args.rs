@@ -36,6 +36,9 @@ Exit codes:
 When some targets failed and others not, the rest is still synced and the code is
 that of the worst failure.";
 
+/// A command's own flags come first in its help, those of all commands after them.
+const LAST: usize = 1000;
+
 /// A gap-free, credit-frugal archive of your own LinkedIn conversations.
 #[derive(Debug, Parser)]
 #[command(name = "archiver", version, after_help = BEGIN, after_long_help = MORE, max_term_width = 100)]
@@ -56,14 +59,14 @@ pub struct GlobalArgs {
     ///
     /// Without it: $ARCHIVER_CONFIG, ./archiver.toml, $XDG_CONFIG_HOME/archiver/archiver.toml,
     /// /etc/archiver/archiver.toml, whichever is there first.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
     pub config: Option<PathBuf>,
 
     /// error, warn, info, debug, trace [default: info]
     ///
     /// Or off, or filter directives such as warn,archiver::sync=trace. Without it: $ARCHIVER_LOG_LEVEL. Libraries
     /// never say more than info.
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", display_order = LAST)]
     pub log_level: Option<LogFilter>,
 
     /// text or json [default: text]
@@ -75,7 +78,8 @@ pub struct GlobalArgs {
         value_name = "FORMAT",
         value_enum,
         hide_possible_values = true,
-        hide_short_help = true
+        hide_short_help = true,
+        display_order = LAST
     )]
     pub log_format: Option<LogFormat>,
 }
@@ -116,6 +120,7 @@ pub enum Command {
     /// Serve the made-up LinkupAPI that the demo uses
     FakeApi(FakeApiArgs),
     /// Print a configuration to begin with, every key explained
+    #[command(after_help = DEFAULT_CONFIG_EXAMPLES)]
     DefaultConfig,
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
@@ -152,7 +157,7 @@ pub struct SyncArgs {
     #[arg(long, requires = "once")]
     pub dry_run: bool,
 
-    /// Print the report as one JSON object
+    /// Print it as one JSON object
     #[arg(long, requires = "once")]
     pub json: bool,
 }
@@ -225,6 +230,10 @@ Examples:
   archiver fake-api                    to be used as base_url = \"http://127.0.0.1:8910\"
   archiver fake-api --port 0 --seed 7  the address is printed";
 
+const DEFAULT_CONFIG_EXAMPLES: &str = "\
+Examples:
+  archiver default-config > archiver.toml   then fill in ten lines and run `archiver check`";
+
 /// `archiver completions`.
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
@@ -241,8 +250,8 @@ Examples:
 /// `archiver man`.
 #[derive(Debug, Clone, Args)]
 pub struct ManArgs {
-    /// Write one file for each page into this directory, which must exist
-    #[arg(long, value_name = "DIR")]
+    /// Write one file for each page into this folder, which must exist
+    #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
 }
 
@@ -297,6 +306,105 @@ mod tests {
             // A screen is 24 lines, of which the shell's prompt wants one; the list of all commands may be longer.
             let most = if command.get_name() == "archiver" { 40 } else { 23 };
             assert!(short.lines().count() <= most, "{}:\n{short}", command.get_name());
+        }
+    }
+
+    /// Every command that does something, with those of `import`, by what is typed.
+    fn leaves() -> Vec<(String, clap::Command)> {
+        let mut root = Cli::command();
+        root.build();
+        let (mut left, mut leaves) = (vec![(String::new(), root)], Vec::new());
+        while let Some((name, command)) = left.pop() {
+            let below = |c: &clap::Command| (format!("{name} {}", c.get_name()).trim().to_owned(), c.clone());
+            left.extend(command.get_subcommands().map(below));
+            if !command.has_subcommands() {
+                leaves.push((name, command));
+            }
+        }
+        leaves
+    }
+
+    #[test]
+    fn every_command_has_an_example_of_itself() {
+        for (name, command) in leaves() {
+            for help in [command.get_after_help(), command.get_after_long_help()] {
+                let Some(help) = help.map(ToString::to_string) else { continue };
+                let (_, examples) =
+                    help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name}: {help}"));
+                assert!(examples.contains(&format!("  archiver {name}")), "{name}: {help}");
+            }
+            assert!(command.get_after_help().is_some(), "{name} has no example");
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_is_understood() {
+        for (name, command) in leaves() {
+            let help = command.get_after_long_help().or(command.get_after_help()).unwrap().to_string();
+            for line in help.lines().filter_map(|l| l.strip_prefix("  archiver ")) {
+                let line = line.split("  ").next().unwrap_or_default();
+                let line = line.split(['|', '<', '>']).next().unwrap_or_default();
+                let words: Vec<String> = shell_words(&format!("archiver {line}"));
+                let parsed = Cli::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {words:?}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    /// Words between blanks, or within single quotes.
+    fn shell_words(line: &str) -> Vec<String> {
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn a_flag_of_several_commands_means_and_is_called_the_same() {
+        // What each command does with them is its own: how many of what, what it leaves undone, where to.
+        let own = ["limit", "dry-run", "budget", "out", "check"];
+        let mut seen = std::collections::BTreeMap::new();
+        for (name, command) in leaves() {
+            for flag in command.get_arguments().filter(|a| a.get_long().is_some()) {
+                let long = flag.get_long().unwrap();
+                let value: Vec<String> =
+                    flag.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+                let value = if flag.get_action().takes_values() { value.join(" ") } else { String::new() };
+                assert_eq!(value.to_uppercase(), value, "{name} --{long}");
+                let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty() && !help.ends_with('.'), "{name} --{long}: {help}");
+                let help = if own.contains(&long) { String::new() } else { help };
+                // One object, or one for each of many: both are said in the same words everywhere.
+                let key = if long == "json" {
+                    format!("json, {}", help.contains("a line"))
+                } else {
+                    long.to_owned()
+                };
+                let said = (flag.get_short(), value, help);
+                let first = seen.entry(key).or_insert_with(|| (name.clone(), said.clone()));
+                assert_eq!(first.1, said, "--{long} of {} and of {name}", first.0);
+            }
+        }
+        assert!(seen.len() > 30);
+    }
+
+    #[test]
+    fn flags_of_all_commands_come_last() {
+        for (name, mut command) in leaves() {
+            let help = command.render_help().to_string();
+            let place = |flag: &str| help.find(flag).unwrap_or_else(|| panic!("{name}: {help}"));
+            let own = command.get_arguments().filter(|a| !a.is_global_set() && !a.is_hide_short_help_set());
+            for flag in
+                own.filter_map(clap::Arg::get_long).filter(|long| !matches!(*long, "help" | "version"))
+            {
+                assert!(place(&format!("--{flag}")) < place("--config <PATH>"), "{name} --{flag}");
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! `archiver demo`: a guided first run of the real engine, over real HTTP, against the built-in fake API.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -91,7 +93,13 @@ async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Fa
 /// Writes the demo's configuration and loads it as any other.
 fn configure(folder: &Path, server: &Mutex<Server>) -> Result<Config, Failure> {
     let path = folder.join("archiver.toml");
-    let text = server.lock().unwrap_or_else(PoisonError::into_inner).config_toml("v1", "discover", "none");
+    let server = server.lock().unwrap_or_else(PoisonError::into_inner);
+    let (text, secrets) = server.config_and_secrets("v1", "discover", "none");
+    drop(server);
+    for (name, secret) in secrets {
+        let path = folder.join(name);
+        write_privately(&path, &secret).map_err(|source| Failure::File { path, source })?;
+    }
     let text = format!(
         "# Made by `archiver demo`. The API it names ended with the demo; the archive stays and can be read.\n{text}"
     );
@@ -99,6 +107,11 @@ fn configure(folder: &Path, server: &Mutex<Server>) -> Result<Config, Failure> {
     let mut config = Config::parse(&text, &path)?;
     config.load_secrets()?;
     Ok(config)
+}
+
+/// Made-up secrets are kept as real ones should be.
+fn write_privately(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 async fn sync_once(config: &Config, budget: Option<u32>) -> Result<Report, Failure> {

@@ -18,6 +18,7 @@ pub mod pager;
 pub mod people;
 pub mod plan;
 pub mod progress;
+pub mod reading;
 pub mod search;
 pub mod show;
 pub mod sql;
@@ -79,6 +80,13 @@ impl Context {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+    }
+
+    /// Standard output for many lines: gathered before they are written, unless somebody looks on.
+    /// [`Output::finish`] writes the last.
+    #[must_use]
+    pub fn bulk_output(&self) -> Output {
+        Output::in_bulk(&self.env)
     }
 
     /// Standard output.

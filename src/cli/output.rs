@@ -1,7 +1,7 @@
 //! What people see: standard output, colours, times, numbers and tables.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use chrono::{DateTime, Local, SecondsFormat, TimeZone, Utc};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -11,6 +11,9 @@ use crate::config::Env;
 use crate::core::Ms;
 pub use crate::core::count::{plural, thousands};
 use crate::error::{Explanation, Failure};
+
+/// Bytes that are gathered before they are written: little enough that a reader sees the first at once.
+const GATHERED: usize = 16 * 1024;
 
 /// Where a terminal's width cannot be told.
 const DEFAULT_WIDTH: u16 = 80;
@@ -40,6 +43,23 @@ impl Output {
         let terminal = stdout.is_terminal();
         let width = terminal.then(|| terminal_width(env));
         Self { to: Box::new(stdout.lock()), style: Style::new(terminal, env), width }
+    }
+
+    /// Standard output that gathers what is written, where that is no terminal.
+    #[must_use]
+    pub fn in_bulk(env: &Env) -> Self {
+        let Self { to, style, width } = Self::stdout(env);
+        let to = if width.is_none() { Box::new(BufWriter::with_capacity(GATHERED, to)) } else { to };
+        Self { to, style, width }
+    }
+
+    /// Writes what was gathered.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        self.to.flush().map_err(Failure::Stdout)
     }
 
     /// The input of a pager on the terminal.
@@ -313,6 +333,13 @@ pub fn iso_utc(ms: Ms) -> String {
 #[must_use]
 pub fn local_minute(ms: Ms) -> String {
     minute_in(&Local, ms)
+}
+
+/// The same of a time that is written as [`iso_utc`] writes it.
+#[must_use]
+pub fn local_of(iso: &str) -> String {
+    DateTime::parse_from_rfc3339(iso)
+        .map_or_else(|_| iso.to_owned(), |time| local_minute(time.timestamp_millis()))
 }
 
 fn minute_in<Z: TimeZone>(zone: &Z, ms: Ms) -> String

@@ -1,16 +1,13 @@
 //! `archiver people`: who one talks to, how much each way, and how fast who answers.
 
-use chrono::Local;
 use clap::Args;
 use serde::Serialize;
 
+use super::Context;
 use super::output::{Column, Output, iso_utc, local_minute, plural, thousands};
-use super::{Context, dates, search, wiring};
-use crate::clock::{Clock as _, SystemClock};
-use crate::core::Ms;
+use super::reading::{Archive, ScopeArgs};
 use crate::core::insight::{Contact, Human, Tally};
 use crate::error::Failure;
-use crate::store::{Queries, Reader};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,58 +31,6 @@ pub struct PeopleArgs {
     /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// Which messages are looked at.
-#[derive(Debug, Clone, Args)]
-pub struct ScopeArgs {
-    /// Only this conversation: a part of its name, its URN, thread id or profile URL
-    #[arg(long = "in", value_name = "CONVERSATION")]
-    pub conversation: Option<String>,
-
-    /// From this date on: 2024-03, 2024-03-05, yesterday, 7d …
-    #[arg(long, value_name = "DATE")]
-    pub since: Option<String>,
-
-    /// Up to the end of this date
-    #[arg(long, value_name = "DATE")]
-    pub until: Option<String>,
-}
-
-/// The same, understood.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Scope {
-    pub(super) conversation: Option<i64>,
-    pub(super) since: Option<Ms>,
-    pub(super) until: Option<Ms>,
-}
-
-impl ScopeArgs {
-    pub(super) fn understand(&self, queries: &Queries<'_>, context: &Archive<'_>) -> Result<Scope, Failure> {
-        let now = context.now;
-        let conversation = match &self.conversation {
-            Some(word) => {
-                let candidates = queries.candidates().map_err(|e| context.failed(e))?;
-                Some(search::conversation(&candidates, word)?)
-            }
-            None => None,
-        };
-        let since = self.since.as_deref().map(|text| dates::parse_since(text, now, &Local)).transpose()?;
-        let until = self.until.as_deref().map(|text| dates::parse_until(text, now, &Local)).transpose()?;
-        Ok(Scope { conversation, since, until })
-    }
-}
-
-/// Where the archive is, and when it is read.
-pub(super) struct Archive<'a> {
-    pub(super) path: &'a std::path::Path,
-    pub(super) now: Ms,
-}
-
-impl Archive<'_> {
-    pub(super) fn failed(&self, error: crate::store::StoreError) -> Failure {
-        wiring::archive_failure(self.path, error)
-    }
 }
 
 #[derive(Serialize)]
@@ -114,12 +59,9 @@ struct Person {
 /// # Errors
 /// Bad configuration or usage, or an archive that is not there or cannot be read.
 pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let archive = Archive { path: &config.archive.path, now: SystemClock.now_ms() };
-    let reader = Reader::open(archive.path).map_err(|e| archive.failed(e))?;
-    let queries = reader.queries();
-    let scope = args.scope.understand(&queries, &archive)?;
+    let archive = Archive::open(context)?;
+    let queries = archive.queries();
+    let scope = archive.scope(&args.scope)?;
     let mut tally = Tally::new(&queries.senders().map_err(|e| archive.failed(e))?);
     queries
         .lines(scope.conversation, scope.since, scope.until, |line| {

@@ -5,13 +5,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{Output, local_minute, note, plural, thousands};
-use super::{Context, chat, dates, show, wiring};
-use crate::clock::{Clock as _, SystemClock};
+use super::reading::{Archive, SpanArgs, conversation};
+use super::{Context, chat, dates, show};
 use crate::core::query::{Filter, Query, What};
-use crate::core::select::{self, Candidate};
+use crate::core::select::Candidate;
 use crate::core::{Ms, words};
 use crate::error::Failure;
-use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Range, Reader, Search};
+use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Range, Search};
 
 /// Letters of a text that are shown around a hit.
 const SNIPPET: usize = 240;
@@ -30,20 +30,16 @@ pub struct SearchArgs {
     #[arg(long, value_name = "NAME")]
     pub from: Vec<String>,
 
-    /// Only in this conversation
+    /// Only this conversation
     ///
     /// A conversation's URN, its thread id (2-…), a profile URL, a configured name, or a part of the other side's
     /// name that fits only one. May be given several times.
     #[arg(long = "in", value_name = "CONVERSATION")]
     pub within: Vec<String>,
 
-    /// From this date on: 2024-03, yesterday, 7d …
-    #[arg(long, value_name = "DATE")]
-    pub since: Option<String>,
-
-    /// Up to the end of this date
-    #[arg(long, value_name = "DATE")]
-    pub until: Option<String>,
+    /// Between which dates.
+    #[command(flatten)]
+    pub span: SpanArgs,
 
     /// At most N messages
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -57,11 +53,11 @@ pub struct SearchArgs {
     #[arg(short = 'C', long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     pub context: u32,
 
-    /// Only how many there are
+    /// Print only how many there are
     #[arg(long, conflicts_with = "best", hide_short_help = true)]
     pub count: bool,
 
-    /// One JSON object a line for each message
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -86,7 +82,7 @@ when that was the end of it. --best rates the newest 2,000 that fit.
 
 Each line of --json has message_id, entity_urn, account, conversation_id,
 conversation, sent_at, sent_at_ms, sender, from_me, message_type, text, versions,
-gone_since, snippet and, with -C, before and after: lists of the same.
+gone_since, source, snippet and, with -C, before and after: lists of the same.
 
 Examples:
   archiver search thursday report
@@ -99,21 +95,22 @@ Examples:
 /// # Errors
 /// Bad configuration or usage, or an archive that is not there or cannot be read.
 pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let path = &config.archive.path;
-    let failed = |e| wiring::archive_failure(path, e);
-    let reader = Reader::open(path).map_err(failed)?;
-    let queries = reader.queries();
-    let now = SystemClock.now_ms();
+    let archive = Archive::open(context)?;
+    let failed = |e| archive.failed(e);
+    let queries = archive.queries();
     let query = Query::parse(&args.query.join(" "));
     let needs_names = !args.within.is_empty() || query.filters.iter().any(|f| matches!(f.what, What::In(_)));
-    let candidates = if needs_names { queries.candidates().map_err(failed)? } else { Vec::new() };
-    let search = search_of(args, query, &candidates, now)?;
-    let mut out = context.output();
+    let candidates = if needs_names { archive.candidates()? } else { Vec::new() };
+    let search = search_of(args, query, &candidates, archive.now)?;
+    let mut out = context.bulk_output();
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
-        return if args.json { out.json(&json!({ "count": count })) } else { out.line(count) };
+        if args.json {
+            out.json(&json!({ "count": count }))?
+        } else {
+            out.line(count)?
+        };
+        return out.finish();
     }
     let found = if args.best {
         queries.search_best(&search, args.limit)
@@ -125,6 +122,7 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
         let around = around(&queries, row, args.context).map_err(failed)?;
         print(&mut out, row, &around, &search, args)?;
     }
+    out.finish()?;
     let say = |text: String| note(&text, context);
     if found.messages.is_empty() && args.limit > 0 {
         let why = queries.why_nothing(&search).map_err(failed)?;
@@ -150,14 +148,9 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
     for word in &args.within {
         search.within.get_or_insert_default().insert(conversation(candidates, word)?);
     }
-    let mut since: Vec<Ms> = Vec::new();
-    let mut until: Vec<Ms> = Vec::new();
-    if let Some(text) = &args.since {
-        since.push(dates::parse_since(text, now, &Local)?);
-    }
-    if let Some(text) = &args.until {
-        until.push(dates::parse_until(text, now, &Local)?);
-    }
+    let (since, until) = args.span.understood(now)?;
+    let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
+        (since.into_iter().collect(), until.into_iter().collect());
     let within = |text: &str| {
         Ok::<_, Failure>((dates::parse_since(text, now, &Local)?, dates::parse_until(text, now, &Local)?))
     };
@@ -190,17 +183,6 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
     }
     (search.since, search.until) = (since.into_iter().max(), until.into_iter().min());
     Ok(Search { query, ..search })
-}
-
-/// The one conversation that a word names.
-///
-/// # Errors
-/// Bad usage, when it names none or several.
-pub fn conversation(candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
-    select::one(candidates, word).map_err(|error| Failure::Usage {
-        message: error.to_string(),
-        help: "`archiver status` lists the conversations and what they are called".to_owned(),
-    })
 }
 
 /// The messages before and after one.
@@ -275,6 +257,9 @@ fn print(
     }
     let snippet = chat::snippet(&row.message.text, &hits, SNIPPET, style);
     let mut marks = String::new();
+    if !matches!(row.message.kind.as_str(), "" | "TEXT") {
+        marks.push_str(&format!(" [{}]", chat::harmless(&row.message.kind)));
+    }
     if row.versions > 1 {
         marks.push_str(" (edited)");
     }
@@ -320,13 +305,20 @@ fn explain(why: &Nothing, search: &Search) -> Vec<String> {
             let n = format!("{}{}", plural(n, "message"), if more { " or more" } else { "" });
             lines.push(format!("Without the filters there would be {n}."));
         }
-        _ if lines.is_empty() && search.query.all.len() > 1 => {
+        _ if lines.is_empty() && why.waiting == 0 && search.query.all.len() > 1 => {
             lines.push("Each word is somewhere, but no message has them all: try OR.".to_owned());
         }
         _ => {}
     }
     if lines.is_empty() {
         lines.push("No message fits.".to_owned());
+    }
+    if why.waiting > 0 {
+        let verb = if why.waiting == 1 { "waits" } else { "wait" };
+        let waiting = plural(why.waiting, "message");
+        lines.push(format!(
+            "{waiting} {verb} to be indexed and cannot be found yet; the next sync does that."
+        ));
     }
     if let Some((gaps, from, to)) = why.gaps {
         let from = from.map_or_else(|| "the beginning".to_owned(), local_minute);

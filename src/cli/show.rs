@@ -2,18 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use chrono::Local;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{Output, iso_utc, local_minute};
 use super::pager::Pager;
-use super::{Context, chat, dates, search, wiring};
-use crate::clock::{Clock as _, SystemClock};
+use super::reading::{Archive, SpanArgs, conversation};
+use super::{Context, chat};
 use crate::core::Ms;
 use crate::core::timeline::Gap;
 use crate::error::Failure;
-use crate::store::{MessageRow, Queries, Range, Reader, StoreError};
+use crate::store::{MessageRow, Range};
 
 /// `archiver show`.
 #[derive(Debug, Clone, Args)]
@@ -23,15 +22,11 @@ pub struct ShowArgs {
     #[arg(value_name = "CONVERSATION")]
     pub conversation: String,
 
-    /// From this date on: 2024-03, yesterday, 7d …
-    #[arg(long, value_name = "DATE")]
-    pub since: Option<String>,
+    /// Between which dates.
+    #[command(flatten)]
+    pub span: SpanArgs,
 
-    /// Up to the end of this date
-    #[arg(long, value_name = "DATE")]
-    pub until: Option<String>,
-
-    /// The newest N of them
+    /// At most N messages, the newest
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
 
@@ -43,11 +38,17 @@ pub struct ShowArgs {
     #[arg(long)]
     pub edits: bool,
 
-    /// One JSON object a line for each message
+    /// Print it at once, without the pager
+    ///
+    /// On a terminal it is read with $PAGER, or less, elsewhere never.
+    #[arg(long)]
+    pub no_pager: bool,
+
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 
-    /// The JSON that was served, a line for each message
+    /// Print the JSON that was served, a line for each message
     #[arg(long, conflicts_with = "json", hide_short_help = true)]
     pub raw: bool,
 }
@@ -66,45 +67,39 @@ const AROUND: u32 = 40;
 /// # Errors
 /// Bad configuration or usage, or an archive that is not there or cannot be read.
 pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let path = &config.archive.path;
-    let failed = |e| wiring::archive_failure(path, e);
-    let reader = Reader::open(path).map_err(failed)?;
-    let queries = reader.queries();
-    let candidates = queries.candidates().map_err(failed)?;
-    let id = search::conversation(&candidates, &args.conversation)?;
+    let archive = Archive::open(context)?;
+    let failed = |e| archive.failed(e);
+    let queries = archive.queries();
+    let candidates = archive.candidates()?;
+    let id = conversation(&candidates, &args.conversation)?;
     let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
-    let (range, mark) = range(&queries, id, args, path)?;
+    let (range, mark) = range(&archive, id, args)?;
     if args.json || args.raw {
-        let mut out = context.output();
+        let mut out = context.bulk_output();
         let line = |row: MessageRow| {
-            let done = if args.raw { out.line(row.raw()) } else { out.json(&as_json(&row)) };
+            let done = if args.raw { out.json_text(&row.raw()) } else { out.json(&as_json(&row)) };
             done.map_or_else(ControlFlow::Break, ControlFlow::Continue)
         };
-        return queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err);
+        queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err)?;
+        return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
-    let mut pager = Pager::start(context);
-    let mut chat = Chat::new(pager.output(), &queries, args, gaps, &range, mark, path);
+    let mut pager = Pager::start(context, !args.no_pager);
+    let mut chat = Chat::new(pager.output(), &archive, args, gaps, &range, mark);
     let done = chat.head(&name).and_then(|()| match queries.messages(&range, |row| chat.message(&row)) {
         Ok(None) => chat.foot(),
         Ok(Some(failure)) => Err(failure),
         Err(error) => Err(failed(error)),
     });
-    pager.finish();
+    // A pager that its reader has left is no failure, one that is not there is the first.
+    pager.finish()?;
     done
 }
 
 /// What is to be shown, and the message that it is about.
-fn range(
-    queries: &Queries<'_>,
-    conversation: i64,
-    args: &ShowArgs,
-    path: &std::path::Path,
-) -> Result<(Range, Option<i64>), Failure> {
-    let now = SystemClock.now_ms();
-    let failed = |e: StoreError| wiring::archive_failure(path, e);
+fn range(archive: &Archive, conversation: i64, args: &ShowArgs) -> Result<(Range, Option<i64>), Failure> {
+    let queries = archive.queries();
+    let failed = |e| archive.failed(e);
     let mut range = Range { conversation: Some(conversation), ..Range::default() };
     if let Some(word) = &args.around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
@@ -118,8 +113,7 @@ fn range(
         range.limit = Some(count.max(1));
         return Ok((range, Some(anchor.id)));
     }
-    range.since = args.since.as_deref().map(|text| dates::parse_since(text, now, &Local)).transpose()?;
-    range.until = args.until.as_deref().map(|text| dates::parse_until(text, now, &Local)).transpose()?;
+    (range.since, range.until) = args.span.understood(archive.now)?;
     if let Some(limit) = args.limit {
         range = queries.newest_of(range, limit).map_err(failed)?;
         range.limit = Some(limit);
@@ -160,7 +154,7 @@ pub fn sender(row: &MessageRow) -> String {
 /// A conversation that is being written down.
 struct Chat<'a> {
     out: &'a mut Output,
-    queries: &'a Queries<'a>,
+    archive: &'a Archive,
     edits: bool,
     /// Still to come, oldest last.
     gaps: Vec<Gap>,
@@ -169,7 +163,6 @@ struct Chat<'a> {
     high: Ms,
     /// Whether it reaches on after the last message.
     to_end: bool,
-    path: &'a std::path::Path,
     mark: Option<i64>,
     day: String,
     last_ms: Option<Ms>,
@@ -178,24 +171,22 @@ struct Chat<'a> {
 impl<'a> Chat<'a> {
     fn new(
         out: &'a mut Output,
-        queries: &'a Queries<'a>,
+        archive: &'a Archive,
         args: &ShowArgs,
         gaps: Vec<Gap>,
         range: &Range,
         mark: Option<i64>,
-        path: &'a std::path::Path,
     ) -> Self {
         let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
         let (high, to_end) = (range.until.unwrap_or(Ms::MAX), mark.is_none());
         Self {
             out,
-            queries,
+            archive,
             edits: args.edits,
             gaps,
             low,
             high,
             to_end,
-            path,
             mark,
             day: String::new(),
             last_ms: None,
@@ -242,7 +233,7 @@ impl<'a> Chat<'a> {
         let text = chat::harmless(&row.message.text);
         self.paragraphs(&text, "       ", quiet || row.gone_since_ms.is_some())?;
         if self.edits && row.versions > 1 {
-            let former = self.queries.former(row.id).map_err(|e| wiring::archive_failure(self.path, e))?;
+            let former = self.archive.queries().former(row.id).map_err(|e| self.archive.failed(e))?;
             for (replaced, text) in former {
                 self.out.line(style.dim(&format!("       until {}:", local_minute(replaced))))?;
                 self.paragraphs(&chat::harmless(&text), "         ", true)?;

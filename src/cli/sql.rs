@@ -20,11 +20,11 @@ pub struct SqlArgs {
     #[arg(value_name = "STATEMENT")]
     pub statement: String,
 
-    /// One JSON object a line for each row
+    /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
 
-    /// Comma-separated values, with a line of names
+    /// Print comma-separated values, with a line of names
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
 
@@ -62,8 +62,8 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
     let end = SystemClock.now_ms().saturating_add(i64::from(args.timeout).saturating_mul(1000));
     let limited = args.timeout > 0;
     let sql = Sql::open(path, move || limited && SystemClock.now_ms() > end)
-        .map_err(|e| wiring::archive_failure(path, e))?;
-    let mut out = context.output();
+        .map_err(|e| wiring::read_failure(path, e))?;
+    let mut out = context.bulk_output();
     let mut sheet = Sheet { out: &mut out, args, names: Vec::new(), rows: Vec::new() };
     let sheet = std::cell::RefCell::new(&mut sheet);
     let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
@@ -72,10 +72,11 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
         |names| flow(sheet.borrow_mut().begin(names)),
         |row| flow(sheet.borrow_mut().row(row)),
     );
+    let sheet = sheet.into_inner();
     match done {
-        Ok(None) => sheet.borrow_mut().end(),
+        Ok(None) => sheet.end().and_then(|()| sheet.out.finish()),
         Ok(Some(failure)) => Err(failure),
-        Err(SqlError::Store(error)) => Err(wiring::archive_failure(path, error)),
+        Err(SqlError::Store(error)) => Err(wiring::read_failure(path, error)),
         Err(error) => Err(Failure::Usage { message: error.to_string(), help: help(&error).to_owned() }),
     }
 }

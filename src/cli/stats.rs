@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::Context;
 use super::charts::Glyphs;
 use super::output::{Output, iso_utc, local_minute, plural, printable, thousands};
-use super::people::{Archive, ScopeArgs, UNKNOWN_OWNER, duration};
-use crate::clock::{Clock as _, SystemClock};
+use super::people::{UNKNOWN_OWNER, duration};
+use super::reading::{Archive, ScopeArgs};
 use crate::core::Ms;
 use crate::core::insight::{Side, Tally, Waiting};
+use crate::core::select::Candidate;
 use crate::error::Failure;
-use crate::store::{MonthRow, Reader};
+use crate::store::MonthRow;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -106,19 +107,15 @@ struct Stats {
 /// # Errors
 /// Bad configuration or usage, or an archive that is not there or cannot be read.
 pub fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let archive = Archive { path: &config.archive.path, now: SystemClock.now_ms() };
-    let stats = gather(&archive, args)?;
+    let stats = gather(&Archive::open(context)?, args)?;
     let mut out = context.output();
     if args.json { out.json(&stats) } else { show(&mut out, Glyphs::of(&context.env), &stats) }
 }
 
-fn gather(archive: &Archive<'_>, args: &StatsArgs) -> Result<Stats, Failure> {
+fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
     let failed = |e| archive.failed(e);
-    let reader = Reader::open(archive.path).map_err(failed)?;
-    let queries = reader.queries();
-    let scope = args.scope.understand(&queries, archive)?;
+    let queries = archive.queries();
+    let scope = archive.scope(&args.scope)?;
     let mut tally = Tally::new(&queries.senders().map_err(failed)?);
     let mut months: BTreeMap<(i32, u32), Count> = BTreeMap::new();
     let (mut messages, mut hours, mut weekdays) = (Count::default(), vec![0_i64; 24], vec![0_i64; 7]);
@@ -138,11 +135,11 @@ fn gather(archive: &Archive<'_>, args: &StatsArgs) -> Result<Stats, Failure> {
             }
         })
         .map_err(failed)?;
-    let names = queries.candidates().map_err(failed)?;
+    let names: BTreeMap<i64, Candidate> = archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
     let lines = |side: Side| -> Vec<WaitingLine> {
         let line = |w: &Waiting| {
-            let known = names.iter().find(|c| c.id == w.conversation);
+            let known = names.get(&w.conversation);
             WaitingLine {
                 conversation_id: known.and_then(|c| c.conversation_id.clone()),
                 name: known.map(|c| c.label()).unwrap_or_default(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::SyncArgs;
-use super::output::{Column, Output, plural, thousands};
+use super::output::{Column, Output, local_of, plural, thousands};
 use super::{Context, ahead, plan, wiring};
 use crate::api::ApiError;
 use crate::clock::{Clock as _, SystemClock};
@@ -224,8 +224,8 @@ pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
 /// How it ended, in a sentence.
 fn ending(report: &Report) -> String {
     let gaps = plural(report.gaps_left, "gap");
-    let since =
-        report.horizon.as_deref().map(|h| format!("; nothing is missing since {h}")).unwrap_or_default();
+    let since = report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_of(h)));
+    let since = since.unwrap_or_default();
     match report.outcome {
         "complete" => format!("Complete{since}."),
         "budget" => format!("The budget ended the run: {gaps} left{since}. The next run goes on from there."),

@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let meter = Meter::new();
     let result = verify::verify(&path, depth, &mut |p| meter.show(p.about, p.done, p.of));
     meter.clear();
-    let verification = result.map_err(|e| wiring::archive_failure(&path, e))?;
+    let verification = result.map_err(|e| wiring::read_failure(&path, e))?;
     let broken = verification.broken();
     let mut out = context.output();
     if args.json {

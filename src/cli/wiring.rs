@@ -104,6 +104,23 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
     }
 }
 
+/// The same for a command that only reads it: nothing was to be created or written.
+#[must_use]
+pub fn read_failure(path: &Path, error: StoreError) -> Failure {
+    match error {
+        StoreError::Busy(_)
+        | StoreError::Older { .. }
+        | StoreError::Create { .. }
+        | StoreError::Missing(_) => archive_failure(path, error),
+        error @ (StoreError::NotAnArchive { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Exists(_)
+        | StoreError::Sqlite(_)
+        | StoreError::Changed { .. }
+        | StoreError::Broken(_)) => Failure::ArchiveRead { path: path.to_owned(), reason: error.to_string() },
+    }
+}
+
 /// What a run that could not be done means for the program.
 #[must_use]
 pub fn run_failure(path: &Path, error: RunError) -> Failure {

@@ -56,11 +56,12 @@ pub(super) fn build(file: Option<(&Path, &str)>, flags: &Flags, env: &Env) -> Re
         }
         None => (Layer::default(), None),
     };
+    let mut of_secrets = Vec::new();
     let mut accounts = list.map(|list| account::read(&list, &mut findings)).unwrap_or_default();
     // What is wrong in a file is told in the order of its lines.
     findings.problems.sort_by(|a, b| a.place().cmp(&b.place()));
     if let Some((path, _)) = file {
-        warn_of_inline_secrets(path, &of_file, &accounts, &mut findings.warnings);
+        warn_of_inline_secrets(path, &of_file, &accounts, &mut of_secrets);
     }
     let (of_env, list) = Layer::of_env(env, &mut findings.problems);
     if let Some(list) = list {
@@ -73,7 +74,8 @@ pub(super) fn build(file: Option<(&Path, &str)>, flags: &Flags, env: &Env) -> Re
     let dir = env.cwd().join(file.and_then(|(path, _)| path.parent()).unwrap_or(env.cwd()));
     let merged = Merged::of([Layer::defaults(), of_file, of_env]);
     let config = merged.and_then(|merged| merged.into_config(accounts, flags, env, &dir));
-    let config = config.map_err(|problem| ConfigError::new(vec![problem]))?;
+    let mut config = config.map_err(|problem| ConfigError::new(vec![problem]))?;
+    config.sources.warnings = of_secrets;
     let source = file.map(|(path, _)| path.to_owned());
     Ok(Config { source, warnings: findings.warnings, ..config })
 }

@@ -88,6 +88,7 @@ impl Config {
     ///
     /// When it is missing or cannot be read.
     pub fn load_api_key(&mut self) -> Result<(), ConfigError> {
+        self.warnings.append(&mut self.sources.warnings);
         let source = std::mem::replace(&mut self.sources.api_key, Source::Nowhere);
         let key = secrets::load(source, "api.api_key", &mut self.warnings);
         self.api.api_key = key.map_err(|problem| ConfigError::new(vec![problem]))?;

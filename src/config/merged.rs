@@ -119,7 +119,12 @@ impl Merged {
             accounts,
             source: None,
             warnings: Vec::new(),
-            sources: SecretSources { api_key: self.api_key(env, dir), login_tokens, login_files },
+            sources: SecretSources {
+                api_key: self.api_key(env, dir),
+                login_tokens,
+                login_files,
+                warnings: Vec::new(),
+            },
         })
     }
 

@@ -79,6 +79,8 @@ struct SecretSources {
     login_tokens: Vec<secrets::Source>,
     /// As many again.
     login_files: Vec<login::LoginFiles>,
+    /// What is to be said of secrets in the configuration itself, to whoever reads the secrets.
+    warnings: Vec<String>,
 }
 
 impl Config {
@@ -107,12 +109,13 @@ impl Config {
 
     /// Reads the API key and what else this version of the API wants of each account. Until then
     /// [`ApiConfig::api_key`] and [`AccountConfig::login_token`] are `None`, and whoever only reads the archive
-    /// needs neither. Called again, it reads again what is in files. May add warnings.
+    /// needs neither. Called again, it reads again what is in files. May add warnings, of where the secrets are.
     ///
     /// # Errors
     ///
     /// All that is missing or cannot be read, at once.
     pub fn load_secrets(&mut self) -> Result<(), ConfigError> {
+        self.warnings.append(&mut self.sources.warnings);
         let mut problems = Vec::new();
         let key = self.sources.api_key.next_reading();
         self.api.api_key_changed_ms = key.changed_ms();

@@ -1,17 +1,16 @@
 //! Figures for a monitoring system: one set, which `status --json` and the file for Prometheus both show.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::cli::output::iso_utc;
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Left, Spent, closes, left};
 use crate::core::plan;
-use crate::store::{Figures, Queries, RunRow, StoreError};
+use crate::store::{ConversationRow, Figures, InboxRow, Queries, RunRow, StoreError};
 
 /// How a run can end.
 const OUTCOMES: [&str; 6] = ["budget", "complete", "failed", "interrupted", "no_credits", "partial"];
@@ -51,10 +50,12 @@ pub struct Closed {
     pub goes_on_ms: Option<Ms>,
 }
 
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = iso_utc(self.goes_on_ms.unwrap_or(self.opens_ms));
-        write!(f, "the credits of {} are used up; syncing goes on at {at}", self.window)
+impl Closed {
+    /// The same in words, with times as the reader wants them.
+    #[must_use]
+    pub fn words(&self, when: impl Fn(Ms) -> String) -> String {
+        let at = when(self.goes_on_ms.unwrap_or(self.opens_ms));
+        format!("the credits of {} are used up; syncing goes on at {at}", self.window)
     }
 }
 
@@ -91,9 +92,21 @@ impl Snapshot {
     /// # Errors
     /// When it cannot be read.
     pub fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
+        Self::of(queries, config, &queries.conversations()?, &queries.inboxes()?, now)
+    }
+
+    /// The same, where the conversations and inboxes are at hand.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(
+        queries: &Queries<'_>,
+        config: &Config,
+        rows: &[ConversationRow],
+        inboxes: &[InboxRow],
+        now: Ms,
+    ) -> Result<Self, StoreError> {
         let figures = queries.figures()?;
-        let rows = queries.conversations()?;
-        let inboxes = queries.inboxes()?;
         // What only an export has shown waits until the inbox shows it or somebody configures it.
         let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
         let horizon = plan::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));

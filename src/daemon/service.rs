@@ -345,7 +345,7 @@ impl<'a> Service<'a> {
         let failed = |e: StoreError| wiring::archive_failure(&path, e);
         let closed = metrics::closed(&self.store.summary(), &self.config, now).map_err(failed)?;
         let reason = if let Some(closed) = closed {
-            Some(closed.to_string())
+            Some(closed.words(iso_utc))
         } else if self.is_down() {
             tracing::debug!("the API was down a moment ago");
             return Ok(false);

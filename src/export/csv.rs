@@ -27,13 +27,9 @@ pub const COLUMNS: &[&str] = &[
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    if export.is_unchanged()? {
-        return Ok(export.unchanged());
-    }
     let place = FilePlace::choose(export)?;
     let scope = export.job.scope;
-    let messages = export.snapshot.count(&scope)?;
-    watch.total(messages);
+    let messages = export.announce(&scope, watch)?;
     let mut file = OneFile::begin(&place.to)?;
     if export.job.bom {
         file.put(BOM)?;

@@ -92,13 +92,9 @@ impl Lines {
 }
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    if export.is_unchanged()? {
-        return Ok(export.unchanged());
-    }
     let place = FilePlace::choose(export)?;
     let scope = export.job.scope;
-    let messages = export.snapshot.count(&scope)?;
-    watch.total(messages);
+    let messages = export.announce(&scope, watch)?;
     let mut lines = Lines { file: OneFile::begin(&place.to)?, buffer: Vec::new(), records: 0 };
     let state = export.state(Vec::new(), place.part)?;
     lines.value(&Header {

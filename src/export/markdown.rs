@@ -12,12 +12,8 @@ use crate::core::Ms;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    if export.is_unchanged()? {
-        return Ok(export.unchanged());
-    }
     let scope = Scope { changed_after: None, ..export.job.scope };
-    let messages = export.snapshot.count(&scope)?;
-    watch.total(messages);
+    let messages = export.announce(&scope, watch)?;
     let mut folder = Folder::begin(export)?;
     // The list's own name, as a file system that knows no capitals has it.
     let mut taken = BTreeSet::from(["readme".to_owned()]);

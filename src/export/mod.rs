@@ -171,6 +171,9 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         job.scope.changed_after = state.as_ref().map(|s| s.run);
     }
     let export = Export { snapshot: &snapshot, job: &job, before: state };
+    if export.is_unchanged()? {
+        return Ok(Summary { messages: 0, files: 0, out: job.out.clone(), unchanged: true });
+    }
     match job.format {
         Format::Jsonl => jsonl::write(&export, watch),
         Format::Csv => csv::write(&export, watch),
@@ -223,7 +226,10 @@ impl Export<'_> {
         }
     }
 
-    fn unchanged(&self) -> Summary {
-        Summary { messages: 0, files: 0, out: self.job.out.clone(), unchanged: true }
+    /// How many messages there are to be written, which the watch is told.
+    fn announce(&self, scope: &Scope, watch: &mut dyn Watch) -> Result<u64, ExportError> {
+        let messages = self.snapshot.count(scope)?;
+        watch.total(messages);
+        Ok(messages)
     }
 }

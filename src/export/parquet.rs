@@ -56,9 +56,6 @@ struct Rows {
 }
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    if export.is_unchanged()? {
-        return Ok(export.unchanged());
-    }
     let scope = Scope { changed_after: None, ..export.job.scope };
     let months = export.snapshot.months(&scope)?;
     let touched = match export.continues() {

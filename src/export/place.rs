@@ -146,6 +146,8 @@ fn write_state(job: &Job, state: &State) -> Result<(), ExportError> {
 pub(super) struct Folder {
     out: PathBuf,
     staging: TempDir,
+    /// Goes after what is in them.
+    _new: NewFolders,
     /// The files made now, relative to the folder.
     made: BTreeSet<String>,
     /// The files that an earlier export made.
@@ -160,7 +162,7 @@ impl Folder {
             let message = format!("{} is a file", out.display());
             return Err(ExportError::refused(message, "name a folder, such as --out archive"));
         }
-        private_folder(&out)?;
+        let new = NewFolders::make(&out)?;
         let staging = tempfile::Builder::new()
             .prefix(".archiver-export-")
             .permissions(Permissions::from_mode(0o700))
@@ -169,7 +171,7 @@ impl Folder {
         let older: BTreeSet<String> =
             export.before.as_ref().map(|s| s.files.iter().cloned().collect()).unwrap_or_default();
         older.iter().try_for_each(|name| stays_inside(&out, name))?;
-        Ok(Self { out, staging, made: BTreeSet::new(), older })
+        Ok(Self { out, staging, _new: new, made: BTreeSet::new(), older })
     }
 
     /// A folder for what is needed only meanwhile.
@@ -247,6 +249,24 @@ fn stays_inside(out: &Path, file: &str) -> Result<(), ExportError> {
         }
     }
     Ok(())
+}
+
+/// Folders that were not there before, the innermost first. Dropped, those that are still empty are gone again.
+struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    fn make(path: &Path) -> Result<Self, ExportError> {
+        let new = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+        private_folder(path)?;
+        Ok(Self(new))
+    }
+}
+
+impl Drop for NewFolders {
+    fn drop(&mut self) {
+        // One with something in it is no longer ours to remove, and neither are those around it.
+        let _full = self.0.iter().find(|folder| fs::remove_dir(folder).is_err());
+    }
 }
 
 /// Removes the folders of a removed file as far as they are empty.

@@ -9,9 +9,30 @@ impl Server {
     /// `targets` all, some (three an account) or none.
     #[must_use]
     pub fn config_toml(&self, version: &str, inbox: &str, targets: &str) -> String {
+        self.toml(version, inbox, targets, &mut |key, _, secret| (key.to_owned(), secret.to_owned()))
+    }
+
+    /// The same with each secret in a file of its own beside it: the files' names and what is to be in them.
+    #[must_use]
+    pub fn config_and_secrets(
+        &self,
+        version: &str,
+        inbox: &str,
+        targets: &str,
+    ) -> (String, Vec<(String, String)>) {
+        let mut files = Vec::new();
+        let text = self.toml(version, inbox, targets, &mut |key, of, secret| {
+            let name = format!("{key}{of}");
+            files.push((name.clone(), secret.to_owned()));
+            (format!("{key}_file"), name)
+        });
+        (text, files)
+    }
+
+    fn toml(&self, version: &str, inbox: &str, targets: &str, put: &mut Put<'_>) -> String {
         let mut text = String::from("[api]\n");
-        let key = self.key.as_str();
-        for (name, value) in [("base_url", self.base_url.as_str()), ("version", version), ("api_key", key)] {
+        let (key, secret) = put("api_key", "", self.key.as_str());
+        for (name, value) in [("base_url", self.base_url.as_str()), ("version", version), (&key, &secret)] {
             line(&mut text, name, &quoted(value));
         }
         line(&mut text, "requests_per_minute", "6000");
@@ -22,17 +43,25 @@ impl Server {
             "all" => usize::MAX,
             _ => 3,
         };
-        self.accounts.iter().for_each(|a| account(&mut text, a, limit));
+        let alone = self.accounts.len() == 1;
+        for a in &self.accounts {
+            let of = if alone { String::new() } else { format!(".{}", a.name) };
+            let token = put("login_token", &of, &a.login_token);
+            account(&mut text, a, &token, limit);
+        }
         text
     }
 }
 
-fn account(text: &mut String, account: &Account, limit: usize) {
+/// Is given a secret's key, what its file's name ends with, and the secret: returns the line's key and value.
+type Put<'a> = dyn FnMut(&str, &str, &str) -> (String, String) + 'a;
+
+fn account(text: &mut String, account: &Account, token: &(String, String), limit: usize) {
     text.push_str("\n[[accounts]]\n");
     let fields = [
         ("name", &account.name),
         ("country", &account.country),
-        ("login_token", &account.login_token),
+        (&token.0, &token.1),
         ("account_id", &account.account_id),
     ];
     for (name, value) in fields {

@@ -31,7 +31,9 @@ pub enum StoreError {
         found: String,
     },
     /// The archive was written by a newer version.
-    #[error("{path} has schema version {found}, this program knows up to {known}; it was left untouched")]
+    #[error(
+        "{path} has schema version {found}, and this program knows up to {known}: a newer archiver wrote it; it was left untouched"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

@@ -1,5 +1,7 @@
 //! Gaps as rows: of conversations and of inboxes.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, params};
 
 use super::StoreError;
@@ -8,8 +10,7 @@ use crate::core::page::Cursor;
 use crate::core::stall::Stall;
 use crate::core::timeline::Gap;
 
-const COLUMNS: &str =
-    "id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled FROM gap";
+const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled, conversation FROM gap";
 const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
 
 /// A conversation's gaps, newest first.
@@ -17,6 +18,18 @@ pub(super) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}"))?;
     let rows = statement.query_map([conversation], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The gaps of all conversations, each one's newest first.
+pub(super) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<Gap>>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} WHERE conversation IS NOT NULL {ORDER}");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        all.entry(row.get(10)?).or_default().push(read(row)?);
+    }
+    Ok(all)
 }
 
 /// An inbox's gaps, newest first.

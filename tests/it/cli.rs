@@ -4,14 +4,18 @@ mod check;
 mod demo;
 mod dry_run;
 mod exit_codes;
+mod export;
 mod files;
 mod insight;
+mod json;
 mod login;
 mod others;
+mod pager;
 mod reading;
 mod reports;
 mod signals;
 mod targets;
+mod terminal;
 
 use crate::binary::Home;
 
@@ -58,6 +62,18 @@ fn time_at(chars: &[char]) -> usize {
         .into_iter()
         .find(|form| fits(form, 0))
         .map_or(0, str::len)
+}
+
+/// Puts 100,000 messages before the oldest of the archive, which no index knows.
+fn add_older(home: &Home) {
+    let db = rusqlite::Connection::open(home.archive()).unwrap();
+    db.execute_batch(
+        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, text)
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+         SELECT id - i, conversation, sent_at_ms - i * 1024, sender, kind, template, 'x'
+         FROM n, (SELECT * FROM message ORDER BY id LIMIT 1)",
+    )
+    .unwrap();
 }
 
 /// Names of the conversations that a report or a status holds.

@@ -1,12 +1,12 @@
 //! What a search finds, in the two indexes and through the filters; that no input can break it, nor the work grow.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use archiver::core::Ms;
 use archiver::core::query::Query;
 use archiver::core::words;
-use archiver::store::{Reader, Search, Store};
+use archiver::store::{LOOKED_AT, RANKED, Reader, Search, Store};
 use fastrand::Rng;
 
 use crate::store::{Bench, NOW, item, last_page};
@@ -229,16 +229,46 @@ fn a_search_that_finds_nothing_says_why() {
 }
 
 #[test]
-fn filters_that_fit_nothing_end_at_a_bound_that_is_told() {
+fn filters_end_at_a_bound_that_is_told_and_from_there_a_search_goes_on() {
     let mut bench = Bench::new(1);
+    bench.put(0, &last_page(&[item("m0", NOW, "Ada Example", "see https://example.com")])).unwrap();
+    let many = i64::try_from(LOOKED_AT).unwrap() + 50;
+    bench
+        .other()
+        .execute(
+            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, text)
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             SELECT id - i, conversation, sent_at_ms - i * 1024, sender, kind, template,
+               iif(i = ?1, 'an old www.example.org', 'nothing') FROM n, (SELECT * FROM message)",
+            [many],
+        )
+        .unwrap();
+    let links = Search { link: Some(true), ..search("") };
+    let queries = bench.store.summary();
+    for found in [queries.search(&links, 10).unwrap(), queries.search_best(&links, 10).unwrap()] {
+        assert_eq!(found.messages.len(), 1, "the oldest is beyond the bound");
+        let ended = found.ended_at.expect("the bound is reached, and told");
+        assert_eq!(ended, NOW - (many - 51) * 1024, "as many were looked at as it says, the newest first");
+        let rest = queries.search(&Search { until: Some(ended), ..links.clone() }, 10).unwrap();
+        assert_eq!((rest.messages.len(), rest.ended_at), (1, None));
+        assert_eq!(rest.messages[0].message.text, "an old www.example.org");
+    }
+    assert_eq!(queries.search_count(&links).unwrap(), 2, "a count looks at all");
+}
+
+#[test]
+fn only_the_newest_of_many_are_rated() {
+    let mut bench = Bench::new(1);
+    let old = i64::try_from(RANKED).unwrap();
+    let text = |i: i64| if i == 7 || i == old { "needle" } else { "a needle in a great heap of hay" };
     let items: Vec<String> =
-        (0..5000).map(|i| item(&format!("m{i}"), at(90) - i * 2000, "Ada Example", "same words")).collect();
+        (0..=old).map(|i| item(&format!("m{i}"), NOW - (i + 1) * 2000, "Ada Example", text(i))).collect();
     bench.put(0, &last_page(&items)).unwrap();
     bench.store.index_texts().unwrap();
-    let search = Search { link: Some(true), ..search("words") };
-    let found = bench.store.summary().search(&search, 10).unwrap();
-    // All fit within the bound here, so that nothing is left unsaid.
-    assert_eq!((found.messages.len(), found.ended_at), (0, None));
+    let found = bench.store.summary().search_best(&search("needle"), 2).unwrap();
+    assert_eq!(found.counted, u64::try_from(RANKED).unwrap(), "one fits that was not rated");
+    let times: Vec<Ms> = found.messages.iter().map(|m| m.message.at_ms).collect();
+    assert_eq!(times, [NOW - 8 * 2000, NOW - 2000], "the best of them, then the newest");
 }
 
 /// A text that may be anything: letters of many scripts, signs that mean something to some parser, bytes of chance.
@@ -322,6 +352,12 @@ fn random_query(rng: &mut Rng) -> String {
     text
 }
 
+/// What this thread has worked so far: a busy machine may leave it waiting, which says nothing of a query.
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap()
+}
+
 #[test]
 fn no_query_is_an_error_a_panic_or_slow() {
     let bench = archive();
@@ -333,7 +369,7 @@ fn no_query_is_an_error_a_panic_or_slow() {
         let mut rng = Rng::with_seed(seed);
         let text = random_query(&mut rng);
         let search = search(&text);
-        let began = Instant::now();
+        let began = worked();
         let found = match rng.u8(0..8) {
             0 => queries.search_best(&search, 5),
             1 => queries.search(
@@ -351,7 +387,14 @@ fn no_query_is_an_error_a_panic_or_slow() {
                 "seed {seed}: {text:?}"
             );
         }
-        assert!(began.elapsed() < Duration::from_secs(1), "seed {seed}: {text:?} took {:?}", began.elapsed());
+        // Both ways to find are one: through the indexes, and by reading.
+        let all = queries.search(&search, 1000).unwrap();
+        assert_eq!(queries.search_count(&search).unwrap(), all.counted, "seed {seed}: {text:?}");
+        if found.messages.is_empty() {
+            queries.why_nothing(&search).unwrap_or_else(|e| panic!("seed {seed}: {text:?}: {e}"));
+        }
+        let took = worked() - began;
+        assert!(took < Duration::from_secs(1), "seed {seed}: {text:?} took {took:?}");
     }
     assert!(hits > 1000, "only {hits} hits: the queries are not what they should be");
 }

@@ -43,7 +43,7 @@ pub struct BackupArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
 
-    /// Print what was done as one JSON object
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -158,7 +158,7 @@ fn joined(done: Result<Result<Copied, BackupError>, tokio::task::JoinError>) -> 
 fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
     let file = |path: &Path, source: io::Error| Failure::File { path: path.to_owned(), source };
     match error {
-        BackupError::Archive(error) => wiring::archive_failure(archive, error),
+        BackupError::Archive(error) => wiring::read_failure(archive, error),
         BackupError::File { path, source } => file(&path, source),
         BackupError::Refused { path, why } => file(&path, io::Error::other(format!("it {why}"))),
         BackupError::Stopped => file(to, io::Error::new(io::ErrorKind::Interrupted, error.to_string())),

@@ -4,17 +4,16 @@ mod watch;
 
 use std::path::PathBuf;
 
-use chrono::Local;
 use clap::{Args, ValueEnum};
 
 pub use watch::{Bar, with_signals};
 
 use super::output::plural;
-use super::{Context, dates, search, wiring};
-use crate::clock::{Clock as _, SystemClock};
+use super::reading::{Archive, ScopeArgs};
+use super::{Context, wiring};
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
-use crate::store::{Reader, Scope};
+use crate::store::Scope;
 
 /// `archiver export`.
 #[derive(Debug, Clone, Args)]
@@ -34,19 +33,9 @@ pub struct ExportArgs {
     #[arg(long, value_name = "PATH")]
     pub out: PathBuf,
 
-    /// Only this conversation
-    ///
-    /// Its URN, its thread id (2-…), a profile URL, a configured name, or a part of the other side's name.
-    #[arg(long = "in", value_name = "CONVERSATION")]
-    pub conversation: Option<String>,
-
-    /// Only messages from this date on
-    #[arg(long, value_name = "DATE")]
-    pub since: Option<String>,
-
-    /// Only messages up to this date, which is included
-    #[arg(long, value_name = "DATE")]
-    pub until: Option<String>,
+    /// What of it.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
 
     /// Only what is new or changed since the last export to PATH
     ///
@@ -104,23 +93,12 @@ pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
             help: "leave it out".to_owned(),
         });
     }
-    let config = context.config(None)?;
-    context.warn(&config);
-    let path = config.archive.path.clone();
-    let reader = Reader::open(&path).map_err(|e| wiring::archive_failure(&path, e))?;
-    let now = SystemClock.now_ms();
-    let conversation = match &args.conversation {
-        Some(word) => {
-            let candidates = reader.queries().candidates();
-            let candidates = candidates.map_err(|e| wiring::archive_failure(&path, e))?;
-            Some(search::conversation(&candidates, word)?)
-        }
-        None => None,
-    };
+    let archive = Archive::open(context)?;
+    let chosen = archive.scope(&args.scope)?;
     let scope = Scope {
-        conversation,
-        since_ms: args.since.as_deref().map(|d| dates::parse_since(d, now, &Local)).transpose()?,
-        until_ms: args.until.as_deref().map(|d| dates::parse_until(d, now, &Local)).transpose()?,
+        conversation: chosen.conversation,
+        since_ms: chosen.since,
+        until_ms: chosen.until,
         ..Scope::default()
     };
     let job = Job {
@@ -129,15 +107,18 @@ pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
         scope,
         since_last: args.since_last,
         bom: args.bom,
-        now,
+        now: archive.now,
     };
+    let Archive { path, reader, .. } = archive;
     let done = with_signals(move |mut bar| {
         let done = export::run(&reader, &job, &mut bar);
         bar.finish();
         done
     })?;
-    let done =
-        done.map_err(|e| failure(if matches!(e, ExportError::Stopped) { &args.out } else { &path }, e))?;
+    let done = done.map_err(|error| match error {
+        ExportError::Store(error) => wiring::read_failure(&path, error),
+        error => failure(&args.out, error),
+    })?;
     context.output().line(told(&done, args.format))
 }
 

@@ -19,7 +19,7 @@ pub struct JsonlArgs {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
-    /// Print the report as one JSON object on standard output
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }

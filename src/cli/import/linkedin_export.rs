@@ -24,7 +24,7 @@ pub struct LinkedinExportArgs {
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
 
-    /// Whose export it is, where several accounts are configured
+    /// The account, where several are configured
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 
@@ -40,7 +40,7 @@ pub struct LinkedinExportArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print the report as one JSON object on standard output
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }

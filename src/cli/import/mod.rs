@@ -12,11 +12,17 @@ use crate::error::Failure;
 
 /// `archiver import`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ImportArgs {
     /// What to import.
     #[command(subcommand)]
     pub what: ImportWhat,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver import linkedin-export Complete_LinkedInDataExport.zip
+  archiver import jsonl archive.jsonl";
 
 /// What can be imported.
 #[derive(Debug, Clone, Subcommand)]

@@ -56,14 +56,14 @@ pub struct LoginArgs {
     #[arg(long, value_name = "XX")]
     pub country: Option<String>,
 
-    /// Proof that it is you (v2) [default: code]
-    #[arg(long, value_name = "code|app", value_enum, hide_possible_values = true)]
+    /// Proof that it is you (v2): code or app [default: code]
+    #[arg(long, value_name = "WAY", value_enum, hide_possible_values = true)]
     pub challenge: Option<ChallengeArg>,
 
     /// Without a terminal, wait so long for LinkedIn's app
     ///
     /// After that the login is concluded with one more request.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, hide_short_help = true)]
+    #[arg(long, value_name = "SECS", default_value_t = 120, hide_short_help = true)]
     pub wait: u64,
 
     /// Where to put the token (v1) or the account's id
@@ -74,7 +74,7 @@ pub struct LoginArgs {
     #[arg(long)]
     pub yes: bool,
 
-    /// Print the result as one JSON object
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }

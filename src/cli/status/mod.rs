@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::args::StatusArgs;
 use super::charts::Glyphs;
-use super::output::{Column, Output, iso_utc, local_minute, plural, thousands};
+use super::output::{Column, Output, iso_utc, local_minute, local_of, plural, thousands};
 use super::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -23,6 +23,9 @@ use crate::store::{
     InboxRow, Reader, RunRow, holder,
 };
 use picture::Picture;
+
+/// How a time is written.
+type When = fn(Ms) -> String;
 
 #[derive(Serialize)]
 struct Status {
@@ -147,19 +150,21 @@ pub struct How<'a> {
 /// When the archive is not there or cannot be read.
 pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Failure> {
     let path = &config.archive.path;
-    let failed = |e| wiring::archive_failure(path, e);
+    let failed = |e| wiring::read_failure(path, e);
     let reader = Reader::open(path).map_err(failed)?;
     let queries = reader.queries();
     let now = SystemClock.now_ms();
     let rows = queries.conversations().map_err(failed)?;
     let inboxes = queries.inboxes().map_err(failed)?;
-    let snapshot = Snapshot::take(&queries, config, now).map_err(failed)?;
+    let snapshot = Snapshot::of(&queries, config, &rows, &inboxes, now).map_err(failed)?;
     let (spent, room) = (snapshot.spent, snapshot.left);
     let summary = queries.summary().map_err(failed)?;
     let stalled = queries.stalled().map_err(failed)?;
     let days = queries.credits_by_day(now, picture::DAYS).map_err(failed)?;
-    let mut attention = needs(&snapshot.figures);
-    attention.extend(told(&rows, &inboxes, &stalled, &summary, snapshot.closed));
+    // A person reads times in the own zone, a script and the page, which travels, in UTC.
+    let when: When = if how.json || how.html.is_some() { iso_utc } else { local_minute };
+    let mut attention = needs(&snapshot.figures, when);
+    attention.extend(told(&rows, &inboxes, &stalled, &summary, (snapshot.closed, when)));
     let status = Status {
         archive: path.display().to_string(),
         messages: summary.messages,
@@ -230,7 +235,7 @@ fn need(row: &AttentionRow) -> Need {
 }
 
 /// What only a person can mend, each in a line with what to do.
-fn needs(figures: &Figures) -> Vec<String> {
+fn needs(figures: &Figures, when: When) -> Vec<String> {
     let line = |row: &AttentionRow| {
         let whose = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
         let then = match row.cause {
@@ -238,7 +243,7 @@ fn needs(figures: &Figures) -> Vec<String> {
             Cause::Key => "nothing is asked on schedule until the key is replaced",
             Cause::Credits => "each run tries again",
         };
-        format!("NEEDS ATTENTION since {}: {whose}{}; {then}", iso_utc(row.since_ms), attention::words(row))
+        format!("NEEDS ATTENTION since {}: {whose}{}; {then}", when(row.since_ms), attention::words(row))
     };
     figures.attention.iter().map(line).collect()
 }
@@ -285,7 +290,7 @@ fn told(
     inboxes: &[InboxRow],
     stalled: &[GapRow],
     summary: &ArchiveSummary,
-    closed: Option<Closed>,
+    (closed, when): (Option<Closed>, When),
 ) -> Vec<String> {
     let name = |id: i64| rows.iter().find(|r| r.id == id).map_or_else(|| format!("conversation {id}"), label);
     let mut lines: Vec<String> = Vec::new();
@@ -318,7 +323,7 @@ fn told(
             lines.push(format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
         }
     }
-    lines.extend(closed.map(|closed| closed.to_string()));
+    lines.extend(closed.map(|closed| closed.words(when)));
     if summary.unsettled > 0 {
         lines.push(format!(
             "{} of runs that were cut short {} no known cost: what was reserved counts as spent",
@@ -374,7 +379,7 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
         plural(status.messages, "message"),
         plural(status.gaps, "gap")
     ))?;
-    out.line(horizon_words(status))?;
+    out.line(horizon_words(status, local_of))?;
     let of = |left: Option<u32>| left.map(|n| format!(" ({} left)", thousands(n))).unwrap_or_default();
     let c = &status.credits;
     let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
@@ -384,12 +389,15 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
         let (requests, new) = (plural(run.requests, "request"), plural(run.new_messages, "new message"));
         out.line(format!(
             "Last run: {}, {outcome}: {requests}, {new}, {}",
-            run.started_at,
+            local_of(&run.started_at),
             plural(run.credits_spent, "credit")
         ))?;
     }
     if let Some(service) = &status.service {
-        let next = service.next_slot_at.as_ref().map_or_else(String::new, |at| format!(", next run {at}"));
+        let next = service
+            .next_slot_at
+            .as_ref()
+            .map_or_else(String::new, |at| format!(", next run {}", local_of(at)));
         out.line(format!("The service is running (process {}){next}.", service.pid))?;
     }
     for line in &status.attention {
@@ -399,12 +407,12 @@ fn show(out: &mut Output, status: &Status, rows: &[ConversationRow]) -> Result<(
 }
 
 /// Since when nothing is missing, in a sentence.
-fn horizon_words(status: &Status) -> String {
+fn horizon_words(status: &Status, when: fn(&str) -> String) -> String {
     match &status.horizon {
         Some(since) if status.conversations.iter().all(|line| line.gaps == 0) => {
-            format!("Nothing is missing, back to {since}.")
+            format!("Nothing is missing, back to {}.", when(since))
         }
-        Some(since) => format!("Nothing is missing since {since}."),
+        Some(since) => format!("Nothing is missing since {}.", when(since)),
         None if status.conversations.is_empty() => "Nothing is configured or archived yet.".to_owned(),
         None => "Something recent is missing.".to_owned(),
     }

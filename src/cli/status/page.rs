@@ -65,7 +65,7 @@ fn head(page: &mut String, status: &Status, picture: &Picture<'_>) {
         page,
         format_args!(
             "<header>\n<h1>Archive</h1>\n<p class=\"lead\">{}</p>\n",
-            escaped(&super::horizon_words(status))
+            escaped(&super::horizon_words(status, str::to_owned))
         ),
     );
     add(

@@ -370,6 +370,7 @@ fn the_default_file_says_what_the_defaults_are() {
         api_key: super::secrets::Source::Nowhere,
         login_tokens: Vec::new(),
         login_files: Vec::new(),
+        warnings: Vec::new(),
     };
     let plain = |config: Config| format!("{:?}", Config { sources: nowhere(), ..config });
     assert_eq!(plain(shown), plain(built_in));

@@ -54,13 +54,9 @@ fn page_file(id: i64, page: usize) -> String {
 }
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    if export.is_unchanged()? {
-        return Ok(export.unchanged());
-    }
     // A reader wants the whole, whatever has changed of it.
     let scope = Scope { changed_after: None, ..export.job.scope };
-    let messages = export.snapshot.count(&scope)?;
-    watch.total(messages);
+    let messages = export.announce(&scope, watch)?;
     let mut folder = Folder::begin(export)?;
     folder.file("style.css", STYLE.as_bytes())?;
     folder.file("app.js", SCRIPT.as_bytes())?;

@@ -73,6 +73,16 @@ impl Match {
         matched
     }
 
+    /// The same with every text read: the indexes are not asked.
+    pub(super) fn by_hand(query: &Query) -> Self {
+        let looks = |terms: &[Term]| terms.iter().map(Look::of).collect();
+        Self {
+            groups: query.all.iter().map(|group| looks(group)).collect(),
+            none: looks(&query.none),
+            ..Self::default()
+        }
+    }
+
     /// Whether the text has to be read.
     pub(super) fn reads_text(&self) -> bool {
         self.runs_decide || !self.groups.is_empty() || !self.none.is_empty()

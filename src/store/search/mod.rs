@@ -1,6 +1,7 @@
 //! Full-text search: newest first or by relevance, with filters, and never more work than a bound that is told.
 
 mod fts;
+mod nearest;
 mod rank;
 mod walk;
 mod why;
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 use super::history::by_id;
 use super::{MessageRow, Queries, StoreError};
 use crate::core::Ms;
-use crate::core::query::Query;
+use crate::core::query::{Query, Term};
 use crate::core::words;
 
 use fts::Match;
@@ -23,6 +24,12 @@ pub const LOOKED_AT: u64 = 100_000;
 
 /// Messages that are ranked, at most: the newest that fit.
 pub const RANKED: usize = 2_000;
+
+/// Letters of a beginning that most messages have some word for, at most.
+const SHORT: usize = 2;
+
+/// Messages that are read for one, at least and at most.
+const GLANCE: (usize, usize) = (200, 8_000);
 
 /// What is searched for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,12 +134,36 @@ impl Queries<'_> {
         if limit == 0 {
             return Ok((Vec::new(), None));
         }
+        if let Some(ids) = self.glance(search, &checks, limit)? {
+            return Ok((ids, None));
+        }
         let mut ids = Vec::new();
         let ended = Walk { db: self.db(), search, matched: &matched, checks: &checks, bound }.each(|id| {
             ids.push(id);
             ids.len() < limit
         })?;
         Ok((ids, ended))
+    }
+}
+
+impl Queries<'_> {
+    /// The ids of those that fit, where a beginning is so short that most of the newest messages have it: to read them
+    /// takes a moment, and the index would first join the lists of all words with that beginning. `None`: it is not, or
+    /// not enough were found.
+    fn glance(&self, search: &Search, checks: &Checks, limit: usize) -> Result<Option<Vec<i64>>, StoreError> {
+        let short = |term: &Term| term.prefix && term.text.chars().count() <= SHORT;
+        let bound = limit.saturating_mul(8).clamp(GLANCE.0, GLANCE.1);
+        if limit > bound || !search.query.all.iter().flatten().any(short) {
+            return Ok(None);
+        }
+        let matched = Match::by_hand(&search.query);
+        let mut ids = Vec::new();
+        let walk = Walk { db: self.db(), search, matched: &matched, checks, bound: count(bound) };
+        let ended = walk.each(|id| {
+            ids.push(id);
+            ids.len() < limit
+        })?;
+        Ok(ended.is_none().then_some(ids))
     }
 }
 

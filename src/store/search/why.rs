@@ -2,13 +2,12 @@
 
 use rusqlite::Connection;
 
+use super::nearest::nearest;
 use super::{Search, fts};
 use crate::core::query::Term;
 use crate::core::{Ms, words};
 use crate::store::{Queries, StoreError};
 
-/// Words of the index that are compared with one that it does not have, at most.
-const COMPARED: i64 = 20_000;
 /// Messages that are counted, at most.
 const COUNTED: u64 = 10_000;
 
@@ -38,7 +37,9 @@ impl Queries<'_> {
     /// # Errors
     /// When the archive cannot be read.
     pub fn why_nothing(&self, search: &Search) -> Result<Nothing, StoreError> {
-        let db = self.db();
+        // One look for all: to take and give back the lock takes longer than to look up a word.
+        let look = self.db().unchecked_transaction()?;
+        let db: &Connection = &look;
         let mut why = Nothing {
             empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
             gaps: gaps(db, search)?,
@@ -93,34 +94,6 @@ fn names(db: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare("SELECT DISTINCT name FROM person")?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
     rows.map(|name| Ok(words::fold(&name?))).collect()
-}
-
-/// The word of the index that looks most like this one and begins with the same letter.
-fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, StoreError> {
-    let folded = words::fold(&term.text);
-    let single = !folded.is_empty() && folded.chars().all(|c| words::is_word(c) && !words::is_run(c));
-    let Some(first) = folded.chars().next().filter(|_| single) else { return Ok(None) };
-    // The list of the index's words is a table of this connection only; it holds nothing, but creating it counts as
-    // writing.
-    db.pragma_update(None, "query_only", false)?;
-    let made = db.execute_batch(
-        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_words USING fts5vocab(main, messages_fts, row)",
-    );
-    db.pragma_update(None, "query_only", true)?;
-    made?;
-    let mut statement =
-        db.prepare("SELECT term FROM temp.indexed_words WHERE term >= ?1 AND term < ?2 LIMIT ?3")?;
-    let after = char::from_u32(u32::from(first).saturating_add(1)).unwrap_or(char::MAX);
-    let mut rows = statement.query((first.to_string(), after.to_string(), COMPARED))?;
-    let mut best: Option<(f64, String)> = None;
-    while let Some(row) = rows.next()? {
-        let word: String = row.get(0)?;
-        let like = strsim::jaro_winkler(&folded, &word);
-        if like > 0.85 && best.as_ref().is_none_or(|(most, _)| like > *most) {
-            best = Some((like, word));
-        }
-    }
-    Ok(best.map(|(_, word)| word))
 }
 
 fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>, StoreError> {

@@ -1,6 +1,7 @@
 //! `archiver demo`: the first thing that anybody runs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use rusqlite::Connection;
 
@@ -33,6 +34,12 @@ fn the_demo_runs_in_an_empty_folder_and_leaves_an_archive_to_look_at() {
     }
     let status = home.run(&["--config", "archiver-demo/archiver.toml", "status"]).expect(0);
     assert!(status.stdout.contains("complete, 0 gaps"), "{status:?}");
+    // Its made-up secrets are kept as the documentation wants real ones kept: there is nothing to warn of.
+    for secret in ["api_key", "login_token"] {
+        let mode = fs::metadata(home.path("archiver-demo").join(secret)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{secret}");
+    }
+    assert_eq!((status.stderr.as_str(), ran.stderr.contains("WARN")), ("", false));
 }
 
 #[test]

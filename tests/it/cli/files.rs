@@ -85,12 +85,12 @@ fn what_is_no_archive_is_refused_and_stays_as_it_is() {
     let api = api();
     let home = Home::of(&api, "v1");
     home.write("archive.db", "Dear diary,\n");
-    is_refused(&home, 73, 73, "not an SQLite database");
+    is_refused(&home, 73, 74, "not an SQLite database");
     fs::remove_file(home.archive()).unwrap();
     let db = Connection::open(home.archive()).unwrap();
     db.execute_batch("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('x')").unwrap();
     db.close().unwrap();
-    is_refused(&home, 73, 73, "another program");
+    is_refused(&home, 73, 74, "another program");
     assert_eq!(api.requests(), 0);
 }
 
@@ -104,7 +104,7 @@ fn an_archive_of_a_newer_version_is_refused_and_stays_as_it_is() {
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     db.pragma_update(None, "user_version", version + 1).unwrap();
     db.close().unwrap();
-    is_refused(&home, 73, 73, &format!("schema version {}", version + 1));
+    is_refused(&home, 73, 74, &format!("schema version {}", version + 1));
     assert_eq!(api.requests(), asked);
 }
 

@@ -1,7 +1,7 @@
 //! `archiver login`: from a script and at a terminal, what it leaves, what it spends, how it fails.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
@@ -9,6 +9,7 @@ use archiver::fake_api::behaviour::LoginStyle;
 use archiver::fake_api::{Fault, FaultRule};
 use serde_json::Value;
 
+use super::terminal::at_terminal;
 use crate::binary::{FakeApi, Home, Process, Ran, server};
 
 /// What every login of a script says.
@@ -280,7 +281,7 @@ fn at_a_terminal_it_asks_and_neither_password_nor_code_is_shown() {
     let api = api(LoginStyle::Code);
     let home = home(&api, "v1");
     let (email, password, code) = (email(&api), password(&api), code(&api));
-    let shown = at_terminal(
+    let (shown, _) = at_terminal(
         &home,
         &["login"],
         &[
@@ -314,42 +315,4 @@ fn at_a_terminal_a_no_sends_nothing_and_so_does_an_interrupt() {
     ];
     at_terminal(&home, &["login"], &interrupted);
     assert_eq!(api.requests(), 0);
-}
-
-/// Runs the program at a terminal of its own: waits for each of these to be shown, then types the other. Gives all
-/// that was shown.
-fn at_terminal(home: &Home, args: &[&str], script: &[(&str, &str)]) -> String {
-    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let controller = openpt(flags | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let mut command = home.archiver_with("setsid", &["--ctty", "--wait"], args);
-    let side = || Stdio::from(ioctl_tiocgptpeer(&controller, flags | OpenptFlags::CLOEXEC).unwrap());
-    command.stdin(side()).stdout(side()).stderr(side());
-    let process = Process::of(command.spawn().unwrap());
-    // The command keeps its copies open, and with them the terminal.
-    drop(command);
-    let mut controller = fs::File::from(controller);
-    let (mut shown, mut from) = (String::new(), 0);
-    let mut buffer = [0; 4096];
-    for (awaited, typed) in script {
-        loop {
-            if let Some(at) = shown.get(from..).unwrap().find(awaited) {
-                from += at + awaited.len();
-                break;
-            }
-            match controller.read(&mut buffer) {
-                Ok(n) if n > 0 => shown.push_str(&String::from_utf8_lossy(&buffer[..n])),
-                ended => panic!("{awaited:?} was never shown ({ended:?}): {shown}"),
-            }
-        }
-        controller.write_all(typed.as_bytes()).unwrap();
-    }
-    process.finish();
-    // Reading from a terminal that nobody has open any more is an error.
-    while let Ok(n @ 1..) = controller.read(&mut buffer) {
-        shown.push_str(&String::from_utf8_lossy(&buffer[..n]));
-    }
-    shown
 }

@@ -3,8 +3,8 @@
 use archiver::fake_api::Author;
 use serde_json::Value;
 
-use super::golden;
-use crate::binary::{FakeApi, HOUR, Home, Ran, START, server};
+use super::{add_older, golden};
+use crate::binary::{FakeApi, HOUR, Home, KEY, Ran, START, server};
 
 /// An archive of three people: one with a gap, an edit and a message that has vanished.
 fn archive() -> Home {
@@ -94,6 +94,65 @@ fn what_scripts_get_of_a_search_and_a_conversation() {
         lines(&home.run(&["show", "ada", "--json", "--until", "2021-01-01", "--limit", "2"]).expect(0));
     assert_eq!(some.len(), 2);
     assert!(some[1]["sent_at"].as_str().unwrap().starts_with("2021-01-01T"));
+}
+
+#[test]
+fn a_search_says_where_it_ended() {
+    let api = FakeApi::serve(server(&[("Ada Example", 2)]));
+    for n in 0..2_050 {
+        api.server()
+            .mailbox_mut(0)
+            .unwrap()
+            .send(0, Author::Owner, START + (50 + n) * HOUR, "needle")
+            .unwrap();
+    }
+    let home = Home::of(&api, "v1");
+    home.sync_until_complete();
+    let rated = home.run(&["search", "needle", "--best", "--limit", "3"]).expect(0);
+    assert_eq!(rated.stderr, "Rated the newest 2,000 that fit; older ones were not.\n");
+    let newest = home.run(&["search", "needle", "--limit", "3"]).expect(0);
+    assert_eq!(newest.stderr, "The newest 3; there may be more: --limit, --count.\n");
+    // More messages than a search with filters looks at.
+    add_older(&home);
+    for best in [&[][..], &["--best"]] {
+        let ran = home.run(&[&["search", "has:link"], best].concat()).expect(0);
+        assert_eq!(ran.stdout, "");
+        assert!(ran.stderr.contains("Looked back to 2020-") && ran.stderr.contains("--until"), "{ran:?}");
+    }
+}
+
+#[test]
+fn only_who_needs_secrets_is_warned_of_where_they_are() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12)]));
+    let home = Home::of(&api, "v1");
+    home.sync();
+    home.edit("[api]", &format!("[api]\napi_key = \"{KEY}\""));
+    for args in [
+        &["status"][..],
+        &["search", "message"],
+        &["show", "ada"],
+        &["sql", "SELECT 1"],
+        &["people"],
+        &["stats"],
+        &["plan"],
+        &["sync", "--once", "--dry-run"],
+        &["verify"],
+        &["backup", "copy.db"],
+        &["export", "--format", "csv", "--out", "all.csv"],
+    ] {
+        let ran = home.run(args).expect(0);
+        assert!(!ran.stderr.contains("WARN"), "{args:?}: {ran:?}");
+    }
+    for args in [&["sync", "--once"][..], &["check"]] {
+        let ran = home.run(args).expect(0);
+        assert!(
+            ran.stderr.contains("api.api_key is a secret in the configuration itself"),
+            "{args:?}: {ran:?}"
+        );
+    }
+    // A login says it before it asks for anything.
+    let ran = home.run(&["login", "--yes"]);
+    assert!(ran.stderr.contains("api.api_key is a secret in the configuration itself"), "{ran:?}");
 }
 
 #[test]
