@@ -8,6 +8,7 @@ use super::{Ask, Whose};
 use crate::core::Ms;
 use crate::core::message::Message;
 use crate::core::page::{Below, Cursor, Oddity, Page};
+use crate::core::place;
 use crate::core::raw::{self, Served, read_string};
 use crate::core::urn;
 
@@ -24,7 +25,7 @@ pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Re
             Err(_) => oddities.push(oddity(item)),
         }
     }
-    let messages = raw::place(served, came_ms);
+    let messages = place::place(served, came_ms);
     let named = data.string("conversation_id");
     let derived = common_conversation(&messages);
     if let (Whose::Conversation(asked), Some(answered)) = (&ask.whose, named.as_ref().or(derived.as_ref()))

@@ -20,6 +20,7 @@ pub mod message;
 pub mod order;
 pub mod page;
 pub mod picture;
+pub mod place;
 pub mod plan;
 pub mod query;
 pub mod raw;

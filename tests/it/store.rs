@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, Receipt, Reservation};
 use archiver::core::page::{Below, Cursor, Oddity, Page};
-use archiver::core::raw::{place, read};
+use archiver::core::place::place;
+use archiver::core::raw::read;
 use archiver::core::timeline::{Asked, Gap};
 use archiver::store::{
     Commit, Committed, Configured, Outcome, Purpose, Request, Store, StoreError, Target, Trigger,

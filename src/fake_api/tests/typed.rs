@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Fixture, HOUR, NOW, START, texts};
 use crate::core::message::Message;
 use crate::core::page::{Below, Cursor};
-use crate::core::raw;
+use crate::core::{place, raw};
 use crate::fake_api::faults::Stage;
 use crate::fake_api::inbox::Category;
 use crate::fake_api::refusal::{Cause, Generation};
@@ -116,7 +116,7 @@ fn a_page_reads_as_a_client_reads_it_from_the_wire() {
         assert_eq!(json!(rebuilt), served["messages"]);
         let read =
             |m: &Value| raw::read(&serde_json::from_str::<Box<RawValue>>(&m.to_string()).unwrap()).unwrap();
-        let read = raw::place(served["messages"].as_array().unwrap().iter().map(read).collect(), None);
+        let read = place::place(served["messages"].as_array().unwrap().iter().map(read).collect(), None);
         let content =
             |m: &Message| (m.urn.clone(), m.at_ms, m.sender.clone(), m.kind.clone(), m.text.clone());
         assert!(page.messages.iter().map(content).eq(read.iter().map(content)));

@@ -8,21 +8,8 @@ use archiver::fake_api::model::{Author, Person};
 use archiver::fake_api::{Behaviour, Mailbox};
 use archiver::store::Configured;
 
+use super::inbox::say;
 use super::world::{DAY, HOUR, NOW, World, mailbox, server};
-
-fn say(world: &World, conversation: usize, messages: usize) {
-    let now = world.clock_ms();
-    let mut server = world.server();
-    for i in 0..messages {
-        let at = now - 60_000 + i64::try_from(i).unwrap() * 977;
-        server.mailbox_mut(0).unwrap().send(
-            conversation,
-            Author::Other(0),
-            at,
-            &format!("news {i} at {now}"),
-        );
-    }
-}
 
 /// Two threads with the same person, in this order of time; the API leads the profile to the first.
 fn twins(order: [i64; 2]) -> Mailbox {

@@ -17,7 +17,7 @@ async fn discovered(conversations: usize, version: Version) -> World {
     world
 }
 
-fn say(world: &World, conversation: usize, messages: usize) {
+pub(super) fn say(world: &World, conversation: usize, messages: usize) {
     let now = world.clock_ms();
     let mut server = world.server();
     for i in 0..messages {
