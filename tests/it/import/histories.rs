@@ -25,6 +25,7 @@ async fn whatever_came_first_nothing_is_lost_and_nothing_there_twice() {
             Err(why) => panic!("seed {seed}: {why}"),
         }
     }
+    // What two exports date a second apart, with another text, may be two messages: neither is dropped.
     println!("{SEEDS} histories, {twice} messages twice because they were edited");
     assert!(twice <= 2, "{twice}");
 }
