@@ -4,6 +4,9 @@ use super::message::Message;
 use super::raw::{EARLIEST_MS, Served, mark, plausible};
 use super::{Ms, order, urn};
 
+/// A message is created so shortly (ms) before it is sent.
+const CLOSE_MS: u64 = 60_000;
+
 /// Gives each item its place in time: its own timestamp, else its URN's, else that of its nearest neighbour
 /// (the next newer one first). Items are newest first and stay in order. A timestamp that cannot be meant, `now` being
 /// when the answer came, is none; it stays in the item's JSON.
@@ -48,10 +51,15 @@ pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
 /// nowhere. One such time, taken for real, would make what lies beside it look fetched or deleted. What half of a page
 /// or more agree in is no exception, but how the server tells the time.
 fn absurd(items: &[Served], now: Option<Ms>) -> Vec<bool> {
-    let apart: Vec<bool> =
-        items.iter().map(|s| s.time_ms.zip(created(s)).is_some_and(|(time, made)| far(time, made))).collect();
-    let comparable = items.iter().filter(|s| s.time_ms.is_some() && created(s).is_some()).count();
-    let urns_tell = apart.iter().filter(|apart| **apart).count() * 2 < comparable;
+    let apart = |item: &Served| item.time_ms.zip(created(item)).map(|(time, made)| time.abs_diff(made));
+    let comparable = items.iter().filter_map(apart).count();
+    // A URN tells the time where most of a page's do, and nearly to the letter.
+    let urns_tell =
+        items.iter().filter_map(apart).filter(|apart| *apart <= CLOSE_MS).count() * 2 > comparable;
+    let apart: Vec<bool> = items
+        .iter()
+        .map(|item| apart(item).is_some_and(|apart| apart > order::FAR_MS.unsigned_abs()))
+        .collect();
     let mut absurd: Vec<bool> = apart.iter().map(|apart| *apart && urns_tell).collect();
 
     let times = |absurd: &[bool]| -> Vec<Option<Ms>> {
@@ -157,6 +165,9 @@ mod tests {
         let page = place(vec![item(made + 300 * day), item(made + 5_000), item(made)], None);
         let at: Vec<_> = page.iter().map(|m| (m.at_ms, m.derived_time)).collect();
         assert_eq!(at, [(made, true), (made + 5_000, false), (made, false)]);
+        // A URN that says the same of all, as of a conversation's beginning, tells no message's time.
+        let page = place(vec![item(made + 2 * day), item(made + day / 2), item(made + day / 3)], None);
+        assert!(page.iter().all(|m| !m.derived_time));
         // Where URNs and times never agree, the times are what the server goes by.
         let page = place(vec![item(made + 300 * day), item(made + 299 * day)], None);
         assert!(page.iter().all(|m| !m.derived_time));
