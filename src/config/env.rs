@@ -94,12 +94,12 @@ mod tests {
         };
         let last = "/folder/no-system-config.toml";
         assert_eq!(
-            places(&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "/xdg")]),
+            places(&[("HOME", "/users/ada"), ("XDG_CONFIG_HOME", "/xdg")]),
             ["/folder/archiver.toml", "/xdg/archiver/archiver.toml", last]
         );
         assert_eq!(
-            places(&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "relative")]),
-            ["/folder/archiver.toml", "/home/ada/.config/archiver/archiver.toml", last]
+            places(&[("HOME", "/users/ada"), ("XDG_CONFIG_HOME", "relative")]),
+            ["/folder/archiver.toml", "/users/ada/.config/archiver/archiver.toml", last]
         );
         assert_eq!(places(&[]), ["/folder/archiver.toml", last]);
     }

@@ -275,7 +275,7 @@ mod tests {
             "api_key",
             "keys/linkup-api/production",
             "../Secrets/Linkup/Key-2026",
-            "/home/ada/Archive2026/api_key",
+            "/users/ada/Archive2026/api_key",
             "~/Archive2026/linkup/api_key",
         ] {
             assert!(!looks_like_a_secret(path), "{path}");

@@ -15,13 +15,13 @@ pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
     let absurd = absurd(&items, now);
     let mut own: Vec<Option<Ms>> = Vec::with_capacity(items.len());
     for (item, absurd) in items.iter_mut().zip(absurd) {
-        if !absurd {
-            own.push(item.time_ms.or_else(|| created(item)));
-        } else if let Some(time) = item.time_ms.take() {
+        let unmeant = if absurd { item.time_ms.take() } else { None };
+        if let Some(time) = unmeant {
             item.raw.template = item.raw.template.replace(mark::TIME, &time.to_string());
-            // A URN that says the same is no better.
-            own.push(created(item).filter(|made| far(time, *made)));
         }
+        // A URN that says the same as a time that cannot be meant is no better.
+        let made = created(item).filter(|made| unmeant.is_none_or(|time| far(time, *made)));
+        own.push(item.time_ms.or(made));
     }
     let mut newer = None;
     let from_above: Vec<Option<Ms>> = own

@@ -357,7 +357,7 @@ pub fn without_lone_surrogates(json: &str) -> String {
     out
 }
 
-/// The UTF-16 unit of a `\uXXXX` escape at the start of the text.
+/// The UTF-16 unit that an escape of four hexadecimal digits at the start of the text stands for.
 fn unit(escape: &str) -> Option<u32> {
     u32::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }

@@ -76,15 +76,21 @@ impl Store {
         Ok(())
     }
 
-    /// Whether anything was paid at one of these endpoints for an account since a moment (ms).
+    /// Whether a request at one of these endpoints has cost an account so much or more since a moment (ms).
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn watching_booked(&self, account: i64, endpoints: [&str; 2], since: Ms) -> Result<bool, StoreError> {
+    pub fn watching_booked(
+        &self,
+        account: i64,
+        endpoints: [&str; 2],
+        since: Ms,
+        at_least: u32,
+    ) -> Result<bool, StoreError> {
         Ok(self.db.query_row(
             "SELECT EXISTS (SELECT 1 FROM request WHERE at_ms >= ?2 AND account = ?1 AND endpoint IN (?3, ?4)
-               AND ifnull(credits_spent, credits_reserved) > 0)",
-            params![account, since, endpoints[0], endpoints[1]],
+               AND ifnull(credits_spent, credits_reserved) >= ?5)",
+            params![account, since, endpoints[0], endpoints[1], at_least],
             |row| row.get(0),
         )?)
     }

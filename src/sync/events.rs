@@ -19,6 +19,9 @@ pub const CREDITS_PER_DAY: u32 = 10;
 /// The ledger's name for a day of watching.
 const DAY_OF_WATCHING: &str = "v2/webhooks/day";
 
+/// After a try to be watched that came to nothing, the next one waits so long: events only save time.
+const BETWEEN_TRIES_MS: Ms = 3_600_000;
+
 /// Events are kept for so long.
 const KEPT_MS: Ms = 86_400_000;
 
@@ -128,7 +131,13 @@ impl<C: Clock> Watcher<'_, C> {
     /// Whether one of these has cost something today.
     fn paid_today(&self, store: &Store, endpoints: [&str; 2]) -> Result<bool, RunError> {
         let (today, _) = day_and_month(self.clock.now_ms());
-        Ok(store.watching_booked(self.id, endpoints, today)?)
+        Ok(store.watching_booked(self.id, endpoints, today, 1)?)
+    }
+
+    /// Whether a watch was asked for a short while ago, at whatever price.
+    fn tried_lately(&self, store: &Store) -> Result<bool, RunError> {
+        let lately = self.clock.now_ms().saturating_sub(BETWEEN_TRIES_MS);
+        Ok(store.watching_booked(self.id, [WEBHOOKS; 2], lately, 0)?)
     }
 
     /// Books a day of watching, once a UTC day, as a run of its own. False when the caps do not allow it: then events
@@ -163,7 +172,7 @@ impl<C: Clock> Watcher<'_, C> {
         reception: &mut Reception,
     ) -> Result<Option<Feed>, RunError> {
         let (clock, purse) = (self.clock, purse(self.settings, self.index));
-        if self.paid_today(store, [WEBHOOKS; 2])? || !self.pays(store, &purse)? {
+        if self.paid_today(store, [WEBHOOKS; 2])? || self.tried_lately(store)? || !self.pays(store, &purse)? {
             return Ok(None);
         }
         let turn = tokio::select! {

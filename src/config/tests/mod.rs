@@ -351,8 +351,8 @@ fn relative_paths_are_relative_to_the_file() {
     let config = place.load_with(&[], &flags).unwrap();
     assert_eq!(config.archive.path, place.path().join("sub/data/a.db"));
     assert_eq!(config.source, Some(place.path().join("sub/my.toml")));
-    let config = Place::with("[archive]\npath = '~/a.db'").load(&[("HOME", "/home/ada")]).unwrap();
-    assert_eq!(config.archive.path, Path::new("/home/ada/a.db"));
+    let config = Place::with("[archive]\npath = '~/a.db'").load(&[("HOME", "/users/ada")]).unwrap();
+    assert_eq!(config.archive.path, Path::new("/users/ada/a.db"));
 }
 
 #[test]

@@ -87,6 +87,17 @@ fn an_answer_that_gets_lost_is_the_days_only_try_to_be_watched() {
 }
 
 #[test]
+fn a_try_to_be_watched_that_fails_for_nothing_is_not_repeated_at_each_look() {
+    let (api, home) = two_watched(FaultRule::once(Fault::http(503)));
+    let service = Service::start(&home);
+    service.until_logged("cannot be watched for events");
+    looks(&api, 4);
+    service.stop();
+    assert_eq!((tries(&home, "me"), tries(&home, "work")), (1, 1));
+    assert_eq!(number(&home, WATCHING), 10);
+}
+
+#[test]
 fn an_account_that_is_refused_a_watch_is_told_and_left_alone() {
     let (api, home) = two_watched(FaultRule::once(Fault::ExpiredToken));
     let service = Service::start(&home);
