@@ -16,8 +16,9 @@ mod mailbox;
 use std::hint::black_box;
 use std::time::Duration;
 
-use archiver::core::reconcile::Known;
-use archiver::core::timeline::{self, Asked, Timeline};
+use archiver::core::timeline::apply;
+use archiver::core::timeline::apply::{Asked, Timeline};
+use archiver::core::timeline::identity::Known;
 use archiver::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -64,7 +65,7 @@ fn apply(c: &mut Criterion) {
     let timeline = Timeline::unknown(NOW_MS);
     let asked = Asked { gap: timeline.gaps[0].clone(), cursor: None, count: PAGE, most: u32::MAX, run: 1 };
     c.bench_function("apply a page of 50 to an empty conversation", |b| {
-        b.iter(|| timeline::apply(&timeline, &asked, black_box(&page), &Known::default(), NOW_MS));
+        b.iter(|| apply::apply(&timeline, &asked, black_box(&page), &Known::default(), NOW_MS));
     });
 }
 

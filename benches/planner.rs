@@ -16,13 +16,14 @@ use std::hint::black_box;
 
 use archiver::core::Ms;
 use archiver::core::budget::price;
-use archiver::core::message::{Message, Sender};
-use archiver::core::page::{Below, Cursor, Page};
-use archiver::core::plan::Hints;
+use archiver::core::model::message::{Message, Sender};
+use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::planner::next::Hints;
+use archiver::core::planner::page_size;
 use archiver::core::raw::Raw;
-use archiver::core::reconcile::{Known, Stored};
-use archiver::core::size;
-use archiver::core::timeline::{self, Asked, Gap, Timeline};
+use archiver::core::timeline::apply;
+use archiver::core::timeline::apply::{Asked, Gap, Timeline};
+use archiver::core::timeline::identity::{Known, Stored};
 use criterion::{Criterion, criterion_group, criterion_main};
 use fastrand::Rng;
 
@@ -88,18 +89,18 @@ impl Conversation {
         }
         while let Some(gap) = self.timeline.gaps.first().cloned() {
             let hints = Hints { served_total: self.served_total, news_at_least: unread };
-            let count = size::ask(&self.timeline, &hints, &gap, PAGE_SIZE);
+            let count = page_size::ask(&self.timeline, &hints, &gap, PAGE_SIZE);
             let cursor = gap.cursor_to_send();
             let page = self.page(cursor.as_ref().and_then(Cursor::number), count, counts);
             credits += price(page.returned);
             self.served_total = page.total;
             let asked = Asked { gap, cursor, count, most: u32::MAX, run: 1 };
-            let (lo, hi, _) = timeline::window(&asked, &page);
+            let (lo, hi, _) = apply::window(&asked, &page);
             let near = self.stored.iter().rev().filter(|s| (lo..=hi).contains(&s.message.at_ms));
             let known = Known { near: near.cloned().collect(), below: vec![] };
-            let delta = timeline::apply(&self.timeline, &asked, &page, &known, 1);
+            let delta = apply::apply(&self.timeline, &asked, &page, &known, 1);
             for change in &delta.changes {
-                if let archiver::core::reconcile::Change::Insert(index) = change {
+                if let archiver::core::timeline::identity::Change::Insert(index) = change {
                     let message = page.messages[*index].clone();
                     self.stored.push(Stored { id: message.at_ms, message, gone: false, exported: false });
                 }
@@ -197,7 +198,9 @@ fn bench(c: &mut Criterion) {
     let gap = conversation.timeline.gaps[0].clone();
     let hints = Hints { served_total: Some(520), news_at_least: 3 };
     c.bench_function("size of a request", |b| {
-        b.iter(|| size::ask(black_box(&conversation.timeline), black_box(&hints), black_box(&gap), PAGE_SIZE))
+        b.iter(|| {
+            page_size::ask(black_box(&conversation.timeline), black_box(&hints), black_box(&gap), PAGE_SIZE)
+        })
     });
 }
 

@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use archiver::core::query::Query;
+use archiver::core::search::query::Query;
 use archiver::store::{Range, Reader, Search, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
 

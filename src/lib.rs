@@ -14,16 +14,16 @@
 //! | `cli`, `config`, `logging` | what a person sees | everything |
 
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
-pub mod daemon;
 pub mod error;
 pub mod export;
-pub mod fake_api;
-pub mod import;
+pub mod linkedin_export;
 pub mod logging;
 pub mod secret;
+pub mod service;
 pub mod store;
 pub mod sync;

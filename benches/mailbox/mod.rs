@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, price};
-use archiver::core::page::{Below, Cursor, Page};
-use archiver::core::timeline::{Asked, Gap};
-use archiver::core::{place, raw};
+use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::raw;
+use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::timestamps;
 use archiver::store::{Commit, Configured, Purpose, Request, Store, Trigger};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -95,7 +96,7 @@ impl Mailbox {
                 raw::read(&raw).unwrap()
             })
             .collect();
-        let messages = place::place(served, None);
+        let messages = timestamps::place(served, None);
         let below = if last == PER_CONVERSATION {
             Below::End
         } else {

@@ -8,7 +8,6 @@ use url::Url;
 
 use super::error::{ApiError, BuildError};
 use super::inbox::MOST_ROWS;
-use super::judge::Verdict;
 use super::login::{self, Challenge, Login, Session};
 use super::rate::{Rate, Turn};
 use super::reply::Reply;
@@ -16,11 +15,12 @@ use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
 use super::v2::Events;
 use super::{Answer, Api, Ask, v1, v2};
+use crate::api::outcome::Verdict;
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
 use crate::core::inbox::InboxPage;
-use crate::core::page::Page;
+use crate::core::model::page::Page;
 use crate::secret::Secret;
 
 /// The generation of the API.

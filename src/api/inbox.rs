@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::judge::Unusable;
-use super::list::{below, count, data, items, oddity};
 use super::reply::Object;
+use crate::api::conversation::{below, count, data, items, oddity};
+use crate::api::outcome::Unusable;
 use crate::core::inbox::{InboxPage, InboxRow};
-use crate::core::page::{Below, Oddity};
+use crate::core::model::page::{Below, Oddity};
 use crate::core::raw::{read_string, read_time};
 
 /// The most rows to ask for: v1 was seen to answer more with an empty `data`.

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::client::Version;
-use super::judge::{Unusable, Verdict, judge, says_success};
-use super::list::data;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
 use super::v1::V1;
 use super::v2::V2;
+use crate::api::conversation::data;
+use crate::api::outcome::{Unusable, Verdict, judge, says_success};
 use crate::secret::Secret;
 
 /// What a new session is asked for with.

@@ -1,11 +1,12 @@
 //! The edge to LinkupAPI: requests, answers and what each failure asks the caller to do.
 
+mod classify;
 pub mod client;
+mod conversation;
 pub mod error;
 mod inbox;
-mod judge;
-mod list;
 pub mod login;
+mod outcome;
 pub mod rate;
 mod reply;
 mod scrub;
@@ -14,17 +15,16 @@ mod testing;
 mod transport;
 pub mod v1;
 pub mod v2;
-mod words;
 
 use std::future::Future;
 
 use crate::core::budget::{Receipt, Reservation};
 use crate::core::inbox::InboxPage;
-use crate::core::page::{Cursor, Page};
+use crate::core::model::page::{Cursor, Page};
 
+pub use crate::api::outcome::Verdict;
 pub use client::{AccountAccess, ApiSettings, HttpApi, Version};
 pub use error::{ApiError, BuildError};
-pub use judge::Verdict;
 pub use rate::{Rate, Turn};
 pub use reply::{Cut, Reply};
 pub use scrub::Scrubber;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use super::reply::Reply;
 use super::{Ask, Scrubber, Whose};
 use crate::core::budget::{Reservation, grant};
-use crate::core::page::Cursor;
+use crate::core::model::page::Cursor;
 use crate::secret::Secret;
 
 pub(super) const KEY: &str = "key-0123456789-abcdef";

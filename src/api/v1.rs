@@ -4,15 +4,15 @@ use serde::Serialize;
 
 use super::error::ApiError;
 use super::inbox;
-use super::judge::{Dialect, Seen, Verdict, judge};
-use super::list::read_page;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::words::Kind;
 use super::{Ask, Whose};
+use crate::api::classify::Kind;
+use crate::api::conversation::read_page;
+use crate::api::outcome::{Dialect, Seen, Verdict, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
-use crate::core::page::Page;
+use crate::core::model::page::Page;
 
 /// Where conversations are asked for.
 pub const CONVERSATION: &str = "v1/messages/conversation";

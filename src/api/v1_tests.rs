@@ -6,7 +6,7 @@ use super::super::testing::{
     MESSAGE_URN, THREAD, TOKEN, URN, ask_conversation, ask_profile, leaks, reply, scrubber,
 };
 use super::*;
-use crate::core::page::{Below, Cursor};
+use crate::core::model::page::{Below, Cursor};
 
 const SAMPLE: &str = r#"{"status":"success","data":{
  "conversation_id":"urn:li:msg_conversation:(urn:li:fsd_profile:ACoAAOWNER,2-OTFjNWU3YWMtN2IwNi00ZWUwLWE1YzYtNTg4OGNkMGU2ZGRhXzAxMw==)",

@@ -4,15 +4,15 @@ use serde::Serialize;
 
 use super::error::ApiError;
 use super::inbox;
-use super::judge::{Dialect, Seen, Unusable, Verdict, judge};
-use super::list::{data, read_page};
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::words::Kind;
 use super::{Ask, Whose};
+use crate::api::classify::Kind;
+use crate::api::conversation::{data, read_page};
+use crate::api::outcome::{Dialect, Seen, Unusable, Verdict, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
-use crate::core::page::Page;
+use crate::core::model::page::Page;
 
 /// The conversation action, as the ledger names it.
 pub const CONVERSATION: &str = "v2/messages/get_conversation";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::testing::{THREAD, URN, ask_conversation, ask_profile, reply, scrubber};
 use super::*;
-use crate::core::page::{Below, Cursor};
+use crate::core::model::page::{Below, Cursor};
 
 const SAMPLE: &str = r#"{"success":true,"data":{"total_message_count":55,"unread_count":0,"last_seen_message":true,"last_seen_at":1777147641366,
  "messages":[{"text":"Sounds good!","timestamp":1777147641366,"sender":"Ada Example","sender_info":{"first_name":"Ada","last_name":"Example",

@@ -1,14 +1,21 @@
 //! The command line: every command, every flag and what `--help` says about them.
 
+use crate::cli::commands::backup;
+use crate::cli::commands::people;
+use crate::cli::commands::search;
+use crate::cli::commands::show;
+use crate::cli::commands::sql;
+use crate::cli::commands::stats;
+use crate::cli::commands::verify;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::export::ExportArgs;
-use super::import::ImportArgs;
-use super::login::LoginArgs;
-use super::plan::PlanArgs;
+use crate::cli::commands::export::ExportArgs;
+use crate::cli::commands::import::ImportArgs;
+use crate::cli::commands::login::LoginArgs;
+use crate::cli::commands::plan::PlanArgs;
 use crate::logging::{LogFilter, LogFormat};
 
 const BEGIN: &str = "Begin with `archiver demo`; `archiver --help` says more.";
@@ -96,28 +103,30 @@ pub enum Command {
     /// What is archived, what is missing, what was spent
     Status(StatusArgs),
     /// Find messages by their words
-    Search(super::search::SearchArgs),
+    Search(search::SearchArgs),
     /// Read a conversation
-    Show(super::show::ShowArgs),
+    Show(show::ShowArgs),
     /// Ask the archive in SQL; changes nothing
-    Sql(super::sql::SqlArgs),
+    Sql(sql::SqlArgs),
     /// Take it out as JSON Lines, CSV, pages, Parquet or Markdown
     Export(ExportArgs),
     /// Is everything well? Spends nothing
     Check(CheckArgs),
     /// Who you talk to, how much, and how fast who answers
-    People(super::people::PeopleArgs),
+    People(people::PeopleArgs),
     /// Months, hours, who waits for whom, credits
-    Stats(super::stats::StatsArgs),
+    Stats(stats::StatsArgs),
     /// Does the archive keep its promises? Reads only
-    Verify(super::verify::VerifyArgs),
+    Verify(verify::VerifyArgs),
     /// Copy the archive, also while a sync runs
-    Backup(super::backup::BackupArgs),
+    Backup(backup::BackupArgs),
     /// A new session with LinkedIn; asks before it spends
     Login(LoginArgs),
     /// A guided first run: no key, no credits
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Serve the made-up LinkupAPI that the demo uses
+    #[cfg(feature = "demo")]
     FakeApi(FakeApiArgs),
     /// Print a configuration to begin with, every key explained
     #[command(after_help = DEFAULT_CONFIG_EXAMPLES)]
@@ -204,15 +213,18 @@ Examples:
   archiver check --config new.toml  before it replaces the old one";
 
 /// `archiver demo`.
+#[cfg(feature = "demo")]
 #[derive(Debug, Clone, Args)]
 #[command(after_help = DEMO_EXAMPLES)]
 pub struct DemoArgs {}
 
+#[cfg(feature = "demo")]
 const DEMO_EXAMPLES: &str = "\
 Examples:
   archiver demo   no key, no credits, no network";
 
 /// `archiver fake-api`.
+#[cfg(feature = "demo")]
 #[derive(Debug, Clone, Args)]
 #[command(after_help = FAKE_API_EXAMPLES)]
 pub struct FakeApiArgs {
@@ -225,6 +237,7 @@ pub struct FakeApiArgs {
     pub seed: u64,
 }
 
+#[cfg(feature = "demo")]
 const FAKE_API_EXAMPLES: &str = "\
 Examples:
   archiver fake-api                    to be used as base_url = \"http://127.0.0.1:8910\"
@@ -278,7 +291,9 @@ mod tests {
             CheckArgs::augment_args(alone("check")),
             ExportArgs::augment_args(alone("export")),
             LoginArgs::augment_args(alone("login")),
+            #[cfg(feature = "demo")]
             DemoArgs::augment_args(alone("demo")),
+            #[cfg(feature = "demo")]
             FakeApiArgs::augment_args(alone("fake-api")),
         ]);
         commands

@@ -1,100 +1,39 @@
 //! The command line: parse, dispatch, say what went wrong, and an exit code.
 
-pub mod ahead;
 pub mod args;
-pub mod backup;
-pub mod charts;
-pub mod chat;
-pub mod check;
-pub mod completions;
-pub mod dates;
-pub mod demo;
-pub mod export;
-pub mod fake_api;
-pub mod import;
-pub mod login;
-pub mod output;
-pub mod pager;
-pub mod people;
-pub mod plan;
-pub mod progress;
-pub mod reading;
-pub mod search;
-pub mod show;
-pub mod sql;
-pub mod stats;
-pub mod status;
-pub mod sync;
-pub mod verify;
-pub mod wiring;
+pub mod commands;
+pub mod ui;
 
+use crate::cli::commands::backup;
+use crate::cli::commands::check;
+use crate::cli::commands::completions;
+use crate::cli::commands::demo;
+use crate::cli::commands::export;
+use crate::cli::commands::fake_api;
+use crate::cli::commands::import;
+use crate::cli::commands::login;
+use crate::cli::commands::people;
+use crate::cli::commands::plan;
+use crate::cli::commands::search;
+use crate::cli::commands::show;
+use crate::cli::commands::sql;
+use crate::cli::commands::stats;
+use crate::cli::commands::status;
+use crate::cli::commands::sync;
+use crate::cli::commands::verify;
+use crate::cli::ui::output;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::config::{Config, DEFAULT_TOML, Env, Flags};
+use crate::app::Context;
+use crate::config::{DEFAULT_TOML, Env};
 use crate::error::{Failure, explain};
 use crate::logging;
 
-use self::args::{Cli, Command, GlobalArgs};
-use self::output::{Output, Style};
-
-/// What every command is given.
-#[derive(Debug)]
-pub struct Context {
-    /// The environment that the program was started in.
-    pub env: Env,
-    /// The flags that every command takes.
-    pub global: GlobalArgs,
-}
-
-impl Context {
-    /// Loads the configuration. `budget` is the command line's cap on this run.
-    ///
-    /// Its warnings are the caller's to pass to [`Context::warn`], once nothing more can add to them.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it.
-    pub fn config(&self, budget: Option<u32>) -> Result<Config, Failure> {
-        let flags = Flags { config: self.global.config.clone(), budget };
-        Ok(Config::load(&flags, &self.env)?)
-    }
-
-    /// Loads the configuration and the secrets that talking to the API takes.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong or missing.
-    pub fn config_with_secrets(&self, budget: Option<u32>) -> Result<Config, Failure> {
-        let mut config = self.config(budget)?;
-        let loaded = config.load_secrets();
-        self.warn(&config);
-        loaded?;
-        Ok(config)
-    }
-
-    /// Prints a configuration's warnings, to the log.
-    pub fn warn(&self, config: &Config) {
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-    }
-
-    /// Standard output for many lines: gathered before they are written, unless somebody looks on.
-    /// [`Output::finish`] writes the last.
-    #[must_use]
-    pub fn bulk_output(&self) -> Output {
-        Output::in_bulk(&self.env)
-    }
-
-    /// Standard output.
-    #[must_use]
-    pub fn output(&self) -> Output {
-        Output::stdout(&self.env)
-    }
-}
+use self::args::{Cli, Command};
+use self::ui::output::{Output, Style};
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -130,7 +69,7 @@ fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
     logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);
-    dispatch(&Context { env, global: cli.global }, cli.command)
+    dispatch(&Context { env, config: cli.global.config }, cli.command)
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
@@ -149,10 +88,12 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),
         Command::Login(args) => login::run(context, &args),
+        #[cfg(feature = "demo")]
         Command::Demo(_) => demo::run(context),
+        #[cfg(feature = "demo")]
         Command::FakeApi(args) => fake_api::run(context, &args),
-        Command::DefaultConfig => context.output().text(DEFAULT_TOML),
-        Command::Completions(args) => completions::completions(&mut context.output(), &args),
-        Command::Man(args) => completions::man(&mut context.output(), &args),
+        Command::DefaultConfig => Output::stdout(&context.env).text(DEFAULT_TOML),
+        Command::Completions(args) => completions::completions(&mut Output::stdout(&context.env), &args),
+        Command::Man(args) => completions::man(&mut Output::stdout(&context.env), &args),
     }
 }

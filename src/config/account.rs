@@ -7,8 +7,8 @@ use super::problem::{Place, Problem, nearest};
 use super::target::{conversation_id, profile_url};
 use super::types::{AccountConfig, ConversationTarget, ProfileTarget};
 use crate::core::budget::Caps;
-use crate::core::urn;
-use crate::core::wanted::Wanted;
+use crate::core::inbox::filter::Wanted;
+use crate::core::model::urn;
 
 /// The keys of one account.
 pub(super) const ACCOUNT_KEYS: &[&str] = &[

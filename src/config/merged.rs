@@ -17,7 +17,7 @@ use super::types::{
     InboxMode, MetricsConfig, ScheduleConfig, SyncConfig,
 };
 use super::{Config, Flags, SecretSources};
-use crate::core::backoff::Backoff;
+use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
 
 /// The merged values. There is no `Debug`: some are secrets.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::core::urn;
+use crate::core::model::urn;
 
 /// Brings a profile's page to one form, `https://www.linkedin.com/in/slug/`, from its URL or a bare slug.
 ///

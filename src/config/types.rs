@@ -6,10 +6,10 @@ use std::time::Duration;
 use url::Url;
 
 use crate::core::Ms;
-use crate::core::backoff::Backoff;
 use crate::core::budget::Caps;
+use crate::core::inbox::filter::Wanted;
+use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
-use crate::core::wanted::Wanted;
 use crate::secret::Secret;
 
 /// `[api]`: how LinkupAPI is reached.

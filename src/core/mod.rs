@@ -4,39 +4,17 @@
 //! disk: every function takes its state and `now` as arguments and returns values, so that a simulation
 //! can run whole histories in microseconds.
 
-pub mod alike;
-pub mod backoff;
 pub mod budget;
-pub mod calendar;
-pub mod check;
-pub mod count;
-mod cover;
-mod end;
-pub mod export;
-pub mod forecast;
+pub mod format;
 pub mod inbox;
-pub mod insight;
-pub mod message;
-pub mod order;
-pub mod page;
-pub mod picture;
-pub mod place;
-pub mod plan;
-pub mod query;
+pub mod linkedin_export;
+pub mod model;
+pub mod people;
+pub mod planner;
 pub mod raw;
-pub mod recheck;
-pub mod reconcile;
-pub mod render;
 pub mod schedule;
-pub mod select;
-pub mod size;
-pub mod stall;
-mod start;
-pub mod step;
+pub mod search;
 pub mod timeline;
-pub mod urn;
-pub mod wanted;
-pub mod words;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

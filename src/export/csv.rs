@@ -1,8 +1,8 @@
 //! CSV for spreadsheets: a row for each message with the columns of `message_log`, and no cell that a spreadsheet would
 //! take for a formula.
 
-use super::place::{FilePlace, OneFile};
 use super::{Export, ExportError, Summary, Watch, text};
+use crate::export::destination::{FilePlace, OneFile};
 use crate::store::ExportRow;
 
 /// The columns: those of `message_log`.

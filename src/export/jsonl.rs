@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::place::{FilePlace, OneFile};
 use super::{Export, ExportError, Summary, Watch, text};
 use crate::core::Ms;
+use crate::core::raw::render::{quote, quote_parts};
 use crate::core::raw::without_lone_surrogates;
-use crate::core::render::{quote, quote_parts};
+use crate::export::destination::{FilePlace, OneFile};
 use crate::store::{ExportRow, SCHEMA_VERSION, Value};
 
 /// The name of the format, in its first line.

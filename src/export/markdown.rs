@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::html::name;
-use super::place::Folder;
 use super::text;
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
+use crate::export::destination::Folder;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {

@@ -1,13 +1,13 @@
 //! The archive as other files: one consistent look at it, streamed into a format, and put in place when it is whole.
 
 pub mod csv;
+mod destination;
 mod html;
-pub mod import;
 pub mod jsonl;
 mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod place;
+pub mod restore;
 mod state;
 pub mod text;
 

@@ -12,8 +12,8 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 
-use super::place::Folder;
 use super::{Export, ExportError, Summary, Watch};
+use crate::export::destination::Folder;
 use crate::store::{ExportRow, Month, Scope};
 
 /// The columns of `message_log`, with types: times count milliseconds in UTC, truths are true or false.

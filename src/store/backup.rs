@@ -15,7 +15,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
-use super::{StoreError, open};
+use super::StoreError;
+use crate::store::schema::open;
 
 /// Pages of one step: some milliseconds, after which it is seen whether to go on.
 const STEP: i32 = 512;

@@ -4,61 +4,45 @@
 //! happen together happens in one IMMEDIATE transaction: a page's rows, versions, gap change, resolved
 //! conversation and settled cost.
 
-mod attention;
+mod alerts;
 pub mod backup;
 mod error;
-mod export;
-mod feed;
-mod figures;
-mod fts;
-mod gaps;
-mod history;
-mod import;
-mod inbox;
-mod insight;
-mod intern;
 mod ledger;
-mod load;
-mod logins;
-mod message;
-mod migrate;
-mod open;
-mod page;
-mod people;
 mod read;
-mod resolve;
+mod schema;
 mod search;
-mod sql;
-mod tally;
 pub mod verify;
+mod watches;
+mod write;
 
+use crate::store::read::status;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use attention::{AttentionRow, Cause};
+pub use alerts::{AttentionRow, Cause};
 pub use error::StoreError;
-pub use export::{
-    Cell as Value, FormerVersion, MessageRow as ExportRow, Month, Restore, Restored, Scope, Snapshot, TABLES,
-};
-pub use feed::Feed;
-pub use figures::{AccountFigures, Figures};
-pub use history::{MessageRow, Range};
-pub use import::{Batch, Import, ImportThread, Imported, KeptOddities, Taken};
-pub use inbox::{InboxCommit, InboxCommitted};
-pub use insight::{DayRow, MonthRow};
+pub use ledger::login::{Ledger, Login};
 pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, Settlement, Trigger};
-pub use load::{Configured, Target};
-pub use logins::{Ledger, Login};
-pub use message::rowid_of;
-pub use open::{Holder, holder};
-pub use page::{Commit, Committed};
-pub use read::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
+pub use read::figures::{AccountFigures, Figures};
+pub use read::history::{MessageRow, Range};
+pub use read::people::{DayRow, MonthRow};
+pub use read::snapshot::{FormerVersion, MessageRow as ExportRow, Month, Scope, Snapshot};
+pub use read::sql::{Cell, Sql, SqlError};
+pub use read::status::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
+pub use read::tables::{Cell as Value, TABLES};
+pub use schema::open::{Holder, holder};
 pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
-pub use sql::{Cell, Sql, SqlError};
+pub use watches::Feed;
+pub use write::inbox::{InboxCommit, InboxCommitted};
+pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KeptOddities, Taken};
+pub use write::message::rowid_of;
+pub use write::page::{Commit, Committed};
+pub use write::restore::{Restore, Restored};
+pub use write::targets::{Configured, Target};
 
-use intern::Interned;
+use write::intern::Interned;
 
 /// The version of the schema that this program writes.
 pub const SCHEMA_VERSION: i64 = 2;
@@ -73,7 +57,7 @@ pub struct Store {
     interned: Interned,
     unindexed: u32,
     /// Held for as long as the store is: a second process is refused.
-    lock: Option<open::Lock>,
+    lock: Option<schema::open::Lock>,
 }
 
 impl Store {
@@ -83,8 +67,8 @@ impl Store {
     /// When another process holds it, when the file cannot be created or read, is no archive, or is of a newer
     /// version of this program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let lock = open::lock(path)?;
-        let db = open::open_or_create(path)?;
+        let lock = schema::open::lock(path)?;
+        let db = schema::open::open_or_create(path)?;
         let mut store = Self { db, interned: Interned::default(), unindexed: 0, lock: Some(lock) };
         // What a crash left unindexed.
         store.index_texts()?;
@@ -97,7 +81,7 @@ impl Store {
     /// When SQLite cannot create it.
     pub fn in_memory() -> Result<Self, StoreError> {
         let db = Connection::open_in_memory()?;
-        open::configure(&db)?;
+        schema::open::configure(&db)?;
         db.execute_batch(SCHEMA)?;
         Ok(Self::over(db))
     }
@@ -109,8 +93,8 @@ impl Store {
 
     /// A read-only look at what the store holds, over the same connection.
     #[must_use]
-    pub fn summary(&self) -> read::Queries<'_> {
-        read::Queries::new(&self.db)
+    pub fn summary(&self) -> status::Queries<'_> {
+        status::Queries::new(&self.db)
     }
 
     /// Every message of a conversation as identity, time (ms), text and whether it is gone, oldest first.
@@ -137,7 +121,7 @@ impl Store {
     /// When the lock's file cannot be written.
     pub fn sign_as_service(&self) -> Result<(), StoreError> {
         let lock = self.lock.as_ref();
-        lock.map_or(Ok(()), open::Lock::sign_as_service)
+        lock.map_or(Ok(()), schema::open::Lock::sign_as_service)
             .map_err(|e| StoreError::Broken(format!("its lock: {e}")))
     }
 
@@ -152,7 +136,7 @@ impl Store {
         // Whoever reads just now keeps the file from being emptied. That is not waited for: the next rest does it.
         self.db.busy_timeout(Duration::ZERO)?;
         let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        self.db.busy_timeout(open::BUSY_TIMEOUT)?;
+        self.db.busy_timeout(schema::open::BUSY_TIMEOUT)?;
         emptied?;
         self.db.execute_batch("PRAGMA shrink_memory")?;
         Ok(())

@@ -3,8 +3,6 @@
 use chrono::DateTime;
 use tracing::{info, warn};
 
-use super::book::Book;
-use super::funds::Funds;
 use super::report::{CreditsLeft, Reception, Report, Trouble};
 use super::settings::{Observer, RunError, Settings};
 use super::{Archive, Stop};
@@ -13,11 +11,14 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Reservation};
 use crate::core::inbox::InboxPage;
-use crate::core::page::Page;
-use crate::core::plan::{self, Limits, Next, Progress, Room, Whom};
-use crate::core::step::{Kind, Step};
-use crate::core::timeline::{Asked, LARGEST_ASK};
+use crate::core::model::page::Page;
+use crate::core::planner::next;
+use crate::core::planner::next::{Limits, Next, Progress, Room, Whom};
+use crate::core::planner::step::{Kind, Step};
+use crate::core::timeline::apply::{Asked, LARGEST_ASK};
 use crate::store::{Cause, Outcome, Purpose, Request};
+use crate::sync::run_state::Book;
+use crate::sync::vendor_balance::Funds;
 
 /// Conversations in a row that may fail, retries and all, before the API itself is taken to be down. What failed in
 /// an earlier run is asked last, so that a few bad conversations do not keep the others from being asked.
@@ -129,7 +130,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 return Ok(End::Stopped);
             }
             let room = self.room()?;
-            let step = match plan::next(&self.book.state, &self.limits, &self.progress, &room) {
+            let step = match next::next(&self.book.state, &self.limits, &self.progress, &room) {
                 Next::Ask(step) => step,
                 Next::Done => return Ok(End::Done),
                 Next::OutOfBudget => return Ok(End::OutOfBudget),

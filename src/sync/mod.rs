@@ -1,17 +1,17 @@
 //! The engine: plan, reserve, fetch, write, report. The only place where the API and the archive meet.
 
+mod apply;
 mod archive;
-mod book;
-mod commit;
 mod engine;
-pub mod events;
-mod funds;
 mod report;
+mod run_state;
 mod select;
 mod settings;
 mod stop;
+mod vendor_balance;
+pub mod watch;
 
-pub use crate::core::select::SelectError;
+pub use crate::core::planner::target::SelectError;
 pub use archive::Archive;
 pub use engine::run;
 pub use report::{

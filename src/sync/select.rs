@@ -1,6 +1,7 @@
 //! Which of the configured conversations a person means by the words on the command line.
 
-use crate::core::select::{self, Candidate, SelectError};
+use crate::core::planner::target;
+use crate::core::planner::target::{Candidate, SelectError};
 use crate::store::Target;
 
 /// Keeps the conversations that the words name, each word exactly one: a full URN, a bare thread id, a profile URL, a
@@ -21,7 +22,7 @@ pub fn select(targets: Vec<Target>, words: &[String]) -> Result<Vec<Target>, Sel
     let candidates: Vec<Candidate> = targets.iter().map(candidate).collect();
     let mut keep = std::collections::BTreeSet::new();
     for word in words {
-        keep.insert(select::one(&candidates, word)?);
+        keep.insert(target::one(&candidates, word)?);
     }
     Ok(targets.into_iter().filter(|t| keep.contains(&t.plan.id)).collect())
 }
@@ -29,8 +30,8 @@ pub fn select(targets: Vec<Target>, words: &[String]) -> Result<Vec<Target>, Sel
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::plan::Conversation;
-    use crate::core::timeline::Timeline;
+    use crate::core::planner::next::Conversation;
+    use crate::core::timeline::apply::Timeline;
 
     fn target(id: i64, name: &str) -> Target {
         Target {

@@ -12,7 +12,7 @@ use archiver::api::{
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
-use archiver::core::page::{Below, Cursor, Page};
+use archiver::core::model::page::{Below, Cursor, Page};
 use archiver::core::raw::rebuild;
 use archiver::secret::Secret;
 use serde_json::{Value, json};

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use archiver::clock::{Clock as _, SystemClock};
 use archiver::core::Ms;
-use archiver::core::check;
-use archiver::fake_api::serve;
-use archiver::fake_api::server::Server;
-use archiver::fake_api::{Account, Mailbox, Person};
+use archiver::core::timeline::invariants;
 use archiver::store::Reader;
 use archiver::store::verify::{Depth, verify};
+use fake_linkup::serve;
+use fake_linkup::server::Server;
+use fake_linkup::{Account, Mailbox, Person};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -414,7 +414,7 @@ fn of_account(account: &Account, targets: usize) -> String {
 pub(crate) fn assert_sound(home: &Home, charged: i64) {
     let reader = Reader::open(&home.archive()).unwrap();
     for row in reader.queries().conversations().unwrap() {
-        assert_eq!(check::broken(&row.timeline), Vec::<String>::new(), "{row:?}");
+        assert_eq!(invariants::broken(&row.timeline), Vec::<String>::new(), "{row:?}");
     }
     drop(reader);
     let verification = verify(&home.archive(), Depth::Full, &mut |_| ()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 use serde_json::Value;
 
 use crate::binary::{FakeApi, HOUR, Home, server};

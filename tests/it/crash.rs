@@ -4,10 +4,10 @@
 use std::fs;
 use std::sync::{Arc, OnceLock};
 
-use archiver::fake_api::behaviour::CursorRule;
-use archiver::fake_api::meter::RequestRow;
-use archiver::fake_api::server::Server;
-use archiver::fake_api::{Author, Behaviour, Fault, FaultRule, When};
+use fake_linkup::behaviour::CursorRule;
+use fake_linkup::meter::RequestRow;
+use fake_linkup::server::Server;
+use fake_linkup::{Author, Behaviour, Fault, FaultRule, When};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::binary::{

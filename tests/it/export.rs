@@ -9,7 +9,7 @@ mod since_last;
 
 use std::path::{Path, PathBuf};
 
-use archiver::core::page::Oddity;
+use archiver::core::model::page::Oddity;
 use archiver::export::{ExportError, Format, Job, Summary, Unwatched, run};
 use archiver::store::{Configured, Reader, Scope};
 use rusqlite::Connection;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archiver::core::Ms;
-use archiver::core::query::Query;
-use archiver::core::words;
+use archiver::core::search::query::Query;
+use archiver::core::search::tokenize;
 use archiver::store::{LOOKED_AT, RANKED, Reader, Search, Store};
 use fastrand::Rng;
 
@@ -381,7 +381,7 @@ fn no_query_is_an_error_a_panic_or_slow() {
         let found = found.unwrap_or_else(|e| panic!("seed {seed}: {text:?}: {e}"));
         hits += found.messages.len();
         for row in &found.messages {
-            let (places, _) = words::hits(&row.message.text, &search.wanted());
+            let (places, _) = tokenize::hits(&row.message.text, &search.wanted());
             assert!(
                 places.iter().all(|p| row.message.text.get(p.clone()).is_some()),
                 "seed {seed}: {text:?}"

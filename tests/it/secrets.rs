@@ -7,11 +7,11 @@ use std::process::Stdio;
 use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 
-use archiver::fake_api::behaviour::LoginStyle;
-use archiver::fake_api::server::Server;
-use archiver::fake_api::{Account, Fault, FaultRule, Mailbox};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use fake_linkup::behaviour::LoginStyle;
+use fake_linkup::server::Server;
+use fake_linkup::{Account, Fault, FaultRule, Mailbox};
 use rustix::process::Signal;
 
 use crate::binary::{FakeApi, Home, Process, Ran, START, for_each_case};

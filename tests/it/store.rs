@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, Receipt, Reservation};
-use archiver::core::page::{Below, Cursor, Oddity, Page};
-use archiver::core::place::place;
+use archiver::core::model::page::{Below, Cursor, Oddity, Page};
 use archiver::core::raw::read;
-use archiver::core::timeline::{Asked, Gap};
+use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::timestamps::place;
 use archiver::store::{
     Commit, Committed, Configured, Outcome, Purpose, Request, Store, StoreError, Target, Trigger,
 };

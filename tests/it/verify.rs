@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use archiver::core::page::Below;
+use archiver::core::model::page::Below;
 use archiver::store::verify::{Depth, Finding, Severity, Verification, verify};
 use rusqlite::Connection;
 

@@ -2,7 +2,7 @@
 
 use super::super::text::{self, html};
 use super::{Conversation, Export, begin};
-use crate::core::count::plural;
+use crate::core::format::plural;
 
 pub(super) fn page(export: &Export<'_>, conversations: &[Conversation], messages: u64) -> String {
     let several = conversations.iter().any(|c| Some(&c.account) != conversations.first().map(|c| &c.account));

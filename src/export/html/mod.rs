@@ -8,12 +8,12 @@ use std::io::Write as _;
 
 use self::message::{Gaps, Writer};
 use self::search::Index;
-use super::place::Folder;
 use super::text::{self, html};
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
-use crate::core::count::plural;
-use crate::core::urn;
+use crate::core::format::plural;
+use crate::core::model::urn;
+use crate::export::destination::Folder;
 use crate::store::{ConversationRow, Scope};
 
 const STYLE: &str = include_str!("style.css");

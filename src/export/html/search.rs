@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
-use super::super::place::Folder;
 use super::{Conversation, Export, ExportError, Watch};
 use crate::core::Ms;
-use crate::core::render::quote;
+use crate::core::raw::render::quote;
+use crate::export::destination::Folder;
 use crate::store::Scope;
 
 /// Messages in one file of those that show what was found.

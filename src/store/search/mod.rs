@@ -1,20 +1,21 @@
 //! Full-text search: newest first or by relevance, with filters, and never more work than a bound that is told.
 
-mod fts;
-mod nearest;
+pub(super) mod index;
+mod match_expr;
 mod rank;
+mod spelling;
 mod walk;
 mod why;
 
 use std::collections::BTreeSet;
 
-use super::history::by_id;
 use super::{MessageRow, Queries, StoreError};
 use crate::core::Ms;
-use crate::core::query::{Query, Term};
-use crate::core::words;
+use crate::core::search::query::{Query, Term};
+use crate::core::search::tokenize;
+use crate::store::read::history::by_id;
 
-use fts::Match;
+use crate::store::search::match_expr::Match;
 use walk::{Checks, Walk};
 
 pub use why::{GapsWithin, Nothing};
@@ -82,10 +83,10 @@ impl Search {
 
     /// All that is to be marked in what is found.
     #[must_use]
-    pub fn wanted(&self) -> Vec<words::Wanted> {
+    pub fn wanted(&self) -> Vec<tokenize::Wanted> {
         self.query
             .wanted()
-            .map(|t| words::Wanted::new(&t.text, t.prefix || words::wanted(&t.text).1))
+            .map(|t| tokenize::Wanted::new(&t.text, t.prefix || tokenize::wanted(&t.text).1))
             .collect()
     }
 }

@@ -5,9 +5,10 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Search, fts};
-use crate::core::words;
+use super::Search;
+use crate::core::search::tokenize;
 use crate::store::StoreError;
+use crate::store::search::match_expr;
 
 /// Messages that are counted to tell how common a word is.
 const COUNTED: i64 = 2_000;
@@ -31,7 +32,7 @@ pub(super) fn best(
         let mut rows = texts.query([id])?;
         let Some(row) = rows.next()? else { continue };
         let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        let (_, counts) = words::hits(text, &wanted);
+        let (_, counts) = tokenize::hits(text, &wanted);
         found.push((*id, length(text), counts));
     }
     let mean = found.iter().map(|(_, length, _)| length).sum::<f64>() / float(found.len().max(1));
@@ -70,9 +71,12 @@ fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>, StoreError> {
     let mut all = Vec::new();
     for term in search.query.wanted() {
         let mut have = 0.0;
-        if let Some((words, runs)) = fts::alone(term) {
-            let (table, query) =
-                if words::has_runs(&term.text) { ("messages_runs", runs) } else { ("messages_fts", words) };
+        if let Some((words, runs)) = match_expr::alone(term) {
+            let (table, query) = if tokenize::has_runs(&term.text) {
+                ("messages_runs", runs)
+            } else {
+                ("messages_fts", words)
+            };
             let (counted, oldest): (i64, Option<i64>) = db
                 .prepare_cached(&format!(
                     "SELECT count(*), min(id) FROM (SELECT rowid AS id FROM {table} WHERE {table} MATCH ?1 ORDER BY rowid DESC LIMIT ?2)"

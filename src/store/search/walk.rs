@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use rusqlite::{CachedStatement, Connection, Rows, params};
 
 use super::Search;
-use super::fts::Match;
-use crate::core::{Ms, words};
+use crate::core::Ms;
+use crate::core::search::tokenize;
+use crate::store::search::match_expr::Match;
 use crate::store::{StoreError, rowid_of};
 
 /// Ids grow with time but for crowds, which reach into the time after theirs; a served time may correct a derived one.
@@ -56,11 +57,11 @@ fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<i64>, StoreError
     if parts.is_empty() {
         return Ok(found);
     }
-    let parts: Vec<String> = parts.iter().map(|p| words::fold(p)).collect();
+    let parts: Vec<String> = parts.iter().map(|p| tokenize::fold(p)).collect();
     let mut statement = db.prepare_cached("SELECT id, name, is_me FROM person")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let name = words::fold(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        let name = tokenize::fold(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
         let is_me = row.get::<_, Option<bool>>(2)? == Some(true);
         if parts.iter().any(|part| if part == "me" { is_me } else { !part.is_empty() && name.contains(part) })
         {
@@ -268,7 +269,7 @@ impl Walk<'_> {
         self.search.link.is_none_or(|wanted| has_link(text) == wanted)
             && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))
             && !matched.none.iter().any(|look| look.is_in(text))
-            && !(matched.positive && matched.runs_decide && !by_runs && words::has_runs(text))
+            && !(matched.positive && matched.runs_decide && !by_runs && tokenize::has_runs(text))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::nearest::nearest;
-use super::{Search, fts};
-use crate::core::query::Term;
-use crate::core::{Ms, words};
+use super::Search;
+use crate::core::Ms;
+use crate::core::search::query::Term;
+use crate::core::search::tokenize;
+use crate::store::search::match_expr;
+use crate::store::search::spelling::nearest;
 use crate::store::{Queries, StoreError};
 
 /// Messages that are counted, at most.
@@ -54,7 +56,7 @@ impl Queries<'_> {
         }
         let people: Vec<String> = names(db)?;
         let nobody = |part: &&String| {
-            let part = words::fold(part);
+            let part = tokenize::fold(part);
             part != "me" && !people.iter().any(|name| name.contains(&part))
         };
         why.nobody = search.from.iter().filter(nobody).cloned().collect();
@@ -70,20 +72,20 @@ impl Queries<'_> {
 }
 
 fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
-    let Some((words, runs)) = fts::alone(term) else { return Ok(true) };
+    let Some((words, runs)) = match_expr::alone(term) else { return Ok(true) };
     Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
         || db.prepare_cached("SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1")?.exists([runs])?)
 }
 
 /// Whether a message that waits to be indexed has the word.
 fn waits(db: &Connection, term: &Term) -> Result<bool, StoreError> {
-    let folded = words::fold(&term.text);
+    let folded = tokenize::fold(&term.text);
     let mut statement =
         db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message m ON m.id = u.id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        if words::fold(text).contains(&folded) {
+        if tokenize::fold(text).contains(&folded) {
             return Ok(true);
         }
     }
@@ -93,7 +95,7 @@ fn waits(db: &Connection, term: &Term) -> Result<bool, StoreError> {
 fn names(db: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare("SELECT DISTINCT name FROM person")?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-    rows.map(|name| Ok(words::fold(&name?))).collect()
+    rows.map(|name| Ok(tokenize::fold(&name?))).collect()
 }
 
 fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>, StoreError> {

@@ -7,7 +7,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{Check, Depth, FROM_BACKUP};
-use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError, open};
+use crate::store::schema::open;
+use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// Nobody but the owner may read the archive or what lies beside it.
 pub(super) fn modes(path: &Path, check: &mut Check<'_>) -> Result<u64, StoreError> {

@@ -8,9 +8,9 @@
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
 
 use super::{Check, Depth};
-use crate::core::words;
+use crate::core::search::tokenize;
 use crate::store::StoreError;
-use crate::store::message::hash;
+use crate::store::write::message::hash;
 
 const BATCH: usize = 8192;
 /// The index whose texts are made of the messages'.
@@ -33,7 +33,7 @@ struct Index {
 enum Texts {
     /// Columns of a table, as they are.
     Of { table: String, rowid: String },
-    /// Those messages that have letters of scripts without spaces, as [`words::indexed`] writes them.
+    /// Those messages that have letters of scripts without spaces, as [`tokenize::indexed`] writes them.
     Runs,
 }
 
@@ -143,8 +143,8 @@ fn next_text(index: &Index, rows: &mut rusqlite::Rows<'_>) -> Result<Option<(i64
             }
             Texts::Runs => {
                 let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-                if words::has_runs(text) {
-                    return Ok(Some((id, vec![Value::Text(words::indexed(text))])));
+                if tokenize::has_runs(text) {
+                    return Ok(Some((id, vec![Value::Text(tokenize::indexed(text))])));
                 }
             }
         }

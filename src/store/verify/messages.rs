@@ -1,5 +1,6 @@
 //! Messages: the counters beside them, their versions, their identity and their JSON.
 
+use crate::core::model::message;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, Statement};
@@ -10,8 +11,8 @@ use super::{Check, FROM_BACKUP};
 use crate::core::Ms;
 use crate::core::raw::{self, Served};
 use crate::store::StoreError;
-use crate::store::import::OUTSIDE;
-use crate::store::message::probe;
+use crate::store::write::linkedin_export::OUTSIDE;
+use crate::store::write::message::probe;
 
 /// What the rows of a conversation add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -211,7 +212,7 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
     let mut served = Served {
         urn: row.get(5)?,
         time_ms: None,
-        sender: crate::core::message::Sender {
+        sender: message::Sender {
             name: row.get(3)?,
             first_name: row.get(7)?,
             last_name: row.get(8)?,

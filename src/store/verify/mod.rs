@@ -15,7 +15,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::{StoreError, open};
+use super::StoreError;
+use crate::store::schema::open;
 
 /// Findings that one check lists; the rest are counted.
 const LISTED: usize = 50;

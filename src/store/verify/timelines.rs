@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::{Check, FROM_BACKUP};
-use crate::core::check;
-use crate::core::stall::Stall;
-use crate::core::timeline::Timeline;
-use crate::store::import::OUTSIDE;
-use crate::store::{StoreError, inbox, load};
+use crate::core::timeline::apply::Timeline;
+use crate::core::timeline::invariants;
+use crate::core::timeline::stall::Stall;
+use crate::store::StoreError;
+use crate::store::write::linkedin_export::OUTSIDE;
+use crate::store::write::{inbox, targets};
 
 /// What to call each conversation.
 pub(super) type Names = BTreeMap<i64, String>;
@@ -35,7 +36,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     let of = u64::try_from(names.len()).unwrap_or_default();
     let mut looked_at = 0;
     for id in names.keys() {
-        let mut timeline = load::timeline(db, *id)?;
+        let mut timeline = targets::timeline(db, *id)?;
         if timeline.newest_ms.is_none() {
             timeline.messages = within(db, *id)?;
         }
@@ -68,7 +69,7 @@ fn within(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
 }
 
 fn broken(timeline: &Timeline) -> Vec<String> {
-    let mut wrong = check::broken(timeline);
+    let mut wrong = invariants::broken(timeline);
     if timeline.messages > 0 && timeline.newest_ms.is_none() {
         wrong.push("there are messages, but no newest one".to_owned());
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 
 use super::golden;
 use crate::binary::{FakeApi, HOUR, Home, server};

@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
-use archiver::fake_api::server::Server;
-use archiver::fake_api::{Fault, FaultRule, When};
+use fake_linkup::server::Server;
+use fake_linkup::{Fault, FaultRule, When};
 use rustix::process::Signal;
 
 use super::{SYNC, golden};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 use rustix::process::Signal;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use archiver::fake_api::{Fault, FaultRule};
+use fake_linkup::{Fault, FaultRule};
 use rusqlite::Connection;
 use rustix::process::Signal;
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 use serde_json::Value;
 
 use super::golden;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 use serde_json::Value;
 
 use crate::binary::{FakeApi, HOUR, Home, START, server};

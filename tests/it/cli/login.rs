@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
-use archiver::fake_api::behaviour::LoginStyle;
-use archiver::fake_api::{Fault, FaultRule};
+use fake_linkup::behaviour::LoginStyle;
+use fake_linkup::{Fault, FaultRule};
 use serde_json::Value;
 
 use super::terminal::at_terminal;
@@ -179,7 +179,7 @@ fn an_answer_that_nobody_understands_is_no_token_and_is_not_asked_for_again() {
         let ran = by_password(&home, &api, &[], "").expect(69);
         assert!(ran.stderr.contains("wait some minutes"), "{fault}: {ran:?}");
         assert_eq!(api.requests(), requests + 1, "{fault}");
-        api.server().faults = archiver::fake_api::faults::Faults::default();
+        api.server().faults = fake_linkup::faults::Faults::default();
     }
     assert!(!home.path("token.me").exists());
 }

@@ -1,6 +1,6 @@
 //! `show` on a terminal is read with a pager, anywhere else it is not.
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 
 use super::terminal::at_terminal;
 use crate::binary::{FakeApi, HOUR, Home, START, server};

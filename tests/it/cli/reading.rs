@@ -1,6 +1,6 @@
 //! `search`, `show` and `sql`: what they print for people and for scripts.
 
-use archiver::fake_api::Author;
+use fake_linkup::Author;
 use serde_json::Value;
 
 use super::{add_older, golden};

@@ -1,7 +1,7 @@
 //! What `sync --once` and `status` say, to people and to scripts.
 
-use archiver::fake_api::server::Server;
-use archiver::fake_api::{Author, Fault, FaultRule, When};
+use fake_linkup::server::Server;
+use fake_linkup::{Author, Fault, FaultRule, When};
 use serde_json::Value;
 
 use super::{SYNC, golden};

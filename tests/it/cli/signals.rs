@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use archiver::fake_api::{Fault, FaultRule};
+use fake_linkup::{Fault, FaultRule};
 use rustix::process::Signal;
 
 use super::SYNC;

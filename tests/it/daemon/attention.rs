@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use archiver::fake_api::server::Server;
+use fake_linkup::server::Server;
 use rustix::process::Signal;
 
 use super::{EVERY_SECOND, Service, asked_of, home, number, runs, until};

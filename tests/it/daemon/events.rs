@@ -1,8 +1,8 @@
 //! Events: the service knows of a message without buying a look, and a day of watching is in the ledger.
 
 use archiver::clock::{Clock as _, SystemClock};
-use archiver::fake_api::Author;
-use archiver::fake_api::faults::{Fault, FaultRule, When};
+use fake_linkup::Author;
+use fake_linkup::faults::{Fault, FaultRule, When};
 use rustix::process::Signal;
 
 use super::{HARDLY_EVER, Service, home, number, runs, until};

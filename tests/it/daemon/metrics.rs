@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use archiver::fake_api::{Fault, FaultRule};
+use fake_linkup::{Fault, FaultRule};
 
 use super::{EVERY_SECOND, HARDLY_EVER, Service, home, runs, until};
 use crate::binary::{FakeApi, Home, server};

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use archiver::fake_api::{Fault, FaultRule};
+use fake_linkup::{Fault, FaultRule};
 use rustix::process::Signal;
 
 use super::{HARDLY_EVER, Service, home, runs, until};

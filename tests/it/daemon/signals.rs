@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use archiver::fake_api::{Fault, FaultRule};
+use fake_linkup::{Fault, FaultRule};
 use rustix::process::Signal;
 
 use super::{EVERY_SECOND, HARDLY_EVER, Service, assert_one_at_a_time, home, number, runs, until};

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use archiver::clock::{Clock as _, SystemClock};
-use archiver::fake_api::{Author, Fault, FaultRule, When};
+use fake_linkup::{Author, Fault, FaultRule, When};
 
 use super::{Service, assert_one_at_a_time, home, number, runs, until};
 use crate::binary::{FakeApi, assert_complete, assert_sound, server};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use archiver::api::Version;
 use archiver::core::budget::Caps;
-use archiver::fake_api::behaviour::CursorRule;
-use archiver::fake_api::faults::{Fault, FaultRule, When};
-use archiver::fake_api::{Author, Behaviour};
 use archiver::sync::Report;
 use chrono::DateTime;
+use fake_linkup::behaviour::CursorRule;
+use fake_linkup::faults::{Fault, FaultRule, When};
+use fake_linkup::{Author, Behaviour};
 
 use super::world::{DAY, HOUR, World, mailbox, server};
 

@@ -1,9 +1,9 @@
 //! What happens to messages after they were archived: edited, recalled, deleted, restored.
 
 use archiver::api::Version;
-use archiver::fake_api::behaviour::Presence;
-use archiver::fake_api::faults::{Fault, FaultRule};
-use archiver::fake_api::{Author, Behaviour, Mailbox};
+use fake_linkup::behaviour::Presence;
+use fake_linkup::faults::{Fault, FaultRule};
+use fake_linkup::{Author, Behaviour, Mailbox};
 
 use super::world::{HOUR, Logged, World, mailbox, server};
 

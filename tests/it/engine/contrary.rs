@@ -3,10 +3,10 @@
 
 use archiver::api::Version;
 use archiver::core::budget::Caps;
-use archiver::fake_api::behaviour::{CursorRule, Pricing};
-use archiver::fake_api::model::{Author, Person};
-use archiver::fake_api::{Behaviour, Mailbox};
 use archiver::store::Configured;
+use fake_linkup::behaviour::{CursorRule, Pricing};
+use fake_linkup::model::{Author, Person};
+use fake_linkup::{Behaviour, Mailbox};
 
 use super::inbox::say;
 use super::world::{DAY, HOUR, NOW, World, mailbox, server};

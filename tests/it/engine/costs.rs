@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use archiver::api::Version;
 use archiver::core::budget::price;
-use archiver::fake_api::behaviour::CursorRule;
-use archiver::fake_api::{Author, Behaviour};
 use archiver::store::Configured;
+use fake_linkup::behaviour::CursorRule;
+use fake_linkup::{Author, Behaviour};
 use serde_json::Value;
 
 use super::relay::Relay;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use archiver::api::Version;
-use archiver::fake_api::behaviour::TimeForm;
-use archiver::fake_api::synth::{self, SynthOptions};
-use archiver::fake_api::{Author, Behaviour, ServerMessage};
+use fake_linkup::behaviour::TimeForm;
+use fake_linkup::synth;
+use fake_linkup::synth::SynthOptions;
+use fake_linkup::{Author, Behaviour, ServerMessage};
 use fastrand::Rng;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! What a whole mailbox costs when its inbox tells what has changed.
 
 use archiver::api::Version;
-use archiver::fake_api::behaviour::Behaviour;
-use archiver::fake_api::model::{Author, Person};
+use fake_linkup::behaviour::Behaviour;
+use fake_linkup::model::{Author, Person};
 use fastrand::Rng;
 
 use super::world::{self, World};

@@ -2,11 +2,11 @@
 
 use archiver::api::Version;
 use archiver::core::budget::Caps;
-use archiver::fake_api::Behaviour;
-use archiver::fake_api::Mailbox;
-use archiver::fake_api::faults::{Fault, FaultRule, When};
-use archiver::fake_api::model::Person;
-use archiver::fake_api::server::Account;
+use fake_linkup::Behaviour;
+use fake_linkup::Mailbox;
+use fake_linkup::faults::{Fault, FaultRule, When};
+use fake_linkup::model::Person;
+use fake_linkup::server::Account;
 
 use super::world::{DAY, HOUR, NOW, World, mailbox, server};
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use archiver::api::Version;
 use archiver::core::budget::Caps;
-use archiver::fake_api::Behaviour;
-use archiver::fake_api::synth::{self, SynthOptions};
 use archiver::store::Configured;
+use fake_linkup::Behaviour;
+use fake_linkup::synth;
+use fake_linkup::synth::SynthOptions;
 use fastrand::Rng;
 
 use super::budgets::trouble;

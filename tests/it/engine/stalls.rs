@@ -1,8 +1,8 @@
 //! Answers that lead nowhere: the walk stops at once, what is missing stays on record, and nothing is taken for whole.
 
 use archiver::api::Version;
-use archiver::fake_api::faults::{Fault, FaultRule, When};
-use archiver::fake_api::{Author, Behaviour};
+use fake_linkup::faults::{Fault, FaultRule, When};
+use fake_linkup::{Author, Behaviour};
 
 use super::world::{DAY, HOUR, World, mailbox, server};
 

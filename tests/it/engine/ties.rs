@@ -1,8 +1,8 @@
 //! Messages of one millisecond: paging is by time, so they are the ones that slip through borders.
 
 use archiver::api::Version;
-use archiver::fake_api::behaviour::{CursorRule, Presence};
-use archiver::fake_api::{Author, Behaviour, Mailbox, Person};
+use fake_linkup::behaviour::{CursorRule, Presence};
+use fake_linkup::{Author, Behaviour, Mailbox, Person};
 
 use super::world::{DAY, HOUR, NOW, World, server};
 

@@ -1,12 +1,12 @@
 //! Which of the conversations in an inbox are archived, and what happens when that changes.
 
 use archiver::api::Version;
-use archiver::core::wanted::Wanted;
-use archiver::fake_api::Behaviour;
-use archiver::fake_api::model::Person;
+use archiver::core::inbox::filter::Wanted;
+use fake_linkup::Behaviour;
+use fake_linkup::model::Person;
 
 use super::world::{HOUR, NOW, World, server};
-use archiver::fake_api::{Author, Mailbox};
+use fake_linkup::{Author, Mailbox};
 
 const NAMES: [(&str, &str); 4] =
     [("Ada", "Example"), ("Béla", "Sample"), ("Cleo", "Recruiter"), ("Dan", "Recruiting")];

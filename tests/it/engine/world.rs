@@ -10,15 +10,16 @@ use std::time::Duration;
 use archiver::api::{AccountAccess, ApiSettings, HttpApi, Rate, Version};
 use archiver::clock::Clock;
 use archiver::core::Ms;
-use archiver::core::backoff::Backoff;
 use archiver::core::budget::Caps;
-use archiver::core::plan;
-use archiver::fake_api::meter::RequestRow;
-use archiver::fake_api::serve::{self, Running};
-use archiver::fake_api::{Account, Behaviour, Mailbox, Person, Request, Server, ServerMessage};
+use archiver::core::planner::backoff::Backoff;
+use archiver::core::planner::next;
 use archiver::secret::Secret;
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, NoProgress, Report, Settings, Stopper};
+use fake_linkup::meter::RequestRow;
+use fake_linkup::serve;
+use fake_linkup::serve::Running;
+use fake_linkup::{Account, Behaviour, Mailbox, Person, Request, Server, ServerMessage};
 use rusqlite::{Connection, OpenFlags, Params, Row};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -442,7 +443,7 @@ fn settings() -> Settings {
         trigger: Trigger::Once,
         caps: Caps::default(),
         account_caps: vec![],
-        unlisted_runs: plan::unlisted_runs(64),
+        unlisted_runs: next::unlisted_runs(64),
         recheck_days: None,
         reconcile: false,
         page_size: 50,

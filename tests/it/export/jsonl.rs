@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use archiver::core::raw::without_lone_surrogates;
-use archiver::export::{ExportError, Format, Job, Unwatched, import};
+use archiver::export::{ExportError, Format, Job, Unwatched, restore};
 use archiver::store::{Restore, Scope, Store, TABLES};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::{contents, export, job, objects, odd_archive};
 
 fn import(files: &[&Path], archive: &Path) -> Result<archiver::store::Restored, ExportError> {
     let files: Vec<PathBuf> = files.iter().map(|f| (*f).to_owned()).collect();
-    import::jsonl(&files, archive, &mut Unwatched)
+    restore::jsonl(&files, archive, &mut Unwatched)
 }
 
 /// Everything that the two archives hold is the same.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use archiver::export::{ExportError, Format, Job, Unwatched, Watch, import, run};
+use archiver::export::{ExportError, Format, Job, Unwatched, Watch, restore, run};
 use archiver::store::verify::{Depth, verify};
 use archiver::store::{Ledger, Outcome, Reader, Scope, Store, Trigger};
 
@@ -41,11 +41,11 @@ fn the_parts_of_an_export_together_are_the_archive() {
         parts.insert(0, done.out);
     }
     let again = bench.dir.path().join("again.db");
-    import::jsonl(&parts, &again, &mut Unwatched).unwrap();
+    restore::jsonl(&parts, &again, &mut Unwatched).unwrap();
     assert_equal(&bench.path(), &again);
     // A part too few, or one twice, is no export.
     for wrong in [parts[..2].to_vec(), [parts.clone(), vec![out.clone()]].concat()] {
-        let error = import::jsonl(&wrong, &bench.dir.path().join("x.db"), &mut Unwatched).unwrap_err();
+        let error = restore::jsonl(&wrong, &bench.dir.path().join("x.db"), &mut Unwatched).unwrap_err();
         assert!(matches!(error, ExportError::Refused { .. }), "{error}");
     }
     // A whole one takes the place of all.
@@ -134,7 +134,7 @@ fn after_an_older_archive_was_restored_it_begins_anew() {
     let done = export(&archive, &since_last(Format::Jsonl, &out)).unwrap();
     assert_eq!(done.out, out);
     let again = bench.dir.path().join("again.db");
-    import::jsonl(&[out], &again, &mut Unwatched).unwrap();
+    restore::jsonl(&[out], &again, &mut Unwatched).unwrap();
     assert_equal(&archive, &again);
 }
 
@@ -151,7 +151,7 @@ fn a_run_that_brought_nothing_but_spent_credits_is_a_change_where_the_ledger_is_
     assert!(!done.unchanged && done.messages == 0, "{done:?}");
     assert!(export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap().unchanged);
     let again = bench.dir.path().join("again.db");
-    import::jsonl(&[out, done.out], &again, &mut Unwatched).unwrap();
+    restore::jsonl(&[out, done.out], &again, &mut Unwatched).unwrap();
     assert_equal(&bench.path(), &again);
 }
 
@@ -209,6 +209,6 @@ fn a_new_beginning_that_is_cut_short_is_not_gone_on_from() {
     let done = export(&bench.path(), &since_last(Format::Jsonl, &out)).unwrap();
     assert_eq!(done.out, out);
     let again = bench.dir.path().join("again.db");
-    import::jsonl(&[out], &again, &mut Unwatched).unwrap();
+    restore::jsonl(&[out], &again, &mut Unwatched).unwrap();
     assert_equal(&bench.path(), &again);
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use archiver::core::Ms;
-use archiver::fake_api::{Mailbox, ServerMessage};
 use chrono::DateTime;
+use fake_linkup::{Mailbox, ServerMessage};
 
 /// Everything that is in the mailbox now, newest first within a thread. Seconds are cut, and a fifth of them is one off
 /// in either direction; threads come with and without padding, some texts with markup or other line ends.

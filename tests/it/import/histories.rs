@@ -1,9 +1,10 @@
 //! Histories that a seed draws: the API synced partly before, an export from the middle, edits and deletions between.
 
 use archiver::api::Version;
-use archiver::fake_api::Behaviour;
-use archiver::fake_api::behaviour::CursorRule;
-use archiver::fake_api::synth::{self, SynthOptions};
+use fake_linkup::Behaviour;
+use fake_linkup::behaviour::CursorRule;
+use fake_linkup::synth;
+use fake_linkup::synth::SynthOptions;
 
 use super::csv;
 use super::world::{Told, compare, import};

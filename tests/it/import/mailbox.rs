@@ -1,9 +1,10 @@
 //! A whole mailbox: twenty thousand messages in an export, and what a sync costs afterwards.
 
 use archiver::api::Version;
-use archiver::fake_api::model::Conversation;
-use archiver::fake_api::synth::{self, SynthOptions};
-use archiver::fake_api::{Author, Behaviour};
+use fake_linkup::model::Conversation;
+use fake_linkup::synth;
+use fake_linkup::synth::SynthOptions;
+use fake_linkup::{Author, Behaviour};
 
 use super::{csv, world};
 use crate::engine::world::{DAY, HOUR, NOW, World, server};

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::alike::{NEAR_MS, plain};
-use archiver::fake_api::ServerMessage;
-use archiver::import::linkedin::{self, Export, Options, Report};
+use archiver::core::linkedin_export::matching::{NEAR_MS, plain};
+use archiver::linkedin_export;
+use archiver::linkedin_export::{Export, Options, Report};
 use archiver::store::Store;
 use archiver::store::verify::{Depth, verify};
+use fake_linkup::ServerMessage;
 
 use crate::engine::world::World;
 
@@ -31,7 +32,7 @@ pub(super) fn import(world: &World, csv: &str, check: u32) -> Report {
     let accounts = &world.settings.accounts;
     let options =
         Options { accounts, account: &accounts[0], file: "messages.csv", check, now: world.clock_ms() };
-    let report = linkedin::import(&mut store, &export, &options, &mut |_| {}).unwrap();
+    let report = linkedin_export::import(&mut store, &export, &options, &mut |_| {}).unwrap();
     store.close().unwrap();
     report
 }

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use archiver::core::Ms;
 use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use archiver::core::inbox;
-use archiver::core::plan::{Conversation, Hints, Inbox, Recheck};
-use archiver::core::recheck;
-use archiver::core::reconcile::{Change, Known, Stored};
-use archiver::core::timeline::{self, Gap, Timeline};
-use archiver::core::{check, message::Message, page::Page, stall::Stall};
+use archiver::core::model::message::Message;
+use archiver::core::model::page::Page;
+use archiver::core::planner::next::{Conversation, Hints, Inbox, Recheck};
+use archiver::core::timeline::apply;
+use archiver::core::timeline::apply::{Gap, Timeline};
+use archiver::core::timeline::identity::{Change, Known, Stored};
+use archiver::core::timeline::invariants;
+use archiver::core::timeline::recheck;
+use archiver::core::timeline::stall::Stall;
 use archiver::store::{
     Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Of, Outcome, Purpose,
     Request, StoreError, Target, Trigger,
@@ -239,7 +243,7 @@ impl Archive for MemArchive {
         let there = timeline.gaps.contains(&asked.gap) || (asked.gap.id == 0 && asked.cursor.is_none());
         let there = there || (commit.recheck && timeline.complete());
         assert!(there, "a page came for a gap that is not as it was");
-        let known = self.conversations[at].known(commit.page, timeline::window(asked, commit.page));
+        let known = self.conversations[at].known(commit.page, apply::window(asked, commit.page));
         let delta = if commit.recheck {
             let (delta, next) = recheck::apply(&timeline, asked, commit.page, &known, commit.now);
             let done_ms =
@@ -247,7 +251,7 @@ impl Archive for MemArchive {
             self.conversations[at].recheck = Recheck { at_ms: next, done_ms };
             delta
         } else {
-            timeline::apply(&timeline, asked, commit.page, &known, commit.now)
+            apply::apply(&timeline, asked, commit.page, &known, commit.now)
         };
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             let span = commit.page.span();
@@ -310,7 +314,7 @@ impl Archive for MemArchive {
         if new > 0 {
             c.silent_looks = 0;
         }
-        let wrong = check::broken(&c.timeline);
+        let wrong = invariants::broken(&c.timeline);
         assert!(wrong.is_empty(), "{wrong:?} after {asked:?}\n{:?}\nwas {timeline:?}", commit.page);
         let timeline = c.timeline.clone();
         self.settle(commit.receipt);

@@ -15,10 +15,11 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use archiver::core::backoff::Backoff;
 use archiver::core::budget::{self, Caps};
-use archiver::core::forecast::forecast;
-use archiver::core::plan::{self, Room, State};
+use archiver::core::planner::backoff::Backoff;
+use archiver::core::planner::forecast::forecast;
+use archiver::core::planner::next;
+use archiver::core::planner::next::{Room, State};
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
@@ -61,7 +62,7 @@ fn settings(
         trigger: Trigger::Once,
         caps,
         account_caps: vec![],
-        unlisted_runs: plan::unlisted_runs(64),
+        unlisted_runs: next::unlisted_runs(64),
         recheck_days,
         reconcile: false,
         page_size,
@@ -282,7 +283,7 @@ fn in_memory(seed: u64) {
         .iter()
         .map(|c| {
             assert!(c.timeline.complete(), "{:?}", c.timeline);
-            let row = |s: &archiver::core::reconcile::Stored| {
+            let row = |s: &archiver::core::timeline::identity::Stored| {
                 (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone)
             };
             (c.name.clone(), c.stored.values().map(row).collect())

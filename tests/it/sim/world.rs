@@ -10,8 +10,8 @@ use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Reservation, price};
 use archiver::core::inbox::{InboxPage, InboxRow};
-use archiver::core::message::{Message, Sender};
-use archiver::core::page::{Below, Cursor, Page};
+use archiver::core::model::message::{Message, Sender};
+use archiver::core::model::page::{Below, Cursor, Page};
 use archiver::core::raw::Raw;
 use fastrand::Rng;
 

@@ -2,8 +2,8 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::Charge;
-use archiver::core::page::{Below, Oddity};
-use archiver::core::timeline::Asked;
+use archiver::core::model::page::{Below, Oddity};
+use archiver::core::timeline::apply::Asked;
 use archiver::store::{Commit, StoreError, rowid_of};
 use rusqlite::Connection;
 
@@ -31,7 +31,7 @@ fn dump(db: &Connection) -> Vec<String> {
 
 /// A page that touches every table that a page can touch: new senders, types and forms, an edit, a deletion, a gap
 /// that shrinks, and an item that is no message.
-fn eventful(bench: &mut Bench) -> archiver::core::page::Page {
+fn eventful(bench: &mut Bench) -> archiver::core::model::page::Page {
     let first = [
         item("u3", NOW - 3000, "Ada Example", "three"),
         item("u2", NOW - 4000, "Ada Example", "two"),

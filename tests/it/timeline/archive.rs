@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::check;
-use archiver::core::reconcile::{Change, Known, Stored};
-use archiver::core::timeline::{self, Asked, Delta, Gap, Timeline};
+use archiver::core::timeline::apply;
+use archiver::core::timeline::apply::{Asked, Delta, Gap, Timeline};
+use archiver::core::timeline::identity::{Change, Known, Stored};
+use archiver::core::timeline::invariants;
 
 use super::server::Served;
 
@@ -60,11 +61,11 @@ impl Archive {
 
     pub(super) fn delta(&self, asked: &Asked, served: &Served) -> Delta {
         let known = self.known(asked, served);
-        timeline::apply(&self.timeline, asked, &served.page, &known, 0)
+        apply::apply(&self.timeline, asked, &served.page, &known, 0)
     }
 
     fn known(&self, asked: &Asked, served: &Served) -> Known {
-        let (lo, hi, below) = timeline::window(asked, &served.page);
+        let (lo, hi, below) = apply::window(asked, &served.page);
         let mut newest_first: Vec<&Stored> = self.stored.iter().collect();
         newest_first.sort_by_key(|s| std::cmp::Reverse((s.message.at_ms, s.id)));
         let named = |s: &Stored| {
@@ -83,7 +84,7 @@ impl Archive {
     /// Applies a page as the store does, and checks what must hold of every step.
     pub(super) fn commit(&mut self, asked: &Asked, served: &Served) -> Result<Delta, String> {
         let known = self.known(asked, served);
-        let delta = timeline::apply(&self.timeline, asked, &served.page, &known, 0);
+        let delta = apply::apply(&self.timeline, asked, &served.page, &known, 0);
         self.pages += 1;
         let (mut lowest, mut highest) = (self.timeline.oldest_ms, self.timeline.newest_ms);
         let mut span = |at: Ms| {
@@ -141,7 +142,7 @@ impl Archive {
             gone: i64::try_from(self.stored.iter().filter(|s| s.gone).count()).unwrap(),
             beginning_seen: delta.beginning_seen,
         };
-        match check::broken(&self.timeline).as_slice() {
+        match invariants::broken(&self.timeline).as_slice() {
             [] => Ok(delta),
             wrong => Err(format!("{wrong:?}: {:?}", self.timeline)),
         }

@@ -1,8 +1,8 @@
 //! A server that is nothing but the full list of a conversation's messages.
 
 use archiver::core::Ms;
-use archiver::core::message::{Message, Sender};
-use archiver::core::page::{Below, Cursor, Page};
+use archiver::core::model::message::{Message, Sender};
+use archiver::core::model::page::{Below, Cursor, Page};
 use archiver::core::raw::Raw;
 
 /// When the conversation begins. Scripts and pictures count from here.

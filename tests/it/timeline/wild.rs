@@ -1,9 +1,9 @@
 //! Answers that no server would give: whatever comes, the timeline stays a timeline.
 
-use archiver::core::message::{Message, Sender};
-use archiver::core::page::{Below, Cursor, Page};
+use archiver::core::model::message::{Message, Sender};
+use archiver::core::model::page::{Below, Cursor, Page};
 use archiver::core::raw::Raw;
-use archiver::core::timeline::Asked;
+use archiver::core::timeline::apply::Asked;
 use proptest::prelude::*;
 
 use super::archive::Archive;

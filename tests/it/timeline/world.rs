@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::page::{Below, Cursor, Page};
-use archiver::core::reconcile::Change;
-use archiver::core::timeline::{Asked, Delta, Gap};
+use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::timeline::apply::{Asked, Delta, Gap};
+use archiver::core::timeline::identity::Change;
 
 use super::archive::{Archive, lies_in, name};
 use super::server::{Manner, Served, Server, T0, Urns};

@@ -1,0 +1,237 @@
+//! What each fault does to a request, a page or an answer.
+
+use chrono::DateTime;
+use serde_json::{Value, json};
+
+use crate::Ms;
+use crate::bomb;
+use crate::faults::{Fault, RetryAfter};
+use crate::inbox::{Category, InboxCursor, InboxPage};
+use crate::model::{Mailbox, TypedPage};
+use crate::refusal::{Cause, Generation, Refusal};
+use crate::server::{Action, Call, Reply, Server};
+
+/// Size of an oversized body: more than any client should take.
+const OVERSIZED: usize = 16 * 1024 * 1024;
+/// Time between the bytes of a dripping body (ms).
+const DRIP_MS: u64 = 100;
+
+/// What a fault of [`Stage::Instead`](crate::faults::Stage::Instead) costs.
+#[must_use]
+pub fn price_instead(fault: &Fault, generation: Generation) -> u32 {
+    match fault {
+        Fault::Http(status, _) => u32::from(generation == Generation::V1 && *status != 500 && *status >= 400),
+        Fault::ExpiredToken => Refusal::plain(Cause::Session).credits(generation),
+        Fault::ChannelError => Refusal::plain(Cause::Channel).credits(generation),
+        _ => 0,
+    }
+}
+
+/// The reply of a fault that strikes instead of processing.
+pub(super) fn instead(call: &Call<'_>, server: &Server) -> Option<Reply> {
+    let cause = match call.fault.as_ref()? {
+        Fault::ExpiredToken => Cause::Session,
+        Fault::ExhaustedCredits => Cause::Credits,
+        Fault::ChannelError => Cause::Channel,
+        Fault::Http(status, wait) => return Some(http(*status, *wait, call, server)),
+        Fault::Redirect(to) => {
+            let mut reply = Reply::new(302, "text/html", b"<a href>Found</a>".to_vec());
+            reply.headers.push(("location".to_owned(), to.clone()));
+            return Some(reply);
+        }
+        Fault::CloseBefore => return Some(Reply { action: Action::Close, ..Reply::json(502, Vec::new()) }),
+        _ => return None,
+    };
+    Some(server.refused(&Refusal::plain(cause), call))
+}
+
+fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server) -> Reply {
+    let cause = match status {
+        400 => Cause::Params,
+        401 => Cause::Key,
+        402 => Cause::Credits,
+        403 => Cause::Session,
+        404 => Cause::Account,
+        429 => Cause::RateLimited,
+        _ => Cause::Internal,
+    };
+    let mut reply = if status > 500 {
+        // A gateway in front of the API answers these, and it does not speak JSON.
+        let page = format!("<html><head><title>{status}</title></head><body>nginx</body></html>");
+        Reply::new(status, "text/html", page.into_bytes())
+    } else {
+        let refusal = Refusal::plain(cause);
+        Reply::json(status, refusal.body(call.generation, &server.behaviour, call.about(server)))
+    };
+    let wait = wait.map(|w| match w {
+        RetryAfter::Seconds(s) => s.to_string(),
+        RetryAfter::DateIn(s) => http_date(call.now_ms + i64::from(s) * 1000),
+    });
+    reply.headers.extend(wait.map(|w| ("retry-after".to_owned(), w)));
+    reply
+}
+
+fn http_date(at_ms: Ms) -> String {
+    DateTime::from_timestamp_millis(at_ms)
+        .map(|t| t.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        .unwrap_or_default()
+}
+
+/// A page that a fault may have bent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BentPage<'a> {
+    /// The mailbox that it is from.
+    pub mailbox: &'a Mailbox,
+    /// The conversation that it is of.
+    pub conversation: usize,
+    /// The page.
+    pub page: TypedPage<'a>,
+    /// Whether "there is more" must be said in so many words.
+    pub force_has_next: bool,
+}
+
+/// The page that answers these parameters, bent by a fault of [`Stage::Page`](crate::faults::Stage::Page);
+/// others leave it as it is.
+#[must_use]
+pub fn page<'a>(
+    fault: Option<&Fault>,
+    mailbox: &'a Mailbox,
+    conversation: usize,
+    cursor: Option<Ms>,
+    count: usize,
+    inclusive: bool,
+) -> BentPage<'a> {
+    let honest = |cursor, count| mailbox.page(conversation, cursor, count, inclusive);
+    let mut bent = BentPage { mailbox, conversation, page: honest(cursor, count), force_has_next: false };
+    let page = &mut bent.page;
+    match fault {
+        Some(Fault::RepeatPage) => *page = honest(None, count),
+        Some(Fault::RepeatCursor) => {
+            page.next_cursor = cursor.or(page.next_cursor);
+            page.has_next = page.next_cursor.is_some();
+        }
+        Some(Fault::CursorUp) => {
+            let top = page.messages.first().map(|m| m.at_ms).max(cursor);
+            page.next_cursor = top.map(|at| at + 1_000);
+            page.has_next = page.next_cursor.is_some();
+        }
+        Some(Fault::MoreWithoutCursor) => {
+            (page.next_cursor, page.has_next) = (None, true);
+            bent.force_has_next = true;
+        }
+        Some(Fault::ShortPage) => *page = honest(cursor, count.div_ceil(3)),
+        Some(Fault::DuplicateRows) => {
+            // Half as many, each twice: no more rows than were asked for.
+            *page = honest(cursor, count.div_ceil(2));
+            page.messages = page.messages.iter().flat_map(|m| [*m, *m]).take(count).collect();
+        }
+        Some(Fault::EarlyEnd) => (page.next_cursor, page.has_next) = (None, false),
+        Some(Fault::EmptyMore) => {
+            page.next_cursor = page.messages.last().map(|m| m.at_ms).or(cursor);
+            page.has_next = page.next_cursor.is_some();
+            page.messages.clear();
+        }
+        Some(Fault::EmptyEnd) => *page = TypedPage::default(),
+        Some(Fault::HoleInPage) if page.messages.len() > 2 => {
+            page.messages.remove(page.messages.len() / 2);
+        }
+        Some(Fault::Reversed) => page.messages.reverse(),
+        Some(Fault::OtherConversation) => {
+            let others = mailbox.conversations().iter().enumerate();
+            let other =
+                others.filter(|(i, c)| *i != conversation && c.last().is_some()).map(|(i, _)| i).next();
+            if let Some(other) = other {
+                bent.conversation = other;
+                bent.page = mailbox.page(other, None, count, inclusive);
+            }
+        }
+        _ => {}
+    }
+    bent
+}
+
+/// The inbox page that answers these parameters, bent by a fault that has a meaning there.
+#[must_use]
+pub fn inbox<'a>(
+    fault: Option<&Fault>,
+    mailbox: &'a Mailbox,
+    category: Category,
+    cursor: Option<&InboxCursor>,
+    count: usize,
+) -> InboxPage<'a> {
+    let honest = |cursor, count| mailbox.inbox(category, cursor, count);
+    let mut page = honest(cursor, count);
+    match fault {
+        Some(Fault::RepeatPage) => page = honest(None, count),
+        Some(Fault::RepeatCursor) => page.next_cursor = cursor.cloned().or(page.next_cursor),
+        Some(Fault::CursorUp) => {
+            let top = page.rows.first().and_then(|(_, c)| Some((c.last()?.at_ms, c.thread.clone())));
+            page.next_cursor = top.map(|(at, thread)| InboxCursor { at_ms: at + 1_000, thread });
+        }
+        Some(Fault::ShortPage) => page = honest(cursor, count.div_ceil(3)),
+        Some(Fault::DuplicateRows) => {
+            page = honest(cursor, count.div_ceil(2));
+            page.rows = page.rows.iter().flat_map(|r| [*r, *r]).take(count).collect();
+        }
+        Some(Fault::EarlyEnd) => page.next_cursor = None,
+        Some(Fault::EmptyMore) => page.rows.clear(),
+        Some(Fault::EmptyEnd) => page = InboxPage::default(),
+        Some(Fault::HoleInPage) if page.rows.len() > 2 => {
+            page.rows.remove(page.rows.len() / 2);
+        }
+        Some(Fault::Reversed) => page.rows.reverse(),
+        _ => {}
+    }
+    page
+}
+
+/// The answer after a fault of [`Stage::Answer`](crate::faults::Stage::Answer).
+pub(super) fn after(fault: &Fault, mut reply: Reply) -> Reply {
+    let middle = reply.body.len() / 2;
+    match fault {
+        Fault::CloseAfter => reply.action = Action::Close,
+        Fault::Hang => reply.action = Action::Hang,
+        Fault::CutConnection => reply.action = Action::CutAfter(middle),
+        Fault::Drip => reply.action = Action::Drip(DRIP_MS),
+        Fault::CutJson => reply.body.truncate(middle),
+        Fault::Html => {
+            let page =
+                b"<!DOCTYPE html><html><title>One moment</title><body>Checking your browser</body></html>";
+            return Reply::new(200, "text/html; charset=utf-8", page.to_vec());
+        }
+        Fault::GzipBomb => {
+            reply.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+            reply.body = bomb::gzip_of_spaces();
+        }
+        Fault::Oversized => reply.body.resize(reply.body.len() + OVERSIZED, b' '),
+        Fault::DataArray => reply.body = with_data(&reply, |data| *data = json!([])),
+        Fault::DataNull => reply.body = with_data(&reply, |data| *data = Value::Null),
+        Fault::NoMessages => {
+            reply.body = with_data(&reply, |data| {
+                if let Value::Object(data) = data {
+                    data.remove("messages");
+                    data.remove("conversations");
+                }
+            });
+        }
+        Fault::OddItem => {
+            reply.body = with_data(&reply, |data| {
+                for list in ["messages", "conversations"] {
+                    if let Some(Value::Array(items)) = data.get_mut(list) {
+                        items.insert(items.len() / 2, json!("no message"));
+                    }
+                }
+            });
+        }
+        _ => {}
+    }
+    reply
+}
+
+fn with_data(reply: &Reply, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut body = reply.value();
+    if let Some(data) = body.get_mut("data") {
+        change(data);
+    }
+    body.to_string().into_bytes()
+}

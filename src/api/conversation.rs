@@ -1,0 +1,154 @@
+//! Reads a page of messages, and what an answer says about paging, out of its body.
+
+use serde_json::value::RawValue;
+
+use crate::api::outcome::Unusable;
+use crate::api::reply::{Object, kind_of, read_flag};
+use crate::api::{Ask, Whose};
+use crate::core::Ms;
+use crate::core::model::message::Message;
+use crate::core::model::page::{Below, Cursor, Oddity, Page};
+use crate::core::model::urn;
+use crate::core::raw::{self, Served, read_string};
+use crate::core::timeline::timestamps;
+
+/// Reads a page of a conversation and how many items it held.
+pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Result<(Page, u32), Unusable> {
+    let data = data(body)?;
+    let items = items(&data, "messages")?;
+    let returned = count(items.len());
+    let mut served: Vec<Served> = Vec::with_capacity(items.len());
+    let mut oddities = Vec::new();
+    for item in items {
+        match raw::read(item) {
+            Ok(message) => served.push(message),
+            Err(_) => oddities.push(oddity(item)),
+        }
+    }
+    let messages = timestamps::place(served, came_ms);
+    let named = data.string("conversation_id");
+    let derived = common_conversation(&messages);
+    if let (Whose::Conversation(asked), Some(answered)) = (&ask.whose, named.as_ref().or(derived.as_ref()))
+        && other_thread(asked, answered)
+    {
+        let why = "the answer is for another conversation".to_owned();
+        return Err(Unusable { why, returned: Some(returned) });
+    }
+    let page = Page {
+        below: below(body, &data, ask.cursor.as_ref().map(|c| c.0.as_str())),
+        returned,
+        conversation_urn: named.filter(|n| urn::is_conversation_urn(n)).or(derived),
+        total: data.integer("total_message_count"),
+        unread: data.integer("unread_count"),
+        last_seen_ms: data.get("last_seen_at").and_then(raw::read_time),
+        messages,
+        oddities,
+    };
+    Ok((page, returned))
+}
+
+/// The answer's `data`, which must be an object.
+pub(super) fn data<'a>(body: &Object<'a>) -> Result<Object<'a>, Unusable> {
+    let Some(data) = body.member("data") else { return Err(Unusable::new("it has no `data`")) };
+    Object::parse(data.get())
+        .ok_or_else(|| Unusable::new(format!("its `data` is {} instead of an object", kind_of(data))))
+}
+
+/// The list of that name, which must be one.
+pub(super) fn items<'a>(data: &Object<'a>, name: &str) -> Result<Vec<&'a RawValue>, Unusable> {
+    let Some(list) = data.member(name) else {
+        return Err(Unusable::new(format!("its `data` has no `{name}`")));
+    };
+    data.list(name)
+        .ok_or_else(|| Unusable::new(format!("its `{name}` is {} instead of a list", kind_of(list))))
+}
+
+/// An item that is kept aside. Its content stays out of the reason, which may be logged.
+pub(super) fn oddity(item: &RawValue) -> Oddity {
+    let reason = match kind_of(item) {
+        "an object" => "an object whose members cannot be read".to_owned(),
+        kind => format!("{kind} instead of an object"),
+    };
+    Oddity { json: item.get().to_owned(), reason }
+}
+
+pub(super) fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
+
+/// What an answer says about what follows it, given the cursor that was asked with.
+///
+/// The end is only what is documented as one: `has_next_page` is false, or it is absent and there is no cursor.
+pub(super) fn below(body: &Object<'_>, data: &Object<'_>, asked: Option<&str>) -> Below {
+    let pagination = data.object("pagination").unwrap_or_default();
+    let outer = body.object("pagination").unwrap_or_default();
+    let places = [data, &pagination, body, &outer];
+    let more = says_more(&places);
+    match (more, next_cursor(&places, asked)) {
+        (Some(false), _) => Below::End,
+        (None, Next::Nothing) => Below::End,
+        (_, Next::Cursor(cursor)) => Below::More(Cursor(cursor)),
+        (_, Next::Nothing | Next::Unclear) => Below::MoreWithoutCursor,
+    }
+}
+
+/// Whether `has_next_page` says that there is more. Where it is said twice or unclearly, "more" wins: nothing is
+/// taken for the end that might not be it.
+fn says_more(places: &[&Object<'_>]) -> Option<bool> {
+    let said = places.iter().filter_map(|p| p.get("has_next_page"));
+    said.map(|v| read_flag(v).unwrap_or(true)).reduce(|a, b| a || b)
+}
+
+enum Next {
+    Cursor(String),
+    Nothing,
+    /// Something that is no cursor.
+    Unclear,
+}
+
+fn next_cursor(places: &[&Object<'_>], asked: Option<&str>) -> Next {
+    let all = |name: &'static str| places.iter().filter_map(move |p| p.member(name)).map(read_cursor);
+    let given = |next: &Next| !matches!(next, Next::Nothing);
+    let mut nothing_said = true;
+    for next in all("next_cursor") {
+        nothing_said = false;
+        if given(&next) {
+            return next;
+        }
+    }
+    if !nothing_said {
+        return Next::Nothing;
+    }
+    match all("cursor").find(given) {
+        // The cursor that was asked with, said back, tells nothing about the next one.
+        Some(Next::Cursor(cursor)) if Some(cursor.as_str()) == asked => Next::Unclear,
+        Some(next) => next,
+        None => Next::Nothing,
+    }
+}
+
+/// A cursor goes back as it came: the digits of a number word for word.
+fn read_cursor(value: &RawValue) -> Next {
+    if let Some(text) = read_string(value) {
+        return if text.trim().is_empty() { Next::Nothing } else { Next::Cursor(text.into_owned()) };
+    }
+    match kind_of(value) {
+        "null" => Next::Nothing,
+        "a number" => Next::Cursor(value.get().to_owned()),
+        _ => Next::Unclear,
+    }
+}
+
+/// The conversation that all messages whose URN tells one agree on.
+fn common_conversation(messages: &[Message]) -> Option<String> {
+    let mut told = messages.iter().filter_map(|m| urn::conversation_of(m.urn.as_deref()?));
+    let first = told.next()?;
+    let key = urn::thread_key(&first);
+    told.all(|other| urn::thread_key(&other) == key).then_some(first)
+}
+
+/// Whether two names are of two threads, as far as both have the known form.
+fn other_thread(asked: &str, answered: &str) -> bool {
+    let (asked, answered) = (urn::thread_key(asked), urn::thread_key(answered));
+    asked.starts_with("2-") && answered.starts_with("2-") && asked != answered
+}

@@ -1,0 +1,182 @@
+//! From an answer to an outcome and its price: what v1 and v2 have in common.
+//!
+//! The body is asked first, then the HTTP status, because v1 answers most errors with 200. Nothing but a list
+//! that can be read is ever taken for one: an answer that says success and holds none is malformed.
+
+use crate::api::classify;
+use crate::api::classify::Kind;
+use crate::api::error::ApiError;
+use crate::api::reply::{Cut, Object, Reply};
+use crate::api::scrub::Scrubber;
+use crate::core::budget::Charge;
+
+/// What an answer turned out to be, and what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict<T> {
+    /// What it cost, as far as it tells.
+    pub charge: Charge,
+    /// What it holds, or why nothing.
+    pub outcome: Result<T, ApiError>,
+}
+
+impl<T> Verdict<T> {
+    /// A request that was never sent, and so costs nothing.
+    pub(super) fn unsent(error: ApiError) -> Self {
+        Self { charge: Charge::Known(0), outcome: Err(error) }
+    }
+}
+
+/// Why an answer that is no error cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unusable {
+    pub(super) why: String,
+    /// How many items its list held, when there was one.
+    pub(super) returned: Option<u32>,
+}
+
+impl Unusable {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), returned: None }
+    }
+}
+
+/// What the price depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// A list with so many items.
+    List(u32),
+    /// An error.
+    Error,
+    /// Neither: nobody can tell whether it was charged.
+    Neither,
+}
+
+/// Where v1 and v2 differ.
+pub(super) trait Dialect {
+    /// What the answer cost.
+    fn charge(&self, status: u16, body: Option<&Object<'_>>, seen: Seen) -> Charge;
+
+    /// What an error is about, where the body has a code for it.
+    fn coded(&self, body: &Object<'_>) -> Option<Kind>;
+}
+
+/// Judges an answer; `read` takes what was asked for out of the body.
+pub(super) fn judge<T>(
+    dialect: &impl Dialect,
+    reply: &Reply,
+    scrubber: &Scrubber,
+    read: impl FnOnce(&Object<'_>) -> Result<(T, u32), Unusable>,
+) -> Verdict<T> {
+    let text = reply.text();
+    let body = Object::parse(&text);
+    let charge = |seen| dialect.charge(reply.status, body.as_ref(), seen);
+    let failed = |seen, error| Verdict { charge: charge(seen), outcome: Err(error) };
+
+    if let (true, Some(cut)) = (reply.ok(), &reply.cut) {
+        return failed(Seen::Neither, cut_error(cut, scrubber));
+    }
+    let Some(body) = &body else {
+        return if reply.ok() {
+            let why = format!("HTTP {} with {} instead of JSON", reply.status, nature(&text));
+            failed(Seen::Neither, ApiError::Malformed(why))
+        } else {
+            failed(Seen::Error, error(dialect, reply, None, &text, scrubber))
+        };
+    };
+    let says = says(body);
+    if says == Says::Failure || (says == Says::Nothing && !reply.ok()) {
+        return failed(Seen::Error, error(dialect, reply, Some(body), &text, scrubber));
+    }
+    match read(body) {
+        Ok((value, returned)) => Verdict { charge: charge(Seen::List(returned)), outcome: Ok(value) },
+        Err(_) if !reply.ok() || (says == Says::Nothing && !classify::words(body).is_empty()) => {
+            failed(Seen::Error, error(dialect, reply, Some(body), &text, scrubber))
+        }
+        Err(Unusable { why, returned }) => {
+            let said = classify::words(body);
+            let why = if said.is_empty() { why } else { format!("{why}: {}", scrubber.clean(&said)) };
+            failed(returned.map_or(Seen::Neither, Seen::List), ApiError::Malformed(why))
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Success,
+    Failure,
+    Nothing,
+}
+
+fn says(body: &Object<'_>) -> Says {
+    let status = body.string("status").map(|s| s.to_ascii_lowercase());
+    match status.as_deref() {
+        Some("success" | "ok") => return Says::Success,
+        Some("error" | "fail" | "failed" | "failure") => return Says::Failure,
+        _ => {}
+    }
+    match body.flag("success") {
+        Some(true) => return Says::Success,
+        Some(false) => return Says::Failure,
+        None => {}
+    }
+    match body.get("error").map(|e| e.get()) {
+        None | Some("false" | "\"\"" | "{}" | "[]") => Says::Nothing,
+        Some(_) => Says::Failure,
+    }
+}
+
+/// Whether the body itself says that all went well.
+pub(super) fn says_success(body: &Object<'_>) -> bool {
+    says(body) == Says::Success
+}
+
+fn error(
+    dialect: &impl Dialect,
+    reply: &Reply,
+    body: Option<&Object<'_>>,
+    text: &str,
+    scrubber: &Scrubber,
+) -> ApiError {
+    let said = match body {
+        Some(body) => classify::words(body),
+        None if is_markup(text) => String::new(),
+        None => text.chars().take(500).collect(),
+    };
+    let told = body.filter(|_| reply.ok()).and_then(classify::status);
+    let status = told.unwrap_or(reply.status);
+    let kind = body.and_then(|b| dialect.coded(b)).unwrap_or_else(|| classify::kind(status, &said));
+    let mut message = format!("HTTP {}", reply.status);
+    if let Some(host) = &reply.redirect_host {
+        message.push_str(&format!(", a redirect to {}, which is not followed", scrubber.clean(host)));
+    }
+    let said = scrubber.clean(&said);
+    if !said.is_empty() {
+        message.push_str(": ");
+        message.push_str(&said);
+    }
+    kind.error(message, reply.retry_after)
+}
+
+fn cut_error(cut: &Cut, scrubber: &Scrubber) -> ApiError {
+    match cut {
+        Cut::TooLarge => ApiError::Malformed("it is larger than any honest answer".to_owned()),
+        Cut::Broken(why) => {
+            let message = format!("the answer broke off: {}", scrubber.clean(why));
+            ApiError::Transient { message, retry_after: None }
+        }
+    }
+}
+
+fn is_markup(text: &str) -> bool {
+    text.trim_start().starts_with('<')
+}
+
+fn nature(text: &str) -> &'static str {
+    match text.trim_start().bytes().next() {
+        None => "an empty body",
+        Some(b'<') => "HTML",
+        Some(b'{') => "a cut or broken object",
+        Some(b'[') => "a list or a piece of one",
+        Some(_) => "something else",
+    }
+}

@@ -1,0 +1,49 @@
+//! What every command and the service is given: the environment, and the way to the configuration.
+
+use std::path::PathBuf;
+
+use crate::config::{Config, Env, Flags};
+use crate::error::Failure;
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Context {
+    /// The environment that the program was started in.
+    pub env: Env,
+    /// The configuration file that the command line names.
+    pub config: Option<PathBuf>,
+}
+
+impl Context {
+    /// Loads the configuration. `budget` is the command line's cap on this run.
+    ///
+    /// Its warnings are the caller's to pass to [`Context::warn`], once nothing more can add to them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn config(&self, budget: Option<u32>) -> Result<Config, Failure> {
+        let flags = Flags { config: self.config.clone(), budget };
+        Ok(Config::load(&flags, &self.env)?)
+    }
+
+    /// Loads the configuration and the secrets that talking to the API takes.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong or missing.
+    pub fn config_with_secrets(&self, budget: Option<u32>) -> Result<Config, Failure> {
+        let mut config = self.config(budget)?;
+        let loaded = config.load_secrets();
+        self.warn(&config);
+        loaded?;
+        Ok(config)
+    }
+
+    /// Prints a configuration's warnings, to the log.
+    pub fn warn(&self, config: &Config) {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+}

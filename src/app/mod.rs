@@ -1,0 +1,10 @@
+//! What commands and the service both need: wiring, the runtime, metrics and the outlook.
+
+mod context;
+pub mod metrics;
+pub mod outlook;
+mod runtime;
+pub mod wiring;
+
+pub use context::Context;
+pub use runtime::runtime;

@@ -1,0 +1,134 @@
+//! From the configuration to the parts of the program, and from their errors to what a person is told.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate, Version};
+use crate::clock::SystemClock;
+use crate::config::{ApiVersion, Config, InboxMode};
+use crate::core::planner::next;
+use crate::error::Failure;
+use crate::secret::Secret;
+use crate::store::{Configured, StoreError, Trigger};
+use crate::sync::{RunError, Settings};
+
+/// The accounts and conversations of the configuration, as the archive takes them.
+#[must_use]
+pub fn accounts(config: &Config) -> Vec<Configured> {
+    let account = |a: &crate::config::AccountConfig| Configured {
+        account: a.name.clone(),
+        own_name: a.own_name.clone(),
+        profiles: a.profiles.iter().map(|p| (p.url.clone(), p.name.clone())).collect(),
+        conversations: a.conversations.iter().map(|c| (c.id.clone(), c.name.clone())).collect(),
+        discover: config.sync.inbox == InboxMode::Discover,
+        wanted: a.wanted.clone(),
+    };
+    config.accounts.iter().map(account).collect()
+}
+
+/// What a run is to do.
+#[must_use]
+pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Settings {
+    Settings {
+        trigger,
+        caps: config.budget.caps(),
+        account_caps: config.accounts.iter().map(|a| a.caps).collect(),
+        page_size: config.sync.page_size,
+        retries: config.api.retries,
+        backoff: config.api.backoff,
+        jitter: fastrand::f64,
+        accounts: accounts(config),
+        only,
+        inbox: config.sync.inbox != InboxMode::Off,
+        parked: BTreeSet::new(),
+        probe: false,
+        unlisted_runs: next::unlisted_runs(config.sync.unlisted_max_runs),
+        recheck_days: Some(config.sync.recheck_days).filter(|days| *days > 0),
+        reconcile: config.budget.reconcile,
+    }
+}
+
+/// The generation of the API that the configuration names.
+#[must_use]
+pub fn version(config: &Config) -> Version {
+    match config.api.version {
+        ApiVersion::V1 => Version::V1,
+        ApiVersion::V2 => Version::V2,
+    }
+}
+
+/// The client for the configured API. The secrets must have been loaded.
+///
+/// # Errors
+/// When a setting cannot be used, or this machine cannot make TLS connections.
+pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
+    api_at(config, &Rate::new(config.api.requests_per_minute))
+}
+
+/// The same at the rate of clients before it.
+///
+/// # Errors
+/// Likewise.
+pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Failure> {
+    let accounts = config.accounts.iter().map(|a| AccountAccess {
+        name: a.name.clone(),
+        country: a.country.clone(),
+        login_token: a.login_token.clone(),
+        account_id: a.account_id.clone(),
+    });
+    let settings = ApiSettings {
+        base_url: config.api.base_url.clone(),
+        version: version(config),
+        api_key: config.api.api_key.clone().unwrap_or_else(|| Secret::new("")),
+        timeout: config.api.timeout,
+        rate: rate.clone(),
+        accounts: accounts.collect(),
+    };
+    HttpApi::new(settings, SystemClock).map_err(|error: BuildError| Failure::Machine(error.to_string()))
+}
+
+/// What a failure of the archive at this place means for the program.
+#[must_use]
+pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
+    let path = path.to_owned();
+    match error {
+        StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy { path },
+        StoreError::Create { source, .. } => Failure::ArchiveCreate { path, reason: source.to_string() },
+        StoreError::Missing(_) => Failure::ArchiveRead { path, reason: "there is none yet".to_owned() },
+        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. } | StoreError::Exists(_)) => {
+            Failure::ArchiveCreate { path, reason: error.to_string() }
+        }
+        error @ (StoreError::Sqlite(_) | StoreError::Changed { .. } | StoreError::Broken(_)) => {
+            Failure::ArchiveWrite { path, reason: error.to_string() }
+        }
+    }
+}
+
+/// The same for a command that only reads it: nothing was to be created or written.
+#[must_use]
+pub fn read_failure(path: &Path, error: StoreError) -> Failure {
+    match error {
+        StoreError::Busy(_)
+        | StoreError::Older { .. }
+        | StoreError::Create { .. }
+        | StoreError::Missing(_) => archive_failure(path, error),
+        error @ (StoreError::NotAnArchive { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Exists(_)
+        | StoreError::Sqlite(_)
+        | StoreError::Changed { .. }
+        | StoreError::Broken(_)) => Failure::ArchiveRead { path: path.to_owned(), reason: error.to_string() },
+    }
+}
+
+/// What a run that could not be done means for the program.
+#[must_use]
+pub fn run_failure(path: &Path, error: RunError) -> Failure {
+    match error {
+        RunError::Store(error) => archive_failure(path, error),
+        RunError::Select(error) => Failure::Usage {
+            message: error.to_string(),
+            help: "`archiver status` lists the conversations and what they are called".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,45 @@
+//! `archiver import`: history that the user has already, for no credits.
+
+pub mod jsonl;
+pub mod linkedin_export;
+
+use clap::{Args, Subcommand};
+
+use self::jsonl::JsonlArgs;
+use self::linkedin_export::LinkedinExportArgs;
+use crate::app::Context;
+use crate::error::Failure;
+
+/// `archiver import`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ImportArgs {
+    /// What to import.
+    #[command(subcommand)]
+    pub what: ImportWhat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver import linkedin-export Complete_LinkedInDataExport.zip
+  archiver import jsonl archive.jsonl";
+
+/// What can be imported.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ImportWhat {
+    /// The messages of LinkedIn's own "Get a copy of your data"
+    LinkedinExport(LinkedinExportArgs),
+    /// A new archive, equal to the one that `archiver export --format jsonl` was run on
+    Jsonl(JsonlArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad usage or configuration, a file that cannot be read, or an archive that fails.
+pub fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
+    match &args.what {
+        ImportWhat::LinkedinExport(args) => linkedin_export::run(context, args),
+        ImportWhat::Jsonl(args) => jsonl::run(context, args),
+    }
+}

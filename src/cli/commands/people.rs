@@ -1,0 +1,158 @@
+//! `archiver people`: who one talks to, how much each way, and how fast who answers.
+
+use crate::core::model::urn;
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::Context;
+use crate::cli::ui::output::{Column, Output, local_minute, plural, thousands};
+use crate::cli::ui::reading::{Archive, ScopeArgs};
+use crate::core::format::iso_utc;
+use crate::core::people::{Contact, Human, Tally};
+use crate::error::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver people                     most messages first
+  archiver people --since 1y --limit 10
+  archiver people --in béla           who writes in one conversation
+  archiver people --json | jq '.people[] | select(.sent == 0)'";
+
+/// `archiver people`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PeopleArgs {
+    /// What is looked at.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+
+    /// At most N people [default: 30; with --json all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Said {
+    /// Whether it is known of every account who its owner is.
+    owner_known: bool,
+    people: Vec<Person>,
+}
+
+#[derive(Serialize)]
+struct Person {
+    account: String,
+    name: Option<String>,
+    other_names: Vec<String>,
+    profile_urls: Vec<String>,
+    received: i64,
+    sent: Option<i64>,
+    last_at: String,
+    conversations: i64,
+    they_answer_median_secs: Option<u32>,
+    you_answer_median_secs: Option<u32>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad configuration or usage, or an archive that is not there or cannot be read.
+pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
+    let archive = Archive::open(context)?;
+    let queries = archive.queries();
+    let scope = archive.scope(&args.scope)?;
+    let mut tally = Tally::new(&queries.senders().map_err(|e| archive.failed(e))?);
+    queries
+        .lines(scope.conversation, scope.since, scope.until, |line| {
+            tally.add(line);
+        })
+        .map_err(|e| archive.failed(e))?;
+    let contacts = tally.contacts();
+    let mut out = Output::stdout(&context.env);
+    if args.json {
+        let most = args.limit.unwrap_or(usize::MAX);
+        let people = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
+        return out.json(&Said { owner_known: tally.owner_known(), people });
+    }
+    show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
+}
+
+fn person(tally: &Tally, contact: &Contact) -> Option<Person> {
+    let human = tally.humans().get(contact.human)?;
+    Some(Person {
+        account: human.account.clone(),
+        name: human.names.first().cloned(),
+        other_names: human.names.iter().skip(1).cloned().collect(),
+        profile_urls: human.profile_urls.clone(),
+        received: contact.received,
+        sent: contact.sent,
+        last_at: iso_utc(contact.last_ms),
+        conversations: contact.conversations,
+        they_answer_median_secs: contact.they_answer,
+        you_answer_median_secs: contact.i_answer,
+    })
+}
+
+fn show(out: &mut Output, tally: &Tally, contacts: &[Contact], most: usize) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = contacts
+        .iter()
+        .take(most)
+        .filter_map(|contact| {
+            let human = tally.humans().get(contact.human)?;
+            Some(vec![
+                label(human),
+                thousands(contact.received),
+                contact.sent.map_or_else(|| "?".to_owned(), thousands),
+                local_minute(contact.last_ms).split(' ').next().unwrap_or_default().to_owned(),
+                contact.they_answer.map(duration).unwrap_or_default(),
+                contact.i_answer.map(duration).unwrap_or_default(),
+                thousands(contact.conversations),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return out.line("Nobody wrote.");
+    }
+    let columns = [
+        Column::text("Who"),
+        Column::number("Received"),
+        Column::number("Sent"),
+        Column::text("Last"),
+        Column::number("They answer in"),
+        Column::number("You answer in"),
+        Column::number("Conversations"),
+    ];
+    out.table(&columns, &rows)?;
+    let left = contacts.len().saturating_sub(rows.len());
+    if left > 0 {
+        out.line(format!("and {} more; --limit shows them", thousands(left)))?;
+    }
+    if !tally.owner_known() {
+        out.line("")?;
+        out.line(UNKNOWN_OWNER)?;
+    }
+    Ok(())
+}
+
+/// What is said where nobody knows whose messages are whose.
+pub(in crate::cli) const UNKNOWN_OWNER: &str =
+    "Who of them is you is not known for every account: `own_name` in the configuration settles it.";
+
+/// What to call a human.
+pub(in crate::cli) fn label(human: &Human) -> String {
+    let url = || human.profile_urls.first().map(|url| urn::label(url));
+    human.names.first().cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned())
+}
+
+/// A time span in its largest unit.
+pub(in crate::cli) fn duration(seconds: u32) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => plural(seconds / 86_400, "day"),
+    }
+}

@@ -1,0 +1,113 @@
+//! `archiver verify`: does the archive file keep every promise? Reads only.
+
+use crate::cli::ui::output;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::Context;
+use crate::app::wiring;
+use crate::cli::ui::output::{Output, Style, plural, thousands};
+use crate::cli::ui::progress::Meter;
+use crate::error::Failure;
+use crate::store::verify::{self, Depth, Finding, Severity, Verification};
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver verify                         exit code 0 when all is well
+  archiver verify --quick                 without reading every text
+  archiver verify backups/archive.db      a backup
+  archiver verify --json | jq .findings";
+
+/// `archiver verify`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct VerifyArgs {
+    /// Another archive than the configured one, for instance a backup
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Without reading every text: SQLite's quick check, counters, gaps, ledger
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    ok: bool,
+    archive: String,
+    quick: bool,
+    #[serde(flatten)]
+    verification: &'a Verification,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad configuration, an archive that is not there, or a promise that is broken.
+pub fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
+    let path = match &args.path {
+        Some(path) => path.clone(),
+        None => {
+            let config = context.config(None)?;
+            context.warn(&config);
+            config.archive.path
+        }
+    };
+    let depth = if args.quick { Depth::Quick } else { Depth::Full };
+    let meter = Meter::new();
+    let result = verify::verify(&path, depth, &mut |p| meter.show(p.about, p.done, p.of));
+    meter.clear();
+    let verification = result.map_err(|e| wiring::read_failure(&path, e))?;
+    let broken = verification.broken();
+    let mut out = Output::stdout(&context.env);
+    if args.json {
+        let archive = path.display().to_string();
+        out.json(&Said { ok: broken == 0, archive, quick: args.quick, verification: &verification })?;
+    } else {
+        show(&mut out, &verification)?;
+    }
+    match broken {
+        0 => Ok(()),
+        1 => Err(Failure::CheckFailed("1 promise of the archive is broken".to_owned())),
+        n => Err(Failure::CheckFailed(format!("{n} promises of the archive are broken"))),
+    }
+}
+
+fn show(out: &mut Output, verification: &Verification) -> Result<(), Failure> {
+    let style = out.style();
+    for check in &verification.checks {
+        let own: Vec<&Finding> = verification.findings.iter().filter(|f| f.check == check.check).collect();
+        let broken = own.iter().any(|f| f.severity == Severity::Broken);
+        let mark = match (broken, own.is_empty()) {
+            (true, _) => style.red("WRONG"),
+            (false, false) => style.yellow("note "),
+            (false, true) => style.green("ok   "),
+        };
+        let many =
+            if check.looked_at > 1 { format!(" ({})", thousands(check.looked_at)) } else { String::new() };
+        out.line(format!("{mark} {:<10} {}{many}", check.check, check.about))?;
+        for finding in &own {
+            show_finding(out, style, finding)?;
+        }
+        let left = check.findings.saturating_sub(u64::try_from(own.len()).unwrap_or_default());
+        if left > 0 {
+            out.line(format!("      and {}", plural(left, "more finding")))?;
+        }
+    }
+    if verification.broken() == 0 {
+        out.line("Every promise that was checked is kept.")?;
+    }
+    Ok(())
+}
+
+fn show_finding(out: &mut Output, style: Style, finding: &Finding) -> Result<(), Failure> {
+    let place = output::printable(&finding.place);
+    out.line(format!("      {}: {}", style.bold(&place), output::printable(&finding.what)))?;
+    out.line(format!("        {}", style.dim(finding.help)))
+}

@@ -1,0 +1,135 @@
+//! How texts of strangers are laid out on a terminal: harmless, folded to its width, and with hits marked.
+
+use std::ops::Range;
+
+use chrono::{Local, TimeZone as _};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::cli::ui::output::{Style, printable};
+use crate::core::Ms;
+
+/// A moment's day in the reader's zone, with the weekday.
+#[must_use]
+pub fn local_day(ms: Ms) -> String {
+    local(ms, "%A, %Y-%m-%d")
+}
+
+/// A moment's time of day in the reader's zone.
+#[must_use]
+pub fn local_time(ms: Ms) -> String {
+    local(ms, "%H:%M")
+}
+
+fn local(ms: Ms, form: &str) -> String {
+    Local
+        .timestamp_millis_opt(ms)
+        .single()
+        .map_or_else(|| format!("{ms} ms"), |time| time.format(form).to_string())
+}
+
+/// The text with nothing in it that a terminal would obey.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\t', "    ").replace(['\u{2028}', '\u{2029}'], "\n");
+    printable(&text)
+}
+
+/// The text in lines of at most so many columns, folded at spaces where there are any.
+#[must_use]
+pub fn folded(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(8);
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split_inclusive(' ') {
+            if line.width().saturating_add(word.trim_end().width()) > width && !line.is_empty() {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            }
+            for c in word.chars() {
+                if line.width().saturating_add(c.width().unwrap_or(0)) > width && c != ' ' {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(c);
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    while lines.len() > 1 && lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
+}
+
+/// The piece of a text around its first hits, on one line, hits marked: bold where there are colours, else in brackets.
+#[must_use]
+pub fn snippet(text: &str, hits: &[Range<usize>], length: usize, style: Style) -> String {
+    let first = hits.first().map_or(0, |hit| hit.start);
+    let before = text.get(..first).unwrap_or_default();
+    // A third of the piece is what stands before the hit.
+    let start = before.char_indices().rev().nth(length / 3).map_or(0, |(at, _)| word_border(text, at, first));
+    let rest = text.get(start..).unwrap_or_default();
+    let end = rest.char_indices().nth(length).map_or(text.len(), |(at, _)| start.saturating_add(at));
+    let mut out = String::from(if start > 0 { "…" } else { "" });
+    let mut at = start;
+    let plain = |range: Range<usize>| harmless(text.get(range).unwrap_or_default());
+    for hit in hits.iter().filter(|hit| hit.start >= start && hit.end <= end) {
+        out.push_str(&plain(at..hit.start));
+        let marked = plain(hit.clone());
+        out.push_str(&if style.is_on() { style.bold(&marked) } else { format!("[{marked}]") });
+        at = hit.end;
+    }
+    out.push_str(&plain(at..end));
+    if end < text.len() {
+        out.push('…');
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of the first word after `from`, if it lies before `to`.
+fn word_border(text: &str, from: usize, to: usize) -> usize {
+    let between = text.get(from..to).unwrap_or_default();
+    between.find(char::is_whitespace).map_or(from, |space| from.saturating_add(space))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_fit_and_nothing_of_the_words_is_lost() {
+        assert_eq!(folded("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(folded("a\n\nb\n", 9), ["a", "", "b"]);
+        assert_eq!(folded("日本語日本語日本語", 8), ["日本語日", "本語日本", "語"]);
+    }
+
+    fn hit(range: Range<usize>) -> Vec<Range<usize>> {
+        std::iter::once(range).collect()
+    }
+
+    #[test]
+    fn a_snippet_marks_its_hits_and_says_where_it_was_cut() {
+        let text = "The quarterly report on Thursday\nwas fine.";
+        assert_eq!(
+            snippet(text, &hit(24..32), 80, Style::plain()),
+            "The quarterly report on [Thursday] was fine."
+        );
+        let long = format!("{} needle {}", "hay ".repeat(40), "stack ".repeat(40));
+        let shown = snippet(&long, &hit(161..167), 30, Style::plain());
+        assert_eq!(shown, "… hay hay [needle] stack stack s…");
+        assert_eq!(snippet("a\u{1b}[2Jb", &hit(0..1), 80, Style::plain()), "[a]\u{fffd}[2Jb");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_moves_the_cursor_or_runs_over(text in "[\\x00-\\x20a-z日é🎉\u{202e}\u{9b}\n]{0,60}", width in 8usize..30) {
+            for line in folded(&harmless(&text), width) {
+                prop_assert!(line.width() <= width, "{line:?}");
+                let obeyed = |c: char| c.is_control() || c == char::from_u32(0x202e).unwrap();
+                prop_assert!(!line.chars().any(obeyed));
+            }
+            let hits: Vec<_> = text.char_indices().next().map(|(at, c)| at..at + c.len_utf8()).into_iter().collect();
+            prop_assert!(!snippet(&text, &hits, width, Style::plain()).chars().any(char::is_control));
+        }
+    }
+}

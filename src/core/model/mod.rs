@@ -1,0 +1,5 @@
+//! What the API serves, as values: messages, pages, cursors and URNs.
+
+pub mod message;
+pub mod page;
+pub mod urn;

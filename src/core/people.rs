@@ -1,0 +1,355 @@
+//! Who one talks to, how much, and how fast who answers: pure sums over who wrote when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::Ms;
+
+/// One message: who wrote when, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// The archive's id of the conversation.
+    pub conversation: i64,
+    /// The archive's id of the sender.
+    pub sender: i64,
+    /// When.
+    pub at_ms: Ms,
+}
+
+/// A sender as one kind of answer describes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The archive's id.
+    pub id: i64,
+    /// The account's name.
+    pub account: String,
+    /// Display name; may be empty.
+    pub name: String,
+    /// Their page, where served.
+    pub profile_url: Option<String>,
+    /// Whether this is the account's owner; `None` = unknown.
+    pub is_me: Option<bool>,
+}
+
+/// One human: all senders of an account that share a page or a name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Human {
+    /// The account's name.
+    pub account: String,
+    /// Display names, the first seen first.
+    pub names: Vec<String>,
+    /// Pages.
+    pub profile_urls: Vec<String>,
+    /// Whether this is the account's owner; `None` = unknown.
+    pub is_me: Option<bool>,
+}
+
+/// The humans behind senders, and which of them each sender is.
+#[must_use]
+pub fn humans(senders: &[Sender]) -> (Vec<Human>, BTreeMap<i64, usize>) {
+    let mut group: Vec<usize> = (0..senders.len()).collect();
+    let mut first: BTreeMap<(&str, bool, &str), usize> = BTreeMap::new();
+    for (index, sender) in senders.iter().enumerate() {
+        let keys = [(true, sender.profile_url.as_deref()), (false, Some(sender.name.as_str()))];
+        for (by_page, key) in keys {
+            let Some(key) = key.map(|k| k.trim_end_matches('/')).filter(|k| !k.is_empty()) else { continue };
+            let twin = *first.entry((&sender.account, by_page, key)).or_insert(index);
+            let (a, b) = (root(&group, twin), root(&group, index));
+            if let Some(parent) = group.get_mut(a.max(b)) {
+                *parent = a.min(b);
+            }
+        }
+    }
+    let (mut all, mut place, mut of): (Vec<Human>, BTreeMap<usize, usize>, _) = Default::default();
+    for (index, sender) in senders.iter().enumerate() {
+        let at = *place.entry(root(&group, index)).or_insert(all.len());
+        if at == all.len() {
+            all.push(Human { account: sender.account.clone(), ..Human::default() });
+        }
+        BTreeMap::insert(&mut of, sender.id, at);
+        let Some(human) = all.get_mut(at) else { continue };
+        if !sender.name.is_empty() && !human.names.contains(&sender.name) {
+            human.names.push(sender.name.clone());
+        }
+        if let Some(url) = sender.profile_url.as_ref().filter(|url| !human.profile_urls.contains(url)) {
+            human.profile_urls.push(url.clone());
+        }
+        human.is_me = match (human.is_me, sender.is_me) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (known, other) => known.or(other),
+        };
+    }
+    (all, of)
+}
+
+fn root(group: &[usize], mut at: usize) -> usize {
+    while let Some(parent) = group.get(at).copied().filter(|parent| *parent != at) {
+        at = parent;
+    }
+    at
+}
+
+/// Whose a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The owner's.
+    Mine,
+    /// Another's.
+    Theirs,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What is known of one conversation.
+#[derive(Debug, Clone, Default)]
+struct Course {
+    others: BTreeMap<usize, i64>,
+    mine: i64,
+    /// The last message of either side.
+    last: Option<(Side, Ms)>,
+    my_last_ms: Option<Ms>,
+    /// Seconds until an answer.
+    i_answered: Vec<u32>,
+    they_answered: Vec<u32>,
+}
+
+/// What is known of one human.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contact {
+    /// Index into the humans.
+    pub human: usize,
+    /// Messages they wrote.
+    pub received: i64,
+    /// Messages to them alone, of dialogues; `None` where nobody knows who the owner is.
+    pub sent: Option<i64>,
+    /// When either wrote last to the other.
+    pub last_ms: Ms,
+    /// Conversations they wrote in.
+    pub conversations: i64,
+    /// Half of their answers came within so many seconds.
+    pub they_answer: Option<u32>,
+    /// Half of the owner's answers to them did.
+    pub i_answer: Option<u32>,
+}
+
+/// A dialogue that waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The archive's id of the conversation.
+    pub conversation: i64,
+    /// For whose answer.
+    pub for_side: Side,
+    /// Since when.
+    pub since_ms: Ms,
+}
+
+/// Sums over lines.
+#[derive(Debug)]
+pub struct Tally {
+    humans: Vec<Human>,
+    of: BTreeMap<i64, usize>,
+    /// Accounts whose owner is known.
+    known: BTreeSet<String>,
+    courses: BTreeMap<i64, Course>,
+    last: BTreeMap<usize, Ms>,
+}
+
+impl Tally {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(senders: &[Sender]) -> Self {
+        let (humans, of) = humans(senders);
+        let known = humans.iter().filter(|h| h.is_me == Some(true)).map(|h| h.account.clone()).collect();
+        Self { humans, of, known, courses: BTreeMap::new(), last: BTreeMap::new() }
+    }
+
+    /// The humans.
+    #[must_use]
+    pub fn humans(&self) -> &[Human] {
+        &self.humans
+    }
+
+    /// Whether it is known of every account who its owner is.
+    #[must_use]
+    pub fn owner_known(&self) -> bool {
+        self.humans.iter().all(|h| self.known.contains(&h.account))
+    }
+
+    /// Counts a message; those of one conversation come oldest first. Says whose it is.
+    pub fn add(&mut self, line: Line) -> Side {
+        let human = self.of.get(&line.sender).copied();
+        let side = match human.and_then(|h| self.humans.get(h)).map(|h| h.is_me) {
+            Some(Some(true)) => Side::Mine,
+            Some(Some(false)) => Side::Theirs,
+            _ => Side::Unknown,
+        };
+        let course = self.courses.entry(line.conversation).or_default();
+        match course.last {
+            Some((Side::Theirs, then)) if side == Side::Mine => {
+                course.i_answered.push(seconds(then, line.at_ms))
+            }
+            Some((Side::Mine, then)) if side == Side::Theirs => {
+                course.they_answered.push(seconds(then, line.at_ms))
+            }
+            _ => {}
+        }
+        course.last = Some((side, line.at_ms));
+        match (side, human) {
+            (Side::Mine, _) => {
+                course.mine += 1;
+                course.my_last_ms = course.my_last_ms.max(Some(line.at_ms));
+            }
+            (_, Some(human)) => {
+                *course.others.entry(human).or_default() += 1;
+                let last = self.last.entry(human).or_insert(line.at_ms);
+                *last = (*last).max(line.at_ms);
+            }
+            _ => {}
+        }
+        side
+    }
+
+    /// Everybody else who wrote, most messages either way first.
+    #[must_use]
+    pub fn contacts(&self) -> Vec<Contact> {
+        let mut all: BTreeMap<usize, (Contact, Vec<u32>, Vec<u32>)> = BTreeMap::new();
+        for course in self.courses.values() {
+            let dialogue = course.others.len() == 1;
+            for (human, received) in &course.others {
+                let (contact, theirs, mine) = all.entry(*human).or_default();
+                contact.human = *human;
+                contact.received += received;
+                contact.conversations += 1;
+                if dialogue {
+                    contact.sent = Some(contact.sent.unwrap_or_default() + course.mine);
+                    contact.last_ms = contact.last_ms.max(course.my_last_ms.unwrap_or_default());
+                    theirs.extend(&course.they_answered);
+                    mine.extend(&course.i_answered);
+                }
+            }
+        }
+        let mut contacts: Vec<Contact> = all
+            .into_values()
+            .map(|(contact, theirs, mine)| {
+                let known = self.humans.get(contact.human).is_some_and(|h| self.known.contains(&h.account));
+                let last_ms = contact.last_ms.max(self.last.get(&contact.human).copied().unwrap_or_default());
+                Contact {
+                    sent: known.then(|| contact.sent.unwrap_or_default()),
+                    last_ms,
+                    they_answer: median(theirs),
+                    i_answer: median(mine),
+                    ..contact
+                }
+            })
+            .collect();
+        contacts.sort_by_key(|c| (-(c.received + c.sent.unwrap_or_default()), -c.last_ms, c.human));
+        contacts
+    }
+
+    /// How fast the owner answers in dialogues, and how fast the others do (median, seconds).
+    #[must_use]
+    pub fn answers(&self) -> (Option<u32>, Option<u32>) {
+        let dialogues = || self.courses.values().filter(|c| c.others.len() == 1);
+        let mine = dialogues().flat_map(|c| &c.i_answered).copied().collect();
+        let theirs = dialogues().flat_map(|c| &c.they_answered).copied().collect();
+        (median(mine), median(theirs))
+    }
+
+    /// Dialogues and whose answer they wait for, the most recent first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let mut all: Vec<Waiting> = self
+            .courses
+            .iter()
+            .filter(|(_, course)| course.others.len() <= 1)
+            .filter_map(|(conversation, course)| {
+                let (last, since_ms) = course.last?;
+                let for_side = match last {
+                    Side::Mine => Side::Theirs,
+                    Side::Theirs => Side::Mine,
+                    Side::Unknown => return None,
+                };
+                Some(Waiting { conversation: *conversation, for_side, since_ms })
+            })
+            .collect();
+        all.sort_by_key(|w| (-w.since_ms, w.conversation));
+        all
+    }
+}
+
+fn seconds(from: Ms, to: Ms) -> u32 {
+    u32::try_from(to.saturating_sub(from).max(0) / 1000).unwrap_or(u32::MAX)
+}
+
+/// The one in the middle; of two, the lesser.
+fn median(mut values: Vec<u32>) -> Option<u32> {
+    let middle = values.len().checked_sub(1)? / 2;
+    Some(*values.select_nth_unstable(middle).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(id: i64, name: &str, url: Option<&str>, is_me: Option<bool>) -> Sender {
+        Sender { id, account: "me".into(), name: name.into(), profile_url: url.map(Into::into), is_me }
+    }
+
+    fn line(conversation: i64, sender: i64, minute: i64) -> Line {
+        Line { conversation, sender, at_ms: minute * 60_000 }
+    }
+
+    #[test]
+    fn a_human_is_whoever_shares_a_page_or_a_name() {
+        let senders = [
+            sender(1, "Ada Example", None, Some(false)),
+            sender(2, "Ada Example-Sample", Some("https://x/in/ada/"), Some(false)),
+            sender(3, "Ada Example", Some("https://x/in/ada"), Some(false)),
+            sender(4, "", None, None),
+            sender(5, "", None, None),
+            Sender { account: "other".into(), ..sender(6, "Ada Example", None, None) },
+        ];
+        let (humans, of) = humans(&senders);
+        assert_eq!(of.values().copied().collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
+        assert_eq!(humans[0].names, ["Ada Example", "Ada Example-Sample"]);
+        assert_eq!(humans[0].profile_urls.len(), 2);
+    }
+
+    #[test]
+    fn answers_are_counted_both_ways_in_dialogues_only() {
+        let senders = [
+            sender(1, "Me", None, Some(true)),
+            sender(2, "Ada", None, Some(false)),
+            sender(3, "Bob", None, Some(false)),
+        ];
+        let mut tally = Tally::new(&senders);
+        // Ada asks twice and is answered 8 minutes after the second; she answers after 5, 1 and 60.
+        for (who, minute) in [(2, 0), (2, 2), (1, 10), (2, 15), (1, 20), (2, 21), (1, 40), (2, 100)] {
+            tally.add(line(1, who, minute));
+        }
+        // A group says nothing of whom a message is for.
+        for (who, minute) in [(1, 200), (2, 201), (3, 202), (1, 203)] {
+            tally.add(line(2, who, minute));
+        }
+        let contacts = tally.contacts();
+        let ada = &contacts[0];
+        assert_eq!((ada.received, ada.sent, ada.conversations), (6, Some(3), 2));
+        assert_eq!((ada.they_answer, ada.i_answer), (Some(300), Some(480)));
+        assert_eq!((contacts[1].received, contacts[1].sent, contacts[1].they_answer), (1, Some(0), None));
+        assert_eq!(ada.last_ms, 201 * 60_000);
+        let waiting = tally.waiting();
+        assert_eq!(waiting, [Waiting { conversation: 1, for_side: Side::Mine, since_ms: 6_000_000 }]);
+        assert_eq!(tally.answers(), (Some(480), Some(300)));
+        assert!(tally.owner_known());
+    }
+
+    #[test]
+    fn nothing_is_guessed_while_the_owner_is_unknown() {
+        let mut tally = Tally::new(&[sender(1, "Ada", None, None), sender(2, "Bob", None, None)]);
+        assert_eq!(tally.add(line(1, 1, 0)), Side::Unknown);
+        tally.add(line(1, 2, 1));
+        let contacts = tally.contacts();
+        assert_eq!(contacts.len(), 2);
+        assert!(contacts.iter().all(|c| c.sent.is_none() && c.they_answer.is_none()));
+        assert!(tally.waiting().is_empty() && !tally.owner_known());
+    }
+}

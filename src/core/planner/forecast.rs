@@ -1,0 +1,250 @@
+//! What the next run costs, and what is still to be spent until nothing is missing: ranges where that is unknown.
+
+use crate::core::Ms;
+use crate::core::budget::calendar;
+use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, left, price};
+use crate::core::planner::next::{Conversation, Limits, Next, Room, State, Whom, outlook};
+use crate::core::planner::page_size::{Expected, expected};
+use crate::core::planner::step::{Kind, Step};
+
+/// Credits from the least to the most; `None` where nothing tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Never less, as long as the API answers.
+    pub min: u32,
+    /// What is to be expected.
+    pub likely: Option<u32>,
+    /// Never more.
+    pub max: Option<u32>,
+}
+
+impl Range {
+    const NOTHING: Self = Self { min: 0, likely: Some(0), max: Some(0) };
+
+    fn plus(self, other: Self) -> Self {
+        let sum = |a: Option<u32>, b: Option<u32>| a.zip(b).map(|(a, b)| a.saturating_add(b));
+        Self {
+            min: self.min.saturating_add(other.min),
+            likely: sum(self.likely, other.likely),
+            max: sum(self.max, other.max),
+        }
+    }
+}
+
+/// What is still missing of a conversation or of an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Whose.
+    pub whom: Whom,
+    /// What to call it.
+    pub name: String,
+    /// Stretches in which something is missing.
+    pub gaps: usize,
+    /// Messages (of an inbox: conversations) that are thought to be missing.
+    pub messages: Option<u32>,
+    /// Credits until nothing is.
+    pub credits: Range,
+}
+
+/// The next run, and all that follow until nothing is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// What the next run begins with.
+    pub steps: Vec<Step>,
+    /// Whether these steps end because nothing else is known to ask, or because the credits do.
+    pub end: Next,
+    /// What the next run costs.
+    pub next_run: Range,
+    /// What is missing, newest first.
+    pub missing: Vec<Missing>,
+    /// What that costs altogether.
+    pub to_complete: Range,
+}
+
+/// Looks ahead. `charges_empty` says whether an answer without results costs a credit for sure.
+#[must_use]
+pub fn forecast(state: &State, limits: &Limits, room: &Room, charges_empty: bool) -> Forecast {
+    let (steps, end) = outlook(state, limits, room);
+    let typical = typical_length(&state.conversations);
+    let mut missing: Vec<Missing> = Vec::new();
+    for inbox in state.inboxes.iter().filter(|i| !i.timeline.gaps.is_empty()) {
+        let gaps = inbox.timeline.gaps.len();
+        let min = u32::try_from(gaps).unwrap_or(u32::MAX);
+        let known = inbox.timeline.gaps.iter().all(|g| g.older_ms.is_some());
+        // Below a watermark there is seldom more than a page.
+        let credits = Range { min, likely: known.then_some(min), max: None };
+        let whom = Whom::Inbox(inbox.account);
+        missing.push(Missing { whom, name: inbox.name.clone(), gaps, messages: None, credits });
+    }
+    for conversation in state.conversations.iter().filter(|c| !c.timeline.gaps.is_empty()) {
+        missing.push(of_conversation(conversation, typical, limits.page_size));
+    }
+    let to_complete = missing.iter().fold(Range::NOTHING, |sum, m| sum.plus(m.credits));
+    let next_run = next_run(state, &steps, room, charges_empty);
+    Forecast { steps, end, next_run, missing, to_complete }
+}
+
+/// The least that a run costs is one credit for each inbox and conversation that is sure to be asked and to answer
+/// with something; the most is what it may spend, because any page may lead to more.
+fn next_run(state: &State, steps: &[Step], room: &Room, charges_empty: bool) -> Range {
+    if steps.is_empty() {
+        return Range::NOTHING;
+    }
+    // What the inbox shows in the same run is not looked at by itself any more.
+    let may_be_listed = |s: &Step| {
+        let conversation = s.kind == Kind::Head && matches!(s.whom, Whom::Conversation(_));
+        conversation && state.inboxes.iter().any(|i| i.account == s.account)
+    };
+    // A second reading waits when the run itself spends what was to spare.
+    let may_be_left_out = |s: &Step| s.kind == Kind::Recheck || may_be_listed(s);
+    let certain = |s: &&Step| !may_be_left_out(s) && (charges_empty || answers(state, s.whom));
+    let mut sure: Vec<Whom> = steps.iter().filter(certain).map(|s| s.whom).collect();
+    sure.sort_unstable();
+    sure.dedup();
+    let min = u32::try_from(sure.len()).unwrap_or(u32::MAX);
+    let likely = steps.iter().map(|s| likely_cost(state, s)).sum::<u32>();
+    let max = most(room, steps);
+    let cap = |n: u32| max.map_or(n, |max| n.min(max));
+    Range { min: cap(min), likely: Some(cap(likely).max(cap(min))), max }
+}
+
+/// Whether there is something to answer with, as far as is known.
+fn answers(state: &State, whom: Whom) -> bool {
+    match whom {
+        Whom::Inbox(account) => {
+            state.inboxes.iter().any(|i| i.account == account && i.timeline.newest_ms.is_some())
+        }
+        Whom::Conversation(id) => state.conversations.iter().any(|c| c.id == id && c.timeline.standing() > 0),
+    }
+}
+
+/// What all accounts together may spend.
+fn most(room: &Room, steps: &[Step]) -> Option<u32> {
+    let mut accounts: Vec<usize> = steps.iter().map(|s| s.account).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts
+        .iter()
+        .map(|account| room.of(*account))
+        .try_fold(0_u32, |sum, left| Some(sum.saturating_add(left?)))
+        .map(|sum| room.all.map_or(sum, |all| sum.min(all)))
+}
+
+fn likely_cost(state: &State, step: &Step) -> u32 {
+    let Whom::Conversation(id) = step.whom else { return 1 };
+    let conversation = state.conversations.iter().find(|c| c.id == id);
+    match (step.kind, conversation) {
+        (Kind::Head, _) | (_, None) => 1,
+        (Kind::Recheck, Some(c)) => {
+            let stored = u32::try_from(c.timeline.standing()).unwrap_or(u32::MAX);
+            price(step.count.min(stored))
+        }
+        (Kind::Gap, Some(c)) => match expected(&c.timeline, &c.hints, &step.gap) {
+            Some(Expected::Exactly(n) | Expected::About(n) | Expected::AtLeast(n)) => {
+                price(step.count.min(n.saturating_add(1)))
+            }
+            None if step.gap.older_ms.is_some() => 1,
+            None => step.credits_max(),
+        },
+    }
+}
+
+/// How long a conversation is in the mean, going by the complete ones.
+fn typical_length(conversations: &[Conversation]) -> Option<u32> {
+    let complete: Vec<i64> =
+        conversations.iter().filter(|c| c.timeline.complete()).map(|c| c.timeline.messages).collect();
+    let count = i64::try_from(complete.len()).ok().filter(|n| *n > 0)?;
+    u32::try_from(complete.iter().sum::<i64>() / count).ok()
+}
+
+fn of_conversation(conversation: &Conversation, typical: Option<u32>, page_size: u32) -> Missing {
+    let timeline = &conversation.timeline;
+    let mut credits = Range::NOTHING;
+    let mut messages = Some(0_u32);
+    for gap in &timeline.gaps {
+        let stored = u32::try_from(timeline.standing()).unwrap_or(0);
+        let (known, range) = match expected(timeline, &conversation.hints, gap) {
+            Some(Expected::Exactly(n)) => {
+                let cost = cost(n, page_size);
+                // Counts of the API may be off by what was deleted since.
+                (Some(n), Range { min: 1, likely: Some(cost), max: None })
+            }
+            Some(Expected::AtLeast(n) | Expected::About(n)) => {
+                (Some(n), Range { min: 1, likely: Some(cost(n, page_size)), max: None })
+            }
+            None if gap.older_ms.is_some() => (Some(1), Range { min: 1, likely: Some(1), max: None }),
+            None => {
+                let n = typical.map(|typical| typical.saturating_sub(stored).max(RESULTS_PER_CREDIT));
+                (n, Range { min: 1, likely: n.map(|n| cost(n, page_size)), max: None })
+            }
+        };
+        messages = messages.zip(known).map(|(sum, n)| sum.saturating_add(n));
+        credits = credits.plus(range);
+    }
+    Missing {
+        whom: Whom::Conversation(conversation.id),
+        name: conversation.name.clone(),
+        gaps: timeline.gaps.len(),
+        messages,
+        credits,
+    }
+}
+
+/// Credits for so many missing messages in pages of this size, of which each but the first shows one message again.
+fn cost(missing: u32, page_size: u32) -> u32 {
+    let fresh = page_size.saturating_sub(1).max(1);
+    let whole = missing / fresh;
+    let rest = missing % fresh;
+    let last = if rest == 0 { 0 } else { price(rest.saturating_add(1)) };
+    whole.saturating_mul(price(page_size)).saturating_add(last).max(1)
+}
+
+/// Runs and time until so many credits have gone into what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// How many runs that takes.
+    pub runs: u32,
+    /// When the last of them begins (ms).
+    pub at_ms: Ms,
+}
+
+/// Walks the schedule's runs under the caps until `credits` have been spent on what is missing. In each run
+/// `looking` credits go into looking for news first, but never more than half of what it may spend. `None`: not in
+/// these runs.
+pub fn arrival(
+    credits: u32,
+    looking: u32,
+    caps: &Caps,
+    spent: &Spent,
+    runs: impl IntoIterator<Item = Ms>,
+) -> Option<Arrival> {
+    let mut to_go = credits;
+    let mut spent = Spent { run: 0, ..*spent };
+    let mut window = None;
+    for (made, at_ms) in (1_u32..).zip(runs) {
+        let now = calendar::day_and_month(at_ms);
+        let (day, month) = *window.get_or_insert(now);
+        if day != now.0 {
+            spent.day = 0;
+        }
+        if month != now.1 {
+            spent.month = 0;
+        }
+        window = Some(now);
+        let room = left(caps, &spent).least().unwrap_or(u32::MAX);
+        let for_gaps = room.saturating_sub(looking.min(room / 2));
+        let used = for_gaps.min(to_go);
+        to_go -= used;
+        let whole = used.saturating_add(looking.min(room / 2));
+        spent.day = spent.day.saturating_add(whole);
+        spent.month = spent.month.saturating_add(whole);
+        if to_go == 0 {
+            return Some(Arrival { runs: made, at_ms });
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+#[path = "forecast_tests.rs"]
+mod tests;

@@ -1,0 +1,98 @@
+//! Forecasts in small examples.
+
+use super::*;
+use crate::core::planner::next::Inbox;
+use crate::core::timeline::apply::{Gap, Timeline};
+
+fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
+    let timeline = Timeline {
+        beginning_seen: gaps.iter().all(|g| g.older_ms.is_some()),
+        gaps,
+        newest_ms: (messages > 0).then_some(1_000_000),
+        oldest_ms: (messages > 0).then_some(1),
+        messages,
+        gone: 0,
+    };
+    Conversation { listed: true, ..Conversation::new(id, 0, format!("c{id}"), timeline) }
+}
+
+fn state(conversations: Vec<Conversation>) -> State {
+    let timeline = Timeline { newest_ms: Some(1), beginning_seen: true, ..Timeline::default() };
+    let inbox = Inbox { account: 0, name: "me".into(), timeline, tried_ms: Some(0) };
+    State { inboxes: vec![inbox], conversations }
+}
+
+fn limits() -> Limits {
+    Limits {
+        page_size: 50,
+        budget: Some(20),
+        run: 9,
+        head_came_last: false,
+        unlisted_runs: vec![1],
+        recheck_before_ms: None,
+    }
+}
+
+fn ahead(conversations: Vec<Conversation>) -> Forecast {
+    forecast(&state(conversations), &limits(), &Room { all: Some(20), ..Room::unlimited() }, true)
+}
+
+#[test]
+fn an_idle_run_costs_one_credit_and_the_budget_at_most() {
+    let forecast = ahead(vec![conversation(1, 30, vec![])]);
+    assert_eq!(forecast.next_run, Range { min: 1, likely: Some(1), max: Some(20) });
+    assert_eq!(forecast.to_complete, Range::NOTHING);
+}
+
+#[test]
+fn what_is_missing_is_counted_where_the_api_counts_and_guessed_from_the_others_where_not() {
+    let open = Gap { id: 1, newer_ms: Some(1), ..Gap::default() };
+    let mut counted = conversation(1, 50, vec![open.clone()]);
+    counted.hints.served_total = Some(148);
+    let guessed = conversation(2, 50, vec![open]);
+    let forecast = ahead(vec![counted, guessed, conversation(3, 99, vec![])]);
+    let missing: Vec<_> = forecast.missing.iter().map(|m| (m.messages, m.credits.likely)).collect();
+    assert_eq!(missing, [(Some(98), Some(10)), (Some(49), Some(5))]);
+    assert_eq!(forecast.to_complete, Range { min: 2, likely: Some(15), max: None });
+    assert_eq!(forecast.next_run, Range { min: 3, likely: Some(11), max: Some(20) });
+}
+
+#[test]
+fn where_nothing_tells_nothing_is_guessed() {
+    let forecast = ahead(vec![conversation(1, 0, vec![Gap::everything(0)])]);
+    assert_eq!(forecast.to_complete, Range { min: 1, likely: None, max: None });
+    let none = State::default();
+    let nothing = super::forecast(&none, &limits(), &Room::unlimited(), true);
+    assert_eq!(nothing.next_run, Range::NOTHING);
+}
+
+#[test]
+fn a_server_that_may_not_charge_for_nothing_lowers_the_least() {
+    let empty = conversation(1, 0, vec![Gap::everything(0)]);
+    let room = Room { all: Some(20), ..Room::unlimited() };
+    let least = |charges| forecast(&state(vec![empty.clone()]), &limits(), &room, charges).next_run.min;
+    assert_eq!((least(true), least(false)), (2, 1));
+}
+
+#[test]
+fn the_price_of_pages_counts_what_they_show_again() {
+    assert_eq!([0, 1, 9, 10, 49, 50, 98, 100].map(|n| cost(n, 50)), [1, 1, 1, 2, 5, 6, 10, 11]);
+}
+
+#[test]
+fn runs_are_counted_under_every_cap() {
+    const HOUR: Ms = 3_600_000;
+    let midnight = 1_763_769_600_000;
+    let hourly = || (1..2000).map(move |n| midnight + n * HOUR);
+    let caps = |run, day, month| Caps { run, day, month };
+    let runs = |credits, caps: Caps, spent| {
+        arrival(credits, 1, &caps, &spent, hourly()).map(|a| (a.runs, (a.at_ms - midnight) / HOUR))
+    };
+    let none = Spent::default();
+    assert_eq!(runs(45, caps(Some(10), None, None), none), Some((5, 5)));
+    // A day of 15 credits: two whole runs and a bit, then the next day.
+    assert_eq!(runs(20, caps(Some(10), Some(15), None), none), Some((24, 24)));
+    assert_eq!(runs(5, caps(None, Some(15), None), Spent { day: 15, ..none }), Some((24, 24)));
+    assert_eq!(runs(5, caps(Some(0), None, None), none), None);
+    assert_eq!(runs(5, caps(Some(1), None, None), none), Some((5, 5)));
+}

@@ -1,0 +1,8 @@
+//! What to ask next, how much of it, and what that will cost.
+
+pub mod backoff;
+pub mod forecast;
+pub mod next;
+pub mod page_size;
+pub mod step;
+pub mod target;

@@ -1,0 +1,436 @@
+//! What to ask next: the newest missing message first, over all conversations, on a budget that starves nothing.
+//!
+//! Two kinds of step cost credits: a look at the *head* of a conversation or an inbox, which finds what is new, and a
+//! page of a *gap*. Heads come first, least recently asked first, because what they find is newer than any gap; gaps
+//! follow by their newer edge. Where the inbox is read, its head stands for those of all conversations that it
+//! lists: they are not looked at themselves, and a conversation with news has a gap that reaches up to now. But while
+//! gaps wait, heads get at most half of a run's credits, rounded up, and runs of a single credit alternate: otherwise
+//! many silent conversations and a small budget would leave the gaps unfilled for ever. When nothing else is left to
+//! ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
+
+use std::collections::BTreeSet;
+
+use crate::core::Ms;
+use crate::core::budget::affordable;
+use crate::core::planner::backoff::runs_to_skip;
+use crate::core::planner::page_size;
+pub use crate::core::planner::step::{Kind, PlannedStep, Step};
+use crate::core::timeline::apply::{Gap, Timeline};
+
+/// Messages that a look at the head asks for: all that the first credit buys. What is not new re-reads recent
+/// messages and so finds edits and deletions for free.
+pub const HEAD_COUNT: u32 = 10;
+
+/// Rows that a page of an inbox asks for while it is walked for the first time: the most that whole credits buy under
+/// the API's limit of 25.
+pub const INBOX_WALK_COUNT: u32 = 20;
+
+/// A conversation as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// The archive's id.
+    pub id: i64,
+    /// Index of its account in the configuration.
+    pub account: usize,
+    /// What to call it.
+    pub name: String,
+    /// What is known of it.
+    pub timeline: Timeline,
+    /// When its head was last asked for (ms), with or without an answer: the turns go round.
+    pub head_tried_ms: Option<Ms>,
+    /// In which run.
+    pub head_tried_run: i64,
+    /// Looks at the head in a row that found nothing new.
+    pub silent_looks: u32,
+    /// Whether the inbox has ever shown it: then news of it will show there, too.
+    pub listed: bool,
+    /// Whether the last request for it failed: then its gaps wait until those of the others have been asked for.
+    pub troubled: bool,
+    /// What tells how much of it is missing.
+    pub hints: Hints,
+    /// How far its second reading has come.
+    pub recheck: Recheck,
+}
+
+impl Conversation {
+    /// One that has not been asked for yet.
+    #[must_use]
+    pub fn new(id: i64, account: usize, name: String, timeline: Timeline) -> Self {
+        Self {
+            id,
+            account,
+            name,
+            timeline,
+            head_tried_ms: None,
+            head_tried_run: 0,
+            silent_looks: 0,
+            listed: false,
+            troubled: false,
+            hints: Hints::default(),
+            recheck: Recheck::default(),
+        }
+    }
+}
+
+/// What the API has said of a conversation's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hints {
+    /// How many messages it has, as counted with its last page.
+    pub served_total: Option<i64>,
+    /// How many have come since the last look at its newest page, going by the unread count: at least so many.
+    pub news_at_least: i64,
+}
+
+/// How far the second reading of a complete conversation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recheck {
+    /// Where it goes on (ms), while one is under way.
+    pub at_ms: Option<Ms>,
+    /// When all of it had last been read (ms).
+    pub done_ms: Option<Ms>,
+}
+
+/// An account's inbox as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbox {
+    /// Index of the account in the configuration.
+    pub account: usize,
+    /// What to call it.
+    pub name: String,
+    /// What is known of it: see [`crate::core::inbox::apply`].
+    pub timeline: Timeline,
+    /// When its first page was last asked for (ms), with or without an answer.
+    pub tried_ms: Option<Ms>,
+}
+
+/// All that the plan decides on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// The inboxes that are read: none where the inbox is off.
+    pub inboxes: Vec<Inbox>,
+    /// The conversations.
+    pub conversations: Vec<Conversation>,
+}
+
+/// Whose page a step asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whom {
+    /// A conversation's, by the archive's id.
+    Conversation(i64),
+    /// The inbox of an account, by its index in the configuration.
+    Inbox(usize),
+}
+
+/// What bounds a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages per request while filling history: a multiple of 10.
+    pub page_size: u32,
+    /// Credits that this run might spend when it began; `None` is without limit.
+    pub budget: Option<u32>,
+    /// This run's number.
+    pub run: i64,
+    /// Whether the last step of any run before this one was a look at a head.
+    pub head_came_last: bool,
+    /// How many runs later a conversation that the inbox never shows is looked at again, by the number of looks in a
+    /// row that found nothing; the last entry holds for all further ones.
+    pub unlisted_runs: Vec<u32>,
+    /// Complete conversations that were last read whole before this moment (ms) are read again; `None`: none is.
+    pub recheck_before_ms: Option<Ms>,
+}
+
+/// The intervals of [`Limits::unlisted_runs`]: they double up to the longest.
+#[must_use]
+pub fn unlisted_runs(longest: u32) -> Vec<u32> {
+    let doubling = (0..32).map(|power| 1_u32 << power).take_while(|runs| *runs < longest);
+    doubling.chain([longest]).collect()
+}
+
+/// What may still be spent; `None` is without limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Room {
+    /// By all accounts together.
+    pub all: Option<u32>,
+    /// By each account, by its index in the configuration; one that is not in here has no cap of its own.
+    pub accounts: Vec<Option<u32>>,
+    /// Whether so much of the day and the month is left that older stretches may be read again.
+    pub spare: bool,
+}
+
+impl Room {
+    /// Without any limit.
+    pub(in crate::core) fn unlimited() -> Self {
+        Self { spare: true, ..Self::default() }
+    }
+
+    /// What an account may still spend.
+    #[must_use]
+    pub fn of(&self, account: usize) -> Option<u32> {
+        let own = self.accounts.get(account).copied().flatten();
+        [self.all, own].into_iter().flatten().min()
+    }
+
+    /// Takes credits that an account spends.
+    fn take(&mut self, account: usize, credits: u32) {
+        let own = self.accounts.get_mut(account).and_then(Option::as_mut);
+        for left in self.all.as_mut().into_iter().chain(own) {
+            *left = left.saturating_sub(credits);
+        }
+    }
+}
+
+/// What a run has done so far, as far as the plan cares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Whose head has been asked for.
+    pub heads_done: BTreeSet<Whom>,
+    /// Who is left alone for the rest of the run.
+    pub failed: BTreeSet<Whom>,
+    /// Accounts that are left alone for the rest of the run.
+    pub stopped: BTreeSet<usize>,
+    /// Credits spent on heads.
+    pub head_credits: u32,
+    /// Conversations whose second reading is done with in this run.
+    pub rechecked: BTreeSet<i64>,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This request.
+    Ask(Step),
+    /// Nothing is left to ask in this run.
+    Done,
+    /// Something is left to ask, but not for the credits that are left.
+    OutOfBudget,
+}
+
+/// Decides on the next request.
+#[must_use]
+pub fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Next {
+    let (head, head_too_dear) = next_head(state, limits, progress, room);
+    let (gap, gap_too_dear) = next_gap(state, limits, progress, room);
+    let head = head.filter(|_| gap.as_ref().is_none_or(|gap| heads_turn(limits, progress, gap, room)));
+    match head.or(gap) {
+        Some(step) => Next::Ask(step),
+        None if head_too_dear || gap_too_dear => Next::OutOfBudget,
+        None => next_recheck(state, limits, progress, room).map_or(Next::Done, Next::Ask),
+    }
+}
+
+/// The head to look at next: an inbox before any conversation, unless a run has room for one head only; then all
+/// take turns. And whether there is one that no credit is left for.
+fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> (Option<Step>, bool) {
+    let open = |whom, account| {
+        !progress.heads_done.contains(&whom)
+            && !progress.failed.contains(&whom)
+            && !progress.stopped.contains(&account)
+    };
+    let inboxes = || {
+        let open = |i: &&Inbox| i.timeline.top_gap().is_none() && open(Whom::Inbox(i.account), i.account);
+        state.inboxes.iter().filter(open)
+    };
+    let conversations = || {
+        let open =
+            |c: &&Conversation| c.timeline.top_gap().is_none() && open(Whom::Conversation(c.id), c.account);
+        state.conversations.iter().filter(open).filter(|c| wants_look(c, state, limits, progress))
+    };
+    let paid = |account| room.of(account) != Some(0);
+    let inbox = inboxes().filter(|i| paid(i.account)).min_by_key(|i| (i.tried_ms, i.account));
+    let conversation = conversations().filter(|c| paid(c.account)).min_by_key(|c| (c.head_tried_ms, c.id));
+    let step = match (inbox, conversation) {
+        (Some(i), Some(c)) if few_heads(limits) && c.head_tried_ms < i.tried_ms => Some(head_step(c)),
+        (Some(i), _) => Some(inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), Kind::Head)),
+        (None, Some(c)) => Some(head_step(c)),
+        (None, None) => None,
+    };
+    let too_dear = inboxes().any(|i| !paid(i.account)) || conversations().any(|c| !paid(c.account));
+    (step, too_dear)
+}
+
+/// Whether a run leaves heads that it should have looked at, whatever they cost.
+#[must_use]
+pub fn heads_left(state: &State, limits: &Limits, progress: &Progress) -> bool {
+    let limits = Limits { budget: None, ..limits.clone() };
+    next_head(state, &limits, progress, &Room::unlimited()).0.is_some()
+}
+
+/// Whether a run has room for one head at most while gaps wait: then inboxes and conversations take turns.
+fn few_heads(limits: &Limits) -> bool {
+    limits.budget.is_some_and(|budget| budget <= 2)
+}
+
+/// Whether a conversation's head has to be looked at by itself: always where the inbox is not read; else only where the
+/// inbox has never shown it, once that has been walked to its end, and ever less often while it stays silent.
+fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progress: &Progress) -> bool {
+    let Some(inbox) = state.inboxes.iter().find(|i| i.account == conversation.account) else { return true };
+    let whom = Whom::Inbox(inbox.account);
+    let looked = progress.heads_done.contains(&whom) || few_heads(limits);
+    let walked = inbox.timeline.beginning_seen && looked;
+    let hopeless = progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
+    let silent = usize::try_from(conversation.silent_looks).unwrap_or(usize::MAX);
+    let runs = limits.unlisted_runs.get(silent).or(limits.unlisted_runs.last()).copied().unwrap_or(1);
+    let due = limits.run >= conversation.head_tried_run.saturating_add(i64::from(runs.max(1)));
+    !conversation.listed && (walked || hopeless) && due
+}
+
+/// The gap to ask for next, and whether there is one that costs more than is left.
+fn next_gap(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> (Option<Step>, bool) {
+    let mut best: Option<((bool, Ms), Step)> = None;
+    let mut too_dear = false;
+    let mut consider = |rank: (bool, Ms), account: usize, gap: &Gap, step: &dyn Fn() -> Step| {
+        if room.of(account).is_some_and(|left| affordable(left) < gap.ask_at_least.max(1)) {
+            too_dear = true;
+        } else if best.as_ref().is_none_or(|(most, _)| rank > *most) {
+            best = Some((rank, step()));
+        }
+    };
+    let open = |whom, account| !progress.failed.contains(&whom) && !progress.stopped.contains(&account);
+    for inbox in state.inboxes.iter().filter(|i| open(Whom::Inbox(i.account), i.account)) {
+        for gap in inbox.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
+            consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, Kind::Gap));
+        }
+    }
+    for c in state.conversations.iter().filter(|c| open(Whom::Conversation(c.id), c.account)) {
+        for gap in c.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
+            consider((!c.troubled, newer(gap)), c.account, gap, &|| gap_step(c, gap, limits));
+        }
+    }
+    (best.map(|(_, step)| step), too_dear)
+}
+
+/// The complete conversation to go on reading again: one that was begun first, then the one that was read the longest
+/// ago.
+fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Option<Step> {
+    let before = limits.recheck_before_ms.filter(|_| room.spare)?;
+    let open = |c: &&Conversation| {
+        let whom = Whom::Conversation(c.id);
+        let overdue = c.recheck.at_ms.is_some() || c.recheck.done_ms.is_none_or(|done| done <= before);
+        let calm = c.timeline.complete() && !c.troubled && overdue;
+        let asked = progress.rechecked.contains(&c.id) || progress.failed.contains(&whom);
+        calm && !asked && !progress.stopped.contains(&c.account) && room.of(c.account) != Some(0)
+    };
+    let rank = |c: &&Conversation| (c.recheck.at_ms.is_none(), c.recheck.done_ms, c.id);
+    let conversation = state.conversations.iter().filter(open).min_by_key(rank)?;
+    let from = conversation.recheck.at_ms.or(conversation.timeline.newest_ms)?;
+    Some(Step {
+        whom: Whom::Conversation(conversation.id),
+        account: conversation.account,
+        name: conversation.name.clone(),
+        gap: Gap { newer_ms: Some(from), ..Gap::default() },
+        count: limits.page_size,
+        kind: Kind::Recheck,
+    })
+}
+
+/// The steps that a run would begin with, each once, for as long as the credits last: what a page leads to is not
+/// known before it is there.
+#[must_use]
+pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next) {
+    let mut state = state.clone();
+    let mut progress = Progress::default();
+    let mut room = room.clone();
+    let mut steps = Vec::new();
+    loop {
+        let step = match next(&state, limits, &progress, &room) {
+            Next::Ask(step) => step,
+            end @ (Next::Done | Next::OutOfBudget) => return (steps, end),
+        };
+        let count = room.of(step.account).map_or(step.count, |left| step.count.min(affordable(left)));
+        let step = Step { count, ..step };
+        room.take(step.account, step.credits_max());
+        match (step.kind, step.whom) {
+            (Kind::Head, whom) => {
+                progress.head_credits = progress.head_credits.saturating_add(step.credits_max());
+                progress.heads_done.insert(whom);
+            }
+            (Kind::Recheck, Whom::Conversation(id)) => {
+                progress.rechecked.insert(id);
+            }
+            (Kind::Gap | Kind::Recheck, whom) => {
+                progress.heads_done.insert(whom);
+                forget_gap(&mut state, whom, step.gap.id);
+            }
+        }
+        steps.push(step);
+    }
+}
+
+fn forget_gap(state: &mut State, whom: Whom, gap: i64) {
+    let inboxes =
+        state.inboxes.iter_mut().filter(|i| Whom::Inbox(i.account) == whom).map(|i| &mut i.timeline);
+    let own = state.conversations.iter_mut().filter(|c| Whom::Conversation(c.id) == whom);
+    for timeline in own.map(|c| &mut c.timeline).chain(inboxes) {
+        timeline.gaps.retain(|g| g.id != gap);
+    }
+}
+
+/// The time since when nothing is missing in any conversation, as far as was asked: `None` when something recent is.
+/// Without any gap that is the oldest message's.
+#[must_use]
+pub fn horizon<'a>(timelines: impl Iterator<Item = &'a Timeline>) -> Option<Ms> {
+    let mut reach: Option<Ms> = None;
+    let mut oldest: Option<Ms> = None;
+    for timeline in timelines {
+        oldest = [oldest, timeline.oldest_ms].into_iter().flatten().min();
+        if let Some(gap) = timeline.gaps.first() {
+            reach = Some(reach.unwrap_or(Ms::MIN).max(gap.newer_ms?));
+        }
+    }
+    reach.or(oldest)
+}
+
+fn newer(gap: &Gap) -> Ms {
+    gap.newer_ms.unwrap_or(Ms::MAX)
+}
+
+fn due(gap: &Gap, run: i64) -> bool {
+    gap.stalls == 0 || run > gap.stalled_run.saturating_add(runs_to_skip(gap.stalls))
+}
+
+/// Whether heads may still be asked while gaps wait. A gap that no head may come before, because it needs all that is
+/// left, takes turns with them, run by run.
+fn heads_turn(limits: &Limits, progress: &Progress, gap: &Step, room: &Room) -> bool {
+    let left = room.of(gap.account);
+    let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(1));
+    match limits.budget {
+        None => true,
+        Some(1) => !limits.head_came_last,
+        Some(_) if limits.head_came_last && left.is_some_and(needs_all) => false,
+        Some(budget) => progress.head_credits < budget.div_ceil(2),
+    }
+}
+
+fn head_step(conversation: &Conversation) -> Step {
+    Step {
+        whom: Whom::Conversation(conversation.id),
+        account: conversation.account,
+        name: conversation.name.clone(),
+        gap: Gap::head(conversation.timeline.newest_ms, 0),
+        count: HEAD_COUNT,
+        kind: Kind::Head,
+    }
+}
+
+fn inbox_step(inbox: &Inbox, gap: &Gap, kind: Kind) -> Step {
+    let count = if gap.older_ms.is_some() { HEAD_COUNT } else { INBOX_WALK_COUNT };
+    let (whom, account) = (Whom::Inbox(inbox.account), inbox.account);
+    Step { whom, account, name: inbox.name.clone(), gap: gap.clone(), count, kind }
+}
+
+fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
+    // Where the last request failed this one may too: a small one loses less.
+    let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
+    Step {
+        whom: Whom::Conversation(conversation.id),
+        account: conversation.account,
+        name: conversation.name.clone(),
+        gap: gap.clone(),
+        count: page_size::ask(&conversation.timeline, &conversation.hints, gap, most),
+        kind: Kind::Gap,
+    }
+}
+
+#[cfg(test)]
+#[path = "next_tests.rs"]
+mod tests;

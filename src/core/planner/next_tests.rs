@@ -1,0 +1,184 @@
+//! What is asked next, in small examples.
+
+use super::*;
+use crate::core::model::page::Cursor;
+
+fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
+    let timeline = Timeline {
+        gaps,
+        newest_ms: Some(1_000_000),
+        oldest_ms: Some(1),
+        messages: 50,
+        gone: 0,
+        beginning_seen: true,
+    };
+    Conversation { head_tried_ms: Some(id), ..Conversation::new(id, 0, format!("c{id}"), timeline) }
+}
+
+fn gap(id: i64, newer: Ms, older: Ms) -> Gap {
+    Gap {
+        id,
+        newer_ms: Some(newer),
+        older_ms: Some(older),
+        cursor: Some(Cursor(newer.to_string())),
+        ..Gap::default()
+    }
+}
+
+fn limits(budget: Option<u32>) -> Limits {
+    Limits {
+        page_size: 50,
+        budget,
+        run: 1,
+        head_came_last: false,
+        unlisted_runs: vec![1, 2, 4],
+        recheck_before_ms: None,
+    }
+}
+
+fn room(all: Option<u32>) -> Room {
+    Room { all, ..Room::unlimited() }
+}
+
+fn state(conversations: &[Conversation]) -> State {
+    State { inboxes: vec![], conversations: conversations.to_vec() }
+}
+
+fn inbox(gaps: Vec<Gap>) -> Inbox {
+    let timeline =
+        Timeline { beginning_seen: gaps.is_empty(), newest_ms: Some(1_000_000), gaps, ..Timeline::default() };
+    Inbox { account: 0, name: "me".into(), timeline, tried_ms: Some(0) }
+}
+
+fn asks_of(state: &State, limits: &Limits) -> Vec<String> {
+    let (steps, _) = outlook(state, limits, &room(limits.budget));
+    let name = |s: &Step| match s.whom {
+        Whom::Inbox(_) if s.kind == Kind::Head => "i".to_owned(),
+        Whom::Inbox(_) => "walk".to_owned(),
+        Whom::Conversation(id) if s.kind == Kind::Head => format!("h{id}"),
+        Whom::Conversation(id) if s.kind == Kind::Recheck => format!("r{id}"),
+        Whom::Conversation(_) => format!("g{}", s.gap.id),
+    };
+    steps.iter().map(name).collect()
+}
+
+fn asks(conversations: &[Conversation], limits: &Limits) -> Vec<String> {
+    asks_of(&state(conversations), limits)
+}
+
+#[test]
+fn the_inbox_stands_for_the_heads_of_all_that_it_lists() {
+    let listed = |id| Conversation { listed: true, ..conversation(id, vec![]) };
+    let mut all = State {
+        inboxes: vec![inbox(vec![])],
+        conversations: vec![listed(1), listed(2), conversation(3, vec![])],
+    };
+    assert_eq!(asks_of(&all, &limits(None)), ["i", "h3"]);
+    all.conversations[2].silent_looks = 2;
+    all.conversations[2].head_tried_run = 1;
+    assert_eq!(asks_of(&all, &limits(None)), ["i"]);
+    assert_eq!(asks_of(&all, &Limits { run: 5, ..limits(None) }), ["i", "h3"]);
+    all.inboxes = vec![inbox(vec![Gap::everything(0)])];
+    all.conversations[0].timeline.gaps = vec![Gap { id: 7, ..Gap::head(Some(5), 0) }];
+    assert_eq!(asks_of(&all, &limits(None)), ["walk", "g7"]);
+}
+
+#[test]
+fn with_one_credit_a_run_inbox_and_unlisted_conversations_take_turns() {
+    let all = State { inboxes: vec![inbox(vec![])], conversations: vec![conversation(3, vec![])] };
+    assert_eq!(asks_of(&all, &limits(Some(1))), ["i"]);
+    let mut later = all.clone();
+    later.inboxes[0].tried_ms = Some(9);
+    assert_eq!(asks_of(&later, &limits(Some(1))), ["h3"]);
+}
+
+#[test]
+fn the_newest_missing_message_comes_first_over_all_conversations() {
+    let all = [
+        conversation(1, vec![gap(11, 900, 800), gap(12, 300, 200)]),
+        conversation(2, vec![Gap::everything(0), gap(21, 500, 400)]),
+    ];
+    assert_eq!(asks(&all, &limits(None)), ["h1", "g0", "g11", "g21", "g12"]);
+}
+
+#[test]
+fn heads_get_half_of_a_run_while_gaps_wait_and_the_rest_when_none_does() {
+    let mut all: Vec<_> = (1..=5).map(|id| conversation(id, vec![])).collect();
+    assert_eq!(asks(&all, &limits(Some(3))), ["h1", "h2", "h3"]);
+    all[4].timeline.gaps = vec![gap(9, 900, 100)];
+    assert_eq!(asks(&all, &limits(Some(3))), ["h1", "h2", "g9"]);
+}
+
+#[test]
+fn runs_of_one_credit_take_turns() {
+    let all = [conversation(1, vec![gap(9, 900, 100)])];
+    assert_eq!(asks(&all, &limits(Some(1))), ["h1"]);
+    assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(1)) }), ["g9"]);
+}
+
+#[test]
+fn a_gap_that_needs_the_whole_run_takes_turns_with_the_heads() {
+    let all = [conversation(1, vec![Gap { ask_at_least: 20, ..gap(9, 900, 100) }]), conversation(2, vec![])];
+    assert_eq!(asks(&all, &limits(Some(2))), ["h1", "h2"]);
+    assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(2)) }), ["g9"]);
+    assert_eq!(asks(&all, &limits(Some(3))), ["h1", "h2"]);
+    assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(3)) }), ["h1", "g9"]);
+}
+
+#[test]
+fn a_stalled_gap_waits_its_runs_and_comes_back() {
+    let stalled = Gap { stalls: 3, stalled_run: 7, ..gap(9, 900, 100) };
+    let due_in: Vec<i64> = (7..=10).filter(|run| due(&stalled, *run)).collect();
+    assert_eq!(due_in, [9, 10]);
+}
+
+#[test]
+fn a_gap_that_needs_more_than_is_left_ends_the_run_as_out_of_budget() {
+    let dear = Gap { ask_at_least: 40, ..gap(9, 900, 100) };
+    let mut one = conversation(1, vec![dear]);
+    one.timeline.newest_ms = Some(900);
+    let progress = Progress { heads_done: [Whom::Conversation(1)].into(), ..Progress::default() };
+    let one = state(&[one]);
+    assert_eq!(next(&one, &limits(Some(3)), &progress, &room(Some(3))), Next::OutOfBudget);
+    assert!(matches!(next(&one, &limits(Some(4)), &progress, &room(Some(4))), Next::Ask(_)));
+}
+
+#[test]
+fn the_horizon_is_where_the_newest_gap_begins() {
+    let t = |gaps| Timeline { gaps, oldest_ms: Some(5), ..Timeline::default() };
+    let of = |timelines: &[Timeline]| horizon(timelines.iter());
+    assert_eq!(
+        of(&[t(vec![]), t(vec![gap(1, 900, 800), gap(2, 300, 200)]), t(vec![gap(3, 950, 800)])]),
+        Some(950)
+    );
+    assert_eq!(of(&[t(vec![])]), Some(5));
+    assert_eq!(of(&[t(vec![gap(3, 950, 800)]), t(vec![Gap::everything(0)])]), None);
+}
+
+#[test]
+fn an_account_whose_own_cap_is_used_up_leaves_the_rest_to_the_others() {
+    let other = |id| Conversation { account: 1, ..conversation(id, vec![]) };
+    let all = state(&[conversation(1, vec![]), other(2), other(3)]);
+    let limits = limits(None);
+    let room = Room { all: Some(9), accounts: vec![None, Some(1)], spare: true };
+    let (steps, end) = outlook(&all, &limits, &room);
+    assert_eq!((steps.len(), end), (2, Next::OutOfBudget));
+    assert_eq!((room.of(0), room.of(1), room.of(7)), (Some(9), Some(1), Some(9)));
+}
+
+#[test]
+fn complete_conversations_are_read_again_when_nothing_else_is_left_and_credits_are_to_spare() {
+    let done = |id, done_ms| Conversation {
+        recheck: Recheck { at_ms: None, done_ms: Some(done_ms) },
+        ..conversation(id, vec![])
+    };
+    let begun =
+        Conversation { recheck: Recheck { at_ms: Some(77), done_ms: Some(40) }, ..conversation(4, vec![]) };
+    let all = [done(1, 30), done(2, 20), done(3, 99), begun];
+    let recheck = Limits { recheck_before_ms: Some(50), ..limits(None) };
+    assert_eq!(asks(&all, &limits(None)), ["h1", "h2", "h3", "h4"]);
+    assert_eq!(asks(&all, &recheck), ["h1", "h2", "h3", "h4", "r4", "r2", "r1"]);
+    let poor = Room { spare: false, ..Room::unlimited() };
+    assert_eq!(outlook(&state(&all), &recheck, &poor).0.len(), 4);
+    assert_eq!(asks(&all, &Limits { budget: Some(5), ..recheck }), ["h1", "h2", "h3", "h4", "r4"]);
+}

@@ -1,0 +1,127 @@
+//! What a page covers, and what is left of the gaps when that is taken away from them.
+
+use crate::core::Ms;
+use crate::core::model::page::{Cursor, Page};
+use crate::core::timeline::apply::{Asked, Gap};
+
+/// A stretch that a page covers: everything strictly between `lo` and `hi`, and at `lo` perhaps not all.
+pub(in crate::core) struct Covered<'a> {
+    lo: Ms,
+    /// Of the gap that the page was asked for. Of other gaps a page of the head covers what it shows.
+    own_hi: Ms,
+    hi: Ms,
+    /// Whether everything at `hi` is covered as well.
+    whole_hi: bool,
+    own: &'a Gap,
+    cursor: Option<Cursor>,
+}
+
+impl<'a> Covered<'a> {
+    pub(in crate::core) fn by(asked: &'a Asked, page: &Page, lo: Ms, hi: Ms, cursor: Option<Cursor>) -> Self {
+        let whole_hi = match asked.as_given() {
+            None => true,
+            Some(sent) => {
+                sent.number().is_some() && asked.gap.newer_ms.is_none_or(|newer| shows(page, newer))
+            }
+        };
+        let own_hi = asked.upper(hi);
+        let hi = if asked.gap.newer_ms.is_some() { own_hi } else { hi };
+        let cursor = cursor.or_else(|| asked.cursor.as_ref().and_then(|sent| in_unit_of(sent, lo)));
+        Self { lo, own_hi, hi, whole_hi, own: &asked.gap, cursor }
+    }
+}
+
+/// What is left of the gaps after a page: each is closed, shrunk or split where the page covers it.
+pub(in crate::core) fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
+    let mut left = Vec::with_capacity(gaps.len());
+    for gap in gaps {
+        let top = gap.newer_ms.unwrap_or(Ms::MAX);
+        let bottom = gap.older_ms.unwrap_or(Ms::MIN);
+        let own = gap.is(covered.own);
+        let hi = if own { covered.own_hi } else { covered.hi };
+        // A gap that ends at `hi` and begins above it has its own border there, and so has one of that instant alone
+        // where the page began within it.
+        let borders = bottom == hi && (top > hi || (!covered.whole_hi && !own));
+        if top <= covered.lo || bottom > hi || borders {
+            left.push(gap);
+            continue;
+        }
+        let above = (top > hi).then(|| Gap { older_ms: Some(hi), ..gap.clone() });
+        let below = (bottom <= covered.lo).then(|| Gap {
+            id: if above.is_some() { 0 } else { gap.id },
+            newer_ms: Some(covered.lo),
+            cursor: covered.cursor.clone().or_else(|| in_unit_of(gap.cursor.as_ref()?, covered.lo)),
+            stalled: None,
+            stalls: 0,
+            ask_at_least: 0,
+            ..gap
+        });
+        left.extend(above);
+        left.extend(below);
+    }
+    left
+}
+
+/// Adds what stays in doubt at a page's upper border, and puts the gaps in order.
+pub(in crate::core) fn doubt_border(
+    gaps: &mut Vec<Gap>,
+    before: &[Gap],
+    asked: &Asked,
+    page: &Page,
+    now: Ms,
+) {
+    gaps.extend(border_in_doubt(before, asked, page, now));
+    sort(gaps);
+}
+
+/// A cursor that was sent as the server gave it may have left out what shares its instant (its millisecond, or its
+/// second where cursors are seconds), unless the page shows that instant again. From the border down to there then stays
+/// a gap. The cursor lies below the border where the page above ended with messages without a time.
+fn border_in_doubt(before: &[Gap], asked: &Asked, page: &Page, now: Ms) -> Option<Gap> {
+    let (newer, sent) = asked.gap.newer_ms.zip(asked.as_given()?.number())?;
+    let (older, shown) = if asked.in_seconds() {
+        let second = newer.saturating_sub(newer.rem_euclid(1000));
+        (sent.saturating_mul(1000).min(second), shows(page, newer))
+    } else {
+        (sent, sent > newer || shows(page, sent))
+    };
+    // Nothing was missing below the gaps that were there, and below the page there is a gap already.
+    let touched = before
+        .iter()
+        .filter(|g| g.newer_ms.is_none_or(|n| n >= older) && g.older_ms.is_none_or(|o| o <= newer));
+    let floor = touched.map(|g| g.older_ms.unwrap_or(Ms::MIN)).min().unwrap_or(Ms::MIN);
+    let page_ends = page.span().map_or(Ms::MIN, |(lo, _)| lo);
+    (!shown).then(|| Gap {
+        newer_ms: Some(newer),
+        older_ms: Some(older.max(floor).max(page_ends).min(newer)),
+        cursor: asked.gap.cursor.clone(),
+        opened_ms: now,
+        // Such a cursor is only sent after others came to nothing, and for this instant that still holds.
+        stalled: asked.gap.stalled.clone(),
+        stalls: asked.gap.stalls.saturating_add(1),
+        stalled_run: asked.run,
+        ..Gap::default()
+    })
+}
+
+/// Whether a message of this position, as served, is on the page.
+pub(in crate::core) fn shows(page: &Page, at: Ms) -> bool {
+    page.messages.iter().any(|m| m.at_ms == at && !m.derived_time)
+}
+
+/// A cursor of our own for a server that counts in seconds; where it counts in milliseconds none is needed.
+fn in_unit_of(other: &Cursor, lo: Ms) -> Option<Cursor> {
+    other.in_seconds().then(|| Cursor(lo.div_euclid(1000).to_string()))
+}
+
+/// Newest first, and each stretch once.
+pub(in crate::core) fn sort(gaps: &mut Vec<Gap>) {
+    gaps.sort_by_key(|g| {
+        let (newer, older) = (g.newer_ms.unwrap_or(Ms::MAX), g.older_ms.unwrap_or(Ms::MIN));
+        (std::cmp::Reverse((newer, older)), g.id == 0, g.id)
+    });
+    gaps.dedup_by(|later, earlier| {
+        let stretch = |g: &Gap| (g.newer_ms, g.older_ms, g.cursor.clone());
+        stretch(later) == stretch(earlier)
+    });
+}

@@ -1,0 +1,364 @@
+//! Which message of a page is which stored one: identity, versions, and what has vanished.
+//!
+//! A message is known by its URN. Where the API gives none, it is known by its position, sender and text, and by
+//! its number among those that agree in all three; when the URN of such a message shows up later it is the same.
+//!
+//! A message that only the member's own export has shown so far has no URN and whole seconds; [`crate::core::linkedin_export::matching`] says
+//! which served message it is. It then becomes that one. A served page that covers the place of such a message, two
+//! seconds either way, and lacks it, marks it as gone like any other: the API was asked there and did not return it.
+//! Drafts and advertisements are never gone: the API is not expected to return those.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::Ms;
+use crate::core::linkedin_export::matching::{NEAR_MS, Pairing, is_outside};
+use crate::core::model::message::Message;
+use crate::core::model::page::Page;
+
+/// A stored message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The archive's id.
+    pub id: i64,
+    /// The message as last served.
+    pub message: Message,
+    /// Whether the API has stopped returning it.
+    pub gone: bool,
+    /// Whether only the member's own export has shown it so far.
+    pub exported: bool,
+}
+
+impl Stored {
+    /// Whether the API is not expected to return it.
+    pub(in crate::core) fn outside(&self) -> bool {
+        self.exported && is_outside(&self.message.kind)
+    }
+}
+
+/// The stored messages that matter for a page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Those in the page's stretch, and those with a URN of the page.
+    pub near: Vec<Stored>,
+    /// Those next below the page, newest first: only asked for where the page claims to be the last.
+    pub below: Vec<Stored>,
+}
+
+/// In which stretch the page shows everything: strictly between the two positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Exclusive lower bound.
+    pub above: Ms,
+    /// Exclusive upper bound.
+    pub below: Ms,
+    /// How many more messages the page had room for, when it claims to be the last.
+    pub room_below: u32,
+}
+
+impl Reach {
+    /// Of a page that proves nothing.
+    pub const NOWHERE: Self = Self { above: Ms::MAX, below: Ms::MIN, room_below: 0 };
+
+    /// Whether a stored message's place is inside, wherever exactly it is.
+    fn holds(&self, stored: &Stored) -> bool {
+        let at = stored.message.at_ms;
+        let doubt = if stored.exported { NEAR_MS } else { 0 };
+        // What is shown down to the beginning has no lower border.
+        let doubt_below = if self.room_below > 0 { 0 } else { doubt };
+        at.saturating_sub(doubt_below) > self.above && at.saturating_add(doubt) < self.below
+    }
+}
+
+/// What becomes of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The page's message is new.
+    Insert(usize),
+    /// The page's message is this stored one, and something about it is different.
+    Update {
+        /// The stored message.
+        id: i64,
+        /// Its place in `Known::near`.
+        stored: usize,
+        /// The page's message.
+        index: usize,
+        /// Whether text or type differ: an edit, and so a new version.
+        edited: bool,
+        /// Whether it had been marked as gone.
+        was_gone: bool,
+    },
+    /// The stored message is as it was, and is no longer gone.
+    Back(i64),
+    /// The API no longer returns this stored message.
+    Gone(i64),
+    /// The API no longer returns any of the conversation's messages.
+    AllGone,
+    /// That was not so: every message that went with the last of them is back.
+    AllBack,
+}
+
+impl Change {
+    /// Whether a message that had been marked as gone is there again.
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        matches!(self, Self::Back(_) | Self::Update { was_gone: true, .. } | Self::AllBack)
+    }
+}
+
+/// Compares a page with what is stored.
+#[must_use]
+pub fn reconcile(page: &Page, known: &Known, reach: &Reach) -> Vec<Change> {
+    let mut matching = Matching::new(page, known);
+    matching.by_urn();
+    matching.by_content();
+    matching.by_place(reach);
+    matching.by_export(reach);
+    matching.changes(reach)
+}
+
+struct Matching<'a> {
+    messages: &'a [Message],
+    stored: &'a [Stored],
+    below: &'a [Stored],
+    /// For each message of the page, its stored counterpart.
+    partner: Vec<Option<usize>>,
+    /// Messages that the page lists a second time.
+    repeated: BTreeSet<usize>,
+    taken: BTreeSet<usize>,
+    /// Messages of the page that are edits of what an export has shown.
+    rewritten: BTreeSet<usize>,
+}
+
+impl<'a> Matching<'a> {
+    fn new(page: &'a Page, known: &'a Known) -> Self {
+        Self {
+            messages: &page.messages,
+            stored: &known.near,
+            below: &known.below,
+            partner: vec![None; page.messages.len()],
+            repeated: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            rewritten: BTreeSet::new(),
+        }
+    }
+
+    fn by_urn(&mut self) {
+        let stored: BTreeMap<&str, usize> = self
+            .stored
+            .iter()
+            .enumerate()
+            .filter_map(|(i, s)| Some((s.message.urn.as_deref()?, i)))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for (index, message) in self.messages.iter().enumerate() {
+            let Some(urn) = message.urn.as_deref() else { continue };
+            if !seen.insert(urn) {
+                self.repeated.insert(index);
+            } else if let Some(stored) = stored.get(urn) {
+                self.pair(index, *stored);
+            }
+        }
+    }
+
+    /// Messages that agree in position, sender and text, where one side lacks the URN. Those that have one go first, on
+    /// either side, for only what has none can be their counterpart.
+    fn by_content(&mut self) {
+        for (here, there) in [(true, false), (false, true), (false, false)] {
+            self.pair_open(|message, stored| {
+                let same_time = message.at_ms == stored.at_ms || message.derived_time || stored.derived_time;
+                message.urn.is_some() == here
+                    && stored.urn.is_some() == there
+                    && same_time
+                    && message.sender.name == stored.sender.name
+                    && message.text == stored.text
+            });
+        }
+    }
+
+    /// Of what is left: a message without URN that stands where one of the same sender has vanished is that one,
+    /// edited. Only inside the stretch that the page shows in full, for at its border the other may well exist.
+    fn by_place(&mut self, reach: &Reach) {
+        self.pair_open(|message, stored| {
+            let inside = stored.at_ms > reach.above && stored.at_ms < reach.below;
+            inside
+                && !message.derived_time
+                && message.at_ms == stored.at_ms
+                && message.sender.name == stored.sender.name
+        });
+    }
+
+    /// Of what is left: messages that only an export has shown, by text, sender and about the time; then, unless the
+    /// page may begin below them, by sender and about the time: such a one was edited since.
+    fn by_export(&mut self, reach: &Reach) {
+        if !self.stored.iter().enumerate().any(|(i, s)| s.exported && !self.taken.contains(&i)) {
+            return;
+        }
+        let open = |index: &usize| {
+            self.partner.get(*index).is_some_and(Option::is_none) && !self.repeated.contains(index)
+        };
+        let page = self.messages.iter().enumerate().filter(|(index, _)| open(index));
+        let stored = self.stored.iter().enumerate().filter(|(i, s)| s.exported && !self.taken.contains(i));
+        let mut pairing = Pairing::new(page, stored.map(|(i, s)| (i, &s.message)));
+        let same = pairing.by_text();
+        let edits: Vec<(usize, usize)> = pairing
+            .by_place()
+            .into_iter()
+            .filter(|(index, stored)| {
+                // Below, the page's last message may be it; above, what is not on the page is older news.
+                let place = self
+                    .stored
+                    .get(*stored)
+                    .is_some_and(|s| s.message.at_ms.saturating_add(NEAR_MS) < reach.below && !s.outside());
+                place && self.messages.get(*index).is_some_and(|m| !m.derived_time)
+            })
+            .collect();
+        self.rewritten.extend(edits.iter().map(|(index, _)| *index));
+        for (index, stored) in same.into_iter().chain(edits) {
+            self.pair(index, stored);
+        }
+    }
+
+    fn pair_open(&mut self, agree: impl Fn(&Message, &Message) -> bool) {
+        for (index, message) in self.messages.iter().enumerate() {
+            if self.partner.get(index).is_none_or(Option::is_some) || self.repeated.contains(&index) {
+                continue;
+            }
+            let found = self.stored.iter().enumerate().find(|(i, s)| {
+                !self.taken.contains(i)
+                    && !s.exported
+                    && (message.urn.is_none() || s.message.urn.is_none())
+                    && agree(message, &s.message)
+            });
+            if let Some((stored, _)) = found {
+                self.pair(index, stored);
+            }
+        }
+    }
+
+    fn pair(&mut self, index: usize, stored: usize) {
+        if let Some(partner) = self.partner.get_mut(index) {
+            *partner = Some(stored);
+            self.taken.insert(stored);
+        }
+    }
+
+    fn changes(&self, reach: &Reach) -> Vec<Change> {
+        let mut changes = Vec::new();
+        // Oldest first, so that the archive is written in the order of time.
+        for (index, message) in self.messages.iter().enumerate().rev() {
+            if self.repeated.contains(&index) {
+                continue;
+            }
+            match self.partner.get(index).copied().flatten().and_then(|i| Some((i, self.stored.get(i)?))) {
+                None => changes.push(Change::Insert(index)),
+                Some((at, stored)) if stored.exported => changes.push(Change::Update {
+                    id: stored.id,
+                    stored: at,
+                    index,
+                    edited: self.rewritten.contains(&index),
+                    was_gone: stored.gone,
+                }),
+                Some((at, stored)) => changes.extend(difference(index, message, at, stored)),
+            }
+        }
+        for (i, stored) in self.stored.iter().enumerate() {
+            let inside = reach.holds(stored) && !stored.message.derived_time && !stored.outside();
+            if inside && !stored.gone && !self.taken.contains(&i) {
+                changes.push(Change::Gone(stored.id));
+            }
+        }
+        let room = usize::try_from(reach.room_below).unwrap_or(usize::MAX);
+        if self.below.len() <= room {
+            // Where either side lacks a time, a message may be stored below the page and yet be on it.
+            let on_page: BTreeSet<i64> =
+                self.taken.iter().filter_map(|i| Some(self.stored.get(*i)?.id)).collect();
+            let vanished =
+                |s: &&Stored| !s.gone && !s.message.derived_time && !s.outside() && !on_page.contains(&s.id);
+            changes.extend(self.below.iter().filter(vanished).map(|s| Change::Gone(s.id)));
+        }
+        changes
+    }
+}
+
+fn difference(index: usize, message: &Message, at: usize, stored: &Stored) -> Option<Change> {
+    let old = &stored.message;
+    let edited = !old.same_content(&message.kind, &message.text);
+    // A URN once known is kept when a later answer leaves it out, and so is a time once served.
+    let urn_news = message.urn.is_some() && message.urn != old.urn;
+    let time_news = !message.derived_time && message.at_ms != old.at_ms;
+    let other = old.sender != message.sender || old.raw != message.raw;
+    if edited || urn_news || time_news || other {
+        return Some(Change::Update { id: stored.id, stored: at, index, edited, was_gone: stored.gone });
+    }
+    stored.gone.then_some(Change::Back(stored.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::message::Sender;
+    use crate::core::model::page::Below;
+    use crate::core::raw::Raw;
+
+    fn message(urn: Option<&str>, at_ms: Ms, derived_time: bool) -> Message {
+        Message {
+            urn: urn.map(str::to_owned),
+            at_ms,
+            derived_time,
+            sender: Sender::default(),
+            kind: "TEXT".into(),
+            text: "hello".into(),
+            raw: Raw::default(),
+        }
+    }
+
+    fn page(messages: Vec<Message>) -> Page {
+        Page {
+            returned: u32::try_from(messages.len()).unwrap(),
+            messages,
+            below: Below::End,
+            conversation_urn: None,
+            total: None,
+            unread: None,
+            last_seen_ms: None,
+            oddities: Vec::new(),
+        }
+    }
+
+    fn stored(id: i64, message: Message) -> Stored {
+        Stored { id, message, gone: false, exported: false }
+    }
+
+    fn gone(changes: &[Change]) -> Vec<i64> {
+        changes.iter().filter_map(|c| if let Change::Gone(id) = c { Some(*id) } else { None }).collect()
+    }
+
+    #[test]
+    fn what_a_last_page_holds_is_not_gone_for_being_stored_below_it() {
+        // "a" comes without a time and so stands beside "c" on the page; "x" never had one.
+        let served = page(vec![message(Some("c"), 90, false), message(Some("a"), 90, true)]);
+        let a = stored(1, message(Some("a"), 10, false));
+        let b = stored(2, message(Some("b"), 20, false));
+        let x = stored(3, message(Some("x"), 5, true));
+        let known =
+            Known { near: vec![stored(4, message(Some("c"), 90, false)), a.clone()], below: vec![b, a, x] };
+        let changes = reconcile(&served, &known, &Reach { above: 90, below: Ms::MAX, room_below: 8 });
+        assert_eq!(gone(&changes), [2]);
+    }
+
+    #[test]
+    fn a_urn_finds_the_one_that_lacks_it_and_leaves_the_other_its_own() {
+        // Two messages agree in everything. The archive knows the URN of the first, the page that of the second.
+        let served = page(vec![message(None, 10, false), message(Some("second"), 10, false)]);
+        let known = Known {
+            near: vec![stored(2, message(None, 10, false)), stored(1, message(Some("first"), 10, false))],
+            below: vec![],
+        };
+        let changes = reconcile(&served, &known, &Reach::NOWHERE);
+        let updated: Vec<(i64, usize)> = changes
+            .iter()
+            .filter_map(|c| if let Change::Update { id, index, .. } = c { Some((*id, *index)) } else { None })
+            .collect();
+        assert_eq!((changes.len(), updated), (1, vec![(2, 1)]));
+    }
+}

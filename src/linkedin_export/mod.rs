@@ -1,0 +1,57 @@
+//! LinkedIn's own export of a member's data: finding and reading `messages.csv`, and storing what it holds.
+
+mod archive;
+mod import;
+mod participants;
+mod scan;
+
+use std::path::PathBuf;
+
+pub use archive::LARGEST;
+pub use import::{Options, Report, ThreadReport, import, outlook};
+pub use scan::{Export, Odd};
+
+use crate::store::StoreError;
+
+/// Why an export cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The zip is damaged, or of a kind that is not understood.
+    #[error("{} cannot be unpacked: {reason}", path.display())]
+    Zip {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// There are no messages in the zip or folder.
+    #[error("there is no messages.csv in {}", .0.display())]
+    NoMessages(PathBuf),
+    /// The file is larger than any export.
+    #[error("messages.csv in {} is larger than {largest} bytes, which no export of messages is", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        largest: u64,
+    },
+    /// The file has other columns.
+    #[error("{} has no header with the columns CONVERSATION ID and DATE; it begins with {found:?}", path.display())]
+    NoHeader {
+        /// The file.
+        path: PathBuf,
+        /// Its first row, shortened.
+        found: String,
+    },
+    /// The archive failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

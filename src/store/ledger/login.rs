@@ -1,0 +1,204 @@
+//! The ledger by itself: credits that are spent on logging in, also while another process syncs.
+//!
+//! The lock beside the archive keeps two runs from fetching the same pages. A login fetches none: it adds rows to
+//! the ledger, in transactions of its own, so that it needs no lock and disturbs no run.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use crate::core::Ms;
+use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use crate::store::StoreError;
+use crate::store::ledger::spent::Tally;
+use crate::store::ledger::{Outcome, Purpose, Settlement, Trigger, settle, spent_by_account};
+use crate::store::schema::open;
+
+/// A connection to the ledger of an archive that another process may be writing to.
+#[derive(Debug)]
+pub struct Ledger {
+    db: Connection,
+}
+
+/// A login under way, as the ledger has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Login {
+    run: i64,
+    account: i64,
+}
+
+impl Ledger {
+    /// Opens the archive's ledger, and creates the archive where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be written or is no archive.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { db: open::open_beside(path)? })
+    }
+
+    /// What all and this account may still spend, the tighter of both; `None` is without limit.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn left(&self, purse: &Purse, account: &str, now: Ms) -> Result<Option<u32>, StoreError> {
+        let known = "SELECT id FROM account WHERE name = ?1";
+        let account: Option<i64> = self.db.query_row(known, [account], |row| row.get(0)).optional()?;
+        let (all, own) = spent(&self.db, 0, account.unwrap_or(0), now)?;
+        let lefts = [budget::left(&purse.all, &all).least(), budget::left(&purse.account, &own).least()];
+        Ok(lefts.into_iter().flatten().min())
+    }
+
+    /// Begins a login to this account.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin(&mut self, account: &str, now: Ms) -> Result<Login, StoreError> {
+        let tx = self.immediate()?;
+        tx.execute("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
+        let account = tx.query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))?;
+        let trigger = Trigger::Login.as_str();
+        tx.execute("INSERT INTO run (started_ms, trigger) VALUES (?1, ?2)", params![now, trigger])?;
+        let run = tx.last_insert_rowid();
+        tx.commit()?;
+        Ok(Login { run, account })
+    }
+
+    /// Sets a credit aside for one request, on disk when this returns; `None` when the caps leave none.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn reserve(
+        &mut self,
+        login: Login,
+        purse: &Purse,
+        endpoint: &str,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError> {
+        let tx = self.immediate()?;
+        let (all, own) = spent(&tx, login.run, login.account, now)?;
+        let Some(grant) = budget::grant(&[(purse.all, all), (purse.account, own)], 1) else {
+            return Ok(None);
+        };
+        tx.execute(
+            "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
+            params![login.run, now, login.account, endpoint, Purpose::Login.as_str(), grant.credits()],
+        )?;
+        let id = tx.last_insert_rowid();
+        tx.commit()?;
+        Ok(Some(grant.recorded(id)))
+    }
+
+    /// Writes what became of a request.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn settle(
+        &mut self,
+        receipt: &Receipt,
+        http_status: Option<u16>,
+        error: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let tx = self.immediate()?;
+        settle(&tx, &Tally::default(), &Settlement::bare(receipt, http_status, error))?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Ends a login.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn finish(&mut self, login: Login, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+        self.db.execute(
+            "UPDATE run SET outcome = ?2, finished_ms = ?3 WHERE id = ?1",
+            params![login.run, outcome.as_str(), now],
+        )?;
+        Ok(())
+    }
+
+    /// Closes the file.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.db.close().map_err(|(_, e)| StoreError::from(e))
+    }
+
+    fn immediate(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+}
+
+/// What all accounts and this one have spent.
+fn spent(db: &Connection, run: i64, account: i64, now: Ms) -> Result<(Spent, Spent), StoreError> {
+    let by_account = spent_by_account(db, run, now)?;
+    let own = by_account.get(&account).copied().unwrap_or_default();
+    Ok((by_account.into_values().fold(Spent::default(), Spent::plus), own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::budget::{Caps, Charge};
+    use crate::store::{Reader, Store};
+
+    const NOW: Ms = 1_800_000_000_000;
+
+    fn purse(day: u32) -> Purse {
+        let all = Caps { day: Some(day), ..Caps::default() };
+        Purse { all, account: Caps::default() }
+    }
+
+    #[test]
+    fn a_login_spends_within_the_caps_and_is_no_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.db");
+        let mut ledger = Ledger::open(&path).unwrap();
+        let login = ledger.begin("me", NOW).unwrap();
+        for spent in 0..2 {
+            assert_eq!(ledger.left(&purse(2), "me", NOW).unwrap(), Some(2 - spent));
+            let reservation = ledger.reserve(login, &purse(2), "v1/auth/login", NOW).unwrap().unwrap();
+            let receipt = reservation.spend(Charge::Unknown);
+            ledger.settle(&receipt, Some(200), None).unwrap();
+        }
+        assert!(ledger.reserve(login, &purse(2), "v1/auth/login", NOW).unwrap().is_none());
+        ledger.finish(login, Outcome::Complete, NOW).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        assert_eq!(
+            (reader.queries().spent(NOW).unwrap().day, reader.queries().last_run().unwrap()),
+            (2, None)
+        );
+    }
+
+    #[test]
+    fn a_login_leaves_a_run_that_is_going_on_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.db");
+        let mut store = Store::open(&path).unwrap();
+        let run = store.begin_run(Trigger::Once, NOW).unwrap();
+        let mut ledger = Ledger::open(&path).unwrap();
+        let login = ledger.begin("me", NOW).unwrap();
+        ledger.finish(login, Outcome::Failed, NOW).unwrap();
+        ledger.close().unwrap();
+        let row = Reader::open(&path).unwrap().queries().run(run).unwrap().unwrap();
+        assert_eq!((row.outcome, row.finished_ms), (None, None));
+    }
+
+    #[test]
+    fn what_a_login_spends_beside_a_run_counts_for_its_caps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.db");
+        let mut store = Store::open(&path).unwrap();
+        let run = store.begin_run(Trigger::Once, NOW).unwrap();
+        assert_eq!(store.spent(run, NOW).unwrap().day, 0);
+        let mut ledger = Ledger::open(&path).unwrap();
+        let login = ledger.begin("me", NOW).unwrap();
+        let reserved = ledger.reserve(login, &Purse::default(), "v1/auth/login", NOW).unwrap().unwrap();
+        assert_eq!(store.spent(run, NOW).unwrap(), Spent { run: 0, day: 1, month: 1 });
+        ledger.settle(&reserved.spend(Charge::Known(0)), Some(200), None).unwrap();
+        assert_eq!(store.spent(run, NOW).unwrap().day, 0);
+        ledger.finish(login, Outcome::Complete, NOW).unwrap();
+        ledger.close().unwrap();
+    }
+}

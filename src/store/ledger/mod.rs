@@ -1,0 +1,391 @@
+//! The ledger: runs, and every request with the credits set aside for it before it is sent.
+
+pub(super) mod login;
+pub(super) mod spent;
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Store, StoreError};
+use crate::core::Ms;
+use crate::core::budget::calendar::day_and_month;
+use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use crate::core::timeline::apply::Asked;
+use crate::store::ledger::spent::{Settled, Tally};
+
+/// What set a run off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// `sync --once`.
+    Once,
+    /// The schedule.
+    Schedule,
+    /// The start of the service.
+    Start,
+    /// `archiver login`, which is no run but spends credits.
+    Login,
+}
+
+impl Trigger {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Schedule => "schedule",
+            Self::Start => "start",
+            Self::Login => "login",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was left to ask.
+    Complete,
+    /// The budget ended it.
+    Budget,
+    /// Some targets failed, others did not.
+    Partial,
+    /// Nothing could be asked.
+    Failed,
+    /// The vendor says that the balance is used up.
+    NoCredits,
+    /// It was told to stop, or crashed.
+    Interrupted,
+}
+
+impl Outcome {
+    /// As reports and the archive name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Budget => "budget",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::NoCredits => "no_credits",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// When the vendor's balance was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the first request of a run.
+    Before,
+    /// After the last one.
+    After,
+}
+
+impl Moment {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A look at the head of a conversation that is archived already.
+    Head,
+    /// A page of a gap.
+    Gap,
+    /// A look at the top of an inbox.
+    Inbox,
+    /// A page further down an inbox.
+    Walk,
+    /// A new session.
+    Login,
+}
+
+impl Purpose {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Gap => "gap",
+            Self::Inbox => "inbox",
+            Self::Walk => "walk",
+            Self::Login => "login",
+        }
+    }
+}
+
+/// A request about to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The run that makes it.
+    pub run: i64,
+    /// The archive's id of the account.
+    pub account: i64,
+    /// The endpoint's name.
+    pub endpoint: &'a str,
+    /// The conversation it is about.
+    pub conversation: Option<i64>,
+    /// What for.
+    pub purpose: Purpose,
+    /// Results wanted.
+    pub wanted: u32,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Settlement<'a> {
+    /// What it cost.
+    pub receipt: &'a Receipt,
+    /// The conversation it turned out to be about, where that is news.
+    pub conversation: Option<i64>,
+    /// Results that came.
+    pub returned: Option<u32>,
+    /// Messages that were new.
+    pub new_messages: u32,
+    /// Messages that had been edited.
+    pub changed_messages: u32,
+    /// The HTTP status, when an answer came.
+    pub http_status: Option<u16>,
+    /// What was wrong, if anything.
+    pub error: Option<&'a str>,
+}
+
+impl<'a> Settlement<'a> {
+    /// Of a request that brought no results.
+    #[must_use]
+    pub fn bare(receipt: &'a Receipt, http_status: Option<u16>, error: Option<&'a str>) -> Self {
+        Self {
+            receipt,
+            conversation: None,
+            returned: None,
+            new_messages: 0,
+            changed_messages: 0,
+            http_status,
+            error,
+        }
+    }
+}
+
+/// A request that brought no page.
+#[derive(Debug, Clone, Copy)]
+pub struct Failed<'a> {
+    /// Of what it asked a page.
+    pub of: Of,
+    /// What was asked.
+    pub asked: &'a Asked,
+    /// What became of it.
+    pub settlement: Settlement<'a>,
+    /// Whether that says something about the gap, or about the head: then it is marked as stalled for that reason.
+    pub stalls: bool,
+    /// When.
+    pub now: Ms,
+}
+
+/// What a page is of, by the archive's ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// A conversation.
+    Conversation(i64),
+    /// The inbox of an account.
+    Inbox(i64),
+}
+
+impl Store {
+    /// Begins a run. Runs that never ended were cut short: they are marked as interrupted, and what they had reserved
+    /// and not settled counts as spent.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+        self.transact(|tx, _| {
+            tx.execute(
+                "UPDATE run SET outcome = 'interrupted',
+                   finished_ms = (SELECT max(ifnull(max(q.at_ms), 0), run.started_ms) FROM request q WHERE q.run = run.id)
+                 WHERE finished_ms IS NULL",
+                [],
+            )?;
+            tx.execute("INSERT INTO run (started_ms, trigger) VALUES (?1, ?2)", params![now, trigger.as_str()])?;
+            Ok(tx.last_insert_rowid())
+        })
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+        self.name_people()?;
+        self.index_texts()?;
+        self.transact(|tx, _| {
+            tx.execute(
+                "UPDATE run SET outcome = ?2, finished_ms = ?3 WHERE id = ?1",
+                params![run, outcome.as_str(), now],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Sets credits aside for a request, in a transaction of its own that is on disk when this returns: for what is
+    /// wanted, or for as much as the caps still allow; `None` when not even one credit is left.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn reserve(
+        &mut self,
+        purse: &Purse,
+        request: &Request<'_>,
+        now: Ms,
+    ) -> Result<Option<Reservation>, StoreError> {
+        self.transact(|tx, ids| {
+            let all = ids.tally.spent(tx, None, request.run, now)?;
+            let own = ids.tally.spent(tx, Some(request.account), request.run, now)?;
+            let limits = [(purse.all, all), (purse.account, own)];
+            let Some(grant) = budget::grant(&limits, request.wanted) else { return Ok(None) };
+            tx.prepare_cached(
+                "INSERT INTO request (run, at_ms, account, endpoint, conversation, purpose, asked, credits_reserved)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                request.run, now, request.account, request.endpoint, request.conversation, request.purpose.as_str(),
+                grant.results(), grant.credits()
+            ])?;
+            ids.tally.reserved(request.account, grant.credits());
+            Ok(Some(grant.recorded(tx.last_insert_rowid())))
+        })
+    }
+
+    /// Counts all that a run was answered as if what was asked for were paid, not what came.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
+        self.transact(|tx, ids| {
+            tx.execute(
+                "UPDATE request SET credits_spent = credits_reserved
+                 WHERE run = ?1 AND returned IS NOT NULL AND credits_spent BETWEEN 1 AND credits_reserved",
+                [run],
+            )?;
+            ids.tally.forget();
+            Ok(())
+        })
+    }
+
+    /// Credits spent so far: unsettled reservations count in full.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        self.interned.tally.spent(&self.db, None, run, now)
+    }
+
+    /// The same of one account, by the archive's id.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        self.interned.tally.spent(&self.db, Some(account), run, now)
+    }
+
+    /// Notes the vendor's balance (credits) before or after a run.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn note_balance(
+        &mut self,
+        run: i64,
+        moment: Moment,
+        credits: f64,
+        now: Ms,
+    ) -> Result<(), StoreError> {
+        self.db.execute(
+            "INSERT INTO balance (run, at_ms, moment, credits) VALUES (?1, ?2, ?3, ?4)",
+            params![run, now, moment.as_str(), credits],
+        )?;
+        Ok(())
+    }
+
+    /// Whether the last request of all was a look at a head, an inbox's included.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn head_came_last(&self) -> Result<bool, StoreError> {
+        head_came_last(&self.db)
+    }
+}
+
+/// Whether the last request of all, logins and watches aside, was a look at a head, an inbox's included.
+pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
+    let purpose: Option<String> = db
+        .query_row(
+            "SELECT purpose FROM request WHERE purpose <> 'login' AND endpoint NOT LIKE 'v2/webhooks%' ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(matches!(purpose.as_deref(), Some("head" | "inbox")))
+}
+
+/// Writes what became of a request into its row.
+pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Result<(), StoreError> {
+    let credits = s.receipt.credits();
+    let counted = tx
+        .prepare_cached(
+            "SELECT run, at_ms, ifnull(credits_spent, credits_reserved), account FROM request WHERE id = ?1",
+        )?
+        .query_row([s.receipt.request_id()], |row| {
+            Ok(Settled {
+                run: row.get(0)?,
+                at_ms: row.get(1)?,
+                counted: row.get(2)?,
+                account: row.get(3)?,
+                credits,
+            })
+        })?;
+    tx.prepare_cached(
+        "UPDATE request SET credits_spent = ?2, conversation = ifnull(?3, conversation), returned = ?4, new_messages = ?5,
+           changed_messages = ?6, http_status = ?7, error = ?8
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        s.receipt.request_id(),
+        credits,
+        s.conversation,
+        s.returned,
+        s.new_messages,
+        s.changed_messages,
+        s.http_status,
+        s.error
+    ])?;
+    tally.settled(counted);
+    Ok(())
+}
+
+/// What counts as spent in each window, by account. A row in the future, after the clock was set back, counts as well.
+pub(super) fn spent_by_account(
+    db: &Connection,
+    run: i64,
+    now: Ms,
+) -> Result<BTreeMap<i64, Spent>, StoreError> {
+    let (day, month) = day_and_month(now);
+    let mut all: BTreeMap<i64, Spent> = BTreeMap::new();
+    let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut statement = db.prepare_cached(
+        "SELECT account, sum(ifnull(credits_spent, credits_reserved)),
+           sum(CASE WHEN at_ms >= ?1 THEN ifnull(credits_spent, credits_reserved) ELSE 0 END)
+         FROM request WHERE at_ms >= ?2 GROUP BY account",
+    )?;
+    let mut rows = statement.query([day, month])?;
+    while let Some(row) = rows.next()? {
+        let (month, day) = (whole(row.get(1)?), whole(row.get(2)?));
+        all.insert(row.get(0)?, Spent { run: 0, day, month });
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT account, sum(ifnull(credits_spent, credits_reserved)) FROM request WHERE run = ?1 GROUP BY account",
+    )?;
+    let mut rows = statement.query([run])?;
+    while let Some(row) = rows.next()? {
+        all.entry(row.get(0)?).or_default().run = whole(row.get(1)?);
+    }
+    Ok(all)
+}

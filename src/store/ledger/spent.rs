@@ -1,0 +1,89 @@
+//! What is spent in each window, remembered between requests so that no request has to add up the ledger again.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::core::Ms;
+use crate::core::budget::Spent;
+use crate::core::budget::calendar::day_and_month;
+use crate::store::StoreError;
+use crate::store::ledger::spent_by_account;
+
+/// Sums of the ledger for one run, day and month. They stay true until another process
+/// writes, as a login does beside a run.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Tally(RefCell<Option<Sums>>);
+
+#[derive(Debug, Clone)]
+struct Sums {
+    /// Of the database, as this connection sees it: another one's writing changes it.
+    version: i64,
+    run: i64,
+    day: Ms,
+    month: Ms,
+    /// By the archive's id of the account.
+    accounts: BTreeMap<i64, Spent>,
+}
+
+/// A request that was settled: when it was made, and what it was thought to cost and did.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Settled {
+    pub(in crate::store) account: i64,
+    pub(in crate::store) run: i64,
+    pub(in crate::store) at_ms: Ms,
+    pub(in crate::store) counted: u32,
+    pub(in crate::store) credits: u32,
+}
+
+impl Tally {
+    /// What counts as spent in the windows of this run and moment, by one account or by all: added up where the
+    /// windows have changed.
+    pub(in crate::store) fn spent(
+        &self,
+        db: &Connection,
+        account: Option<i64>,
+        run: i64,
+        now: Ms,
+    ) -> Result<Spent, StoreError> {
+        let (day, month) = day_and_month(now);
+        let version = db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let mut sums = self.0.borrow_mut();
+        if sums.as_ref().is_none_or(|s| (s.version, s.run, s.day, s.month) != (version, run, day, month)) {
+            *sums = Some(Sums { version, run, day, month, accounts: spent_by_account(db, run, now)? });
+        }
+        let accounts = sums.as_ref().map(|s| &s.accounts).into_iter().flatten();
+        let wanted = accounts.filter(|(id, _)| account.is_none_or(|account| account == **id));
+        Ok(wanted.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent)))
+    }
+
+    /// Forgets the sums: the ledger was written otherwise.
+    pub(in crate::store) fn forget(&self) {
+        *self.0.borrow_mut() = None;
+    }
+
+    /// Counts a reservation that was made now, in the windows that were asked for last.
+    pub(in crate::store) fn reserved(&self, account: i64, credits: u32) {
+        if let Some(sums) = self.0.borrow_mut().as_mut() {
+            let spent = sums.accounts.entry(account).or_default();
+            *spent = spent.plus(Spent { run: credits, day: credits, month: credits });
+        }
+    }
+
+    /// Counts what a request cost instead of what was reserved for it, in the windows that it falls into.
+    pub(in crate::store) fn settled(&self, settled: Settled) {
+        let mut sums = self.0.borrow_mut();
+        let Some(sums) = sums.as_mut() else { return };
+        let change = |n: u32, within: bool| match within {
+            true => n.saturating_sub(settled.counted).saturating_add(settled.credits),
+            false => n,
+        };
+        let spent = sums.accounts.entry(settled.account).or_default();
+        *spent = Spent {
+            run: change(spent.run, settled.run == sums.run),
+            day: change(spent.day, settled.at_ms >= sums.day),
+            month: change(spent.month, settled.at_ms >= sums.month),
+        };
+    }
+}

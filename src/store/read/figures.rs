@@ -1,0 +1,110 @@
+//! Figures of the whole archive for those who watch it.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::core::Ms;
+use crate::store::{AttentionRow, Cause};
+use crate::store::{StoreError, alerts};
+
+/// What there is of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountFigures {
+    /// Its name.
+    pub account: String,
+    /// Messages stored.
+    pub messages: i64,
+    /// Conversations known.
+    pub conversations: i64,
+    /// Those of them in which nothing is missing.
+    pub complete: i64,
+    /// Those of them whose last request failed.
+    pub failing: i64,
+    /// Gaps open, in its conversations and its inbox.
+    pub gaps: i64,
+    /// Whether it is left alone until somebody has seen to it.
+    pub parked: bool,
+}
+
+/// Counts over all runs, and what is there now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Each account.
+    pub accounts: Vec<AccountFigures>,
+    /// Runs by how they ended.
+    pub runs: Vec<(String, i64)>,
+    /// Failed requests by kind.
+    pub failures: Vec<(String, i64)>,
+    /// When a run that asked all there was to ask, or all that its budget allowed, last ended (ms).
+    pub last_success_ms: Option<Ms>,
+    /// What needs a person.
+    pub attention: Vec<AttentionRow>,
+}
+
+impl Figures {
+    /// Whether the archive may be behind without its gaps showing it: an account is not asked at present.
+    #[must_use]
+    pub fn blind(&self) -> bool {
+        self.attention.iter().any(|row| row.cause != Cause::Credits)
+    }
+}
+
+/// What makes a row of `run` a sync: logins, imports and days of watching have rows of their own there.
+pub(in crate::store) const A_SYNC: &str =
+    "trigger <> 'login' AND NOT EXISTS (SELECT 1 FROM import i WHERE i.run = run.id)
+  AND ifnull((SELECT q.endpoint FROM request q WHERE q.run = run.id LIMIT 1), '') NOT LIKE 'v2/webhooks%'";
+
+pub(in crate::store) fn figures(db: &Connection) -> Result<Figures, StoreError> {
+    let attention = alerts::rows(db)?;
+    let mut accounts = accounts(db)?;
+    for account in &mut accounts {
+        let is_own = |row: &AttentionRow| match row.cause {
+            Cause::Account => row.account.as_ref() == Some(&account.account),
+            Cause::Key => true,
+            Cause::Credits => false,
+        };
+        account.parked = attention.iter().any(is_own);
+    }
+    let counts = |sql: &str| -> Result<Vec<(String, i64)>, StoreError> {
+        let mut statement = db.prepare(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    };
+    let last_success_ms = db
+        .query_row(
+            &format!("SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND {A_SYNC} ORDER BY id DESC LIMIT 1"),
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(Figures {
+        accounts,
+        runs: counts(&format!(
+            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND {A_SYNC} GROUP BY outcome ORDER BY outcome",
+        ))?,
+        failures: counts("SELECT kind, count FROM failure ORDER BY kind")?,
+        last_success_ms,
+        attention,
+    })
+}
+
+fn accounts(db: &Connection) -> Result<Vec<AccountFigures>, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT a.name, ifnull(sum(c.messages), 0), count(c.id),
+           ifnull(sum(c.beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)), 0),
+           ifnull(sum(c.last_error IS NOT NULL), 0),
+           (SELECT count(*) FROM gap g WHERE g.account = a.id)
+         FROM account a LEFT JOIN conversation c ON c.account = a.id GROUP BY a.id ORDER BY a.id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(AccountFigures {
+            account: row.get(0)?,
+            messages: row.get(1)?,
+            conversations: row.get(2)?,
+            complete: row.get(3)?,
+            failing: row.get(4)?,
+            gaps: row.get(5)?,
+            parked: false,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

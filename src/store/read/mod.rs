@@ -1,0 +1,9 @@
+//! What only reads the archive.
+
+pub(super) mod figures;
+pub(super) mod history;
+pub(super) mod people;
+pub(super) mod snapshot;
+pub(super) mod sql;
+pub(super) mod status;
+pub(super) mod tables;

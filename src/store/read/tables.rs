@@ -1,0 +1,142 @@
+//! The tables other than `message`, row by row, with the names of their columns.
+
+use std::fmt::Write as _;
+
+use rusqlite::types::ValueRef;
+
+use crate::store::StoreError;
+use crate::store::read::snapshot::{Scope, Snapshot};
+use crate::store::write::message::hash;
+
+/// A value of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// Null.
+    Null,
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Real(f64),
+    /// A text.
+    Text(&'a str),
+}
+
+/// A table: its name, the order of its rows, and which of them belong to one conversation (`None`: none of them).
+type Table = (&'static str, &'static str, Option<&'static str>);
+
+/// Every table but `message`, `message_version` and the full-text index, each after those that it points to.
+pub const TABLES: &[Table] = &[
+    ("account", "id", Some("id = (SELECT account FROM conversation WHERE id = ?1)")),
+    (
+        "person",
+        "id",
+        Some(
+            "id IN (SELECT person FROM participant WHERE conversation = ?1) OR id IN (SELECT v.sender
+             FROM message m JOIN message_version v ON v.message = m.id WHERE m.conversation = ?1)",
+        ),
+    ),
+    ("conversation", "id", Some("id = ?1")),
+    ("address", "account, profile_url", Some("conversation = ?1")),
+    ("participant", "conversation, person", Some("conversation = ?1")),
+    ("kind", "id", Some("id IN (SELECT kind FROM message WHERE conversation = ?1)")),
+    ("urn_shape", "id", Some("id IN (SELECT urn_shape FROM message WHERE conversation = ?1)")),
+    ("template", "id", Some("id IN (SELECT template FROM message WHERE conversation = ?1)")),
+    ("inbox", "account", None),
+    ("gap", "id", Some("conversation = ?1")),
+    ("run", "id", None),
+    ("request", "id", None),
+    ("quarantine", "id", None),
+    ("import", "id", None),
+    ("import_oddity", "id", None),
+    ("export_cover", "id", None),
+    ("balance", "id", None),
+    ("event_feed", "account", None),
+    ("attention", "id", None),
+    ("failure", "kind", None),
+    ("sqlite_sequence", "name", None),
+];
+
+impl Snapshot<'_> {
+    /// Shows every row of the tables but messages and their former versions. Of one conversation, only what belongs
+    /// to it.
+    ///
+    /// # Errors
+    /// When the archive cannot be read, or what `visit` fails with.
+    pub fn tables<E: From<StoreError>>(
+        &self,
+        scope: &Scope,
+        mut visit: impl FnMut(&str, &[(&str, Cell<'_>)]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (table, order, of_conversation) in TABLES {
+            let condition = match (scope.conversation, of_conversation) {
+                (None, _) => "?1 IS NULL",
+                (Some(_), Some(condition)) => condition,
+                (Some(_), None) => continue,
+            };
+            let sql = format!("SELECT * FROM {table} WHERE {condition} ORDER BY {order}");
+            self.rows(&sql, &[scope.conversation], |cells| visit(table, cells))?;
+        }
+        Ok(())
+    }
+
+    /// A number that changes when any of these rows does.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn tables_mark(&self, scope: &Scope) -> Result<i64, StoreError> {
+        let mut mark = 0;
+        let mut line = String::new();
+        self.tables(scope, |table, cells| {
+            // The row before is in it, and so are all before that.
+            line.clear();
+            write!(line, "{mark} {table} {cells:?}").unwrap_or_default();
+            mark = hash(&line);
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(mark)
+    }
+
+    /// Shows every former version of a message, in the order that they were stored; with `changed_after`, those of
+    /// messages that a later run changed.
+    ///
+    /// # Errors
+    /// When the archive cannot be read, or what `visit` fails with.
+    pub fn versions<E: From<StoreError>>(
+        &self,
+        scope: &Scope,
+        visit: impl FnMut(&[(&str, Cell<'_>)]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = "SELECT v.* FROM message_version v JOIN message m ON m.id = v.message
+             WHERE (?1 IS NULL OR m.conversation = ?1) AND (?2 IS NULL OR m.sent_at_ms >= ?2)
+               AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.changed_run > ?4) ORDER BY v.id";
+        self.rows(sql, &[scope.conversation, scope.since_ms, scope.until_ms, scope.changed_after], visit)
+    }
+
+    fn rows<E: From<StoreError>>(
+        &self,
+        sql: &str,
+        values: &[Option<i64>],
+        mut visit: impl FnMut(&[(&str, Cell<'_>)]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self.connection().prepare(sql).map_err(StoreError::from)?;
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            let cells =
+                names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), cell(row.get_ref(at)?)?)));
+            let cells = cells.collect::<Result<Vec<_>, StoreError>>()?;
+            visit(&cells)?;
+        }
+        Ok(())
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Result<Cell<'_>, StoreError> {
+    Ok(match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(n) => Cell::Int(n),
+        ValueRef::Real(n) => Cell::Real(n),
+        ValueRef::Text(_) => Cell::Text(value.as_str().map_err(rusqlite::Error::from)?),
+        ValueRef::Blob(_) => return Err(StoreError::Broken("a value is a blob".to_owned())),
+    })
+}

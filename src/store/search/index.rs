@@ -1,0 +1,102 @@
+//! The full-text index, kept up in batches.
+//!
+//! FTS5 is quick when rows come in rising order of their ids and writes out a segment whenever they do not. Pages
+//! come newest first and from many conversations, so indexing them one by one costs several times as much. Instead a
+//! page's ids go to `messages_unindexed` in the page's own transaction, and are indexed together, in order, every few
+//! thousand rows, at the end of a run and when the archive is opened after a crash.
+//!
+//! Its tokenizer takes a run of Chinese or Thai for one word. Messages with such letters are therefore indexed a second
+//! time, as pairs of neighbours made here (`messages_runs`): only they, so that other mailboxes pay nothing for it.
+
+use rusqlite::{Connection, params};
+
+use crate::core::search::tokenize;
+use crate::store::{Store, StoreError};
+
+/// Messages that wait at most before they are indexed.
+const BATCH: u32 = 16_384;
+
+impl Store {
+    /// Notes that so many messages wait to be indexed, and indexes them when they are many.
+    pub(in crate::store) fn texts_waiting(&mut self, fresh: u32) -> Result<(), StoreError> {
+        self.unindexed = self.unindexed.saturating_add(fresh);
+        if self.unindexed >= BATCH { self.index_texts() } else { Ok(()) }
+    }
+
+    /// Brings the full-text index up to date.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn index_texts(&mut self) -> Result<(), StoreError> {
+        let waiting: bool =
+            self.db.query_row("SELECT EXISTS (SELECT 1 FROM messages_unindexed)", [], |row| row.get(0))?;
+        if waiting {
+            self.transact(|tx, _| {
+                // Each text is read once, for both indexes: a batch's rows lie all over the file.
+                let mut words = tx.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
+                index_runs(
+                    tx,
+                    "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
+                    |id, text| words.execute(params![id, text]),
+                )?;
+                tx.execute("DELETE FROM messages_unindexed", [])?;
+                Ok(())
+            })?;
+        }
+        self.unindexed = 0;
+        Ok(())
+    }
+}
+
+/// Notes that a message's text is new.
+pub(in crate::store) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
+    db.prepare_cached("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)")?.execute([id])?;
+    Ok(())
+}
+
+/// Takes a message's former text out of the index, unless it never was in there.
+pub(in crate::store) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
+    let waiting = db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)")?
+        .query_row([id], |row| row.get::<_, bool>(0))?;
+    if !waiting {
+        db.prepare_cached("INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)")?
+            .execute(params![id, text])?;
+        if tokenize::has_runs(text) {
+            // Older SQLite libraries, which others read the file with, know no option to delete without the text.
+            db.prepare_cached(
+                "INSERT INTO messages_runs (messages_runs, rowid, text) VALUES ('delete', ?1, ?2)",
+            )?
+            .execute(params![id, tokenize::indexed(text)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
+pub(in crate::store) fn index_all_runs(db: &Connection) -> Result<(), StoreError> {
+    index_runs(
+        db,
+        "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
+        |_, _| Ok(0),
+    )
+}
+
+/// Adds those of the selected messages to the index of runs that have any, and shows each to `also`.
+fn index_runs(
+    db: &Connection,
+    select: &str,
+    mut also: impl FnMut(i64, &str) -> rusqlite::Result<usize>,
+) -> Result<(), StoreError> {
+    let mut texts = db.prepare(select)?;
+    let mut add = db.prepare("INSERT INTO messages_runs (rowid, text) VALUES (?1, ?2)")?;
+    let mut rows = texts.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, text) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        also(id, text)?;
+        if tokenize::has_runs(text) {
+            add.execute(params![id, tokenize::indexed(text)])?;
+        }
+    }
+    Ok(())
+}

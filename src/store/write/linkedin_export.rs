@@ -1,0 +1,487 @@
+//! Writing what an export holds: a conversation's rows a batch at a time, each in one IMMEDIATE transaction. A crash
+//! between two leaves what is stored and the gaps as they were; the stretch counts as covered with the last batch only.
+
+use crate::store::write::owner;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::core::Ms;
+use crate::core::linkedin_export::matching::{NEAR_MS, is_outside, profile_slug};
+use crate::core::linkedin_export::rows;
+use crate::core::linkedin_export::rows::{Fate, Span};
+use crate::core::model::message::Message;
+use crate::core::timeline::apply::Gap;
+use crate::core::timeline::identity::Stored;
+use crate::core::timeline::invariants;
+use crate::store::ledger::{Outcome, Trigger};
+use crate::store::read::status::Reader;
+use crate::store::write::gaps;
+use crate::store::write::intern::Interned;
+use crate::store::write::message;
+use crate::store::write::message::Place;
+use crate::store::write::targets;
+use crate::store::write::targets::Configured;
+use crate::store::{Store, StoreError};
+
+/// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
+/// nobody has sent them.
+pub(in crate::store) const OUTSIDE: &str =
+    "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
+
+/// One reading of a file, which is a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Import {
+    /// The row of `import`.
+    pub id: i64,
+    /// The run.
+    pub run: i64,
+    /// The archive's id of the account.
+    pub account: i64,
+}
+
+/// A thread as an export describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImportThread {
+    /// Its own id, without padding.
+    pub thread: String,
+    /// What to call it.
+    pub name: Option<String>,
+    /// The other side's page, where there is one other side.
+    pub profile_url: Option<String>,
+    /// Whether it has several other sides.
+    pub is_group: Option<bool>,
+}
+
+/// Rows of one thread.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// The reading that they come from.
+    pub import: Import,
+    /// Their thread.
+    pub thread: &'a ImportThread,
+    /// Newest first; the batches of a thread come in this order, too.
+    pub messages: &'a [Message],
+    /// With the last batch, from when to when the export holds messages of the thread.
+    pub covers: Option<Span>,
+    /// Now.
+    pub now: Ms,
+}
+
+/// What became of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Messages that were not stored.
+    pub new: u32,
+    /// Of these, drafts and advertisements.
+    pub new_outside: u32,
+    /// Messages that an earlier import had stored.
+    pub there: u32,
+    /// Messages that the API had shown.
+    pub merged: u32,
+}
+
+/// The stored messages of a thread that rows of earlier batches were found to be.
+pub type Taken = BTreeSet<i64>;
+
+/// The rows that were kept aside before, by line and a hash of their content: the table has no index for it, and a file
+/// may have tens of thousands of them.
+#[derive(Debug, Default)]
+pub struct KeptOddities(BTreeMap<(i64, i64), i64>);
+
+impl Store {
+    /// Begins a run for the reading of a file.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin_import(
+        &mut self,
+        account: &Configured,
+        source: &str,
+        file: &str,
+        now: Ms,
+    ) -> Result<Import, StoreError> {
+        let run = self.begin_run(Trigger::Once, now)?;
+        self.transact(|tx, ids| {
+            let (account, renamed) = targets::account_row(tx, account)?;
+            ids.new_people |= renamed;
+            tx.execute(
+                "INSERT INTO import (run, account, source, file) VALUES (?1, ?2, ?3, ?4)",
+                params![run, account, source, file],
+            )?;
+            Ok(Import { id: tx.last_insert_rowid(), run, account })
+        })
+    }
+
+    /// Stores a batch and, with a thread's last one, that the export covers it.
+    ///
+    /// # Errors
+    /// When the archive cannot be written. Nothing of the batch is stored then.
+    pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut Taken) -> Result<Imported, StoreError> {
+        let done = self.transact(|tx, ids| write(tx, ids, batch, taken))?;
+        self.texts_waiting(done.new)?;
+        Ok(done)
+    }
+
+    /// The rows that imports of the account have kept aside.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn kept_oddities(&self, import: Import) -> Result<KeptOddities, StoreError> {
+        let mut statement = self.db.prepare(
+            "SELECT o.line, o.content, o.id FROM import_oddity o JOIN import i ON i.id = o.import WHERE i.account = ?1",
+        )?;
+        let rows = statement.query_map([import.account], |row| {
+            let content = row.get_ref(1)?.as_str()?;
+            Ok(((row.get(0)?, message::hash(content)), row.get(2)?))
+        })?;
+        Ok(KeptOddities(rows.collect::<Result<_, _>>()?))
+    }
+
+    /// Keeps rows that are no messages, each as its line, the reason and its columns as JSON. What is `kept` already is
+    /// not kept again.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn import_oddities(
+        &mut self,
+        import: Import,
+        rows: &[(u64, String, String)],
+        kept: &mut KeptOddities,
+    ) -> Result<(), StoreError> {
+        self.transact(|tx, _| {
+            let mut same = tx.prepare_cached("SELECT content = ?2 FROM import_oddity WHERE id = ?1")?;
+            let mut insert = tx.prepare_cached(
+                "INSERT INTO import_oddity (import, line, reason, content) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            for (line, reason, content) in rows {
+                let line = i64::try_from(*line).unwrap_or(i64::MAX);
+                let key = (line, message::hash(content));
+                if let Some(id) = kept.0.get(&key)
+                    && same.query_row(params![id, content], |row| row.get(0))?
+                {
+                    continue;
+                }
+                insert.execute(params![import.id, line, reason, content])?;
+                kept.0.insert(key, tx.last_insert_rowid());
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens up to `wanted` gaps of about ten messages each, spread evenly over what only exports have shown, in these
+    /// conversations, or in all of the account's. Returns how many it opened.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn open_checks(
+        &mut self,
+        import: Import,
+        within: Option<&BTreeSet<i64>>,
+        wanted: usize,
+        now: Ms,
+    ) -> Result<usize, StoreError> {
+        self.transact(|tx, _| open_checks(tx, import, within, wanted, now))
+    }
+
+    /// Ends the run of a reading, with what came of it.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn finish_import(
+        &mut self,
+        import: Import,
+        rows: u64,
+        new: u32,
+        odd: usize,
+        now: Ms,
+    ) -> Result<(), StoreError> {
+        self.transact(|tx, _| {
+            tx.execute(
+                "UPDATE import SET rows = ?2, new_messages = ?3, odd_rows = ?4 WHERE id = ?1",
+                params![
+                    import.id,
+                    i64::try_from(rows).unwrap_or(i64::MAX),
+                    new,
+                    i64::try_from(odd).unwrap_or(i64::MAX)
+                ],
+            )?;
+            Ok(())
+        })?;
+        self.finish_run(import.run, Outcome::Complete, now)
+    }
+}
+
+impl Reader {
+    /// What would become of a batch of rows, perhaps the last of its thread; `None` stands for an archive that is not there yet. Nothing is written.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn import_outlook(
+        archive: Option<&Self>,
+        account: &str,
+        thread: &ImportThread,
+        (messages, last): (&[Message], bool),
+        taken: &mut Taken,
+    ) -> Result<Imported, StoreError> {
+        let known = match archive {
+            Some(reader) => {
+                let account: Option<i64> = reader
+                    .db()
+                    .query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))
+                    .optional()?;
+                let found = account.map(|account| find(reader.db(), account, thread)).transpose()?.flatten();
+                found.map(|id| known(reader.db(), id, messages, taken)).transpose()?.unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
+        let fates = rows::fates(messages, &known, last);
+        let mut counts = Imported::default();
+        for (message, fate) in messages.iter().zip(&fates) {
+            count(&mut counts, message, *fate, &known, taken);
+        }
+        Ok(counts)
+    }
+}
+
+/// The stored messages that rows may be: in their stretch of time and a little beside it, but for those taken.
+fn known(
+    db: &Connection,
+    conversation: i64,
+    messages: &[Message],
+    taken: &Taken,
+) -> Result<Vec<Stored>, StoreError> {
+    let times = messages.iter().map(|m| m.at_ms);
+    let (Some(lo), Some(hi)) = (times.clone().min(), times.max()) else { return Ok(Vec::new()) };
+    let mut known =
+        message::between(db, conversation, (lo.saturating_sub(NEAR_MS), hi.saturating_add(NEAR_MS)))?;
+    known.retain(|s| !taken.contains(&s.id));
+    Ok(known)
+}
+
+fn count(counts: &mut Imported, message: &Message, fate: Fate, known: &[Stored], taken: &mut Taken) {
+    let stored = match fate {
+        Fate::New => {
+            counts.new += 1;
+            counts.new_outside += u32::from(is_outside(&message.kind));
+            return;
+        }
+        Fate::Stored(index) | Fate::OtherText(index) => known.get(index),
+    };
+    let Some(stored) = stored else { return };
+    taken.insert(stored.id);
+    if stored.exported { counts.there += 1 } else { counts.merged += 1 }
+}
+
+fn write(
+    tx: &Connection,
+    ids: &mut Interned,
+    batch: &Batch<'_>,
+    taken: &mut Taken,
+) -> Result<Imported, StoreError> {
+    let (import, now) = (batch.import, batch.now);
+    let conversation = conversation(tx, import.account, batch.thread, now)?;
+    let place = Place { account: import.account, conversation, run: import.run };
+    let known = known(tx, conversation, batch.messages, taken)?;
+    let fates = rows::fates(batch.messages, &known, batch.covers.is_some());
+    let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
+    let dated = || new().filter(|m| !is_outside(&m.kind)).map(|m| m.at_ms);
+
+    let before = targets::timeline(tx, conversation)?;
+    let mut after = before.gaps.clone();
+    if let Some(gap) = dated().max().and_then(|newest| rows::gap_above(&before, newest, now)) {
+        after.insert(0, gap);
+        gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
+    }
+
+    let mut counts = Imported::default();
+    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
+    // Oldest first, in the order of ids.
+    for (message, fate) in batch.messages.iter().zip(&fates).rev() {
+        count(&mut counts, message, *fate, &known, taken);
+        match fate {
+            Fate::New => {
+                let (id, sender) = message::insert(tx, ids, place, message, true)?;
+                taken.insert(id);
+                *wrote.entry(sender).or_default() += 1;
+            }
+            Fate::OtherText(index) => {
+                if let Some(stored) = known.get(*index) {
+                    message::add_version(tx, ids, place, stored.id, message, now)?;
+                }
+            }
+            Fate::Stored(_) => {}
+        }
+    }
+    for (person, messages) in wrote {
+        owner::wrote(tx, conversation, person, messages)?;
+    }
+    tx.prepare_cached(
+        "UPDATE conversation SET messages = messages + ?2, oldest_ms = min(ifnull(oldest_ms, ?3), ifnull(?3, oldest_ms)),
+           newest_ms = max(ifnull(newest_ms, ?4), ifnull(?4, newest_ms)) WHERE id = ?1",
+    )?
+    .execute(params![conversation, counts.new, dated().min(), dated().max()])?;
+    if let Some(span) = batch.covers {
+        cover(tx, import, conversation, span, now)?;
+    }
+    debug_assert_eq!(invariants::broken(&targets::timeline(tx, conversation)?), Vec::<String>::new());
+    Ok(counts)
+}
+
+/// Closes what the export covers.
+fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
+    let before = targets::timeline(tx, conversation)?;
+    let already = covered(tx, conversation)?;
+    let (after, beginning_seen) = rows::cover(&before, span, already);
+    gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
+    tx.prepare_cached(
+        "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
+    )?
+    .execute(params![conversation, beginning_seen, now])?;
+    tx.prepare_cached(
+        "INSERT INTO export_cover (import, conversation, oldest_ms, newest_ms) SELECT ?1, ?2, ?3, ?4
+         WHERE NOT EXISTS (SELECT 1 FROM export_cover WHERE conversation = ?2 AND oldest_ms = ?3 AND newest_ms = ?4)",
+    )?
+    .execute(params![import.id, conversation, span.oldest_ms, span.newest_ms])?;
+    Ok(())
+}
+
+/// Up to where earlier exports cover a conversation.
+fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1")?;
+    let spans = statement
+        .query_map([conversation], |r| Ok(Span { oldest_ms: r.get(0)?, newest_ms: r.get(1)? }))?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(spans.iter().filter_map(Span::covered_ms).max())
+}
+
+/// The thread's conversation, made where there is none: it waits until the inbox shows it or somebody configures it.
+fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -> Result<i64, StoreError> {
+    let id = match find(tx, account, thread)? {
+        Some(id) => id,
+        None => {
+            tx.prepare_cached("INSERT INTO conversation (account, thread) VALUES (?1, ?2)")?
+                .execute(params![account, thread.thread])?;
+            let id = tx.last_insert_rowid();
+            targets::open_everything(tx, account, id, now)?;
+            id
+        }
+    };
+    tx.prepare_cached(
+        "UPDATE conversation SET thread = ifnull(thread, ?2), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
+           is_group = ifnull(is_group, ?5) WHERE id = ?1",
+    )?
+    .execute(params![id, thread.thread, thread.name, thread.profile_url, thread.is_group])?;
+    Ok(id)
+}
+
+/// The archive's conversation of a thread: by its id, or by the profile that it is configured by and was never asked.
+fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i64>, StoreError> {
+    if let Some(id) = targets::known_thread(db, account, &thread.thread)? {
+        return Ok(Some(id));
+    }
+    let Some(slug) = thread.profile_url.as_deref().and_then(profile_slug) else { return Ok(None) };
+    let mut unresolved = db.prepare_cached(
+        "SELECT a.profile_url, c.id FROM address a JOIN conversation c ON c.id = a.conversation
+         WHERE a.account = ?1 AND c.thread IS NULL ORDER BY c.id",
+    )?;
+    let rows = unresolved.query_map([account], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
+    for row in rows {
+        let (url, id) = row?;
+        if profile_slug(&url).as_deref() == Some(slug.as_str()) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+fn open_checks(
+    tx: &Connection,
+    import: Import,
+    within: Option<&BTreeSet<i64>>,
+    wanted: usize,
+    now: Ms,
+) -> Result<usize, StoreError> {
+    let mut counts = tx.prepare(
+        "SELECT m.conversation, count(*) FROM message m JOIN conversation c ON c.id = m.conversation JOIN kind k ON k.id = m.kind
+         WHERE c.account = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL AND k.name NOT IN ('DRAFT', 'SPONSORED')
+           AND c.beginning_seen_ms IS NOT NULL
+         GROUP BY m.conversation ORDER BY m.conversation",
+    )?;
+    let rows = counts.query_map([import.account], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
+    let mut of: Vec<(i64, usize)> = Vec::new();
+    for row in rows {
+        let (id, messages) = row?;
+        if within.is_none_or(|ids| ids.contains(&id)) {
+            of.push((id, usize::try_from(messages).unwrap_or_default()));
+        }
+    }
+    let sizes: Vec<usize> = of.iter().map(|(_, n)| *n).collect();
+    let mut opened = 0;
+    let mut positions: (i64, Vec<Ms>) = (0, Vec::new());
+    for (index, block) in rows::spots(&sizes, wanted) {
+        let Some((conversation, _)) = of.get(index).copied() else { continue };
+        if positions.0 != conversation {
+            positions = (conversation, shown_by_exports(tx, conversation)?);
+            // What lies at a gap up to now is asked for anyway.
+            let head = gaps::of_conversation(tx, conversation)?.into_iter().find(|g| g.newer_ms.is_none());
+            let floor = head.and_then(|g| g.older_ms).unwrap_or(Ms::MAX);
+            positions.1.retain(|at| at.saturating_add(NEAR_MS) < floor);
+        }
+        let chunk = positions.1.chunks(rows::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
+        let Some(gap) = rows::check_gap(chunk, now) else { continue };
+        let before = gaps::of_conversation(tx, conversation)?;
+        let apart = |g: &Gap| {
+            g.older_ms.is_some_and(|older| gap.newer_ms < Some(older))
+                || g.newer_ms.is_some_and(|newer| Some(newer) < gap.older_ms)
+        };
+        if before.iter().all(apart) {
+            let mut after = before.clone();
+            after.push(gap);
+            gaps::write(tx, import.account, Some(conversation), &before, &after)?;
+            opened += 1;
+        }
+    }
+    Ok(opened)
+}
+
+/// When the messages of a conversation were sent that only an export has shown, newest first.
+fn shown_by_exports(tx: &Connection, conversation: i64) -> Result<Vec<Ms>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind
+         WHERE m.conversation = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL
+           AND k.name NOT IN ('DRAFT', 'SPONSORED') ORDER BY m.sent_at_ms DESC",
+    )?;
+    let times = statement.query_map([conversation], |row| row.get(0))?;
+    Ok(times.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn each_of_many_odd_rows_is_as_quick_to_keep_as_the_first() {
+        let mut store = Store::in_memory().unwrap();
+        let account = Configured { account: "me".into(), ..Configured::default() };
+        let import = store.begin_import(&account, "linkedin-export", "messages.csv", 1).unwrap();
+        let rows: Vec<_> = (0..3_000).map(|n| (n, "no date".to_owned(), format!("{{\"n\":{n}}}"))).collect();
+        let steps = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&steps);
+        store
+            .db
+            .progress_handler(1, Some(move || count.fetch_add(1, Ordering::Relaxed) == u64::MAX))
+            .unwrap();
+        for _ in 0..2 {
+            let mut kept = store.kept_oddities(import).unwrap();
+            store.import_oddities(import, &rows, &mut kept).unwrap();
+        }
+        assert!(steps.load(Ordering::Relaxed) < 3_000 * 200, "{steps:?}");
+        let held: i64 = store.db.query_row("SELECT count(*) FROM import_oddity", [], |r| r.get(0)).unwrap();
+        assert_eq!(held, 3_000, "none twice");
+    }
+}

@@ -1,0 +1,150 @@
+//! What the engine does with an answer: to the archive, to its own book, to whoever watches.
+
+use tracing::{debug, warn};
+
+use crate::api::{Answer, Api, ApiError};
+use crate::clock::Clock;
+use crate::core::inbox::InboxPage;
+use crate::core::model::page::Page;
+use crate::core::planner::next::Whom;
+use crate::core::planner::step::{Kind, Step};
+use crate::core::timeline::apply::Asked;
+use crate::store::{Commit, Failed, InboxCommit, Of, Settlement};
+use crate::sync::Archive;
+use crate::sync::engine::{Engine, Got};
+use crate::sync::settings::RunError;
+
+impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
+    pub(super) fn store(
+        &mut self,
+        step: &Step,
+        asked: &Asked,
+        got: &Got,
+        answer: &Answer<Got>,
+    ) -> Result<(), RunError> {
+        self.totals.reception.answered.extend(self.book.account_index(step.whom));
+        match (got, step.whom) {
+            (Got::Page(page), Whom::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
+            (Got::Inbox(page), Whom::Inbox(account)) => {
+                self.store_inbox(step, account, asked, page, answer)?
+            }
+            (Got::Page(_), Whom::Inbox(_)) | (Got::Inbox(_), Whom::Conversation(_)) => {}
+        }
+        self.totals.pages += 1;
+        self.totals.failures_in_a_row = 0;
+        Ok(())
+    }
+
+    fn store_page(
+        &mut self,
+        step: &Step,
+        conversation: i64,
+        asked: &Asked,
+        page: &Page,
+        answer: &Answer<Got>,
+    ) -> Result<(), RunError> {
+        let commit = Commit {
+            conversation,
+            asked,
+            page,
+            receipt: &answer.receipt,
+            http_status: answer.http_status,
+            now: self.clock.now_ms(),
+            recheck: step.kind == Kind::Recheck,
+        };
+        let done = self.archive.commit_page(&commit)?;
+        self.totals.new_messages += done.new_messages;
+        self.totals.edited += done.edited;
+        self.totals.gone += done.gone;
+        self.book.stored(conversation, &done);
+        if asked.cursor.is_none() {
+            self.progress.heads_done.insert(Whom::Conversation(done.conversation));
+        }
+        if let Some(stall) = &done.stall {
+            warn!(conversation = %step.name, reason = %stall, "the walk stopped; what it left is recorded as missing");
+        }
+        debug!(
+            conversation = %step.name,
+            returned = page.returned,
+            new = done.new_messages,
+            credits = answer.receipt.credits(),
+            gaps = done.timeline.gaps.len(),
+            "stored a page"
+        );
+        self.observer.stored(step, &done, answer.receipt.credits());
+        Ok(())
+    }
+
+    fn store_inbox(
+        &mut self,
+        step: &Step,
+        account: usize,
+        asked: &Asked,
+        page: &InboxPage,
+        answer: &Answer<Got>,
+    ) -> Result<(), RunError> {
+        let commit = InboxCommit {
+            account,
+            account_id: self.book.account_of(step.whom).unwrap_or_default(),
+            asked,
+            page,
+            discover: self.settings.accounts.get(account).filter(|a| a.discover).map(|a| &a.wanted),
+            receipt: &answer.receipt,
+            http_status: answer.http_status,
+            now: self.clock.now_ms(),
+        };
+        let done = self.archive.commit_inbox(&commit)?;
+        if asked.cursor.is_none() {
+            self.progress.heads_done.insert(step.whom);
+        }
+        if let Some(stall) = &done.stall {
+            warn!(account = %step.name, reason = %stall, "the walk of the inbox stopped; it is taken up again");
+        }
+        debug!(
+            account = %step.name,
+            returned = page.returned,
+            news = done.news.len(),
+            found = done.found.len(),
+            credits = answer.receipt.credits(),
+            "read the inbox"
+        );
+        self.book.listed(account, done);
+        Ok(())
+    }
+
+    pub(super) fn settle_failure(
+        &mut self,
+        step: &Step,
+        asked: &Asked,
+        answer: &Answer<Got>,
+        error: &ApiError,
+        last: bool,
+    ) -> Result<(), RunError> {
+        *self.totals.reception.failures.entry(error.kind()).or_default() += 1;
+        let words = error.to_string();
+        // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
+        // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
+        let gap_stalls = match error {
+            ApiError::Refused(_) | ApiError::Malformed(_) => last,
+            ApiError::Transient { .. } => {
+                last && (self.totals.pages > 0 || self.book.others_were_fine(step.whom))
+            }
+            ApiError::RateLimited { .. } | ApiError::Key(_) | ApiError::Account(_) | ApiError::Credits(_) => {
+                false
+            }
+        };
+        let of = match step.whom {
+            Whom::Conversation(id) => Of::Conversation(id),
+            Whom::Inbox(_) => Of::Inbox(self.book.account_of(step.whom).unwrap_or_default()),
+        };
+        let timeline = self.archive.commit_failure(&Failed {
+            of,
+            asked,
+            settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
+            stalls: gap_stalls && step.kind != Kind::Recheck,
+            now: self.clock.now_ms(),
+        })?;
+        self.book.set_timeline(step.whom, timeline);
+        Ok(())
+    }
+}

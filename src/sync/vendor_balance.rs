@@ -1,0 +1,156 @@
+//! The vendor's own word on what is left and what was charged, before and after a run.
+
+use tracing::{info, warn};
+
+use crate::api::Api;
+use crate::clock::Clock;
+use crate::core::budget::{Left, Receipt};
+use crate::store::{Cause, Moment};
+use crate::sync::report::{BalanceReport, Refused};
+use crate::sync::settings::{RunError, Settings};
+use crate::sync::{Archive, Stop};
+
+/// A difference below this (credits) is rounding.
+const ROUNDING: f64 = 0.5;
+
+/// The balance around a run (credits), as far as the vendor tells it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Funds {
+    before: Option<f64>,
+    after: Option<f64>,
+    price: Price,
+}
+
+/// What the vendor counts where answers do not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Price {
+    /// Nothing has shown it yet.
+    #[default]
+    Unseen,
+    /// What came.
+    ByAnswer,
+    /// What was asked for.
+    ByRequest,
+}
+
+impl Funds {
+    /// Asks for the balance before the first request, which is free, and notes it.
+    pub(super) async fn before<R: Archive, A: Api, C: Clock>(
+        archive: &mut R,
+        api: &A,
+        clock: &C,
+        settings: &Settings,
+        stop: &Stop,
+        run: i64,
+    ) -> Result<Self, RunError> {
+        if !settings.reconcile {
+            return Ok(Self::default());
+        }
+        let before = ask(api, stop).await;
+        if let Some(credits) = before {
+            archive.note_balance(run, Moment::Before, credits, clock.now_ms())?;
+            if credits < 1.0 {
+                warn!(balance = credits, "the balance does not pay for a single request: nothing is asked");
+            }
+        }
+        Ok(Self { before, ..Self::default() })
+    }
+
+    /// The receipt as the vendor counts, as far as that is known.
+    pub(super) fn seen(&self, receipt: Receipt) -> Receipt {
+        if self.price == Price::ByRequest { receipt.by_request() } else { receipt }
+    }
+
+    /// After an answer that was smaller than what was asked for, the first time: asks for the balance whether that made
+    /// it cheaper. Where it did not, the ledger is put right before anything more is spent.
+    pub(super) async fn compare<R: Archive, A: Api, C: Clock>(
+        &mut self,
+        archive: &mut R,
+        api: &A,
+        clock: &C,
+        stop: &Stop,
+        (run, unused): (i64, u32),
+    ) -> Result<(), RunError> {
+        let Some(before) = self.before.filter(|_| unused > 0 && !api.tells_price()) else { return Ok(()) };
+        if self.price != Price::Unseen {
+            return Ok(());
+        }
+        let Some(now) = ask(api, stop).await else { return Ok(()) };
+        let ledger = f64::from(archive.spent(run, clock.now_ms())?.run);
+        self.price = if before - now - ledger > ROUNDING { Price::ByRequest } else { Price::ByAnswer };
+        if self.price == Price::ByRequest {
+            warn!(
+                "the vendor charges what was asked for, not what came: the ledger counts likewise in this run"
+            );
+            archive.charge_by_request(run)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for it again after the last one, and says so when the vendor charged other than the ledger says.
+    pub(super) async fn after<R: Archive, A: Api, C: Clock>(
+        &mut self,
+        archive: &mut R,
+        api: &A,
+        clock: &C,
+        stop: &Stop,
+        run: i64,
+    ) -> Result<(), RunError> {
+        let Some(before) = self.before.filter(|b| *b >= 1.0) else { return Ok(()) };
+        let Some(after) = ask(api, stop).await else { return Ok(()) };
+        let now = clock.now_ms();
+        archive.note_balance(run, Moment::After, after, now)?;
+        self.after = Some(after);
+        let (charged, ledger) = (before - after, f64::from(archive.spent(run, now)?.run));
+        if charged - ledger > ROUNDING {
+            warn!(
+                charged,
+                ledger,
+                "the vendor charged more than the ledger says, or something else spent credits meanwhile"
+            );
+        } else if ledger - charged > ROUNDING {
+            info!(
+                charged,
+                ledger, "the vendor charged less than the ledger says: lost answers count in full there"
+            );
+        }
+        Ok(())
+    }
+
+    /// The whole credits that there were before the run; `None` where that is not known.
+    pub(super) fn whole(&self) -> Option<u32> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to what a counter holds; the cast itself saturates"
+        )]
+        self.before.map(|credits| credits.floor().clamp(0.0, f64::from(u32::MAX)) as u32)
+    }
+
+    /// Whether it is the balance that ended the run, rather than a cap.
+    pub(super) fn bind(&self, left: &Left, spent: u32) -> bool {
+        let funds = self.whole().map(|funds| funds.saturating_sub(spent));
+        funds.is_some_and(|funds| left.least().is_none_or(|left| funds < left))
+    }
+
+    /// The balance that ended a run as what needs a person, as a refusal would be.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        let balance = self.before?;
+        let message = format!("the balance of {balance} credits is used up");
+        Some(Refused { cause: Cause::Credits, account: None, message })
+    }
+
+    pub(super) fn report(&self, spent: u32) -> Option<BalanceReport> {
+        let before = self.before?;
+        let charged = self.after.map(|after| before - after);
+        Some(BalanceReport { before, after: self.after, charged, ledger: spent })
+    }
+}
+
+/// The balance, unless a stop is asked for first.
+async fn ask<A: Api>(api: &A, stop: &Stop) -> Option<f64> {
+    tokio::select! {
+        balance = api.balance() => balance.filter(|credits| credits.is_finite()),
+        () = stop.wait() => None,
+    }
+}
