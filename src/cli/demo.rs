@@ -313,7 +313,8 @@ fn were(count: usize) -> String {
 fn told(done: &Meanwhile) -> String {
     format!(
         "Meanwhile, {} arrived: {} in conversations that the inbox shows, {} in one that it does not show,\n\
-         and {} that {} deleted again at once. Of the older ones, {} edited, {} recalled and {} deleted.\n",
+         and {} that {} deleted again at once. Of the older ones, {} edited, {} recalled\n\
+         (which a run counts as edited, too) and {} deleted.\n",
         plural(done.new_messages(), "message"),
         done.shown,
         done.hidden,

@@ -144,7 +144,11 @@ fn before(at_ms: Ms, pause: Pause, rng: &mut fastrand::Rng) -> Ms {
     match pause {
         Pause::Minutes if rng.u8(..20) == 0 => at_ms,
         Pause::Minutes => at_ms - rng.i64(1_500..25 * MINUTE_MS),
-        Pause::Hours => at_ms - rng.i64(HOUR_MS..6 * HOUR_MS),
+        Pause::Hours => {
+            let earlier = at_ms - rng.i64(HOUR_MS..6 * HOUR_MS);
+            let by_day = (8 * HOUR_MS..18 * HOUR_MS).contains(&earlier.rem_euclid(DAY_MS));
+            if by_day { earlier } else { at_work(earlier, rng) }
+        }
         Pause::Days => at_work(at_ms - rng.i64(DAY_MS..6 * DAY_MS), rng),
         Pause::Weeks => {
             let days = match rng.u8(..100) {
@@ -157,16 +161,18 @@ fn before(at_ms: Ms, pause: Pause, rng: &mut fastrand::Rng) -> Ms {
     }
 }
 
-/// A time between nine and five of this or an earlier day, on no weekend.
-fn at_work(at_ms: Ms, rng: &mut fastrand::Rng) -> Ms {
-    // The first of January 1970 was a Thursday.
-    let day = at_ms.div_euclid(DAY_MS);
-    let weekend = match (day + 3).rem_euclid(7) {
-        5 => 1,
-        6 => 2,
-        _ => 0,
-    };
-    at_ms.min((day - weekend) * DAY_MS + rng.i64(9 * HOUR_MS..17 * HOUR_MS))
+/// The latest time that is not after this one, on a working day between nine and five, give or take chance.
+fn at_work(latest: Ms, rng: &mut fastrand::Rng) -> Ms {
+    let mut day = latest.div_euclid(DAY_MS);
+    loop {
+        let at_ms = day * DAY_MS + rng.i64(9 * HOUR_MS..17 * HOUR_MS);
+        // The first of January 1970 was a Thursday.
+        let weekend = (day + 3).rem_euclid(7) >= 5;
+        if !weekend && at_ms <= latest {
+            return at_ms;
+        }
+        day -= 1;
+    }
 }
 
 fn draft(cue: Cue, text: String, at_ms: Ms, rng: &mut fastrand::Rng) -> Draft {

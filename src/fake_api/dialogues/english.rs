@@ -106,7 +106,7 @@ pub(crate) static ENGLISH: Language = Language {
             a("Down to two pages now. Much better, thank you."),
         ],
         &[
-            b("Have you seen the report for {project}? The figures on page {n} look odd."),
+            b("The report for {project} is due on Thursday, but the figures on page {n} look odd."),
             a("Let me check. Which table?"),
             b("The second one. The total is less than its parts."),
             a("You are right, a row was counted twice. I'll fix it today."),

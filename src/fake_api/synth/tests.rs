@@ -85,7 +85,7 @@ fn people_take_turns_and_rest_on_weekends() {
     assert!(within(0, HOUR_MS) > 200 && within(DAY_MS, 10 * DAY_MS) > 40, "{pauses:?}");
     let weekend = |m: &&ServerMessage| (m.at_ms.div_euclid(DAY_MS) + 3).rem_euclid(7) >= 5;
     let on_weekends = messages(&mailbox).iter().filter(|m| weekend(m)).count();
-    assert!(on_weekends * 50 < messages(&mailbox).len(), "{on_weekends}");
+    assert_eq!(on_weekends, 0);
 }
 
 #[test]
