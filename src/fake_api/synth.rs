@@ -124,10 +124,13 @@ fn times(
     pauses: impl DoubleEndedIterator<Item = Pause>,
     options: &SynthOptions,
 ) -> Vec<Ms> {
+    // A generator of its own: whatever the date, the same conversations follow.
+    let rng = &mut rng.fork();
     let span = i64::from(options.years) * 365 * DAY_MS;
     // Recent activity is commoner than old.
     let quiet = rng.i64(0..=span.max(1)) / rng.i64(1..=40);
-    let mut at_ms = at_work(options.now_ms - quiet - rng.i64(0..MINUTE_MS), rng);
+    let newest = (options.now_ms - quiet - rng.i64(0..MINUTE_MS)).max(BEGINNING_MS);
+    let mut at_ms = at_work(newest, rng);
     let mut times = Vec::new();
     for pause in pauses.rev() {
         times.push(at_ms);

@@ -44,6 +44,16 @@ fn a_mailbox_has_everything_that_an_archive_must_stand() {
     assert!(ties.count() > 5);
 }
 
+#[test]
+fn people_say_the_same_whatever_the_date() {
+    let said = |now_ms: Ms| {
+        let mailbox = mailbox(7, &SynthOptions::at(now_ms));
+        messages(&mailbox).iter().map(|m| m.text.clone()).collect::<Vec<_>>()
+    };
+    let today = said(NOW);
+    assert!((1..8).all(|day| said(NOW + day * DAY_MS + day * HOUR_MS) == today));
+}
+
 /// What a message said when it was sent.
 fn original(message: &ServerMessage) -> &str {
     message.earlier.first().map_or(message.text.as_str(), |earlier| earlier.text.as_str())
