@@ -64,8 +64,14 @@ fn show_usage(error: &clap::Error) -> ExitCode {
 
 fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
     let usage = |message| Failure::Usage { message, help: "see `archiver --help`".into() };
-    let filter =
-        cli.global.log_level.clone().map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_LEVEL"), Ok);
+    let filter = match &cli.global.log_level {
+        Some(given) => Ok(given.clone()),
+        // The demo says itself what its runs did.
+        None if matches!(cli.command, Command::Demo(_)) && env.text("ARCHIVER_LOG_LEVEL").is_none() => {
+            "warn".parse()
+        }
+        None => logging::from_env(&env, "ARCHIVER_LOG_LEVEL"),
+    };
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
     logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);

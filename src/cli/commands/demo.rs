@@ -1,26 +1,28 @@
 //! `archiver demo`: a guided first run of the real engine, over real HTTP, against the built-in fake API.
 
-use crate::app::runtime;
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::app::Context;
-use crate::app::wiring;
+use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::{status, sync};
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::output::{Output, plural};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::core::model::urn::thread_key;
 use crate::error::Failure;
-use crate::store::{Store, Trigger};
-use crate::sync::{NoProgress, Report, Stopper};
+use fake_linkup::compare::{Archived, Comparison, compare};
+use fake_linkup::meanwhile::{self, Meanwhile};
 use fake_linkup::serve;
 use fake_linkup::server::Server;
-use fake_linkup::synth;
-use fake_linkup::synth::{Happening, SynthOptions};
+use fake_linkup::synth::{self, SynthOptions};
+use crate::store::{Cell, Sql, Store, Trigger};
+use crate::sync::{NoProgress, Report, Stopper};
 
 /// The folder that the demo makes where it is started.
 const FOLDER: &str = "archiver-demo";
@@ -28,16 +30,23 @@ const FOLDER: &str = "archiver-demo";
 const MARK: &str = "made-by-archiver-demo";
 /// What the first run may spend: too little on purpose.
 const FIRST_BUDGET: u32 = 15;
-const SEED: u64 = 7;
+const SEED: u64 = 2887;
+const OPTIONS: SynthOptions = SynthOptions { conversations: 12, max_messages: 110, now_ms: 0, years: 8 };
+/// The conversation that the inbox does not show.
+const HIDDEN: usize = 7;
+
+/// Every message of the archive, as the comparison needs it.
+const MESSAGES: &str = "SELECT entity_urn, sent_at_ms, sender, text, gone_since FROM message_log";
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the folder cannot be made, or a port, or the archive fails.
+/// When the folder cannot be made, or a port, or the archive fails; or when the archive is not what the server holds.
 pub fn run(context: &Context) -> Result<(), Failure> {
+    let mut out = Output::stdout(&context.env);
+    out.line("This is the real program against a made-up LinkupAPI on this machine: no key, no credits, no network.")?;
     let folder = context.env.cwd().join(FOLDER);
     prepare(&folder)?;
-    let mut out = Output::stdout(&context.env);
     runtime()?.block_on(guide(&folder, &mut out, Glyphs::of(&context.env)))
 }
 
@@ -47,7 +56,7 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
     if folder.exists() {
         if !folder.join(MARK).exists() {
             return Err(Failure::Usage {
-                message: format!("{} is there already and was not made by a demo", folder.display()),
+                message: format!("{} already exists and was not made by a demo", folder.display()),
                 help: "start the demo in another folder".to_owned(),
             });
         }
@@ -57,55 +66,75 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
     fs::write(folder.join(MARK), "").map_err(failed(folder.join(MARK)))
 }
 
-async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
-    let options =
-        SynthOptions { conversations: 9, max_messages: 160, ..SynthOptions::at(SystemClock.now_ms()) };
-    let server = Arc::new(Mutex::new(synth::server(SEED, &options)));
-    let running = serve::bind(Arc::clone(&server), 0, || SystemClock.now_ms())
-        .await
-        .map_err(|e| Failure::ApiUnreachable(format!("no port of 127.0.0.1 can be had: {e}")))?;
-    let config = configure(folder, &server)?;
-    let title = |out: &mut Output, text: &str| {
-        let text = out.style().bold(text);
-        out.line(format!("\n{text}\n"))
-    };
-
-    out.line("This is the real program against a made-up LinkupAPI on this machine: no key, no credits, no network.")?;
-    title(out, &format!("1. A first run that may spend {FIRST_BUDGET} credits, which is too little"))?;
-    sync::show(out, &sync_once(&config, Some(FIRST_BUDGET)).await?)?;
-
-    title(out, "2. What is missing is known: `archiver status`")?;
-    status::report(&config, out, &status::How { json: false, html: None, glyphs })?;
-
-    title(out, "3. The next run goes on where the budget ended")?;
-    sync::show(out, &sync_once(&config, None).await?)?;
-
-    title(out, "4. Time passes at LinkedIn, then another run")?;
-    out.line(let_time_pass(&server))?;
-    sync::show(out, &sync_once(&config, None).await?)?;
-
-    title(out, "5. A run when nothing is new")?;
-    sync::show(out, &sync_once(&config, None).await?)?;
-    let charged = server.lock().unwrap_or_else(PoisonError::into_inner).meter.charged();
-    out.line(format!("In all, the made-up API charged {}.", plural(charged, "credit")))?;
-    running.stop().await;
-
-    title(out, "What to try next")?;
-    out.text(&next_steps())
+/// The mailbox of the demo: one of its conversations is not in the inbox.
+fn made_up_server() -> Server {
+    let mut server = synth::server(SEED, &SynthOptions { now_ms: SystemClock.now_ms(), ..OPTIONS });
+    if let Some(mailbox) = server.mailbox_mut(0) {
+        for index in 0..OPTIONS.conversations {
+            if let Some(conversation) = mailbox.conversation_mut(index) {
+                conversation.in_inbox = index != HIDDEN;
+            }
+        }
+    }
+    server
 }
 
-/// Writes the demo's configuration and loads it as any other.
-fn configure(folder: &Path, server: &Mutex<Server>) -> Result<Config, Failure> {
+async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
+    let server = Arc::new(Mutex::new(made_up_server()));
+    let running = serve::bind(Arc::clone(&server), 0, || SystemClock.now_ms())
+        .await
+        .map_err(|e| Failure::ApiUnreachable(format!("cannot listen on 127.0.0.1: {e}")))?;
+    let config = configure(folder, &locked(&server), None)?;
+    let mut demo =
+        Demo { folder, out, server: &server, config, archived: Vec::new(), never_served: BTreeSet::new() };
+    demo.never_served = demo.deleted();
+
+    demo.title(&format!("1. A first run with a budget of {FIRST_BUDGET} credits, which is too small"))?;
+    demo.sync(Some(FIRST_BUDGET)).await?;
+
+    demo.title("2. What is missing is on record: `archiver status`")?;
+    status::report(&demo.config, demo.out, &status::How { json: false, html: None, glyphs })?;
+
+    demo.title("3. The next run continues where the budget ended")?;
+    demo.sync(None).await?;
+
+    demo.title("4. Time passes at LinkedIn, then another run")?;
+    demo.let_time_pass()?;
+    demo.sync(None).await?;
+
+    demo.title("5. A run when nothing is new")?;
+    demo.sync(None).await?;
+
+    demo.title("6. Is everything there? The archive against the made-up server")?;
+    demo.find_what_is_missing()?;
+    demo.sync(None).await?;
+
+    demo.title("7. Compared again, message by message")?;
+    demo.conclude()?;
+    running.stop().await;
+
+    demo.title("What to try next")?;
+    demo.next_steps()
+}
+
+fn locked(server: &Mutex<Server>) -> MutexGuard<'_, Server> {
+    server.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes the demo's configuration and loads it as any other. `conversation` is the one that it names, if any.
+fn configure(folder: &Path, server: &Server, conversation: Option<&str>) -> Result<Config, Failure> {
     let path = folder.join("archiver.toml");
-    let server = server.lock().unwrap_or_else(PoisonError::into_inner);
     let (text, secrets) = server.config_and_secrets("v1", "discover", "none");
-    drop(server);
     for (name, secret) in secrets {
         let path = folder.join(name);
         write_privately(&path, &secret).map_err(|source| Failure::File { path, source })?;
     }
+    let text = match conversation {
+        Some(id) => text.replace(&conversations(""), &conversations(&format!("\"{id}\""))),
+        None => text,
+    };
     let text = format!(
-        "# Made by `archiver demo`. The API it names ended with the demo; the archive stays and can be read.\n{text}"
+        "# Made by `archiver demo`. The API that it names stopped with the demo; the archive stays readable.\n{text}"
     );
     fs::write(&path, &text).map_err(|source| Failure::File { path: path.clone(), source })?;
     let mut config = Config::parse(&text, &path)?;
@@ -113,52 +142,222 @@ fn configure(folder: &Path, server: &Mutex<Server>) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// The line of the configuration that names conversations.
+fn conversations(list: &str) -> String {
+    format!("conversations = [{list}]")
+}
+
 /// Made-up secrets are kept as real ones should be.
 fn write_privately(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(text.as_bytes())
 }
 
-async fn sync_once(config: &Config, budget: Option<u32>) -> Result<Report, Failure> {
-    let path = &config.archive.path;
-    let api = wiring::api(config)?;
-    let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
-    let mut settings = wiring::settings(config, Trigger::Once, Vec::new());
-    settings.caps.run = budget.or(Some(1000));
-    settings.caps.day = None;
-    let (_stopper, stop) = Stopper::new();
-    let report = crate::sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut NoProgress).await;
-    let report = report.map_err(|e| wiring::run_failure(path, e))?;
-    store.close().map_err(|e| wiring::archive_failure(path, e))?;
-    Ok(report)
+/// The demo under way.
+struct Demo<'a> {
+    folder: &'a Path,
+    out: &'a mut Output,
+    server: &'a Mutex<Server>,
+    config: Config,
+    /// How many messages each run so far has archived.
+    archived: Vec<u64>,
+    /// URNs of messages that were deleted before a run could see them.
+    never_served: BTreeSet<String>,
 }
 
-/// Things happen in the made-up mailbox; says which.
-fn let_time_pass(server: &Mutex<Server>) -> String {
-    let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut rng = fastrand::Rng::with_seed(SEED);
-    let (mut messages, mut edits, mut withdrawn) = (0, 0, 0);
-    for _ in 0..40 {
-        match synth::live(&mut server, &mut rng, SystemClock.now_ms()) {
-            Happening::Message | Happening::Conversation => messages += 1,
-            Happening::Edit => edits += 1,
-            Happening::Recall | Happening::Delete => withdrawn += 1,
-            Happening::Read | Happening::Nothing => {}
-        }
+impl Demo<'_> {
+    fn title(&mut self, text: &str) -> Result<(), Failure> {
+        let text = self.out.style().bold(text);
+        self.out.line(format!("\n{text}\n"))
     }
+
+    /// A run and its report.
+    async fn sync(&mut self, budget: Option<u32>) -> Result<(), Failure> {
+        let path = &self.config.archive.path;
+        let api = wiring::api(&self.config)?;
+        let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
+        let mut settings = wiring::settings(&self.config, Trigger::Once, Vec::new());
+        settings.caps.run = budget.or(Some(1000));
+        settings.caps.day = None;
+        let (_stopper, stop) = Stopper::new();
+        let report =
+            crate::sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut NoProgress).await;
+        let report: Report = report.map_err(|e| wiring::run_failure(path, e))?;
+        store.close().map_err(|e| wiring::archive_failure(path, e))?;
+        self.archived.push(u64::from(report.new_messages));
+        sync::show(self.out, &report)
+    }
+
+    /// The URNs of all messages that the server does not show.
+    fn deleted(&self) -> BTreeSet<String> {
+        let server = locked(self.server);
+        let all = server.mailbox(0).into_iter().flat_map(|m| m.conversations());
+        all.flat_map(|c| c.messages()).filter(|m| m.deleted).map(|m| m.urn.clone()).collect()
+    }
+
+    /// Things happen in the made-up mailbox; says which.
+    fn let_time_pass(&mut self) -> Result<(), Failure> {
+        let mut rng = fastrand::Rng::with_seed(SEED);
+        let mut server = locked(self.server);
+        let mailbox = server.mailbox_mut(0);
+        let done = mailbox.map(|m| meanwhile::pass(m, &mut rng, SystemClock.now_ms())).unwrap_or_default();
+        drop(server);
+        self.out.line(told(&done))?;
+        self.never_served.extend(done.withdrawn);
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<Comparison, Failure> {
+        let rows = archived(&self.config.archive.path)?;
+        let server = locked(self.server);
+        Ok(server.mailbox(0).map(|m| compare(m, &self.never_served, rows)).unwrap_or_default())
+    }
+
+    /// Compares, says which conversation is missing and why, and names it in the configuration.
+    fn find_what_is_missing(&mut self) -> Result<(), Failure> {
+        let found = self.compare()?;
+        let server = locked(self.server);
+        let hidden = server.mailbox(0).and_then(|m| m.conversation(HIDDEN));
+        let others = hidden.map(|c| c.others.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", "));
+        let others = others.unwrap_or_default();
+        let id = hidden.map(|c| thread_key(&c.thread)).unwrap_or_default();
+        self.config = configure(self.folder, &server, Some(&id))?;
+        drop(server);
+        let missing = found.missing.get(&HIDDEN).copied().unwrap_or_default();
+        if missing == 0 || found.missing.len() > 1 || !found.different.is_empty() {
+            return self.complain(&found);
+        }
+        self.out.line(format!(
+            "{} of {} are in the archive, identical. {missing} are not: the whole conversation with\n\
+             {others}. It was archived on LinkedIn, so the inbox does not show it and no run can discover it.\n\
+             \"Complete\" above speaks of the conversations that the runs know.\n\n\
+             Name it in the configuration, by the id in the address that a browser shows for it, and sync again:\n\n  \
+             [[accounts]]\n  {}\n",
+            found.right(),
+            plural(found.expected(), "message"),
+            conversations(&format!("\"{id}\"")),
+        ))
+    }
+
+    /// Compares a last time and adds up.
+    fn conclude(&mut self) -> Result<(), Failure> {
+        let found = self.compare()?;
+        if !found.identical() {
+            return self.complain(&found);
+        }
+        let runs: Vec<String> = self.archived.iter().map(u64::to_string).collect();
+        let all: u64 = self.archived.iter().sum();
+        self.out.line(format!(
+            "{} of {}, identical: URN, time, sender and text.\n",
+            found.right(),
+            plural(found.expected(), "message")
+        ))?;
+        self.out.line(format!("The runs archived {} = {}.", runs.join(" + "), plural(all, "message")))?;
+        self.out.line(format!(
+            "LinkedIn still shows {} of them. {} deleted there since; the archive keeps them and marks them as gone.",
+            found.same,
+            were(found.kept)
+        ))?;
+        self.out.line(format!(
+            "{} deleted before a run could see them and {} not counted.",
+            were(found.never_served),
+            if found.never_served == 1 { "is" } else { "are" },
+        ))?;
+        let charged = locked(self.server).meter.charged();
+        self.out.line(format!("In all, the made-up API charged {}.", plural(charged, "credit")))
+    }
+
+    /// Says what differs, and fails.
+    fn complain(&mut self, found: &Comparison) -> Result<(), Failure> {
+        self.out.line(format!(
+            "The archive differs from the server: {} of {} are identical.",
+            found.right(),
+            plural(found.expected(), "message")
+        ))?;
+        for (conversation, count) in &found.missing {
+            self.out.line(format!("  conversation {conversation}: {} missing", plural(*count, "message")))?;
+        }
+        for what in &found.different {
+            self.out.line(format!("  {what}"))?;
+        }
+        Err(Failure::CheckFailed("the archive differs from the made-up server".to_owned()))
+    }
+
+    fn next_steps(&mut self) -> Result<(), Failure> {
+        let server = locked(self.server);
+        let first = server.mailbox(0).and_then(|m| m.conversation(0)).and_then(|c| c.others.first());
+        let name = first.map(|p| p.name.clone()).unwrap_or_default();
+        drop(server);
+        let archiver = format!("{} --config {FOLDER}/archiver.toml", program());
+        self.out.text(&format!(
+            "  {archiver} status\n  \
+               {archiver} search thursday report\n  \
+               {archiver} show \"{name}\" --limit 20\n  \
+               {archiver} sql \"SELECT conversation, count(*) FROM message_log GROUP BY conversation\"\n\n\
+             For your own conversations: `archiver default-config > archiver.toml`, fill in ten lines, `archiver check`,\n\
+             `archiver sync --once --dry-run`, `archiver sync --once`.\n"
+        ))
+    }
+}
+
+/// "2 were" or "1 was".
+fn were(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "was" } else { "were" })
+}
+
+/// What happened, in two sentences whose numbers add up.
+fn told(done: &Meanwhile) -> String {
     format!(
-        "Meanwhile: {}, {}, {withdrawn} recalled or deleted.",
-        plural(messages, "new message"),
-        plural(edits, "edit")
+        "Meanwhile, {} arrived: {} in conversations that the inbox shows, {} in one that it does not show,\n\
+         and {} that {} deleted again at once. Of the older ones, {} edited, {} recalled\n\
+         (which a run counts as edited, too) and {} deleted.\n",
+        plural(done.new_messages(), "message"),
+        done.shown,
+        done.hidden,
+        done.withdrawn.len(),
+        if done.withdrawn.len() == 1 { "was" } else { "were" },
+        were(done.edited),
+        done.recalled,
+        done.deleted,
     )
 }
 
-fn next_steps() -> String {
-    format!(
-        "  archiver --config {FOLDER}/archiver.toml status\n  \
-           sqlite3 {FOLDER}/archive.db \"SELECT sent_at, sender, text FROM message_log ORDER BY sent_at_ms DESC LIMIT 10\"\n  \
-           sqlite3 {FOLDER}/archive.db \"SELECT m.sent_at, m.sender, m.text FROM messages_fts f JOIN message_log m ON m.message_id = f.rowid WHERE f.text MATCH 'thursday' ORDER BY f.rowid DESC\"\n  \
-           sqlite3 {FOLDER}/archive.db \"SELECT * FROM request_log\"\n\n\
-         For your own conversations: `archiver default-config > archiver.toml`, fill in ten lines, `archiver check`,\n\
-         `archiver sync --once --dry-run`, `archiver sync --once`.\n"
-    )
+/// All messages of the archive.
+fn archived(path: &Path) -> Result<Vec<Archived>, Failure> {
+    let sql = Sql::open(path, || false).map_err(|e| wiring::read_failure(path, e))?;
+    let mut messages = Vec::new();
+    let read = sql.run::<()>(
+        MESSAGES,
+        |_| ControlFlow::Continue(()),
+        |row| {
+            if let [urn, Cell::Integer(at_ms), sender, text, gone] = row.as_slice() {
+                messages.push(Archived {
+                    urn: words(urn),
+                    at_ms: *at_ms,
+                    sender: words(sender),
+                    text: words(text),
+                    gone: *gone != Cell::Null,
+                });
+            }
+            ControlFlow::Continue(())
+        },
+    );
+    read.map_err(|error| Failure::ArchiveRead { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(messages)
+}
+
+fn words(cell: &Cell) -> String {
+    if let Cell::Text(text) = cell { text.clone() } else { String::new() }
+}
+
+/// How this program was started, so that the commands that the demo proposes work as they stand.
+fn program() -> String {
+    let first = std::env::args_os().next().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if first.is_empty() || !first.chars().all(plain) { "archiver".to_owned() } else { first }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{RECALLED, ServerMessage};
-use crate::synth::*;
+use super::*;
+use crate::dialogues::DISTANCE;
+use crate::model::{RECALLED, SYSTEM, ServerMessage};
 
 const NOW: Ms = 1_760_000_000_000;
 
@@ -41,6 +42,60 @@ fn a_mailbox_has_everything_that_an_archive_must_stand() {
     let ties =
         conversations.iter().flat_map(|c| c.messages().windows(2)).filter(|w| w[0].at_ms == w[1].at_ms);
     assert!(ties.count() > 5);
+}
+
+#[test]
+fn people_say_the_same_whatever_the_date() {
+    let said = |now_ms: Ms| {
+        let mailbox = mailbox(7, &SynthOptions::at(now_ms));
+        messages(&mailbox).iter().map(|m| m.text.clone()).collect::<Vec<_>>()
+    };
+    let today = said(NOW);
+    assert!((1..8).all(|day| said(NOW + day * DAY_MS + day * HOUR_MS) == today));
+}
+
+/// What a message said when it was sent.
+fn original(message: &ServerMessage) -> &str {
+    message.earlier.first().map_or(message.text.as_str(), |earlier| earlier.text.as_str())
+}
+
+#[test]
+fn every_conversation_keeps_to_one_language_and_repeats_no_dialogue_soon() {
+    for seed in 0..8 {
+        let options = SynthOptions { max_messages: 900, ..SynthOptions::at(NOW) };
+        let mailbox = mailbox(seed, &options);
+        for c in mailbox.conversations() {
+            let language = people::culture_of(c).language;
+            let mut heard: BTreeMap<&str, usize> = BTreeMap::new();
+            let said = Script::of(&mailbox, c).lines(c.messages().len());
+            for (at, (message, (cue, text))) in c.messages().iter().zip(&said).enumerate() {
+                assert_eq!(original(message), text, "seed {seed}");
+                if cue.kind == SYSTEM {
+                    continue;
+                }
+                let turns = || language.openings.iter().chain(language.dialogues);
+                assert!(turns().any(|d| d.iter().any(|t| t.text == cue.template())), "seed {seed}: {text}");
+                if turns().any(|d| d.first().is_some_and(|t| t.text == cue.template())) {
+                    let before = heard.insert(cue.template(), at);
+                    assert!(before.is_none_or(|b| at - b >= DISTANCE), "seed {seed}: {text} again at {at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn people_take_turns_and_rest_on_weekends() {
+    let mailbox = mailbox(2, &SynthOptions::at(NOW));
+    let [long, ..] = mailbox.conversations() else { panic!("no conversations") };
+    let turns = long.messages().windows(2).filter(|w| w[0].author != w[1].author).count();
+    assert!(turns > 300, "{turns}");
+    let pauses: Vec<Ms> = long.messages().windows(2).map(|w| w[1].at_ms - w[0].at_ms).collect();
+    let within = |least: Ms, most: Ms| pauses.iter().filter(|p| (least..most).contains(p)).count();
+    assert!(within(0, HOUR_MS) > 200 && within(DAY_MS, 10 * DAY_MS) > 40, "{pauses:?}");
+    let weekend = |m: &&ServerMessage| (m.at_ms.div_euclid(DAY_MS) + 3).rem_euclid(7) >= 5;
+    let on_weekends = messages(&mailbox).iter().filter(|m| weekend(m)).count();
+    assert_eq!(on_weekends, 0);
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! Dialogues in Italian.
+
+use super::{Language, a, b};
+
+pub(crate) static ITALIAN: Language = Language {
+    openings: &[
+        &[
+            a("Ciao {b}, grazie per il collegamento! Il tuo articolo su {project} mi è piaciuto molto."),
+            b("Grazie a te, {a}! Lavorate a qualcosa di simile?"),
+            a("Sì, quest'anno spostiamo tutti i vecchi archivi."),
+            b("Allora abbiamo di che parlare. Scrivimi quando vuoi."),
+        ],
+        &[
+            a("Ciao {b}, ci siamo parlati un attimo alla fiera di Bologna."),
+            b("Certo, me lo ricordo! Come va?").hours_later(),
+            a("Bene! Dovevi mandarmi il link di {project}."),
+            b("Eccolo: https://example.org/{n}. A presto!"),
+        ],
+    ],
+    dialogues: &[
+        &[
+            a("Come promesso, ecco la proposta per {project}.").with_file("proposta.pdf"),
+            b("Grazie, la guardo con il gruppo entro {day}."),
+            a("Avete avuto modo di leggerla?").days_later(),
+            b("Sì. Ci piace, ma la formazione costa troppo."),
+            a("Possiamo ridurla a un giorno."),
+            b("Così va bene. Mandami la nuova versione."),
+        ],
+        &[
+            a("Hai mezz'ora per una telefonata questa settimana?"),
+            b("{day} alle {time} per me va bene. E per te?"),
+            a("Perfetto, ti chiamo io."),
+            b("C'è un imprevisto: possiamo fare il giorno dopo?").days_later(),
+            a("Nessun problema, alla stessa ora."),
+        ],
+        &[
+            a("Una domanda sulla fattura {n}: c'è ancora il nostro vecchio indirizzo."),
+            b("Scusa! Qual è quello nuovo?"),
+            a("Via dell'Esempio 12, il resto è giusto."),
+            b("Ecco la fattura corretta.").hours_later().with_file("fattura.pdf"),
+            a("Ricevuta. Il bonifico parte {day}."),
+        ],
+        &[
+            a("Il posto nel vostro gruppo è ancora libero?"),
+            b("Sì, fino a fine mese. Conosci qualcuno?"),
+            a("Me! Dopo sei anni ho voglia di cambiare."),
+            b("Ottima notizia. Mandami il curriculum."),
+            a("Eccolo, grazie dell'aiuto.").hours_later().with_file("curriculum.pdf"),
+            b("È piaciuto molto: colloquio {day} alle {time}.").days_later(),
+        ],
+        &[
+            a("Posso presentarti una ex collega? Prepara qualcosa come {project}."),
+            b("Volentieri. Di che cosa ha bisogno?"),
+            a("Di un parere sincero sui prezzi, venti minuti al massimo."),
+            b("Dille di scrivermi direttamente."),
+            a("Dice che la chiacchierata le è servita molto. Ti devo un caffè.").days_later(),
+        ],
+        &[
+            a("Posso indicarti come referenza? È per un posto all'archivio comunale."),
+            b("Certamente. Che cosa devo sottolineare?"),
+            a("Che {project} è finito in tempo."),
+            b("In tempo e senza sforare il budget: lo dirò così."),
+            a("Il posto è mio! Grazie di cuore.").days_later(),
+            b("Congratulazioni, meritatissimo! 🎉"),
+        ],
+        &[
+            a("Vai al convegno di Torino?"),
+            b("Sì, e {day} tengo anche una relazione."),
+            a("Su quale tema?"),
+            b("Su {project} e su ciò che oggi faremmo diversamente."),
+            a("Ci sarò. Un caffè dopo?"),
+            b("Affare fatto, a {day}!"),
+        ],
+        &[
+            a("In allegato la bozza del contratto. Di nuovo c'è solo l'articolo 4.")
+                .with_file("contratto.pdf"),
+            b("Grazie. Chi ha chiesto l'articolo 4?"),
+            a("Il nostro ufficio legale: limita la responsabilità di entrambi."),
+            b("È giusto. Ho messo due note a margine.").hours_later(),
+            a("Accettate entrambe. Potete firmare entro {day}?"),
+            b("Il contratto firmato è già in viaggio.").days_later(),
+        ],
+        &[
+            a("Mi rileggeresti il curriculum?"),
+            b("Certo, mandamelo."),
+            a("Eccolo. Con la massima sincerità!").with_file("curriculum.pdf"),
+            b("Ottima esperienza, ma ci sono due pagine di troppo.").hours_later(),
+            a("Tolgo i tirocini?"),
+            b("Togli i tirocini e lascia il premio."),
+        ],
+        &[
+            a("Nella relazione su {project} il totale di pagina {n} non torna."),
+            b("Quale tabella?"),
+            a("La seconda: il totale è minore delle sue parti."),
+            b("Hai ragione, manca una riga. Correggo oggi stesso."),
+            a("Adesso torna, grazie.").hours_later(),
+        ],
+        &[
+            a("{day} passo dalle tue parti. Pranziamo insieme?"),
+            b("A pranzo non riesco, ma alle {time} sì."),
+            a("Ancora meglio. Dove?"),
+            b("Al caffè di fronte all'ufficio, seconda porta a sinistra."),
+            a("Che bella chiacchierata! La prossima volta vieni tu.").days_later(),
+        ],
+        &[
+            a("Congratulazioni per il nuovo incarico!"),
+            b("Grazie! Sto ancora imparando i nomi di tutti."),
+            a("È grande il gruppo?"),
+            b("Undici persone in tre sedi."),
+            a("Andrà tutto bene. Chiamami se vuoi parlarne."),
+        ],
+        &[
+            a("Da {day} sono in ferie per due settimane. Chi segue {project}?"),
+            b("Io. C'è qualcosa di urgente?"),
+            a("Solo la licenza, che scade a fine mese."),
+            b("La rinnovo io. Buone vacanze!"),
+            a("Rieccomi! Novità?").days_later(),
+            b("Tutto tranquillo, la licenza è rinnovata."),
+        ],
+    ],
+    days: &["lunedì", "martedì", "mercoledì", "giovedì", "venerdì"],
+    projects: &["Bussola", "Faro", "Acero", "Porto Vecchio"],
+    titles: &["Bilancio 2026", "Gruppo Bussola"],
+    edited: "(modificato)",
+};

@@ -1,0 +1,126 @@
+//! Dialogues in Polish.
+
+use super::{Language, a, b};
+
+pub(crate) static POLISH: Language = Language {
+    openings: &[
+        &[
+            a(
+                "Cześć, dzięki za przyjęcie zaproszenia! Twój artykuł o projekcie {project} bardzo mi się podoba.",
+            ),
+            b("Dziękuję! Pracujecie nad czymś podobnym?"),
+            a("Tak, w tym roku przenosimy wszystkie stare akta."),
+            b("To mamy o czym rozmawiać. Pisz śmiało."),
+        ],
+        &[
+            a("Cześć, poznaliśmy się na targach w Poznaniu."),
+            b("Jasne, pamiętam! Co słychać?").hours_later(),
+            a("Wszystko dobrze. Czekam jeszcze na obiecany link do projektu {project}."),
+            b("Proszę: https://example.org/{n}. Pozdrawiam!"),
+        ],
+    ],
+    dialogues: &[
+        &[
+            a("Zgodnie z obietnicą: nasza oferta na projekt {project}.").with_file("oferta.pdf"),
+            b("Dziękuję, omówimy ją w zespole {day}."),
+            a("Czy udało się już na nią spojrzeć?").days_later(),
+            b("Tak. Podoba nam się, tylko szkolenie jest za drogie."),
+            a("Możemy skrócić je do jednego dnia."),
+            b("W takim razie zgoda. Poproszę o nową wersję."),
+        ],
+        &[
+            a("Masz w tym tygodniu pół godziny na rozmowę?"),
+            b("Pasuje mi {day} o {time}. A tobie?"),
+            a("Świetnie, zadzwonię."),
+            b("Coś mi wypadło. Czy możemy przełożyć rozmowę o jeden dzień?").days_later(),
+            a("Nie ma sprawy, o tej samej porze."),
+        ],
+        &[
+            a("Pytanie o fakturę {n}: jest na niej nasz stary adres."),
+            b("Przepraszam! Jaki jest nowy?"),
+            a("Ulica Przykładowa 12, reszta się zgadza."),
+            b("W załączniku poprawiona faktura.").hours_later().with_file("faktura.pdf"),
+            a("Dziękuję. Przelew wyjdzie {day}."),
+        ],
+        &[
+            a("Czy miejsce w waszym zespole jest jeszcze wolne?"),
+            b("Tak, do końca miesiąca. Znasz kogoś?"),
+            a("Siebie! Po sześciu latach czas na zmianę."),
+            b("Świetna wiadomość. Prześlij mi swoje CV."),
+            a("Proszę bardzo. Dzięki za pomoc!").hours_later().with_file("cv.pdf"),
+            b("Bardzo się spodobało: rozmowa {day} o {time}.").days_later(),
+        ],
+        &[
+            a("Czy mogę ci przedstawić dawną koleżankę z pracy? Tworzy coś jak {project}."),
+            b("Chętnie. Czego potrzebuje?"),
+            a("Szczerej opinii o cenach, najwyżej dwadzieścia minut."),
+            b("Niech napisze prosto do mnie."),
+            a("Mówi, że ta rozmowa bardzo jej pomogła. Kawa na mój koszt!").days_later(),
+        ],
+        &[
+            a("Czy mogę podać twoje nazwisko jako referencję? Chodzi o pracę w archiwum miejskim."),
+            b("Oczywiście. Co mam podkreślić?"),
+            a("To, że projekt {project} skończył się na czas."),
+            b("Na czas i w ramach budżetu. Tak właśnie powiem."),
+            a("Mam tę pracę! Ogromnie dziękuję.").days_later(),
+            b("Gratulacje, zasłużenie! 🎉"),
+        ],
+        &[
+            a("Jedziesz na konferencję do Gdańska?"),
+            b("Tak, a {day} mam nawet wykład."),
+            a("Na jaki temat?"),
+            b("O projekcie {project} i o tym, co dziś zrobimy inaczej."),
+            a("Będę tam. Potem kawa koło dworca?"),
+            b("Umowa stoi, do zobaczenia!"),
+        ],
+        &[
+            a("W załączniku projekt umowy. Nowy jest tylko paragraf 4.").with_file("umowa.pdf"),
+            b("Dziękuję. Skąd się wziął paragraf 4?"),
+            a("Od naszych prawników: ogranicza odpowiedzialność obu stron."),
+            b("To uczciwe. Dwie uwagi są na marginesie.").hours_later(),
+            a("Obie przyjęte. Czy podpiszecie przed końcem tygodnia?"),
+            b("Podpisana umowa jest już w drodze.").days_later(),
+        ],
+        &[
+            a("Czy możesz przejrzeć moje CV?"),
+            b("Pewnie, wysyłaj."),
+            a("Proszę. Szczerze!").with_file("cv.pdf"),
+            b("Mocne doświadczenie, ale o dwie strony za długie.").hours_later(),
+            a("Usunąć praktyki?"),
+            b("Praktyki usuń, nagrodę zostaw."),
+        ],
+        &[
+            a("W raporcie o projekcie {project} nie zgadza się suma na stronie {n}."),
+            b("W której tabeli?"),
+            a("W drugiej. Suma jest mniejsza niż jej części."),
+            b("Racja, brakuje jednego wiersza. Poprawię dzisiaj."),
+            a("Teraz się zgadza, dziękuję.").hours_later(),
+        ],
+        &[
+            a("Będę {day} w twojej okolicy. Zjemy razem obiad?"),
+            b("Obiad odpada, ale {time} pasuje."),
+            a("Jeszcze lepiej. Gdzie?"),
+            b("W kawiarni naprzeciwko biura, drugie drzwi po lewej."),
+            a("Bardzo miłe spotkanie! Następnym razem u nas.").days_later(),
+        ],
+        &[
+            a("Gratuluję nowego stanowiska!"),
+            b("Dziękuję! Wciąż uczę się wszystkich imion."),
+            a("Duży zespół?"),
+            b("Jedenaście osób w trzech biurach."),
+            a("Będzie dobrze. Dzwoń, gdyby trzeba było pogadać 🙂"),
+        ],
+        &[
+            a("Od jutra mam dwa tygodnie urlopu. Kto przejmie {project}?"),
+            b("Ja. Czy jest coś pilnego?"),
+            a("Tylko licencja, wygasa z końcem miesiąca."),
+            b("Zajmę się tym. Udanych wakacji!"),
+            a("Już jestem. Coś nowego?").days_later(),
+            b("Spokój, a licencja przedłużona."),
+        ],
+    ],
+    days: &["w poniedziałek", "we wtorek", "w środę", "w czwartek", "w piątek"],
+    projects: &["Kompas", "Latarnia", "Klon", "Przystań"],
+    titles: &["Budżet 2026", "Grupa Żółw"],
+    edited: "(edytowano)",
+};
