@@ -101,7 +101,7 @@ it_starts_once_configured() {
 }
 it_says_why() { said archiver '/etc/archiver/api_key' -p err; }
 
-# --- set up as docs/install.md says
+# --- set up as docs/service.md says
 
 configure() {
   cp "$config" /root/default.toml
@@ -120,7 +120,7 @@ configure() {
     printf '[attention]\ncommand = ["/usr/local/bin/tell-me"]\n'
     printf '[metrics]\ntextfile = "/var/lib/prometheus/node-exporter/archiver.prom"\n'
   } >"$config"
-  # docs/install.md, "Figures for Prometheus"
+  # docs/monitoring.md, "Prometheus"
   groupadd --system prometheus
   install -d -g prometheus -m 775 /var/lib/prometheus/node-exporter
   printf '[Service]\nReadWritePaths=/var/lib/prometheus/node-exporter\nSupplementaryGroups=prometheus\n' |
