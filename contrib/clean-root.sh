@@ -4,8 +4,8 @@
 #
 #   contrib/clean-root.sh [TARGET]    TARGET: a folder for the build output, otherwise it is thrown away
 #
-# The clone is of the last commit. The toolchain and the crates are this machine's own, so that nothing is downloaded
-# twice; the commands run as an ordinary user, without a network.
+# The clone is of the last commit. The toolchain and the crates are this machine's own, read-only, so that nothing is
+# downloaded twice; the commands run as an ordinary user, and cargo offline.
 set -euo pipefail
 [[ $# -le 1 && $EUID == 0 ]] || { echo "usage, as root: contrib/clean-root.sh [TARGET]" >&2; exit 2; }
 target=${1:+$(realpath -m "$1")}
