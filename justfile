@@ -16,7 +16,7 @@ sim N="100000":
 
 # The benchmarks
 bench *ARGS:
-    cargo bench --locked {{ ARGS }}
+    cargo bench --locked -p archiver-bench {{ ARGS }}
 
 # A guided first run against the built-in fake API: no key, no credits, no network
 demo:

@@ -14,8 +14,6 @@ set -euo pipefail
 package=${1:+$(realpath "$1")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-suite=bookworm
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 limit=${BOOT_TIMEOUT:-1800}
 guest=contrib/boot-guest.sh
 kept=target/debian-boot.tar
@@ -38,17 +36,8 @@ if [[ -z $package ]]; then
 fi
 
 # As little as boots, what the package depends on, and what the checks use. Nothing that the units might need by chance.
-if [[ ! -f $kept ]]; then
-  echo "-- a bare Debian ($suite)"
-  debootstrap --variant=minbase \
-    --include=ca-certificates,curl,dbus,jq,linux-image-cloud-amd64,sqlite3,systemd,systemd-sysv,udev \
-    "$suite" "$root" "$mirror" >"$work/debootstrap.log" || { tail "$work/debootstrap.log" >&2; exit 1; }
-  rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
-  tar -C "$root" --one-file-system -cf "$kept.part" .
-  mv "$kept.part" "$kept"
-else
-  tar -C "$root" -xf "$kept"
-fi
+contrib/debian-root.sh "$kept" ca-certificates curl dbus jq linux-image-cloud-amd64 sqlite3 systemd systemd-sysv udev
+tar -C "$root" -xf "$kept"
 
 echo "-- its disk"
 install -m 644 "$package" "$root/root/archiver.deb"

@@ -3,14 +3,12 @@
 #
 #   contrib/test-deb.sh target/deb/archiver.deb
 #
-# The clean Debian (debootstrap, minbase) is kept as target/debian-root.tar, so that only the first time is slow.
+# The clean Debian is kept as target/debian-root.tar, so that only the first time is slow.
 set -euo pipefail
 [[ $# == 1 && $EUID == 0 ]] || { echo "usage, as root: contrib/test-deb.sh PACKAGE" >&2; exit 2; }
 package=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-suite=bookworm
-kept=target/debian-root.tar
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
@@ -22,14 +20,8 @@ mode() { # WANTED PATH
   [[ $is == "$1 root:root" ]] || fail "$2 is $is, not $1 root:root"
 }
 
-if [[ ! -f $kept ]]; then
-  debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" >/dev/null
-  rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
-  tar -C "$root" --one-file-system -cf "$kept.part" .
-  mv "$kept.part" "$kept"
-  rm -rf "${root:?}"/*
-fi
-tar -C "$root" -xf "$kept"
+contrib/debian-root.sh target/debian-root.tar ca-certificates
+tar -C "$root" -xf target/debian-root.tar
 
 cp "$package" "$root/archiver.deb"
 inside dpkg --install /archiver.deb >/dev/null

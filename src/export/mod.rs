@@ -184,7 +184,7 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => Err(ExportError::refused(
             "this build cannot write Parquet",
-            "build it with the feature `parquet`, which is on by default, or choose another format",
+            "build it with `--features parquet`, install the package, which has it, or choose another format",
         )),
     }
 }

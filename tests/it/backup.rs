@@ -9,8 +9,8 @@ use archiver::store::backup::{BackupError, backup};
 use archiver::store::verify::{Depth, verify};
 use rusqlite::Connection;
 
+use crate::bench::{Bench, NOW, item, more_page};
 use crate::binary::{FakeApi, Home, server};
-use crate::store::{Bench, NOW, item, more_page};
 
 /// Ids and texts of all messages, in the order in which they were stored.
 fn messages(path: &std::path::Path) -> Vec<String> {

@@ -14,6 +14,7 @@ mod pager;
 mod reading;
 mod reports;
 mod signals;
+mod sql;
 mod targets;
 mod terminal;
 

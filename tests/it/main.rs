@@ -1,4 +1,4 @@
-//! All integration tests, in one binary.
+//! The integration tests that need nothing but the program, in one binary: what `cargo test` runs.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,9 +9,7 @@
 
 mod answers;
 mod backup;
-mod binary;
 mod cli;
-mod clients;
 mod crash;
 mod daemon;
 mod engine;
@@ -23,5 +21,9 @@ mod search;
 mod secrets;
 mod sim;
 mod store;
+#[path = "../support/mod.rs"]
+mod support;
 mod timeline;
 mod verify;
+
+use support::{bench, binary};

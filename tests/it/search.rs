@@ -9,7 +9,7 @@ use archiver::core::search::tokenize;
 use archiver::store::{LOOKED_AT, RANKED, Reader, Search, Store};
 use fastrand::Rng;
 
-use crate::store::{Bench, NOW, item, last_page};
+use crate::bench::{Bench, NOW, item, last_page};
 
 /// Texts of all kinds.
 const TEXTS: &[&str] = &[

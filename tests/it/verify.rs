@@ -6,8 +6,8 @@ use archiver::core::model::page::Below;
 use archiver::store::verify::{Depth, Finding, Severity, Verification, verify};
 use rusqlite::Connection;
 
+use crate::bench::{Bench, NOW, item, last_page, more_page, page};
 use crate::binary::{FakeApi, Home, server};
-use crate::store::{Bench, NOW, item, last_page, more_page, page};
 
 fn found(bench: &Bench, depth: Depth) -> Vec<Finding> {
     verify(&bench.path(), depth, &mut |_| ()).unwrap().findings

@@ -3,7 +3,7 @@
 //! A credit buys ten results or a fraction thereof, every page after the first shows one message again (see
 //! [`crate::core::timeline::apply`]), and what lies below a gap's floor is stored already. So where the number of missing messages
 //! is known, one request for just so many is the cheapest; where it is not, an open end is asked for in large pages,
-//! because all that comes is new, and a gap with a floor in small ones. `benches/planner.rs` compares the sizes.
+//! because all that comes is new, and a gap with a floor in small ones. `crates/bench/benches/planner.rs` compares the sizes.
 
 use crate::core::budget::RESULTS_PER_CREDIT;
 use crate::core::planner::next::{HEAD_COUNT, Hints};

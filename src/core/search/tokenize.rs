@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
+use icu_normalizer::DecomposingNormalizerBorrowed;
+use icu_properties::CodePointMapData;
+use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
 /// A text without case, accents and surplus space: equal for what a person takes for the same.
 #[must_use]
@@ -19,7 +20,8 @@ fn folded(c: char) -> impl Iterator<Item = char> {
     let parts: Vec<char> = if keep || c.is_ascii() {
         vec![c.to_ascii_lowercase()]
     } else {
-        std::iter::once(c).nfd().filter(|d| !is_accent(*d)).flat_map(char::to_lowercase).collect()
+        let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize_iter(std::iter::once(c));
+        decomposed.filter(|d| !is_accent(*d)).flat_map(char::to_lowercase).collect()
     };
     parts.into_iter()
 }
@@ -27,6 +29,11 @@ fn folded(c: char) -> impl Iterator<Item = char> {
 /// The accents that the index ignores.
 fn is_accent(c: char) -> bool {
     matches!(u32::from(c), 0x300..=0x36f)
+}
+
+/// Whether this stands on, under or beside another letter.
+fn is_mark(c: char) -> bool {
+    GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }
 
 /// Whether the index takes this for a part of a word.
@@ -49,7 +56,7 @@ pub fn is_run(c: char) -> bool {
         | 0x3005..=0x3007 | 0x3041..=0x30ff | 0x31f0..=0x31ff | 0xff66..=0xff9f // Japanese
         | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x323af // Chinese and what it lent
     );
-    script && (c.is_alphanumeric() || is_combining_mark(c))
+    script && (c.is_alphanumeric() || is_mark(c))
 }
 
 /// Whether a text has any such letter.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::add_older;
 use crate::binary::{FakeApi, HOUR, Home, Process, START, assert_complete, server};
-use crate::export::{contents, objects};
+use crate::support::export::{contents, objects};
 
 fn api() -> FakeApi {
     FakeApi::serve(server(&[("Ada Example", 25), ("Béla Sample", 3), ("例示 花子", 70)]))
@@ -69,16 +69,42 @@ fn every_format_holds_every_message_and_says_how_many() {
             assert!(page.contains(name), "{format}: {name} is not in {page}");
         }
     }
-    said(&export(&home, "parquet", "lake", &[]));
+    for out in ["all.jsonl", "all.csv", "html", "markdown"] {
+        assert_private(&home, out);
+    }
+}
+
+fn assert_private(home: &Home, out: &str) {
+    let mode = fs::metadata(home.path(out)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{out} is its owner's alone");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_a_file_for_each_month() {
+    let api = api();
+    let home = lively(&api);
+    let all = home.count("SELECT count(*) FROM message_log");
+    let said = export(&home, "parquet", "lake", &[]);
+    assert!(said.starts_with(&format!("{all} messages ")), "{said}");
     let months = fs::read_dir(home.path("lake/account=me")).unwrap().count();
     assert_eq!(
         i64::try_from(months).unwrap(),
         home.count("SELECT count(DISTINCT substr(sent_at, 1, 7)) FROM message_log")
     );
-    for out in ["all.jsonl", "all.csv", "html", "markdown", "lake"] {
-        let mode = fs::metadata(home.path(out)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{out} is its owner's alone");
-    }
+    assert_private(&home, "lake");
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_build_without_parquet_says_which_builds_have_it() {
+    let api = api();
+    let home = lively(&api);
+    let before = home.files();
+    let ran = home.run(&["export", "--format", "parquet", "--out", "lake"]).expect(2);
+    assert!(ran.stderr.contains("cannot write Parquet"), "{ran:?}");
+    assert!(ran.stderr.contains("`--features parquet`"), "{ran:?}");
+    assert_eq!(home.files(), before);
 }
 
 #[test]
@@ -114,6 +140,7 @@ fn since_last_writes_what_is_new_and_says_when_nothing_is() {
     let formats = [
         ("jsonl", "all.jsonl"),
         ("csv", "all.csv"),
+        #[cfg(feature = "parquet")]
         ("parquet", "lake"),
         ("html", "html"),
         ("markdown", "notes"),
@@ -214,6 +241,7 @@ fn an_interrupted_export_leaves_what_was_there_and_nothing_half() {
         (Signal::TERM, "jsonl", "all.jsonl"),
         (Signal::TERM, "html", "pages"),
         (Signal::INT, "markdown", "notes"),
+        #[cfg(feature = "parquet")]
         (Signal::TERM, "parquet", "lake"),
     ] {
         let process = Process::start(&mut home.archiver(&["export", "--format", format, "--out", out]));

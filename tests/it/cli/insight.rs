@@ -133,7 +133,7 @@ fn drafts_and_advertisements_of_an_export_are_no_messages_that_somebody_sent() {
     assert!(!people.contains("Acme Ads"), "{people}");
     for (format, mark) in [("html", "<span class=\"note\">DRAFT</span>"), ("markdown", "** 10:00 · DRAFT")] {
         home.run(&["export", "--format", format, "--out", format]).expect(0);
-        let files = crate::export::files(&home.path(format));
+        let files = crate::support::export::files(&home.path(format));
         let all: String = files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect();
         assert_eq!(all.matches(mark).count(), 2, "{all}");
         assert_eq!(all.matches(&mark.replace("DRAFT", "SPONSORED")).count(), 1);

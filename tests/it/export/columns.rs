@@ -7,7 +7,7 @@ use archiver::export::{Format, Job};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::{export, job, odd_archive};
+use crate::support::export::{export, job, odd_archive};
 
 #[test]
 fn every_row_of_message_log_is_a_row_that_no_spreadsheet_runs() {

@@ -9,7 +9,7 @@ use archiver::store::{Restore, Scope, Store, TABLES};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::{contents, export, job, objects, odd_archive};
+use crate::support::export::{contents, export, job, objects, odd_archive};
 
 fn import(files: &[&Path], archive: &Path) -> Result<archiver::store::Restored, ExportError> {
     let files: Vec<PathBuf> = files.iter().map(|f| (*f).to_owned()).collect();

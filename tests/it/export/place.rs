@@ -8,10 +8,8 @@ use std::path::Path;
 use archiver::export::{ExportError, Format, Job, Unwatched, Watch, run};
 use archiver::store::{Configured, Reader};
 
-use super::{export, files, job, odd_archive};
-use crate::store::{Bench, NOW, item, last_page};
-
-const ALL: [Format; 5] = [Format::Jsonl, Format::Csv, Format::Html, Format::Parquet, Format::Markdown];
+use crate::bench::{Bench, NOW, item, last_page};
+use crate::support::export::{FORMATS, export, files, job, odd_archive};
 
 /// Ends the export after so many messages.
 struct StopAfter(u32);
@@ -30,7 +28,7 @@ impl Watch for StopAfter {
 #[test]
 fn outputs_are_their_owners_alone() {
     let bench = odd_archive();
-    for format in ALL {
+    for &format in FORMATS {
         let folder = bench.dir.path().join(format!("private-{}", format.name()));
         let out = match format {
             Format::Jsonl | Format::Csv => {
@@ -58,7 +56,7 @@ fn outputs_are_their_owners_alone() {
 #[test]
 fn an_export_that_is_stopped_leaves_what_was_there() {
     let bench = odd_archive();
-    for format in ALL {
+    for &format in FORMATS {
         let folder = bench.dir.path().join(format!("stopped-{}", format.name()));
         fs::create_dir(&folder).unwrap();
         let job = job(format, &folder.join("out"));
@@ -151,7 +149,7 @@ fn a_forged_state_leads_nowhere_else() {
         json["files"].as_array_mut().unwrap().push(name.into());
         fs::write(state, json.to_string()).unwrap();
     };
-    for format in ALL {
+    for &format in FORMATS {
         for (n, name) in
             ["../outside/victim.txt", victim.to_str().unwrap(), "./x", ""].into_iter().enumerate()
         {

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use archiver::store::{Reader, Store, StoreError};
 
-use super::{Bench, NOW, item, last_page};
+use crate::bench::{Bench, NOW, item, last_page};
 
 #[test]
 fn nobody_else_can_read_the_archive_or_what_lies_beside_it() {

@@ -7,7 +7,7 @@ use archiver::store::{Failed, Of, Outcome, Purpose, Request, Settlement, Store, 
 use chrono::{DateTime, Datelike as _, Utc};
 use proptest::prelude::*;
 
-use super::{Bench, NOW};
+use crate::bench::{Bench, NOW};
 
 fn ms(time: &str) -> Ms {
     DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis()

@@ -7,7 +7,7 @@ use archiver::core::timeline::apply::Asked;
 use archiver::store::{Commit, StoreError, rowid_of};
 use rusqlite::Connection;
 
-use super::{Bench, NOW, item, last_page, more_page, page};
+use crate::bench::{Bench, NOW, item, last_page, more_page, page};
 
 /// Every row of every table, as text.
 fn dump(db: &Connection) -> Vec<String> {

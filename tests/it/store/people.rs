@@ -2,7 +2,7 @@
 
 use archiver::store::Configured;
 
-use super::{Bench, NOW, item, last_page};
+use crate::bench::{Bench, NOW, item, last_page};
 
 const ADA: &str = "https://www.linkedin.com/in/ada-example/";
 

@@ -4,7 +4,7 @@ use archiver::core::raw::mark;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Bench, NOW, last_page};
+use crate::bench::{Bench, NOW, last_page};
 
 /// The texts and the raw JSON of the stored messages, by SQLite's own functions.
 fn read_back(bench: &Bench) -> Vec<(String, Value)> {
@@ -125,7 +125,7 @@ fn every_form_that_a_message_may_take_comes_back() {
 fn messages_of_one_form_share_it() {
     let mut bench = Bench::new(1);
     let items: Vec<String> = (0..40)
-        .map(|i| super::item(&format!("u{i}"), NOW - i * 5000, "Ada Example", &format!("text {i}")))
+        .map(|i| crate::bench::item(&format!("u{i}"), NOW - i * 5000, "Ada Example", &format!("text {i}")))
         .collect();
     bench.put(0, &last_page(&items)).unwrap();
     assert_eq!(bench.one::<i64>("SELECT count(*) FROM template"), 1);

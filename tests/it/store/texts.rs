@@ -3,7 +3,7 @@
 use archiver::core::Ms;
 use archiver::store::Store;
 
-use super::{Bench, NOW, item, last_page, more_page};
+use crate::bench::{Bench, NOW, item, last_page, more_page};
 
 /// The texts of messages that match, newest first.
 fn found(bench: &Bench, query: &str) -> Vec<String> {

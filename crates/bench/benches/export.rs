@@ -1,6 +1,6 @@
 //! How fast an archive becomes other files, and how much memory that takes.
 //!
-//! `cargo bench --bench export` writes an archive of 200,000 messages in every format;
+//! `cargo bench -p archiver-bench --bench export` writes an archive of 200,000 messages in every format;
 //! `ARCHIVER_BENCH_MESSAGES=1000000` sets another number. The peak of memory is printed.
 
 #![expect(
@@ -11,15 +11,13 @@
     reason = "a benchmark measures real time, and one that panics has failed"
 )]
 
-mod mailbox;
-
 use std::time::Duration;
 
 use archiver::export::{Format, Job, Unwatched, run};
 use archiver::store::{Reader, Scope, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
 
-use mailbox::{Mailbox, NOW_MS, PAGE, messages, peak_memory_kib, walk};
+use archiver_bench::{Mailbox, NOW_MS, PAGE, messages, peak_memory_kib, walk};
 
 fn export(c: &mut Criterion) {
     let mailbox = Mailbox::new(messages());

@@ -1,6 +1,6 @@
 //! How fast pages become rows, what a message weighs on disk, and how much memory that takes.
 //!
-//! `cargo bench --bench ingest` measures a page in the pure core and 200,000 messages through the store;
+//! `cargo bench -p archiver-bench --bench ingest` measures a page in the pure core and 200,000 messages through the store;
 //! `ARCHIVER_BENCH_MESSAGES=1000000` sets another number. Bytes a message and the peak of memory are printed.
 
 #![expect(
@@ -11,8 +11,6 @@
     reason = "a benchmark measures real time, and one that panics has failed"
 )]
 
-mod mailbox;
-
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use archiver::core::timeline::identity::Known;
 use archiver::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};
 
-use mailbox::{Mailbox, NOW_MS, PAGE, messages, peak_memory_kib, walk};
+use archiver_bench::{Mailbox, NOW_MS, PAGE, messages, peak_memory_kib, walk};
 
 fn ingest(c: &mut Criterion) {
     let messages = messages();

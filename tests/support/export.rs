@@ -1,11 +1,4 @@
-//! Exports: what leaves the archive is what is in it, in every format, and nothing else is touched.
-
-mod columns;
-mod jsonl;
-mod lake;
-mod pages;
-mod place;
-mod since_last;
+//! Exports of an archive in which there is every oddity.
 
 use std::path::{Path, PathBuf};
 
@@ -14,9 +7,19 @@ use archiver::export::{ExportError, Format, Job, Summary, Unwatched, run};
 use archiver::store::{Configured, Reader, Scope};
 use rusqlite::Connection;
 
-use crate::store::{Bench, NOW, item, last_page, more_page};
+use super::bench::{Bench, NOW, item, last_page, more_page};
 
-const MINUTE: i64 = 60_000;
+pub(crate) const MINUTE: i64 = 60_000;
+
+/// The formats that this build writes.
+pub(crate) const FORMATS: &[Format] = &[
+    Format::Jsonl,
+    Format::Csv,
+    Format::Html,
+    Format::Markdown,
+    #[cfg(feature = "parquet")]
+    Format::Parquet,
+];
 
 /// Texts that a careless writer stumbles over.
 pub(crate) fn odd_texts() -> Vec<String> {

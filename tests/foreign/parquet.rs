@@ -3,24 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
 use archiver::export::{Format, Job};
 use rusqlite::Connection;
 
-use super::{MINUTE, export, files, job, odd_archive};
-use crate::store::{NOW, item, more_page};
-
-/// A Python that has DuckDB, in the virtual environment that `.ci/run` makes.
-fn duckdb(script: &str, args: &[&str]) -> String {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let python = target.join("py/bin/python");
-    let output = Command::new(&python).args(["-c", script]).args(args).output();
-    let output = output.unwrap_or_else(|e| panic!("{} is needed, see .ci/run: {e}", python.display()));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::support::bench::{NOW, item, more_page};
+use crate::support::export::{MINUTE, export, files, job, odd_archive};
+use crate::{out, python};
 
 const READ: &str = r#"
 import duckdb, json, sys
@@ -36,8 +26,8 @@ print(json.dumps({row[0]: row[1] for row in types}))
 "#;
 
 #[track_caller]
-fn assert_same(archive: &Path, out: &Path) {
-    let read = duckdb(READ, &[&format!("{}/**/*.parquet", out.display())]);
+fn assert_same(archive: &Path, lake: &Path) {
+    let read = out(python().args(["-c", READ]).arg(format!("{}/**/*.parquet", lake.display())));
     let mut lines = read.lines();
     let rows: Vec<Vec<serde_json::Value>> = serde_json::from_str(lines.next().unwrap()).unwrap();
     let db = Connection::open(archive).unwrap();
@@ -98,25 +88,4 @@ fn duckdb_reads_what_the_archive_holds_before_and_after_changes() {
     let done = export(&bench.path(), &since_last).unwrap();
     assert_eq!(done.files, after.len());
     assert_same(&bench.path(), &out);
-}
-
-#[test]
-fn a_time_beyond_all_calendars_is_in_the_last_month_or_the_first() {
-    let bench = odd_archive();
-    bench
-        .other()
-        .execute_batch(
-            "UPDATE message SET sent_at_ms = 9007199254740991 WHERE id = (SELECT max(id) FROM message);
-             UPDATE message SET sent_at_ms = -9007199254740991 WHERE id = (SELECT min(id) FROM message);
-             UPDATE message SET sent_at_ms = -1 WHERE id = (SELECT id FROM message ORDER BY id LIMIT 1 OFFSET 1);",
-        )
-        .unwrap();
-    let out = bench.dir.path().join("lake");
-    let done = export(&bench.path(), &job(Format::Parquet, &out)).unwrap();
-    let count: i64 = bench.one("SELECT count(*) FROM message");
-    assert_eq!(i64::try_from(done.messages).unwrap(), count);
-    let months: String = files(&out).iter().map(|f| f.to_str().unwrap().to_owned()).collect();
-    for month in ["month=9999-12", "month=0000-01", "month=1969-12"] {
-        assert_eq!(months.matches(month).count(), 1, "{months}");
-    }
 }

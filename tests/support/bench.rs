@@ -1,11 +1,4 @@
-//! The store by itself: transactions, ledger, texts, names, and every character there is.
-
-mod files;
-mod ledger;
-mod page;
-mod people;
-mod raw;
-mod texts;
+//! An archive by itself, in a folder of its own, and pages for it as the reader of answers makes them.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! How fast an archive of a million messages is searched and opened at the terminal.
 //!
-//! `cargo bench --bench search`; `ARCHIVER_BENCH_MESSAGES` sets another number, and `ARCHIVER_BENCH_KEEP=PATH` keeps the
+//! `cargo bench -p archiver-bench --bench search`; `ARCHIVER_BENCH_MESSAGES` sets another number, and `ARCHIVER_BENCH_KEEP=PATH` keeps the
 //! archive there, with its commonest and a rare word printed, to try the whole command on.
 
 #![expect(
@@ -12,8 +12,6 @@
 )]
 
 #[allow(dead_code, clippy::allow_attributes, reason = "not every benchmark uses all of it")]
-mod mailbox;
-
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +20,7 @@ use archiver::core::search::query::Query;
 use archiver::store::{Range, Reader, Search, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
 
-use mailbox::{Mailbox, NOW_MS, PAGE, walk};
+use archiver_bench::{Mailbox, NOW_MS, PAGE, walk};
 
 fn search(query: &str) -> Search {
     Search { query: Query::parse(query), ..Search::default() }

@@ -1,24 +1,12 @@
 //! The archive as other programs read it: the recipes of docs/querying.md, Datasette, Python and DuckDB.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use fake_linkup::Author;
 use serde_json::Value;
 
-use crate::binary::{FakeApi, HOUR, Home, server};
-
-/// The folder where `.ci/run` has put Datasette and DuckDB.
-fn python() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("py/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: python3 -m venv target/py && target/py/bin/pip install datasette duckdb",
-        python.display()
-    );
-    python
-}
+use crate::support::binary::{FakeApi, HOUR, Home, server};
+use crate::{out, program, python};
 
 /// An archive in which something was edited, something vanished, and something is missing.
 fn lively() -> Home {
@@ -47,20 +35,12 @@ fn recipes() -> Vec<String> {
     recipes
 }
 
-fn out(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{command:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
-    text
-}
-
 #[test]
 fn each_recipe_runs_in_the_shell_and_by_the_program_with_the_same_outcome() {
     let home = lively();
     let mut rows = 0;
     for recipe in recipes() {
-        let shell =
-            out(Command::new("sqlite3").args(["-readonly", "-json"]).arg(home.archive()).arg(&recipe));
+        let shell = out(program("sqlite3").args(["-readonly", "-json"]).arg(home.archive()).arg(&recipe));
         let expected: Vec<Value> =
             if shell.trim().is_empty() { Vec::new() } else { serde_json::from_str(&shell).unwrap() };
         let ran = home.run(&["sql", "--json", recipe.trim_end_matches(';')]).expect(0);
@@ -74,43 +54,11 @@ fn each_recipe_runs_in_the_shell_and_by_the_program_with_the_same_outcome() {
 }
 
 #[test]
-fn nothing_but_reading_gets_through() {
-    let home = lively();
-    let before = std::fs::read(home.archive()).unwrap();
-    for statement in [
-        "DELETE FROM message",
-        "ATTACH 'other.db' AS other",
-        "PRAGMA user_version = 9",
-        "PRAGMA journal_mode = DELETE",
-        "PRAGMA query_only = 0",
-        "PRAGMA writable_schema = 1",
-        "CREATE TEMP TABLE t (a)",
-        "VACUUM INTO 'copy.db'",
-        "BEGIN IMMEDIATE",
-        "INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')",
-        "SELECT load_extension('x')",
-        "SELECT 1; DELETE FROM message",
-        "WITH x AS (SELECT 1) UPDATE message SET text = ''",
-        "",
-        "SELEC 1",
-        "SELECT nothing FROM nowhere",
-    ] {
-        let ran = home.run(&["sql", statement]).expect(2);
-        assert!(ran.stdout.is_empty() && ran.stderr.contains("help:"), "{statement}: {ran:?}");
-    }
-    assert_eq!(std::fs::read(home.archive()).unwrap(), before);
-    assert!(!home.files().iter().any(|f| f == "other.db" || f == "copy.db"));
-    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-    let stopped = home.run(&["sql", "--timeout", "1", endless]).expect(2);
-    assert!(stopped.stderr.contains("took too long"), "{stopped:?}");
-}
-
-#[test]
 fn datasette_serves_the_tables_the_search_and_the_ready_made_questions() {
     let home = lively();
     let metadata = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/datasette.yaml");
     let get = |path: &str| -> Value {
-        let mut command = Command::new(python());
+        let mut command = python();
         command.args(["-m", "datasette"]).arg(home.archive()).arg("-m").arg(&metadata).args(["--get", path]);
         serde_json::from_str(&out(&mut command)).unwrap()
     };
@@ -149,7 +97,7 @@ duck.executemany("INSERT INTO m VALUES (?, ?)", rows)
 assert duck.execute("SELECT count(*) FROM m").fetchone()[0] == len(rows)
 print(len(rows))
 "#;
-    let read = out(Command::new(python()).args(["-c", script]).arg(home.archive()));
+    let read = out(python().args(["-c", script]).arg(home.archive()));
     tx.commit().unwrap();
     assert!(read.trim().parse::<usize>().unwrap() > 50, "{read}");
 }

@@ -1,6 +1,6 @@
 //! What the sizes of requests cost: the planner against fixed page sizes, on the same mailbox, in credits.
 //!
-//! `cargo bench --bench planner` prints the credits of a first archive and of a lively month, then measures how long
+//! `cargo bench -p archiver-bench --bench planner` prints the credits of a first archive and of a lively month, then measures how long
 //! deciding on a request takes.
 
 #![expect(

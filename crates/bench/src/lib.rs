@@ -1,5 +1,12 @@
 //! A mailbox made of numbers, and how it comes into an archive: what every benchmark of this program works on.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures real time, and one that panics has failed"
+)]
+
 use std::time::{Duration, Instant};
 
 use archiver::core::Ms;
@@ -14,23 +21,28 @@ use base64::engine::general_purpose::STANDARD;
 use fastrand::Rng;
 use serde_json::value::RawValue;
 
-pub(crate) const PAGE: u32 = 50;
-pub(crate) const NOW_MS: Ms = 1_763_000_000_000;
+/// Messages of a page.
+pub const PAGE: u32 = 50;
+/// When the newest message came, or a little later.
+pub const NOW_MS: Ms = 1_763_000_000_000;
 const FIVE_YEARS_MS: Ms = 157_680_000_000;
 const PER_CONVERSATION: u32 = 500;
 const SITTING: u32 = 8;
 
 /// A mailbox in numbers: any page of it can be made without the rest.
-pub(crate) struct Mailbox {
-    pub(crate) conversations: u32,
+pub struct Mailbox {
+    /// How many.
+    pub conversations: u32,
     /// The commonest first.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
     /// One message of so many has Chinese in it; 0: none has.
-    pub(crate) chinese: u32,
+    pub chinese: u32,
 }
 
 impl Mailbox {
-    pub(crate) fn new(messages: u32) -> Self {
+    /// Of so many messages.
+    #[must_use]
+    pub fn new(messages: u32) -> Self {
         let mut rng = Rng::with_seed(7);
         let word = |rng: &mut Rng| (0..rng.usize(2..11)).map(|_| rng.lowercase()).collect();
         Self {
@@ -78,7 +90,8 @@ impl Mailbox {
     }
 
     /// The messages from `first` on, newest first, as the API would serve them.
-    pub(crate) fn page(&self, conversation: u32, first: u32) -> Page {
+    #[must_use]
+    pub fn page(&self, conversation: u32, first: u32) -> Page {
         let mut rng = Rng::with_seed(u64::from(conversation) << 32 | u64::from(first));
         let last = (first + PAGE).min(PER_CONVERSATION);
         let served: Vec<_> = (first..last)
@@ -121,7 +134,7 @@ impl Mailbox {
 }
 
 /// Walks the whole mailbox, newest first over all conversations; returns the time spent in the store.
-pub(crate) fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
+pub fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
     let mut spent = Duration::ZERO;
     let targets = store.configure(&mailbox.configured(), NOW_MS).unwrap();
     let run = store.begin_run(Trigger::Once, NOW_MS).unwrap();
@@ -180,13 +193,16 @@ pub(crate) fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
     spent + begin.elapsed()
 }
 
-pub(crate) fn peak_memory_kib() -> u64 {
+/// The most memory that this process has had.
+#[must_use]
+pub fn peak_memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 /// How many messages to measure with.
-pub(crate) fn messages() -> u32 {
+#[must_use]
+pub fn messages() -> u32 {
     std::env::var("ARCHIVER_BENCH_MESSAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000)
 }

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# What other programs make of an archive: installs the sqlite3 shell, Chromium, Datasette and DuckDB (Debian and Ubuntu;
+# the last two into target/py), then runs the tests that drive them.
+#
+#   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. contrib/lib/install.sh
+
+DATASETTE_VERSION=0.65.5
+DUCKDB_VERSION=2.0.0
+
+install=yes
+if [[ ${1-} == --no-install ]]; then
+  install=no
+  shift
+fi
+python=${CARGO_TARGET_DIR:-target}/py/bin/python
+wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION")
+
+packages_for sqlite3=sqlite3 chromium=chromium python3=python3
+if ! "$python" -c 'import datasette, duckdb' 2>/dev/null && [[ $install == yes ]]; then
+  python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
+  python3 -m venv "${python%/bin/python}"
+  "$python" -m pip install --quiet --disable-pip-version-check "${wanted[@]}"
+fi
+"$python" -c 'import datasette, duckdb' || {
+  echo "missing in ${python%/bin/python}: ${wanted[*]}" >&2
+  exit 1
+}
+
+cargo test --locked --features parquet --test foreign "$@"

@@ -1,0 +1,8 @@
+//! The store by itself: transactions, ledger, texts, names, and every character there is.
+
+mod files;
+mod ledger;
+mod page;
+mod people;
+mod raw;
+mod texts;
