@@ -22,11 +22,6 @@ impl Place {
         Self { source: path.display().to_string().into(), line: 0 }
     }
 
-    /// A place by the text that it is shown as.
-    pub(super) fn named(shown: &str) -> Self {
-        Self { source: shown.into(), line: 0 }
-    }
-
     /// An environment variable.
     pub(super) fn variable(name: &str) -> Self {
         Self { source: format!("${name}").into(), line: 0 }
@@ -54,12 +49,14 @@ pub struct Problem {
     key: Option<String>,
     value: Option<String>,
     what: String,
+    /// Whether the value is of another type than the key's.
+    wrong_type: bool,
 }
 
 impl Problem {
     /// A problem that belongs to no place in particular.
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { place: None, key: None, value: None, what: what.into() }
+        Self { place: None, key: None, value: None, what: what.into(), wrong_type: false }
     }
 
     pub(super) fn at(mut self, place: &Place) -> Self {
@@ -76,6 +73,16 @@ impl Problem {
     pub(super) fn value(mut self, value: impl Into<String>) -> Self {
         self.value = Some(value.into());
         self
+    }
+
+    pub(super) fn of_wrong_type(mut self, wrong_type: bool) -> Self {
+        self.wrong_type = wrong_type;
+        self
+    }
+
+    /// Whether the value of this very key is of another type than the key's.
+    pub(super) fn is_wrong_type_of(&self, key: &str) -> bool {
+        self.wrong_type && self.key.as_deref() == Some(key)
     }
 
     pub(super) fn place(&self) -> Option<&Place> {
@@ -143,36 +150,43 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The known name that is most like this one; paths are compared as wholes, part by part and by their last part.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let mut best: Option<(f64, &str)> = None;
-    for candidate in known {
-        let score = likeness(name, candidate);
-        if best.is_none_or(|(top, _)| score > top) {
-            best = Some((score, candidate));
+/// The paths of all keys, `section.name`, as the default file lists them.
+pub(super) fn known_keys() -> Vec<String> {
+    let (mut section, mut keys) = ("", Vec::new());
+    for line in super::DEFAULT_TOML.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some(header) = line.strip_prefix('[') {
+            section = header.trim_matches(['[', ']']);
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            keys.push(format!("{section}.{key}"));
         }
     }
-    best.map(|(_, candidate)| candidate)
+    keys
 }
 
+/// The known name that was probably meant, if any is near enough; of equals the first.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const NEAR: f64 = 0.65;
+    let mut best = None;
+    let mut top = NEAR;
+    for candidate in known {
+        let score = likeness(name, candidate);
+        if score > top {
+            (best, top) = (Some(candidate), score);
+        }
+    }
+    best
+}
+
+/// How alike two paths are, from 0 to 1: as wholes or by their last part, since the right name in the wrong section is
+/// likelier meant than a distant one in the right section.
 fn likeness(a: &str, b: &str) -> f64 {
     let alike = strsim::normalized_damerau_levenshtein;
-    let (parts_a, parts_b): (Vec<&str>, Vec<&str>) = (a.split('.').collect(), b.split('.').collect());
+    let (last_a, last_b) = (a.rsplit('.').next().unwrap_or(a), b.rsplit('.').next().unwrap_or(b));
     // The beginning of a name is what people remember of it.
-    let whole = alike(a, b).max(0.8 * strsim::jaro_winkler(a, b));
-    let by_part = match parts_a.len() {
-        n if n == parts_b.len() => {
-            let sum: f64 = parts_a.iter().zip(&parts_b).map(|(x, y)| alike(x, y)).sum();
-            sum / f64::from(u32::try_from(n).unwrap_or(1))
-        }
-        _ => 0.0,
-    };
-    // The right name in the wrong section is likelier meant than a distant name in the right one.
-    let by_last = match (parts_a.last(), parts_b.last()) {
-        (Some(x), Some(y)) => 0.9 * alike(x, y),
-        _ => 0.0,
-    };
-    whole.max(by_part).max(by_last)
+    alike(a, b).max(0.9 * alike(last_a, last_b)).max(0.8 * strsim::jaro_winkler(last_a, last_b))
 }
 
 #[cfg(test)]
@@ -196,11 +210,11 @@ mod tests {
             ("api.timezone", "schedule.timezone"),
             ("timezone", "schedule.timezone"),
             ("budget_credits_per_run", "budget.credits_per_run"),
-            ("budgt.credits_x", "budget.credits_per_run"),
+            ("budgt.credits_per_rn", "budget.credits_per_run"),
         ] {
             assert_eq!(nearest(wrong, known), Some(meant), "{wrong}");
         }
-        assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("colour", known), None);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::account::Written;
 use super::env::Env;
 use super::problem::{Place, Problem};
+use super::settings::Written;
 use crate::core::Ms;
 use crate::secret::Secret;
 
@@ -138,7 +138,7 @@ fn given(written: Written) -> Source {
 }
 
 fn named(written: Written, env: &Env, dir: &Path) -> Source {
-    let path = resolve(&written.text, env, dir);
+    let path = resolve(Path::new(&written.text), env, dir);
     match looks_like_a_secret(&written.text) {
         true => {
             let shown = "the file that it names (such a long name: is that the secret itself?)".to_owned();
@@ -163,9 +163,9 @@ pub(super) fn looks_like_a_secret(name: &str) -> bool {
 }
 
 /// A path of the configuration: relative to `dir`, with `~/` for the home directory.
-pub(super) fn resolve(path: &str, env: &Env, dir: &Path) -> PathBuf {
-    match (path.strip_prefix("~/"), env.path("HOME")) {
-        (Some(rest), Some(home)) => home.join(rest),
+pub(super) fn resolve(path: &Path, env: &Env, dir: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), env.path("HOME")) {
+        (Ok(rest), Some(home)) => home.join(rest),
         _ => dir.join(path),
     }
 }

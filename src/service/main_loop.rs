@@ -331,7 +331,7 @@ impl<'a> Service<'a> {
         if rows.is_empty() {
             return;
         }
-        let (command, env) = (self.config.attention.command.clone(), self.context.env.clone());
+        let (command, env) = (self.config.alerts.command.clone(), self.context.env.clone());
         self.messengers.retain(|(messenger, _)| !messenger.is_finished());
         let told = rows.clone();
         self.messengers.push((tokio::spawn(async move { alerts::tell(command, &env, rows).await }), told));
