@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use super::env::Env;
-use super::problem::{Place, Problem, known_keys, nearest};
-use super::settings::Settings;
+use super::problem::{Location, Problem, known_keys, nearest};
+use super::settings::Document;
 use super::strict::{Places, join, note_places, problems, quoted, to_layer};
 
 /// The prefix of all environment variables.
@@ -56,13 +56,13 @@ impl Layers {
     pub(super) fn add_file(&mut self, name: &Arc<str>, text: &str) {
         // Some editors begin a file with a byte order mark, which TOML does not know.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let place = |offset| Place::line(name, position(text, offset).0);
+        let place = |offset| Location::line(name, position(text, offset).0);
         match DeTable::parse(text) {
             Ok(table) => self.add(table.into_inner(), &place),
             Err(error) => {
                 let (line, column) = start(text, &error);
                 let what = format!("invalid TOML at column {column}: {}", error.message());
-                self.problems.push(Problem::new(what).at(&Place::line(name, line)));
+                self.problems.push(Problem::new(what).at(&Location::line(name, line)));
             }
         }
         self.problems.sort_by(|a, b| a.place().cmp(&b.place()));
@@ -82,7 +82,7 @@ impl Layers {
             if OTHER_VARIABLES.contains(&name) || is_set_by_others(name) {
                 continue;
             }
-            let place = Place::variable(name);
+            let place = Location::variable(name);
             let mut problem = |what: String| self.problems.push(Problem::new(what).at(&place));
             let current = renamed.get(name).copied();
             if let Some(new) = current {
@@ -102,7 +102,7 @@ impl Layers {
 
     /// Adds what one variable sets, read as whichever kind of value the key takes: first as a string, so that a key of
     /// digits stays as it is.
-    fn add_variable(&mut self, path: &str, text: &str, place: &Place) {
+    fn add_variable(&mut self, path: &str, text: &str, place: &Location) {
         let trimmed = text.trim();
         // Rust reads more numbers than TOML does, such as those that begin with a zero.
         let whole = trimmed.parse::<i64>().map(|n| n.to_string());
@@ -146,7 +146,7 @@ impl Layers {
     }
 
     /// Checks a document and adds its values.
-    fn add(&mut self, mut table: DeTable<'_>, place: &dyn Fn(usize) -> Place) {
+    fn add(&mut self, mut table: DeTable<'_>, place: &dyn Fn(usize) -> Location) {
         self.rename(&mut table, place);
         let document = DeValue::Table(table);
         note_places(&document, "", place, &mut self.places);
@@ -164,7 +164,7 @@ impl Layers {
     }
 
     /// Gives keys that are written by their old name the new one.
-    fn rename(&mut self, root: &mut DeTable<'_>, place: &dyn Fn(usize) -> Place) {
+    fn rename(&mut self, root: &mut DeTable<'_>, place: &dyn Fn(usize) -> Location) {
         for (section, old, new) in RENAMED {
             let tables: Vec<(String, &mut DeTable<'_>)> = match root.get_mut(section).map(Spanned::get_mut) {
                 _ if section.is_empty() => vec![(String::new(), root)],
@@ -208,7 +208,7 @@ impl Layers {
     }
 
     /// The layers over the defaults, each over the ones before it.
-    pub(super) fn merge(self) -> Result<Settings, Problem> {
+    pub(super) fn merge(self) -> Result<Document, Problem> {
         let mut defaults = DeTable::parse(super::DEFAULT_TOML).map(Spanned::into_inner).unwrap_or_default();
         // A file of the default name need not be there, unlike one that is named.
         if let Some(DeValue::Table(api)) = defaults.get_mut("api").map(Spanned::get_mut) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::env::Env;
 use super::layer::{ACCOUNTS_VARIABLE, Layers};
-use super::problem::{ConfigError, Place, Problem};
+use super::problem::{ConfigError, Location, Problem};
 use super::secrets::is_open_to_others;
 use super::settings::Origin;
 use super::{Config, Flags};
@@ -41,7 +41,7 @@ pub(super) fn find_file(flags: &Flags, env: &Env) -> Result<Option<(PathBuf, Str
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
-    let problem = Problem::new(format!("cannot be read: {error}")).at(&Place::file(path));
+    let problem = Problem::new(format!("cannot be read: {error}")).at(&Location::file(path));
     let help = "`archiver default-config` prints a configuration to begin with";
     ConfigError::with_help(problem, help)
 }
@@ -58,7 +58,7 @@ pub(super) fn build(file: Option<(&Path, &str)>, flags: &Flags, env: &Env) -> Re
     if layers.accounts > 1 && env.text(TOKEN_VARIABLE).is_some() {
         let what = "is for a single account, but there are several: give each its login_token_file, or a systemd \
                     credential login_token.NAME";
-        layers.problems.push(Problem::new(what).at(&Place::variable(TOKEN_VARIABLE)));
+        layers.problems.push(Problem::new(what).at(&Location::variable(TOKEN_VARIABLE)));
     }
     if !layers.problems.is_empty() {
         return Err(ConfigError::new(layers.problems));

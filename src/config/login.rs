@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::problem::{ConfigError, Place, Problem};
+use super::problem::{ConfigError, Location, Problem};
 use super::secrets::{self, Source, changed_ms, looks_like_a_secret, resolve};
-use super::settings::{Origin, Written};
+use super::settings::{Origin, SecretText};
 use super::{AccountConfig, ApiVersion, Config};
 
 /// No id is longer; whatever is, is some other file.
@@ -30,7 +30,7 @@ impl fmt::Debug for LoginFiles {
 struct Spot {
     path: PathBuf,
     /// Where the configuration names it; `None` when it does not.
-    named: Option<Place>,
+    named: Option<Location>,
     /// Whether it is found without being named.
     by_default: bool,
     /// Its name as the configuration would have it.
@@ -63,12 +63,12 @@ impl LoginFiles {
     /// Their places: as the configuration names them, else of the default names beside it.
     pub(super) fn of(
         account: &str,
-        token_file: Option<&Written>,
-        id_file: Option<&Written>,
+        token_file: Option<&SecretText>,
+        id_file: Option<&SecretText>,
         only: bool,
         origin: &Origin<'_>,
     ) -> Self {
-        let place = |written: Option<&Written>, default: &str| {
+        let place = |written: Option<&SecretText>, default: &str| {
             let name = if only { default.to_owned() } else { format!("{default}.{account}") };
             match written {
                 Some(w) => Spot {

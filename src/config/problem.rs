@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 /// Where a value was written: a line of a file, a variable, a flag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Location {
     source: Arc<str>,
     line: usize,
 }
 
-impl Place {
+impl Location {
     /// A line of a file, counted from 1; 0 is the file as a whole.
     pub(super) fn line(file: &Arc<str>, line: usize) -> Self {
         Self { source: Arc::clone(file), line }
@@ -33,7 +33,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.source),
@@ -45,7 +45,7 @@ impl fmt::Display for Place {
 /// One thing that is wrong. A secret's value is never in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    place: Option<Place>,
+    place: Option<Location>,
     key: Option<String>,
     value: Option<String>,
     what: String,
@@ -59,7 +59,7 @@ impl Problem {
         Self { place: None, key: None, value: None, what: what.into(), wrong_type: false }
     }
 
-    pub(super) fn at(mut self, place: &Place) -> Self {
+    pub(super) fn at(mut self, place: &Location) -> Self {
         self.place = Some(place.clone());
         self
     }
@@ -85,7 +85,7 @@ impl Problem {
         self.wrong_type && self.key.as_deref() == Some(key)
     }
 
-    pub(super) fn place(&self) -> Option<&Place> {
+    pub(super) fn place(&self) -> Option<&Location> {
         self.place.as_ref()
     }
 }
@@ -168,25 +168,35 @@ pub(super) fn known_keys() -> Vec<String> {
 
 /// The known name that was probably meant, if any is near enough; of equals the first.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const NEAR: f64 = 0.65;
-    let mut best = None;
-    let mut top = NEAR;
+    const NEAR: f64 = 0.5;
+    let mut best: Option<(f64, &str)> = None;
     for candidate in known {
         let score = likeness(name, candidate);
-        if score > top {
-            (best, top) = (Some(candidate), score);
+        if score >= best.map_or(NEAR, |(top, _)| top + f64::EPSILON) {
+            best = Some((score, candidate));
         }
     }
-    best
+    best.map(|(_, candidate)| candidate)
 }
 
-/// How alike two paths are, from 0 to 1: as wholes or by their last part, since the right name in the wrong section is
-/// likelier meant than a distant one in the right section.
+/// How alike two paths are, from 0 to 1.
 fn likeness(a: &str, b: &str) -> f64 {
     let alike = strsim::normalized_damerau_levenshtein;
-    let (last_a, last_b) = (a.rsplit('.').next().unwrap_or(a), b.rsplit('.').next().unwrap_or(b));
+    let ((section_a, name_a), (section_b, name_b)) = (split(a), split(b));
     // The beginning of a name is what people remember of it.
-    alike(a, b).max(0.9 * alike(last_a, last_b)).max(0.8 * strsim::jaro_winkler(last_a, last_b))
+    if name_a.len() >= 3 && name_b.starts_with(name_a) {
+        return 0.95;
+    }
+    if section_a == section_b {
+        return alike(name_a, name_b);
+    }
+    // A dot may be missing. The right name in the wrong section is likelier meant than a distant one in the right one.
+    let whole = if section_a.is_empty() || section_b.is_empty() { alike(a, b) } else { 0.0 };
+    whole.max(0.9 * alike(name_a, name_b))
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
 }
 
 #[cfg(test)]
@@ -214,12 +224,12 @@ mod tests {
         ] {
             assert_eq!(nearest(wrong, known), Some(meant), "{wrong}");
         }
-        assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("wxyz", known), None);
     }
 
     #[test]
     fn one_problem_is_one_line_and_several_are_listed() {
-        let place = Place::line(&"archiver.toml".into(), 4);
+        let place = Location::line(&"archiver.toml".into(), 4);
         let one = Problem::new("must be from 0 to 10").at(&place).key("api.retries").value("11");
         let line = "archiver.toml:4: api.retries = 11: must be from 0 to 10";
         assert_eq!(ConfigError::new(vec![one.clone()]).to_string(), line);

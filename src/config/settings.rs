@@ -14,7 +14,7 @@ use url::Url;
 
 use super::env::Env;
 use super::login::LoginFiles;
-use super::problem::{Place, Problem};
+use super::problem::{Location, Problem};
 use super::secrets::{Candidates, resolve};
 use super::strict::Places;
 use super::types::{
@@ -34,22 +34,22 @@ const COUNTRIES: &[&str] = &["US", "UK", "FR", "DE", "NL", "IT", "IL", "CA", "BR
 /// The whole configuration. There is no `Debug`: some values are secrets.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    api: ApiSettings,
+pub(super) struct Document {
+    api: ApiSection,
     archive: ArchiveConfig,
     budget: BudgetConfig,
-    schedule: ScheduleSettings,
+    schedule: ScheduleSection,
     alerts: AlertsConfig,
     events: EventsConfig,
     metrics: MetricsConfig,
     sync: SyncConfig,
     #[serde(default)]
-    accounts: Vec<AccountSettings>,
+    accounts: Vec<AccountTable>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ApiSettings {
+struct ApiSection {
     #[serde(deserialize_with = "values::base_url")]
     base_url: Url,
     version: ApiVersion,
@@ -71,7 +71,7 @@ struct ApiSettings {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ScheduleSettings {
+struct ScheduleSection {
     #[serde(deserialize_with = "values::cron")]
     cron: String,
     #[serde(deserialize_with = "values::timezone")]
@@ -83,7 +83,7 @@ struct ScheduleSettings {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AccountSettings {
+struct AccountTable {
     #[serde(deserialize_with = "values::account_name")]
     name: String,
     #[serde(default, deserialize_with = "values::country")]
@@ -121,7 +121,7 @@ struct Text(#[serde(deserialize_with = "values::text")] String);
 struct TextOrTable<T>(T);
 
 /// A conversation to archive.
-trait Target: for<'de> Deserialize<'de> {
+trait Listed: for<'de> Deserialize<'de> {
     /// The key that says which one, in the form of a table.
     const KEY: &'static str;
 
@@ -129,7 +129,7 @@ trait Target: for<'de> Deserialize<'de> {
     fn identity(&self) -> (String, &str);
 }
 
-impl Target for ProfileTarget {
+impl Listed for ProfileTarget {
     const KEY: &'static str = "url";
 
     fn identity(&self) -> (String, &str) {
@@ -137,7 +137,7 @@ impl Target for ProfileTarget {
     }
 }
 
-impl Target for ConversationTarget {
+impl Listed for ConversationTarget {
     const KEY: &'static str = "id";
 
     fn identity(&self) -> (String, &str) {
@@ -145,11 +145,11 @@ impl Target for ConversationTarget {
     }
 }
 
-impl<'de, T: Target> Deserialize<'de> for TextOrTable<T> {
+impl<'de, T: Listed> Deserialize<'de> for TextOrTable<T> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct Either<T>(PhantomData<T>);
 
-        impl<'de, T: Target> Visitor<'de> for Either<T> {
+        impl<'de, T: Listed> Visitor<'de> for Either<T> {
             type Value = T;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,18 +179,18 @@ pub(super) struct Origin<'a> {
 
 impl Origin<'_> {
     /// A secret or the name of its file, with where it was written.
-    fn written(&self, key: &str, text: Option<String>) -> Option<Written> {
-        Some(Written { place: self.places.get(key)?.clone(), text: text? })
+    fn written(&self, key: &str, text: Option<String>) -> Option<SecretText> {
+        Some(SecretText { place: self.places.get(key)?.clone(), text: text? })
     }
 }
 
 /// A secret or the name of its file, and where that was written. There is no `Debug`.
-pub(super) struct Written {
-    pub(super) place: Place,
+pub(super) struct SecretText {
+    pub(super) place: Location,
     pub(super) text: String,
 }
 
-impl Settings {
+impl Document {
     /// The configuration; what is not wrong but should be known is added to its warnings.
     pub(super) fn into_config(self, origin: &Origin<'_>) -> Result<Config, Problem> {
         let resolved = |path: &Path| resolve(path, origin.env, origin.dir);
@@ -228,7 +228,7 @@ impl Settings {
     }
 }
 
-impl ApiSettings {
+impl ApiSection {
     fn key_source(&self, origin: &Origin<'_>) -> super::secrets::Source {
         let candidates = Candidates {
             variable: Some("ARCHIVER_API_KEY"),
@@ -241,8 +241,8 @@ impl ApiSettings {
     }
 }
 
-impl From<ApiSettings> for ApiConfig {
-    fn from(api: ApiSettings) -> Self {
+impl From<ApiSection> for ApiConfig {
+    fn from(api: ApiSection) -> Self {
         Self {
             base_url: api.base_url,
             version: api.version,
@@ -256,7 +256,7 @@ impl From<ApiSettings> for ApiConfig {
     }
 }
 
-impl AccountSettings {
+impl AccountTable {
     /// Adds the account, and where its login token and its id are to be read from.
     fn add_to(self, config: &mut Config, path: &str, only: bool, origin: &Origin<'_>) {
         let written = |key: &str, text| origin.written(&format!("{path}.{key}"), text);
@@ -310,7 +310,7 @@ fn patterns(texts: Vec<Text>) -> Vec<String> {
 }
 
 /// The targets without those that are listed already.
-fn distinct<T: Target>(
+fn distinct<T: Listed>(
     targets: Vec<TextOrTable<T>>,
     path: &str,
     listed_twice: &mut impl FnMut(String, &str),

@@ -15,17 +15,17 @@ use serde::forward_to_deserialize_any;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::problem::{Place, Problem, known_keys, nearest};
-use super::settings::Settings;
+use super::problem::{Location, Problem, known_keys, nearest};
+use super::settings::Document;
 
 /// Where each key and each element of a document was written, by its path.
-pub(super) type Places = BTreeMap<String, Place>;
+pub(super) type Places = BTreeMap<String, Location>;
 
 /// Everything that is wrong with a document, in no particular order.
 pub(super) fn problems(document: &DeValue<'_>, places: &Places) -> Vec<Problem> {
     let (mut left_out, mut problems) = (BTreeSet::new(), Vec::new());
     // A key that is left out is missing next; its table is left out then, in which nothing else is wrong.
-    while let Err(wrong) = Settings::deserialize(Reader::new(document, &left_out)) {
+    while let Err(wrong) = Document::deserialize(StrictReader::new(document, &left_out)) {
         let path = wrong.path.clone().unwrap_or_default();
         problems.extend(wrong.into_problem(places, &left_out));
         if path.is_empty() || !left_out.insert(path) {
@@ -38,7 +38,7 @@ pub(super) fn problems(document: &DeValue<'_>, places: &Places) -> Vec<Problem> 
 /// The document as the `config` crate takes it.
 pub(super) fn to_layer(document: &DeValue<'_>) -> Result<config::Map<String, config::Value>, Problem> {
     let nothing = BTreeSet::new();
-    let layer = config::Map::<String, config::Value>::deserialize(Reader::new(document, &nothing));
+    let layer = config::Map::<String, config::Value>::deserialize(StrictReader::new(document, &nothing));
     layer.map_err(|_| Problem::new("the configuration cannot be read"))
 }
 
@@ -46,7 +46,7 @@ pub(super) fn to_layer(document: &DeValue<'_>) -> Result<config::Map<String, con
 pub(super) fn note_places(
     value: &DeValue<'_>,
     path: &str,
-    place: &dyn Fn(usize) -> Place,
+    place: &dyn Fn(usize) -> Location,
     places: &mut Places,
 ) {
     match value {
@@ -86,13 +86,13 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A value in a document.
-struct Reader<'a> {
+struct StrictReader<'a> {
     value: &'a DeValue<'a>,
     path: String,
     left_out: &'a BTreeSet<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> StrictReader<'a> {
     fn new(document: &'a DeValue<'a>, left_out: &'a BTreeSet<String>) -> Self {
         Self { value: document, path: String::new(), left_out }
     }
@@ -142,10 +142,10 @@ impl<'a> Reader<'a> {
 /// What is left of a list or a table.
 struct Entries<'a, I> {
     rest: I,
-    value: Option<Reader<'a>>,
+    value: Option<StrictReader<'a>>,
 }
 
-impl<'a, I: Iterator<Item = (&'a str, Reader<'a>)>> SeqAccess<'a> for Entries<'a, I> {
+impl<'a, I: Iterator<Item = (&'a str, StrictReader<'a>)>> SeqAccess<'a> for Entries<'a, I> {
     type Error = Wrong;
 
     fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Wrong> {
@@ -153,7 +153,7 @@ impl<'a, I: Iterator<Item = (&'a str, Reader<'a>)>> SeqAccess<'a> for Entries<'a
     }
 }
 
-impl<'a, I: Iterator<Item = (&'a str, Reader<'a>)>> MapAccess<'a> for Entries<'a, I> {
+impl<'a, I: Iterator<Item = (&'a str, StrictReader<'a>)>> MapAccess<'a> for Entries<'a, I> {
     type Error = Wrong;
 
     fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Wrong> {
@@ -169,7 +169,7 @@ impl<'a, I: Iterator<Item = (&'a str, Reader<'a>)>> MapAccess<'a> for Entries<'a
     }
 }
 
-impl<'de> Deserializer<'de> for Reader<'de> {
+impl<'de> Deserializer<'de> for StrictReader<'de> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -211,11 +211,11 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 struct Wrong {
     path: Option<String>,
     value: Option<String>,
-    what: What,
+    what: WrongKind,
 }
 
 #[derive(Debug)]
-enum What {
+enum WrongKind {
     Said(String),
     Type { wanted: String, found: String },
     Missing(&'static str),
@@ -223,7 +223,7 @@ enum What {
 }
 
 impl Wrong {
-    fn new(what: What) -> Self {
+    fn new(what: WrongKind) -> Self {
         Self { path: None, value: None, what }
     }
 
@@ -242,38 +242,38 @@ impl Wrong {
             return false;
         }
         match (&self.what, value) {
-            (What::Missing(_) | What::UnknownKey(_), _) => false,
+            (WrongKind::Missing(_) | WrongKind::UnknownKey(_), _) => false,
             // Anything may be where a table or an account's text belongs.
-            (What::Type { .. }, _) => !in_accounts && path.contains('.'),
+            (WrongKind::Type { .. }, _) => !in_accounts && path.contains('.'),
             // User name and password of a URL are secrets, and its query may hold one.
-            (What::Said(_), DeValue::String(text)) => {
+            (WrongKind::Said(_), DeValue::String(text)) => {
                 in_accounts || !(text.contains('@') || text.contains("://") && text.contains(['?', '#']))
             }
-            (What::Said(_), _) => true,
+            (WrongKind::Said(_), _) => true,
         }
     }
 
     /// The problem to report; `None` for a key that may be missing, or is because it was left out.
     fn into_problem(self, places: &Places, left_out: &BTreeSet<String>) -> Option<Problem> {
         let path = self.path.unwrap_or_default();
-        let wrong_type = matches!(self.what, What::Type { .. });
+        let wrong_type = matches!(self.what, WrongKind::Type { .. });
         let (key, what) = match self.what {
-            What::Missing(name) => {
+            WrongKind::Missing(name) => {
                 let key = join(&path, name);
                 if !path.starts_with("accounts") || left_out.contains(&key) {
                     return None;
                 }
                 (key, "is missing".to_owned())
             }
-            What::UnknownKey(siblings) => {
+            WrongKind::UnknownKey(siblings) => {
                 let what = unknown_key(&path, siblings);
                 (path.clone(), what)
             }
-            What::Type { wanted, found } => {
+            WrongKind::Type { wanted, found } => {
                 let what = format!("must be {}, not {found}", described(&path, wanted));
                 (path.clone(), what)
             }
-            What::Said(what) => (path.clone(), what),
+            WrongKind::Said(what) => (path.clone(), what),
         };
         let problem = Problem::new(what).key(key).of_wrong_type(wrong_type);
         let problem = self.value.into_iter().fold(problem, Problem::value);
@@ -324,7 +324,7 @@ fn shown(value: &DeValue<'_>) -> Option<String> {
 
 impl Error for Wrong {
     fn custom<T: Display>(what: T) -> Self {
-        Self::new(What::Said(what.to_string()))
+        Self::new(WrongKind::Said(what.to_string()))
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -337,7 +337,7 @@ impl Error for Wrong {
             Unexpected::Other(kind) => kind,
             _ => "something else",
         };
-        Self::new(What::Type { wanted: wanted.to_string(), found: found.to_owned() })
+        Self::new(WrongKind::Type { wanted: wanted.to_string(), found: found.to_owned() })
     }
 
     fn unknown_variant(_: &str, variants: &'static [&'static str]) -> Self {
@@ -345,11 +345,11 @@ impl Error for Wrong {
     }
 
     fn unknown_field(_: &str, siblings: &'static [&'static str]) -> Self {
-        Self::new(What::UnknownKey(siblings))
+        Self::new(WrongKind::UnknownKey(siblings))
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self::new(What::Missing(name))
+        Self::new(WrongKind::Missing(name))
     }
 }
 

@@ -405,7 +405,7 @@ impl<'a> Service<'a> {
         drop(wiring::api(&config)?);
         if config.archive.path != self.config.archive.path {
             return Err(Failure::Usage {
-                message: "archive.path: another archive takes a restart".into(),
+                message: "archive.path cannot change on reload; restart the service".into(),
                 help: "restart the service".into(),
             });
         }

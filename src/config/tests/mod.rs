@@ -13,9 +13,9 @@ use super::problem::known_keys;
 use super::*;
 
 /// A directory with an `archiver.toml`, which is also the working directory.
-struct Place(TempDir);
+struct TestDir(TempDir);
 
-impl Place {
+impl TestDir {
     fn with(text: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let place = Self(dir);
@@ -56,28 +56,28 @@ impl Place {
 }
 
 fn error_of(text: &str) -> String {
-    Place::with(text).load(&[]).unwrap_err().to_string()
+    TestDir::with(text).load(&[]).unwrap_err().to_string()
 }
 
 const ACCOUNT: &str = "[[accounts]]\nname = \"me\"\n";
 
 #[test]
 fn the_file_beats_the_default() {
-    assert_eq!(Place::with("").load(&[]).unwrap().budget.credits_per_run, Some(50));
-    let file = Place::with("[budget]\ncredits_per_run = 40");
+    assert_eq!(TestDir::with("").load(&[]).unwrap().budget.credits_per_run, Some(50));
+    let file = TestDir::with("[budget]\ncredits_per_run = 40");
     assert_eq!(file.load(&[]).unwrap().budget.credits_per_run, Some(40));
 }
 
 #[test]
 fn the_environment_beats_the_file() {
-    let file = Place::with("[budget]\ncredits_per_run = 40\ncredits_per_day = 7");
+    let file = TestDir::with("[budget]\ncredits_per_run = 40\ncredits_per_day = 7");
     let budget = file.load(&[("ARCHIVER_BUDGET__CREDITS_PER_RUN", "20")]).unwrap().budget;
     assert_eq!((budget.credits_per_run, budget.credits_per_day), (Some(20), Some(7)));
 }
 
 #[test]
 fn the_flag_beats_the_environment_but_never_raises_a_cap() {
-    let file = Place::with("");
+    let file = TestDir::with("");
     let run = |budget| {
         let flags = Flags { config: None, budget: Some(budget) };
         let vars = [("ARCHIVER_BUDGET__CREDITS_PER_RUN", "20")];
@@ -88,7 +88,7 @@ fn the_flag_beats_the_environment_but_never_raises_a_cap() {
 
 #[test]
 fn the_named_file_beats_the_variable_and_that_beats_the_usual_places() {
-    let place = Place::with("[api]\nretries = 1");
+    let place = TestDir::with("[api]\nretries = 1");
     place.put("xdg/archiver/archiver.toml", "[api]\nretries = 2");
     place.put("by-variable.toml", "[api]\nretries = 3");
     place.put("by-flag.toml", "[api]\nretries = 4");
@@ -105,11 +105,11 @@ fn the_named_file_beats_the_variable_and_that_beats_the_usual_places() {
 
 #[test]
 fn without_any_file_the_error_tells_how_to_begin() {
-    let error = Place::empty().load(&[]).unwrap_err();
+    let error = TestDir::empty().load(&[]).unwrap_err();
     assert!(error.to_string().contains("there is no configuration file"), "{error}");
     assert!(error.help().contains("archiver default-config > archiver.toml"));
     let flags = Flags { config: Some("nowhere.toml".into()), budget: None };
-    let error = Place::with("").load_with(&[], &flags).unwrap_err().to_string();
+    let error = TestDir::with("").load_with(&[], &flags).unwrap_err().to_string();
     assert!(error.contains("nowhere.toml: cannot be read"), "{error}");
 }
 
@@ -117,7 +117,7 @@ fn without_any_file_the_error_tells_how_to_begin() {
 fn the_environment_can_say_everything() {
     let accounts = r#"[{ name = "me", profiles = ["ada"] }]"#;
     let vars = [("ARCHIVER_ACCOUNTS", accounts), ("ARCHIVER_API_KEY", "k"), ("ARCHIVER_LOGIN_TOKEN", "t")];
-    let place = Place::empty();
+    let place = TestDir::empty();
     assert_eq!(place.secrets(&vars), Ok(("k".into(), "t".into())));
     let config = place.load(&vars).unwrap();
     assert_eq!((config.source, config.accounts[0].profiles.len()), (None, 1));
@@ -125,7 +125,7 @@ fn the_environment_can_say_everything() {
     let config = place.load(&[("ARCHIVER_ARCHIVE__PATH", "/data/a.db")]).unwrap();
     assert_eq!(config.archive.path, Path::new("/data/a.db"));
     // A list from the environment replaces that of the file.
-    let config = Place::with(ACCOUNT).load(&[("ARCHIVER_ACCOUNTS", "[]")]).unwrap();
+    let config = TestDir::with(ACCOUNT).load(&[("ARCHIVER_ACCOUNTS", "[]")]).unwrap();
     assert!(config.accounts.is_empty());
 }
 
@@ -153,12 +153,12 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
 fn every_key_outside_accounts_can_be_set_by_its_variable() {
     for (path, value) in keys_with_values() {
         let name = format!("ARCHIVER_{}", path.replace('.', "__").to_uppercase());
-        let loaded = Place::with("").load(&[(&name, value)]);
+        let loaded = TestDir::with("").load(&[(&name, value)]);
         assert!(loaded.is_ok(), "{path}: {}", loaded.unwrap_err());
     }
-    let config = Place::with("").load(&[("ARCHIVER_API__RETRY_BASE_SECS", "0.25")]).unwrap();
+    let config = TestDir::with("").load(&[("ARCHIVER_API__RETRY_BASE_SECS", "0.25")]).unwrap();
     assert_eq!(config.api.backoff.base, Duration::from_millis(250));
-    let config = Place::with("").load(&[("ARCHIVER_API__RETRIES", " 03 ")]).unwrap();
+    let config = TestDir::with("").load(&[("ARCHIVER_API__RETRIES", " 03 ")]).unwrap();
     assert_eq!(config.api.retries, 3);
 }
 
@@ -166,21 +166,21 @@ fn every_key_outside_accounts_can_be_set_by_its_variable() {
 fn a_key_of_digits_arrives_as_it_was_written() {
     for key in ["0123456", "1e5", "true"] {
         assert_eq!(
-            Place::with(ACCOUNT)
+            TestDir::with(ACCOUNT)
                 .secrets(&[("ARCHIVER_API_KEY", key), ("ARCHIVER_LOGIN_TOKEN", "t")])
                 .unwrap()
                 .0,
             key
         );
         let vars = [("ARCHIVER_API__API_KEY", key), ("ARCHIVER_LOGIN_TOKEN", "t")];
-        assert_eq!(Place::with(ACCOUNT).secrets(&vars).unwrap().0, key);
+        assert_eq!(TestDir::with(ACCOUNT).secrets(&vars).unwrap().0, key);
     }
 }
 
 #[test]
 fn unknown_keys_are_refused_by_file_line_path_and_nearest_name() {
     let text = "[api]\ntimeout_sec = 3\n[budgt]\nx = 1\n[[accounts]]\nname = 'a'\ncontry = 'FR'\nprofiles = [{ url = 'a', nme = 'b' }]\n";
-    let place = Place::with(text);
+    let place = TestDir::with(text);
     let file = place.path().join("archiver.toml").display().to_string();
     let error = place.load(&[]).unwrap_err();
     let shown: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
@@ -212,7 +212,7 @@ fn unknown_variables_are_refused_with_the_nearest_name() {
         ("ARCHIVER_LOG", "ARCHIVER_LOG_"),
         ("ARCHIVER_API__API_KEY_FIL", "ARCHIVER_API__API_KEY_FILE"),
     ] {
-        let error = Place::with("").load(&[(name, "MARKER")]).unwrap_err().to_string();
+        let error = TestDir::with("").load(&[(name, "MARKER")]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("${name}: unknown variable; did you mean {near}")), "{error}");
         assert!(!error.contains("MARKER"));
     }
@@ -229,7 +229,7 @@ fn variables_that_are_no_keys_do_not_disturb() {
         ("ARCHIVER_ALERT_KIND", "account"),
         ("ARCHIVERX", "1"),
     ];
-    assert_eq!(Place::with("").load(&vars).unwrap().budget.credits_per_run, Some(50));
+    assert_eq!(TestDir::with("").load(&vars).unwrap().budget.credits_per_run, Some(50));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn every_wrong_value_names_file_key_and_value_all_at_once() {
         text.push_str(&format!("{section}\n{line}\n"));
         expected.push(format!("archiver.toml:{}: {message}", text.lines().count()));
     }
-    let error = Place::with(&text).load(&[]).unwrap_err();
+    let error = TestDir::with(&text).load(&[]).unwrap_err();
     assert_eq!(error.problems().len(), wrong.len(), "{error}");
     for (problem, expected) in error.problems().iter().zip(expected) {
         assert!(problem.to_string().contains(&expected), "{problem}\n{expected}");
@@ -284,7 +284,7 @@ fn every_wrong_value_names_file_key_and_value_all_at_once() {
 #[test]
 fn a_wrong_variable_is_named_too() {
     let vars = [("ARCHIVER_API__TIMEOUT_SECS", "soon"), ("ARCHIVER_SCHEDULE__RUN_AT_START", "yes")];
-    let error = Place::with("[api]\nretries = 99").load(&vars).unwrap_err();
+    let error = TestDir::with("[api]\nretries = 99").load(&vars).unwrap_err();
     let shown: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
     assert!(shown[0].contains("archiver.toml:2: api.retries = 99"), "{shown:?}");
     assert!(
@@ -347,7 +347,7 @@ fn accounts_are_read_with_their_targets_brought_to_one_form() {
         name = "work"
         country = "SE"
     "#;
-    let config = Place::with(text).load(&[]).unwrap();
+    let config = TestDir::with(text).load(&[]).unwrap();
     let me = &config.accounts[0];
     assert_eq!((me.country.as_str(), me.owner_name.as_deref()), ("DE", Some("Ada Example")));
     let profiles: Vec<_> = me.profiles.iter().map(|p| (p.url.as_str(), p.name.as_deref())).collect();
@@ -365,13 +365,13 @@ fn accounts_are_read_with_their_targets_brought_to_one_form() {
 
 #[test]
 fn relative_paths_are_relative_to_the_file() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.put("sub/my.toml", "[archive]\npath = 'data/a.db'\n");
     let flags = Flags { config: Some("sub/my.toml".into()), budget: None };
     let config = place.load_with(&[], &flags).unwrap();
     assert_eq!(config.archive.path, place.path().join("sub/data/a.db"));
     assert_eq!(config.source, Some(place.path().join("sub/my.toml")));
-    let config = Place::with("[archive]\npath = '~/a.db'").load(&[("HOME", "/users/ada")]).unwrap();
+    let config = TestDir::with("[archive]\npath = '~/a.db'").load(&[("HOME", "/users/ada")]).unwrap();
     assert_eq!(config.archive.path, Path::new("/users/ada/a.db"));
 }
 
@@ -403,7 +403,7 @@ fn the_default_file_lists_every_key() {
     let documents = sections.iter().map(|section| (*section, format!("[{section}]\nzz = 1")));
     for (section, text) in documents.chain([("accounts", "[[accounts]]\nzz = 1".to_owned())]) {
         // serde's own message lists the keys that it knows.
-        let error = toml::from_str::<super::settings::Settings>(&text).err().unwrap().to_string();
+        let error = toml::from_str::<super::settings::Document>(&text).err().unwrap().to_string();
         let expected = error.split_once("expected ").unwrap().1;
         for key in expected.split('`').skip(1).step_by(2) {
             assert!(known.contains(&format!("{section}.{key}")), "{section}.{key}");
@@ -437,7 +437,7 @@ fn the_examples_in_the_default_file_work() {
 #[test]
 fn a_renamed_key_still_works_and_the_warning_names_the_new_one() {
     let text = "[attention]\ncommand = ['tell']\n[sync]\nunlisted_max_runs = 7\n[[accounts]]\nname = 'a'\nown_name = 'Ada'\n";
-    let place = Place::with(text);
+    let place = TestDir::with(text);
     let config = place.load(&[]).unwrap();
     assert_eq!((config.alerts.command.len(), config.sync.max_runs_between_polls), (1, 7));
     assert_eq!(config.accounts[0].owner_name.as_deref(), Some("Ada"));
@@ -451,7 +451,7 @@ fn a_renamed_key_still_works_and_the_warning_names_the_new_one() {
         ]
     );
     let old = [("ARCHIVER_SYNC__UNLISTED_MAX_RUNS", "9"), ("ARCHIVER_ATTENTION__COMMAND", "['a', 'b']")];
-    let config = Place::with("[sync]\nmax_runs_between_polls = 3").load(&old).unwrap();
+    let config = TestDir::with("[sync]\nmax_runs_between_polls = 3").load(&old).unwrap();
     assert_eq!((config.alerts.command.len(), config.sync.max_runs_between_polls), (2, 9));
     assert_eq!(
         config.warnings,
@@ -487,7 +487,7 @@ fn a_key_by_both_its_names_is_refused() {
         assert!(error.contains(message), "{error}\n{message}");
     }
     let both = [("ARCHIVER_ALERTS__COMMAND", "['a']"), ("ARCHIVER_ATTENTION__COMMAND", "['a']")];
-    let error = Place::with("").load(&both).unwrap_err().to_string();
+    let error = TestDir::with("").load(&both).unwrap_err().to_string();
     assert!(
         error.contains("$ARCHIVER_ATTENTION__COMMAND: is the old name of $ARCHIVER_ALERTS__COMMAND"),
         "{error}"
