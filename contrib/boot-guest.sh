@@ -117,7 +117,7 @@ configure() {
     without_secrets <<<"$made" | grep -v '^account_id = '
     printf '[archive]\npath = "%s"\n[schedule]\ncron = "0 0 3 1 1 *"\n' "$archive"
     printf '[budget]\ncredits_per_run = 10000\n'
-    printf '[attention]\ncommand = ["/usr/local/bin/tell-me"]\n'
+    printf '[alerts]\ncommand = ["/usr/local/bin/tell-me"]\n'
     printf '[metrics]\ntextfile = "/var/lib/prometheus/node-exporter/archiver.prom"\n'
   } >"$config"
   # docs/monitoring.md, "Prometheus"
@@ -127,7 +127,7 @@ configure() {
     drop_in archiver.service figures
   cat >/usr/local/bin/tell-me <<'SCRIPT'
 #!/bin/sh
-env | grep ^ARCHIVER_ >"told.$ARCHIVER_ATTENTION_KIND"
+env | grep ^ARCHIVER_ >"told.$ARCHIVER_ALERT_KIND"
 SCRIPT
   chmod 755 /usr/local/bin/tell-me
   equal "$(stat -c '%a %U' /etc/archiver/api_key)" '600 root'
@@ -234,7 +234,7 @@ reload_refuses() {
 attention_is_called_for() {
   tell_api account '{"active": false}' && archiver --config "$config" sync --now || return 1
   eventually test -s "$state/told.account" && eventually status_has 'NEEDS ATTENTION' && running || return 1
-  grep -qx 'ARCHIVER_ATTENTION_ACCOUNT=me' "$state/told.account" || { cat "$state/told.account"; return 1; }
+  grep -qx 'ARCHIVER_ALERT_ACCOUNT=me' "$state/told.account" || { cat "$state/told.account"; return 1; }
   ! grep -qFf <(secrets) "$state/told.account" && said archiver . -p err
 }
 login_mends_it() {

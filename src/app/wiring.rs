@@ -17,7 +17,7 @@ use crate::sync::{RunError, Settings};
 pub fn accounts(config: &Config) -> Vec<Configured> {
     let account = |a: &crate::config::AccountConfig| Configured {
         account: a.name.clone(),
-        own_name: a.own_name.clone(),
+        own_name: a.owner_name.clone(),
         profiles: a.profiles.iter().map(|p| (p.url.clone(), p.name.clone())).collect(),
         conversations: a.conversations.iter().map(|c| (c.id.clone(), c.name.clone())).collect(),
         discover: config.sync.inbox == InboxMode::Discover,
@@ -42,7 +42,7 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         inbox: config.sync.inbox != InboxMode::Off,
         parked: BTreeSet::new(),
         probe: false,
-        unlisted_runs: next::unlisted_runs(config.sync.unlisted_max_runs),
+        unlisted_runs: next::unlisted_runs(config.sync.max_runs_between_polls),
         recheck_days: Some(config.sync.recheck_days).filter(|days| *days > 0),
         reconcile: config.budget.reconcile,
     }

@@ -5,12 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::account::{Account, Written};
-use super::env::Env;
-use super::problem::{ConfigError, Place, Problem};
+use super::problem::{ConfigError, Location, Problem};
 use super::secrets::{self, Source, changed_ms, looks_like_a_secret, resolve};
-use super::{ApiVersion, Config};
-use crate::config::AccountConfig;
+use super::settings::{Origin, SecretText};
+use super::{AccountConfig, ApiVersion, Config};
 
 /// No id is longer; whatever is, is some other file.
 const MOST_ID_BYTES: u64 = 4096;
@@ -32,7 +30,7 @@ impl fmt::Debug for LoginFiles {
 struct Spot {
     path: PathBuf,
     /// Where the configuration names it; `None` when it does not.
-    named: Option<Place>,
+    named: Option<Location>,
     /// Whether it is found without being named.
     by_default: bool,
     /// Its name as the configuration would have it.
@@ -63,21 +61,33 @@ pub enum Reads {
 
 impl LoginFiles {
     /// Their places: as the configuration names them, else of the default names beside it.
-    pub(super) fn of(account: &Account, env: &Env, dir: &Path, only: bool) -> Self {
-        let place = |written: &Option<Written>, default: &str| {
-            let name = if only { default.to_owned() } else { format!("{default}.{}", account.config.name) };
+    pub(super) fn of(
+        account: &str,
+        token_file: Option<&SecretText>,
+        id_file: Option<&SecretText>,
+        only: bool,
+        origin: &Origin<'_>,
+    ) -> Self {
+        let place = |written: Option<&SecretText>, default: &str| {
+            let name = if only { default.to_owned() } else { format!("{default}.{account}") };
             match written {
                 Some(w) => Spot {
-                    path: resolve(&w.text, env, dir),
+                    path: resolve(Path::new(&w.text), origin.env, origin.dir),
                     named: Some(w.place.clone()),
                     by_default: false,
                     name,
                     doubtful: looks_like_a_secret(&w.text),
                 },
-                None => Spot { path: dir.join(&name), named: None, by_default: only, name, doubtful: false },
+                None => Spot {
+                    path: origin.dir.join(&name),
+                    named: None,
+                    by_default: only,
+                    name,
+                    doubtful: false,
+                },
             }
         };
-        Self { token: place(&account.token_file, "login_token"), id: place(&account.id_file, "account_id") }
+        Self { token: place(token_file, "login_token"), id: place(id_file, "account_id") }
     }
 }
 

@@ -1,23 +1,22 @@
 //! The configuration: built-in defaults < file < environment < flags, checked before anything is done.
 //!
-//! Every file is first parsed and checked alone, so that each problem is known by its file, line and key;
-//! only values that passed are laid over each other. No message and no `Debug` ever holds a secret or a line
-//! of the file. Nothing else in the program reads the environment.
+//! The file and each variable are first parsed and checked alone, so that every problem is reported with its file,
+//! line and key; the `config` crate merges what passed. No message and no `Debug` contains a secret or a line of the
+//! file. Nothing else in the program reads the environment.
 
-mod account;
 mod env;
-mod keys;
 mod layer;
 mod load;
 mod login;
-mod merged;
-mod node;
 mod problem;
 mod secrets;
+mod settings;
+mod strict;
 mod target;
 #[cfg(test)]
 mod tests;
 mod types;
+mod values;
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +26,7 @@ pub use self::problem::{ConfigError, Problem};
 pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
-    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, ConversationTarget,
+    AccountConfig, AlertsConfig, ApiConfig, ApiVersion, ArchiveConfig, BudgetConfig, ConversationTarget,
     EventsConfig, InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
 
@@ -54,8 +53,8 @@ pub struct Config {
     pub budget: BudgetConfig,
     /// When the service syncs.
     pub schedule: ScheduleConfig,
-    /// Who is told what needs a person.
-    pub attention: AttentionConfig,
+    /// How you are told of problems that need you.
+    pub alerts: AlertsConfig,
     /// Figures for a monitoring system.
     pub metrics: MetricsConfig,
     /// What is watched between the runs of the service.

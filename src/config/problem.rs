@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 /// Where a value was written: a line of a file, a variable, a flag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Location {
     source: Arc<str>,
     line: usize,
 }
 
-impl Place {
+impl Location {
     /// A line of a file, counted from 1; 0 is the file as a whole.
     pub(super) fn line(file: &Arc<str>, line: usize) -> Self {
         Self { source: Arc::clone(file), line }
@@ -20,11 +20,6 @@ impl Place {
     /// A file as a whole.
     pub(super) fn file(path: &Path) -> Self {
         Self { source: path.display().to_string().into(), line: 0 }
-    }
-
-    /// A place by the text that it is shown as.
-    pub(super) fn named(shown: &str) -> Self {
-        Self { source: shown.into(), line: 0 }
     }
 
     /// An environment variable.
@@ -38,7 +33,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.source),
@@ -50,19 +45,21 @@ impl fmt::Display for Place {
 /// One thing that is wrong. A secret's value is never in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    place: Option<Place>,
+    place: Option<Location>,
     key: Option<String>,
     value: Option<String>,
     what: String,
+    /// Whether the value is of another type than the key's.
+    wrong_type: bool,
 }
 
 impl Problem {
     /// A problem that belongs to no place in particular.
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { place: None, key: None, value: None, what: what.into() }
+        Self { place: None, key: None, value: None, what: what.into(), wrong_type: false }
     }
 
-    pub(super) fn at(mut self, place: &Place) -> Self {
+    pub(super) fn at(mut self, place: &Location) -> Self {
         self.place = Some(place.clone());
         self
     }
@@ -78,7 +75,17 @@ impl Problem {
         self
     }
 
-    pub(super) fn place(&self) -> Option<&Place> {
+    pub(super) fn of_wrong_type(mut self, wrong_type: bool) -> Self {
+        self.wrong_type = wrong_type;
+        self
+    }
+
+    /// Whether the value of this very key is of another type than the key's.
+    pub(super) fn is_wrong_type_of(&self, key: &str) -> bool {
+        self.wrong_type && self.key.as_deref() == Some(key)
+    }
+
+    pub(super) fn place(&self) -> Option<&Location> {
         self.place.as_ref()
     }
 }
@@ -143,36 +150,53 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The known name that is most like this one; paths are compared as wholes, part by part and by their last part.
+/// The paths of all keys, `section.name`, as the default file lists them.
+pub(super) fn known_keys() -> Vec<String> {
+    let (mut section, mut keys) = ("", Vec::new());
+    for line in super::DEFAULT_TOML.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some(header) = line.strip_prefix('[') {
+            section = header.trim_matches(['[', ']']);
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            keys.push(format!("{section}.{key}"));
+        }
+    }
+    keys
+}
+
+/// The known name that was probably meant, if any is near enough; of equals the first.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const NEAR: f64 = 0.5;
     let mut best: Option<(f64, &str)> = None;
     for candidate in known {
         let score = likeness(name, candidate);
-        if best.is_none_or(|(top, _)| score > top) {
+        if score >= best.map_or(NEAR, |(top, _)| top + f64::EPSILON) {
             best = Some((score, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
 }
 
+/// How alike two paths are, from 0 to 1.
 fn likeness(a: &str, b: &str) -> f64 {
     let alike = strsim::normalized_damerau_levenshtein;
-    let (parts_a, parts_b): (Vec<&str>, Vec<&str>) = (a.split('.').collect(), b.split('.').collect());
+    let ((section_a, name_a), (section_b, name_b)) = (split(a), split(b));
     // The beginning of a name is what people remember of it.
-    let whole = alike(a, b).max(0.8 * strsim::jaro_winkler(a, b));
-    let by_part = match parts_a.len() {
-        n if n == parts_b.len() => {
-            let sum: f64 = parts_a.iter().zip(&parts_b).map(|(x, y)| alike(x, y)).sum();
-            sum / f64::from(u32::try_from(n).unwrap_or(1))
-        }
-        _ => 0.0,
-    };
-    // The right name in the wrong section is likelier meant than a distant name in the right one.
-    let by_last = match (parts_a.last(), parts_b.last()) {
-        (Some(x), Some(y)) => 0.9 * alike(x, y),
-        _ => 0.0,
-    };
-    whole.max(by_part).max(by_last)
+    if name_a.len() >= 3 && name_b.starts_with(name_a) {
+        return 0.95;
+    }
+    if section_a == section_b {
+        return alike(name_a, name_b);
+    }
+    // A dot may be missing. The right name in the wrong section is likelier meant than a distant one in the right one.
+    let whole = if section_a.is_empty() || section_b.is_empty() { alike(a, b) } else { 0.0 };
+    whole.max(0.9 * alike(name_a, name_b))
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
 }
 
 #[cfg(test)]
@@ -196,16 +220,16 @@ mod tests {
             ("api.timezone", "schedule.timezone"),
             ("timezone", "schedule.timezone"),
             ("budget_credits_per_run", "budget.credits_per_run"),
-            ("budgt.credits_x", "budget.credits_per_run"),
+            ("budgt.credits_per_rn", "budget.credits_per_run"),
         ] {
             assert_eq!(nearest(wrong, known), Some(meant), "{wrong}");
         }
-        assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("wxyz", known), None);
     }
 
     #[test]
     fn one_problem_is_one_line_and_several_are_listed() {
-        let place = Place::line(&"archiver.toml".into(), 4);
+        let place = Location::line(&"archiver.toml".into(), 4);
         let one = Problem::new("must be from 0 to 10").at(&place).key("api.retries").value("11");
         let line = "archiver.toml:4: api.retries = 11: must be from 0 to 10";
         assert_eq!(ConfigError::new(vec![one.clone()]).to_string(), line);

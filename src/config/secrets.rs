@@ -10,9 +10,9 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::account::Written;
 use super::env::Env;
-use super::problem::{Place, Problem};
+use super::problem::{Location, Problem};
+use super::settings::SecretText;
 use crate::core::Ms;
 use crate::secret::Secret;
 
@@ -22,13 +22,13 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// Where one secret is to be had.
 pub(super) enum Source {
     /// It was given as such.
-    Given { secret: Secret, place: Place },
+    Given { secret: Secret, place: Location },
     /// It is in a file.
     File {
         path: PathBuf,
         /// The path as a message may show it.
         shown: String,
-        place: Place,
+        place: Location,
         kind: FileKind,
     },
     /// Nothing is said about it.
@@ -89,9 +89,9 @@ pub(super) struct Candidates<'a> {
     /// The names of its systemd credential.
     pub(super) credentials: &'a [String],
     /// The secret itself, as the configuration gives it.
-    pub(super) inline: Option<Written>,
+    pub(super) inline: Option<SecretText>,
     /// Its file, as the configuration gives it.
-    pub(super) file: Option<Written>,
+    pub(super) file: Option<SecretText>,
     /// The default name of its file.
     pub(super) default_file: Option<&'a str>,
 }
@@ -99,14 +99,14 @@ pub(super) struct Candidates<'a> {
 impl Candidates<'_> {
     /// The first source in the order of precedence. `dir` is what file names are relative to.
     pub(super) fn choose(self, env: &Env, dir: &Path) -> Source {
-        let in_variable = |written: &Written| written.place.is_variable();
+        let in_variable = |written: &SecretText| written.place.is_variable();
         let (inline_above, inline) = self.inline.map_or((None, None), |w| either(in_variable(&w), w));
         let (file_above, file) = self.file.map_or((None, None), |w| either(in_variable(&w), w));
         let own = self.variable.and_then(|name| {
-            Some(Written { place: Place::variable(name), text: env.text(name)?.to_owned() })
+            Some(SecretText { place: Location::variable(name), text: env.text(name)?.to_owned() })
         });
         let default =
-            self.default_file.map(|name| file_source(dir.join(name), Place::file(dir), FileKind::Default));
+            self.default_file.map(|name| file_source(dir.join(name), Location::file(dir), FileKind::Default));
         own.map(given)
             .or_else(|| inline_above.map(given))
             .or_else(|| file_above.map(|w| named(w, env, dir)))
@@ -133,12 +133,12 @@ fn either<T>(first: bool, value: T) -> (Option<T>, Option<T>) {
     if first { (Some(value), None) } else { (None, Some(value)) }
 }
 
-fn given(written: Written) -> Source {
+fn given(written: SecretText) -> Source {
     Source::Given { secret: Secret::new(written.text.as_str()), place: written.place }
 }
 
-fn named(written: Written, env: &Env, dir: &Path) -> Source {
-    let path = resolve(&written.text, env, dir);
+fn named(written: SecretText, env: &Env, dir: &Path) -> Source {
+    let path = resolve(Path::new(&written.text), env, dir);
     match looks_like_a_secret(&written.text) {
         true => {
             let shown = "the file that it names (such a long name: is that the secret itself?)".to_owned();
@@ -148,7 +148,7 @@ fn named(written: Written, env: &Env, dir: &Path) -> Source {
     }
 }
 
-fn file_source(path: PathBuf, place: Place, kind: FileKind) -> Source {
+fn file_source(path: PathBuf, place: Location, kind: FileKind) -> Source {
     Source::File { shown: path.display().to_string(), path, place, kind }
 }
 
@@ -163,9 +163,9 @@ pub(super) fn looks_like_a_secret(name: &str) -> bool {
 }
 
 /// A path of the configuration: relative to `dir`, with `~/` for the home directory.
-pub(super) fn resolve(path: &str, env: &Env, dir: &Path) -> PathBuf {
-    match (path.strip_prefix("~/"), env.path("HOME")) {
-        (Some(rest), Some(home)) => home.join(rest),
+pub(super) fn resolve(path: &Path, env: &Env, dir: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), env.path("HOME")) {
+        (Ok(rest), Some(home)) => home.join(rest),
         _ => dir.join(path),
     }
 }
@@ -173,7 +173,7 @@ pub(super) fn resolve(path: &str, env: &Env, dir: &Path) -> PathBuf {
 fn credential(env: &Env, names: &[String]) -> Option<Source> {
     let dir = env.path("CREDENTIALS_DIRECTORY")?;
     let path = names.iter().map(|name| dir.join(name)).find(|path| is_given(path))?;
-    let place = Place::variable("CREDENTIALS_DIRECTORY");
+    let place = Location::variable("CREDENTIALS_DIRECTORY");
     Some(file_source(path, place, FileKind::Credential))
 }
 

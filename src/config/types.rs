@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Deserialize;
 use url::Url;
 
+use super::values;
 use crate::core::Ms;
 use crate::core::budget::Caps;
 use crate::core::inbox::filter::Wanted;
@@ -34,7 +36,8 @@ pub struct ApiConfig {
 }
 
 /// A generation of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ApiVersion {
     /// A login token in every body.
     V1,
@@ -54,20 +57,26 @@ impl ApiVersion {
 }
 
 /// `[archive]`: the file that everything is kept in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ArchiveConfig {
     /// Absolute.
+    #[serde(deserialize_with = "values::path")]
     pub path: PathBuf,
 }
 
 /// `[budget]`: the most credits that may be spent; `None` is no cap of that kind, 0 spends nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BudgetConfig {
     /// In one run.
+    #[serde(default, deserialize_with = "values::credits")]
     pub credits_per_run: Option<u32>,
     /// In one UTC day.
+    #[serde(default, deserialize_with = "values::credits")]
     pub credits_per_day: Option<u32>,
     /// In one UTC month.
+    #[serde(default, deserialize_with = "values::credits")]
     pub credits_per_month: Option<u32>,
     /// Whether the vendor's balance is asked for before and after a run.
     pub reconcile: bool,
@@ -92,44 +101,55 @@ pub struct ScheduleConfig {
     pub jitter: Duration,
 }
 
-/// `[attention]`: how somebody is told that something needs a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttentionConfig {
+/// `[alerts]`: how you are told of a problem that needs you.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsConfig {
     /// The program and its arguments; empty runs nothing.
+    #[serde(default, deserialize_with = "values::command")]
     pub command: Vec<String>,
 }
 
 /// `[metrics]`: figures for a monitoring system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MetricsConfig {
     /// Where they are written to, absolute.
+    #[serde(default, deserialize_with = "values::optional_path")]
     pub textfile: Option<PathBuf>,
 }
 
 /// `[events]`: what is watched between the runs of the service (v2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EventsConfig {
     /// Whether events are read at all.
     pub enabled: bool,
     /// How often.
+    #[serde(rename = "poll_secs", deserialize_with = "values::seconds::<_, 1, 3_600>")]
     pub poll: Duration,
 }
 
 /// `[sync]`: how history is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SyncConfig {
     /// Messages per request while filling history; a multiple of 10.
+    #[serde(deserialize_with = "values::page_size")]
     pub page_size: u32,
     /// What the inbox is used for.
     pub inbox: InboxMode,
     /// The most runs that pass between two looks at a conversation that the inbox never shows.
-    pub unlisted_max_runs: u32,
+    #[serde(deserialize_with = "values::whole::<_, 1, 10_000>")]
+    pub max_runs_between_polls: u32,
     /// Complete conversations are read a second time once so many days have passed; 0: never.
+    #[serde(deserialize_with = "values::whole::<_, 0, 3_650>")]
     pub recheck_days: u32,
 }
 
 /// What the inbox is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum InboxMode {
     /// Conversations found in it are archived, too.
     Discover,
@@ -159,7 +179,7 @@ pub struct AccountConfig {
     /// Proxy country, upper case.
     pub country: String,
     /// The display name of the account's owner, which tells own messages from received ones.
-    pub own_name: Option<String>,
+    pub owner_name: Option<String>,
     /// The account's id at the API (v2).
     pub account_id: Option<String>,
     /// The session (v1), once [`super::Config::load_secrets`] has read it.
@@ -178,19 +198,25 @@ pub struct AccountConfig {
 }
 
 /// A conversation given by the other side's profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProfileTarget {
     /// `https://www.linkedin.com/in/slug/`.
+    #[serde(deserialize_with = "values::profile")]
     pub url: String,
     /// What to call it.
+    #[serde(default, deserialize_with = "values::trimmed")]
     pub name: Option<String>,
 }
 
 /// A conversation given by its URN or its bare thread id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConversationTarget {
     /// The full URN or `2-…`.
+    #[serde(deserialize_with = "values::conversation")]
     pub id: String,
     /// What to call it.
+    #[serde(default, deserialize_with = "values::trimmed")]
     pub name: Option<String>,
 }

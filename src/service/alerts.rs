@@ -100,9 +100,12 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
         for name in ["PATH", "HOME", "LANG", "TZ", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
             process.envs(env.text(name).map(|value| (name, value)));
         }
-        process.env("ARCHIVER_ATTENTION_KIND", row.cause.as_str());
-        process.env("ARCHIVER_ATTENTION_ACCOUNT", row.account.as_deref().unwrap_or_default());
-        process.env("ARCHIVER_ATTENTION_MESSAGE", words(&row));
+        // By their names and, for one version, by those that they had when the section was called [attention].
+        for prefix in ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"] {
+            process.env(format!("{prefix}_KIND"), row.cause.as_str());
+            process.env(format!("{prefix}_ACCOUNT"), row.account.as_deref().unwrap_or_default());
+            process.env(format!("{prefix}_MESSAGE"), words(&row));
+        }
         process.kill_on_drop(true);
         match tokio::time::timeout(LONGEST, process.status()).await {
             Ok(Ok(status)) if status.success() => {}

@@ -331,7 +331,7 @@ impl<'a> Service<'a> {
         if rows.is_empty() {
             return;
         }
-        let (command, env) = (self.config.attention.command.clone(), self.context.env.clone());
+        let (command, env) = (self.config.alerts.command.clone(), self.context.env.clone());
         self.messengers.retain(|(messenger, _)| !messenger.is_finished());
         let told = rows.clone();
         self.messengers.push((tokio::spawn(async move { alerts::tell(command, &env, rows).await }), told));
@@ -405,7 +405,7 @@ impl<'a> Service<'a> {
         drop(wiring::api(&config)?);
         if config.archive.path != self.config.archive.path {
             return Err(Failure::Usage {
-                message: "archive.path: another archive takes a restart".into(),
+                message: "archive.path cannot change on reload; restart the service".into(),
                 help: "restart the service".into(),
             });
         }

@@ -139,7 +139,7 @@ fn show(out: &mut Output, tally: &Tally, contacts: &[Contact], most: usize) -> R
 
 /// What is said where nobody knows whose messages are whose.
 pub(in crate::cli) const UNKNOWN_OWNER: &str =
-    "Who of them is you is not known for every account: `own_name` in the configuration settles it.";
+    "Who of them is you is not known for every account: `owner_name` in the configuration settles it.";
 
 /// What to call a human.
 pub(in crate::cli) fn label(human: &Human) -> String {

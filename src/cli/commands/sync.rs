@@ -72,7 +72,7 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         // The archive is free again while the command takes its time, which a signal ends.
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         tokio::select! {
-            () = alerts::tell(config.attention.command.clone(), env, news) => {}
+            () = alerts::tell(config.alerts.command.clone(), env, news) => {}
             () = stop.wait() => {}
         }
         signals.abort();

@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use proptest::prelude::*;
 
 use super::super::*;
-use super::{ACCOUNT, Place};
+use super::{ACCOUNT, TestDir};
 
 #[test]
 fn each_source_of_a_secret_beats_the_next() {
-    let place = Place::with(&format!("[api]\napi_key = 'inline'\n{ACCOUNT}login_token = 'inline'\n"));
+    let place = TestDir::with(&format!("[api]\napi_key = 'inline'\n{ACCOUNT}login_token = 'inline'\n"));
     assert_eq!(place.secrets(&[]), Ok(("inline".into(), "inline".into())));
 
     place.put("k", " file \n");
@@ -46,7 +46,7 @@ fn each_source_of_a_secret_beats_the_next() {
 
 #[test]
 fn a_blank_credential_is_none() {
-    let place = Place::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}"));
+    let place = TestDir::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}"));
     place.put("creds/api_key", "\n");
     place.put("creds/login_token.me", "");
     place.put("creds/login_token", "credential\n");
@@ -60,7 +60,7 @@ fn a_blank_credential_is_none() {
 
 #[test]
 fn files_of_the_default_names_are_found_beside_the_configuration() {
-    let place = Place::with(ACCOUNT);
+    let place = TestDir::with(ACCOUNT);
     let error = place.secrets(&[]).unwrap_err();
     assert!(
         error.contains("api.api_key: is missing") && error.contains("accounts[0].login_token: is missing"),
@@ -79,7 +79,7 @@ fn files_of_the_default_names_are_found_beside_the_configuration() {
 
 #[test]
 fn secrets_are_asked_for_only_by_whoever_needs_them() {
-    let place = Place::with("[api]\napi_key_file = 'not-there'\n");
+    let place = TestDir::with("[api]\napi_key_file = 'not-there'\n");
     let mut config = place.load(&[]).unwrap();
     assert!(config.api.api_key.is_none());
     let error = config.load_secrets().unwrap_err().to_string();
@@ -91,7 +91,7 @@ fn secrets_are_asked_for_only_by_whoever_needs_them() {
 
 #[test]
 fn v2_wants_an_account_id_and_no_token() {
-    let place = Place::with(&format!("[api]\nversion = 'v2'\napi_key = 'k'\n{ACCOUNT}"));
+    let place = TestDir::with(&format!("[api]\nversion = 'v2'\napi_key = 'k'\n{ACCOUNT}"));
     assert!(
         place.secrets(&[]).unwrap_err().contains("accounts[0].account_id: is missing for account \"me\"")
     );
@@ -104,7 +104,7 @@ fn v2_wants_an_account_id_and_no_token() {
 
 #[test]
 fn files_that_hold_no_secret_are_refused() {
-    let place = Place::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}login_token = 't'\n"));
+    let place = TestDir::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}login_token = 't'\n"));
     place.put("k", " \n");
     assert!(place.secrets(&[]).unwrap_err().contains("is empty"));
     place.put("k", "two words");
@@ -117,9 +117,9 @@ fn files_that_hold_no_secret_are_refused() {
 
 #[test]
 fn secrets_that_others_can_read_are_warned_of() {
-    let place = Place::with(&format!("[api]\napi_key = 'k'\n{ACCOUNT}login_token_file = 't'\n"));
+    let place = TestDir::with(&format!("[api]\napi_key = 'k'\n{ACCOUNT}login_token_file = 't'\n"));
     place.put("t", "t");
-    let warnings = |place: &Place| {
+    let warnings = |place: &TestDir| {
         let mut config = place.load(&[]).unwrap();
         config.load_secrets().unwrap();
         config.warnings
@@ -189,7 +189,7 @@ proptest! {
             "S", "S S", "[{ name = 'a', login_token = 'S' }]", "[{ login_token = 'S }]", "S\u{7}",
         ]),
     ) {
-        let place = Place::with(&text.replace('S', MARKER));
+        let place = TestDir::with(&text.replace('S', MARKER));
         let env = Env::fixed(place.path(), [(variable, value.replace('S', MARKER).as_str())]);
         let mut said = format!("{env:?}");
         match Config::load(&Flags::default(), &env) {

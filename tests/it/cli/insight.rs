@@ -107,7 +107,7 @@ fn the_page_is_whole_private_and_fetches_nothing() {
 #[test]
 fn drafts_and_advertisements_of_an_export_are_no_messages_that_somebody_sent() {
     let home = Home::empty();
-    home.write("archiver.toml", "[[accounts]]\nname = \"me\"\ncountry = \"FR\"\nown_name = \"Me\"\n");
+    home.write("archiver.toml", "[[accounts]]\nname = \"me\"\ncountry = \"FR\"\nowner_name = \"Me\"\n");
     let row = |thread: &str, from: &str, to: &str, day: u32, text: &str, folder: &str, draft: &str| {
         format!("2-{thread},,{from},,{to},2021-02-0{day} 10:00:00 UTC,{text},{folder},{draft}\n")
     };

@@ -55,7 +55,7 @@ fn only_takes_a_urn_a_thread_a_profile_a_configured_name_or_a_part_of_a_name() {
 fn only_works_before_anything_is_archived() {
     let api = people();
     let home = Home::of(&api, "v1");
-    home.edit("name = \"me\"", "name = \"me\"\nown_name = \"Olivia Owner\"");
+    home.edit("name = \"me\"", "name = \"me\"\nowner_name = \"Olivia Owner\"");
     home.run(&[SYNC, &["--only", "ben"]].concat()).expect(2);
     let urn = api.server().accounts()[0].mailbox.conversations()[1].urn.clone();
     home.run(&[SYNC, &["--only", &urn]].concat()).expect(0);

@@ -17,8 +17,9 @@ fn two_accounts() -> Server {
 
 /// A command that leaves a line and its environment for each thing it is told.
 fn told_by_command(home: &mut Home) {
-    let command = r#"["sh", "-c", "echo $ARCHIVER_ATTENTION_KIND $ARCHIVER_ATTENTION_ACCOUNT >> told; env >> told.env"]"#;
-    home.env("ARCHIVER_ATTENTION__COMMAND", command);
+    let command =
+        r#"["sh", "-c", "echo $ARCHIVER_ALERT_KIND $ARCHIVER_ALERT_ACCOUNT >> told; env >> told.env"]"#;
+    home.env("ARCHIVER_ALERTS__COMMAND", command);
     home.env("ARCHIVER_UNRELATED_TO_THE_COMMAND", "");
 }
 
@@ -84,9 +85,15 @@ fn an_account_whose_session_is_over_is_left_alone_until_its_token_file_changes()
     assert_complete(&home, &api.server());
     assert_eq!(home.count("SELECT count(*) FROM attention"), 0);
     let env = fs::read_to_string(home.path("told.env")).unwrap();
-    assert!(env.contains("ARCHIVER_ATTENTION_MESSAGE=the account was refused"), "{env}");
-    let own: Vec<&str> =
-        env.lines().filter(|l| l.starts_with("ARCHIVER_") && !l.starts_with("ARCHIVER_ATTENTION_")).collect();
+    assert!(env.contains("ARCHIVER_ALERT_MESSAGE=the account was refused"), "{env}");
+    let own: Vec<&str> = env
+        .lines()
+        .filter(|l| {
+            l.starts_with("ARCHIVER_")
+                && !l.starts_with("ARCHIVER_ALERT_")
+                && !l.starts_with("ARCHIVER_ATTENTION_")
+        })
+        .collect();
     assert_eq!(own, Vec::<&str>::new());
     let kept = fs::read(home.archive()).unwrap();
     for secret in [KEY, &token] {
@@ -198,7 +205,7 @@ fn a_new_login_to_the_same_account_of_v2_is_tried() {
 fn what_a_stop_kept_the_command_from_telling_is_told_after_the_next_start() {
     let api = FakeApi::serve(two_accounts());
     let mut home = home(&api, "v1", EVERY_SECOND);
-    home.env("ARCHIVER_ATTENTION__COMMAND", r#"["sleep", "60"]"#);
+    home.env("ARCHIVER_ALERTS__COMMAND", r#"["sleep", "60"]"#);
     api.server().account_mut(0).unwrap().active = false;
     let service = Service::start(&home);
     service.until_logged("needs attention");
@@ -215,7 +222,7 @@ fn what_a_stop_kept_the_command_from_telling_is_told_after_the_next_start() {
 fn a_signal_ends_a_single_run_that_waits_for_its_command() {
     let api = FakeApi::serve(two_accounts());
     let mut home = home(&api, "v1", EVERY_SECOND);
-    home.env("ARCHIVER_ATTENTION__COMMAND", r#"["sh", "-c", "echo begun > begun; exec sleep 60"]"#);
+    home.env("ARCHIVER_ALERTS__COMMAND", r#"["sh", "-c", "echo begun > begun; exec sleep 60"]"#);
     api.server().account_mut(0).unwrap().active = false;
     let process = Process::start(&mut home.archiver(&["sync", "--once"]));
     until("the command", || home.path("begun").exists());
@@ -232,7 +239,7 @@ fn a_command_that_fails_or_is_not_there_stops_nothing() {
     {
         let api = FakeApi::serve(two_accounts());
         let mut home = home(&api, "v1", EVERY_SECOND);
-        home.env("ARCHIVER_ATTENTION__COMMAND", command);
+        home.env("ARCHIVER_ALERTS__COMMAND", command);
         api.server().account_mut(0).unwrap().active = false;
         let service = Service::start(&home);
         service.until_logged(words);

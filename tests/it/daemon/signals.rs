@@ -157,7 +157,7 @@ fn a_bad_configuration_is_refused_and_the_old_one_kept() {
         ("credits_per_run = 1000", "credits_per_run = -3", "budget.credits_per_run"),
         ("timeout_secs = 20", "timeout_sex = 20", "api.timeout_sex"),
         ("[budget]", "[archive]\npath = 'other.db'\n\n[budget]", "archive.path"),
-        ("[budget]", "[budget", "not TOML"),
+        ("[budget]", "[budget", "invalid TOML"),
     ];
     for (count, (from, to, words)) in (1..).zip(sound) {
         home.edit(from, to);

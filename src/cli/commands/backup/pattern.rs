@@ -1,126 +1,71 @@
-//! Names of backups that hold the time: `archive-%Y%m%dT%H%M%SZ.db`.
+//! Names of backups that contain the time: `archive-%Y%m%dT%H%M%SZ.db`.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Timelike as _, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// The name of a backup in a folder.
-pub(in crate::cli) const DEFAULT: &str = "archive-%Y%m%dT%H%M%SZ.db";
+pub(super) const DEFAULT: &str = "archive-%Y%m%dT%H%M%SZ.db";
 
-/// A file name with places for the time, in UTC.
+/// A file name with those of `strftime`'s placeholders that have a fixed width, for the time in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Pattern(Vec<Piece>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Literal(char),
-    /// Which part of the time: the index into [`PARTS`].
-    Part(usize),
-}
-
-/// Year, month, day, day of the year, hour, minute, second: their letters and how many digits they have.
-const PARTS: [(char, usize); 7] = [('Y', 4), ('m', 2), ('d', 2), ('j', 3), ('H', 2), ('M', 2), ('S', 2)];
+pub(super) struct Pattern(String);
 
 impl Pattern {
     /// Reads a name.
     ///
     /// # Errors
     /// Says which placeholder is none.
-    pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
-        let mut pieces = Vec::new();
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                pieces.push(Piece::Literal(c));
-                continue;
-            }
-            match chars.next() {
-                Some('%') => pieces.push(Piece::Literal('%')),
-                Some('F') => pieces.extend([
-                    Piece::Part(0),
-                    Piece::Literal('-'),
-                    Piece::Part(1),
-                    Piece::Literal('-'),
-                    Piece::Part(2),
-                ]),
-                Some(letter) => match PARTS.iter().position(|(known, _)| *known == letter) {
-                    Some(part) => pieces.push(Piece::Part(part)),
-                    None => return Err(format!("%{letter} is no placeholder")),
-                },
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        for letter in placeholders(text) {
+            match letter {
+                Some(letter) if "YmdjHMSF%".contains(letter) => {}
+                Some(letter) => return Err(format!("%{letter} is no placeholder")),
                 None => return Err("it ends with a single %".to_owned()),
             }
         }
-        Ok(Self(pieces))
+        Ok(Self(text.to_owned()))
+    }
+
+    fn has(&self, part: char) -> bool {
+        let has = |letter| letter == part || (letter == 'F' && "Ymd".contains(part));
+        placeholders(&self.0).flatten().any(has)
     }
 
     /// Whether names of it tell which of two is the older: they have the year, and every unit that is coarser than the
     /// finest one. Without the month, the 1st of a month is not after the 31st of the one before.
-    pub(in crate::cli) fn tells_the_order(&self) -> bool {
-        let has = |part| self.0.contains(&Piece::Part(part));
-        let (year, month, day) = (has(0), has(1), has(3) || (has(1) && has(2)));
-        let units = [year, month || has(3), day, has(4), has(5), has(6)];
+    pub(super) fn tells_the_order(&self) -> bool {
+        let has = |part| self.has(part);
+        let (year, month, day) = (has('Y'), has('m'), has('j') || (has('m') && has('d')));
+        let units = [year, month || has('j'), day, has('H'), has('M'), has('S')];
         // A day of no month tells nothing, whatever else is there.
-        let dangling = has(2) && !day;
+        let dangling = has('d') && !day;
         year && !dangling && units.is_sorted_by(|coarse, fine| coarse >= fine)
     }
 
     /// The name at a moment.
-    pub(in crate::cli) fn name(&self, at: DateTime<Utc>) -> String {
-        let year = u32::try_from(at.year()).unwrap_or_default();
-        let moment = [year, at.month(), at.day(), at.ordinal(), at.hour(), at.minute(), at.second()];
-        let mut name = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Literal(c) => name.push(*c),
-                Piece::Part(part) => {
-                    let (value, width) = (moment.get(*part).copied().unwrap_or_default(), width(*part));
-                    name.push_str(&format!("{value:0width$}"));
-                }
-            }
-        }
-        name
+    pub(super) fn name(&self, at: DateTime<Utc>) -> String {
+        at.format(&self.0).to_string()
     }
 
-    /// The moment that a name of this pattern tells, for comparing; `None` when it is not of this pattern, or there is
-    /// no such moment.
-    pub(in crate::cli) fn read(&self, name: &str) -> Option<NaiveDateTime> {
-        let mut moment = [None; PARTS.len()];
-        let mut rest = name;
-        for piece in &self.0 {
-            match piece {
-                Piece::Literal(c) => rest = rest.strip_prefix(*c)?,
-                Piece::Part(part) => {
-                    let (digits, after) = rest.split_at_checked(width(*part))?;
-                    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-                        return None;
-                    }
-                    let value: u32 = digits.parse().ok()?;
-                    // What stands in it twice says the same twice.
-                    if moment.get_mut(*part)?.replace(value).is_some_and(|before| before != value) {
-                        return None;
-                    }
-                    rest = after;
-                }
+    /// The first moment that has this name; `None` when the name is not of this pattern, or there is no such moment.
+    pub(super) fn read(&self, name: &str) -> Option<NaiveDateTime> {
+        let (mut pattern, mut text) = (self.0.clone(), name.to_owned());
+        for (part, first) in [('m', "01"), ('d', "01"), ('H', "00"), ('M', "00"), ('S', "00")] {
+            let by_day_of_year = self.has('j') && matches!(part, 'm' | 'd');
+            if !self.has(part) && !by_day_of_year {
+                pattern.push_str(&format!("/%{part}"));
+                text.push_str(&format!("/{first}"));
             }
         }
-        if rest.is_empty() { of(moment) } else { None }
+        let moment = NaiveDateTime::parse_from_str(&text, &pattern).ok()?;
+        // chrono also reads numbers with fewer digits, a sign or white space before them.
+        (self.name(moment.and_utc()) == name).then_some(moment)
     }
 }
 
-/// The first moment that has these parts.
-fn of(
-    [year, month, day, of_year, hour, minute, second]: [Option<u32>; PARTS.len()],
-) -> Option<NaiveDateTime> {
-    let year = i32::try_from(year?).ok()?;
-    let date = match of_year {
-        Some(ordinal) => NaiveDate::from_yo_opt(year, ordinal)?,
-        None => NaiveDate::from_ymd_opt(year, month.unwrap_or(1), day.unwrap_or(1))?,
-    };
-    let agrees = month.is_none_or(|m| m == date.month()) && day.is_none_or(|d| d == date.day());
-    let time = date.and_hms_opt(hour.unwrap_or(0), minute.unwrap_or(0), second.unwrap_or(0));
-    time.filter(|_| agrees)
-}
-
-fn width(part: usize) -> usize {
-    PARTS.get(part).map_or(0, |(_, width)| *width)
+/// The letter after each `%`; `None` after a last one.
+fn placeholders(text: &str) -> impl Iterator<Item = Option<char>> {
+    let mut chars = text.chars();
+    std::iter::from_fn(move || chars.find(|c| *c == '%').map(|_| chars.next()))
 }
 
 #[cfg(test)]
@@ -143,6 +88,8 @@ mod tests {
             "archive-20261103T040506Z.db.old",
             "archive-2026११03T040506Z.db",
             "archive-20261303T040506Z.db",
+            "archive-2026 103T040506Z.db",
+            "archive-+2026103T040506Z.db",
             "",
         ] {
             assert_eq!(pattern.read(other), None, "{other}");
