@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 rustup_home=${RUSTUP_HOME:-$HOME/.rustup}
-user=1000
+user=${SUDO_UID:-1000}
 
 # The command that the README shows, without its explanation.
 readme() { # PREFIX

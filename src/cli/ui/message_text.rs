@@ -42,8 +42,13 @@ pub fn folded(text: &str, width: usize) -> Vec<String> {
     for paragraph in text.split('\n') {
         let mut line = String::new();
         for word in paragraph.split_inclusive(' ') {
-            if line.width().saturating_add(word.trim_end().width()) > width && !line.is_empty() {
+            let needed = word.trim_end().width();
+            if line.width().saturating_add(needed) > width && !line.is_empty() {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            }
+            if needed <= width {
+                line.push_str(word);
+                continue;
             }
             for c in word.chars() {
                 if line.width().saturating_add(c.width().unwrap_or(0)) > width && c != ' ' {
