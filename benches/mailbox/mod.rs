@@ -6,7 +6,7 @@ use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, price};
 use archiver::core::model::page::{Below, Cursor, Page};
 use archiver::core::raw;
-use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::timestamps;
 use archiver::store::{Commit, Configured, Purpose, Request, Store, Trigger};
 use base64::Engine as _;

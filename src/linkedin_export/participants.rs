@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::linkedin_export::matching::profile_slug;
-use crate::core::linkedin_export::rows::Span;
+use crate::core::linkedin_export::coverage::Span;
+use crate::core::model::urn::profile_slug;
 use crate::linkedin_export::scan::Place;
 use crate::store::ImportThread;
 

@@ -12,9 +12,9 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use serde_json::{Map, Value};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::is_outside;
-use crate::core::linkedin_export::rows::{Columns, Row, Span, moment};
-use crate::core::model::message::Message;
+use crate::core::linkedin_export::coverage::Span;
+use crate::core::linkedin_export::rows::{Columns, Row, moment};
+use crate::core::model::message::{Message, is_outside};
 use crate::core::model::urn::thread_key;
 use crate::linkedin_export::participants::{Party, Thread};
 use crate::linkedin_export::{ImportError, archive};

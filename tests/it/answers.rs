@@ -13,7 +13,6 @@ use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
 use archiver::core::model::page::{Below, Cursor, Page};
-use archiver::core::raw::rebuild;
 use archiver::secret::Secret;
 use serde_json::{Value, json};
 
@@ -311,7 +310,7 @@ async fn the_documented_message_is_read_to_the_last_member() {
     assert_eq!(first.urn.as_deref(), served["data"]["messages"][0]["entity_urn"].as_str());
     assert_eq!((page.returned, page.unread, page.last_seen_ms), (2, Some(0), Some(1_749_403_535_456)));
     for (message, item) in page.messages.iter().zip(served["data"]["messages"].as_array().unwrap()) {
-        assert_eq!(serde_json::from_str::<Value>(&rebuild(message)).unwrap(), *item);
+        assert_eq!(serde_json::from_str::<Value>(&message.served_json()).unwrap(), *item);
     }
 }
 
@@ -345,10 +344,10 @@ async fn odd_messages_are_kept_with_all_they_have_and_what_is_no_message_is_kept
     let served = whole(&fixture("v1-odd-messages.json"));
     let items: Vec<&Value> =
         served["data"]["messages"].as_array().unwrap().iter().filter(|i| i.is_object()).collect();
-    let rebuilt: Vec<Value> = page.messages.iter().map(|m| whole(&rebuild(m))).collect();
+    let rebuilt: Vec<Value> = page.messages.iter().map(|m| whole(&m.served_json())).collect();
     assert_eq!(rebuilt.iter().collect::<Vec<_>>(), items);
-    assert!(rebuild(&page.messages[3]).contains(r#""weight":2.50"#));
-    assert!(rebuild(&page.messages[4]).contains(r#""deleted_by":null"#));
+    assert!(page.messages[3].served_json().contains(r#""weight":2.50"#));
+    assert!(page.messages[4].served_json().contains(r#""deleted_by":null"#));
 }
 
 #[tokio::test]

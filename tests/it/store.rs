@@ -13,7 +13,7 @@ use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, Receipt, Reservation};
 use archiver::core::model::page::{Below, Cursor, Oddity, Page};
 use archiver::core::raw::read;
-use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::timestamps::place;
 use archiver::store::{
     Commit, Committed, Configured, Outcome, Purpose, Request, Store, StoreError, Target, Trigger,

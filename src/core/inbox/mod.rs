@@ -7,10 +7,10 @@ use super::raw::Raw;
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::{Below, Cursor, Oddity, Page};
 use crate::core::timeline::apply;
-use crate::core::timeline::apply::{Asked, Gap, Timeline};
+use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::Known;
-use crate::core::timeline::order;
 use crate::core::timeline::stall::Stall;
+use crate::core::timeline::timestamps;
 
 /// One page of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,9 +106,9 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
 /// reason than its last message, whose time then proves nothing.
 fn as_page(page: &InboxPage, now: Ms) -> Page {
     let mut times: Vec<Option<Ms>> = page.rows.iter().map(|row| row.last_at_ms).collect();
-    let from_nowhere = order::from_nowhere(&times, now);
+    let from_nowhere = timestamps::from_nowhere(&times, now);
     times.iter_mut().take(from_nowhere).for_each(|time| *time = None);
-    let stray = order::strays(&times);
+    let stray = timestamps::strays(&times);
     let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
     let below = match (&page.next_cursor, page.more_without_cursor) {
         (Some(cursor), _) => Below::More(sealed_cursor(&Cursor(cursor.clone()))),

@@ -1,8 +1,8 @@
 //! Forecasts in small examples.
 
 use super::*;
-use crate::core::planner::next::Inbox;
-use crate::core::timeline::apply::{Gap, Timeline};
+use crate::core::planner::state::Inbox;
+use crate::core::timeline::gap::{Gap, Timeline};
 
 fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
     let timeline = Timeline {

@@ -6,8 +6,9 @@
 //! because all that comes is new, and a gap with a floor in small ones. `benches/planner.rs` compares the sizes.
 
 use crate::core::budget::RESULTS_PER_CREDIT;
-use crate::core::planner::next::{HEAD_COUNT, Hints};
-use crate::core::timeline::apply::{Gap, LARGEST_ASK, Timeline};
+use crate::core::planner::next::HEAD_COUNT;
+use crate::core::planner::state::Hints;
+use crate::core::timeline::gap::{Gap, LARGEST_ASK, Timeline};
 
 /// A gap that has yielded so many messages is likely to yield some dozens more.
 const LONG: u32 = 200;

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::core::Ms;
 use crate::core::budget::price;
-use crate::core::planner::next::{HEAD_COUNT, Whom};
-use crate::core::timeline::apply::Gap;
+use crate::core::planner::next::HEAD_COUNT;
+use crate::core::planner::state::Subject;
+use crate::core::timeline::gap::Gap;
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Whose page.
-    pub whom: Whom,
+    pub whom: Subject,
     /// Index of the account in the configuration.
     pub account: usize,
     /// What to call it.
@@ -60,7 +61,7 @@ impl fmt::Display for Step {
         };
         let (name, count, credits) = (&self.name, self.count, self.credits_max());
         let credits = if credits == 1 { "1 credit".to_owned() } else { format!("{credits} credits") };
-        if let Whom::Inbox(_) = self.whom {
+        if let Subject::Inbox(_) = self.whom {
             let what = if self.kind == Kind::Head { "see what is new" } else { "walk down" };
             return write!(f, "inbox of {name}: {what}, {count} conversations, {credits} at most");
         }
@@ -123,8 +124,8 @@ impl From<&Step> for PlannedStep {
         Self {
             conversation: step.name.clone(),
             kind: match step.whom {
-                Whom::Inbox(_) => "inbox",
-                Whom::Conversation(_) => match step.kind {
+                Subject::Inbox(_) => "inbox",
+                Subject::Conversation(_) => match step.kind {
                     Kind::Head => "head",
                     Kind::Gap => "gap",
                     Kind::Recheck => "recheck",

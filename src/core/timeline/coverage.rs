@@ -2,7 +2,7 @@
 
 use crate::core::Ms;
 use crate::core::model::page::{Cursor, Page};
-use crate::core::timeline::apply::{Asked, Gap};
+use crate::core::timeline::gap::{Asked, Gap};
 
 /// A stretch that a page covers: everything strictly between `lo` and `hi`, and at `lo` perhaps not all.
 pub(in crate::core) struct Covered<'a> {

@@ -5,7 +5,7 @@
 //! not documented to the letter. So it is believed when it is said again and again, by requests ever further apart.
 
 use crate::core::model::page::Page;
-use crate::core::timeline::apply::{Asked, Gap, Timeline};
+use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::{Change, Known, Reach, reconcile};
 use crate::core::timeline::stall::Stall;
 

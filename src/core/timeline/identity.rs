@@ -3,7 +3,7 @@
 //! A message is known by its URN. Where the API gives none, it is known by its position, sender and text, and by
 //! its number among those that agree in all three; when the URN of such a message shows up later it is the same.
 //!
-//! A message that only the member's own export has shown so far has no URN and whole seconds; [`crate::core::linkedin_export::matching`] says
+//! A message that only the member's own export has shown so far has no URN and whole seconds; [`crate::core::timeline::pairing`] says
 //! which served message it is. It then becomes that one. A served page that covers the place of such a message, two
 //! seconds either way, and lacks it, marks it as gone like any other: the API was asked there and did not return it.
 //! Drafts and advertisements are never gone: the API is not expected to return those.
@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::{NEAR_MS, Pairing, is_outside};
-use crate::core::model::message::Message;
+use crate::core::model::message::{Message, is_outside};
 use crate::core::model::page::Page;
+use crate::core::timeline::pairing::{NEAR_MS, Pairing};
 
 /// A stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]

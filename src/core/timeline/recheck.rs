@@ -3,7 +3,8 @@
 use crate::core::Ms;
 use crate::core::model::page::Page;
 use crate::core::timeline::apply;
-use crate::core::timeline::apply::{Asked, Delta, Timeline};
+use crate::core::timeline::apply::Delta;
+use crate::core::timeline::gap::{Asked, Timeline};
 use crate::core::timeline::identity::Known;
 
 /// Applies a page of a second reading: what it says of messages holds, as of any page, but what lies below it is
@@ -27,7 +28,7 @@ mod tests {
     use crate::core::model::message::{Message, Sender};
     use crate::core::model::page::{Below, Cursor};
     use crate::core::raw::Raw;
-    use crate::core::timeline::apply::Gap;
+    use crate::core::timeline::gap::Gap;
     use crate::core::timeline::identity::{Change, Stored};
 
     fn message(at_ms: Ms, text: &str) -> Message {

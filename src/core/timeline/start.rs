@@ -6,8 +6,8 @@
 
 use crate::core::Ms;
 use crate::core::model::page::Page;
-use crate::core::timeline::apply::{Asked, Timeline};
 use crate::core::timeline::coverage::shows;
+use crate::core::timeline::gap::{Asked, Timeline};
 use crate::core::timeline::identity::{Change, Known, Reach, reconcile};
 use crate::core::timeline::stall::Stall;
 

@@ -25,7 +25,7 @@ fn rows_are_read_by_the_names_of_their_columns_in_any_order_and_case() {
     assert_eq!(messages[0].text, "<p>newer</p>");
     assert_eq!(messages[1].text, "two\r\nlines, and a \"quote\"");
     assert_eq!(messages[1].at_ms, 1_771_113_868_000);
-    let raw: Value = serde_json::from_str(&crate::core::raw::rebuild(&messages[1])).unwrap();
+    let raw: Value = serde_json::from_str(&messages[1].served_json()).unwrap();
     assert_eq!(raw["Conversation Id"], "2-QUJD==");
     assert_eq!(raw["new column"], "x");
     assert_eq!(raw["Date"], "2026-02-15 00:04:28 UTC");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Row, params};
 
 use crate::core::model::page::Cursor;
-use crate::core::timeline::apply::Gap;
+use crate::core::timeline::gap::Gap;
 use crate::core::timeline::stall::Stall;
 use crate::store::StoreError;
 use crate::store::ledger::Failed;

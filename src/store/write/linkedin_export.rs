@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::{NEAR_MS, is_outside, profile_slug};
-use crate::core::linkedin_export::rows;
-use crate::core::linkedin_export::rows::{Fate, Span};
-use crate::core::model::message::Message;
-use crate::core::timeline::apply::Gap;
+use crate::core::linkedin_export::coverage::{self, Span};
+use crate::core::linkedin_export::matching::{Fate, fates};
+use crate::core::linkedin_export::samples;
+use crate::core::model::message::{Message, is_outside};
+use crate::core::model::urn::profile_slug;
+use crate::core::timeline::gap::Gap;
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
+use crate::core::timeline::pairing::NEAR_MS;
 use crate::store::ledger::{Outcome, Trigger};
 use crate::store::read::status::Reader;
 use crate::store::write::gaps;
@@ -235,7 +237,7 @@ impl Reader {
             }
             None => Vec::new(),
         };
-        let fates = rows::fates(messages, &known, last);
+        let fates = fates(messages, &known, last);
         let mut counts = Imported::default();
         for (message, fate) in messages.iter().zip(&fates) {
             count(&mut counts, message, *fate, &known, taken);
@@ -283,13 +285,13 @@ fn write(
     let conversation = conversation(tx, import.account, batch.thread, now)?;
     let place = Place { account: import.account, conversation, run: import.run };
     let known = known(tx, conversation, batch.messages, taken)?;
-    let fates = rows::fates(batch.messages, &known, batch.covers.is_some());
+    let fates = fates(batch.messages, &known, batch.covers.is_some());
     let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
     let dated = || new().filter(|m| !is_outside(&m.kind)).map(|m| m.at_ms);
 
     let before = targets::timeline(tx, conversation)?;
     let mut after = before.gaps.clone();
-    if let Some(gap) = dated().max().and_then(|newest| rows::gap_above(&before, newest, now)) {
+    if let Some(gap) = dated().max().and_then(|newest| coverage::gap_above(&before, newest, now)) {
         after.insert(0, gap);
         gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
     }
@@ -332,7 +334,7 @@ fn write(
 fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
     let before = targets::timeline(tx, conversation)?;
     let already = covered(tx, conversation)?;
-    let (after, beginning_seen) = rows::cover(&before, span, already);
+    let (after, beginning_seen) = coverage::cover(&before, span, already);
     gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
     tx.prepare_cached(
         "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
@@ -420,7 +422,7 @@ fn open_checks(
     let sizes: Vec<usize> = of.iter().map(|(_, n)| *n).collect();
     let mut opened = 0;
     let mut positions: (i64, Vec<Ms>) = (0, Vec::new());
-    for (index, block) in rows::spots(&sizes, wanted) {
+    for (index, block) in samples::spots(&sizes, wanted) {
         let Some((conversation, _)) = of.get(index).copied() else { continue };
         if positions.0 != conversation {
             positions = (conversation, shown_by_exports(tx, conversation)?);
@@ -429,8 +431,8 @@ fn open_checks(
             let floor = head.and_then(|g| g.older_ms).unwrap_or(Ms::MAX);
             positions.1.retain(|at| at.saturating_add(NEAR_MS) < floor);
         }
-        let chunk = positions.1.chunks(rows::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
-        let Some(gap) = rows::check_gap(chunk, now) else { continue };
+        let chunk = positions.1.chunks(samples::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
+        let Some(gap) = samples::check_gap(chunk, now) else { continue };
         let before = gaps::of_conversation(tx, conversation)?;
         let apart = |g: &Gap| {
             g.older_ms.is_some_and(|older| gap.newer_ms < Some(older))

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::{NEAR_MS, plain};
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::core::raw::Raw;
 use crate::core::timeline::identity::{Known, Stored};
+use crate::core::timeline::pairing::{NEAR_MS, plain};
 use crate::store::StoreError;
 use crate::store::search::index;
 use crate::store::write::intern::Interned;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::linkedin_export::matching::{NEAR_MS, plain};
+use archiver::core::timeline::pairing::{NEAR_MS, plain};
 use archiver::linkedin_export;
 use archiver::linkedin_export::{Export, Options, Report};
 use archiver::store::Store;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use archiver::core::Ms;
 use archiver::core::timeline::apply;
-use archiver::core::timeline::apply::{Asked, Delta, Gap, Timeline};
+use archiver::core::timeline::apply::Delta;
+use archiver::core::timeline::gap::{Asked, Gap, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored};
 use archiver::core::timeline::invariants;
 

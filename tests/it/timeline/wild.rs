@@ -3,7 +3,7 @@
 use archiver::core::model::message::{Message, Sender};
 use archiver::core::model::page::{Below, Cursor, Page};
 use archiver::core::raw::Raw;
-use archiver::core::timeline::apply::Asked;
+use archiver::core::timeline::gap::Asked;
 use proptest::prelude::*;
 
 use super::archive::Archive;

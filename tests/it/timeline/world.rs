@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use archiver::core::Ms;
 use archiver::core::model::page::{Below, Cursor, Page};
-use archiver::core::timeline::apply::{Asked, Delta, Gap};
+use archiver::core::timeline::apply::Delta;
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::identity::Change;
 
 use super::archive::{Archive, lies_in, name};

@@ -1,0 +1,169 @@
+//! What is known of a conversation in time, as a list of gaps, and what was asked for to fill one.
+//!
+//! A conversation reads, newest first: `now … [segment] (gap) [segment] (gap down to the beginning)`. Only gaps
+//! are recorded; a segment is what lies between two of them. Everything newer than the newest stored message is
+//! the *head*: unknown until asked, and a gap only once there is evidence that something is missing there.
+
+use crate::core::Ms;
+use crate::core::model::page::Cursor;
+use crate::core::timeline::stall::Stall;
+
+/// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
+pub const LARGEST_ASK: u32 = 1000;
+
+/// A stretch in which something may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gap {
+    /// The archive's id of the row; 0 while it is none yet.
+    pub id: i64,
+    /// Position of the oldest message of the segment above; `None`: the gap reaches up to now.
+    pub newer_ms: Option<Ms>,
+    /// Position of the newest message of the segment below; `None`: the gap reaches down to the beginning.
+    pub older_ms: Option<Ms>,
+    /// The cursor that fetches from the newer edge downward, exactly as the server gave it.
+    pub cursor: Option<Cursor>,
+    /// When the gap was opened (ms).
+    pub opened_ms: Ms,
+    /// Why the last attempt to fill it came to nothing.
+    pub stalled: Option<String>,
+    /// How many attempts in a row came to nothing.
+    pub stalls: u32,
+    /// The run that made the last of these attempts.
+    pub stalled_run: i64,
+    /// Fewer results than this are known not to get any further (a full page of one millisecond).
+    pub ask_at_least: u32,
+    /// Messages that it has yielded so far: the more, the longer it is likely to go on.
+    pub filled: u32,
+}
+
+impl Gap {
+    /// A gap over everything: a conversation of which nothing is known.
+    #[must_use]
+    pub fn everything(now: Ms) -> Self {
+        Self { opened_ms: now, ..Self::default() }
+    }
+
+    /// The gap between now and the newest stored message (or the beginning, when none is stored).
+    #[must_use]
+    pub fn head(newest_ms: Option<Ms>, now: Ms) -> Self {
+        Self { older_ms: newest_ms, opened_ms: now, ..Self::default() }
+    }
+
+    /// The cursor to ask this gap's next page with. Usually one millisecond above the border, see the module's
+    /// text; the server's own, unchanged, when it is no number, and at every third attempt after a stall, should
+    /// the server accept no other.
+    #[must_use]
+    pub fn cursor_to_send(&self) -> Option<Cursor> {
+        let newer = self.newer_ms?;
+        let Some(cursor) = &self.cursor else { return Some(Cursor(newer.saturating_add(1).to_string())) };
+        match cursor.number() {
+            Some(number) if self.stalls % 3 != 2 => {
+                // A cursor in seconds is in the server's own unit and stays in it.
+                let newer = if cursor.in_seconds() { newer.div_euclid(1000) } else { newer };
+                let border = number.max(newer);
+                Some(Cursor(border.saturating_add(1).to_string()))
+            }
+            _ => Some(cursor.clone()),
+        }
+    }
+
+    /// Whether this is the same gap, whatever has become of it since: by its id, or by its place while it has none.
+    pub(in crate::core) fn is(&self, other: &Self) -> bool {
+        if self.id != 0 || other.id != 0 {
+            return self.id == other.id;
+        }
+        self.newer_ms == other.newer_ms && self.older_ms == other.older_ms
+    }
+
+    /// The same gap after an attempt that came to nothing.
+    #[must_use]
+    pub fn stalled(mut self, why: &Stall, run: i64) -> Self {
+        self.stalled = Some(why.to_string());
+        self.stalls = self.stalls.saturating_add(1);
+        self.stalled_run = run;
+        self
+    }
+}
+
+/// What the archive knows of one conversation's course.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timeline {
+    /// Newest first.
+    pub gaps: Vec<Gap>,
+    /// Position of the newest stored message.
+    pub newest_ms: Option<Ms>,
+    /// Position of the oldest stored message.
+    pub oldest_ms: Option<Ms>,
+    /// Messages stored.
+    pub messages: i64,
+    /// How many of them the API no longer returns.
+    pub gone: i64,
+    /// Whether the documented end was seen: the archive reaches down to the beginning.
+    pub beginning_seen: bool,
+}
+
+impl Timeline {
+    /// Of a conversation of which nothing is known.
+    #[must_use]
+    pub fn unknown(now: Ms) -> Self {
+        Self { gaps: vec![Gap::everything(now)], ..Self::default() }
+    }
+
+    /// Messages that the API is expected to return.
+    #[must_use]
+    pub fn standing(&self) -> i64 {
+        self.messages.saturating_sub(self.gone)
+    }
+
+    /// Whether nothing is missing as far as was asked: no gap, and the documented end was seen.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.gaps.is_empty() && self.beginning_seen
+    }
+
+    /// The gap that reaches up to now, if there is evidence for one.
+    #[must_use]
+    pub fn top_gap(&self) -> Option<&Gap> {
+        self.gaps.first().filter(|g| g.newer_ms.is_none())
+    }
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The gap it was for, as it was when asked; id 0 for a look at the head.
+    pub gap: Gap,
+    /// The cursor that was sent.
+    pub cursor: Option<Cursor>,
+    /// How many messages were asked for.
+    pub count: u32,
+    /// How many can ever be asked for at once, whatever else is asked: by all caps, and [`LARGEST_ASK`].
+    pub most: u32,
+    /// The run that asked.
+    pub run: i64,
+}
+
+impl Asked {
+    /// Whether this was for everything below a point above the gap's newer edge, and so for that edge as well.
+    #[must_use]
+    pub fn above_border(&self) -> bool {
+        let sent = self.cursor.as_ref().and_then(Cursor::number);
+        self.gap.newer_ms.zip(sent).is_some_and(|(newer, sent)| sent > newer)
+    }
+
+    /// The cursor that was sent, if it is the server's own, unchanged.
+    pub(in crate::core) fn as_given(&self) -> Option<&Cursor> {
+        self.cursor.as_ref().filter(|sent| self.gap.cursor.as_ref() == Some(*sent))
+    }
+
+    /// Whether the cursor that was sent counts in seconds.
+    pub(in crate::core) fn in_seconds(&self) -> bool {
+        self.cursor.as_ref().is_some_and(Cursor::in_seconds)
+    }
+
+    /// How far up the answer covers: to now when it was asked for without a cursor, else to the gap's newer edge, or
+    /// higher where the server gave more.
+    pub(in crate::core) fn upper(&self, hi: Ms) -> Ms {
+        self.gap.newer_ms.map_or(Ms::MAX, |newer| newer.max(hi))
+    }
+}
