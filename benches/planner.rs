@@ -16,8 +16,9 @@ use std::hint::black_box;
 
 use archiver::core::Ms;
 use archiver::core::budget::price;
+use archiver::core::model::cursor::Cursor;
 use archiver::core::model::message::{Message, Sender};
-use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::model::page::{Below, Page};
 use archiver::core::planner::page_size;
 use archiver::core::planner::state::Hints;
 use archiver::core::raw::Raw;
@@ -67,7 +68,7 @@ impl Conversation {
         let messages: Vec<Message> = self.there[begin..end].iter().rev().map(|at| message(*at)).collect();
         let below = match begin {
             0 => Below::End,
-            _ => Below::More(Cursor(self.there[begin].to_string())),
+            _ => Below::More(Cursor::made(self.there[begin])),
         };
         Page {
             returned: messages.len() as u32,

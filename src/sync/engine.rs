@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Reservation};
 use crate::core::inbox::InboxPage;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
 use crate::core::planner::next;
 use crate::core::planner::next::Next;
@@ -292,7 +293,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let answer = async {
             match whom {
                 Subject::Inbox(account) => {
-                    let cursor = asked.cursor.as_ref().map(|c| c.0.as_str());
+                    let cursor = asked.cursor.as_ref().map(Cursor::text);
                     self.api.inbox(turn, reservation, account, cursor).await.map(Got::Inbox)
                 }
                 Subject::Conversation(id) => {

@@ -12,7 +12,8 @@ use archiver::api::{
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
-use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::model::cursor::Cursor;
+use archiver::core::model::page::{Below, Page};
 use archiver::secret::Secret;
 use serde_json::{Value, json};
 
@@ -113,7 +114,7 @@ async fn listed(name: &str) -> Answer<InboxPage> {
 }
 
 fn more(cursor: &str) -> Below {
-    Below::More(Cursor(cursor.to_owned()))
+    Below::More(Cursor::served(cursor.to_owned()))
 }
 
 #[tokio::test]
@@ -420,7 +421,7 @@ async fn a_request_says_what_the_contract_asks_for_and_no_more() {
     let ask = |cursor: Option<&str>| Ask {
         account: 0,
         whose: Whose::Conversation(URN.to_owned()),
-        cursor: cursor.map(|c| Cursor(c.to_owned())),
+        cursor: cursor.map(|c| Cursor::served(c.to_owned())),
     };
     for (version, name, cursor, path, expected) in [
         (

@@ -4,8 +4,9 @@ pub mod filter;
 
 use super::Ms;
 use super::raw::Raw;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::message::{Message, Sender};
-use crate::core::model::page::{Below, Cursor, Oddity, Page};
+use crate::core::model::page::{Below, Oddity, Page};
 use crate::core::timeline::apply;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::Known;
@@ -74,13 +75,10 @@ pub struct InboxRow {
 /// got lost therefore reaches up to now again, and is walked from the top.
 #[must_use]
 pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Timeline, Option<Stall>) {
-    let sealed =
-        Timeline { gaps: inbox.gaps.iter().map(seal).collect(), messages: 0, gone: 0, ..inbox.clone() };
-    let asked =
-        Asked { gap: seal(&asked.gap), cursor: asked.cursor.as_ref().map(sealed_cursor), ..asked.clone() };
+    let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
     let page = as_page(page, now);
-    let delta = apply::apply(&sealed, &asked, &page, &Known::default(), now);
-    let mut gaps: Vec<Gap> = delta.gaps.iter().map(unseal).collect();
+    let delta = apply::apply(&before, asked, &page, &Known::default(), now);
+    let mut gaps: Vec<Gap> = delta.gaps;
     if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
         let mut gap = gaps.swap_remove(lost);
         gap.newer_ms = None;
@@ -111,7 +109,7 @@ fn as_page(page: &InboxPage, now: Ms) -> Page {
     let stray = timestamps::strays(&times);
     let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
     let below = match (&page.next_cursor, page.more_without_cursor) {
-        (Some(cursor), _) => Below::More(sealed_cursor(&Cursor(cursor.clone()))),
+        (Some(cursor), _) => Below::More(Cursor::Opaque(cursor.clone())),
         (None, true) => Below::MoreWithoutCursor,
         (None, false) => Below::End,
     };
@@ -134,18 +132,4 @@ fn as_page(page: &InboxPage, now: Ms) -> Page {
         last_seen_ms: None,
         oddities: Vec::new(),
     }
-}
-
-/// Marks an opaque cursor, so that one that happens to be a number is not taken for a time.
-fn sealed_cursor(cursor: &Cursor) -> Cursor {
-    Cursor(format!("opaque {}", cursor.0))
-}
-
-fn seal(gap: &Gap) -> Gap {
-    Gap { cursor: gap.cursor.as_ref().map(sealed_cursor), ..gap.clone() }
-}
-
-fn unseal(gap: &Gap) -> Gap {
-    let open = |c: &Cursor| Cursor(c.0.strip_prefix("opaque ").unwrap_or(&c.0).to_owned());
-    Gap { cursor: gap.cursor.as_ref().map(open), ..gap.clone() }
 }

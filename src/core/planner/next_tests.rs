@@ -1,7 +1,7 @@
 //! What is asked next, in small examples.
 
 use super::*;
-use crate::core::model::page::Cursor;
+use crate::core::model::cursor::Cursor;
 use crate::core::planner::state::Recheck;
 
 fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
@@ -21,7 +21,7 @@ fn gap(id: i64, newer: Ms, older: Ms) -> Gap {
         id,
         newer_ms: Some(newer),
         older_ms: Some(older),
-        cursor: Some(Cursor(newer.to_string())),
+        cursor: Some(Cursor::made(newer)),
         ..Gap::default()
     }
 }

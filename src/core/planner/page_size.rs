@@ -81,7 +81,7 @@ fn tens_up(messages: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::page::Cursor;
+    use crate::core::model::cursor::Cursor;
 
     fn timeline(gaps: Vec<Gap>) -> Timeline {
         let (newest_ms, oldest_ms) = (Some(1_000_000), Some(1));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn gap(newer: Option<i64>, older: Option<i64>) -> Gap {
-        let cursor = newer.map(|n| Cursor(n.to_string()));
+        let cursor = newer.map(|n| Cursor::made(n));
         Gap { id: 1, newer_ms: newer, older_ms: older, cursor, ..Gap::default() }
     }
 

@@ -19,7 +19,8 @@
 
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
-use crate::core::model::page::{Below, Cursor, Page};
+use crate::core::model::cursor::Cursor;
+use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::Covered;
 use crate::core::timeline::gap::{Asked, Gap, LARGEST_ASK, Timeline};
 use crate::core::timeline::identity::{Change, Known, Reach, reconcile};
@@ -275,7 +276,7 @@ fn pass_by(gaps: &mut Vec<Gap>, asked: &Asked, ask_at_least: u32, now: Ms) {
     let rest = asked.gap.older_ms.is_none_or(|older| older <= next).then(|| Gap {
         newer_ms: Some(next),
         older_ms: asked.gap.older_ms,
-        cursor: asked.in_seconds().then(|| Cursor(next.div_euclid(1000).to_string())),
+        cursor: asked.in_seconds().then(|| Cursor::made(next.div_euclid(1000))),
         opened_ms: now,
         filled: asked.gap.filled,
         ..Gap::default()

@@ -1,7 +1,8 @@
 //! What a page covers, and what is left of the gaps when that is taken away from them.
 
 use crate::core::Ms;
-use crate::core::model::page::{Cursor, Page};
+use crate::core::model::cursor::Cursor;
+use crate::core::model::page::Page;
 use crate::core::timeline::gap::{Asked, Gap};
 
 /// A stretch that a page covers: everything strictly between `lo` and `hi`, and at `lo` perhaps not all.
@@ -111,7 +112,7 @@ pub(in crate::core) fn shows(page: &Page, at: Ms) -> bool {
 
 /// A cursor of our own for a server that counts in seconds; where it counts in milliseconds none is needed.
 fn in_unit_of(other: &Cursor, lo: Ms) -> Option<Cursor> {
-    other.in_seconds().then(|| Cursor(lo.div_euclid(1000).to_string()))
+    other.in_seconds().then(|| Cursor::made(lo.div_euclid(1000)))
 }
 
 /// Newest first, and each stretch once.

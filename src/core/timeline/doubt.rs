@@ -66,7 +66,8 @@ pub(in crate::core) fn missing_from_count(timeline: &Timeline, page: &Page, know
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::page::{Below, Cursor};
+    use crate::core::model::cursor::Cursor;
+    use crate::core::model::page::Below;
 
     fn empty_page(total: Option<i64>) -> Page {
         Page {
@@ -83,7 +84,7 @@ mod tests {
 
     fn asked(newer_ms: Option<i64>, cursor: Option<i64>) -> Asked {
         let gap = Gap { id: 1, newer_ms, ..Gap::default() };
-        Asked { gap, cursor: cursor.map(|c| Cursor(c.to_string())), count: 10, most: u32::MAX, run: 1 }
+        Asked { gap, cursor: cursor.map(|c| Cursor::made(c)), count: 10, most: u32::MAX, run: 1 }
     }
 
     /// After how many times the end is believed, if ever.

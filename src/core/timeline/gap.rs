@@ -5,7 +5,7 @@
 //! the *head*: unknown until asked, and a gap only once there is evidence that something is missing there.
 
 use crate::core::Ms;
-use crate::core::model::page::Cursor;
+use crate::core::model::cursor::Cursor;
 use crate::core::timeline::stall::Stall;
 
 /// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
@@ -55,13 +55,13 @@ impl Gap {
     #[must_use]
     pub fn cursor_to_send(&self) -> Option<Cursor> {
         let newer = self.newer_ms?;
-        let Some(cursor) = &self.cursor else { return Some(Cursor(newer.saturating_add(1).to_string())) };
+        let Some(cursor) = &self.cursor else { return Some(Cursor::made(newer.saturating_add(1))) };
         match cursor.number() {
             Some(number) if self.stalls % 3 != 2 => {
                 // A cursor in seconds is in the server's own unit and stays in it.
                 let newer = if cursor.in_seconds() { newer.div_euclid(1000) } else { newer };
                 let border = number.max(newer);
-                Some(Cursor(border.saturating_add(1).to_string()))
+                Some(Cursor::made(border.saturating_add(1)))
             }
             _ => Some(cursor.clone()),
         }

@@ -25,8 +25,9 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::cursor::Cursor;
     use crate::core::model::message::{Message, Sender};
-    use crate::core::model::page::{Below, Cursor};
+    use crate::core::model::page::Below;
     use crate::core::raw::Raw;
     use crate::core::timeline::gap::Gap;
     use crate::core::timeline::identity::{Change, Stored};
@@ -61,7 +62,7 @@ mod tests {
     #[test]
     fn edits_and_deletions_in_old_stretches_are_found_and_no_gap_is_left() {
         let shown = vec![message(50, "as it was"), message(30, "edited")];
-        let (delta, next) = read(50, &page(shown, Below::More(Cursor("30".into()))));
+        let (delta, next) = read(50, &page(shown, Below::More(Cursor::made(30))));
         assert!(delta.changes.iter().any(|c| matches!(c, Change::Gone(40))), "{delta:?}");
         assert!(delta.changes.iter().any(|c| matches!(c, Change::Update { id: 30, edited: true, .. })));
         assert_eq!((delta.gaps, delta.beginning_seen, next), (vec![], true, Some(30)));

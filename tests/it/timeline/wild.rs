@@ -1,7 +1,8 @@
 //! Answers that no server would give: whatever comes, the timeline stays a timeline.
 
+use archiver::core::model::cursor::Cursor;
 use archiver::core::model::message::{Message, Sender};
-use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::model::page::{Below, Page};
 use archiver::core::raw::Raw;
 use archiver::core::timeline::gap::Asked;
 use proptest::prelude::*;
@@ -23,9 +24,9 @@ struct Wild {
 
 fn belows() -> impl Strategy<Value = Below> {
     prop_oneof![
-        3 => (-2_i64..40).prop_map(|at| Below::More(Cursor((T0 + at).to_string()))),
-        1 => (0_i64..4).prop_map(|at| Below::More(Cursor((T0 / 1000 + at).to_string()))),
-        1 => Just(Below::More(Cursor("opaque".into()))),
+        3 => (-2_i64..40).prop_map(|at| Below::More(Cursor::made(T0 + at))),
+        1 => (0_i64..4).prop_map(|at| Below::More(Cursor::made(T0 / 1000 + at))),
+        1 => Just(Below::More(Cursor::served("opaque".into()))),
         1 => Just(Below::MoreWithoutCursor),
         2 => Just(Below::End),
     ]
