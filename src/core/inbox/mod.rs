@@ -7,8 +7,8 @@ use super::raw::Raw;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::{Below, Oddity, Page};
-use crate::core::timeline::apply;
-use crate::core::timeline::gap::{Asked, Gap, Timeline};
+use crate::core::timeline::apply::{self, Update};
+use crate::core::timeline::gap::{Asked, Timeline};
 use crate::core::timeline::identity::Known;
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::timestamps;
@@ -77,8 +77,16 @@ pub struct InboxRow {
 pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Timeline, Option<Stall>) {
     let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
     let page = as_page(page, now);
-    let delta = apply::apply(&before, asked, &page, &Known::default(), now);
-    let mut gaps: Vec<Gap> = delta.gaps;
+    let (mut gaps, mut beginning_seen, mut stall) = (inbox.gaps.clone(), inbox.beginning_seen, None);
+    for update in apply::apply(&before, asked, &page, &Known::default(), now) {
+        match update {
+            Update::Gaps(left) => gaps = left,
+            Update::Beginning { seen } => beginning_seen = seen,
+            Update::Stalled(why) => stall = Some(why),
+            // The rows themselves are the store's, and the rest is of conversations only.
+            _ => {}
+        }
+    }
     if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
         let mut gap = gaps.swap_remove(lost);
         gap.newer_ms = None;
@@ -94,10 +102,10 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
         gaps,
         newest_ms: inbox.newest_ms.max(hi),
         oldest_ms: [inbox.oldest_ms, lo].into_iter().flatten().min(),
-        beginning_seen: delta.beginning_seen,
+        beginning_seen,
         ..Timeline::default()
     };
-    (timeline, delta.stall)
+    (timeline, stall)
 }
 
 /// The inbox page as a page of a conversation. A row out of the order that the others agree in stands there for another

@@ -68,7 +68,7 @@ impl Gap {
     }
 
     /// Whether this is the same gap, whatever has become of it since: by its id, or by its place while it has none.
-    pub(in crate::core) fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         if self.id != 0 || other.id != 0 {
             return self.id == other.id;
         }
@@ -152,18 +152,34 @@ impl Asked {
     }
 
     /// The cursor that was sent, if it is the server's own, unchanged.
-    pub(in crate::core) fn as_given(&self) -> Option<&Cursor> {
+    pub(super) fn as_given(&self) -> Option<&Cursor> {
         self.cursor.as_ref().filter(|sent| self.gap.cursor.as_ref() == Some(*sent))
     }
 
+    /// The request as it applies to the conversation as it is now: a look at the newest page to whatever is known of
+    /// the head, a page of a gap only while that gap is as it was.
+    #[must_use]
+    pub fn renewed(&self, timeline: &Timeline, now: Ms) -> Option<Self> {
+        if timeline.gaps.contains(&self.gap) {
+            return Some(self.clone());
+        }
+        let head = || timeline.top_gap().cloned().unwrap_or_else(|| Gap::head(timeline.newest_ms, now));
+        self.cursor.is_none().then(|| Self { gap: head(), ..self.clone() })
+    }
+
+    /// How long an instant is to the server (ms): a millisecond, or a second where its cursors are seconds.
+    pub(super) fn instant(&self) -> Ms {
+        if self.in_seconds() { 1000 } else { 1 }
+    }
+
     /// Whether the cursor that was sent counts in seconds.
-    pub(in crate::core) fn in_seconds(&self) -> bool {
+    pub(super) fn in_seconds(&self) -> bool {
         self.cursor.as_ref().is_some_and(Cursor::in_seconds)
     }
 
     /// How far up the answer covers: to now when it was asked for without a cursor, else to the gap's newer edge, or
     /// higher where the server gave more.
-    pub(in crate::core) fn upper(&self, hi: Ms) -> Ms {
+    pub(super) fn upper(&self, hi: Ms) -> Ms {
         self.gap.newer_ms.map_or(Ms::MAX, |newer| newer.max(hi))
     }
 }

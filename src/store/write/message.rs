@@ -7,7 +7,7 @@ use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::core::raw::Raw;
-use crate::core::timeline::identity::{Known, Stored};
+use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
 use crate::store::StoreError;
 use crate::store::search::index;
@@ -43,12 +43,12 @@ const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name,
   FROM message m JOIN person p ON p.id = m.sender JOIN kind k ON k.id = m.kind JOIN template t ON t.id = m.template
   LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
-/// The stored messages that matter for a page: see [`crate::core::timeline::apply::window`].
+/// The stored messages that matter for a page: those that its [`Window`] names.
 pub(in crate::store) fn known(
     db: &Connection,
     conversation: i64,
     page: &Page,
-    (lo, hi, below): (Ms, Ms, u32),
+    Window { lo, hi, below }: Window,
 ) -> Result<Known, StoreError> {
     let mut known = Known { near: between(db, conversation, (lo, hi))?, below: Vec::new() };
     // What only an export has shown may stand a little beside its place.

@@ -8,10 +8,9 @@ use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::model::page::Page;
 use crate::core::planner::state::Recheck;
-use crate::core::timeline::apply;
-use crate::core::timeline::apply::Delta;
+use crate::core::timeline::apply::{self, Update};
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
-use crate::core::timeline::identity::{Change, Known};
+use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::invariants;
 use crate::core::timeline::recheck;
 use crate::core::timeline::stall::Stall;
@@ -106,30 +105,23 @@ fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timel
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
     let before = targets::timeline(tx, conversation)?;
-    let asked = still_asked(&before, commit, conversation)?;
-    let known = message::known(tx, conversation, commit.page, apply::window(&asked, commit.page))?;
-    let delta = if commit.recheck {
-        let (delta, next) = recheck::apply(&before, &asked, commit.page, &known, commit.now);
-        tx.prepare_cached(
-            "UPDATE conversation SET recheck_at_ms = ?2, rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END
-             WHERE id = ?1",
-        )?
-        .execute(params![conversation, next, commit.now])?;
-        delta
-    } else {
-        apply::apply(&before, &asked, commit.page, &known, commit.now)
-    };
+    let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());
+    let asked = as_it_was.or_else(|| commit.asked.renewed(&before, commit.now));
+    let asked = asked.ok_or(StoreError::Changed { conversation })?;
+    let known = message::known(tx, conversation, commit.page, Window::of(&asked, commit.page))?;
+    let apply = if commit.recheck { recheck::apply } else { apply::apply };
+    let updates = apply(&before, &asked, commit.page, &known, commit.now);
+
     let place = Place { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
-    let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
-    gaps::write(tx, place.account, Some(conversation), &before.gaps, &delta.gaps)?;
-    write_conversation(tx, conversation, commit, &asked, &delta, &counts)?;
+    let counts = write_messages(tx, ids, place, commit, &known, &updates)?;
+    let stall = write_conversation(tx, place, commit, &before.gaps, &counts, &updates)?;
     for oddity in &commit.page.oddities {
         tx.prepare_cached(
             "INSERT INTO quarantine (conversation, request, reason, json) VALUES (?1, ?2, ?3, ?4)",
         )?
         .execute(params![conversation, commit.receipt.request_id(), oddity.reason, oddity.json])?;
     }
-    let stall = delta.stall.as_ref().map(ToString::to_string);
+    let error = stall.as_ref().map(ToString::to_string);
     settle(
         tx,
         &ids.tally,
@@ -138,7 +130,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
             returned: Some(commit.page.returned),
             new_messages: counts.new,
             changed_messages: counts.edited,
-            ..Settlement::bare(commit.receipt, commit.http_status, stall.as_deref())
+            ..Settlement::bare(commit.receipt, commit.http_status, error.as_deref())
         },
     )?;
     let timeline = targets::timeline(tx, conversation)?;
@@ -150,35 +142,18 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         new_messages: counts.new,
         edited: counts.edited,
         gone: counts.gone,
-        stall: delta.stall,
+        stall,
         recheck: targets::recheck(tx, conversation)?,
     })
 }
 
-/// The request as it applies to the conversation as it is now. A look at the newest page applies to whatever is known
-/// of the head; a page of a gap needs that gap to be as it was.
-fn still_asked(now: &Timeline, commit: &Commit<'_>, conversation: i64) -> Result<Asked, StoreError> {
-    let asked = commit.asked.clone();
-    if now.gaps.contains(&asked.gap) || (commit.recheck && now.complete()) {
-        return Ok(asked);
-    }
-    if asked.cursor.is_none() {
-        let gap = now.top_gap().cloned().unwrap_or_else(|| Gap::head(now.newest_ms, commit.now));
-        return Ok(Asked { gap, ..asked });
-    }
-    Err(StoreError::Changed { conversation })
-}
-
+/// How many messages were written, and in which way.
 #[derive(Default)]
 struct Counts {
     new: u32,
     edited: u32,
     gone: u32,
     back: u32,
-    /// Messages that only an export had shown until now.
-    merged: u32,
-    lowest: Option<Ms>,
-    highest: Option<Ms>,
 }
 
 fn write_messages(
@@ -187,19 +162,18 @@ fn write_messages(
     place: Place,
     commit: &Commit<'_>,
     known: &Known,
-    delta: &Delta,
+    updates: &[Update],
 ) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
     let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
-    for change in &delta.changes {
+    for update in updates {
+        let Update::Message(change) = update else { continue };
         match change {
             Change::Insert(index) => {
                 let Some(message) = commit.page.messages.get(*index) else { continue };
                 let (_, sender) = message::insert(tx, ids, place, message, false)?;
                 *wrote.entry(sender).or_default() += 1;
                 counts.new += 1;
-                counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
-                counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
             }
             Change::Update { stored, index, edited, was_gone, .. } => {
                 let (Some(stored), Some(message)) =
@@ -211,12 +185,7 @@ fn write_messages(
                     counts.back += message::set_back(tx, stored.id, place.run)?;
                 }
                 message::update(tx, ids, place, stored, message, *edited, commit.now)?;
-                counts.merged += u32::from(stored.exported);
                 counts.edited += u32::from(*edited);
-                if !message.derived_time {
-                    counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
-                    counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
-                }
             }
             Change::Back(id) => counts.back += message::set_back(tx, *id, place.run)?,
             Change::AllBack => counts.back += message::set_all_back(tx, place.conversation, place.run)?,
@@ -232,55 +201,72 @@ fn write_messages(
     Ok(counts)
 }
 
+/// Carries out what concerns the conversation rather than a message of it. Returns why its walk stops here, if it does.
 fn write_conversation(
     tx: &Connection,
-    conversation: i64,
+    place: Place,
     commit: &Commit<'_>,
-    asked: &Asked,
-    delta: &Delta,
+    gaps_before: &[Gap],
     counts: &Counts,
-) -> Result<(), StoreError> {
+    updates: &[Update],
+) -> Result<Option<Stall>, StoreError> {
+    let conversation = place.conversation;
+    let mut stall = None;
+    for update in updates {
+        match update {
+            Update::Message(_) => {}
+            Update::Span { oldest_ms, newest_ms } => {
+                tx.prepare_cached("UPDATE conversation SET oldest_ms = ?2, newest_ms = ?3 WHERE id = ?1")?
+                    .execute(params![conversation, oldest_ms, newest_ms])?;
+            }
+            Update::SpanMoved => measure(tx, conversation)?,
+            Update::Gaps(after) => {
+                gaps::write(tx, place.account, Some(conversation), gaps_before, after)?;
+            }
+            Update::Beginning { seen } => {
+                tx.prepare_cached("UPDATE conversation SET beginning_seen_ms = ?2 WHERE id = ?1")?
+                    .execute(params![conversation, seen.then_some(commit.now)])?;
+            }
+            Update::HeadAsked => {
+                tx.prepare_cached(
+                    "UPDATE conversation SET head_tried_ms = ?2, head_tried_run = ?3, news_at_least = 0 WHERE id = ?1",
+                )?
+                .execute(params![conversation, commit.now, place.run])?;
+            }
+            Update::Silent(goes_on) => {
+                tx.prepare_cached(
+                    "UPDATE conversation SET silent_looks = CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END WHERE id = ?1",
+                )?
+                .execute(params![conversation, goes_on])?;
+            }
+            Update::RecheckAt(next) => {
+                tx.prepare_cached(
+                    "UPDATE conversation SET recheck_at_ms = ?2,
+                       rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END WHERE id = ?1",
+                )?
+                .execute(params![conversation, next, commit.now])?;
+            }
+            Update::Stalled(why) => stall = Some(why.clone()),
+        }
+    }
     let page = commit.page;
-    let head_tried = asked.cursor.is_none().then_some(commit.now);
-    let stall = delta.stall.as_ref().map(ToString::to_string);
     tx.prepare_cached(
-        "UPDATE conversation SET
-           messages = messages + ?2,
-           gone = gone + ?12 - ?13,
-           oldest_ms = CASE WHEN ?3 IS NULL THEN oldest_ms ELSE min(ifnull(oldest_ms, ?3), ?3) END,
-           newest_ms = CASE WHEN ?4 IS NULL THEN newest_ms ELSE max(ifnull(newest_ms, ?4), ?4) END,
-           beginning_seen_ms = CASE WHEN ?5 THEN ifnull(beginning_seen_ms, ?6) END,
-           head_tried_ms = ifnull(?7, head_tried_ms),
-           head_tried_run = CASE WHEN ?7 IS NULL THEN head_tried_run ELSE ?14 END,
-           silent_looks = CASE WHEN ?2 > 0 THEN 0 WHEN ?7 IS NULL THEN silent_looks ELSE silent_looks + 1 END,
-           synced_ms = ?6,
-           unread = ifnull(?8, unread),
-           last_seen_ms = ifnull(?9, last_seen_ms),
-           served_total = ifnull(?10, served_total),
-           news_at_least = CASE WHEN ?7 IS NULL THEN news_at_least ELSE 0 END,
-           last_error = ?11
+        "UPDATE conversation SET messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6,
+           unread = ifnull(?7, unread), last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total)
          WHERE id = ?1",
     )?
     .execute(params![
         conversation,
         counts.new,
-        counts.lowest,
-        counts.highest,
-        delta.beginning_seen,
-        commit.now,
-        head_tried,
-        page.unread,
-        page.last_seen_ms,
-        page.total,
-        stall,
         counts.gone,
         counts.back,
-        asked.run
+        commit.now,
+        stall.as_ref().map(ToString::to_string),
+        page.unread,
+        page.last_seen_ms,
+        page.total
     ])?;
-    if counts.merged > 0 {
-        measure(tx, conversation)?;
-    }
-    Ok(())
+    Ok(stall)
 }
 
 /// Finds the oldest and the newest message again, after some have moved by a second: the conversation has no others.

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use archiver::core::Ms;
 use archiver::core::model::cursor::Cursor;
 use archiver::core::model::page::{Below, Page};
-use archiver::core::timeline::apply::Delta;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::identity::Change;
 
-use super::archive::{Archive, lies_in, name};
+use super::archive::{Archive, Delta, lies_in, name};
 use super::server::{Manner, Served, Server, T0, Urns};
 
 /// What happens next. Numbers pick among what is there, whatever that is.
