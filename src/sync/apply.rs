@@ -1,4 +1,4 @@
-//! What the engine does with an answer: to the archive, to its own book, to whoever watches.
+//! Stores an answer or a failure, and updates the run's state and its observer.
 
 use tracing::{debug, warn};
 
@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::core::inbox::InboxPage;
 use crate::core::model::page::Page;
 use crate::core::planner::state::Subject;
-use crate::core::planner::step::{Kind, Step};
+use crate::core::planner::step::{Step, StepKind};
 use crate::core::timeline::gap::Asked;
 use crate::store::{Commit, Failed, InboxCommit, Of, Settlement};
 use crate::sync::Archive;
@@ -50,7 +50,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             receipt: &answer.receipt,
             http_status: answer.http_status,
             now: self.clock.now_ms(),
-            recheck: step.kind == Kind::Recheck,
+            recheck: step.kind == StepKind::Recheck,
         };
         let done = self.archive.commit_page(&commit)?;
         self.totals.new_messages += done.new_messages;
@@ -141,7 +141,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             of,
             asked,
             settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
-            stalls: gap_stalls && step.kind != Kind::Recheck,
+            stalls: gap_stalls && step.kind != StepKind::Recheck,
             now: self.clock.now_ms(),
         })?;
         self.book.set_timeline(step.whom, timeline);

@@ -16,7 +16,7 @@ use crate::core::model::page::Page;
 use crate::core::planner::next;
 use crate::core::planner::next::Next;
 use crate::core::planner::state::{Limits, Progress, Room, Subject};
-use crate::core::planner::step::{Kind, Step};
+use crate::core::planner::step::{Step, StepKind};
 use crate::core::timeline::gap::{Asked, LARGEST_ASK};
 use crate::store::{Cause, Outcome, Purpose, Request};
 use crate::sync::run_state::Book;
@@ -253,11 +253,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let Some(account) = self.book.account_of(step.whom) else { return Ok(Attempt::OutOfBudget) };
         let (endpoint, conversation, purpose) = match step.whom {
             Subject::Inbox(_) => {
-                let purpose = if step.kind == Kind::Head { Purpose::Inbox } else { Purpose::Walk };
+                let purpose = if step.kind == StepKind::Head { Purpose::Inbox } else { Purpose::Walk };
                 (self.api.inbox_endpoint(), None, purpose)
             }
             Subject::Conversation(id) => {
-                let purpose = if step.kind == Kind::Head { Purpose::Head } else { Purpose::Gap };
+                let purpose = if step.kind == StepKind::Head { Purpose::Head } else { Purpose::Gap };
                 (self.api.endpoint(), Some(id), purpose)
             }
         };
@@ -273,7 +273,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let Some(reservation) = reserved else { return Ok(Attempt::OutOfBudget) };
         let count = reservation.results();
         self.totals.requests += 1;
-        if step.kind == Kind::Head {
+        if step.kind == StepKind::Head {
             self.progress.head_credits = self.progress.head_credits.saturating_add(reservation.credits());
         }
         match self.ask(turn, reservation, step.whom, asked).await {

@@ -23,7 +23,7 @@ pub enum Fate {
 /// what was paired in an earlier part; where this is the `last`, no row below waits for its own.
 #[must_use]
 pub fn fates(rows: &[Message], stored: &[Stored], last: bool) -> Vec<Fate> {
-    let mut found = Found { fates: vec![Fate::New; rows.len()], taken: vec![false; stored.len()] };
+    let mut found = Pairs { fates: vec![Fate::New; rows.len()], taken: vec![false; stored.len()] };
     // The very row, from an earlier import: it must not take another's place.
     let identity = |m: &Message| (m.at_ms, m.text.clone(), m.sender.clone(), m.raw.clone());
     let mut exact: BTreeMap<_, Vec<usize>> = BTreeMap::new();
@@ -63,12 +63,12 @@ pub fn fates(rows: &[Message], stored: &[Stored], last: bool) -> Vec<Fate> {
     found.fates
 }
 
-struct Found {
+struct Pairs {
     fates: Vec<Fate>,
     taken: Vec<bool>,
 }
 
-impl Found {
+impl Pairs {
     fn pair(&mut self, row: usize, stored: usize, fate: Fate) {
         if let (Some(place), Some(taken)) = (self.fates.get_mut(row), self.taken.get_mut(stored)) {
             (*place, *taken) = (fate, true);

@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_to_check_are_spread_evenly_and_never_more_than_wanted(
+        fn samples_are_spread_evenly_and_never_more_than_wanted(
             messages in proptest::collection::vec(0_usize..200, 0..20), wanted in 0_usize..60,
         ) {
             let spots = spots(&messages, wanted);

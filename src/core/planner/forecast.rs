@@ -6,7 +6,7 @@ use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, left, price};
 use crate::core::planner::next::{Next, outlook};
 use crate::core::planner::page_size::{Expected, expected};
 use crate::core::planner::state::{Conversation, Limits, Room, State, Subject};
-use crate::core::planner::step::{Kind, Step};
+use crate::core::planner::step::{Step, StepKind};
 
 /// Credits from the least to the most; `None` where nothing tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +93,11 @@ fn next_run(state: &State, steps: &[Step], room: &Room, charges_empty: bool) -> 
     }
     // What the inbox shows in the same run is not looked at by itself any more.
     let may_be_listed = |s: &Step| {
-        let conversation = s.kind == Kind::Head && matches!(s.whom, Subject::Conversation(_));
+        let conversation = s.kind == StepKind::Head && matches!(s.whom, Subject::Conversation(_));
         conversation && state.inboxes.iter().any(|i| i.account == s.account)
     };
     // A second reading waits when the run itself spends what was to spare.
-    let may_be_left_out = |s: &Step| s.kind == Kind::Recheck || may_be_listed(s);
+    let may_be_left_out = |s: &Step| s.kind == StepKind::Recheck || may_be_listed(s);
     let certain = |s: &&Step| !may_be_left_out(s) && (charges_empty || answers(state, s.whom));
     let mut sure: Vec<Subject> = steps.iter().filter(certain).map(|s| s.whom).collect();
     sure.sort_unstable();
@@ -137,12 +137,12 @@ fn likely_cost(state: &State, step: &Step) -> u32 {
     let Subject::Conversation(id) = step.whom else { return 1 };
     let conversation = state.conversations.iter().find(|c| c.id == id);
     match (step.kind, conversation) {
-        (Kind::Head, _) | (_, None) => 1,
-        (Kind::Recheck, Some(c)) => {
+        (StepKind::Head, _) | (_, None) => 1,
+        (StepKind::Recheck, Some(c)) => {
             let stored = u32::try_from(c.timeline.standing()).unwrap_or(u32::MAX);
             price(step.count.min(stored))
         }
-        (Kind::Gap, Some(c)) => match expected(&c.timeline, &c.hints, &step.gap) {
+        (StepKind::Gap, Some(c)) => match expected(&c.timeline, &c.hints, &step.gap) {
             Some(Expected::Exactly(n) | Expected::About(n) | Expected::AtLeast(n)) => {
                 price(step.count.min(n.saturating_add(1)))
             }

@@ -13,7 +13,7 @@ use crate::core::budget::affordable;
 use crate::core::planner::backoff::runs_to_skip;
 use crate::core::planner::page_size;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, State, Subject};
-pub use crate::core::planner::step::{Kind, PlannedStep, Step};
+pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
 use crate::core::timeline::gap::{Gap, Timeline};
 
 /// Messages that a look at the head asks for: all that the first credit buys. What is not new re-reads recent
@@ -71,7 +71,7 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
     let conversation = conversations().filter(|c| paid(c.account)).min_by_key(|c| (c.head_tried_ms, c.id));
     let step = match (inbox, conversation) {
         (Some(i), Some(c)) if few_heads(limits) && c.head_tried_ms < i.tried_ms => Some(head_step(c)),
-        (Some(i), _) => Some(inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), Kind::Head)),
+        (Some(i), _) => Some(inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), StepKind::Head)),
         (None, Some(c)) => Some(head_step(c)),
         (None, None) => None,
     };
@@ -119,7 +119,7 @@ fn next_gap(state: &State, limits: &Limits, progress: &Progress, room: &Room) ->
     let open = |whom, account| !progress.failed.contains(&whom) && !progress.stopped.contains(&account);
     for inbox in state.inboxes.iter().filter(|i| open(Subject::Inbox(i.account), i.account)) {
         for gap in inbox.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
-            consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, Kind::Gap));
+            consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, StepKind::Gap));
         }
     }
     for c in state.conversations.iter().filter(|c| open(Subject::Conversation(c.id), c.account)) {
@@ -150,7 +150,7 @@ fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room
         name: conversation.name.clone(),
         gap: Gap { newer_ms: Some(from), ..Gap::default() },
         count: limits.page_size,
-        kind: Kind::Recheck,
+        kind: StepKind::Recheck,
     })
 }
 
@@ -171,14 +171,14 @@ pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next)
         let step = Step { count, ..step };
         room.take(step.account, step.credits_max());
         match (step.kind, step.whom) {
-            (Kind::Head, whom) => {
+            (StepKind::Head, whom) => {
                 progress.head_credits = progress.head_credits.saturating_add(step.credits_max());
                 progress.heads_done.insert(whom);
             }
-            (Kind::Recheck, Subject::Conversation(id)) => {
+            (StepKind::Recheck, Subject::Conversation(id)) => {
                 progress.rechecked.insert(id);
             }
-            (Kind::Gap | Kind::Recheck, whom) => {
+            (StepKind::Gap | StepKind::Recheck, whom) => {
                 progress.heads_done.insert(whom);
                 forget_gap(&mut state, whom, step.gap.id);
             }
@@ -239,11 +239,11 @@ fn head_step(conversation: &Conversation) -> Step {
         name: conversation.name.clone(),
         gap: Gap::head(conversation.timeline.newest_ms, 0),
         count: HEAD_COUNT,
-        kind: Kind::Head,
+        kind: StepKind::Head,
     }
 }
 
-fn inbox_step(inbox: &Inbox, gap: &Gap, kind: Kind) -> Step {
+fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
     let count = if gap.older_ms.is_some() { HEAD_COUNT } else { INBOX_WALK_COUNT };
     let (whom, account) = (Subject::Inbox(inbox.account), inbox.account);
     Step { whom, account, name: inbox.name.clone(), gap: gap.clone(), count, kind }
@@ -258,7 +258,7 @@ fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
         name: conversation.name.clone(),
         gap: gap.clone(),
         count: page_size::ask(&conversation.timeline, &conversation.hints, gap, most),
-        kind: Kind::Gap,
+        kind: StepKind::Gap,
     }
 }
 

@@ -54,10 +54,10 @@ fn inbox(gaps: Vec<Gap>) -> Inbox {
 fn asks_of(state: &State, limits: &Limits) -> Vec<String> {
     let (steps, _) = outlook(state, limits, &room(limits.budget));
     let name = |s: &Step| match s.whom {
-        Subject::Inbox(_) if s.kind == Kind::Head => "i".to_owned(),
+        Subject::Inbox(_) if s.kind == StepKind::Head => "i".to_owned(),
         Subject::Inbox(_) => "walk".to_owned(),
-        Subject::Conversation(id) if s.kind == Kind::Head => format!("h{id}"),
-        Subject::Conversation(id) if s.kind == Kind::Recheck => format!("r{id}"),
+        Subject::Conversation(id) if s.kind == StepKind::Head => format!("h{id}"),
+        Subject::Conversation(id) if s.kind == StepKind::Recheck => format!("r{id}"),
         Subject::Conversation(_) => format!("g{}", s.gap.id),
     };
     steps.iter().map(name).collect()
@@ -68,7 +68,7 @@ fn asks(conversations: &[Conversation], limits: &Limits) -> Vec<String> {
 }
 
 #[test]
-fn the_inbox_stands_for_the_heads_of_all_that_it_lists() {
+fn the_inbox_replaces_the_heads_of_the_conversations_it_lists() {
     let listed = |id| Conversation { listed: true, ..conversation(id, vec![]) };
     let mut all = State {
         inboxes: vec![inbox(vec![])],

@@ -12,11 +12,11 @@ pub struct Conversation {
     pub id: i64,
     /// Index of its account in the configuration.
     pub account: usize,
-    /// What to call it.
+    /// Its display name.
     pub name: String,
     /// What is known of it.
     pub timeline: Timeline,
-    /// When its head was last asked for (ms), with or without an answer: the turns go round.
+    /// When its head was last asked for (ms), with or without an answer; heads take turns by it.
     pub head_tried_ms: Option<Ms>,
     /// In which run.
     pub head_tried_run: i64,
@@ -75,7 +75,7 @@ pub struct Recheck {
 pub struct Inbox {
     /// Index of the account in the configuration.
     pub account: usize,
-    /// What to call it.
+    /// Its display name.
     pub name: String,
     /// What is known of it: see [`crate::core::inbox::apply`].
     pub timeline: Timeline,
@@ -83,7 +83,7 @@ pub struct Inbox {
     pub tried_ms: Option<Ms>,
 }
 
-/// All that the plan decides on.
+/// Everything the plan decides on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// The inboxes that are read: none where the inbox is off.
@@ -92,10 +92,10 @@ pub struct State {
     pub conversations: Vec<Conversation>,
 }
 
-/// Whose page a step asks for.
+/// What a step asks for a page of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// A conversation's, by the archive's id.
+    /// A conversation, by the archive's id.
     Conversation(i64),
     /// The inbox of an account, by its index in the configuration.
     Inbox(usize),
@@ -164,9 +164,9 @@ impl Room {
 pub struct Progress {
     /// Whose head has been asked for.
     pub heads_done: BTreeSet<Subject>,
-    /// Who is left alone for the rest of the run.
+    /// What is not asked for again in this run.
     pub failed: BTreeSet<Subject>,
-    /// Accounts that are left alone for the rest of the run.
+    /// Accounts that are not asked for again in this run.
     pub stopped: BTreeSet<usize>,
     /// Credits spent on heads.
     pub head_credits: u32,

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_archived_missing_and_not_asked_is_told_apart() {
+    fn archived_missing_and_unasked_stretches_are_drawn_differently() {
         assert_eq!(draw(&Timeline::unknown(0), None), "----------");
         assert_eq!(draw(&timeline(Some((20, 60)), &[], true), Some(80)), "  ######..");
         assert_eq!(draw(&timeline(Some((40, 60)), &[(Some(40), None)], false), Some(100)), "----######");

@@ -14,7 +14,7 @@ pub const LARGEST_ASK: u32 = 1000;
 /// A stretch in which something may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gap {
-    /// The archive's id of the row; 0 while it is none yet.
+    /// The id of its row in the archive; 0 until it is stored.
     pub id: i64,
     /// Position of the oldest message of the segment above; `None`: the gap reaches up to now.
     pub newer_ms: Option<Ms>,
@@ -24,15 +24,15 @@ pub struct Gap {
     pub cursor: Option<Cursor>,
     /// When the gap was opened (ms).
     pub opened_ms: Ms,
-    /// Why the last attempt to fill it came to nothing.
+    /// Why the last attempt to fill it failed.
     pub stalled: Option<String>,
-    /// How many attempts in a row came to nothing.
+    /// How many attempts in a row failed.
     pub stalls: u32,
-    /// The run that made the last of these attempts.
+    /// The run of the last failed attempt.
     pub stalled_run: i64,
-    /// Fewer results than this are known not to get any further (a full page of one millisecond).
+    /// Asking for fewer makes no progress, because one millisecond fills the page.
     pub ask_at_least: u32,
-    /// Messages that it has yielded so far: the more, the longer it is likely to go on.
+    /// Messages fetched from it so far; the more, the longer it is likely to be.
     pub filled: u32,
 }
 
@@ -49,9 +49,9 @@ impl Gap {
         Self { older_ms: newest_ms, opened_ms: now, ..Self::default() }
     }
 
-    /// The cursor to ask this gap's next page with. Usually one millisecond above the border, see the module's
-    /// text; the server's own, unchanged, when it is no number, and at every third attempt after a stall, should
-    /// the server accept no other.
+    /// The cursor for this gap's next page: one millisecond above the border (see [`super::apply`]). The server's own
+    /// is sent unchanged when it is opaque, and at every third attempt after a stall, in case the server accepts no
+    /// other.
     #[must_use]
     pub fn cursor_to_send(&self) -> Option<Cursor> {
         let newer = self.newer_ms?;
@@ -67,7 +67,7 @@ impl Gap {
         }
     }
 
-    /// Whether this is the same gap, whatever has become of it since: by its id, or by its place while it has none.
+    /// Whether this is the same gap, even if it has changed: by its id, or by its edges until it has one.
     pub(super) fn is(&self, other: &Self) -> bool {
         if self.id != 0 || other.id != 0 {
             return self.id == other.id;
@@ -75,7 +75,7 @@ impl Gap {
         self.newer_ms == other.newer_ms && self.older_ms == other.older_ms
     }
 
-    /// The same gap after an attempt that came to nothing.
+    /// The same gap after a failed attempt.
     #[must_use]
     pub fn stalled(mut self, why: &Stall, run: i64) -> Self {
         self.stalled = Some(why.to_string());
@@ -85,7 +85,7 @@ impl Gap {
     }
 }
 
-/// What the archive knows of one conversation's course.
+/// What the archive knows of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
     /// Newest first.
@@ -103,7 +103,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Of a conversation of which nothing is known.
+    /// A conversation of which nothing is known.
     #[must_use]
     pub fn unknown(now: Ms) -> Self {
         Self { gaps: vec![Gap::everything(now)], ..Self::default() }
@@ -137,7 +137,7 @@ pub struct Asked {
     pub cursor: Option<Cursor>,
     /// How many messages were asked for.
     pub count: u32,
-    /// How many can ever be asked for at once, whatever else is asked: by all caps, and [`LARGEST_ASK`].
+    /// The most that can ever be asked for at once under all caps; never above [`LARGEST_ASK`].
     pub most: u32,
     /// The run that asked.
     pub run: i64,

@@ -46,7 +46,7 @@ pub struct Known {
     pub below: Vec<Stored>,
 }
 
-/// What becomes of one message.
+/// What happens to one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The page's message is new.
@@ -70,7 +70,7 @@ pub enum Change {
     Gone(i64),
     /// The API no longer returns any of the conversation's messages.
     AllGone,
-    /// That was not so: every message that went with the last of them is back.
+    /// It does after all: every message that was marked as gone last is back.
     AllBack,
 }
 

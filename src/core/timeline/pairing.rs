@@ -117,7 +117,7 @@ impl Who {
 }
 
 /// One side of a comparison, prepared.
-struct Side {
+struct Entry {
     at_ms: Ms,
     index: usize,
     who: Who,
@@ -128,8 +128,8 @@ struct Side {
 /// Two lists of messages of one conversation, to find out which of them are the same.
 pub struct Pairing {
     /// Newest first, as the other side is.
-    left: Vec<Side>,
-    right: Vec<Side>,
+    left: Vec<Entry>,
+    right: Vec<Entry>,
 }
 
 impl std::fmt::Debug for Pairing {
@@ -161,7 +161,7 @@ impl Pairing {
         self.pair(|l, r| near(l, r) && l.who.is(&r.who) == Some(true))
     }
 
-    fn pair(&mut self, agree: impl Fn(&Side, &Side) -> bool) -> Vec<(usize, usize)> {
+    fn pair(&mut self, agree: impl Fn(&Entry, &Entry) -> bool) -> Vec<(usize, usize)> {
         let mut pairs = Vec::new();
         let mut first = 0;
         for left in self.left.iter_mut().filter(|l| !l.taken) {
@@ -178,19 +178,19 @@ impl Pairing {
     }
 }
 
-fn near(left: &Side, right: &Side) -> bool {
+fn near(left: &Entry, right: &Entry) -> bool {
     left.at_ms.abs_diff(right.at_ms) <= NEAR_MS.unsigned_abs()
 }
 
-fn prepared<'a>(messages: impl Iterator<Item = (usize, &'a Message)>) -> Vec<Side> {
-    let side = |(index, m): (usize, &Message)| Side {
+fn prepared<'a>(messages: impl Iterator<Item = (usize, &'a Message)>) -> Vec<Entry> {
+    let side = |(index, m): (usize, &Message)| Entry {
         at_ms: m.at_ms,
         index,
         who: Who::of(&m.sender),
         plain: plain(&m.text),
         taken: false,
     };
-    let mut sides: Vec<Side> = messages.map(side).collect();
+    let mut sides: Vec<Entry> = messages.map(side).collect();
     sides.sort_by_key(|s| Reverse(s.at_ms));
     sides
 }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_says_the_same_with_other_line_ends_markup_or_references() {
+    fn texts_compare_without_line_ends_markup_and_character_references() {
         for (export, api) in [
             ("one\r\ntwo  \r\n", "one\ntwo"),
             ("<p>one<br/>two</p>", "one\ntwo"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_pair_in_order_and_none_twice() {
+    fn equal_texts_pair_in_order_and_only_once() {
         let ok = |at| message(at, "Ada", "ok");
         assert_eq!(
             pairs(&[ok(10_000), ok(11_000), ok(12_000)], &[ok(12_900), ok(10_200), ok(11_500)]),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn different_senders_never_pair_unless_one_is_unknown() {
+    fn different_senders_pair_only_if_one_is_unknown() {
         let by = |name: &str| message(0, name, "hi");
         assert_eq!(pairs(&[by("Ada Example")], &[by("Béla Example")]), []);
         assert_eq!(pairs(&[by("Ada  example ")], &[by("ADA Example")]), [(0, 0)]);

@@ -157,7 +157,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     #[test]
-    fn a_message_without_a_time_stands_by_its_urn_or_its_neighbour() {
+    fn a_message_without_a_time_takes_that_of_its_urn_or_its_neighbour() {
         let urn = "urn:li:msg_message:(urn:li:fsd_profile:ACoAAOWNER,2-MTc0NTI3MDAyNTA5MWIzODI1OS0xMDAmOTFjNWU3YWMtN2IwNi00ZWUwLWE1YzYtNTg4OGNkMGU2ZGRhXzAxMw==)";
         let item = |json: String| read(&serde_json::from_str::<Box<RawValue>>(&json).unwrap()).unwrap();
         let placed = place(
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_of_order_is_no_place_but_stays_in_the_item() {
+    fn a_time_out_of_order_is_ignored_but_kept_in_the_item() {
         for absurd in ["1000000000000", "1120000000000", "4000000000000"] {
             let page = placed(&["1745270025236", absurd, "1745270025000", "1745270024000"], None);
             assert_eq!((page[1].at_ms, page[1].derived_time), (1_745_270_025_236, true), "{absurd}");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_the_far_future_is_none_unless_the_others_agree() {
+    fn a_time_in_the_far_future_is_ignored_unless_the_others_agree() {
         let now = Some(1_745_270_030_000);
         let page = placed(&["4000000000000", "1745270025000", "1745270024000"], now);
         assert_eq!((page[0].at_ms, page[0].derived_time), (1_745_270_025_000, true));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_far_from_that_of_its_urn_is_none_and_a_late_delivery_is_one() {
+    fn a_time_far_from_that_of_its_urn_is_ignored_and_a_late_delivery_is_not() {
         let urn = "urn:li:msg_message:(urn:li:fsd_profile:ACoAAOWNER,2-MTc0NTI3MDAyNTA5MWIzODI1OS0xMDAmOTFjNWU3YWMtN2IwNi00ZWUwLWE1YzYtNTg4OGNkMGU2ZGRhXzAxMw==)";
         let item = |time: i64| {
             let json = format!(r#"{{"text":"x","timestamp":{time},"entity_urn":"{urn}"}}"#);
@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newest_first_has_no_strays_and_ties_are_none() {
+    fn a_list_in_order_has_no_strays_and_ties_are_in_order() {
         assert_eq!(strays(&at(&[9, 9, 7, 7, 7, 1])), [false; 6]);
         assert_eq!(strays(&[None, Some(5), None, Some(5)]), [false; 4]);
         assert_eq!(strays(&[]), Vec::<bool>::new());
     }
 
     #[test]
-    fn the_few_that_stand_out_of_the_order_are_strays() {
+    fn the_minority_out_of_order_are_strays() {
         assert_eq!(strays(&at(&[1, 9, 8, 7])), [true, false, false, false]);
         assert_eq!(strays(&at(&[9, 8, 70, 7, 6])), [false, false, true, false, false]);
         assert_eq!(strays(&[Some(9), None, Some(2), Some(8), Some(7)]), [false, false, true, false, false]);

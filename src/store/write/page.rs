@@ -1,4 +1,4 @@
-//! The one transaction of a page: rows, versions, gaps, resolved conversation and settled cost, or nothing at all.
+//! Stores a page in one transaction: rows, versions, gaps, the resolved conversation and the settled cost.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::core::timeline::stall::Stall;
 use crate::store::ledger::{Failed, Of, Settlement, settle};
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
-use crate::store::write::message::Place;
+use crate::store::write::message::RowContext;
 use crate::store::write::{gaps, inbox, owner, resolve, targets};
 use crate::store::{Store, StoreError};
 
@@ -36,7 +36,7 @@ pub struct Commit<'a> {
     pub http_status: Option<u16>,
     /// When it came.
     pub now: Ms,
-    /// Whether it is of a second reading: see [`crate::core::timeline::recheck`].
+    /// Whether it belongs to a second reading: see [`crate::core::timeline::recheck`].
     pub recheck: bool,
 }
 
@@ -47,9 +47,9 @@ pub struct Committed {
     pub conversation: i64,
     /// The id to ask it with from now on, once known.
     pub conversation_id: Option<String>,
-    /// The conversation's course from now on.
+    /// The conversation's timeline from now on.
     pub timeline: Timeline,
-    /// Messages that were new.
+    /// New messages.
     pub new_messages: u32,
     /// Messages whose text or type had changed.
     pub edited: u32,
@@ -73,8 +73,8 @@ impl Store {
         Ok(done)
     }
 
-    /// Settles a request that brought no page. When that says something about a gap, or about a head, the gap is marked
-    /// as stalled in the same transaction. Returns the course of the conversation or the inbox.
+    /// Settles a request that brought no page. If the failure concerns a gap or a head, the gap is marked as stalled in
+    /// the same transaction. Returns the timeline of the conversation or the inbox.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -112,7 +112,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let apply = if commit.recheck { recheck::apply } else { apply::apply };
     let updates = apply(&before, &asked, commit.page, &known, commit.now);
 
-    let place = Place { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
+    let place = RowContext { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
     let counts = write_messages(tx, ids, place, commit, &known, &updates)?;
     let stall = write_conversation(tx, place, commit, &before.gaps, &counts, &updates)?;
     for oddity in &commit.page.oddities {
@@ -159,7 +159,7 @@ struct Counts {
 fn write_messages(
     tx: &Connection,
     ids: &mut Interned,
-    place: Place,
+    place: RowContext,
     commit: &Commit<'_>,
     known: &Known,
     updates: &[Update],
@@ -204,7 +204,7 @@ fn write_messages(
 /// Carries out what concerns the conversation rather than a message of it. Returns why its walk stops here, if it does.
 fn write_conversation(
     tx: &Connection,
-    place: Place,
+    place: RowContext,
     commit: &Commit<'_>,
     gaps_before: &[Gap],
     counts: &Counts,
@@ -249,6 +249,18 @@ fn write_conversation(
             Update::Stalled(why) => stall = Some(why.clone()),
         }
     }
+    note_page(tx, conversation, commit, counts, stall.as_ref())?;
+    Ok(stall)
+}
+
+/// Notes with the conversation what every page tells.
+fn note_page(
+    tx: &Connection,
+    conversation: i64,
+    commit: &Commit<'_>,
+    counts: &Counts,
+    stall: Option<&Stall>,
+) -> Result<(), StoreError> {
     let page = commit.page;
     tx.prepare_cached(
         "UPDATE conversation SET messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6,
@@ -261,12 +273,12 @@ fn write_conversation(
         counts.gone,
         counts.back,
         commit.now,
-        stall.as_ref().map(ToString::to_string),
+        stall.map(ToString::to_string),
         page.unread,
         page.last_seen_ms,
         page.total
     ])?;
-    Ok(stall)
+    Ok(())
 }
 
 /// Finds the oldest and the newest message again, after some have moved by a second: the conversation has no others.

@@ -112,7 +112,7 @@ proptest! {
     #![proptest_config(super::config())]
 
     #[test]
-    fn whatever_comes_a_timeline_keeps_its_promises(answers in prop::collection::vec(wilds(), 1..10)) {
+    fn no_answer_breaks_the_invariants(answers in prop::collection::vec(wilds(), 1..10)) {
         let mut archive = Archive::new();
         for (i, wild) in answers.iter().enumerate() {
             let before = archive.picture();

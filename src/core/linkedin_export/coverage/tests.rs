@@ -20,7 +20,7 @@ fn covered(gaps: Vec<Gap>) -> Vec<(Option<Ms>, Option<Ms>)> {
 }
 
 #[test]
-fn what_an_export_covers_is_closed_and_what_reaches_above_it_stays() {
+fn an_export_closes_what_it_covers_and_nothing_above() {
     assert_eq!(covered(vec![gap(None, None)]), [(None, Some(98_000))]);
     assert_eq!(
         covered(vec![gap(None, Some(150_000)), gap(Some(120_000), None)]),
@@ -35,7 +35,7 @@ fn what_an_export_covers_is_closed_and_what_reaches_above_it_stays() {
 }
 
 #[test]
-fn a_message_above_all_that_is_known_opens_the_head() {
+fn a_message_newer_than_all_others_opens_the_head() {
     let known = Timeline { newest_ms: Some(50), messages: 1, beginning_seen: true, ..Timeline::default() };
     assert_eq!(gap_above(&known, 51, 7), Some(Gap::head(Some(50), 7)));
     assert_eq!(gap_above(&known, 50, 7), None);
