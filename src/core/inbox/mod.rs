@@ -117,7 +117,7 @@ fn as_page(page: &InboxPage, now: Ms) -> Page {
     let stray = timestamps::strays(&times);
     let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
     let below = match (&page.next_cursor, page.more_without_cursor) {
-        (Some(cursor), _) => Below::More(Cursor::Opaque(cursor.clone())),
+        (Some(cursor), _) => Below::More(Cursor::opaque(cursor.clone())),
         (None, true) => Below::MoreWithoutCursor,
         (None, false) => Below::End,
     };

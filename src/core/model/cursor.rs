@@ -8,11 +8,11 @@ const SECONDS_BELOW: i64 = 100_000_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
     /// Milliseconds since the epoch, and the text that says so.
-    Ms(i64, String),
+    Ms(i64, Box<str>),
     /// Seconds since the epoch, and the text that says so.
-    Secs(i64, String),
+    Secs(i64, Box<str>),
     /// Anything else. It can only be sent back.
-    Opaque(String),
+    Opaque(Box<str>),
 }
 
 impl Cursor {
@@ -20,10 +20,16 @@ impl Cursor {
     #[must_use]
     pub fn served(text: String) -> Self {
         match text.trim().parse() {
-            Ok(number) if number < SECONDS_BELOW => Self::Secs(number, text),
-            Ok(number) => Self::Ms(number, text),
-            Err(_) => Self::Opaque(text),
+            Ok(number) if number < SECONDS_BELOW => Self::Secs(number, text.into()),
+            Ok(number) => Self::Ms(number, text.into()),
+            Err(_) => Self::opaque(text),
         }
+    }
+
+    /// A cursor that is never read as a number, such as an inbox's.
+    #[must_use]
+    pub fn opaque(text: String) -> Self {
+        Self::Opaque(text.into())
     }
 
     /// A cursor made by us rather than by the server.
@@ -62,15 +68,15 @@ mod tests {
 
     #[test]
     fn a_cursor_is_sent_back_exactly_as_it_was_served() {
-        let seconds = |text: &str, number| Cursor::Secs(number, text.to_owned());
+        let seconds = |text: &str, number| Cursor::Secs(number, text.into());
         for (text, cursor) in [
-            ("1745266498889", Cursor::Ms(1_745_266_498_889, "1745266498889".to_owned())),
+            ("1745266498889", Cursor::Ms(1_745_266_498_889, "1745266498889".into())),
             ("0001745", seconds("0001745", 1745)),
             (" 12", seconds(" 12", 12)),
             ("-7", seconds("-7", -7)),
-            ("1e3", Cursor::Opaque("1e3".to_owned())),
-            ("REVTQ0VORElORyYx", Cursor::Opaque("REVTQ0VORElORyYx".to_owned())),
-            ("99999999999999999999", Cursor::Opaque("99999999999999999999".to_owned())),
+            ("1e3", Cursor::Opaque("1e3".into())),
+            ("REVTQ0VORElORyYx", Cursor::Opaque("REVTQ0VORElORyYx".into())),
+            ("99999999999999999999", Cursor::Opaque("99999999999999999999".into())),
         ] {
             assert_eq!(Cursor::served(text.to_owned()), cursor);
             assert_eq!(cursor.text(), text);

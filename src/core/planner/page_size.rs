@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn gap(newer: Option<i64>, older: Option<i64>) -> Gap {
-        let cursor = newer.map(|n| Cursor::made(n));
+        let cursor = newer.map(Cursor::made);
         Gap { id: 1, newer_ms: newer, older_ms: older, cursor, ..Gap::default() }
     }
 

@@ -36,7 +36,7 @@ pub(in crate::store) fn of_all_conversations(db: &Connection) -> Result<BTreeMap
 pub(in crate::store) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}"))?;
-    let rows = statement.query_map([account], |row| read(row, Cursor::Opaque))?;
+    let rows = statement.query_map([account], |row| read(row, Cursor::opaque))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -134,7 +134,6 @@ impl Archive {
                     old.message.urn = message.urn.clone().or(urn);
                     if message.derived_time {
                         (old.message.at_ms, old.message.derived_time) = at;
-                    } else {
                     }
                     if *edited {
                         self.texts.get_mut(id).unwrap().push(message.text.clone());
