@@ -6,8 +6,9 @@ use crate::api::outcome::Unusable;
 use crate::api::reply::{Object, kind_of, read_flag};
 use crate::api::{Ask, Whose};
 use crate::core::Ms;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::message::Message;
-use crate::core::model::page::{Below, Cursor, Oddity, Page};
+use crate::core::model::page::{Below, Oddity, Page};
 use crate::core::model::urn;
 use crate::core::raw::{self, Served, read_string};
 use crate::core::timeline::timestamps;
@@ -35,7 +36,7 @@ pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Re
         return Err(Unusable { why, returned: Some(returned) });
     }
     let page = Page {
-        below: below(body, &data, ask.cursor.as_ref().map(|c| c.0.as_str())),
+        below: below(body, &data, ask.cursor.as_ref().map(Cursor::text)),
         returned,
         conversation_urn: named.filter(|n| urn::is_conversation_urn(n)).or(derived),
         total: data.integer("total_message_count"),
@@ -87,7 +88,7 @@ pub(super) fn below(body: &Object<'_>, data: &Object<'_>, asked: Option<&str>) -
     match (more, next_cursor(&places, asked)) {
         (Some(false), _) => Below::End,
         (None, Next::Nothing) => Below::End,
-        (_, Next::Cursor(cursor)) => Below::More(Cursor(cursor)),
+        (_, Next::Cursor(cursor)) => Below::More(Cursor::served(cursor)),
         (_, Next::Nothing | Next::Unclear) => Below::MoreWithoutCursor,
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn read_inbox(body: &Object<'_>, asked: Option<&str>) -> Result<(Inbo
     }
     match below(body, &data, asked) {
         Below::End => {}
-        Below::More(cursor) => page.next_cursor = Some(cursor.0),
+        Below::More(cursor) => page.next_cursor = Some(cursor.text().to_owned()),
         Below::MoreWithoutCursor => page.more_without_cursor = true,
     }
     let returned = page.returned;

@@ -20,7 +20,8 @@ use std::future::Future;
 
 use crate::core::budget::{Receipt, Reservation};
 use crate::core::inbox::InboxPage;
-use crate::core::model::page::{Cursor, Page};
+use crate::core::model::cursor::Cursor;
+use crate::core::model::page::Page;
 
 pub use crate::api::outcome::Verdict;
 pub use client::{AccountAccess, ApiSettings, HttpApi, Version};

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use super::reply::Reply;
 use super::{Ask, Scrubber, Whose};
 use crate::core::budget::{Reservation, grant};
-use crate::core::model::page::Cursor;
+use crate::core::model::cursor::Cursor;
 use crate::secret::Secret;
 
 pub(super) const KEY: &str = "key-0123456789-abcdef";
@@ -29,7 +29,11 @@ pub(super) fn ask_profile() -> Ask {
 }
 
 pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
-    Ask { account: 0, whose: Whose::Conversation(id.into()), cursor: cursor.map(|c| Cursor(c.to_owned())) }
+    Ask {
+        account: 0,
+        whose: Whose::Conversation(id.into()),
+        cursor: cursor.map(|c| Cursor::served(c.to_owned())),
+    }
 }
 
 pub(super) fn reservation(results: u32) -> Reservation {

@@ -12,6 +12,7 @@ use crate::api::conversation::read_page;
 use crate::api::outcome::{Dialect, Seen, Verdict, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
 
 /// Where conversations are asked for.
@@ -44,7 +45,7 @@ pub(super) fn conversation_body(
         Whose::Profile(url) => (Some(url.as_str()), None),
         Whose::Conversation(id) => (None, Some(id.as_str())),
     };
-    let cursor = ask.cursor.as_ref().map(|c| c.0.as_str());
+    let cursor = ask.cursor.as_ref().map(Cursor::text);
     serde_json::to_vec(&ConversationRequest {
         linkedin_url,
         conversation_id,

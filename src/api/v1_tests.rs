@@ -6,7 +6,8 @@ use super::super::testing::{
     MESSAGE_URN, THREAD, TOKEN, URN, ask_conversation, ask_profile, leaks, reply, scrubber,
 };
 use super::*;
-use crate::core::model::page::{Below, Cursor};
+use crate::core::model::cursor::Cursor;
+use crate::core::model::page::Below;
 
 const SAMPLE: &str = r#"{"status":"success","data":{
  "conversation_id":"urn:li:msg_conversation:(urn:li:fsd_profile:ACoAAOWNER,2-OTFjNWU3YWMtN2IwNi00ZWUwLWE1YzYtNTg4OGNkMGU2ZGRhXzAxMw==)",
@@ -33,7 +34,7 @@ fn below(inside: &str, outside: &str) -> Below {
 }
 
 fn more(cursor: &str) -> Below {
-    Below::More(Cursor(cursor.to_owned()))
+    Below::More(Cursor::served(cursor.to_owned()))
 }
 
 fn body(ask: &Ask) -> Value {

@@ -12,6 +12,7 @@ use crate::api::conversation::{data, read_page};
 use crate::api::outcome::{Dialect, Seen, Unusable, Verdict, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
 
 /// The conversation action, as the ledger names it.
@@ -89,7 +90,7 @@ pub(super) fn conversation_body(
         Whose::Profile(url) => (Some(url.as_str()), None),
         Whose::Conversation(id) => (None, Some(id.as_str())),
     };
-    let cursor = ask.cursor.as_ref().map(|c| c.0.as_str());
+    let cursor = ask.cursor.as_ref().map(Cursor::text);
     let params = ConversationParams { conversation_id, profile_url, count: results, cursor };
     serde_json::to_vec(&Request { account_id, action: "get_conversation", params })
 }

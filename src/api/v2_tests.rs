@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::testing::{THREAD, URN, ask_conversation, ask_profile, reply, scrubber};
 use super::*;
-use crate::core::model::page::{Below, Cursor};
+use crate::core::model::cursor::Cursor;
+use crate::core::model::page::Below;
 
 const SAMPLE: &str = r#"{"success":true,"data":{"total_message_count":55,"unread_count":0,"last_seen_message":true,"last_seen_at":1777147641366,
  "messages":[{"text":"Sounds good!","timestamp":1777147641366,"sender":"Ada Example","sender_info":{"first_name":"Ada","last_name":"Example",
@@ -42,7 +43,7 @@ fn the_documented_answer_is_read_in_full() {
     assert_eq!(verdict.charge, Charge::Known(1));
     assert_eq!((page.total, page.unread, page.returned), (Some(55), Some(0), 1));
     assert_eq!(page.last_seen_ms, Some(1_777_147_641_366));
-    assert_eq!(page.below, Below::More(Cursor("1777146285823".to_owned())));
+    assert_eq!(page.below, Below::More(Cursor::served("1777146285823".to_owned())));
     assert_eq!(page.conversation_urn.as_deref(), Some(URN));
     assert_eq!(
         page.messages[0].sender.profile_url.as_deref(),
@@ -58,7 +59,7 @@ fn the_end_is_a_missing_cursor_unless_more_is_announced() {
         (r#","next_cursor":"""#, Below::End),
         (r#","next_cursor":null,"has_next_page":true"#, Below::MoreWithoutCursor),
         (r#","next_cursor":"8","has_next_page":false"#, Below::End),
-        (r#","next_cursor":8"#, Below::More(Cursor("8".to_owned()))),
+        (r#","next_cursor":8"#, Below::More(Cursor::served("8".to_owned()))),
     ] {
         let verdict = read(200, &format!(r#"{{"success":true,"data":{{"messages":[]{members}}}}}"#));
         assert_eq!(verdict.outcome.unwrap().below, expected, "{members}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate, Version};
 use crate::clock::SystemClock;
 use crate::config::{ApiVersion, Config, InboxMode};
-use crate::core::planner::next;
+use crate::core::planner::state;
 use crate::error::Failure;
 use crate::secret::Secret;
 use crate::store::{Configured, StoreError, Trigger};
@@ -42,7 +42,7 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         inbox: config.sync.inbox != InboxMode::Off,
         parked: BTreeSet::new(),
         probe: false,
-        unlisted_runs: next::unlisted_runs(config.sync.max_runs_between_polls),
+        unlisted_runs: state::unlisted_runs(config.sync.max_runs_between_polls),
         recheck_days: Some(config.sync.recheck_days).filter(|days| *days > 0),
         reconcile: config.budget.reconcile,
     }

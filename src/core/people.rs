@@ -6,7 +6,7 @@ use crate::core::Ms;
 
 /// One message: who wrote when, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line {
+pub struct SentMessage {
     /// The archive's id of the conversation.
     pub conversation: i64,
     /// The archive's id of the sender.
@@ -17,7 +17,7 @@ pub struct Line {
 
 /// A sender as one kind of answer describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sender {
+pub struct SenderRow {
     /// The archive's id.
     pub id: i64,
     /// The account's name.
@@ -45,7 +45,7 @@ pub struct Human {
 
 /// The humans behind senders, and which of them each sender is.
 #[must_use]
-pub fn humans(senders: &[Sender]) -> (Vec<Human>, BTreeMap<i64, usize>) {
+pub fn humans(senders: &[SenderRow]) -> (Vec<Human>, BTreeMap<i64, usize>) {
     let mut group: Vec<usize> = (0..senders.len()).collect();
     let mut first: BTreeMap<(&str, bool, &str), usize> = BTreeMap::new();
     for (index, sender) in senders.iter().enumerate() {
@@ -90,7 +90,7 @@ fn root(group: &[usize], mut at: usize) -> usize {
 
 /// Whose a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum Author {
     /// The owner's.
     Mine,
     /// Another's.
@@ -101,11 +101,11 @@ pub enum Side {
 
 /// What is known of one conversation.
 #[derive(Debug, Clone, Default)]
-struct Course {
+struct Exchange {
     others: BTreeMap<usize, i64>,
     mine: i64,
     /// The last message of either side.
-    last: Option<(Side, Ms)>,
+    last: Option<(Author, Ms)>,
     my_last_ms: Option<Ms>,
     /// Seconds until an answer.
     i_answered: Vec<u32>,
@@ -137,26 +137,26 @@ pub struct Waiting {
     /// The archive's id of the conversation.
     pub conversation: i64,
     /// For whose answer.
-    pub for_side: Side,
+    pub for_side: Author,
     /// Since when.
     pub since_ms: Ms,
 }
 
 /// Sums over lines.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Correspondence {
     humans: Vec<Human>,
     of: BTreeMap<i64, usize>,
     /// Accounts whose owner is known.
     known: BTreeSet<String>,
-    courses: BTreeMap<i64, Course>,
+    courses: BTreeMap<i64, Exchange>,
     last: BTreeMap<usize, Ms>,
 }
 
-impl Tally {
+impl Correspondence {
     /// Of nothing yet.
     #[must_use]
-    pub fn new(senders: &[Sender]) -> Self {
+    pub fn new(senders: &[SenderRow]) -> Self {
         let (humans, of) = humans(senders);
         let known = humans.iter().filter(|h| h.is_me == Some(true)).map(|h| h.account.clone()).collect();
         Self { humans, of, known, courses: BTreeMap::new(), last: BTreeMap::new() }
@@ -175,26 +175,26 @@ impl Tally {
     }
 
     /// Counts a message; those of one conversation come oldest first. Says whose it is.
-    pub fn add(&mut self, line: Line) -> Side {
+    pub fn add(&mut self, line: SentMessage) -> Author {
         let human = self.of.get(&line.sender).copied();
         let side = match human.and_then(|h| self.humans.get(h)).map(|h| h.is_me) {
-            Some(Some(true)) => Side::Mine,
-            Some(Some(false)) => Side::Theirs,
-            _ => Side::Unknown,
+            Some(Some(true)) => Author::Mine,
+            Some(Some(false)) => Author::Theirs,
+            _ => Author::Unknown,
         };
         let course = self.courses.entry(line.conversation).or_default();
         match course.last {
-            Some((Side::Theirs, then)) if side == Side::Mine => {
+            Some((Author::Theirs, then)) if side == Author::Mine => {
                 course.i_answered.push(seconds(then, line.at_ms))
             }
-            Some((Side::Mine, then)) if side == Side::Theirs => {
+            Some((Author::Mine, then)) if side == Author::Theirs => {
                 course.they_answered.push(seconds(then, line.at_ms))
             }
             _ => {}
         }
         course.last = Some((side, line.at_ms));
         match (side, human) {
-            (Side::Mine, _) => {
+            (Author::Mine, _) => {
                 course.mine += 1;
                 course.my_last_ms = course.my_last_ms.max(Some(line.at_ms));
             }
@@ -264,9 +264,9 @@ impl Tally {
             .filter_map(|(conversation, course)| {
                 let (last, since_ms) = course.last?;
                 let for_side = match last {
-                    Side::Mine => Side::Theirs,
-                    Side::Theirs => Side::Mine,
-                    Side::Unknown => return None,
+                    Author::Mine => Author::Theirs,
+                    Author::Theirs => Author::Mine,
+                    Author::Unknown => return None,
                 };
                 Some(Waiting { conversation: *conversation, for_side, since_ms })
             })
@@ -290,23 +290,23 @@ fn median(mut values: Vec<u32>) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn sender(id: i64, name: &str, url: Option<&str>, is_me: Option<bool>) -> Sender {
-        Sender { id, account: "me".into(), name: name.into(), profile_url: url.map(Into::into), is_me }
+    fn sender(id: i64, name: &str, url: Option<&str>, is_me: Option<bool>) -> SenderRow {
+        SenderRow { id, account: "me".into(), name: name.into(), profile_url: url.map(Into::into), is_me }
     }
 
-    fn line(conversation: i64, sender: i64, minute: i64) -> Line {
-        Line { conversation, sender, at_ms: minute * 60_000 }
+    fn line(conversation: i64, sender: i64, minute: i64) -> SentMessage {
+        SentMessage { conversation, sender, at_ms: minute * 60_000 }
     }
 
     #[test]
-    fn a_human_is_whoever_shares_a_page_or_a_name() {
+    fn senders_that_share_a_page_or_a_name_are_one_person() {
         let senders = [
             sender(1, "Ada Example", None, Some(false)),
             sender(2, "Ada Example-Sample", Some("https://x/in/ada/"), Some(false)),
             sender(3, "Ada Example", Some("https://x/in/ada"), Some(false)),
             sender(4, "", None, None),
             sender(5, "", None, None),
-            Sender { account: "other".into(), ..sender(6, "Ada Example", None, None) },
+            SenderRow { account: "other".into(), ..sender(6, "Ada Example", None, None) },
         ];
         let (humans, of) = humans(&senders);
         assert_eq!(of.values().copied().collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
@@ -321,7 +321,7 @@ mod tests {
             sender(2, "Ada", None, Some(false)),
             sender(3, "Bob", None, Some(false)),
         ];
-        let mut tally = Tally::new(&senders);
+        let mut tally = Correspondence::new(&senders);
         // Ada asks twice and is answered 8 minutes after the second; she answers after 5, 1 and 60.
         for (who, minute) in [(2, 0), (2, 2), (1, 10), (2, 15), (1, 20), (2, 21), (1, 40), (2, 100)] {
             tally.add(line(1, who, minute));
@@ -337,15 +337,15 @@ mod tests {
         assert_eq!((contacts[1].received, contacts[1].sent, contacts[1].they_answer), (1, Some(0), None));
         assert_eq!(ada.last_ms, 201 * 60_000);
         let waiting = tally.waiting();
-        assert_eq!(waiting, [Waiting { conversation: 1, for_side: Side::Mine, since_ms: 6_000_000 }]);
+        assert_eq!(waiting, [Waiting { conversation: 1, for_side: Author::Mine, since_ms: 6_000_000 }]);
         assert_eq!(tally.answers(), (Some(480), Some(300)));
         assert!(tally.owner_known());
     }
 
     #[test]
     fn nothing_is_guessed_while_the_owner_is_unknown() {
-        let mut tally = Tally::new(&[sender(1, "Ada", None, None), sender(2, "Bob", None, None)]);
-        assert_eq!(tally.add(line(1, 1, 0)), Side::Unknown);
+        let mut tally = Correspondence::new(&[sender(1, "Ada", None, None), sender(2, "Bob", None, None)]);
+        assert_eq!(tally.add(line(1, 1, 0)), Author::Unknown);
         tally.add(line(1, 2, 1));
         let contacts = tally.contacts();
         assert_eq!(contacts.len(), 2);

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_export_is_refused_with_a_reason() {
+    fn a_file_that_is_no_export_is_refused_with_a_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = zipped(folder.path(), &[("Connections.csv", b"x")]);
         assert!(matches!(open(&path, LARGEST), Err(ImportError::NoMessages(_))));

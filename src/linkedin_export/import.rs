@@ -1,6 +1,5 @@
-//! From an export to the archive: thread by thread, a batch of rows at a time, and what to tell about it.
+//! Imports an export into the archive, thread by thread and in batches of rows, and reports what it did.
 
-use crate::linkedin_export::scan;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -10,12 +9,12 @@ use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
 use crate::linkedin_export::ImportError;
 use crate::linkedin_export::participants::{Thread, owner};
-use crate::linkedin_export::scan::Export;
-use crate::store::{Batch, Configured, ImportThread, Imported, Reader, Store, StoreError, Taken};
+use crate::linkedin_export::scan::{ExportFile, RowLocation};
+use crate::store::{Batch, Configured, ImportThread, Imported, PairedIds, Reader, Store, StoreError};
 
-/// Rows that are read and stored at once.
+/// Rows read and stored per transaction.
 const BATCH: usize = 1_000;
-/// Odd rows that are stored at once; each may be long.
+/// Odd rows stored per transaction; each may be long.
 const ODD_BATCH: usize = 100;
 
 /// How to import.
@@ -27,61 +26,61 @@ pub struct Options<'a> {
     pub account: &'a Configured,
     /// The file's own name.
     pub file: &'a str,
-    /// How many places the next sync is to look at again.
+    /// How many samples the next sync checks against the API.
     pub check: u32,
     /// Now.
     pub now: Ms,
 }
 
-/// What an import did, or would do.
+/// What an import did or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Report {
+pub struct ImportReport {
     /// The archive's name of the account.
     pub account: String,
     /// Rows of the file.
     pub rows: u64,
-    /// Messages that were not stored.
+    /// Messages that were not stored before.
     pub new_messages: u64,
-    /// Messages that an earlier import had stored.
+    /// Messages stored by an earlier import.
     pub there: u64,
-    /// Messages that the API had shown.
+    /// Messages already fetched from the API.
     pub merged: u64,
     /// Of the new ones, drafts and advertisements.
     pub drafts_and_advertisements: u64,
-    /// What their messages would have cost from the API: a credit for ten of each conversation.
+    /// What the new messages would have cost through the API: a credit per ten of a conversation.
     pub credits_saved: u64,
-    /// Small gaps that were opened for the next sync to look at, each for about a credit.
+    /// Small gaps opened for the next sync to check, each for about one credit.
     pub checks: usize,
-    /// By conversation, in the order of the file.
+    /// The conversations in the order of the file.
     pub conversations: Vec<ThreadReport>,
-    /// Rows that are no messages, as lines of the file and why.
+    /// Rows that are no messages: their line in the file, and why.
     pub odd_rows: Vec<(u64, String)>,
 }
 
 /// What an import did to one conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ThreadReport {
-    /// Its own id, without padding.
+    /// Its id, without base64 padding.
     pub thread: String,
-    /// What it is called, if anything.
+    /// Its name, if it has one.
     pub name: Option<String>,
-    /// Its rows.
+    /// How many rows it has.
     pub rows: usize,
-    /// Messages that were not stored.
+    /// Messages that were not stored before.
     pub new_messages: u64,
 }
 
-/// A failure to read the file again, or of the archive.
+/// Why a thread could not be imported.
 #[derive(Debug, thiserror::Error)]
-enum Step {
+enum ThreadError {
     #[error(transparent)]
     Read(#[from] io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl Step {
-    fn told(self, file: &str) -> ImportError {
+impl ThreadError {
+    fn of_file(self, file: &str) -> ImportError {
         match self {
             Self::Read(source) => ImportError::Read { path: file.into(), source },
             Self::Store(error) => ImportError::Store(error),
@@ -89,33 +88,33 @@ impl Step {
     }
 }
 
-/// Stores an export. `watch` is told how many rows are done.
+/// Imports an export, and calls `watch` with the number of rows done.
 ///
 /// # Errors
-/// When the file cannot be read any more, or the archive fails: what was stored by then stays, and the next import
-/// completes it.
+/// [`ImportError`] when the file can no longer be read or the archive fails. What was stored by then stays; importing
+/// the file again completes it.
 pub fn import(
     store: &mut Store,
-    export: &Export,
+    export: &ExportFile,
     options: &Options<'_>,
     watch: &mut dyn FnMut(u64),
-) -> Result<Report, ImportError> {
-    store_all(store, export, options, watch).map_err(|e| e.told(options.file))
+) -> Result<ImportReport, ImportError> {
+    store_all(store, export, options, watch).map_err(|e| e.of_file(options.file))
 }
 
 fn store_all(
     store: &mut Store,
-    export: &Export,
+    export: &ExportFile,
     options: &Options<'_>,
     watch: &mut dyn FnMut(u64),
-) -> Result<Report, Step> {
+) -> Result<ImportReport, ThreadError> {
     let now = options.now;
     let targets = store.configure(options.accounts, now)?;
     let import = store.begin_import(options.account, "linkedin-export", options.file, now)?;
-    let mut kept = store.kept_oddities(import)?;
+    let mut kept = store.known_odd_rows(import)?;
     for odd in export.odd().chunks(ODD_BATCH) {
         let rows = odd.iter().map(|odd| Ok((odd.line, odd.reason.clone(), export.content(odd)?)));
-        store.import_oddities(import, &rows.collect::<io::Result<Vec<_>>>()?, &mut kept)?;
+        store.keep_odd_rows(import, &rows.collect::<io::Result<Vec<_>>>()?, &mut kept)?;
     }
     let mut report = each_thread(export, options, watch, |thread, described, part, last, taken| {
         let messages = export.messages(part)?;
@@ -124,7 +123,7 @@ fn store_all(
             .import_batch(&Batch { import, thread: described, messages: &messages, covers, now }, taken)?)
     })?;
     if options.check > 0 {
-        // A conversation that nobody asks for is not looked at either; one that the inbox may show is.
+        // Only conversations that a sync would ask for can be checked; with `discover` that may be any.
         let wanted: BTreeSet<i64> = targets.iter().map(|t| t.plan.id).collect();
         let within = (!options.account.discover).then_some(&wanted);
         let most = usize::try_from(options.check).unwrap_or(usize::MAX);
@@ -135,42 +134,48 @@ fn store_all(
     Ok(report)
 }
 
-/// What an import would do; `None` stands for an archive that is not there yet. Nothing is written.
+/// What an import would do, without writing anything. Without an `archive` everything is new.
 ///
 /// # Errors
-/// When the file or the archive cannot be read.
+/// [`ImportError`] when the file or the archive cannot be read.
 pub fn outlook(
     archive: Option<&Reader>,
-    export: &Export,
+    export: &ExportFile,
     options: &Options<'_>,
     watch: &mut dyn FnMut(u64),
-) -> Result<Report, ImportError> {
+) -> Result<ImportReport, ImportError> {
     let account = &options.account.account;
     each_thread(export, options, watch, |_, described, part, last, taken| {
         let messages = export.messages(part)?;
         Ok(Reader::import_outlook(archive, account, described, (&messages, last), taken)?)
     })
-    .map_err(|e: Step| e.told(options.file))
+    .map_err(|e: ThreadError| e.of_file(options.file))
 }
 
-/// Goes through the export in parts, newest first within a thread, and adds up what became of them.
+/// Calls `act` for each batch of each thread, newest first, and adds up the results.
 fn each_thread(
-    export: &Export,
+    export: &ExportFile,
     options: &Options<'_>,
     watch: &mut dyn FnMut(u64),
-    mut act: impl FnMut(&Thread, &ImportThread, &[scan::Place], bool, &mut Taken) -> Result<Imported, Step>,
-) -> Result<Report, Step> {
+    mut act: impl FnMut(
+        &Thread,
+        &ImportThread,
+        &[RowLocation],
+        bool,
+        &mut PairedIds,
+    ) -> Result<Imported, ThreadError>,
+) -> Result<ImportReport, ThreadError> {
     let owner = owner(&export.threads, options.account.own_name.as_deref());
-    let mut report = Report {
+    let mut report = ImportReport {
         account: options.account.account.clone(),
         rows: export.rows,
         odd_rows: export.odd.iter().map(|odd| (odd.line, odd.reason.clone())).collect(),
-        ..Report::default()
+        ..ImportReport::default()
     };
     let mut done = 0_u64;
     for thread in &export.threads {
         let described = thread.described(owner.as_deref());
-        let mut taken = Taken::new();
+        let mut taken = PairedIds::new();
         let (mut new, mut sent) = (0, 0);
         let parts = thread.places.len().div_ceil(BATCH);
         for (number, part) in thread.places.chunks(BATCH).enumerate() {

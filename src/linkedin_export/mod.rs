@@ -1,4 +1,4 @@
-//! LinkedIn's own export of a member's data: finding and reading `messages.csv`, and storing what it holds.
+//! Reads `messages.csv` of LinkedIn's data export and imports it into the archive.
 
 mod archive;
 mod import;
@@ -8,8 +8,8 @@ mod scan;
 use std::path::PathBuf;
 
 pub use archive::LARGEST;
-pub use import::{Options, Report, ThreadReport, import, outlook};
-pub use scan::{Export, Odd};
+pub use import::{ImportReport, Options, ThreadReport, import, outlook};
+pub use scan::{ExportFile, OddRow};
 
 use crate::store::StoreError;
 
@@ -32,7 +32,7 @@ pub enum ImportError {
         /// Why not.
         reason: String,
     },
-    /// There are no messages in the zip or folder.
+    /// The zip or folder has no `messages.csv`.
     #[error("there is no messages.csv in {}", .0.display())]
     NoMessages(PathBuf),
     /// The file is larger than any export.

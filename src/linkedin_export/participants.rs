@@ -1,26 +1,26 @@
-//! Who takes part in the threads of an export, and with whom the exported member talks in each.
+//! The participants of an export's threads, and which of them is the member whose export it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::linkedin_export::matching::profile_slug;
-use crate::core::linkedin_export::rows::Span;
-use crate::linkedin_export::scan::Place;
+use crate::core::linkedin_export::coverage::Span;
+use crate::core::model::urn::profile_slug;
+use crate::linkedin_export::scan::RowLocation;
 use crate::store::ImportThread;
 
 /// A thread of the export.
 #[derive(Debug)]
 pub(crate) struct Thread {
-    /// Its own id, without padding.
+    /// Its id, without base64 padding.
     pub(crate) key: String,
     /// Its rows, newest first.
-    pub(crate) places: Vec<Place>,
-    /// From when to when its messages are, drafts and advertisements aside.
+    pub(crate) places: Vec<RowLocation>,
+    /// From its oldest to its newest message, drafts and advertisements aside.
     pub(crate) span: Option<Span>,
     title: String,
-    people: BTreeMap<String, Person>,
+    people: BTreeMap<String, Participant>,
 }
 
-/// What a row says of one side: names and the addresses of their profiles, each perhaps several with commas between.
+/// One side of a row: names and profile URLs, each possibly a list with commas.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Party<'a> {
     pub(crate) names: &'a str,
@@ -28,14 +28,14 @@ pub(crate) struct Party<'a> {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Person {
+struct Participant {
     name: String,
     url: Option<String>,
 }
 
 impl Party<'_> {
-    /// Its members by what tells them apart: the profile's address, or the name where there is none.
-    fn members(&self) -> Vec<(String, Person)> {
+    /// Its members by profile slug, or by name where there is none.
+    fn members(&self) -> Vec<(String, Participant)> {
         let urls: Vec<&str> = self.urls.split([',', ' ']).map(str::trim).filter(|u| !u.is_empty()).collect();
         let names: Vec<&str> = self.names.split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
         let names: Vec<&str> = match urls.len() {
@@ -50,7 +50,7 @@ impl Party<'_> {
             .zip(urls)
             .map(|(name, url)| {
                 let key = url.and_then(profile_slug).unwrap_or_else(|| name.to_lowercase());
-                (key, Person { name: name.to_owned(), url: url.map(str::to_owned) })
+                (key, Participant { name: name.to_owned(), url: url.map(str::to_owned) })
             })
             .filter(|(key, _)| !key.is_empty())
             .collect()
@@ -62,7 +62,7 @@ impl Thread {
         Self { key, places: Vec::new(), span: None, title: String::new(), people: BTreeMap::new() }
     }
 
-    /// Notes what a row says of title and people.
+    /// Takes title and participants from a row.
     pub(crate) fn meet(&mut self, title: &str, from: &Party<'_>, to: &Party<'_>) {
         if self.title.is_empty() {
             title.trim().clone_into(&mut self.title);
@@ -76,9 +76,9 @@ impl Thread {
         }
     }
 
-    /// The thread as the archive takes it, seen from this owner.
+    /// The thread as the store takes it, described from the owner's side.
     pub(crate) fn described(&self, owner: Option<&str>) -> ImportThread {
-        let others: Vec<&Person> =
+        let others: Vec<&Participant> =
             self.people.iter().filter(|(key, _)| owner != Some(key.as_str())).map(|(_, p)| p).collect();
         let names: Vec<&str> = others.iter().map(|p| p.name.as_str()).filter(|n| !n.is_empty()).collect();
         let group = owner.is_some() && others.len() > 1;
@@ -98,10 +98,10 @@ impl Thread {
     }
 }
 
-/// Whose export it is: who takes part in nearly all threads that have two sides, or who is called as configured.
+/// The owner of the export: whoever has the configured name, or takes part in nearly all threads with two sides.
 pub(crate) fn owner(threads: &[Thread], own_name: Option<&str>) -> Option<String> {
     let own_name = own_name.map(str::to_lowercase);
-    let called = |(_, p): &(&String, &Person)| Some(p.name.to_lowercase()) == own_name;
+    let called = |(_, p): &(&String, &Participant)| Some(p.name.to_lowercase()) == own_name;
     if let Some((key, _)) = threads.iter().flat_map(|t| &t.people).find(called) {
         return Some(key.clone());
     }

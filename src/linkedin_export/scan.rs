@@ -1,5 +1,5 @@
-//! One pass over `messages.csv` that remembers where each row is and to which thread it belongs, and reading rows again
-//! by place: a row takes 32 bytes of memory however long it is, and the file may be in any order.
+//! Scans `messages.csv` once to find where each row is and which thread it belongs to, and reads rows again by location:
+//! a row takes 32 bytes of memory however long it is, and the file may be in any order.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,19 +12,19 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use serde_json::{Map, Value};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::is_outside;
-use crate::core::linkedin_export::rows::{Columns, Row, Span, moment};
-use crate::core::model::message::Message;
+use crate::core::linkedin_export::coverage::Span;
+use crate::core::linkedin_export::rows::{Columns, Row, moment};
+use crate::core::model::message::{Message, is_outside};
 use crate::core::model::urn::thread_key;
 use crate::linkedin_export::participants::{Party, Thread};
 use crate::linkedin_export::{ImportError, archive};
 
-/// So many rows at the beginning may stand before the header.
+/// The header is looked for in this many rows.
 const PREAMBLE: usize = 10;
 
 /// Where a row is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct RowLocation {
     pub(crate) at_ms: Ms,
     start: u64,
     length: u32,
@@ -32,31 +32,31 @@ pub(crate) struct Place {
 
 /// A row that is no message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Odd {
-    /// The line it begins in.
+pub struct OddRow {
+    /// The line it begins on.
     pub line: u64,
-    /// Why it is none.
+    /// Why it is no message.
     pub reason: String,
     start: u64,
     length: u32,
 }
 
-/// An export that has been read once.
+/// An open export whose rows have been scanned.
 #[derive(Debug)]
-pub struct Export {
+pub struct ExportFile {
     file: File,
     columns: Columns,
     header: Vec<String>,
     pub(crate) threads: Vec<Thread>,
-    pub(crate) odd: Vec<Odd>,
+    pub(crate) odd: Vec<OddRow>,
     pub(crate) rows: u64,
 }
 
-impl Export {
+impl ExportFile {
     /// Reads the export at this path: a zip, a folder or the file itself.
     ///
     /// # Errors
-    /// When there is none, it cannot be read, or it is larger than [`super::LARGEST`].
+    /// [`ImportError`] when there is no export, it cannot be read, or it is larger than [`super::LARGEST`].
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let file = archive::open(path, archive::LARGEST)?;
         let failed = |source| ImportError::Read { path: path.to_owned(), source };
@@ -79,7 +79,7 @@ impl Export {
 
     /// Rows that are no messages.
     #[must_use]
-    pub fn odd(&self) -> &[Odd] {
+    pub fn odd(&self) -> &[OddRow] {
         &self.odd
     }
 
@@ -95,7 +95,7 @@ impl Export {
             let length = u32::try_from(reader.position().byte().saturating_sub(start)).unwrap_or(u32::MAX);
             let line = record.position().map_or(0, csv::Position::line);
             if let Err(reason) = self.take(&record, &mut known, start, length) {
-                self.odd.push(Odd { line, reason, start, length });
+                self.odd.push(OddRow { line, reason, start, length });
             }
         }
         for thread in &mut self.threads {
@@ -136,7 +136,7 @@ impl Export {
             }
         };
         if let Some(thread) = self.threads.get_mut(index) {
-            thread.places.push(Place { at_ms, start, length });
+            thread.places.push(RowLocation { at_ms, start, length });
             if !is_outside(row.kind()) {
                 let span = thread.span.get_or_insert(Span { oldest_ms: at_ms, newest_ms: at_ms });
                 span.oldest_ms = span.oldest_ms.min(at_ms);
@@ -153,7 +153,7 @@ impl Export {
     }
 
     /// The messages of these rows, as they stand.
-    pub(crate) fn messages(&self, places: &[Place]) -> io::Result<Vec<Message>> {
+    pub(crate) fn messages(&self, places: &[RowLocation]) -> io::Result<Vec<Message>> {
         let mut messages = Vec::with_capacity(places.len());
         for place in places {
             let record = self.record(place.start, place.length)?;
@@ -166,7 +166,7 @@ impl Export {
     }
 
     /// A row that is no message, as JSON by column. What is not UTF-8 is there as base64 as well.
-    pub(crate) fn content(&self, odd: &Odd) -> io::Result<String> {
+    pub(crate) fn content(&self, odd: &OddRow) -> io::Result<String> {
         let record = self.record(odd.start, odd.length)?;
         let mut object = Map::new();
         for (index, field) in record.iter().enumerate() {

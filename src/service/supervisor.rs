@@ -20,7 +20,7 @@ pub(crate) struct Wishes {
     pub(crate) reload: bool,
 }
 
-/// Whom the service listens and answers to.
+/// Subject the service listens and answers to.
 pub(crate) struct Attendant<'a> {
     pub(crate) signals: &'a mut Signals,
     pub(crate) manager: &'a Manager,

@@ -36,7 +36,7 @@ pub use schema::open::{Holder, holder};
 pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use watches::Feed;
 pub use write::inbox::{InboxCommit, InboxCommitted};
-pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KeptOddities, Taken};
+pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KnownOddRows, PairedIds};
 pub use write::message::rowid_of;
 pub use write::page::{Commit, Committed};
 pub use write::restore::{Restore, Restored};

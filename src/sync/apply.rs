@@ -1,4 +1,4 @@
-//! What the engine does with an answer: to the archive, to its own book, to whoever watches.
+//! Stores an answer or a failure, and updates the run's state and its observer.
 
 use tracing::{debug, warn};
 
@@ -6,9 +6,9 @@ use crate::api::{Answer, Api, ApiError};
 use crate::clock::Clock;
 use crate::core::inbox::InboxPage;
 use crate::core::model::page::Page;
-use crate::core::planner::next::Whom;
-use crate::core::planner::step::{Kind, Step};
-use crate::core::timeline::apply::Asked;
+use crate::core::planner::state::Subject;
+use crate::core::planner::step::{Step, StepKind};
+use crate::core::timeline::gap::Asked;
 use crate::store::{Commit, Failed, InboxCommit, Of, Settlement};
 use crate::sync::Archive;
 use crate::sync::engine::{Engine, Got};
@@ -24,11 +24,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     ) -> Result<(), RunError> {
         self.totals.reception.answered.extend(self.book.account_index(step.whom));
         match (got, step.whom) {
-            (Got::Page(page), Whom::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
-            (Got::Inbox(page), Whom::Inbox(account)) => {
+            (Got::Page(page), Subject::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
+            (Got::Inbox(page), Subject::Inbox(account)) => {
                 self.store_inbox(step, account, asked, page, answer)?
             }
-            (Got::Page(_), Whom::Inbox(_)) | (Got::Inbox(_), Whom::Conversation(_)) => {}
+            (Got::Page(_), Subject::Inbox(_)) | (Got::Inbox(_), Subject::Conversation(_)) => {}
         }
         self.totals.pages += 1;
         self.totals.failures_in_a_row = 0;
@@ -50,7 +50,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             receipt: &answer.receipt,
             http_status: answer.http_status,
             now: self.clock.now_ms(),
-            recheck: step.kind == Kind::Recheck,
+            recheck: step.kind == StepKind::Recheck,
         };
         let done = self.archive.commit_page(&commit)?;
         self.totals.new_messages += done.new_messages;
@@ -58,7 +58,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.totals.gone += done.gone;
         self.book.stored(conversation, &done);
         if asked.cursor.is_none() {
-            self.progress.heads_done.insert(Whom::Conversation(done.conversation));
+            self.progress.heads_done.insert(Subject::Conversation(done.conversation));
         }
         if let Some(stall) = &done.stall {
             warn!(conversation = %step.name, reason = %stall, "the walk stopped; what it left is recorded as missing");
@@ -134,14 +134,14 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             }
         };
         let of = match step.whom {
-            Whom::Conversation(id) => Of::Conversation(id),
-            Whom::Inbox(_) => Of::Inbox(self.book.account_of(step.whom).unwrap_or_default()),
+            Subject::Conversation(id) => Of::Conversation(id),
+            Subject::Inbox(_) => Of::Inbox(self.book.account_of(step.whom).unwrap_or_default()),
         };
         let timeline = self.archive.commit_failure(&Failed {
             of,
             asked,
             settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
-            stalls: gap_stalls && step.kind != Kind::Recheck,
+            stalls: gap_stalls && step.kind != StepKind::Recheck,
             now: self.clock.now_ms(),
         })?;
         self.book.set_timeline(step.whom, timeline);

@@ -2,8 +2,8 @@
 
 use crate::core::Ms;
 use crate::core::budget::{Purse, Reservation, Spent};
-use crate::core::planner::next::Inbox;
-use crate::core::timeline::apply::Timeline;
+use crate::core::planner::state::Inbox;
+use crate::core::timeline::gap::Timeline;
 use crate::store::{
     Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Request, Store,
     StoreError, Target, Trigger,

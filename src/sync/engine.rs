@@ -11,11 +11,13 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Reservation};
 use crate::core::inbox::InboxPage;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
 use crate::core::planner::next;
-use crate::core::planner::next::{Limits, Next, Progress, Room, Whom};
-use crate::core::planner::step::{Kind, Step};
-use crate::core::timeline::apply::{Asked, LARGEST_ASK};
+use crate::core::planner::next::Next;
+use crate::core::planner::state::{Limits, Progress, Room, Subject};
+use crate::core::planner::step::{Step, StepKind};
+use crate::core::timeline::gap::{Asked, LARGEST_ASK};
 use crate::store::{Cause, Outcome, Purpose, Request};
 use crate::sync::run_state::Book;
 use crate::sync::vendor_balance::Funds;
@@ -148,7 +150,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let left = budget::left(&self.settings.caps, &spent);
         let mut accounts = Vec::with_capacity(self.settings.account_caps.len());
         for (index, caps) in self.settings.account_caps.iter().enumerate() {
-            let spent = match self.book.account_of(Whom::Inbox(index)) {
+            let spent = match self.book.account_of(Subject::Inbox(index)) {
                 Some(id) => self.archive.spent_by(id, self.limits.run, now)?,
                 None => budget::Spent::default(),
             };
@@ -182,9 +184,9 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         for attempt in 0_u32.. {
             self.observer.asking(step);
             let cursor = match step.whom {
-                Whom::Conversation(_) => step.gap.cursor_to_send(),
+                Subject::Conversation(_) => step.gap.cursor_to_send(),
                 // An inbox's cursor is opaque.
-                Whom::Inbox(_) => step.gap.cursor.clone(),
+                Subject::Inbox(_) => step.gap.cursor.clone(),
             };
             // An answer that gets lost counts in full, so that a second attempt is made a small one.
             let count = if attempt == 0 && !self.is_probing() { step.count } else { step.smallest() };
@@ -250,12 +252,12 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     async fn attempt(&mut self, step: &Step, asked: &Asked) -> Result<Attempt, RunError> {
         let Some(account) = self.book.account_of(step.whom) else { return Ok(Attempt::OutOfBudget) };
         let (endpoint, conversation, purpose) = match step.whom {
-            Whom::Inbox(_) => {
-                let purpose = if step.kind == Kind::Head { Purpose::Inbox } else { Purpose::Walk };
+            Subject::Inbox(_) => {
+                let purpose = if step.kind == StepKind::Head { Purpose::Inbox } else { Purpose::Walk };
                 (self.api.inbox_endpoint(), None, purpose)
             }
-            Whom::Conversation(id) => {
-                let purpose = if step.kind == Kind::Head { Purpose::Head } else { Purpose::Gap };
+            Subject::Conversation(id) => {
+                let purpose = if step.kind == StepKind::Head { Purpose::Head } else { Purpose::Gap };
                 (self.api.endpoint(), Some(id), purpose)
             }
         };
@@ -271,7 +273,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let Some(reservation) = reserved else { return Ok(Attempt::OutOfBudget) };
         let count = reservation.results();
         self.totals.requests += 1;
-        if step.kind == Kind::Head {
+        if step.kind == StepKind::Head {
             self.progress.head_credits = self.progress.head_credits.saturating_add(reservation.credits());
         }
         match self.ask(turn, reservation, step.whom, asked).await {
@@ -285,16 +287,16 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         &self,
         turn: Turn,
         reservation: Reservation,
-        whom: Whom,
+        whom: Subject,
         asked: &Asked,
     ) -> Option<Answer<Got>> {
         let answer = async {
             match whom {
-                Whom::Inbox(account) => {
-                    let cursor = asked.cursor.as_ref().map(|c| c.0.as_str());
+                Subject::Inbox(account) => {
+                    let cursor = asked.cursor.as_ref().map(Cursor::text);
                     self.api.inbox(turn, reservation, account, cursor).await.map(Got::Inbox)
                 }
-                Whom::Conversation(id) => {
+                Subject::Conversation(id) => {
                     let (account, whose) = self.book.whose(id);
                     let ask = Ask { account, whose, cursor: asked.cursor.clone() };
                     self.api.conversation(turn, reservation, &ask).await.map(Got::Page)

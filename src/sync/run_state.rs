@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::api::Whose;
 use crate::core::Ms;
 use crate::core::planner::next;
-use crate::core::planner::next::{Inbox, Limits, Progress, State, Whom};
-use crate::core::timeline::apply::Timeline;
+use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, State, Subject};
+use crate::core::timeline::gap::Timeline;
 use crate::store::{Committed, Configured, InboxCommitted, Target};
 use crate::sync::report::{ConversationReport, InboxReport};
 
@@ -31,7 +31,7 @@ pub(super) struct Book {
     pub(super) state: State,
     addresses: BTreeMap<i64, Address>,
     account_ids: BTreeMap<usize, i64>,
-    tallies: BTreeMap<Whom, Tally>,
+    tallies: BTreeMap<Subject, Tally>,
 }
 
 impl Book {
@@ -64,24 +64,26 @@ impl Book {
     }
 
     /// The archive's id of the account.
-    pub(super) fn account_of(&self, whom: Whom) -> Option<i64> {
+    pub(super) fn account_of(&self, whom: Subject) -> Option<i64> {
         match whom {
-            Whom::Conversation(id) => self.addresses.get(&id).map(|a| a.account_id),
-            Whom::Inbox(account) => self.account_ids.get(&account).copied(),
+            Subject::Conversation(id) => self.addresses.get(&id).map(|a| a.account_id),
+            Subject::Inbox(account) => self.account_ids.get(&account).copied(),
         }
     }
 
     /// The account's index in the configuration.
-    pub(super) fn account_index(&self, whom: Whom) -> Option<usize> {
+    pub(super) fn account_index(&self, whom: Subject) -> Option<usize> {
         match whom {
-            Whom::Conversation(id) => self.state.conversations.iter().find(|c| c.id == id).map(|c| c.account),
-            Whom::Inbox(account) => Some(account),
+            Subject::Conversation(id) => {
+                self.state.conversations.iter().find(|c| c.id == id).map(|c| c.account)
+            }
+            Subject::Inbox(account) => Some(account),
         }
     }
 
     /// The account's index and the name to ask a conversation by: its own, once known.
     pub(super) fn whose(&self, id: i64) -> (usize, Whose) {
-        let account = self.account_index(Whom::Conversation(id)).unwrap_or_default();
+        let account = self.account_index(Subject::Conversation(id)).unwrap_or_default();
         let address = self.addresses.get(&id);
         let whose = match address.map(|a| (&a.conversation_id, &a.profile_url)) {
             Some((Some(id), _)) => Whose::Conversation(id.clone()),
@@ -92,20 +94,24 @@ impl Book {
     }
 
     /// Whether the last request for a conversation failed.
-    pub(super) fn is_troubled(&self, whom: Whom) -> bool {
-        self.state.conversations.iter().any(|c| Whom::Conversation(c.id) == whom && c.troubled)
+    pub(super) fn is_troubled(&self, whom: Subject) -> bool {
+        self.state.conversations.iter().any(|c| Subject::Conversation(c.id) == whom && c.troubled)
     }
 
     /// Whether any other conversation was served when it was last asked for.
-    pub(super) fn others_were_fine(&self, whom: Whom) -> bool {
-        let mut others = self.state.conversations.iter().filter(|c| Whom::Conversation(c.id) != whom);
+    pub(super) fn others_were_fine(&self, whom: Subject) -> bool {
+        let mut others = self.state.conversations.iter().filter(|c| Subject::Conversation(c.id) != whom);
         others.any(|c| !c.troubled && c.head_tried_ms.is_some())
     }
 
-    pub(super) fn set_timeline(&mut self, whom: Whom, timeline: Timeline) {
-        let inboxes =
-            self.state.inboxes.iter_mut().filter(|i| Whom::Inbox(i.account) == whom).map(|i| &mut i.timeline);
-        let own = self.state.conversations.iter_mut().filter(|c| Whom::Conversation(c.id) == whom);
+    pub(super) fn set_timeline(&mut self, whom: Subject, timeline: Timeline) {
+        let inboxes = self
+            .state
+            .inboxes
+            .iter_mut()
+            .filter(|i| Subject::Inbox(i.account) == whom)
+            .map(|i| &mut i.timeline);
+        let own = self.state.conversations.iter_mut().filter(|c| Subject::Conversation(c.id) == whom);
         if let Some(place) = own.map(|c| &mut c.timeline).chain(inboxes).next() {
             *place = timeline;
         }
@@ -116,7 +122,7 @@ impl Book {
         if done.conversation != asked {
             self.become_one(asked, done.conversation);
         }
-        let whom = Whom::Conversation(done.conversation);
+        let whom = Subject::Conversation(done.conversation);
         self.set_timeline(whom, done.timeline.clone());
         if let Some(address) = self.addresses.get_mut(&done.conversation) {
             address.conversation_id = done.conversation_id.clone().or(address.conversation_id.take());
@@ -131,7 +137,7 @@ impl Book {
     }
 
     fn become_one(&mut self, asked: i64, kept: i64) {
-        self.tallies.remove(&Whom::Conversation(asked));
+        self.tallies.remove(&Subject::Conversation(asked));
         let address = self.addresses.remove(&asked);
         if self.addresses.contains_key(&kept) {
             self.state.conversations.retain(|c| c.id != asked);
@@ -145,14 +151,14 @@ impl Book {
 
     /// A page of an inbox was stored.
     pub(super) fn listed(&mut self, account: usize, done: InboxCommitted) {
-        let tally = self.tallies.entry(Whom::Inbox(account)).or_default();
+        let tally = self.tallies.entry(Subject::Inbox(account)).or_default();
         tally.error = done.stall.as_ref().map(ToString::to_string);
-        self.set_timeline(Whom::Inbox(account), done.timeline);
+        self.set_timeline(Subject::Inbox(account), done.timeline);
         for target in done.found {
             self.add(target);
         }
         for (id, timeline) in done.news {
-            self.set_timeline(Whom::Conversation(id), timeline);
+            self.set_timeline(Subject::Conversation(id), timeline);
         }
         for (id, name) in done.listed {
             if let Some(address) = self.addresses.get_mut(&id) {
@@ -165,7 +171,7 @@ impl Book {
         }
     }
 
-    pub(super) fn failed(&mut self, whom: Whom, error: String) {
+    pub(super) fn failed(&mut self, whom: Subject, error: String) {
         self.tallies.entry(whom).or_default().error = Some(error);
     }
 
@@ -179,16 +185,16 @@ impl Book {
     /// or time.
     pub(super) fn horizon(&self, limits: &Limits, progress: &Progress) -> Option<Ms> {
         let unseen = |whom, account| progress.failed.contains(&whom) || progress.stopped.contains(&account);
-        let blind = self.state.conversations.iter().any(|c| unseen(Whom::Conversation(c.id), c.account))
-            || self.state.inboxes.iter().any(|i| unseen(Whom::Inbox(i.account), i.account));
+        let blind = self.state.conversations.iter().any(|c| unseen(Subject::Conversation(c.id), c.account))
+            || self.state.inboxes.iter().any(|i| unseen(Subject::Inbox(i.account), i.account));
         let inboxes = self.state.inboxes.iter().map(|i| &i.timeline);
         let all = self.state.conversations.iter().map(|c| &c.timeline).chain(inboxes);
         next::horizon(all).filter(|_| !blind && !next::heads_left(&self.state, limits, progress))
     }
 
     pub(super) fn conversations(&self, accounts: &[Configured]) -> Vec<ConversationReport> {
-        let report = |plan: &next::Conversation| {
-            let tally = self.tallies.get(&Whom::Conversation(plan.id));
+        let report = |plan: &Conversation| {
+            let tally = self.tallies.get(&Subject::Conversation(plan.id));
             ConversationReport {
                 account: accounts.get(plan.account).map(|a| a.account.clone()).unwrap_or_default(),
                 conversation_id: self.addresses.get(&plan.id).and_then(|a| a.conversation_id.clone()),
@@ -205,7 +211,7 @@ impl Book {
         let report = |inbox: &Inbox| InboxReport {
             account: inbox.name.clone(),
             gaps_left: inbox.timeline.gaps.len(),
-            error: self.tallies.get(&Whom::Inbox(inbox.account)).and_then(|t| t.error.clone()),
+            error: self.tallies.get(&Subject::Inbox(inbox.account)).and_then(|t| t.error.clone()),
         };
         self.state.inboxes.iter().map(report).collect()
     }

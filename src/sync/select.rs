@@ -30,8 +30,8 @@ pub fn select(targets: Vec<Target>, words: &[String]) -> Result<Vec<Target>, Sel
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::planner::next::Conversation;
-    use crate::core::timeline::apply::Timeline;
+    use crate::core::planner::state::Conversation;
+    use crate::core::timeline::gap::Timeline;
 
     fn target(id: i64, name: &str) -> Target {
         Target {

@@ -7,7 +7,7 @@ use crate::api::ApiError;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Purse};
 use crate::core::planner::backoff::Backoff;
-use crate::core::planner::next::Limits;
+use crate::core::planner::state::Limits;
 use crate::core::planner::step::Step;
 use crate::store::{Committed, Configured, StoreError, Trigger};
 
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Whether the inbox tells what has changed; otherwise each conversation is asked.
     pub inbox: bool,
     /// How many runs later a conversation that the inbox never shows is looked at again: see
-    /// [`crate::core::planner::next::Limits::unlisted_runs`].
+    /// [`crate::core::planner::state::Limits::unlisted_runs`].
     pub unlisted_runs: Vec<u32>,
     /// Complete conversations are read a second time once so many days have passed; `None`: never.
     pub recheck_days: Option<u32>,

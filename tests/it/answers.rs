@@ -12,8 +12,8 @@ use archiver::api::{
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
-use archiver::core::model::page::{Below, Cursor, Page};
-use archiver::core::raw::rebuild;
+use archiver::core::model::cursor::Cursor;
+use archiver::core::model::page::{Below, Page};
 use archiver::secret::Secret;
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ async fn listed(name: &str) -> Answer<InboxPage> {
 }
 
 fn more(cursor: &str) -> Below {
-    Below::More(Cursor(cursor.to_owned()))
+    Below::More(Cursor::served(cursor.to_owned()))
 }
 
 #[tokio::test]
@@ -311,7 +311,7 @@ async fn the_documented_message_is_read_to_the_last_member() {
     assert_eq!(first.urn.as_deref(), served["data"]["messages"][0]["entity_urn"].as_str());
     assert_eq!((page.returned, page.unread, page.last_seen_ms), (2, Some(0), Some(1_749_403_535_456)));
     for (message, item) in page.messages.iter().zip(served["data"]["messages"].as_array().unwrap()) {
-        assert_eq!(serde_json::from_str::<Value>(&rebuild(message)).unwrap(), *item);
+        assert_eq!(serde_json::from_str::<Value>(&message.served_json()).unwrap(), *item);
     }
 }
 
@@ -345,10 +345,10 @@ async fn odd_messages_are_kept_with_all_they_have_and_what_is_no_message_is_kept
     let served = whole(&fixture("v1-odd-messages.json"));
     let items: Vec<&Value> =
         served["data"]["messages"].as_array().unwrap().iter().filter(|i| i.is_object()).collect();
-    let rebuilt: Vec<Value> = page.messages.iter().map(|m| whole(&rebuild(m))).collect();
+    let rebuilt: Vec<Value> = page.messages.iter().map(|m| whole(&m.served_json())).collect();
     assert_eq!(rebuilt.iter().collect::<Vec<_>>(), items);
-    assert!(rebuild(&page.messages[3]).contains(r#""weight":2.50"#));
-    assert!(rebuild(&page.messages[4]).contains(r#""deleted_by":null"#));
+    assert!(page.messages[3].served_json().contains(r#""weight":2.50"#));
+    assert!(page.messages[4].served_json().contains(r#""deleted_by":null"#));
 }
 
 #[tokio::test]
@@ -421,7 +421,7 @@ async fn a_request_says_what_the_contract_asks_for_and_no_more() {
     let ask = |cursor: Option<&str>| Ask {
         account: 0,
         whose: Whose::Conversation(URN.to_owned()),
-        cursor: cursor.map(|c| Cursor(c.to_owned())),
+        cursor: cursor.map(|c| Cursor::served(c.to_owned())),
     };
     for (version, name, cursor, path, expected) in [
         (

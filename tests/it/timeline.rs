@@ -119,7 +119,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_was_never_shown_lies_in_a_gap_and_what_was_is_stored_once(manner in manners(), script in honest()) {
+    fn unseen_messages_lie_in_gaps_and_seen_ones_are_stored_once(manner in manners(), script in honest()) {
         play(&mut World::new(&manner), &script)?;
     }
 
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_that_comes_again_loses_no_gap_and_doubles_no_message(manner in manners(), script in with_repetitions()) {
+    fn a_repeated_answer_loses_no_gap_and_stores_nothing_twice(manner in manners(), script in with_repetitions()) {
         // An exact cursor is not answered with the border again, so nothing tells that a page was skipped.
         let exact = manner.cursors == Cursors::Opaque;
         let mut world = World::new(&manner);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, Receipt, Reservation};
-use archiver::core::model::page::{Below, Cursor, Oddity, Page};
+use archiver::core::model::cursor::Cursor;
+use archiver::core::model::page::{Below, Oddity, Page};
 use archiver::core::raw::read;
-use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::timestamps::place;
 use archiver::store::{
     Commit, Committed, Configured, Outcome, Purpose, Request, Store, StoreError, Target, Trigger,
@@ -140,7 +141,7 @@ pub(crate) fn last_page(items: &[String]) -> Page {
 
 /// There is more below.
 pub(crate) fn more_page(items: &[String], cursor: Ms) -> Page {
-    page(items, Below::More(Cursor(cursor.to_string())))
+    page(items, Below::More(Cursor::made(cursor)))
 }
 
 /// A message as v1 serves it.

@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use archiver::core::timeline::apply;
-use archiver::core::timeline::apply::{Asked, Timeline};
+use archiver::core::timeline::gap::{Asked, Timeline};
 use archiver::core::timeline::identity::Known;
 use archiver::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};

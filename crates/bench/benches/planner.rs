@@ -16,14 +16,15 @@ use std::hint::black_box;
 
 use archiver::core::Ms;
 use archiver::core::budget::price;
+use archiver::core::model::cursor::Cursor;
 use archiver::core::model::message::{Message, Sender};
-use archiver::core::model::page::{Below, Cursor, Page};
-use archiver::core::planner::next::Hints;
+use archiver::core::model::page::{Below, Page};
 use archiver::core::planner::page_size;
+use archiver::core::planner::state::Hints;
 use archiver::core::raw::Raw;
-use archiver::core::timeline::apply;
-use archiver::core::timeline::apply::{Asked, Gap, Timeline};
-use archiver::core::timeline::identity::{Known, Stored};
+use archiver::core::timeline::apply::{self, Update};
+use archiver::core::timeline::gap::{Asked, Gap, Timeline};
+use archiver::core::timeline::identity::{Change, Known, Stored, Window};
 use criterion::{Criterion, criterion_group, criterion_main};
 use fastrand::Rng;
 
@@ -67,7 +68,7 @@ impl Conversation {
         let messages: Vec<Message> = self.there[begin..end].iter().rev().map(|at| message(*at)).collect();
         let below = match begin {
             0 => Below::End,
-            _ => Below::More(Cursor(self.there[begin].to_string())),
+            _ => Below::More(Cursor::made(self.there[begin])),
         };
         Page {
             returned: messages.len() as u32,
@@ -95,25 +96,25 @@ impl Conversation {
             credits += price(page.returned);
             self.served_total = page.total;
             let asked = Asked { gap, cursor, count, most: u32::MAX, run: 1 };
-            let (lo, hi, _) = apply::window(&asked, &page);
+            let Window { lo, hi, .. } = Window::of(&asked, &page);
             let near = self.stored.iter().rev().filter(|s| (lo..=hi).contains(&s.message.at_ms));
             let known = Known { near: near.cloned().collect(), below: vec![] };
-            let delta = apply::apply(&self.timeline, &asked, &page, &known, 1);
-            for change in &delta.changes {
-                if let archiver::core::timeline::identity::Change::Insert(index) = change {
-                    let message = page.messages[*index].clone();
-                    self.stored.push(Stored { id: message.at_ms, message, gone: false, exported: false });
+            for update in apply::apply(&self.timeline, &asked, &page, &known, 1) {
+                match update {
+                    Update::Message(Change::Insert(index)) => {
+                        let message = page.messages[index].clone();
+                        let id = message.at_ms;
+                        self.stored.push(Stored { id, message, gone: false, exported: false });
+                    }
+                    Update::Gaps(gaps) => self.timeline.gaps = gaps,
+                    Update::Beginning { seen } => self.timeline.beginning_seen = seen,
+                    _ => {}
                 }
             }
             self.stored.sort_by_key(|s| s.message.at_ms);
-            self.timeline = Timeline {
-                gaps: delta.gaps,
-                newest_ms: self.stored.last().map(|s| s.message.at_ms),
-                oldest_ms: self.stored.first().map(|s| s.message.at_ms),
-                messages: self.stored.len() as i64,
-                gone: 0,
-                beginning_seen: delta.beginning_seen,
-            };
+            self.timeline.newest_ms = self.stored.last().map(|s| s.message.at_ms);
+            self.timeline.oldest_ms = self.stored.first().map(|s| s.message.at_ms);
+            self.timeline.messages = self.stored.len() as i64;
         }
         assert_eq!(self.stored.len(), self.there.len(), "nothing is left out");
         credits

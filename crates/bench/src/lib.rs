@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, price};
-use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::model::cursor::Cursor;
+use archiver::core::model::page::{Below, Page};
 use archiver::core::raw;
-use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::timestamps;
 use archiver::store::{Commit, Configured, Purpose, Request, Store, Trigger};
 use base64::Engine as _;
@@ -113,7 +114,7 @@ impl Mailbox {
         let below = if last == PER_CONVERSATION {
             Below::End
         } else {
-            Below::More(Cursor(messages.last().map_or(0, |m| m.at_ms).to_string()))
+            Below::More(Cursor::made(messages.last().map_or(0, |m| m.at_ms)))
         };
         Page {
             returned: PAGE,

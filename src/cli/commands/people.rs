@@ -8,7 +8,7 @@ use crate::app::Context;
 use crate::cli::ui::output::{Column, Output, local_minute, plural, thousands};
 use crate::cli::ui::reading::{Archive, ScopeArgs};
 use crate::core::format::iso_utc;
-use crate::core::people::{Contact, Human, Tally};
+use crate::core::people::{Contact, Correspondence, Human};
 use crate::error::Failure;
 
 const EXAMPLES: &str = "\
@@ -64,7 +64,7 @@ pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     let archive = Archive::open(context)?;
     let queries = archive.queries();
     let scope = archive.scope(&args.scope)?;
-    let mut tally = Tally::new(&queries.senders().map_err(|e| archive.failed(e))?);
+    let mut tally = Correspondence::new(&queries.senders().map_err(|e| archive.failed(e))?);
     queries
         .lines(scope.conversation, scope.since, scope.until, |line| {
             tally.add(line);
@@ -80,7 +80,7 @@ pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
 }
 
-fn person(tally: &Tally, contact: &Contact) -> Option<Person> {
+fn person(tally: &Correspondence, contact: &Contact) -> Option<Person> {
     let human = tally.humans().get(contact.human)?;
     Some(Person {
         account: human.account.clone(),
@@ -96,7 +96,7 @@ fn person(tally: &Tally, contact: &Contact) -> Option<Person> {
     })
 }
 
-fn show(out: &mut Output, tally: &Tally, contacts: &[Contact], most: usize) -> Result<(), Failure> {
+fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: usize) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = contacts
         .iter()
         .take(most)

@@ -12,7 +12,7 @@ use crate::cli::ui::pager::Pager;
 use crate::cli::ui::reading::{Archive, SpanArgs, conversation};
 use crate::core::Ms;
 use crate::core::format::iso_utc;
-use crate::core::timeline::apply::Gap;
+use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRow, Range};
 

@@ -13,7 +13,7 @@ use crate::cli::ui::output::{Output, local_minute, plural, printable, thousands}
 use crate::cli::ui::reading::{Archive, ScopeArgs};
 use crate::core::Ms;
 use crate::core::format::iso_utc;
-use crate::core::people::{Side, Tally, Waiting};
+use crate::core::people::{Author, Correspondence, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::error::Failure;
 use crate::store::MonthRow;
@@ -51,11 +51,11 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, side: Side) {
+    fn add(&mut self, side: Author) {
         match side {
-            Side::Mine => self.sent += 1,
-            Side::Theirs => self.received += 1,
-            Side::Unknown => self.unknown += 1,
+            Author::Mine => self.sent += 1,
+            Author::Theirs => self.received += 1,
+            Author::Unknown => self.unknown += 1,
         }
     }
 
@@ -117,7 +117,7 @@ fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
     let scope = archive.scope(&args.scope)?;
-    let mut tally = Tally::new(&queries.senders().map_err(failed)?);
+    let mut tally = Correspondence::new(&queries.senders().map_err(failed)?);
     let mut months: BTreeMap<(i32, u32), Count> = BTreeMap::new();
     let (mut messages, mut hours, mut weekdays) = (Count::default(), vec![0_i64; 24], vec![0_i64; 7]);
     let one_more = |list: &mut Vec<i64>, at: u32| {
@@ -138,7 +138,7 @@ fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
         .map_err(failed)?;
     let names: BTreeMap<i64, Candidate> = archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
-    let lines = |side: Side| -> Vec<WaitingLine> {
+    let lines = |side: Author| -> Vec<WaitingLine> {
         let line = |w: &Waiting| {
             let known = names.get(&w.conversation);
             WaitingLine {
@@ -162,8 +162,8 @@ fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
         weekdays,
         you_answer_median_secs: mine,
         they_answer_median_secs: theirs,
-        waiting_for_you: lines(Side::Mine),
-        waiting_for_them: lines(Side::Theirs),
+        waiting_for_you: lines(Author::Mine),
+        waiting_for_them: lines(Author::Theirs),
         credits: queries.credits_by_month().map_err(failed)?.into_iter().map(credit_month).collect(),
     })
 }

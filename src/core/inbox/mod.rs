@@ -4,13 +4,14 @@ pub mod filter;
 
 use super::Ms;
 use super::raw::Raw;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::message::{Message, Sender};
-use crate::core::model::page::{Below, Cursor, Oddity, Page};
-use crate::core::timeline::apply;
-use crate::core::timeline::apply::{Asked, Gap, Timeline};
+use crate::core::model::page::{Below, Oddity, Page};
+use crate::core::timeline::apply::{self, Update};
+use crate::core::timeline::gap::{Asked, Timeline};
 use crate::core::timeline::identity::Known;
-use crate::core::timeline::order;
 use crate::core::timeline::stall::Stall;
+use crate::core::timeline::timestamps;
 
 /// One page of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,13 +75,18 @@ pub struct InboxRow {
 /// got lost therefore reaches up to now again, and is walked from the top.
 #[must_use]
 pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Timeline, Option<Stall>) {
-    let sealed =
-        Timeline { gaps: inbox.gaps.iter().map(seal).collect(), messages: 0, gone: 0, ..inbox.clone() };
-    let asked =
-        Asked { gap: seal(&asked.gap), cursor: asked.cursor.as_ref().map(sealed_cursor), ..asked.clone() };
+    let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
     let page = as_page(page, now);
-    let delta = apply::apply(&sealed, &asked, &page, &Known::default(), now);
-    let mut gaps: Vec<Gap> = delta.gaps.iter().map(unseal).collect();
+    let (mut gaps, mut beginning_seen, mut stall) = (inbox.gaps.clone(), inbox.beginning_seen, None);
+    for update in apply::apply(&before, asked, &page, &Known::default(), now) {
+        match update {
+            Update::Gaps(left) => gaps = left,
+            Update::Beginning { seen } => beginning_seen = seen,
+            Update::Stalled(why) => stall = Some(why),
+            // The rows themselves are the store's, and the rest is of conversations only.
+            _ => {}
+        }
+    }
     if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
         let mut gap = gaps.swap_remove(lost);
         gap.newer_ms = None;
@@ -96,22 +102,22 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
         gaps,
         newest_ms: inbox.newest_ms.max(hi),
         oldest_ms: [inbox.oldest_ms, lo].into_iter().flatten().min(),
-        beginning_seen: delta.beginning_seen,
+        beginning_seen,
         ..Timeline::default()
     };
-    (timeline, delta.stall)
+    (timeline, stall)
 }
 
 /// The inbox page as a page of a conversation. A row out of the order that the others agree in stands there for another
 /// reason than its last message, whose time then proves nothing.
 fn as_page(page: &InboxPage, now: Ms) -> Page {
     let mut times: Vec<Option<Ms>> = page.rows.iter().map(|row| row.last_at_ms).collect();
-    let from_nowhere = order::from_nowhere(&times, now);
+    let from_nowhere = timestamps::from_nowhere(&times, now);
     times.iter_mut().take(from_nowhere).for_each(|time| *time = None);
-    let stray = order::strays(&times);
+    let stray = timestamps::strays(&times);
     let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
     let below = match (&page.next_cursor, page.more_without_cursor) {
-        (Some(cursor), _) => Below::More(sealed_cursor(&Cursor(cursor.clone()))),
+        (Some(cursor), _) => Below::More(Cursor::opaque(cursor.clone())),
         (None, true) => Below::MoreWithoutCursor,
         (None, false) => Below::End,
     };
@@ -134,18 +140,4 @@ fn as_page(page: &InboxPage, now: Ms) -> Page {
         last_seen_ms: None,
         oddities: Vec::new(),
     }
-}
-
-/// Marks an opaque cursor, so that one that happens to be a number is not taken for a time.
-fn sealed_cursor(cursor: &Cursor) -> Cursor {
-    Cursor(format!("opaque {}", cursor.0))
-}
-
-fn seal(gap: &Gap) -> Gap {
-    Gap { cursor: gap.cursor.as_ref().map(sealed_cursor), ..gap.clone() }
-}
-
-fn unseal(gap: &Gap) -> Gap {
-    let open = |c: &Cursor| Cursor(c.0.strip_prefix("opaque ").unwrap_or(&c.0).to_owned());
-    Gap { cursor: gap.cursor.as_ref().map(open), ..gap.clone() }
 }

@@ -1,4 +1,6 @@
-//! The member's own export from LinkedIn: its rows, what they cover, and which served messages they are.
+//! The member's own export from LinkedIn: its rows, what they cover, and which stored messages they are.
 
+pub mod coverage;
 pub mod matching;
 pub mod rows;
+pub mod samples;

@@ -3,18 +3,19 @@
 use crate::core::Ms;
 use crate::core::model::urn;
 use crate::core::raw::Raw;
+pub use crate::core::raw::Sender;
+use crate::core::raw::render::{Fields, render};
 
-/// Who sent a message, as far as the answer says.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
-pub struct Sender {
-    /// Display name; empty when the API gave none.
-    pub name: String,
-    /// First name, where the answer has `sender_info`.
-    pub first_name: Option<String>,
-    /// Last name, where the answer has `sender_info`.
-    pub last_name: Option<String>,
-    /// Profile page, which v2 adds.
-    pub profile_url: Option<String>,
+/// The type of a message of an export that was never sent.
+pub const DRAFT: &str = "DRAFT";
+/// The type of a message of an export that is an advertisement.
+pub const SPONSORED: &str = "SPONSORED";
+
+/// Whether messages of this type are in an export only: the API is not expected to return them, so that their absence
+/// says nothing, and their times are none of the conversation's.
+#[must_use]
+pub fn is_outside(kind: &str) -> bool {
+    matches!(kind, DRAFT | SPONSORED)
 }
 
 /// One message of a page.
@@ -49,5 +50,24 @@ impl Message {
     #[must_use]
     pub fn same_content(&self, kind: &str, text: &str) -> bool {
         self.kind == kind && self.text == text
+    }
+
+    /// The JSON as the API served it, rebuilt.
+    #[must_use]
+    pub fn served_json(&self) -> String {
+        let sender = &self.sender;
+        let fields = Fields {
+            text: &self.text,
+            name: &sender.name,
+            first_name: sender.first_name.as_deref(),
+            last_name: sender.last_name.as_deref(),
+            profile_url: sender.profile_url.as_deref(),
+            kind: &self.kind,
+            urn: self.urn.as_deref().map(|urn| [urn, "", ""]),
+            extra: self.raw.extra.as_deref(),
+        };
+        let mut json = Vec::with_capacity(self.raw.template.len() + self.text.len());
+        render(&self.raw.template, self.at_ms, &fields, &mut json);
+        String::from_utf8(json).unwrap_or_default()
     }
 }

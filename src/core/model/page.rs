@@ -1,28 +1,8 @@
 //! One answer to a request for messages: what it holds and what it claims about the rest.
 
 use crate::core::Ms;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::message::Message;
-
-/// The server's own paging cursor: a decimal number of milliseconds as far as is known, kept as it was given.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(pub String);
-
-impl Cursor {
-    /// The cursor as a number, when it is one.
-    #[must_use]
-    pub fn number(&self) -> Option<i64> {
-        self.0.trim().parse().ok()
-    }
-
-    /// Whether it is a number of seconds rather than milliseconds.
-    #[must_use]
-    pub fn in_seconds(&self) -> bool {
-        self.number().is_some_and(|n| n < SECONDS_BELOW)
-    }
-}
-
-/// Cursors below this are seconds.
-const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// What an answer claims to lie below its last message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,7 +50,7 @@ mod tests {
     const BACKOFF: Backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(300) };
 
     #[test]
-    fn waits_double_up_to_the_most_and_never_vanish() {
+    fn waits_double_up_to_the_maximum_and_are_never_zero() {
         let full: Vec<u64> = (1..=9).map(|n| BACKOFF.wait(n, false, None, 1.0).as_secs()).collect();
         assert_eq!(full, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
         assert_eq!(BACKOFF.wait(1, false, None, 0.0), Duration::from_secs(1));

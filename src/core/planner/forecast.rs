@@ -3,9 +3,10 @@
 use crate::core::Ms;
 use crate::core::budget::calendar;
 use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, left, price};
-use crate::core::planner::next::{Conversation, Limits, Next, Room, State, Whom, outlook};
+use crate::core::planner::next::{Next, outlook};
 use crate::core::planner::page_size::{Expected, expected};
-use crate::core::planner::step::{Kind, Step};
+use crate::core::planner::state::{Conversation, Limits, Room, State, Subject};
+use crate::core::planner::step::{Step, StepKind};
 
 /// Credits from the least to the most; `None` where nothing tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Range {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Whose.
-    pub whom: Whom,
+    pub whom: Subject,
     /// What to call it.
     pub name: String,
     /// Stretches in which something is missing.
@@ -73,7 +74,7 @@ pub fn forecast(state: &State, limits: &Limits, room: &Room, charges_empty: bool
         let known = inbox.timeline.gaps.iter().all(|g| g.older_ms.is_some());
         // Below a watermark there is seldom more than a page.
         let credits = Range { min, likely: known.then_some(min), max: None };
-        let whom = Whom::Inbox(inbox.account);
+        let whom = Subject::Inbox(inbox.account);
         missing.push(Missing { whom, name: inbox.name.clone(), gaps, messages: None, credits });
     }
     for conversation in state.conversations.iter().filter(|c| !c.timeline.gaps.is_empty()) {
@@ -92,13 +93,13 @@ fn next_run(state: &State, steps: &[Step], room: &Room, charges_empty: bool) -> 
     }
     // What the inbox shows in the same run is not looked at by itself any more.
     let may_be_listed = |s: &Step| {
-        let conversation = s.kind == Kind::Head && matches!(s.whom, Whom::Conversation(_));
+        let conversation = s.kind == StepKind::Head && matches!(s.whom, Subject::Conversation(_));
         conversation && state.inboxes.iter().any(|i| i.account == s.account)
     };
     // A second reading waits when the run itself spends what was to spare.
-    let may_be_left_out = |s: &Step| s.kind == Kind::Recheck || may_be_listed(s);
+    let may_be_left_out = |s: &Step| s.kind == StepKind::Recheck || may_be_listed(s);
     let certain = |s: &&Step| !may_be_left_out(s) && (charges_empty || answers(state, s.whom));
-    let mut sure: Vec<Whom> = steps.iter().filter(certain).map(|s| s.whom).collect();
+    let mut sure: Vec<Subject> = steps.iter().filter(certain).map(|s| s.whom).collect();
     sure.sort_unstable();
     sure.dedup();
     let min = u32::try_from(sure.len()).unwrap_or(u32::MAX);
@@ -109,12 +110,14 @@ fn next_run(state: &State, steps: &[Step], room: &Room, charges_empty: bool) -> 
 }
 
 /// Whether there is something to answer with, as far as is known.
-fn answers(state: &State, whom: Whom) -> bool {
+fn answers(state: &State, whom: Subject) -> bool {
     match whom {
-        Whom::Inbox(account) => {
+        Subject::Inbox(account) => {
             state.inboxes.iter().any(|i| i.account == account && i.timeline.newest_ms.is_some())
         }
-        Whom::Conversation(id) => state.conversations.iter().any(|c| c.id == id && c.timeline.standing() > 0),
+        Subject::Conversation(id) => {
+            state.conversations.iter().any(|c| c.id == id && c.timeline.standing() > 0)
+        }
     }
 }
 
@@ -131,15 +134,15 @@ fn most(room: &Room, steps: &[Step]) -> Option<u32> {
 }
 
 fn likely_cost(state: &State, step: &Step) -> u32 {
-    let Whom::Conversation(id) = step.whom else { return 1 };
+    let Subject::Conversation(id) = step.whom else { return 1 };
     let conversation = state.conversations.iter().find(|c| c.id == id);
     match (step.kind, conversation) {
-        (Kind::Head, _) | (_, None) => 1,
-        (Kind::Recheck, Some(c)) => {
+        (StepKind::Head, _) | (_, None) => 1,
+        (StepKind::Recheck, Some(c)) => {
             let stored = u32::try_from(c.timeline.standing()).unwrap_or(u32::MAX);
             price(step.count.min(stored))
         }
-        (Kind::Gap, Some(c)) => match expected(&c.timeline, &c.hints, &step.gap) {
+        (StepKind::Gap, Some(c)) => match expected(&c.timeline, &c.hints, &step.gap) {
             Some(Expected::Exactly(n) | Expected::About(n) | Expected::AtLeast(n)) => {
                 price(step.count.min(n.saturating_add(1)))
             }
@@ -182,7 +185,7 @@ fn of_conversation(conversation: &Conversation, typical: Option<u32>, page_size:
         credits = credits.plus(range);
     }
     Missing {
-        whom: Whom::Conversation(conversation.id),
+        whom: Subject::Conversation(conversation.id),
         name: conversation.name.clone(),
         gaps: timeline.gaps.len(),
         messages,

@@ -1,8 +1,8 @@
 //! Forecasts in small examples.
 
 use super::*;
-use crate::core::planner::next::Inbox;
-use crate::core::timeline::apply::{Gap, Timeline};
+use crate::core::planner::state::Inbox;
+use crate::core::timeline::gap::{Gap, Timeline};
 
 fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
     let timeline = Timeline {
@@ -45,7 +45,7 @@ fn an_idle_run_costs_one_credit_and_the_budget_at_most() {
 }
 
 #[test]
-fn what_is_missing_is_counted_where_the_api_counts_and_guessed_from_the_others_where_not() {
+fn missing_messages_are_counted_where_the_api_counts_and_else_estimated() {
     let open = Gap { id: 1, newer_ms: Some(1), ..Gap::default() };
     let mut counted = conversation(1, 50, vec![open.clone()]);
     counted.hints.served_total = Some(148);
@@ -58,7 +58,7 @@ fn what_is_missing_is_counted_where_the_api_counts_and_guessed_from_the_others_w
 }
 
 #[test]
-fn where_nothing_tells_nothing_is_guessed() {
+fn nothing_is_estimated_without_a_basis() {
     let forecast = ahead(vec![conversation(1, 0, vec![Gap::everything(0)])]);
     assert_eq!(forecast.to_complete, Range { min: 1, likely: None, max: None });
     let none = State::default();
@@ -67,7 +67,7 @@ fn where_nothing_tells_nothing_is_guessed() {
 }
 
 #[test]
-fn a_server_that_may_not_charge_for_nothing_lowers_the_least() {
+fn a_server_that_may_not_charge_for_empty_answers_lowers_the_minimum() {
     let empty = conversation(1, 0, vec![Gap::everything(0)]);
     let room = Room { all: Some(20), ..Room::unlimited() };
     let least = |charges| forecast(&state(vec![empty.clone()]), &limits(), &room, charges).next_run.min;
@@ -75,7 +75,7 @@ fn a_server_that_may_not_charge_for_nothing_lowers_the_least() {
 }
 
 #[test]
-fn the_price_of_pages_counts_what_they_show_again() {
+fn the_price_of_pages_includes_reread_messages() {
     assert_eq!([0, 1, 9, 10, 49, 50, 98, 100].map(|n| cost(n, 50)), [1, 1, 1, 2, 5, 6, 10, 11]);
 }
 

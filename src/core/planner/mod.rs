@@ -4,5 +4,6 @@ pub mod backoff;
 pub mod forecast;
 pub mod next;
 pub mod page_size;
+pub mod state;
 pub mod step;
 pub mod target;

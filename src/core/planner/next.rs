@@ -8,14 +8,13 @@
 //! many silent conversations and a small budget would leave the gaps unfilled for ever. When nothing else is left to
 //! ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
 
-use std::collections::BTreeSet;
-
 use crate::core::Ms;
 use crate::core::budget::affordable;
 use crate::core::planner::backoff::runs_to_skip;
 use crate::core::planner::page_size;
-pub use crate::core::planner::step::{Kind, PlannedStep, Step};
-use crate::core::timeline::apply::{Gap, Timeline};
+use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, State, Subject};
+pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
+use crate::core::timeline::gap::{Gap, Timeline};
 
 /// Messages that a look at the head asks for: all that the first credit buys. What is not new re-reads recent
 /// messages and so finds edits and deletions for free.
@@ -24,175 +23,6 @@ pub const HEAD_COUNT: u32 = 10;
 /// Rows that a page of an inbox asks for while it is walked for the first time: the most that whole credits buy under
 /// the API's limit of 25.
 pub const INBOX_WALK_COUNT: u32 = 20;
-
-/// A conversation as the plan sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conversation {
-    /// The archive's id.
-    pub id: i64,
-    /// Index of its account in the configuration.
-    pub account: usize,
-    /// What to call it.
-    pub name: String,
-    /// What is known of it.
-    pub timeline: Timeline,
-    /// When its head was last asked for (ms), with or without an answer: the turns go round.
-    pub head_tried_ms: Option<Ms>,
-    /// In which run.
-    pub head_tried_run: i64,
-    /// Looks at the head in a row that found nothing new.
-    pub silent_looks: u32,
-    /// Whether the inbox has ever shown it: then news of it will show there, too.
-    pub listed: bool,
-    /// Whether the last request for it failed: then its gaps wait until those of the others have been asked for.
-    pub troubled: bool,
-    /// What tells how much of it is missing.
-    pub hints: Hints,
-    /// How far its second reading has come.
-    pub recheck: Recheck,
-}
-
-impl Conversation {
-    /// One that has not been asked for yet.
-    #[must_use]
-    pub fn new(id: i64, account: usize, name: String, timeline: Timeline) -> Self {
-        Self {
-            id,
-            account,
-            name,
-            timeline,
-            head_tried_ms: None,
-            head_tried_run: 0,
-            silent_looks: 0,
-            listed: false,
-            troubled: false,
-            hints: Hints::default(),
-            recheck: Recheck::default(),
-        }
-    }
-}
-
-/// What the API has said of a conversation's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Hints {
-    /// How many messages it has, as counted with its last page.
-    pub served_total: Option<i64>,
-    /// How many have come since the last look at its newest page, going by the unread count: at least so many.
-    pub news_at_least: i64,
-}
-
-/// How far the second reading of a complete conversation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Recheck {
-    /// Where it goes on (ms), while one is under way.
-    pub at_ms: Option<Ms>,
-    /// When all of it had last been read (ms).
-    pub done_ms: Option<Ms>,
-}
-
-/// An account's inbox as the plan sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inbox {
-    /// Index of the account in the configuration.
-    pub account: usize,
-    /// What to call it.
-    pub name: String,
-    /// What is known of it: see [`crate::core::inbox::apply`].
-    pub timeline: Timeline,
-    /// When its first page was last asked for (ms), with or without an answer.
-    pub tried_ms: Option<Ms>,
-}
-
-/// All that the plan decides on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct State {
-    /// The inboxes that are read: none where the inbox is off.
-    pub inboxes: Vec<Inbox>,
-    /// The conversations.
-    pub conversations: Vec<Conversation>,
-}
-
-/// Whose page a step asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Whom {
-    /// A conversation's, by the archive's id.
-    Conversation(i64),
-    /// The inbox of an account, by its index in the configuration.
-    Inbox(usize),
-}
-
-/// What bounds a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Messages per request while filling history: a multiple of 10.
-    pub page_size: u32,
-    /// Credits that this run might spend when it began; `None` is without limit.
-    pub budget: Option<u32>,
-    /// This run's number.
-    pub run: i64,
-    /// Whether the last step of any run before this one was a look at a head.
-    pub head_came_last: bool,
-    /// How many runs later a conversation that the inbox never shows is looked at again, by the number of looks in a
-    /// row that found nothing; the last entry holds for all further ones.
-    pub unlisted_runs: Vec<u32>,
-    /// Complete conversations that were last read whole before this moment (ms) are read again; `None`: none is.
-    pub recheck_before_ms: Option<Ms>,
-}
-
-/// The intervals of [`Limits::unlisted_runs`]: they double up to the longest.
-#[must_use]
-pub fn unlisted_runs(longest: u32) -> Vec<u32> {
-    let doubling = (0..32).map(|power| 1_u32 << power).take_while(|runs| *runs < longest);
-    doubling.chain([longest]).collect()
-}
-
-/// What may still be spent; `None` is without limit.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Room {
-    /// By all accounts together.
-    pub all: Option<u32>,
-    /// By each account, by its index in the configuration; one that is not in here has no cap of its own.
-    pub accounts: Vec<Option<u32>>,
-    /// Whether so much of the day and the month is left that older stretches may be read again.
-    pub spare: bool,
-}
-
-impl Room {
-    /// Without any limit.
-    pub(in crate::core) fn unlimited() -> Self {
-        Self { spare: true, ..Self::default() }
-    }
-
-    /// What an account may still spend.
-    #[must_use]
-    pub fn of(&self, account: usize) -> Option<u32> {
-        let own = self.accounts.get(account).copied().flatten();
-        [self.all, own].into_iter().flatten().min()
-    }
-
-    /// Takes credits that an account spends.
-    fn take(&mut self, account: usize, credits: u32) {
-        let own = self.accounts.get_mut(account).and_then(Option::as_mut);
-        for left in self.all.as_mut().into_iter().chain(own) {
-            *left = left.saturating_sub(credits);
-        }
-    }
-}
-
-/// What a run has done so far, as far as the plan cares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Whose head has been asked for.
-    pub heads_done: BTreeSet<Whom>,
-    /// Who is left alone for the rest of the run.
-    pub failed: BTreeSet<Whom>,
-    /// Accounts that are left alone for the rest of the run.
-    pub stopped: BTreeSet<usize>,
-    /// Credits spent on heads.
-    pub head_credits: u32,
-    /// Conversations whose second reading is done with in this run.
-    pub rechecked: BTreeSet<i64>,
-}
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,12 +57,13 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
             && !progress.stopped.contains(&account)
     };
     let inboxes = || {
-        let open = |i: &&Inbox| i.timeline.top_gap().is_none() && open(Whom::Inbox(i.account), i.account);
+        let open = |i: &&Inbox| i.timeline.top_gap().is_none() && open(Subject::Inbox(i.account), i.account);
         state.inboxes.iter().filter(open)
     };
     let conversations = || {
-        let open =
-            |c: &&Conversation| c.timeline.top_gap().is_none() && open(Whom::Conversation(c.id), c.account);
+        let open = |c: &&Conversation| {
+            c.timeline.top_gap().is_none() && open(Subject::Conversation(c.id), c.account)
+        };
         state.conversations.iter().filter(open).filter(|c| wants_look(c, state, limits, progress))
     };
     let paid = |account| room.of(account) != Some(0);
@@ -240,7 +71,7 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
     let conversation = conversations().filter(|c| paid(c.account)).min_by_key(|c| (c.head_tried_ms, c.id));
     let step = match (inbox, conversation) {
         (Some(i), Some(c)) if few_heads(limits) && c.head_tried_ms < i.tried_ms => Some(head_step(c)),
-        (Some(i), _) => Some(inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), Kind::Head)),
+        (Some(i), _) => Some(inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), StepKind::Head)),
         (None, Some(c)) => Some(head_step(c)),
         (None, None) => None,
     };
@@ -264,7 +95,7 @@ fn few_heads(limits: &Limits) -> bool {
 /// inbox has never shown it, once that has been walked to its end, and ever less often while it stays silent.
 fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progress: &Progress) -> bool {
     let Some(inbox) = state.inboxes.iter().find(|i| i.account == conversation.account) else { return true };
-    let whom = Whom::Inbox(inbox.account);
+    let whom = Subject::Inbox(inbox.account);
     let looked = progress.heads_done.contains(&whom) || few_heads(limits);
     let walked = inbox.timeline.beginning_seen && looked;
     let hopeless = progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
@@ -286,12 +117,12 @@ fn next_gap(state: &State, limits: &Limits, progress: &Progress, room: &Room) ->
         }
     };
     let open = |whom, account| !progress.failed.contains(&whom) && !progress.stopped.contains(&account);
-    for inbox in state.inboxes.iter().filter(|i| open(Whom::Inbox(i.account), i.account)) {
+    for inbox in state.inboxes.iter().filter(|i| open(Subject::Inbox(i.account), i.account)) {
         for gap in inbox.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
-            consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, Kind::Gap));
+            consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, StepKind::Gap));
         }
     }
-    for c in state.conversations.iter().filter(|c| open(Whom::Conversation(c.id), c.account)) {
+    for c in state.conversations.iter().filter(|c| open(Subject::Conversation(c.id), c.account)) {
         for gap in c.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
             consider((!c.troubled, newer(gap)), c.account, gap, &|| gap_step(c, gap, limits));
         }
@@ -304,7 +135,7 @@ fn next_gap(state: &State, limits: &Limits, progress: &Progress, room: &Room) ->
 fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Option<Step> {
     let before = limits.recheck_before_ms.filter(|_| room.spare)?;
     let open = |c: &&Conversation| {
-        let whom = Whom::Conversation(c.id);
+        let whom = Subject::Conversation(c.id);
         let overdue = c.recheck.at_ms.is_some() || c.recheck.done_ms.is_none_or(|done| done <= before);
         let calm = c.timeline.complete() && !c.troubled && overdue;
         let asked = progress.rechecked.contains(&c.id) || progress.failed.contains(&whom);
@@ -314,12 +145,12 @@ fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room
     let conversation = state.conversations.iter().filter(open).min_by_key(rank)?;
     let from = conversation.recheck.at_ms.or(conversation.timeline.newest_ms)?;
     Some(Step {
-        whom: Whom::Conversation(conversation.id),
+        whom: Subject::Conversation(conversation.id),
         account: conversation.account,
         name: conversation.name.clone(),
         gap: Gap { newer_ms: Some(from), ..Gap::default() },
         count: limits.page_size,
-        kind: Kind::Recheck,
+        kind: StepKind::Recheck,
     })
 }
 
@@ -340,14 +171,14 @@ pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next)
         let step = Step { count, ..step };
         room.take(step.account, step.credits_max());
         match (step.kind, step.whom) {
-            (Kind::Head, whom) => {
+            (StepKind::Head, whom) => {
                 progress.head_credits = progress.head_credits.saturating_add(step.credits_max());
                 progress.heads_done.insert(whom);
             }
-            (Kind::Recheck, Whom::Conversation(id)) => {
+            (StepKind::Recheck, Subject::Conversation(id)) => {
                 progress.rechecked.insert(id);
             }
-            (Kind::Gap | Kind::Recheck, whom) => {
+            (StepKind::Gap | StepKind::Recheck, whom) => {
                 progress.heads_done.insert(whom);
                 forget_gap(&mut state, whom, step.gap.id);
             }
@@ -356,10 +187,10 @@ pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next)
     }
 }
 
-fn forget_gap(state: &mut State, whom: Whom, gap: i64) {
+fn forget_gap(state: &mut State, whom: Subject, gap: i64) {
     let inboxes =
-        state.inboxes.iter_mut().filter(|i| Whom::Inbox(i.account) == whom).map(|i| &mut i.timeline);
-    let own = state.conversations.iter_mut().filter(|c| Whom::Conversation(c.id) == whom);
+        state.inboxes.iter_mut().filter(|i| Subject::Inbox(i.account) == whom).map(|i| &mut i.timeline);
+    let own = state.conversations.iter_mut().filter(|c| Subject::Conversation(c.id) == whom);
     for timeline in own.map(|c| &mut c.timeline).chain(inboxes) {
         timeline.gaps.retain(|g| g.id != gap);
     }
@@ -403,18 +234,18 @@ fn heads_turn(limits: &Limits, progress: &Progress, gap: &Step, room: &Room) -> 
 
 fn head_step(conversation: &Conversation) -> Step {
     Step {
-        whom: Whom::Conversation(conversation.id),
+        whom: Subject::Conversation(conversation.id),
         account: conversation.account,
         name: conversation.name.clone(),
         gap: Gap::head(conversation.timeline.newest_ms, 0),
         count: HEAD_COUNT,
-        kind: Kind::Head,
+        kind: StepKind::Head,
     }
 }
 
-fn inbox_step(inbox: &Inbox, gap: &Gap, kind: Kind) -> Step {
+fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
     let count = if gap.older_ms.is_some() { HEAD_COUNT } else { INBOX_WALK_COUNT };
-    let (whom, account) = (Whom::Inbox(inbox.account), inbox.account);
+    let (whom, account) = (Subject::Inbox(inbox.account), inbox.account);
     Step { whom, account, name: inbox.name.clone(), gap: gap.clone(), count, kind }
 }
 
@@ -422,12 +253,12 @@ fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
     // Where the last request failed this one may too: a small one loses less.
     let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
     Step {
-        whom: Whom::Conversation(conversation.id),
+        whom: Subject::Conversation(conversation.id),
         account: conversation.account,
         name: conversation.name.clone(),
         gap: gap.clone(),
         count: page_size::ask(&conversation.timeline, &conversation.hints, gap, most),
-        kind: Kind::Gap,
+        kind: StepKind::Gap,
     }
 }
 

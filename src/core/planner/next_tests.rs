@@ -1,7 +1,8 @@
 //! What is asked next, in small examples.
 
 use super::*;
-use crate::core::model::page::Cursor;
+use crate::core::model::cursor::Cursor;
+use crate::core::planner::state::Recheck;
 
 fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
     let timeline = Timeline {
@@ -20,7 +21,7 @@ fn gap(id: i64, newer: Ms, older: Ms) -> Gap {
         id,
         newer_ms: Some(newer),
         older_ms: Some(older),
-        cursor: Some(Cursor(newer.to_string())),
+        cursor: Some(Cursor::made(newer)),
         ..Gap::default()
     }
 }
@@ -53,11 +54,11 @@ fn inbox(gaps: Vec<Gap>) -> Inbox {
 fn asks_of(state: &State, limits: &Limits) -> Vec<String> {
     let (steps, _) = outlook(state, limits, &room(limits.budget));
     let name = |s: &Step| match s.whom {
-        Whom::Inbox(_) if s.kind == Kind::Head => "i".to_owned(),
-        Whom::Inbox(_) => "walk".to_owned(),
-        Whom::Conversation(id) if s.kind == Kind::Head => format!("h{id}"),
-        Whom::Conversation(id) if s.kind == Kind::Recheck => format!("r{id}"),
-        Whom::Conversation(_) => format!("g{}", s.gap.id),
+        Subject::Inbox(_) if s.kind == StepKind::Head => "i".to_owned(),
+        Subject::Inbox(_) => "walk".to_owned(),
+        Subject::Conversation(id) if s.kind == StepKind::Head => format!("h{id}"),
+        Subject::Conversation(id) if s.kind == StepKind::Recheck => format!("r{id}"),
+        Subject::Conversation(_) => format!("g{}", s.gap.id),
     };
     steps.iter().map(name).collect()
 }
@@ -67,7 +68,7 @@ fn asks(conversations: &[Conversation], limits: &Limits) -> Vec<String> {
 }
 
 #[test]
-fn the_inbox_stands_for_the_heads_of_all_that_it_lists() {
+fn the_inbox_replaces_the_heads_of_the_conversations_it_lists() {
     let listed = |id| Conversation { listed: true, ..conversation(id, vec![]) };
     let mut all = State {
         inboxes: vec![inbox(vec![])],
@@ -137,7 +138,7 @@ fn a_gap_that_needs_more_than_is_left_ends_the_run_as_out_of_budget() {
     let dear = Gap { ask_at_least: 40, ..gap(9, 900, 100) };
     let mut one = conversation(1, vec![dear]);
     one.timeline.newest_ms = Some(900);
-    let progress = Progress { heads_done: [Whom::Conversation(1)].into(), ..Progress::default() };
+    let progress = Progress { heads_done: [Subject::Conversation(1)].into(), ..Progress::default() };
     let one = state(&[one]);
     assert_eq!(next(&one, &limits(Some(3)), &progress, &room(Some(3))), Next::OutOfBudget);
     assert!(matches!(next(&one, &limits(Some(4)), &progress, &room(Some(4))), Next::Ask(_)));

@@ -6,8 +6,9 @@
 //! because all that comes is new, and a gap with a floor in small ones. `crates/bench/benches/planner.rs` compares the sizes.
 
 use crate::core::budget::RESULTS_PER_CREDIT;
-use crate::core::planner::next::{HEAD_COUNT, Hints};
-use crate::core::timeline::apply::{Gap, LARGEST_ASK, Timeline};
+use crate::core::planner::next::HEAD_COUNT;
+use crate::core::planner::state::Hints;
+use crate::core::timeline::gap::{Gap, LARGEST_ASK, Timeline};
 
 /// A gap that has yielded so many messages is likely to yield some dozens more.
 const LONG: u32 = 200;
@@ -80,7 +81,7 @@ fn tens_up(messages: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::page::Cursor;
+    use crate::core::model::cursor::Cursor;
 
     fn timeline(gaps: Vec<Gap>) -> Timeline {
         let (newest_ms, oldest_ms) = (Some(1_000_000), Some(1));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     fn gap(newer: Option<i64>, older: Option<i64>) -> Gap {
-        let cursor = newer.map(|n| Cursor(n.to_string()));
+        let cursor = newer.map(Cursor::made);
         Gap { id: 1, newer_ms: newer, older_ms: older, cursor, ..Gap::default() }
     }
 
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn news_are_asked_for_in_tens_or_in_as_many_as_are_unread() {
+    fn new_messages_are_asked_for_in_tens_or_by_the_unread_count() {
         let head = gap(None, Some(1_000_000));
         assert_eq!(asked(&head, Hints::default()), 10);
         let unread = |n| Hints { news_at_least: n, served_total: Some(9_999) };
@@ -115,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_with_a_floor_is_asked_for_in_tens_until_it_has_proven_long_and_an_open_one_in_whole_pages() {
+    fn a_gap_with_a_floor_starts_in_tens_and_an_open_one_in_whole_pages() {
         let floor = |filled| Gap { filled, ..gap(Some(900_000), Some(300_000)) };
         assert_eq!([0, 199, 200, 400].map(|n| asked(&floor(n), Hints::default())), [10, 10, 20, 50]);
         assert_eq!(asked(&gap(Some(900_000), None), Hints::default()), 50);
     }
 
     #[test]
-    fn what_was_too_little_is_doubled() {
+    fn a_count_that_was_too_small_is_doubled() {
         let crowded = Gap { ask_at_least: 60, ..gap(Some(900_000), None) };
         assert_eq!(asked(&crowded, Hints::default()), 100);
     }

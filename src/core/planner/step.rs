@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::core::Ms;
 use crate::core::budget::price;
-use crate::core::planner::next::{HEAD_COUNT, Whom};
-use crate::core::timeline::apply::Gap;
+use crate::core::planner::next::HEAD_COUNT;
+use crate::core::planner::state::Subject;
+use crate::core::timeline::gap::Gap;
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum StepKind {
     /// A look at what is new above all that is known.
     Head,
     /// A page of what is missing.
@@ -25,7 +26,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Whose page.
-    pub whom: Whom,
+    pub whom: Subject,
     /// Index of the account in the configuration.
     pub account: usize,
     /// What to call it.
@@ -35,7 +36,7 @@ pub struct Step {
     /// Messages to ask for: a multiple of 10.
     pub count: u32,
     /// What for.
-    pub kind: Kind,
+    pub kind: StepKind,
 }
 
 impl Step {
@@ -60,22 +61,22 @@ impl fmt::Display for Step {
         };
         let (name, count, credits) = (&self.name, self.count, self.credits_max());
         let credits = if credits == 1 { "1 credit".to_owned() } else { format!("{credits} credits") };
-        if let Whom::Inbox(_) = self.whom {
-            let what = if self.kind == Kind::Head { "see what is new" } else { "walk down" };
+        if let Subject::Inbox(_) = self.whom {
+            let what = if self.kind == StepKind::Head { "see what is new" } else { "walk down" };
             return write!(f, "inbox of {name}: {what}, {count} conversations, {credits} at most");
         }
         match self.kind {
-            Kind::Head => {
+            StepKind::Head => {
                 return write!(f, "{name}: see what is new, the {count} newest messages, {credits} at most");
             }
-            Kind::Recheck => {
+            StepKind::Recheck => {
                 let from = self.gap.newer_ms.map_or_else(|| "now".to_owned(), time);
                 return write!(
                     f,
                     "{name}: read again from {from} downward, {count} messages, {credits} at most"
                 );
             }
-            Kind::Gap => {}
+            StepKind::Gap => {}
         }
         match (self.gap.newer_ms, self.gap.older_ms) {
             (None, None) => write!(f, "{name}: begin, the {count} newest messages, {credits} at most"),
@@ -123,11 +124,11 @@ impl From<&Step> for PlannedStep {
         Self {
             conversation: step.name.clone(),
             kind: match step.whom {
-                Whom::Inbox(_) => "inbox",
-                Whom::Conversation(_) => match step.kind {
-                    Kind::Head => "head",
-                    Kind::Gap => "gap",
-                    Kind::Recheck => "recheck",
+                Subject::Inbox(_) => "inbox",
+                Subject::Conversation(_) => match step.kind {
+                    StepKind::Head => "head",
+                    StepKind::Gap => "gap",
+                    StepKind::Recheck => "recheck",
                 },
             },
             newer_ms: step.gap.newer_ms,

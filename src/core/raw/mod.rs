@@ -15,7 +15,6 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Ms;
-use crate::core::model::message::{Message, Sender};
 
 /// Marks in a template. They are control characters because a JSON text can hold none of these raw.
 pub mod mark {
@@ -46,6 +45,19 @@ pub struct Raw {
     pub template: String,
     /// The members that the columns do not model, as served, with the comma that joins them to the rest.
     pub extra: Option<String>,
+}
+
+/// Who sent a message, as far as the answer says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Sender {
+    /// Display name; empty when the API gave none.
+    pub name: String,
+    /// First name, where the answer has `sender_info`.
+    pub first_name: Option<String>,
+    /// Last name, where the answer has `sender_info`.
+    pub last_name: Option<String>,
+    /// Profile page, which v2 adds.
+    pub profile_url: Option<String>,
 }
 
 /// One served item, read.
@@ -105,29 +117,6 @@ pub fn read(item: &RawValue) -> Result<Served, String> {
     }
     served.raw = shape.finish();
     Ok(served)
-}
-
-/// Rebuilds the served JSON; the same that the view does in SQL.
-#[must_use]
-pub fn rebuild(message: &Message) -> String {
-    let mut out = String::with_capacity(message.raw.template.len() + message.text.len());
-    let quote = |s: &str| serde_json::Value::from(s).to_string();
-    let optional = |s: &Option<String>| quote(s.as_deref().unwrap_or_default());
-    for c in message.raw.template.chars() {
-        match c {
-            mark::TEXT => out.push_str(&quote(&message.text)),
-            mark::TIME => out.push_str(&message.at_ms.to_string()),
-            mark::NAME => out.push_str(&quote(&message.sender.name)),
-            mark::FIRST => out.push_str(&optional(&message.sender.first_name)),
-            mark::LAST => out.push_str(&optional(&message.sender.last_name)),
-            mark::PROFILE => out.push_str(&optional(&message.sender.profile_url)),
-            mark::KIND => out.push_str(&quote(&message.kind)),
-            mark::URN => out.push_str(&optional(&message.urn)),
-            mark::EXTRA => out.push_str(message.raw.extra.as_deref().unwrap_or_default()),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// Reads a timestamp: a number or a numeric string, in ms or (below 10^11) in seconds; `None` when absurd.
@@ -367,6 +356,7 @@ fn unit(escape: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::message::Message;
     use crate::core::timeline::timestamps;
     use serde_json::Value;
 
@@ -378,7 +368,7 @@ mod tests {
     fn round_trip(json: &str) -> Message {
         let message = read_json(json);
         let served: Value = serde_json::from_str(json).unwrap();
-        let rebuilt: Value = serde_json::from_str(&rebuild(&message)).unwrap();
+        let rebuilt: Value = serde_json::from_str(&message.served_json()).unwrap();
         assert_eq!(rebuilt, served);
         message
     }
@@ -408,15 +398,15 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_readable_and_kept() {
+    fn a_lone_surrogate_is_readable_and_kept() {
         let json = r#"{"text":"cut \ud83d here","timestamp":1745270025236}"#;
         let m = read_json(json);
         assert_eq!(m.text, "cut \u{fffd} here");
-        assert!(rebuild(&m).contains(r#""text":"cut \ud83d here""#));
+        assert!(m.served_json().contains(r#""text":"cut \ud83d here""#));
     }
 
     #[test]
-    fn a_timestamp_may_be_a_string_or_in_seconds_and_an_absurd_one_is_none() {
+    fn a_timestamp_may_be_a_string_or_in_seconds_and_an_implausible_one_is_ignored() {
         let time = |json: &str| read_time(&serde_json::from_str::<Box<RawValue>>(json).unwrap());
         assert_eq!(time("1745270025236"), Some(1_745_270_025_236));
         assert_eq!(time("\"1745270025236\""), Some(1_745_270_025_236));

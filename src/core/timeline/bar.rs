@@ -1,7 +1,7 @@
 //! A conversation's course as a row of cells: archived, missing, not asked yet.
 
 use crate::core::Ms;
-use crate::core::timeline::apply::Timeline;
+use crate::core::timeline::gap::Timeline;
 
 /// What is known of a stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +92,7 @@ pub fn cells(stretches: &[Stretch], from: Ms, now: Ms, width: usize) -> Vec<Cell
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::timeline::apply::Gap;
+    use crate::core::timeline::gap::Gap;
 
     fn draw(timeline: &Timeline, asked: Option<Ms>) -> String {
         let stretches = stretches(timeline, asked, 0, 100);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_archived_missing_and_not_asked_is_told_apart() {
+    fn archived_missing_and_unasked_stretches_are_drawn_differently() {
         assert_eq!(draw(&Timeline::unknown(0), None), "----------");
         assert_eq!(draw(&timeline(Some((20, 60)), &[], true), Some(80)), "  ######..");
         assert_eq!(draw(&timeline(Some((40, 60)), &[(Some(40), None)], false), Some(100)), "----######");

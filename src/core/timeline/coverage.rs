@@ -1,11 +1,59 @@
-//! What a page covers, and what is left of the gaps when that is taken away from them.
+//! What a page covers: where it shows every message, and what is left of the gaps.
 
 use crate::core::Ms;
-use crate::core::model::page::{Cursor, Page};
-use crate::core::timeline::apply::{Asked, Gap};
+use crate::core::model::cursor::Cursor;
+use crate::core::model::page::{Below, Page};
+use crate::core::timeline::gap::{Asked, Gap};
+use crate::core::timeline::identity::Stored;
+use crate::core::timeline::pairing::NEAR_MS;
+
+/// The stretch in which a page shows every message: strictly between the two positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// Exclusive lower bound.
+    pub(super) above: Ms,
+    /// Exclusive upper bound.
+    pub(super) below: Ms,
+    /// How many more messages the page had room for, when it claims to be the last.
+    pub(super) room_below: u32,
+}
+
+impl Reach {
+    /// Of a page that proves nothing.
+    pub(super) const NOWHERE: Self = Self { above: Ms::MAX, below: Ms::MIN, room_below: 0 };
+
+    /// Of a page that is believed.
+    pub(super) fn of(asked: &Asked, page: &Page) -> Self {
+        // Creation comes before delivery: such places do not compare to those of messages with times. And a server that
+        // orders by something else may show the rest on another page.
+        if page.without_times() || !page.ordered() {
+            return Self::NOWHERE;
+        }
+        let (above, below) = page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| {
+            // The server's own cursor may begin below what the last page ended with: messages without a time, and
+            // those of the border's instant.
+            (lo, if asked.as_given().is_some() { hi } else { asked.upper(hi) })
+        });
+        // A page that had room for more and ends: what is stored just below it is gone as well, but only if it would
+        // have fitted, so that the next look at the same page puts right what a false end got wrong.
+        let placed = page.span().is_some() || asked.as_given().is_none();
+        let ends = page.below == Below::End && placed;
+        let room_below = if ends { asked.count.saturating_sub(page.returned) } else { 0 };
+        Self { above, below, room_below }
+    }
+
+    /// Whether a stored message's place is inside, wherever exactly it is.
+    pub(super) fn holds(&self, stored: &Stored) -> bool {
+        let at = stored.message.at_ms;
+        let doubt = if stored.exported { NEAR_MS } else { 0 };
+        // What is shown down to the beginning has no lower border.
+        let doubt_below = if self.room_below > 0 { 0 } else { doubt };
+        at.saturating_sub(doubt_below) > self.above && at.saturating_add(doubt) < self.below
+    }
+}
 
 /// A stretch that a page covers: everything strictly between `lo` and `hi`, and at `lo` perhaps not all.
-pub(in crate::core) struct Covered<'a> {
+pub(super) struct Covered<'a> {
     lo: Ms,
     /// Of the gap that the page was asked for. Of other gaps a page of the head covers what it shows.
     own_hi: Ms,
@@ -17,7 +65,7 @@ pub(in crate::core) struct Covered<'a> {
 }
 
 impl<'a> Covered<'a> {
-    pub(in crate::core) fn by(asked: &'a Asked, page: &Page, lo: Ms, hi: Ms, cursor: Option<Cursor>) -> Self {
+    pub(super) fn by(asked: &'a Asked, page: &Page, lo: Ms, hi: Ms, cursor: Option<Cursor>) -> Self {
         let whole_hi = match asked.as_given() {
             None => true,
             Some(sent) => {
@@ -31,10 +79,10 @@ impl<'a> Covered<'a> {
     }
 }
 
-/// What is left of the gaps after a page: each is closed, shrunk or split where the page covers it.
-pub(in crate::core) fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
+/// Takes away from gaps what a page covers: each is closed, shrunk or split there.
+pub(super) fn subtract(gaps: &mut Vec<Gap>, covered: &Covered) {
     let mut left = Vec::with_capacity(gaps.len());
-    for gap in gaps {
+    for gap in std::mem::take(gaps) {
         let top = gap.newer_ms.unwrap_or(Ms::MAX);
         let bottom = gap.older_ms.unwrap_or(Ms::MIN);
         let own = gap.is(covered.own);
@@ -59,17 +107,11 @@ pub(in crate::core) fn subtract(gaps: Vec<Gap>, covered: &Covered) -> Vec<Gap> {
         left.extend(above);
         left.extend(below);
     }
-    left
+    *gaps = left;
 }
 
 /// Adds what stays in doubt at a page's upper border, and puts the gaps in order.
-pub(in crate::core) fn doubt_border(
-    gaps: &mut Vec<Gap>,
-    before: &[Gap],
-    asked: &Asked,
-    page: &Page,
-    now: Ms,
-) {
+pub(super) fn doubt_border(gaps: &mut Vec<Gap>, before: &[Gap], asked: &Asked, page: &Page, now: Ms) {
     gaps.extend(border_in_doubt(before, asked, page, now));
     sort(gaps);
 }
@@ -105,17 +147,17 @@ fn border_in_doubt(before: &[Gap], asked: &Asked, page: &Page, now: Ms) -> Optio
 }
 
 /// Whether a message of this position, as served, is on the page.
-pub(in crate::core) fn shows(page: &Page, at: Ms) -> bool {
+pub(super) fn shows(page: &Page, at: Ms) -> bool {
     page.messages.iter().any(|m| m.at_ms == at && !m.derived_time)
 }
 
 /// A cursor of our own for a server that counts in seconds; where it counts in milliseconds none is needed.
 fn in_unit_of(other: &Cursor, lo: Ms) -> Option<Cursor> {
-    other.in_seconds().then(|| Cursor(lo.div_euclid(1000).to_string()))
+    other.in_seconds().then(|| Cursor::made(lo.div_euclid(1000)))
 }
 
 /// Newest first, and each stretch once.
-pub(in crate::core) fn sort(gaps: &mut Vec<Gap>) {
+pub(super) fn sort(gaps: &mut Vec<Gap>) {
     gaps.sort_by_key(|g| {
         let (newer, older) = (g.newer_ms.unwrap_or(Ms::MAX), g.older_ms.unwrap_or(Ms::MIN));
         (std::cmp::Reverse((newer, older)), g.id == 0, g.id)

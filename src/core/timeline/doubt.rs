@@ -1,120 +1,213 @@
-//! Whether to believe an answer that says it reaches the beginning of a conversation.
+//! Whether to believe a page: all that speaks against one is weighed here, once, and comes to one verdict.
 //!
 //! What contradicts everything else that is known is a fault more often than the truth, and to believe it may cost
 //! every message that is still missing. It may be the truth all the same: messages vanish, and a server's count is
 //! not documented to the letter. So it is believed when it is said again and again, by requests ever further apart.
 
-use crate::core::model::page::Page;
-use crate::core::timeline::apply::{Asked, Gap, Timeline};
-use crate::core::timeline::identity::{Change, Known, Reach, reconcile};
+use crate::core::Ms;
+use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::model::page::{Below, Page};
+use crate::core::timeline::coverage::{Reach, shows};
+use crate::core::timeline::gap::{Asked, Gap, LARGEST_ASK, Timeline};
+use crate::core::timeline::identity::Matches;
 use crate::core::timeline::stall::Stall;
 
-/// How often it must be said before a gap is closed for it, which nothing would open again.
+/// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
-/// How often it must be said that a conversation is empty: that is put right when any of its messages comes back.
+/// How often it must be claimed that a conversation is empty: any of its messages that comes back corrects that.
 const TO_EMPTY_A_CONVERSATION: u32 = 2;
+/// If so many newest messages have vanished at most, the next look at the newest page would show all of them.
+const MISSED_AT_MOST: usize = 10;
 
-/// What speaks against the end that a page claims, unless it was said often enough.
-pub(in crate::core) fn doubt(
-    timeline: &Timeline,
-    asked: &Asked,
-    page: &Page,
-    known: &Known,
-) -> Option<Stall> {
-    let emptied = page.messages.is_empty() && asked.gap.newer_ms.is_none() && timeline.standing() > 0;
-    let contradicts_itself = emptied && page.total.is_some_and(|total| total > 0);
-    let often_enough = if emptied { TO_EMPTY_A_CONVERSATION } else { TO_CLOSE_A_GAP };
-    let contradiction = contradiction(timeline, asked, page, known)?;
-    let believed = !contradicts_itself && said(&asked.gap, &contradiction) >= often_enough;
-    (!believed).then_some(contradiction)
+/// What a page amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It reaches down to the beginning.
+    End,
+    /// It covers everything strictly above `lo`, down from where it was asked.
+    Progress {
+        /// The position of its oldest message.
+        lo: Ms,
+        /// Whether it shows the beginning although more was asked for than the gap.
+        beginning: bool,
+        /// What is wrong with the way on from here.
+        flaw: Option<Stall>,
+    },
+    /// It is full of messages of one millisecond: ask for at least so many.
+    AskForMore(u32),
+    /// The same, but so many can never be asked for: go on below it.
+    PassBy(u32),
+    /// It proves nothing.
+    Disbelieved(Stall),
 }
 
-fn contradiction(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known) -> Option<Stall> {
-    let expected = match asked.gap.newer_ms {
-        None => timeline.standing() > 0,
-        // Such a page shows at least the border again.
-        Some(_) => asked.above_border(),
+/// All that a verdict rests on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence<'a> {
+    /// The conversation as it is known.
+    pub(super) timeline: &'a Timeline,
+    /// What was asked.
+    pub(super) asked: &'a Asked,
+    /// What came.
+    pub(super) page: &'a Page,
+    /// Which stored messages the page shows.
+    pub(super) matches: &'a Matches<'a>,
+}
+
+/// Weighs a page.
+pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
+    let Evidence { asked, page, .. } = evidence;
+    let ends = page.below == Below::End;
+    let believed = |verdict| evidence.against_beginning().map_or(verdict, Verdict::Disbelieved);
+    let end = || evidence.against_end().map_or_else(|| believed(Verdict::End), Verdict::Disbelieved);
+    let Some((lo, hi)) = page.span() else {
+        return match (ends, page.messages.is_empty()) {
+            (true, _) => end(),
+            (false, true) => Verdict::Disbelieved(Stall::EmptyButMore),
+            (false, false) => Verdict::Disbelieved(Stall::NoTimes),
+        };
     };
-    let lo = page.span().map(|(lo, _)| lo);
-    let above_known = asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo));
-    if page.messages.is_empty() && expected {
-        Some(Stall::EmptyButStored)
-    } else if above_known && timeline.standing() > 0 {
-        Some(Stall::EndAboveKnown)
-    } else {
-        missing_from_count(timeline, page, known)
+    // To reach the segment below says more than the end does.
+    if ends && asked.gap.older_ms.is_none_or(|older| lo >= older) {
+        return end();
+    }
+    match asked.gap.newer_ms.filter(|newer| lo >= *newer && !ends) {
+        Some(newer) => above_gap(asked, page, hi.saturating_sub(newer)),
+        None => believed(Verdict::Progress {
+            lo,
+            beginning: evidence.shows_beginning(lo),
+            flaw: flaw(asked, page),
+        }),
+    }
+}
+
+/// The verdict on a page that does not reach into its gap, but so far above it: it repeats what is stored, unless so
+/// many messages share the border's millisecond that they fill the page.
+fn above_gap(asked: &Asked, page: &Page, height: Ms) -> Verdict {
+    if height > asked.instant() || page.returned < asked.count {
+        return Verdict::Disbelieved(Stall::RepeatedPage);
+    }
+    match asked.count.saturating_add(RESULTS_PER_CREDIT) {
+        larger if larger <= asked.most.min(LARGEST_ASK) => Verdict::AskForMore(larger),
+        larger if asked.cursor.as_ref().is_some_and(|c| c.number().is_some()) => Verdict::PassBy(larger),
+        _ => Verdict::Disbelieved(Stall::OneMillisecond),
+    }
+}
+
+/// What is wrong with the way on from a page.
+fn flaw(asked: &Asked, page: &Page) -> Option<Stall> {
+    match (&page.below, &asked.cursor) {
+        (Below::MoreWithoutCursor, _) => Some(Stall::MoreWithoutCursor),
+        (Below::More(next), Some(sent)) => {
+            let down = match (next.number(), sent.number()) {
+                (Some(next), Some(sent)) => next < sent,
+                _ => next != sent,
+            };
+            (!down).then_some(Stall::CursorNotDown)
+        }
+        (Below::More(_) | Below::End, _) => None,
+    }
+}
+
+impl Evidence<'_> {
+    /// Whether the page says that the conversation is empty.
+    pub(super) fn shows_nothing(&self) -> bool {
+        self.page.messages.is_empty() && self.asked.gap.newer_ms.is_none()
+    }
+
+    /// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
+    fn shows_beginning(&self, lo: Ms) -> bool {
+        self.page.below == Below::End
+            && self.timeline.oldest_ms.is_none_or(|oldest| lo <= oldest)
+            && self.missing_from_count().is_none()
+    }
+
+    /// What speaks against the end that the page claims, unless it was claimed often enough.
+    fn against_end(&self) -> Option<Stall> {
+        let emptied = self.shows_nothing() && self.timeline.standing() > 0;
+        let contradicts_itself = emptied && self.page.total.is_some_and(|total| total > 0);
+        let often_enough = if emptied { TO_EMPTY_A_CONVERSATION } else { TO_CLOSE_A_GAP };
+        let contradiction = self.end_contradiction()?;
+        let believed = !contradicts_itself && times_said(&self.asked.gap, &contradiction) >= often_enough;
+        (!believed).then_some(contradiction)
+    }
+
+    fn end_contradiction(&self) -> Option<Stall> {
+        let (asked, page) = (self.asked, self.page);
+        let expected = match asked.gap.newer_ms {
+            None => self.timeline.standing() > 0,
+            // Such a page shows at least the border again.
+            Some(_) => asked.above_border(),
+        };
+        let lo = page.span().map(|(lo, _)| lo);
+        let above_known = asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo));
+        if page.messages.is_empty() && expected {
+            Some(Stall::EmptyButStored)
+        } else if above_known && self.timeline.standing() > 0 {
+            Some(Stall::EndAboveKnown)
+        } else {
+            self.missing_from_count()
+        }
+    }
+
+    /// The doubt that the server counts more messages than the archive will hold with this page.
+    fn missing_from_count(&self) -> Option<Stall> {
+        let total = self.page.total?;
+        let fresh = i64::try_from(self.matches.fresh()).unwrap_or(i64::MAX);
+        (total > self.timeline.standing().saturating_add(fresh)).then_some(Stall::EndBeforeCount(total))
+    }
+
+    /// What speaks against where the page begins, unless the last attempt came to nothing as well: one that should show
+    /// what is known, and does not, may be an old one, or one from further down. To believe it would close the gap above
+    /// it over messages that were never seen.
+    fn against_beginning(&self) -> Option<Stall> {
+        // Where nothing has a time, nothing can be said to have vanished either.
+        if self.asked.gap.stalls > 0 || self.page.without_times() {
+            return None;
+        }
+        match self.asked.gap.newer_ms {
+            None => self.newest_missing(),
+            Some(newer) => self.border_missing(newer),
+        }
+    }
+
+    /// The doubt that what should be the newest page is an old one: what stood above it, or level with its top, has
+    /// vanished. Where that is little, and nothing is known to be missing up there, it does no harm to believe it: either
+    /// it was deleted, or the next look at the head brings it back.
+    fn newest_missing(&self) -> Option<Stall> {
+        let (lo, hi) = self.page.span()?;
+        let vanished = self.vanished(lo.max(hi.saturating_sub(1)), Ms::MAX);
+        let gaps_above = self.timeline.gaps.iter().any(|g| g.newer_ms.is_some_and(|newer| newer >= hi));
+        let messages_within = self.asked.gap.older_ms < self.timeline.newest_ms;
+        let risky = messages_within || gaps_above || vanished > MISSED_AT_MOST;
+        (vanished > 0 && risky).then_some(Stall::NewestMissing)
+    }
+
+    /// The doubt that the page begins too far down, or is an old one: a cursor just above the border is answered with
+    /// all of the border's messages again, so a page that lacks one has skipped something, unless it was deleted.
+    fn border_missing(&self, newer: Ms) -> Option<Stall> {
+        // The server's own cursor may begin below the border. One that shows it is an inclusive number, and shows all of
+        // it.
+        let given = self.asked.as_given();
+        if given.is_some_and(|sent| sent.number().is_none() || !shows(self.page, newer)) {
+            return None;
+        }
+        let vanished = self.vanished(newer.saturating_sub(1), newer.saturating_add(1));
+        (vanished > 0).then_some(Stall::BorderMissing)
+    }
+
+    /// How many stored messages strictly between two positions the page lacks.
+    fn vanished(&self, above: Ms, below: Ms) -> usize {
+        let findings = self.matches.within(&Reach { above, below, room_below: 0 });
+        findings.lacking.iter().filter(|stored| !stored.gone).count()
     }
 }
 
 /// How often the same was said in a row, this time included.
-fn said(gap: &Gap, contradiction: &Stall) -> u32 {
+fn times_said(gap: &Gap, contradiction: &Stall) -> u32 {
     let again = gap.stalled.as_deref() == Some(contradiction.to_string().as_str());
     if again { gap.stalls.saturating_add(1) } else { 1 }
 }
 
-/// The doubt that the server counts more messages than the archive will hold with this page.
-pub(in crate::core) fn missing_from_count(timeline: &Timeline, page: &Page, known: &Known) -> Option<Stall> {
-    let total = page.total?;
-    let fresh = reconcile(page, known, &Reach::NOWHERE)
-        .iter()
-        .filter(|c| matches!(c, Change::Insert(_)) || c.returns())
-        .count();
-    let stored = timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
-    (total > stored).then_some(Stall::EndBeforeCount(total))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::model::page::{Below, Cursor};
-
-    fn empty_page(total: Option<i64>) -> Page {
-        Page {
-            messages: Vec::new(),
-            below: Below::End,
-            returned: 0,
-            conversation_urn: None,
-            total,
-            unread: None,
-            last_seen_ms: None,
-            oddities: Vec::new(),
-        }
-    }
-
-    fn asked(newer_ms: Option<i64>, cursor: Option<i64>) -> Asked {
-        let gap = Gap { id: 1, newer_ms, ..Gap::default() };
-        Asked { gap, cursor: cursor.map(|c| Cursor(c.to_string())), count: 10, most: u32::MAX, run: 1 }
-    }
-
-    /// After how many times the end is believed, if ever.
-    fn times(timeline: &Timeline, mut asked: Asked, total: Option<i64>) -> Option<u32> {
-        (1..50).find(|_| {
-            match doubt(timeline, &asked, &empty_page(total), &Known::default()) {
-                None => return true,
-                Some(why) => asked.gap = std::mem::take(&mut asked.gap).stalled(&why, 1),
-            }
-            false
-        })
-    }
-
-    #[test]
-    fn an_end_is_believed_the_sooner_the_less_speaks_against_it_and_the_less_it_can_do() {
-        let stored =
-            Timeline { messages: 7, newest_ms: Some(900), oldest_ms: Some(500), ..Timeline::default() };
-        let nothing = Timeline::default();
-        let above = Some(501);
-        for (timeline, asked, total, expected) in [
-            (&nothing, asked(None, None), None, Some(1)),
-            (&nothing, asked(None, None), Some(0), Some(1)),
-            (&nothing, asked(None, None), Some(3), Some(4)),
-            (&stored, asked(None, None), None, Some(2)),
-            (&stored, asked(None, None), Some(7), None),
-            (&stored, asked(Some(500), above), None, Some(4)),
-            (&stored, asked(Some(500), above), Some(9), Some(4)),
-            (&stored, asked(Some(500), Some(500)), None, Some(1)),
-            (&stored, asked(Some(500), Some(500)), Some(9), Some(4)),
-        ] {
-            assert_eq!(times(timeline, asked.clone(), total), expected, "{asked:?} {total:?}");
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! A message is known by its URN. Where the API gives none, it is known by its position, sender and text, and by
 //! its number among those that agree in all three; when the URN of such a message shows up later it is the same.
 //!
-//! A message that only the member's own export has shown so far has no URN and whole seconds; [`crate::core::linkedin_export::matching`] says
+//! A message that only the member's own export has shown so far has no URN and whole seconds; [`super::pairing`] says
 //! which served message it is. It then becomes that one. A served page that covers the place of such a message, two
 //! seconds either way, and lacks it, marks it as gone like any other: the API was asked there and did not return it.
 //! Drafts and advertisements are never gone: the API is not expected to return those.
@@ -11,9 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::{NEAR_MS, Pairing, is_outside};
-use crate::core::model::message::Message;
-use crate::core::model::page::Page;
+use crate::core::model::message::{Message, is_outside};
+use crate::core::model::page::{Below, Page};
+use crate::core::timeline::coverage::Reach;
+use crate::core::timeline::gap::Asked;
+use crate::core::timeline::pairing::{NEAR_MS, Pairing};
 
 /// A stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct Stored {
 
 impl Stored {
     /// Whether the API is not expected to return it.
-    pub(in crate::core) fn outside(&self) -> bool {
+    pub(crate) fn outside(&self) -> bool {
         self.exported && is_outside(&self.message.kind)
     }
 }
@@ -44,32 +46,7 @@ pub struct Known {
     pub below: Vec<Stored>,
 }
 
-/// In which stretch the page shows everything: strictly between the two positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
-    /// Exclusive lower bound.
-    pub above: Ms,
-    /// Exclusive upper bound.
-    pub below: Ms,
-    /// How many more messages the page had room for, when it claims to be the last.
-    pub room_below: u32,
-}
-
-impl Reach {
-    /// Of a page that proves nothing.
-    pub const NOWHERE: Self = Self { above: Ms::MAX, below: Ms::MIN, room_below: 0 };
-
-    /// Whether a stored message's place is inside, wherever exactly it is.
-    fn holds(&self, stored: &Stored) -> bool {
-        let at = stored.message.at_ms;
-        let doubt = if stored.exported { NEAR_MS } else { 0 };
-        // What is shown down to the beginning has no lower border.
-        let doubt_below = if self.room_below > 0 { 0 } else { doubt };
-        at.saturating_sub(doubt_below) > self.above && at.saturating_add(doubt) < self.below
-    }
-}
-
-/// What becomes of one message.
+/// What happens to one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The page's message is new.
@@ -93,7 +70,7 @@ pub enum Change {
     Gone(i64),
     /// The API no longer returns any of the conversation's messages.
     AllGone,
-    /// That was not so: every message that went with the last of them is back.
+    /// It does after all: every message that was marked as gone last is back.
     AllBack,
 }
 
@@ -105,18 +82,48 @@ impl Change {
     }
 }
 
-/// Compares a page with what is stored.
-#[must_use]
-pub fn reconcile(page: &Page, known: &Known, reach: &Reach) -> Vec<Change> {
-    let mut matching = Matching::new(page, known);
-    matching.by_urn();
-    matching.by_content();
-    matching.by_place(reach);
-    matching.by_export(reach);
-    matching.changes(reach)
+/// Which stored messages a page has to be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The lowest position, included.
+    pub lo: Ms,
+    /// The highest position, included.
+    pub hi: Ms,
+    /// So many more, next below the lowest.
+    pub below: u32,
 }
 
-struct Matching<'a> {
+impl Window {
+    /// Of a page that answers this request. [`Known`] also needs those with a URN of the page, wherever they stand.
+    #[must_use]
+    pub fn of(asked: &Asked, page: &Page) -> Self {
+        // A page without any place shows nothing from where it was asked for downward.
+        let asked_from = asked.gap.newer_ms.unwrap_or(Ms::MAX);
+        let (lo, hi) = page.span().unwrap_or((asked_from, asked_from));
+        let derived = page.messages.iter().filter(|m| m.derived_time).map(|m| m.at_ms);
+        let lo = derived.clone().fold(lo, Ms::min);
+        let hi = match asked.gap.newer_ms {
+            None => Ms::MAX,
+            Some(newer) => derived.fold(hi, Ms::max).max(newer),
+        };
+        let room = asked.count.saturating_sub(page.returned).saturating_add(1);
+        Self { lo, hi, below: if page.below == Below::End { room } else { 0 } }
+    }
+}
+
+/// What a page that shows everything within a [`Reach`] says of messages.
+#[derive(Debug)]
+pub(super) struct Findings<'a> {
+    /// Of those that it shows, oldest first.
+    pub(super) shown: Vec<Change>,
+    /// The stored ones that it should show and lacks, whether or not they were known to be gone.
+    pub(super) lacking: Vec<&'a Stored>,
+}
+
+/// A page's messages and their stored counterparts. URN and content tell these at once; which of the rest are edits of
+/// each other depends on the stretch that the page shows in full.
+#[derive(Debug, Clone)]
+pub(super) struct Matches<'a> {
     messages: &'a [Message],
     stored: &'a [Stored],
     below: &'a [Stored],
@@ -129,17 +136,40 @@ struct Matching<'a> {
     rewritten: BTreeSet<usize>,
 }
 
-impl<'a> Matching<'a> {
-    fn new(page: &'a Page, known: &'a Known) -> Self {
-        Self {
-            messages: &page.messages,
-            stored: &known.near,
-            below: &known.below,
-            partner: vec![None; page.messages.len()],
-            repeated: BTreeSet::new(),
-            taken: BTreeSet::new(),
-            rewritten: BTreeSet::new(),
-        }
+/// Matches a page with what is stored.
+pub(super) fn match_page<'a>(page: &'a Page, known: &'a Known) -> Matches<'a> {
+    let mut matches = Matches {
+        messages: &page.messages,
+        stored: &known.near,
+        below: &known.below,
+        partner: vec![None; page.messages.len()],
+        repeated: BTreeSet::new(),
+        taken: BTreeSet::new(),
+        rewritten: BTreeSet::new(),
+    };
+    matches.by_urn();
+    matches.by_content();
+    matches
+}
+
+impl<'a> Matches<'a> {
+    /// What the page says of messages if it shows everything within a stretch.
+    pub(super) fn within(&self, reach: &Reach) -> Findings<'a> {
+        let mut matches = self.clone();
+        matches.by_place(reach);
+        matches.by_export(reach);
+        Findings { shown: matches.shown(), lacking: matches.lacking(reach) }
+    }
+
+    /// How many messages of the page the archive has not, or takes for gone.
+    pub(super) fn fresh(&self) -> usize {
+        let shown = self.within(&Reach::NOWHERE).shown;
+        shown.iter().filter(|c| matches!(c, Change::Insert(_)) || c.returns()).count()
+    }
+
+    /// Whether a stored message of [`Known::near`] is one that only an export has shown so far.
+    pub(super) fn exported(&self, stored: usize) -> bool {
+        self.stored.get(stored).is_some_and(|s| s.exported)
     }
 
     fn by_urn(&mut self) {
@@ -242,7 +272,7 @@ impl<'a> Matching<'a> {
         }
     }
 
-    fn changes(&self, reach: &Reach) -> Vec<Change> {
+    fn shown(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         // Oldest first, so that the archive is written in the order of time.
         for (index, message) in self.messages.iter().enumerate().rev() {
@@ -261,22 +291,22 @@ impl<'a> Matching<'a> {
                 Some((at, stored)) => changes.extend(difference(index, message, at, stored)),
             }
         }
-        for (i, stored) in self.stored.iter().enumerate() {
-            let inside = reach.holds(stored) && !stored.message.derived_time && !stored.outside();
-            if inside && !stored.gone && !self.taken.contains(&i) {
-                changes.push(Change::Gone(stored.id));
-            }
-        }
+        changes
+    }
+
+    fn lacking(&self, reach: &Reach) -> Vec<&'a Stored> {
+        let expected = |s: &Stored| !s.message.derived_time && !s.outside();
+        let near = self.stored.iter().enumerate();
+        let near = near.filter(|(i, s)| reach.holds(s) && expected(s) && !self.taken.contains(i));
+        let mut lacking: Vec<&Stored> = near.map(|(_, s)| s).collect();
         let room = usize::try_from(reach.room_below).unwrap_or(usize::MAX);
         if self.below.len() <= room {
             // Where either side lacks a time, a message may be stored below the page and yet be on it.
             let on_page: BTreeSet<i64> =
                 self.taken.iter().filter_map(|i| Some(self.stored.get(*i)?.id)).collect();
-            let vanished =
-                |s: &&Stored| !s.gone && !s.message.derived_time && !s.outside() && !on_page.contains(&s.id);
-            changes.extend(self.below.iter().filter(vanished).map(|s| Change::Gone(s.id)));
+            lacking.extend(self.below.iter().filter(|s| expected(s) && !on_page.contains(&s.id)));
         }
-        changes
+        lacking
     }
 }
 
@@ -297,7 +327,6 @@ fn difference(index: usize, message: &Message, at: usize, stored: &Stored) -> Op
 mod tests {
     use super::*;
     use crate::core::model::message::Sender;
-    use crate::core::model::page::Below;
     use crate::core::raw::Raw;
 
     fn message(urn: Option<&str>, at_ms: Ms, derived_time: bool) -> Message {
@@ -329,12 +358,8 @@ mod tests {
         Stored { id, message, gone: false, exported: false }
     }
 
-    fn gone(changes: &[Change]) -> Vec<i64> {
-        changes.iter().filter_map(|c| if let Change::Gone(id) = c { Some(*id) } else { None }).collect()
-    }
-
     #[test]
-    fn what_a_last_page_holds_is_not_gone_for_being_stored_below_it() {
+    fn a_message_on_the_last_page_is_not_gone_for_being_stored_below_it() {
         // "a" comes without a time and so stands beside "c" on the page; "x" never had one.
         let served = page(vec![message(Some("c"), 90, false), message(Some("a"), 90, true)]);
         let a = stored(1, message(Some("a"), 10, false));
@@ -342,19 +367,20 @@ mod tests {
         let x = stored(3, message(Some("x"), 5, true));
         let known =
             Known { near: vec![stored(4, message(Some("c"), 90, false)), a.clone()], below: vec![b, a, x] };
-        let changes = reconcile(&served, &known, &Reach { above: 90, below: Ms::MAX, room_below: 8 });
-        assert_eq!(gone(&changes), [2]);
+        let reach = Reach { above: 90, below: Ms::MAX, room_below: 8 };
+        let lacking = match_page(&served, &known).within(&reach).lacking;
+        assert_eq!(lacking.iter().map(|s| s.id).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
-    fn a_urn_finds_the_one_that_lacks_it_and_leaves_the_other_its_own() {
+    fn a_urn_goes_to_the_message_that_has_none() {
         // Two messages agree in everything. The archive knows the URN of the first, the page that of the second.
         let served = page(vec![message(None, 10, false), message(Some("second"), 10, false)]);
         let known = Known {
             near: vec![stored(2, message(None, 10, false)), stored(1, message(Some("first"), 10, false))],
             below: vec![],
         };
-        let changes = reconcile(&served, &known, &Reach::NOWHERE);
+        let changes = match_page(&served, &known).within(&Reach::NOWHERE).shown;
         let updated: Vec<(i64, usize)> = changes
             .iter()
             .filter_map(|c| if let Change::Update { id, index, .. } = c { Some((*id, *index)) } else { None })

@@ -1,6 +1,6 @@
 //! The invariants of a timeline, as one function that tests, debug builds and `verify` share.
 
-use crate::core::timeline::apply::Timeline;
+use crate::core::timeline::gap::Timeline;
 
 /// Everything that is wrong with a conversation's timeline; empty when it keeps its promises.
 #[must_use]

@@ -2,32 +2,47 @@
 
 use crate::core::Ms;
 use crate::core::model::page::Page;
-use crate::core::timeline::apply;
-use crate::core::timeline::apply::{Asked, Delta, Timeline};
+use crate::core::timeline::apply::{self, Update};
+use crate::core::timeline::gap::{Asked, Timeline};
 use crate::core::timeline::identity::Known;
 
-/// Applies a page of a second reading: what it says of messages holds, as of any page, but what lies below it is
-/// stored, so that no gap is left there. Returns with it where the reading goes on; `None`: it is done.
+/// Applies a page of a second reading. It takes the road of any page, and what it says of messages holds; but what lies
+/// below it is stored, so that no gap is left there. Instead, [`Update::RecheckAt`] says where the reading goes on.
 #[must_use]
-pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now: Ms) -> (Delta, Option<Ms>) {
+pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now: Ms) -> Vec<Update> {
     let scratch = Timeline { gaps: vec![asked.gap.clone()], beginning_seen: false, ..timeline.clone() };
-    let delta = apply::apply(&scratch, asked, page, known, now);
+    let mut updates = apply::apply(&scratch, asked, page, known, now);
+    let mut gaps = scratch.gaps;
+    let mut stalled = false;
+    updates.retain_mut(|update| match update {
+        Update::Gaps(left) => {
+            gaps = std::mem::take(left);
+            false
+        }
+        Update::Beginning { .. } => false,
+        Update::Stalled(_) => {
+            stalled = true;
+            true
+        }
+        _ => true,
+    });
     let from = asked.gap.newer_ms.unwrap_or(Ms::MAX);
-    let below = delta.gaps.last().and_then(|g| g.newer_ms).filter(|_| delta.stall.is_none());
+    let below = gaps.last().and_then(|g| g.newer_ms).filter(|_| !stalled);
     // A millisecond that fills a page was read as far as it can be.
     let next = below.map(|at| if at < from { at } else { from.saturating_sub(1) });
     let next = next.filter(|at| timeline.oldest_ms.is_some_and(|oldest| *at >= oldest));
-    let kept = Delta { gaps: timeline.gaps.clone(), beginning_seen: timeline.beginning_seen, ..delta };
-    (kept, next)
+    updates.push(Update::RecheckAt(next));
+    updates
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::cursor::Cursor;
     use crate::core::model::message::{Message, Sender};
-    use crate::core::model::page::{Below, Cursor};
+    use crate::core::model::page::Below;
     use crate::core::raw::Raw;
-    use crate::core::timeline::apply::Gap;
+    use crate::core::timeline::gap::Gap;
     use crate::core::timeline::identity::{Change, Stored};
 
     fn message(at_ms: Ms, text: &str) -> Message {
@@ -42,7 +57,7 @@ mod tests {
         Page { messages, below, returned, conversation_urn, total, unread, last_seen_ms, oddities: vec![] }
     }
 
-    fn read(from: Ms, page: &Page) -> (Delta, Option<Ms>) {
+    fn read(from: Ms, page: &Page) -> Vec<Update> {
         let timeline = Timeline {
             newest_ms: Some(50),
             oldest_ms: Some(10),
@@ -57,21 +72,32 @@ mod tests {
         apply(&timeline, &asked, page, &known, 99)
     }
 
-    #[test]
-    fn edits_and_deletions_in_old_stretches_are_found_and_no_gap_is_left() {
-        let shown = vec![message(50, "as it was"), message(30, "edited")];
-        let (delta, next) = read(50, &page(shown, Below::More(Cursor("30".into()))));
-        assert!(delta.changes.iter().any(|c| matches!(c, Change::Gone(40))), "{delta:?}");
-        assert!(delta.changes.iter().any(|c| matches!(c, Change::Update { id: 30, edited: true, .. })));
-        assert_eq!((delta.gaps, delta.beginning_seen, next), (vec![], true, Some(30)));
+    fn next(updates: &[Update]) -> Option<Ms> {
+        let next = |update: &Update| if let Update::RecheckAt(next) = update { Some(*next) } else { None };
+        updates.iter().find_map(next).unwrap()
+    }
+
+    fn touches_gaps(updates: &[Update]) -> bool {
+        updates.iter().any(|u| matches!(u, Update::Gaps(_) | Update::Beginning { .. }))
     }
 
     #[test]
-    fn the_end_or_a_page_that_cannot_be_believed_ends_it() {
+    fn edits_and_deletions_in_old_stretches_are_found_and_no_gap_is_left() {
+        let shown = vec![message(50, "as it was"), message(30, "edited")];
+        let updates = read(50, &page(shown, Below::More(Cursor::made(30))));
+        assert!(updates.contains(&Update::Message(Change::Gone(40))), "{updates:?}");
+        let edit = |u: &Update| matches!(u, Update::Message(Change::Update { id: 30, edited: true, .. }));
+        assert!(updates.iter().any(edit), "{updates:?}");
+        assert_eq!((touches_gaps(&updates), next(&updates)), (false, Some(30)));
+    }
+
+    #[test]
+    fn a_reading_is_done_at_the_end_and_after_a_page_that_is_not_believed() {
         let rest = vec![message(30, "as it was"), message(20, "as it was"), message(10, "as it was")];
-        assert_eq!(read(30, &page(rest, Below::End)).1, None);
-        let (delta, next) = read(30, &page(vec![], Below::MoreWithoutCursor));
-        assert!(delta.stall.is_some() && delta.changes.is_empty());
-        assert_eq!((delta.gaps, next), (vec![], None));
+        assert_eq!(next(&read(30, &page(rest, Below::End))), None);
+        let updates = read(30, &page(vec![], Below::MoreWithoutCursor));
+        assert!(updates.iter().any(|u| matches!(u, Update::Stalled(_))), "{updates:?}");
+        assert!(!updates.iter().any(|u| matches!(u, Update::Message(_))), "{updates:?}");
+        assert_eq!((touches_gaps(&updates), next(&updates)), (false, None));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::super::text::{self, html};
 use crate::core::Ms;
-use crate::core::timeline::apply::Gap;
+use crate::core::timeline::gap::Gap;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
 /// A conversation's gaps, oldest first, as far as they are not shown yet.

@@ -2,14 +2,14 @@
 
 use crate::linkedin_export::scan::*;
 
-fn export(bytes: &[u8]) -> Result<Export, ImportError> {
+fn export(bytes: &[u8]) -> Result<ExportFile, ImportError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages.csv");
     std::fs::write(&path, bytes).unwrap();
-    Export::open(&path)
+    ExportFile::open(&path)
 }
 
-fn read(export: &Export, thread: usize) -> Vec<Message> {
+fn read(export: &ExportFile, thread: usize) -> Vec<Message> {
     export.messages(&export.threads[thread].places).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn rows_are_read_by_the_names_of_their_columns_in_any_order_and_case() {
     assert_eq!(messages[0].text, "<p>newer</p>");
     assert_eq!(messages[1].text, "two\r\nlines, and a \"quote\"");
     assert_eq!(messages[1].at_ms, 1_771_113_868_000);
-    let raw: Value = serde_json::from_str(&crate::core::raw::rebuild(&messages[1])).unwrap();
+    let raw: Value = serde_json::from_str(&messages[1].served_json()).unwrap();
     assert_eq!(raw["Conversation Id"], "2-QUJD==");
     assert_eq!(raw["new column"], "x");
     assert_eq!(raw["Date"], "2026-02-15 00:04:28 UTC");
@@ -33,7 +33,7 @@ fn rows_are_read_by_the_names_of_their_columns_in_any_order_and_case() {
 }
 
 #[test]
-fn rows_that_are_no_messages_are_told_with_their_line_and_kept_whole() {
+fn rows_that_are_no_messages_are_reported_by_line_and_kept_whole() {
     let mut text = b"CONVERSATION ID,DATE,CONTENT\n\
         2-a,2026-02-15 00:04:28 UTC,\"fine\n\nstill\"\n\
         ,2026-02-15 00:04:28 UTC,nobody\n\
@@ -64,7 +64,7 @@ fn rows_that_are_no_messages_are_told_with_their_line_and_kept_whole() {
 }
 
 #[test]
-fn a_file_without_the_columns_is_refused_with_what_it_begins_with() {
+fn a_file_without_the_columns_is_refused_and_its_first_row_quoted() {
     let error = export(b"a,b\n1,2\n").unwrap_err();
     assert!(matches!(&error, ImportError::NoHeader { found, .. } if found == "a,b"), "{error}");
     assert!(matches!(export(b""), Err(ImportError::NoHeader { .. })));
@@ -82,7 +82,7 @@ fn an_unclosed_quote_is_one_odd_row_and_not_lost() {
 }
 
 #[test]
-fn the_owner_is_who_takes_part_everywhere_and_a_thread_is_called_by_the_others() {
+fn the_owner_takes_part_in_every_thread_and_the_others_name_it() {
     let text = "CONVERSATION ID,CONVERSATION TITLE,FROM,SENDER PROFILE URL,TO,RECIPIENT PROFILE URLS,DATE\n\
         2-a,,Ada,https://www.linkedin.com/in/ada,Me,https://www.linkedin.com/in/me,2026-02-15\n\
         2-b,,Me,https://www.linkedin.com/in/me,Béla,https://www.linkedin.com/in/bela,2026-02-15\n\

@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
-use crate::core::timeline::apply::Asked;
+use crate::core::timeline::gap::Asked;
 use crate::store::ledger::spent::{Settled, Tally};
 
 /// What set a run off.

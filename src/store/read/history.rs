@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
-use crate::core::raw::{self, Raw};
+use crate::core::raw::Raw;
 use crate::store::{Queries, StoreError};
 
 /// A message with all that the view `message_log` says of it.
@@ -40,7 +40,7 @@ impl MessageRow {
     /// The JSON as it was served, rebuilt.
     #[must_use]
     pub fn raw(&self) -> String {
-        raw::rebuild(&self.message)
+        self.message.served_json()
     }
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use crate::core::Ms;
-use crate::core::people::{Line, Sender};
+use crate::core::people::{SenderRow, SentMessage};
 use crate::store::write::linkedin_export::OUTSIDE;
 use crate::store::{Queries, StoreError};
 
@@ -34,12 +34,12 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn senders(&self) -> Result<Vec<Sender>, StoreError> {
+    pub fn senders(&self) -> Result<Vec<SenderRow>, StoreError> {
         let mut statement = self.db().prepare(
             "SELECT p.id, a.name, p.name, p.profile_url, p.is_me FROM person p JOIN account a ON a.id = p.account ORDER BY p.id",
         )?;
         let rows = statement.query_map([], |row| {
-            Ok(Sender {
+            Ok(SenderRow {
                 id: row.get(0)?,
                 account: row.get(1)?,
                 name: row.get(2)?,
@@ -60,7 +60,7 @@ impl Queries<'_> {
         conversation: Option<i64>,
         since: Option<Ms>,
         until: Option<Ms>,
-        mut each: impl FnMut(Line),
+        mut each: impl FnMut(SentMessage),
     ) -> Result<(), StoreError> {
         // Ids grow with time, so the whole table is read in its own order and not by an index.
         let (within, order) = match conversation {
@@ -75,7 +75,7 @@ impl Queries<'_> {
         let mut rows =
             statement.query(params![since.unwrap_or(Ms::MIN), until.unwrap_or(Ms::MAX), conversation])?;
         while let Some(row) = rows.next()? {
-            each(Line { conversation: row.get(0)?, sender: row.get(1)?, at_ms: row.get(2)? });
+            each(SentMessage { conversation: row.get(0)?, sender: row.get(1)?, at_ms: row.get(2)? });
         }
         Ok(())
     }

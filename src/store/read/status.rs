@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::core::Ms;
 use crate::core::budget::Spent;
-use crate::core::planner::next::Inbox;
+use crate::core::planner::state::Inbox;
 use crate::core::planner::target::Candidate;
-use crate::core::timeline::apply::{Gap, Timeline};
+use crate::core::timeline::gap::{Gap, Timeline};
 use crate::store::read::figures;
 use crate::store::schema::open;
 use crate::store::write::targets::{Configured, Target};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::{Check, FROM_BACKUP};
-use crate::core::timeline::apply::Timeline;
+use crate::core::timeline::gap::Timeline;
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
 use crate::store::StoreError;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::core::model::page::Cursor;
-use crate::core::timeline::apply::Gap;
+use crate::core::model::cursor::Cursor;
+use crate::core::timeline::gap::Gap;
 use crate::core::timeline::stall::Stall;
 use crate::store::StoreError;
 use crate::store::ledger::Failed;
@@ -16,7 +16,7 @@ const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC
 /// A conversation's gaps, newest first.
 pub(in crate::store) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}"))?;
-    let rows = statement.query_map([conversation], read)?;
+    let rows = statement.query_map([conversation], |row| read(row, Cursor::served))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -27,7 +27,7 @@ pub(in crate::store) fn of_all_conversations(db: &Connection) -> Result<BTreeMap
     let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        all.entry(row.get(10)?).or_default().push(read(row)?);
+        all.entry(row.get(10)?).or_default().push(read(row, Cursor::served)?);
     }
     Ok(all)
 }
@@ -36,16 +36,17 @@ pub(in crate::store) fn of_all_conversations(db: &Connection) -> Result<BTreeMap
 pub(in crate::store) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}"))?;
-    let rows = statement.query_map([account], read)?;
+    let rows = statement.query_map([account], |row| read(row, Cursor::opaque))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Gap> {
+/// An inbox's cursor is opaque even where it looks like a number.
+fn read(row: &Row<'_>, cursor: fn(String) -> Cursor) -> rusqlite::Result<Gap> {
     Ok(Gap {
         id: row.get(0)?,
         newer_ms: row.get(1)?,
         older_ms: row.get(2)?,
-        cursor: row.get::<_, Option<String>>(3)?.map(Cursor),
+        cursor: row.get::<_, Option<String>>(3)?.map(cursor),
         opened_ms: row.get(4)?,
         stalled: row.get(5)?,
         stalls: row.get(6)?,
@@ -85,7 +86,7 @@ pub(in crate::store) fn write(
     }
     for gap in after.iter().filter(|a| !before.contains(a)) {
         let id = (gap.id != 0).then_some(gap.id);
-        let cursor = gap.cursor.as_ref().map(|c| c.0.as_str());
+        let cursor = gap.cursor.as_ref().map(Cursor::text);
         tx.prepare_cached(
             "INSERT INTO gap (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)

@@ -1,5 +1,5 @@
-//! Writing what an export holds: a conversation's rows a batch at a time, each in one IMMEDIATE transaction. A crash
-//! between two leaves what is stored and the gaps as they were; the stretch counts as covered with the last batch only.
+//! Writes the rows of an export, one batch per IMMEDIATE transaction. A conversation counts as covered only with its last
+//! batch, so a crash in between leaves its gaps as they were.
 
 use crate::store::write::owner;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,29 +7,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::{NEAR_MS, is_outside, profile_slug};
-use crate::core::linkedin_export::rows;
-use crate::core::linkedin_export::rows::{Fate, Span};
-use crate::core::model::message::Message;
-use crate::core::timeline::apply::Gap;
+use crate::core::linkedin_export::coverage::{self, Span};
+use crate::core::linkedin_export::matching::{Fate, fates};
+use crate::core::linkedin_export::samples;
+use crate::core::model::message::{Message, is_outside};
+use crate::core::model::urn::profile_slug;
+use crate::core::timeline::gap::Gap;
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
+use crate::core::timeline::pairing::NEAR_MS;
 use crate::store::ledger::{Outcome, Trigger};
 use crate::store::read::status::Reader;
 use crate::store::write::gaps;
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
-use crate::store::write::message::Place;
+use crate::store::write::message::RowContext;
 use crate::store::write::targets;
 use crate::store::write::targets::Configured;
 use crate::store::{Store, StoreError};
 
-/// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
-/// nobody has sent them.
-pub(in crate::store) const OUTSIDE: &str =
+/// SQL for rows of `message` that are drafts or advertisements. Only exports have them, and no timeline counts them.
+pub(crate) const OUTSIDE: &str =
     "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
 
-/// One reading of a file, which is a run.
+/// One import of a file, which is a run of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Import {
     /// The row of `import`.
@@ -68,29 +69,29 @@ pub struct Batch<'a> {
     pub now: Ms,
 }
 
-/// What became of rows.
+/// What happened to the rows of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Imported {
-    /// Messages that were not stored.
+    /// Messages that were not stored before.
     pub new: u32,
     /// Of these, drafts and advertisements.
     pub new_outside: u32,
-    /// Messages that an earlier import had stored.
+    /// Messages stored by an earlier import.
     pub there: u32,
-    /// Messages that the API had shown.
+    /// Messages already fetched from the API.
     pub merged: u32,
 }
 
-/// The stored messages of a thread that rows of earlier batches were found to be.
-pub type Taken = BTreeSet<i64>;
+/// The stored messages that rows of a thread's earlier batches were paired with.
+pub type PairedIds = BTreeSet<i64>;
 
-/// The rows that were kept aside before, by line and a hash of their content: the table has no index for it, and a file
+/// The odd rows that are stored already, by line and a hash of their content: the table has no index on these, and a file
 /// may have tens of thousands of them.
 #[derive(Debug, Default)]
-pub struct KeptOddities(BTreeMap<(i64, i64), i64>);
+pub struct KnownOddRows(BTreeMap<(i64, i64), i64>);
 
 impl Store {
-    /// Begins a run for the reading of a file.
+    /// Begins the run of an import.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -117,17 +118,17 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written. Nothing of the batch is stored then.
-    pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut Taken) -> Result<Imported, StoreError> {
+    pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported, StoreError> {
         let done = self.transact(|tx, ids| write(tx, ids, batch, taken))?;
         self.texts_waiting(done.new)?;
         Ok(done)
     }
 
-    /// The rows that imports of the account have kept aside.
+    /// The odd rows that imports of the account have stored.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn kept_oddities(&self, import: Import) -> Result<KeptOddities, StoreError> {
+    pub fn known_odd_rows(&self, import: Import) -> Result<KnownOddRows, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT o.line, o.content, o.id FROM import_oddity o JOIN import i ON i.id = o.import WHERE i.account = ?1",
         )?;
@@ -135,19 +136,19 @@ impl Store {
             let content = row.get_ref(1)?.as_str()?;
             Ok(((row.get(0)?, message::hash(content)), row.get(2)?))
         })?;
-        Ok(KeptOddities(rows.collect::<Result<_, _>>()?))
+        Ok(KnownOddRows(rows.collect::<Result<_, _>>()?))
     }
 
-    /// Keeps rows that are no messages, each as its line, the reason and its columns as JSON. What is `kept` already is
-    /// not kept again.
+    /// Stores rows that are no messages, each with its line, the reason and its columns as JSON, unless they are `kept`
+    /// already.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn import_oddities(
+    pub fn keep_odd_rows(
         &mut self,
         import: Import,
         rows: &[(u64, String, String)],
-        kept: &mut KeptOddities,
+        kept: &mut KnownOddRows,
     ) -> Result<(), StoreError> {
         self.transact(|tx, _| {
             let mut same = tx.prepare_cached("SELECT content = ?2 FROM import_oddity WHERE id = ?1")?;
@@ -169,8 +170,8 @@ impl Store {
         })
     }
 
-    /// Opens up to `wanted` gaps of about ten messages each, spread evenly over what only exports have shown, in these
-    /// conversations, or in all of the account's. Returns how many it opened.
+    /// Opens up to `wanted` gaps of about ten messages, spread evenly over what only exports have, within these
+    /// conversations or all of the account's. Returns how many it opened.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -184,7 +185,7 @@ impl Store {
         self.transact(|tx, _| open_checks(tx, import, within, wanted, now))
     }
 
-    /// Ends the run of a reading, with what came of it.
+    /// Ends the run of an import and stores its totals.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -213,7 +214,8 @@ impl Store {
 }
 
 impl Reader {
-    /// What would become of a batch of rows, perhaps the last of its thread; `None` stands for an archive that is not there yet. Nothing is written.
+    /// What would happen to a batch of rows, without writing anything. `last`: it is the last of its thread. Without an
+    /// `archive` everything is new.
     ///
     /// # Errors
     /// When the archive cannot be read.
@@ -222,7 +224,7 @@ impl Reader {
         account: &str,
         thread: &ImportThread,
         (messages, last): (&[Message], bool),
-        taken: &mut Taken,
+        taken: &mut PairedIds,
     ) -> Result<Imported, StoreError> {
         let known = match archive {
             Some(reader) => {
@@ -235,7 +237,7 @@ impl Reader {
             }
             None => Vec::new(),
         };
-        let fates = rows::fates(messages, &known, last);
+        let fates = fates(messages, &known, last);
         let mut counts = Imported::default();
         for (message, fate) in messages.iter().zip(&fates) {
             count(&mut counts, message, *fate, &known, taken);
@@ -249,7 +251,7 @@ fn known(
     db: &Connection,
     conversation: i64,
     messages: &[Message],
-    taken: &Taken,
+    taken: &PairedIds,
 ) -> Result<Vec<Stored>, StoreError> {
     let times = messages.iter().map(|m| m.at_ms);
     let (Some(lo), Some(hi)) = (times.clone().min(), times.max()) else { return Ok(Vec::new()) };
@@ -259,7 +261,7 @@ fn known(
     Ok(known)
 }
 
-fn count(counts: &mut Imported, message: &Message, fate: Fate, known: &[Stored], taken: &mut Taken) {
+fn count(counts: &mut Imported, message: &Message, fate: Fate, known: &[Stored], taken: &mut PairedIds) {
     let stored = match fate {
         Fate::New => {
             counts.new += 1;
@@ -277,19 +279,19 @@ fn write(
     tx: &Connection,
     ids: &mut Interned,
     batch: &Batch<'_>,
-    taken: &mut Taken,
+    taken: &mut PairedIds,
 ) -> Result<Imported, StoreError> {
     let (import, now) = (batch.import, batch.now);
     let conversation = conversation(tx, import.account, batch.thread, now)?;
-    let place = Place { account: import.account, conversation, run: import.run };
+    let place = RowContext { account: import.account, conversation, run: import.run };
     let known = known(tx, conversation, batch.messages, taken)?;
-    let fates = rows::fates(batch.messages, &known, batch.covers.is_some());
+    let fates = fates(batch.messages, &known, batch.covers.is_some());
     let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
     let dated = || new().filter(|m| !is_outside(&m.kind)).map(|m| m.at_ms);
 
     let before = targets::timeline(tx, conversation)?;
     let mut after = before.gaps.clone();
-    if let Some(gap) = dated().max().and_then(|newest| rows::gap_above(&before, newest, now)) {
+    if let Some(gap) = dated().max().and_then(|newest| coverage::gap_above(&before, newest, now)) {
         after.insert(0, gap);
         gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
     }
@@ -332,7 +334,7 @@ fn write(
 fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
     let before = targets::timeline(tx, conversation)?;
     let already = covered(tx, conversation)?;
-    let (after, beginning_seen) = rows::cover(&before, span, already);
+    let (after, beginning_seen) = coverage::cover(&before, span, already);
     gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
     tx.prepare_cached(
         "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
@@ -346,7 +348,7 @@ fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms
     Ok(())
 }
 
-/// Up to where earlier exports cover a conversation.
+/// How far up earlier exports cover a conversation.
 fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError> {
     let mut statement =
         tx.prepare_cached("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1")?;
@@ -356,7 +358,7 @@ fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError>
     Ok(spans.iter().filter_map(Span::covered_ms).max())
 }
 
-/// The thread's conversation, made where there is none: it waits until the inbox shows it or somebody configures it.
+/// The thread's conversation, created if it does not exist. It is synced once the inbox lists it or it is configured.
 fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -> Result<i64, StoreError> {
     let id = match find(tx, account, thread)? {
         Some(id) => id,
@@ -420,7 +422,7 @@ fn open_checks(
     let sizes: Vec<usize> = of.iter().map(|(_, n)| *n).collect();
     let mut opened = 0;
     let mut positions: (i64, Vec<Ms>) = (0, Vec::new());
-    for (index, block) in rows::spots(&sizes, wanted) {
+    for (index, block) in samples::spots(&sizes, wanted) {
         let Some((conversation, _)) = of.get(index).copied() else { continue };
         if positions.0 != conversation {
             positions = (conversation, shown_by_exports(tx, conversation)?);
@@ -429,8 +431,8 @@ fn open_checks(
             let floor = head.and_then(|g| g.older_ms).unwrap_or(Ms::MAX);
             positions.1.retain(|at| at.saturating_add(NEAR_MS) < floor);
         }
-        let chunk = positions.1.chunks(rows::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
-        let Some(gap) = rows::check_gap(chunk, now) else { continue };
+        let chunk = positions.1.chunks(samples::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
+        let Some(gap) = samples::check_gap(chunk, now) else { continue };
         let before = gaps::of_conversation(tx, conversation)?;
         let apart = |g: &Gap| {
             g.older_ms.is_some_and(|older| gap.newer_ms < Some(older))
@@ -446,7 +448,7 @@ fn open_checks(
     Ok(opened)
 }
 
-/// When the messages of a conversation were sent that only an export has shown, newest first.
+/// The times of the messages of a conversation that only exports have, newest first.
 fn shown_by_exports(tx: &Connection, conversation: i64) -> Result<Vec<Ms>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind
@@ -465,7 +467,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_many_odd_rows_is_as_quick_to_keep_as_the_first() {
+    fn keeping_an_odd_row_takes_no_longer_when_many_are_kept() {
         let mut store = Store::in_memory().unwrap();
         let account = Configured { account: "me".into(), ..Configured::default() };
         let import = store.begin_import(&account, "linkedin-export", "messages.csv", 1).unwrap();
@@ -477,8 +479,8 @@ mod tests {
             .progress_handler(1, Some(move || count.fetch_add(1, Ordering::Relaxed) == u64::MAX))
             .unwrap();
         for _ in 0..2 {
-            let mut kept = store.kept_oddities(import).unwrap();
-            store.import_oddities(import, &rows, &mut kept).unwrap();
+            let mut kept = store.known_odd_rows(import).unwrap();
+            store.keep_odd_rows(import, &rows, &mut kept).unwrap();
         }
         assert!(steps.load(Ordering::Relaxed) < 3_000 * 200, "{steps:?}");
         let held: i64 = store.db.query_row("SELECT count(*) FROM import_oddity", [], |r| r.get(0)).unwrap();

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::core::Ms;
-use crate::core::linkedin_export::matching::{NEAR_MS, plain};
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::core::raw::Raw;
-use crate::core::timeline::identity::{Known, Stored};
+use crate::core::timeline::identity::{Known, Stored, Window};
+use crate::core::timeline::pairing::{NEAR_MS, plain};
 use crate::store::StoreError;
 use crate::store::search::index;
 use crate::store::write::intern::Interned;
@@ -24,11 +24,11 @@ pub fn rowid_of(sent_at_ms: Ms) -> i64 {
 
 /// Where a message belongs.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Place {
-    pub(in crate::store) account: i64,
-    pub(in crate::store) conversation: i64,
+pub(crate) struct RowContext {
+    pub(crate) account: i64,
+    pub(crate) conversation: i64,
     /// The run that writes.
-    pub(in crate::store) run: i64,
+    pub(crate) run: i64,
 }
 
 /// The ids of what a message's row points to.
@@ -43,12 +43,12 @@ const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name,
   FROM message m JOIN person p ON p.id = m.sender JOIN kind k ON k.id = m.kind JOIN template t ON t.id = m.template
   LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
-/// The stored messages that matter for a page: see [`crate::core::timeline::apply::window`].
-pub(in crate::store) fn known(
+/// The stored messages that matter for a page: those that its [`Window`] names.
+pub(crate) fn known(
     db: &Connection,
     conversation: i64,
     page: &Page,
-    (lo, hi, below): (Ms, Ms, u32),
+    Window { lo, hi, below }: Window,
 ) -> Result<Known, StoreError> {
     let mut known = Known { near: between(db, conversation, (lo, hi))?, below: Vec::new() };
     // What only an export has shown may stand a little beside its place.
@@ -120,7 +120,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
 }
 
 /// The stored messages of a conversation from one moment to another, both included, newest first.
-pub(in crate::store) fn between(
+pub(crate) fn between(
     db: &Connection,
     conversation: i64,
     (lo, hi): (Ms, Ms),
@@ -134,10 +134,10 @@ pub(in crate::store) fn between(
 
 /// Keeps another text of a stored message as if it had been replaced, unless it is there already. Returns whether it
 /// was not.
-pub(in crate::store) fn add_version(
+pub(crate) fn add_version(
     db: &Connection,
     ids: &mut Interned,
-    place: Place,
+    place: RowContext,
     stored: i64,
     message: &Message,
     now: Ms,
@@ -161,10 +161,10 @@ pub(in crate::store) fn add_version(
 }
 
 /// Inserts a message, which an export or the API has shown, and returns its id and its sender.
-pub(in crate::store) fn insert(
+pub(crate) fn insert(
     db: &Connection,
     ids: &mut Interned,
-    place: Place,
+    place: RowContext,
     message: &Message,
     exported: bool,
 ) -> Result<(i64, i64), StoreError> {
@@ -226,10 +226,10 @@ fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
 }
 
 /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
-pub(in crate::store) fn update(
+pub(crate) fn update(
     db: &Connection,
     ids: &mut Interned,
-    place: Place,
+    place: RowContext,
     stored: &Stored,
     message: &Message,
     edited: bool,
@@ -287,7 +287,7 @@ fn move_participant(db: &Connection, conversation: i64, id: i64, to: i64) -> Res
 }
 
 /// Marks a message as gone, and returns how many that are: none when it already was.
-pub(in crate::store) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE id = ?1 AND gone_since_ms IS NULL",
@@ -297,7 +297,7 @@ pub(in crate::store) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) 
 }
 
 /// Marks a message as back, and returns how many that are: none when it was not gone.
-pub(in crate::store) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE id = ?1 AND gone_since_ms IS NOT NULL",
@@ -307,7 +307,7 @@ pub(in crate::store) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u
 }
 
 /// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
-pub(in crate::store) fn set_all_gone(
+pub(crate) fn set_all_gone(
     db: &Connection,
     conversation: i64,
     since: Ms,
@@ -322,11 +322,7 @@ pub(in crate::store) fn set_all_gone(
 }
 
 /// Marks those of a conversation's messages as back that were marked as gone last, and returns how many that are.
-pub(in crate::store) fn set_all_back(
-    db: &Connection,
-    conversation: i64,
-    run: i64,
-) -> Result<u32, StoreError> {
+pub(crate) fn set_all_back(db: &Connection, conversation: i64, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE conversation = ?1
@@ -339,7 +335,7 @@ pub(in crate::store) fn set_all_back(
 fn pointers(
     db: &Connection,
     ids: &mut Interned,
-    place: Place,
+    place: RowContext,
     message: &Message,
 ) -> Result<Pointers, StoreError> {
     Ok(Pointers {
@@ -363,12 +359,12 @@ fn urn_columns<'a>(
 
 /// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
 /// the index, or a hash of it. Different URNs may share one; the URN itself decides.
-pub(in crate::store) fn probe(urn: &str) -> i64 {
+pub(crate) fn probe(urn: &str) -> i64 {
     urn::created_ms(urn).unwrap_or_else(|| hash(urn))
 }
 
 /// A hash that is stored, so its values must never change: FNV-1a, written out.
-pub(in crate::store) fn hash(text: &str) -> i64 {
+pub(crate) fn hash(text: &str) -> i64 {
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));

@@ -1,4 +1,4 @@
-//! The one transaction of a page: rows, versions, gaps, resolved conversation and settled cost, or nothing at all.
+//! Stores a page in one transaction: rows, versions, gaps, the resolved conversation and the settled cost.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use rusqlite::{Connection, params};
 use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::model::page::Page;
-use crate::core::planner::next::Recheck;
-use crate::core::timeline::apply;
-use crate::core::timeline::apply::{Asked, Delta, Gap, Timeline};
-use crate::core::timeline::identity::{Change, Known};
+use crate::core::planner::state::Recheck;
+use crate::core::timeline::apply::{self, Update};
+use crate::core::timeline::gap::{Asked, Gap, Timeline};
+use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::invariants;
 use crate::core::timeline::recheck;
 use crate::core::timeline::stall::Stall;
 use crate::store::ledger::{Failed, Of, Settlement, settle};
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
-use crate::store::write::message::Place;
+use crate::store::write::message::RowContext;
 use crate::store::write::{gaps, inbox, owner, resolve, targets};
 use crate::store::{Store, StoreError};
 
@@ -36,7 +36,7 @@ pub struct Commit<'a> {
     pub http_status: Option<u16>,
     /// When it came.
     pub now: Ms,
-    /// Whether it is of a second reading: see [`crate::core::timeline::recheck`].
+    /// Whether it belongs to a second reading: see [`crate::core::timeline::recheck`].
     pub recheck: bool,
 }
 
@@ -47,9 +47,9 @@ pub struct Committed {
     pub conversation: i64,
     /// The id to ask it with from now on, once known.
     pub conversation_id: Option<String>,
-    /// The conversation's course from now on.
+    /// The conversation's timeline from now on.
     pub timeline: Timeline,
-    /// Messages that were new.
+    /// New messages.
     pub new_messages: u32,
     /// Messages whose text or type had changed.
     pub edited: u32,
@@ -73,8 +73,8 @@ impl Store {
         Ok(done)
     }
 
-    /// Settles a request that brought no page. When that says something about a gap, or about a head, the gap is marked
-    /// as stalled in the same transaction. Returns the course of the conversation or the inbox.
+    /// Settles a request that brought no page. If the failure concerns a gap or a head, the gap is marked as stalled in
+    /// the same transaction. Returns the timeline of the conversation or the inbox.
     ///
     /// # Errors
     /// When the archive cannot be written.
@@ -105,30 +105,23 @@ fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timel
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
     let before = targets::timeline(tx, conversation)?;
-    let asked = still_asked(&before, commit, conversation)?;
-    let known = message::known(tx, conversation, commit.page, apply::window(&asked, commit.page))?;
-    let delta = if commit.recheck {
-        let (delta, next) = recheck::apply(&before, &asked, commit.page, &known, commit.now);
-        tx.prepare_cached(
-            "UPDATE conversation SET recheck_at_ms = ?2, rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END
-             WHERE id = ?1",
-        )?
-        .execute(params![conversation, next, commit.now])?;
-        delta
-    } else {
-        apply::apply(&before, &asked, commit.page, &known, commit.now)
-    };
-    let place = Place { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
-    let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
-    gaps::write(tx, place.account, Some(conversation), &before.gaps, &delta.gaps)?;
-    write_conversation(tx, conversation, commit, &asked, &delta, &counts)?;
+    let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());
+    let asked = as_it_was.or_else(|| commit.asked.renewed(&before, commit.now));
+    let asked = asked.ok_or(StoreError::Changed { conversation })?;
+    let known = message::known(tx, conversation, commit.page, Window::of(&asked, commit.page))?;
+    let apply = if commit.recheck { recheck::apply } else { apply::apply };
+    let updates = apply(&before, &asked, commit.page, &known, commit.now);
+
+    let place = RowContext { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
+    let counts = write_messages(tx, ids, place, commit, &known, &updates)?;
+    let stall = write_conversation(tx, place, commit, &before.gaps, &counts, &updates)?;
     for oddity in &commit.page.oddities {
         tx.prepare_cached(
             "INSERT INTO quarantine (conversation, request, reason, json) VALUES (?1, ?2, ?3, ?4)",
         )?
         .execute(params![conversation, commit.receipt.request_id(), oddity.reason, oddity.json])?;
     }
-    let stall = delta.stall.as_ref().map(ToString::to_string);
+    let error = stall.as_ref().map(ToString::to_string);
     settle(
         tx,
         &ids.tally,
@@ -137,7 +130,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
             returned: Some(commit.page.returned),
             new_messages: counts.new,
             changed_messages: counts.edited,
-            ..Settlement::bare(commit.receipt, commit.http_status, stall.as_deref())
+            ..Settlement::bare(commit.receipt, commit.http_status, error.as_deref())
         },
     )?;
     let timeline = targets::timeline(tx, conversation)?;
@@ -149,56 +142,38 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         new_messages: counts.new,
         edited: counts.edited,
         gone: counts.gone,
-        stall: delta.stall,
+        stall,
         recheck: targets::recheck(tx, conversation)?,
     })
 }
 
-/// The request as it applies to the conversation as it is now. A look at the newest page applies to whatever is known
-/// of the head; a page of a gap needs that gap to be as it was.
-fn still_asked(now: &Timeline, commit: &Commit<'_>, conversation: i64) -> Result<Asked, StoreError> {
-    let asked = commit.asked.clone();
-    if now.gaps.contains(&asked.gap) || (commit.recheck && now.complete()) {
-        return Ok(asked);
-    }
-    if asked.cursor.is_none() {
-        let gap = now.top_gap().cloned().unwrap_or_else(|| Gap::head(now.newest_ms, commit.now));
-        return Ok(Asked { gap, ..asked });
-    }
-    Err(StoreError::Changed { conversation })
-}
-
+/// How many messages were written, and in which way.
 #[derive(Default)]
 struct Counts {
     new: u32,
     edited: u32,
     gone: u32,
     back: u32,
-    /// Messages that only an export had shown until now.
-    merged: u32,
-    lowest: Option<Ms>,
-    highest: Option<Ms>,
 }
 
 fn write_messages(
     tx: &Connection,
     ids: &mut Interned,
-    place: Place,
+    place: RowContext,
     commit: &Commit<'_>,
     known: &Known,
-    delta: &Delta,
+    updates: &[Update],
 ) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
     let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
-    for change in &delta.changes {
+    for update in updates {
+        let Update::Message(change) = update else { continue };
         match change {
             Change::Insert(index) => {
                 let Some(message) = commit.page.messages.get(*index) else { continue };
                 let (_, sender) = message::insert(tx, ids, place, message, false)?;
                 *wrote.entry(sender).or_default() += 1;
                 counts.new += 1;
-                counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
-                counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
             }
             Change::Update { stored, index, edited, was_gone, .. } => {
                 let (Some(stored), Some(message)) =
@@ -210,12 +185,7 @@ fn write_messages(
                     counts.back += message::set_back(tx, stored.id, place.run)?;
                 }
                 message::update(tx, ids, place, stored, message, *edited, commit.now)?;
-                counts.merged += u32::from(stored.exported);
                 counts.edited += u32::from(*edited);
-                if !message.derived_time {
-                    counts.lowest = Some(counts.lowest.unwrap_or(message.at_ms).min(message.at_ms));
-                    counts.highest = Some(counts.highest.unwrap_or(message.at_ms).max(message.at_ms));
-                }
             }
             Change::Back(id) => counts.back += message::set_back(tx, *id, place.run)?,
             Change::AllBack => counts.back += message::set_all_back(tx, place.conversation, place.run)?,
@@ -231,54 +201,83 @@ fn write_messages(
     Ok(counts)
 }
 
+/// Carries out what concerns the conversation rather than a message of it. Returns why its walk stops here, if it does.
 fn write_conversation(
+    tx: &Connection,
+    place: RowContext,
+    commit: &Commit<'_>,
+    gaps_before: &[Gap],
+    counts: &Counts,
+    updates: &[Update],
+) -> Result<Option<Stall>, StoreError> {
+    let conversation = place.conversation;
+    let mut stall = None;
+    for update in updates {
+        match update {
+            Update::Message(_) => {}
+            Update::Span { oldest_ms, newest_ms } => {
+                tx.prepare_cached("UPDATE conversation SET oldest_ms = ?2, newest_ms = ?3 WHERE id = ?1")?
+                    .execute(params![conversation, oldest_ms, newest_ms])?;
+            }
+            Update::SpanMoved => measure(tx, conversation)?,
+            Update::Gaps(after) => {
+                gaps::write(tx, place.account, Some(conversation), gaps_before, after)?;
+            }
+            Update::Beginning { seen } => {
+                tx.prepare_cached("UPDATE conversation SET beginning_seen_ms = ?2 WHERE id = ?1")?
+                    .execute(params![conversation, seen.then_some(commit.now)])?;
+            }
+            Update::HeadAsked => {
+                tx.prepare_cached(
+                    "UPDATE conversation SET head_tried_ms = ?2, head_tried_run = ?3, news_at_least = 0 WHERE id = ?1",
+                )?
+                .execute(params![conversation, commit.now, place.run])?;
+            }
+            Update::Silent(goes_on) => {
+                tx.prepare_cached(
+                    "UPDATE conversation SET silent_looks = CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END WHERE id = ?1",
+                )?
+                .execute(params![conversation, goes_on])?;
+            }
+            Update::RecheckAt(next) => {
+                tx.prepare_cached(
+                    "UPDATE conversation SET recheck_at_ms = ?2,
+                       rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END WHERE id = ?1",
+                )?
+                .execute(params![conversation, next, commit.now])?;
+            }
+            Update::Stalled(why) => stall = Some(why.clone()),
+        }
+    }
+    note_page(tx, conversation, commit, counts, stall.as_ref())?;
+    Ok(stall)
+}
+
+/// Notes with the conversation what every page tells.
+fn note_page(
     tx: &Connection,
     conversation: i64,
     commit: &Commit<'_>,
-    asked: &Asked,
-    delta: &Delta,
     counts: &Counts,
+    stall: Option<&Stall>,
 ) -> Result<(), StoreError> {
     let page = commit.page;
-    let head_tried = asked.cursor.is_none().then_some(commit.now);
-    let stall = delta.stall.as_ref().map(ToString::to_string);
     tx.prepare_cached(
-        "UPDATE conversation SET
-           messages = messages + ?2,
-           gone = gone + ?12 - ?13,
-           oldest_ms = CASE WHEN ?3 IS NULL THEN oldest_ms ELSE min(ifnull(oldest_ms, ?3), ?3) END,
-           newest_ms = CASE WHEN ?4 IS NULL THEN newest_ms ELSE max(ifnull(newest_ms, ?4), ?4) END,
-           beginning_seen_ms = CASE WHEN ?5 THEN ifnull(beginning_seen_ms, ?6) END,
-           head_tried_ms = ifnull(?7, head_tried_ms),
-           head_tried_run = CASE WHEN ?7 IS NULL THEN head_tried_run ELSE ?14 END,
-           silent_looks = CASE WHEN ?2 > 0 THEN 0 WHEN ?7 IS NULL THEN silent_looks ELSE silent_looks + 1 END,
-           synced_ms = ?6,
-           unread = ifnull(?8, unread),
-           last_seen_ms = ifnull(?9, last_seen_ms),
-           served_total = ifnull(?10, served_total),
-           news_at_least = CASE WHEN ?7 IS NULL THEN news_at_least ELSE 0 END,
-           last_error = ?11
+        "UPDATE conversation SET messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6,
+           unread = ifnull(?7, unread), last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total)
          WHERE id = ?1",
     )?
     .execute(params![
         conversation,
         counts.new,
-        counts.lowest,
-        counts.highest,
-        delta.beginning_seen,
-        commit.now,
-        head_tried,
-        page.unread,
-        page.last_seen_ms,
-        page.total,
-        stall,
         counts.gone,
         counts.back,
-        asked.run
+        commit.now,
+        stall.map(ToString::to_string),
+        page.unread,
+        page.last_seen_ms,
+        page.total
     ])?;
-    if counts.merged > 0 {
-        measure(tx, conversation)?;
-    }
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::core::Ms;
 use crate::core::inbox::filter::Wanted;
 use crate::core::model::urn;
-use crate::core::planner::next::{Conversation, Hints, Recheck};
-use crate::core::timeline::apply::Timeline;
+use crate::core::planner::state::{Conversation, Hints, Recheck};
+use crate::core::timeline::gap::Timeline;
 use crate::store::write::gaps;
 use crate::store::{Store, StoreError};
 

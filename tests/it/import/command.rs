@@ -28,7 +28,7 @@ fn home() -> Home {
 const IMPORT: &[&str] = &["import", "linkedin-export", "messages.csv", "--json"];
 
 #[test]
-fn an_import_is_told_before_it_is_done_and_done_once() {
+fn an_import_is_previewed_and_then_done_once() {
     let home = home();
     let dry = home.run(&[IMPORT, &["--dry-run"]].concat()).expect(0).json();
     assert!(!home.archive().exists(), "{:?}", home.files());
@@ -94,7 +94,7 @@ fn an_import_that_fails_halfway_leaves_a_gap_and_the_next_one_completes_it() {
 }
 
 #[test]
-fn what_cannot_be_imported_is_bad_usage_with_help() {
+fn a_file_that_cannot_be_imported_is_a_usage_error_with_help() {
     let home = home();
     home.write("other.csv", "a,b\n");
     home.write("broken.zip", "PK, and no zip");

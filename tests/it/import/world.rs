@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::linkedin_export::matching::{NEAR_MS, plain};
+use archiver::core::timeline::pairing::{NEAR_MS, plain};
 use archiver::linkedin_export;
-use archiver::linkedin_export::{Export, Options, Report};
+use archiver::linkedin_export::{ExportFile, ImportReport, Options};
 use archiver::store::Store;
 use archiver::store::verify::{Depth, verify};
 use fake_linkup::ServerMessage;
@@ -23,11 +23,11 @@ pub(super) struct Held {
 }
 
 /// Imports a file with this text.
-pub(super) fn import(world: &World, csv: &str, check: u32) -> Report {
+pub(super) fn import(world: &World, csv: &str, check: u32) -> ImportReport {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = folder.path().join("messages.csv");
     std::fs::write(&path, csv).unwrap();
-    let export = Export::open(&path).unwrap();
+    let export = ExportFile::open(&path).unwrap();
     let mut store = Store::open(&world.path()).unwrap();
     let accounts = &world.settings.accounts;
     let options =

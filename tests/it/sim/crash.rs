@@ -2,8 +2,8 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::{Purse, Reservation, Spent};
-use archiver::core::planner::next::Inbox;
-use archiver::core::timeline::apply::Timeline;
+use archiver::core::planner::state::Inbox;
+use archiver::core::timeline::gap::Timeline;
 use archiver::store::{
     Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Request, StoreError,
     Target, Trigger,

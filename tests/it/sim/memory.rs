@@ -7,10 +7,10 @@ use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use archiver::core::inbox;
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
-use archiver::core::planner::next::{Conversation, Hints, Inbox, Recheck};
-use archiver::core::timeline::apply;
-use archiver::core::timeline::apply::{Gap, Timeline};
-use archiver::core::timeline::identity::{Change, Known, Stored};
+use archiver::core::planner::state::{Conversation, Hints, Inbox, Recheck};
+use archiver::core::timeline::apply::{self, Update};
+use archiver::core::timeline::gap::{Gap, Timeline};
+use archiver::core::timeline::identity::{Change, Known, Stored, Window};
 use archiver::core::timeline::invariants;
 use archiver::core::timeline::recheck;
 use archiver::core::timeline::stall::Stall;
@@ -92,6 +92,39 @@ impl MemArchive {
                 recheck: c.recheck,
                 ..Conversation::new(i64::try_from(at).unwrap(), 0, c.name.clone(), c.timeline.clone())
             },
+        }
+    }
+
+    /// Writes what becomes of a message. Returns how many are new, edited and gone.
+    fn change(&mut self, at: usize, change: &Change, page: &Page) -> (u32, u32, u32) {
+        if let Change::Insert(i) = change {
+            let id = self.id();
+            self.conversations[at].insert(id, page.messages[*i].clone());
+            return (1, 0, 0);
+        }
+        let c = &mut self.conversations[at];
+        match change {
+            Change::Insert(_) => (1, 0, 0),
+            Change::Update { id, index, edited, .. } => {
+                c.update(*id, &page.messages[*index]);
+                (0, u32::from(*edited), 0)
+            }
+            Change::AllGone => {
+                let all = c.stored.values_mut().filter(|s| !s.gone);
+                (0, 0, u32::try_from(all.map(|s| s.gone = true).count()).unwrap())
+            }
+            Change::AllBack => {
+                c.stored.values_mut().for_each(|s| s.gone = false);
+                (0, 0, 0)
+            }
+            Change::Back(id) => {
+                c.stored.get_mut(id).unwrap().gone = false;
+                (0, 0, 0)
+            }
+            Change::Gone(id) => {
+                c.stored.get_mut(id).unwrap().gone = true;
+                (0, 0, 1)
+            }
         }
     }
 
@@ -243,55 +276,43 @@ impl Archive for MemArchive {
         let there = timeline.gaps.contains(&asked.gap) || (asked.gap.id == 0 && asked.cursor.is_none());
         let there = there || (commit.recheck && timeline.complete());
         assert!(there, "a page came for a gap that is not as it was");
-        let known = self.conversations[at].known(commit.page, apply::window(asked, commit.page));
-        let delta = if commit.recheck {
-            let (delta, next) = recheck::apply(&timeline, asked, commit.page, &known, commit.now);
-            let done_ms =
-                if next.is_none() { Some(commit.now) } else { self.conversations[at].recheck.done_ms };
-            self.conversations[at].recheck = Recheck { at_ms: next, done_ms };
-            delta
-        } else {
-            apply::apply(&timeline, asked, commit.page, &known, commit.now)
-        };
+        let known = self.conversations[at].known(commit.page, Window::of(asked, commit.page));
+        let apply = if commit.recheck { recheck::apply } else { apply::apply };
+        let updates = apply(&timeline, asked, commit.page, &known, commit.now);
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
-            let span = commit.page.span();
-            eprintln!(
-                "c{at} {:?} x{} -> {span:?} {:?} {:?}",
-                asked.gap, asked.count, commit.page.below, delta.stall
-            );
-            eprintln!("   gaps {:?} {:?}", delta.gaps, delta.changes);
+            let (span, below) = (commit.page.span(), &commit.page.below);
+            eprintln!("c{at} {:?} x{} -> {span:?} {below:?}\n   {updates:?}", asked.gap, asked.count);
         }
-        let (mut new, mut edited, mut gone) = (0, 0, 0);
-        for change in &delta.changes {
-            match change {
-                Change::Insert(i) => {
-                    let id = self.id();
-                    self.conversations[at].insert(id, commit.page.messages[*i].clone());
-                    new += 1;
+        let (mut new, mut edited, mut gone, mut stall) = (0, 0, 0, None);
+        let Timeline { mut gaps, mut beginning_seen, .. } = timeline.clone();
+        for update in updates {
+            match update {
+                Update::Message(change) => {
+                    let counts = self.change(at, &change, commit.page);
+                    (new, edited, gone) = (new + counts.0, edited + counts.1, gone + counts.2);
                 }
-                Change::Update { id, index, edited: is_edit, .. } => {
-                    self.conversations[at].update(*id, &commit.page.messages[*index]);
-                    edited += u32::from(*is_edit);
+                Update::Gaps(after) => gaps = after,
+                Update::Beginning { seen } => beginning_seen = seen,
+                Update::Stalled(why) => stall = Some(why),
+                Update::HeadAsked => {
+                    let c = &mut self.conversations[at];
+                    (c.head_tried_ms, c.head_tried_run) = (Some(commit.now), asked.run);
                 }
-                Change::AllGone => {
-                    let all = self.conversations[at].stored.values_mut().filter(|s| !s.gone);
-                    gone += u32::try_from(all.map(|s| s.gone = true).count()).unwrap();
+                Update::Silent(goes_on) => {
+                    let c = &mut self.conversations[at];
+                    c.silent_looks = if goes_on { c.silent_looks + 1 } else { 0 };
                 }
-                Change::AllBack => {
-                    self.conversations[at].stored.values_mut().for_each(|s| s.gone = false);
+                Update::RecheckAt(at_ms) => {
+                    let recheck = &mut self.conversations[at].recheck;
+                    let done_ms = if at_ms.is_none() { Some(commit.now) } else { recheck.done_ms };
+                    *recheck = Recheck { at_ms, done_ms };
                 }
-                Change::Back(id) => self.conversations[at].stored.get_mut(id).unwrap().gone = false,
-                Change::Gone(id) => {
-                    self.conversations[at].stored.get_mut(id).unwrap().gone = true;
-                    gone += 1;
-                }
+                // Here the oldest and the newest are looked up.
+                Update::Span { .. } | Update::SpanMoved => {}
             }
         }
-        let gaps = delta
-            .gaps
-            .into_iter()
-            .map(|g| Gap { id: if g.id == 0 { self.id() } else { g.id }, ..g })
-            .collect();
+        let gaps =
+            gaps.into_iter().map(|g| Gap { id: if g.id == 0 { self.id() } else { g.id }, ..g }).collect();
         let c = &mut self.conversations[at];
         c.timeline = Timeline {
             gaps,
@@ -299,20 +320,12 @@ impl Archive for MemArchive {
             oldest_ms: c.by_time.keys().next().map(|k| k.0),
             messages: i64::try_from(c.stored.len()).unwrap(),
             gone: i64::try_from(c.stored.values().filter(|s| s.gone).count()).unwrap(),
-            beginning_seen: delta.beginning_seen,
+            beginning_seen,
         };
-        c.troubled = delta.stall.is_some();
+        c.troubled = stall.is_some();
         c.hints.served_total = commit.page.total.or(c.hints.served_total);
         if c.timeline.complete() {
             c.recheck.done_ms = c.recheck.done_ms.or(Some(commit.now));
-        }
-        if asked.cursor.is_none() {
-            c.head_tried_ms = Some(commit.now);
-            c.head_tried_run = asked.run;
-            c.silent_looks += 1;
-        }
-        if new > 0 {
-            c.silent_looks = 0;
         }
         let wrong = invariants::broken(&c.timeline);
         assert!(wrong.is_empty(), "{wrong:?} after {asked:?}\n{:?}\nwas {timeline:?}", commit.page);
@@ -325,7 +338,7 @@ impl Archive for MemArchive {
             new_messages: new,
             edited,
             gone,
-            stall: delta.stall,
+            stall,
             recheck: self.conversations[at].recheck,
         })
     }
@@ -357,7 +370,7 @@ impl Archive for MemArchive {
 }
 
 impl MemConversation {
-    fn known(&self, page: &Page, (lo, hi, below): (Ms, Ms, u32)) -> Known {
+    fn known(&self, page: &Page, Window { lo, hi, below }: Window) -> Known {
         let mut known = Known::default();
         if lo <= hi {
             let near = self.by_time.range((lo, i64::MIN)..=(hi, i64::MAX)).rev();

@@ -19,8 +19,7 @@ use std::time::Duration;
 use archiver::core::budget::{self, Caps};
 use archiver::core::planner::backoff::Backoff;
 use archiver::core::planner::forecast::forecast;
-use archiver::core::planner::next;
-use archiver::core::planner::next::{Room, State};
+use archiver::core::planner::state::{self, Room, State};
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
@@ -63,7 +62,7 @@ fn settings(
         trigger: Trigger::Once,
         caps,
         account_caps: vec![],
-        unlisted_runs: next::unlisted_runs(64),
+        unlisted_runs: state::unlisted_runs(64),
         recheck_days,
         reconcile: false,
         page_size,

@@ -10,8 +10,9 @@ use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Reservation, price};
 use archiver::core::inbox::{InboxPage, InboxRow};
+use archiver::core::model::cursor::Cursor;
 use archiver::core::model::message::{Message, Sender};
-use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::model::page::{Below, Page};
 use archiver::core::raw::Raw;
 use fastrand::Rng;
 
@@ -163,7 +164,7 @@ impl World {
         let count = usize::try_from(count.min(self.traits.page_cap)).unwrap();
         let messages: Vec<Message> = below.iter().take(count).map(|m| self.served(m)).collect();
         let more = below.len() > count;
-        let next = messages.last().map(|m| Cursor(m.at_ms.to_string()));
+        let next = messages.last().map(|m| Cursor::made(m.at_ms));
         Page {
             returned: u32::try_from(messages.len()).unwrap(),
             below: if more { next.map_or(Below::End, Below::More) } else { Below::End },
@@ -284,7 +285,7 @@ impl World {
                 }
                 7 => {
                     if let (Below::More(c), Some(sent)) = (&mut page.below, cursor) {
-                        *c = Cursor((sent + 5).to_string());
+                        *c = Cursor::made(sent + 5);
                     }
                     (self.charge(price(page.returned)), None)
                 }
@@ -306,7 +307,7 @@ impl World {
                     if page.messages.len() > 3 && self.traits.urns {
                         page.messages.truncate(3);
                         page.returned = 3;
-                        page.below = Below::More(Cursor(page.messages[2].at_ms.to_string()));
+                        page.below = Below::More(Cursor::made(page.messages[2].at_ms));
                     }
                     (self.charge(price(page.returned)), None)
                 }

@@ -2,7 +2,7 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::{Caps, Charge, Purse, Spent};
-use archiver::core::timeline::apply::{Asked, Gap};
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{Failed, Of, Outcome, Purpose, Request, Settlement, Store, Trigger};
 use chrono::{DateTime, Datelike as _, Utc};
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use archiver::core::Ms;
 use archiver::core::budget::Charge;
 use archiver::core::model::page::{Below, Oddity};
-use archiver::core::timeline::apply::Asked;
+use archiver::core::timeline::gap::Asked;
 use archiver::store::{Commit, StoreError, rowid_of};
 use rusqlite::Connection;
 

@@ -4,12 +4,43 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::timeline::apply;
-use archiver::core::timeline::apply::{Asked, Delta, Gap, Timeline};
-use archiver::core::timeline::identity::{Change, Known, Stored};
+use archiver::core::timeline::apply::{self, Update};
+use archiver::core::timeline::gap::{Asked, Gap, Timeline};
+use archiver::core::timeline::identity::{Change, Known, Stored, Window};
 use archiver::core::timeline::invariants;
+use archiver::core::timeline::stall::Stall;
 
 use super::server::Served;
+
+/// What a page changes, by kind.
+pub(super) struct Delta {
+    pub(super) changes: Vec<Change>,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) stall: Option<Stall>,
+    beginning_seen: bool,
+    oldest_ms: Option<Ms>,
+    newest_ms: Option<Ms>,
+}
+
+impl Delta {
+    fn of(timeline: &Timeline, updates: Vec<Update>) -> Self {
+        let Timeline { gaps, beginning_seen, oldest_ms, newest_ms, .. } = timeline.clone();
+        let mut delta = Self { changes: vec![], gaps, stall: None, beginning_seen, oldest_ms, newest_ms };
+        for update in updates {
+            match update {
+                Update::Message(change) => delta.changes.push(change),
+                Update::Gaps(gaps) => delta.gaps = gaps,
+                Update::Beginning { seen } => delta.beginning_seen = seen,
+                Update::Stalled(why) => delta.stall = Some(why),
+                Update::Span { oldest_ms, newest_ms } => {
+                    (delta.oldest_ms, delta.newest_ms) = (Some(oldest_ms), Some(newest_ms));
+                }
+                Update::SpanMoved | Update::HeadAsked | Update::Silent(_) | Update::RecheckAt(_) => {}
+            }
+        }
+        delta
+    }
+}
 
 pub(super) struct Archive {
     pub(super) timeline: Timeline,
@@ -44,14 +75,9 @@ impl Archive {
         self.last_id
     }
 
-    /// The request as it applies now, as the store sees it: a look at the head always does, a page of a gap only
-    /// while that gap is as it was.
+    /// The request as it applies now, as the store sees it.
     pub(super) fn still_asked(&self, asked: &Asked) -> Option<Asked> {
-        if self.timeline.gaps.contains(&asked.gap) {
-            return Some(asked.clone());
-        }
-        let head = || self.timeline.top_gap().cloned().unwrap_or_else(|| self.head());
-        asked.cursor.is_none().then(|| Asked { gap: head(), ..asked.clone() })
+        asked.renewed(&self.timeline, 0)
     }
 
     /// Of a look at the newest page.
@@ -61,11 +87,11 @@ impl Archive {
 
     pub(super) fn delta(&self, asked: &Asked, served: &Served) -> Delta {
         let known = self.known(asked, served);
-        apply::apply(&self.timeline, asked, &served.page, &known, 0)
+        Delta::of(&self.timeline, apply::apply(&self.timeline, asked, &served.page, &known, 0))
     }
 
     fn known(&self, asked: &Asked, served: &Served) -> Known {
-        let (lo, hi, below) = apply::window(asked, &served.page);
+        let Window { lo, hi, below } = Window::of(asked, &served.page);
         let mut newest_first: Vec<&Stored> = self.stored.iter().collect();
         newest_first.sort_by_key(|s| std::cmp::Reverse((s.message.at_ms, s.id)));
         let named = |s: &Stored| {
@@ -84,18 +110,12 @@ impl Archive {
     /// Applies a page as the store does, and checks what must hold of every step.
     pub(super) fn commit(&mut self, asked: &Asked, served: &Served) -> Result<Delta, String> {
         let known = self.known(asked, served);
-        let delta = apply::apply(&self.timeline, asked, &served.page, &known, 0);
+        let delta = Delta::of(&self.timeline, apply::apply(&self.timeline, asked, &served.page, &known, 0));
         self.pages += 1;
-        let (mut lowest, mut highest) = (self.timeline.oldest_ms, self.timeline.newest_ms);
-        let mut span = |at: Ms| {
-            lowest = Some(lowest.map_or(at, |l| l.min(at)));
-            highest = Some(highest.map_or(at, |h| h.max(at)));
-        };
         for change in &delta.changes {
             match change {
                 Change::Insert(index) => {
                     let message = served.page.messages[*index].clone();
-                    span(message.at_ms);
                     let id = self.id();
                     self.meant.insert(id, served.ids[*index]);
                     self.texts.insert(id, vec![message.text.clone()]);
@@ -114,8 +134,6 @@ impl Archive {
                     old.message.urn = message.urn.clone().or(urn);
                     if message.derived_time {
                         (old.message.at_ms, old.message.derived_time) = at;
-                    } else {
-                        span(message.at_ms);
                     }
                     if *edited {
                         self.texts.get_mut(id).unwrap().push(message.text.clone());
@@ -136,8 +154,8 @@ impl Archive {
         }
         self.timeline = Timeline {
             gaps,
-            newest_ms: highest,
-            oldest_ms: lowest,
+            newest_ms: delta.newest_ms,
+            oldest_ms: delta.oldest_ms,
             messages: i64::try_from(self.stored.len()).unwrap(),
             gone: i64::try_from(self.stored.iter().filter(|s| s.gone).count()).unwrap(),
             beginning_seen: delta.beginning_seen,

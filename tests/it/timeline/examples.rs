@@ -52,7 +52,7 @@ fn drawn(script: &[Step]) -> String {
 }
 
 #[test]
-fn a_conversation_of_which_nothing_is_known_is_a_gap_over_everything() {
+fn an_unknown_conversation_is_one_gap_over_everything() {
     assert_eq!(drawn(&[]), "(……)");
 }
 
@@ -64,7 +64,7 @@ fn a_page_that_does_not_reach_the_beginning_leaves_a_gap_below_it() {
 }
 
 #[test]
-fn a_look_at_the_head_that_does_not_reach_what_is_stored_opens_a_gap_in_between() {
+fn a_newest_page_without_contact_opens_a_gap_below_it() {
     let before = [send(3, 5), fill(0, 9), send(4, 5), head(2)];
     assert_eq!(drawn(&before), "[g f] (-) [c b a]");
     let script = |last: Step| [&before[..], &[last]].concat();
@@ -84,7 +84,7 @@ fn the_newest_of_several_gaps_can_be_filled_last() {
 }
 
 #[test]
-fn to_reach_a_message_of_the_same_millisecond_is_no_contact() {
+fn a_message_of_the_same_millisecond_proves_no_contact() {
     let before = [send(2, 5), fill(0, 9), send(1, 5), send(2, 0), head(2)];
     assert_eq!(drawn(&before), "[e d] (-) [b a]", "c may be there, in the millisecond of d and e");
     assert_eq!(drawn(&[&before[..], &[fill(0, 4)]].concat()), "[e d c b] (=) [a]", "nor is b");
@@ -92,7 +92,7 @@ fn to_reach_a_message_of_the_same_millisecond_is_no_contact() {
 }
 
 #[test]
-fn a_millisecond_that_fills_a_page_is_asked_for_with_a_larger_one() {
+fn a_millisecond_that_fills_a_page_needs_a_larger_page() {
     let crowd = [send(2, 5), fill(0, 9), send(1, 5), send(4, 0), head(2)];
     assert_eq!(drawn(&crowd), "[g f] (-) [b a]");
     assert_eq!(drawn(&[&crowd[..], &[fill(0, 2)]].concat()), "[g f] (-) [b a]", "no further with two");
@@ -104,7 +104,7 @@ fn a_millisecond_that_fills_a_page_is_asked_for_with_a_larger_one() {
 }
 
 #[test]
-fn an_answer_that_proves_nothing_leaves_the_gap_and_the_reason() {
+fn an_answer_that_proves_nothing_leaves_the_gap_with_a_reason() {
     for untrue in [Lie::EmptyButMore, Lie::EmptyEnd, Lie::TopInstead] {
         let script = [send(9, 5), head(2), lie(0, 2, untrue)];
         assert_eq!(
@@ -120,13 +120,13 @@ fn an_answer_that_proves_nothing_leaves_the_gap_and_the_reason() {
 }
 
 #[test]
-fn an_edit_is_one_more_version_and_seen_once() {
+fn an_edit_adds_one_version() {
     assert_eq!(drawn(&[send(3, 5), head(9), edit(1), head(9), head(9)]), "[c b' a]");
     assert_eq!(drawn(&[send(3, 5), head(9), edit(1), edit(1), head(9), edit(1), head(9)]), "[c b'' a]");
 }
 
 #[test]
-fn what_is_deleted_strictly_inside_a_page_is_gone_and_nothing_else() {
+fn only_messages_deleted_strictly_inside_a_page_are_gone() {
     let before = [send(5, 5), head(9)];
     assert_eq!(drawn(&[&before[..], &[delete(3), head(3)]].concat()), "[e ~d c b a]");
     assert_eq!(drawn(&[&before[..], &[delete(2), head(2)]].concat()), "[e d c b a]", "below the page");
@@ -139,7 +139,7 @@ fn what_is_deleted_strictly_inside_a_page_is_gone_and_nothing_else() {
 }
 
 #[test]
-fn an_empty_last_page_says_nothing_of_what_stands_above_it() {
+fn an_empty_last_page_proves_nothing_above_it() {
     // Asked with the server's own cursor, which excludes the border: nothing is below, but b and a are level with c.
     let script = [send(3, 0), send(2, 5), head(3), fill_verbatim(0, 9)];
     assert_eq!(drawn(&script), "[e d c] (=)");
@@ -154,7 +154,7 @@ fn an_old_newest_page_closes_no_gap_above_it() {
 }
 
 #[test]
-fn an_old_newest_page_with_nothing_at_stake_is_put_right_by_the_next_look() {
+fn a_harmless_old_newest_page_is_corrected_by_the_next_one() {
     let script = [send(3, 5), head(3), send(2, 5), head(5), again(0)];
     assert_eq!(drawn_by(Manner::default(), true, &script), "[~e ~d c b a]");
     assert_eq!(drawn_by(Manner::default(), true, &[&script[..], &[head(3)]].concat()), "[e d c b a]");
@@ -196,7 +196,7 @@ fn an_exact_cursor_covers_only_what_comes_after_it() {
 }
 
 #[test]
-fn messages_that_agree_in_everything_are_as_many_as_there_are_whichever_shows_its_urn() {
+fn identical_messages_are_counted_right_whichever_shows_its_urn() {
     // d and e agree in time, sender and text; the server names now the one, now the other.
     let script = [
         send(3, 1),

@@ -1,8 +1,9 @@
 //! A server that is nothing but the full list of a conversation's messages.
 
 use archiver::core::Ms;
+use archiver::core::model::cursor::Cursor;
 use archiver::core::model::message::{Message, Sender};
-use archiver::core::model::page::{Below, Cursor, Page};
+use archiver::core::model::page::{Below, Page};
 use archiver::core::raw::Raw;
 
 /// When the conversation begins. Scripts and pictures count from here.
@@ -117,7 +118,7 @@ impl Server {
 
     fn is_below(&self, m: &Msg, cursor: &Cursor) -> bool {
         let reaches = |at: Ms, number: Ms| if self.manner.inclusive { at <= number } else { at < number };
-        match (self.manner.cursors, cursor.number(), cursor.0.split_once('/')) {
+        match (self.manner.cursors, cursor.number(), cursor.text().split_once('/')) {
             (Cursors::Ms, Some(number), _) => reaches(m.at, number),
             (Cursors::Seconds, Some(number), _) => reaches(m.at / 1000, number),
             (Cursors::Opaque, _, Some((at, rest))) => {
@@ -160,7 +161,7 @@ impl Server {
     }
 
     pub(super) fn cursor_at(&self, last: &Msg) -> Cursor {
-        Cursor(match self.manner.cursors {
+        Cursor::served(match self.manner.cursors {
             Cursors::Ms => last.at.to_string(),
             Cursors::Seconds => (last.at / 1000).to_string(),
             Cursors::Opaque => format!("{}/{}/{}", last.at, last.order, last.id),

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
-use archiver::core::model::page::{Below, Cursor, Page};
-use archiver::core::timeline::apply::{Asked, Delta, Gap};
+use archiver::core::model::cursor::Cursor;
+use archiver::core::model::page::{Below, Page};
+use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::identity::Change;
 
-use super::archive::{Archive, lies_in, name};
+use super::archive::{Archive, Delta, lies_in, name};
 use super::server::{Manner, Served, Server, T0, Urns};
 
 /// What happens next. Numbers pick among what is there, whatever that is.
@@ -238,13 +239,12 @@ impl World {
     fn distort(&mut self, served: &mut Served, lie: Lie) {
         let page = &mut served.page;
         match lie {
-            Lie::CursorUp => page.below = Below::More(Cursor((T0 * 2).to_string())),
+            Lie::CursorUp => page.below = Below::More(Cursor::made(T0 * 2)),
             Lie::NoCursor => page.below = Below::MoreWithoutCursor,
             Lie::EmptyButMore | Lie::EmptyEnd => {
                 (page.messages, page.returned) = (Vec::new(), 0);
                 served.ids.clear();
-                page.below =
-                    if lie == Lie::EmptyEnd { Below::End } else { Below::More(Cursor(T0.to_string())) };
+                page.below = if lie == Lie::EmptyEnd { Below::End } else { Below::More(Cursor::made(T0)) };
             }
             Lie::FalseEnd => page.below = Below::End,
             Lie::NoTimes => {

@@ -12,7 +12,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::linkedin_export;
-use crate::linkedin_export::{Export, ImportError, Report};
+use crate::linkedin_export::{ExportFile, ImportError, ImportReport};
 use crate::store::{Configured, Reader, Store, StoreError};
 
 /// Odd rows that are listed one by one.
@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Failure> 
     context.warn(&config);
     let accounts = wiring::accounts(&config);
     let account = chosen(&accounts, args.account.as_deref())?;
-    let export = Export::open(&args.path).map_err(|e| failure(&config, e))?;
+    let export = ExportFile::open(&args.path).map_err(|e| failure(&config, e))?;
     let file = args.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let options = linkedin_export::Options {
         accounts: &accounts,
@@ -86,10 +86,10 @@ pub fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Failure> 
 
 fn import(
     config: &Config,
-    export: &Export,
+    export: &ExportFile,
     options: &linkedin_export::Options<'_>,
     watch: &mut dyn FnMut(u64),
-) -> Result<Report, Failure> {
+) -> Result<ImportReport, Failure> {
     let path = &config.archive.path;
     let failed = |e| wiring::archive_failure(path, e);
     let mut store = Store::open(path).map_err(failed)?;
@@ -101,10 +101,10 @@ fn import(
 
 fn outlook(
     config: &Config,
-    export: &Export,
+    export: &ExportFile,
     options: &linkedin_export::Options<'_>,
     watch: &mut dyn FnMut(u64),
-) -> Result<Report, Failure> {
+) -> Result<ImportReport, Failure> {
     let reader = match Reader::open(&config.archive.path) {
         Ok(reader) => Some(reader),
         Err(StoreError::Missing(_)) => None,
@@ -167,7 +167,7 @@ fn progress(rows: u64, wanted: bool) -> ProgressBar {
 }
 
 /// The report for a person.
-fn show(out: &mut Output, report: &Report, args: &LinkedinExportArgs) -> Result<(), Failure> {
+fn show(out: &mut Output, report: &ImportReport, args: &LinkedinExportArgs) -> Result<(), Failure> {
     for (line, reason) in report.odd_rows.iter().take(SHOWN) {
         out.line(format!("{} line {line}: {reason}", out.style().yellow("!")))?;
     }

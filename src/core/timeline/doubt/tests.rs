@@ -1,0 +1,137 @@
+//! One page for each verdict, and how often an end has to be claimed before it is believed.
+
+use super::*;
+use crate::core::model::cursor::Cursor;
+use crate::core::model::message::{Message, Sender};
+use crate::core::raw::Raw;
+use crate::core::timeline::identity::{Known, Stored, match_page};
+
+/// Around a day in 2023, so that cursors are milliseconds.
+const T0: Ms = 1_700_000_000_000;
+
+fn message(at: Ms) -> Message {
+    Message {
+        urn: Some(format!("u{at}")),
+        at_ms: T0 + at,
+        derived_time: at < 0,
+        sender: Sender::default(),
+        kind: "TEXT".into(),
+        text: String::new(),
+        raw: Raw::default(),
+    }
+}
+
+/// A page of messages at these times; one before 0 has none of its own.
+fn page(times: &[Ms], below: Below, total: Option<i64>) -> Page {
+    Page {
+        messages: times.iter().map(|at| message(*at)).collect(),
+        below,
+        returned: u32::try_from(times.len()).unwrap(),
+        conversation_urn: None,
+        total,
+        unread: None,
+        last_seen_ms: None,
+        oddities: Vec::new(),
+    }
+}
+
+fn more(at: Ms) -> Below {
+    Below::More(Cursor::made(T0 + at))
+}
+
+/// A request for two messages of a gap, from just above its newer edge or, without one, from the newest message.
+fn asked(newer: Option<Ms>, older: Option<Ms>) -> Asked {
+    let (newer_ms, older_ms) = (newer.map(|at| T0 + at), older.map(|at| T0 + at));
+    let gap = Gap { id: 1, newer_ms, older_ms, ..Gap::default() };
+    Asked { cursor: gap.cursor_to_send(), gap, count: 2, most: 12, run: 1 }
+}
+
+/// The verdict on a page where these messages are stored.
+fn verdict(asked: &Asked, page: &Page, stored: &[Ms]) -> Verdict {
+    let near = |at: &Ms| Stored { id: *at, message: message(*at), gone: false, exported: false };
+    let known = Known { near: stored.iter().map(near).collect(), below: Vec::new() };
+    let timeline = Timeline {
+        gaps: vec![asked.gap.clone()],
+        newest_ms: stored.iter().max().map(|at| T0 + at),
+        oldest_ms: stored.iter().min().map(|at| T0 + at),
+        messages: i64::try_from(stored.len()).unwrap(),
+        ..Timeline::default()
+    };
+    weigh(Evidence { timeline: &timeline, asked, page, matches: &match_page(page, &known) })
+}
+
+#[test]
+fn each_kind_of_page_has_its_verdict() {
+    let progress = |lo: Ms, flaw| Verdict::Progress { lo: T0 + lo, beginning: false, flaw };
+    let (head, gap) = (asked(None, Some(50)), asked(Some(50), Some(10)));
+    let bottom = asked(Some(50), None);
+    let full = Asked { most: 11, ..gap.clone() };
+    let opaque = Asked { cursor: Some(Cursor::Opaque("x".into())), ..full.clone() };
+    let stored = [90, 50, 10];
+    let no = Verdict::Disbelieved;
+    for (asked, page, expected) in [
+        // Believed.
+        (&gap, page(&[50, 40], more(40), None), progress(40, None)),
+        (&gap, page(&[50, 5], more(5), None), progress(5, None)),
+        (&bottom, page(&[50, 40], Below::End, None), Verdict::End),
+        (
+            &gap,
+            page(&[50, 5], Below::End, None),
+            Verdict::Progress { lo: T0 + 5, beginning: true, flaw: None },
+        ),
+        // Believed, but it does not lead on.
+        (&gap, page(&[50, 40], Below::MoreWithoutCursor, None), progress(40, Some(Stall::MoreWithoutCursor))),
+        (&gap, page(&[50, 40], more(60), None), progress(40, Some(Stall::CursorNotDown))),
+        // One millisecond fills the page.
+        (&gap, page(&[50, 50], more(50), None), Verdict::AskForMore(12)),
+        (&full, page(&[50, 50], more(50), None), Verdict::PassBy(12)),
+        (&opaque, page(&[50, 50], more(50), None), no(Stall::OneMillisecond)),
+        // Not believed.
+        (&gap, page(&[90, 70], more(70), None), no(Stall::RepeatedPage)),
+        (&gap, page(&[], more(40), None), no(Stall::EmptyButMore)),
+        (&gap, page(&[-3, -4], more(40), None), no(Stall::NoTimes)),
+        (&gap, page(&[40, 30], more(30), None), no(Stall::BorderMissing)),
+        (&head, page(&[40, 30], more(30), None), no(Stall::NewestMissing)),
+        (&bottom, page(&[], Below::End, None), no(Stall::EmptyButStored)),
+        (&gap, page(&[50, 40], Below::End, None), no(Stall::EndAboveKnown)),
+        (&bottom, page(&[50, 40], Below::End, Some(7)), no(Stall::EndBeforeCount(7))),
+    ] {
+        assert_eq!(verdict(asked, &page, &stored), expected, "{asked:?} {page:?}");
+    }
+}
+
+/// After how many times the end is believed, if ever.
+fn times(timeline: &Timeline, mut asked: Asked, total: Option<i64>) -> Option<u32> {
+    let (page, known) = (page(&[], Below::End, total), Known::default());
+    let matches = match_page(&page, &known);
+    (1..50).find(|_| {
+        let evidence = Evidence { timeline, asked: &asked, page: &page, matches: &matches };
+        match weigh(evidence) {
+            Verdict::End => return true,
+            Verdict::Disbelieved(why) => asked.gap = std::mem::take(&mut asked.gap).stalled(&why, 1),
+            other => panic!("{other:?}"),
+        }
+        false
+    })
+}
+
+#[test]
+fn an_end_is_believed_sooner_the_less_contradicts_it_and_the_less_it_can_do() {
+    let span = |at: Ms| Some(T0 + at);
+    let stored = Timeline { messages: 7, newest_ms: span(900), oldest_ms: span(500), ..Timeline::default() };
+    let nothing = Timeline::default();
+    let at_border = Asked { cursor: Some(Cursor::made(T0 + 500)), ..asked(Some(500), None) };
+    for (timeline, asked, total, expected) in [
+        (&nothing, asked(None, None), None, Some(1)),
+        (&nothing, asked(None, None), Some(0), Some(1)),
+        (&nothing, asked(None, None), Some(3), Some(4)),
+        (&stored, asked(None, None), None, Some(2)),
+        (&stored, asked(None, None), Some(7), None),
+        (&stored, asked(Some(500), None), None, Some(4)),
+        (&stored, asked(Some(500), None), Some(9), Some(4)),
+        (&stored, at_border.clone(), None, Some(1)),
+        (&stored, at_border, Some(9), Some(4)),
+    ] {
+        assert_eq!(times(timeline, asked.clone(), total), expected, "{asked:?} {total:?}");
+    }
+}
