@@ -1,19 +1,19 @@
 //! `archiver demo`: a guided first run of the real engine, over real HTTP, against the built-in fake API.
 
-use crate::app::runtime;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::commands::{status, sync};
+use crate::app::{Context, runtime, wiring};
+use crate::cli::commands::status::{self, StatusArgs};
+use crate::cli::commands::sync;
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::output::{Output, plural};
+use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::core::format::plural;
 use crate::error::Failure;
 use crate::store::{Store, Trigger};
 use crate::sync::{NoProgress, Report, Stopper};
@@ -21,6 +21,11 @@ use fake_linkup::serve;
 use fake_linkup::server::Server;
 use fake_linkup::synth;
 use fake_linkup::synth::{Happening, SynthOptions};
+
+/// What `--help` ends with.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  archiver demo   takes a few seconds and leaves ./archiver-demo";
 
 /// The folder that the demo makes where it is started.
 const FOLDER: &str = "archiver-demo";
@@ -63,7 +68,7 @@ async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Fa
     let server = Arc::new(Mutex::new(synth::server(SEED, &options)));
     let running = serve::bind(Arc::clone(&server), 0, || SystemClock.now_ms())
         .await
-        .map_err(|e| Failure::ApiUnreachable(format!("no port of 127.0.0.1 can be had: {e}")))?;
+        .map_err(|e| Failure::ApiUnreachable(format!("cannot listen on 127.0.0.1: {e}")))?;
     let config = configure(folder, &server)?;
     let title = |out: &mut Output, text: &str| {
         let text = out.style().bold(text);
@@ -75,7 +80,7 @@ async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Fa
     sync::show(out, &sync_once(&config, Some(FIRST_BUDGET)).await?)?;
 
     title(out, "2. What is missing is known: `archiver status`")?;
-    status::report(&config, out, &status::How { json: false, html: None, glyphs })?;
+    status::report(&config, out, glyphs, &StatusArgs { json: false, html: None, all: true })?;
 
     title(out, "3. The next run goes on where the budget ended")?;
     sync::show(out, &sync_once(&config, None).await?)?;

@@ -1,14 +1,17 @@
 //! The status as one self-contained page: no script, nothing fetched from anywhere, everything escaped.
 
-use crate::core::format::iso_utc;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::cli::commands::status::Status;
-use crate::cli::commands::status::picture::Picture;
-use crate::cli::ui::output::{local_minute, plural, printable, thousands};
+use super::json::Status;
+use super::picture::Picture;
+use super::selection::Selection;
+use super::text;
+use crate::cli::ui::local_time::{local_date, local_minute};
+use crate::cli::ui::printable::printable;
 use crate::core::Ms;
+use crate::core::format::{iso_date, plural, thousands};
 use crate::core::timeline::bar::{Cell, Stretch};
 use crate::error::Failure;
 use crate::export::text::html;
@@ -17,20 +20,25 @@ use crate::store::ConversationRow;
 const STYLE: &str = include_str!("page.css");
 
 /// Writes the page: in full or not at all, for its owner's eyes only.
-pub(in crate::cli) fn write(path: &Path, status: &Status, picture: &Picture<'_>) -> Result<(), Failure> {
+pub(super) fn write(
+    path: &Path,
+    status: &Status,
+    selection: &Selection<'_>,
+    picture: &Picture<'_>,
+) -> Result<(), Failure> {
     let failed = |source| Failure::File { path: path.to_owned(), source };
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files have mode 0600.
     let mut file =
         tempfile::Builder::new().prefix(".archiver-status-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(render(status, picture).as_bytes()).map_err(failed)?;
+    file.write_all(render(status, selection, picture).as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed)
 }
 
 /// The page's text.
-pub(in crate::cli) fn render(status: &Status, picture: &Picture<'_>) -> String {
+fn render(status: &Status, selection: &Selection<'_>, picture: &Picture<'_>) -> String {
     let mut page = String::new();
     page.push_str(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -43,7 +51,7 @@ pub(in crate::cli) fn render(status: &Status, picture: &Picture<'_>) -> String {
     head(&mut page, status, picture);
     attention(&mut page, status);
     credits(&mut page, picture);
-    conversations(&mut page, picture);
+    conversations(&mut page, selection, picture);
     page.push_str("</main>\n</body>\n</html>\n");
     page
 }
@@ -57,16 +65,12 @@ fn escaped(text: &str) -> String {
     html(&printable(text))
 }
 
-fn day(ms: Ms) -> String {
-    local_minute(ms).split(' ').next().unwrap_or_default().to_owned()
-}
-
 fn head(page: &mut String, status: &Status, picture: &Picture<'_>) {
     add(
         page,
         format_args!(
             "<header>\n<h1>Archive</h1>\n<p class=\"lead\">{}</p>\n",
-            escaped(&super::horizon_words(status, str::to_owned))
+            escaped(&super::horizon(status, str::to_owned))
         ),
     );
     add(
@@ -90,21 +94,13 @@ fn head(page: &mut String, status: &Status, picture: &Picture<'_>) {
     let left = |left: Option<u32>| left.map(|n| format!(", {} left", thousands(n))).unwrap_or_default();
     let c = &status.credits;
     tile(thousands(status.messages), "messages".to_owned());
-    tile(thousands(picture.rows.len()), format!("conversations, {} complete", thousands(status.complete)));
-    tile(thousands(status.gaps), if status.gaps == 1 { "gap" } else { "gaps" }.to_owned());
+    tile(thousands(status.conversations.len()), format!("conversations, {} complete", thousands(status.complete)));
+    tile(thousands(status.gaps_synced()), if status.gaps_synced() == 1 { "gap" } else { "gaps" }.to_owned());
     tile(thousands(c.spent_today), format!("credits today{}", left(c.left_today)));
     tile(thousands(c.spent_this_month), format!("credits this month{}", left(c.left_this_month)));
     *page = page.replacen("<div class=\"tile\">", "<section class=\"tiles\">\n<div class=\"tile\">", 1);
     page.push_str("</section>\n");
-    if let Some(run) = &status.last_run {
-        let outcome = run.outcome.as_deref().unwrap_or("still going on, or cut short");
-        let words = format!(
-            "Last run: {}, {outcome}: {}, {}, {}.",
-            run.started_at,
-            plural(run.requests, "request"),
-            plural(run.new_messages, "new message"),
-            plural(run.credits_spent, "credit")
-        );
+    for words in [text::not_synced(status), status.last_run_words(str::to_owned)].into_iter().flatten() {
         add(page, format_args!("<p>{}</p>\n", escaped(&words)));
     }
 }
@@ -120,7 +116,7 @@ fn attention(page: &mut String, status: &Status) {
     page.push_str("</ul>\n</section>\n");
 }
 
-/// Credits a day as columns of an SVG.
+/// Credits per day as columns of an SVG.
 fn credits(page: &mut String, picture: &Picture<'_>) {
     let most = picture.days.iter().map(|d| d.credits).max().unwrap_or_default();
     if most == 0 {
@@ -131,8 +127,8 @@ fn credits(page: &mut String, picture: &Picture<'_>) {
     add(
         page,
         format_args!(
-            "<section>\n<h2>Credits a day</h2>\n<p class=\"fine\">{} in {} days (UTC), at most {} a day</p>\n\
-             <svg class=\"columns\" viewBox=\"-12 0 {} {}\" role=\"img\" aria-label=\"Credits a day\">\n",
+            "<section>\n<h2>Credits per day</h2>\n<p class=\"fine\">{} in {} days (UTC), at most {} in one day</p>\n\
+             <svg class=\"columns\" viewBox=\"-12 0 {} {}\" role=\"img\" aria-label=\"Credits per day\">\n",
             thousands(total),
             picture.days.len(),
             thousands(most),
@@ -144,8 +140,8 @@ fn credits(page: &mut String, picture: &Picture<'_>) {
         page,
         format_args!("<line class=\"axis\" x1=\"0\" x2=\"{width}\" y1=\"{height}\" y2=\"{height}\"/>\n"),
     );
-    for (n, row) in (0_i64..).zip(&picture.days) {
-        let name = iso_utc(row.day_ms).split('T').next().unwrap_or_default().to_owned();
+    for (n, row) in (0_i64..).zip(picture.days) {
+        let name = iso_date(row.day_ms);
         let tall = if row.credits > 0 { (row.credits * (height - 20) / most).max(2) } else { 0 };
         let (x, y) = (n * step, height - tall);
         add(
@@ -186,15 +182,15 @@ fn class(cell: Cell) -> &'static str {
 
 fn words(cell: Cell) -> &'static str {
     match cell {
-        Cell::Before => "not begun",
+        Cell::Before => "before the beginning",
         Cell::Covered => "archived",
-        Cell::Partly => "archived in part",
+        Cell::Partly => "partly archived",
         Cell::Missing => "missing",
-        Cell::Unknown => "not asked since",
+        Cell::Unknown => "not checked since",
     }
 }
 
-fn conversations(page: &mut String, picture: &Picture<'_>) {
+fn conversations(page: &mut String, selection: &Selection<'_>, picture: &Picture<'_>) {
     if picture.rows.is_empty() {
         return;
     }
@@ -207,14 +203,19 @@ fn conversations(page: &mut String, picture: &Picture<'_>) {
         format_args!(
             "</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>Conversation</th><th class=\"number\">Messages</th>\
              <th class=\"bar\"><span>{}</span><span>{}</span></th><th>Missing</th><th>Last synced</th></tr></thead>\n<tbody>\n",
-            day(picture.from),
-            day(picture.now)
+            local_date(picture.from),
+            local_date(picture.now)
         ),
     );
     for (row, stretches) in &picture.rows {
         conversation(page, picture, row, stretches);
     }
-    page.push_str("</tbody>\n</table></div>\n</section>\n");
+    page.push_str("</tbody>\n</table></div>\n");
+    if selection.left_out > 0 {
+        let left_out = thousands(selection.left_out);
+        add(page, format_args!("<p class=\"fine\">and {left_out} more; --all shows them</p>\n"));
+    }
+    page.push_str("</section>\n");
 }
 
 fn conversation(page: &mut String, picture: &Picture<'_>, row: &ConversationRow, stretches: &[Stretch]) {
@@ -243,8 +244,8 @@ fn conversation(page: &mut String, picture: &Picture<'_>, row: &ConversationRow,
                 class(stretch.cell),
                 x.min(10_000 - wide),
                 words(stretch.cell),
-                day(stretch.from_ms),
-                day(stretch.to_ms)
+                local_date(stretch.from_ms),
+                local_date(stretch.to_ms)
             ),
         );
     }
