@@ -125,7 +125,8 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
     let accounts = wiring::accounts(config);
     let targets = Reader::targets(reader.as_ref(), &accounts, now).map_err(failed)?;
     let targets = sync::select(targets, only).map_err(|e| wiring::run_failure(path, e.into()))?;
-    let inboxes = if only.is_empty() { inboxes(config, reader.as_ref(), now).map_err(failed)? } else { vec![] };
+    let inboxes =
+        if only.is_empty() { inboxes(config, reader.as_ref(), now).map_err(failed)? } else { vec![] };
     let state = State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
     let (spent, (head_came_last, run), by_account) = match &reader {
         Some(r) => {
@@ -239,8 +240,7 @@ fn upkeep(config: &Config, state: &State, now: Ms) -> Upkeep {
     let days = span_ms as f64 / 86_400_000.0;
     let runs_per_day = if days > 0.0 { f64::from(count) / days } else { 0.0 };
     let stored = |messages: i64| u32::try_from(messages).unwrap_or(u32::MAX);
-    let all: f64 =
-        state.conversations.iter().map(|c| f64::from(price(stored(c.timeline.standing())))).sum();
+    let all: f64 = state.conversations.iter().map(|c| f64::from(price(stored(c.timeline.standing())))).sum();
     let recheck = config.sync.recheck_days;
     let watches = config.events.enabled && config.api.version == ApiVersion::V2;
     let watched = u32::try_from(config.accounts.len()).unwrap_or(u32::MAX);

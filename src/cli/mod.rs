@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
+use self::commands::{
+    backup, check, completions, default_config, export, import, login, people, plan, search, show, sql,
+    stats, status, sync, verify,
+};
 #[cfg(feature = "demo")]
 use self::commands::{demo, fake_api};
-use self::commands::{
-    backup, check, completions, default_config, export, import, login, people, plan, search, show, sql, stats,
-    status, sync, verify,
-};
 use self::ui::output;
 use self::ui::style::Style;
 use crate::app::Context;

@@ -138,7 +138,7 @@ pub enum ExportError {
         help: String,
     },
     /// It was stopped from outside.
-    #[error("stopped before it was done; nothing was replaced")]
+    #[error("interrupted; nothing was replaced")]
     Stopped,
 }
 
@@ -183,8 +183,8 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         Format::Parquet => parquet::write(&export, watch),
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => Err(ExportError::refused(
-            "this build cannot write Parquet",
-            "build it with the feature `parquet`, which is on by default, or choose another format",
+            "this build does not support Parquet",
+            "build it with the feature `parquet` (on by default), or choose another format",
         )),
     }
 }

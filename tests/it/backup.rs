@@ -127,7 +127,7 @@ fn keep_deletes_old_backups_of_the_same_form_and_nothing_else() {
     names.sort();
     names.retain(|name| name <= &"archive-2021".to_owned() || name == "copy.db");
     assert_eq!(names, ["archive-20190101T000000Z.db", "archive-20200103T000000Z.db", "copy.db"]);
-    assert!(home.run(&["backup", "copy.db", "--keep", "2"]).expect(2).stderr.contains("tell the time"));
+    assert!(home.run(&["backup", "copy.db", "--keep", "2"]).expect(2).stderr.contains("the full date"));
     for of_no_order in ["kept/%d.db", "kept/%m-%d.db", "kept/%H%M%S.db"] {
         home.run(&["backup", of_no_order, "--keep", "7"]).expect(2);
     }

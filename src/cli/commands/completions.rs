@@ -60,7 +60,8 @@ pub fn man(context: &Context, root: Command, args: &ManArgs) -> Result<(), Failu
     let pages = pages(root).map_err(Failure::Stdout)?;
     match &args.out {
         Some(folder) => write(folder, &pages),
-        None => Output::stdout(&context.env).bytes(&pages.iter().flat_map(|(_, page)| page).copied().collect::<Vec<u8>>()),
+        None => Output::stdout(&context.env)
+            .bytes(&pages.iter().flat_map(|(_, page)| page).copied().collect::<Vec<u8>>()),
     }
 }
 
@@ -126,6 +127,6 @@ mod tests {
     fn a_missing_folder_is_named() {
         let failure = write(Path::new("/nowhere/at/all"), &pages(Cli::command()).unwrap()).unwrap_err();
         assert_eq!(failure.exit_code(), 73);
-        assert!(failure.to_string().starts_with("/nowhere/at/all/archiver.1 cannot be written"));
+        assert!(failure.to_string().starts_with("cannot write /nowhere/at/all/archiver.1"));
     }
 }

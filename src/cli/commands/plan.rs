@@ -139,8 +139,8 @@ fn completion(to: &ToComplete) -> String {
             plural(runs, "run"),
             local_minute(at)
         ),
-        _ => format!(
-            "Complete after {credits}; with the current caps that takes longer than can be forecast."
-        ),
+        _ => {
+            format!("Complete after {credits}; with the current caps that takes longer than can be forecast.")
+        }
     }
 }

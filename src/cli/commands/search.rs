@@ -127,7 +127,11 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     for row in &found.messages {
         let around = around(&queries, row, args.context).map_err(failed)?;
         let hits = tokenize::hits(&row.message.text, &search.wanted()).0;
-        if args.json { print_json(&mut out, row, &around, &hits, args)? } else { print(&mut out, row, &around, &hits)? }
+        if args.json {
+            print_json(&mut out, row, &around, &hits, args)?
+        } else {
+            print(&mut out, row, &around, &hits)?
+        }
     }
     out.finish()?;
     let say = |text: String| note(&text, &context.env);
@@ -243,12 +247,7 @@ fn print_json(
     out.json(&value)
 }
 
-fn print(
-    out: &mut Output,
-    row: &MessageRow,
-    (before, after): &Around,
-    hits: &[Span],
-) -> Result<(), Failure> {
+fn print(out: &mut Output, row: &MessageRow, (before, after): &Around, hits: &[Span]) -> Result<(), Failure> {
     let style = out.style();
     let conversation = harmless(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
     let when = style.green(&local_minute(row.message.at_ms));
@@ -292,7 +291,10 @@ fn remarks(found: &Found, args: &SearchArgs) -> Vec<String> {
     if args.best && found.counted >= ranked {
         lines.push(format!("Ranked the newest {} matches only.", thousands(ranked)));
     } else if found.messages.len() == args.limit && !args.best {
-        lines.push(format!("These are the newest {}; use --limit to see more, --count to count them.", thousands(args.limit)));
+        lines.push(format!(
+            "These are the newest {}; use --limit to see more, --count to count them.",
+            thousands(args.limit)
+        ));
     }
     lines
 }

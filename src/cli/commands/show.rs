@@ -87,10 +87,12 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let gaps = queries.gaps_of(id).map_err(failed)?;
     let mut pager = Pager::start(context, !args.no_pager);
     let mut transcript = Transcript::new(pager.output(), &archive, args, gaps, &range, mark);
-    let done = transcript.head(&name).and_then(|()| match queries.messages(&range, |row| transcript.message(&row)) {
-        Ok(None) => transcript.foot(),
-        Ok(Some(failure)) => Err(failure),
-        Err(error) => Err(failed(error)),
+    let done = transcript.head(&name).and_then(|()| {
+        match queries.messages(&range, |row| transcript.message(&row)) {
+            Ok(None) => transcript.foot(),
+            Ok(Some(failure)) => Err(failure),
+            Err(error) => Err(failed(error)),
+        }
     });
     // A pager that its reader has closed is no failure; one that cannot be started comes before any other.
     pager.finish()?;

@@ -141,9 +141,7 @@ async fn stop_on_signals(stopper: Stopper) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        tracing::warn!(
-            "cannot handle signals: stopping the program interrupts the run, which loses nothing"
-        );
+        tracing::warn!("cannot handle signals: stopping the program interrupts the run, which loses nothing");
         return;
     };
     tokio::select! {
@@ -184,7 +182,8 @@ struct RunMeter {
 
 impl Observer for RunMeter {
     fn begin(&mut self, conversations: usize, left: Option<u32>) {
-        let credits = left.map_or_else(|| "no cap".to_owned(), |n| format!("at most {}", plural(n, "credit")));
+        let credits =
+            left.map_or_else(|| "no cap".to_owned(), |n| format!("at most {}", plural(n, "credit")));
         self.meter.say(&format!("{}, {credits}", plural(conversations, "conversation")));
     }
 
@@ -247,7 +246,8 @@ pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
 /// How the run ended, in a sentence.
 fn ending(report: &Report) -> String {
     let gaps = plural(report.gaps_left, "gap");
-    let since = report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_minute_of(h)));
+    let since =
+        report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_minute_of(h)));
     let since = since.unwrap_or_default();
     match report.outcome {
         "complete" => format!("Complete{since}."),

@@ -28,8 +28,14 @@ impl Candidate {
 
 /// What a conversation is called: its name, or what identifies it, as short as can be.
 #[must_use]
-pub fn label(name: Option<&str>, profile_url: Option<&str>, conversation_id: Option<&str>, id: i64) -> String {
-    let identified = || profile_url.or(conversation_id).map_or_else(|| format!("conversation {id}"), urn::label);
+pub fn label(
+    name: Option<&str>,
+    profile_url: Option<&str>,
+    conversation_id: Option<&str>,
+    id: i64,
+) -> String {
+    let identified =
+        || profile_url.or(conversation_id).map_or_else(|| format!("conversation {id}"), urn::label);
     name.map_or_else(identified, str::to_owned)
 }
 

@@ -80,7 +80,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         write_conversation(export, &scope, &row, &conversation, &mut folder, watch)?;
         conversations.push(conversation);
     }
-    watch.closing("making the search index");
+    watch.closing("building the search index");
     Index::write(export, &scope, &conversations, &mut folder, messages, watch)?;
     folder.file("index.html", index::page(export, &conversations, messages).as_bytes())?;
     folder.finish(export, |_| false, messages)

@@ -13,7 +13,7 @@ fn the_demo_runs_in_an_empty_folder_and_leaves_an_archive_to_look_at() {
     let ran = home.run(&["demo"]).expect(0);
     for words in [
         "no key, no credits, no network",
-        "The budget ended the run",
+        "The budget is used up",
         "Complete; nothing is missing since",
         "Last run",
         "What to try next",

@@ -68,7 +68,8 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let (folder, pattern) = place(&args.path)?;
     if args.keep.is_some() && !pattern.tells_the_order() {
         return Err(Failure::Usage {
-            message: "--keep needs file names with the full date, to know which backups are the oldest".to_owned(),
+            message: "--keep needs file names with the full date, to know which backups are the oldest"
+                .to_owned(),
             help: "pass a folder, or a name with placeholders such as backups/%Y-%m-%d.db".to_owned(),
         });
     }

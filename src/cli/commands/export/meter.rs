@@ -42,7 +42,11 @@ impl Watch for ExportMeter {
             return Ok(());
         }
         let done = format!("{} messages", thousands(self.done));
-        if self.total == 0 { self.meter.say(&done) } else { self.meter.show(&done, self.done, self.total) }
+        if self.total == 0 {
+            self.meter.say(&done)
+        } else {
+            self.meter.show(&done, self.done, self.total)
+        }
         self.go_on()
     }
 

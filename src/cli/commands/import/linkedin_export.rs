@@ -128,10 +128,9 @@ fn chosen<'a>(accounts: &'a [Configured], name: Option<&str>) -> Result<&'a Conf
             None => usage(format!("no account is called {name:?}"), format!("configured: {}", names())),
         },
         ([only], None) => Ok(only),
-        (_, None) => usage(
-            "several accounts are configured".into(),
-            format!("add --account with one of: {}", names()),
-        ),
+        (_, None) => {
+            usage("several accounts are configured".into(), format!("add --account with one of: {}", names()))
+        }
     }
 }
 
@@ -175,12 +174,9 @@ fn show(out: &mut Output, report: &Report, args: &LinkedinExportArgs) -> Result<
     let would = if args.dry_run { "would be new" } else { "new" };
     let mut words = vec![format!("{} {would}", plural(report.new_messages, "message"))];
     if report.drafts_and_advertisements > 0 {
-        words.push(format!(
-            "{} of them drafts or ads",
-            thousands(report.drafts_and_advertisements)
-        ));
+        words.push(format!("{} of them drafts or ads", thousands(report.drafts_and_advertisements)));
     }
-    words.push(format!("{} imported before", thousands(report.there)));
+    words.push(format!("{} already imported", thousands(report.there)));
     words.push(format!("{} known from the API", thousands(report.merged)));
     words.push(plural(report.conversations.len(), "conversation"));
     out.line(words.join(", "))?;

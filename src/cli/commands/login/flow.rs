@@ -85,7 +85,9 @@ impl LoginFlow<'_> {
         let (text, account_id) = match result? {
             Session::Token(token) => (token, None),
             Session::Connected(id) => (Secret::new(&id), Some(id)),
-            Session::CodeSent { .. } | Session::Challenged { .. } => return Err(no_more("another challenge")),
+            Session::CodeSent { .. } | Session::Challenged { .. } => {
+                return Err(no_more("another challenge"));
+            }
         };
         let file = destination.write(text.expose())?;
         // The session exists and is stored: only now does a ledger that cannot be written matter.
@@ -97,7 +99,8 @@ impl LoginFlow<'_> {
         if self.args.token_stdin {
             let token = line_of_stdin("the token")?;
             let token = Secret::new(token.expose());
-            let session_or_challenge = session.log_in(&self.ask(Credentials::Token(&token)), Attempt::Token).await?;
+            let session_or_challenge =
+                session.log_in(&self.ask(Credentials::Token(&token)), Attempt::Token).await?;
             return self.challenged(session, session_or_challenge, "").await;
         }
         let email = self.email()?;

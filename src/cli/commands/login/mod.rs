@@ -146,9 +146,10 @@ fn choose(config: &Config, named: Option<&str>) -> Result<usize, Failure> {
             let wanted = name.to_lowercase();
             match accounts.iter().position(|a| a.name.to_lowercase() == wanted) {
                 Some(index) => Ok(index),
-                None => {
-                    usage(format!("no account is called {name:?}"), format!("configured: {}", names.join(", ")))
-                }
+                None => usage(
+                    format!("no account is called {name:?}"),
+                    format!("configured: {}", names.join(", ")),
+                ),
             }
         }
     }
@@ -218,7 +219,10 @@ fn todo(reads: &Reads, country: &str, account: &AccountConfig, done: &Finished) 
         }
     }
     if country != account.country {
-        todo.push(format!("add to the account {:?} in the configuration: country = {country:?}", account.name));
+        todo.push(format!(
+            "add to the account {:?} in the configuration: country = {country:?}",
+            account.name
+        ));
     }
     (!todo.is_empty()).then(|| todo.join("; "))
 }

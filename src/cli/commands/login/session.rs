@@ -163,9 +163,7 @@ pub(super) fn refused(error: &ApiError, attempt: Attempt) -> Failure {
                      many of them LinkedIn may lock the account"
                 }
                 Attempt::Token => "the session may have expired; log in with address and password instead",
-                Attempt::Code => {
-                    "codes expire after some minutes; run `archiver login` to get another"
-                }
+                Attempt::Code => "codes expire after some minutes; run `archiver login` to get another",
                 Attempt::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
             },
         ),

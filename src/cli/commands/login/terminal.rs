@@ -140,10 +140,7 @@ pub(super) fn line_of_stdin(what: &str) -> Result<Secret, Failure> {
 }
 
 fn usage(message: String) -> Failure {
-    Failure::Usage {
-        message,
-        help: "write one line each: the password or token, then the code".to_owned(),
-    }
+    Failure::Usage { message, help: "write one line each: the password or token, then the code".to_owned() }
 }
 
 /// The user does not continue.

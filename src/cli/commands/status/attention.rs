@@ -43,7 +43,9 @@ pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<Stri
     if summary.unsettled > 0 {
         let (requests, have) =
             (plural(summary.unsettled, "request"), if summary.unsettled == 1 { "has" } else { "have" });
-        lines.push(format!("{requests} of interrupted runs {have} no known cost: the reserved credits count as spent"));
+        lines.push(format!(
+            "{requests} of interrupted runs {have} no known cost: the reserved credits count as spent"
+        ));
     }
     if summary.quarantined > 0 {
         let (items, were) =
@@ -79,7 +81,7 @@ fn conversation(row: &ConversationRow) -> impl Iterator<Item = String> {
     let error = row.last_error.as_ref().filter(|_| !stalled).map(|error| format!("{}: {error}", label(row)));
     let held = row.timeline.standing();
     let short = row.served_total.filter(|total| row.timeline.complete() && *total > held);
-    let short =
-        short.map(|total| format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
+    let short = short
+        .map(|total| format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
     error.into_iter().chain(short)
 }

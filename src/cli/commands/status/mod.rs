@@ -203,11 +203,13 @@ fn horizon(status: &Status, format: fn(&str) -> String) -> String {
 fn missing(row: &ConversationRow) -> String {
     let Some(newest) = row.timeline.gaps.first() else { return "nothing".to_owned() };
     let words = match (newest.newer_ms, newest.older_ms) {
-        (None, None) => match (row.timeline.oldest_ms.map(local_date), row.timeline.newest_ms.map(local_date)) {
-            (Some(oldest), Some(newest)) if oldest == newest => format!("before and after {newest}"),
-            (Some(oldest), Some(newest)) => format!("around {oldest} – {newest}"),
-            _ => "everything".to_owned(),
-        },
+        (None, None) => {
+            match (row.timeline.oldest_ms.map(local_date), row.timeline.newest_ms.map(local_date)) {
+                (Some(oldest), Some(newest)) if oldest == newest => format!("before and after {newest}"),
+                (Some(oldest), Some(newest)) => format!("around {oldest} – {newest}"),
+                _ => "everything".to_owned(),
+            }
+        }
         (None, Some(older)) => format!("after {}", local_date(older)),
         (Some(newer), None) => format!("before {}", local_date(newer)),
         (Some(newer), Some(older)) => format!("{} – {}", local_date(older), local_date(newer)),

@@ -20,7 +20,8 @@ impl<'a> Selection<'a> {
         let (mut urgent_left, mut others_left) = (urgent, most - urgent);
         let mut selected = Vec::with_capacity(most);
         for row in rows {
-            let room = if urgent_left > 0 && needs_attention(row) { &mut urgent_left } else { &mut others_left };
+            let room =
+                if urgent_left > 0 && needs_attention(row) { &mut urgent_left } else { &mut others_left };
             if *room > 0 {
                 *room -= 1;
                 selected.push(row);
