@@ -86,7 +86,7 @@ fn the_page_is_whole_private_and_fetches_nothing() {
     let ran = home.run(&["status", "--html", "status.html"]).expect(0);
     assert_eq!(ran.stdout, "Wrote status.html\n");
     let page = std::fs::read_to_string(home.path("status.html")).unwrap();
-    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"));
     assert!(page.contains("default-src 'none'") && page.contains("Béla &lt;b&gt;Sample&lt;/b&gt;"), "{page}");
     for fetches in ["<b>Sample", "<script", "http://", "https://", "src=", "@import", "url(", "onclick"] {
         assert!(!page.contains(fetches), "{fetches}: {page}");
