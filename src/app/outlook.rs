@@ -27,7 +27,7 @@ pub struct Outlook {
     /// The next run.
     pub next_run: NextRun,
     /// What is missing in each conversation and inbox.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<Incomplete>,
     /// What it takes until nothing is missing.
     pub to_complete: ToComplete,
     /// What it costs to stay complete.
@@ -60,7 +60,7 @@ pub struct NextRun {
 
 /// What is missing in a conversation.
 #[derive(Debug, Serialize)]
-pub struct Missing {
+pub struct Incomplete {
     /// What it is called.
     pub conversation: String,
     /// Its gaps.
@@ -202,7 +202,7 @@ fn assemble(
         missing: forecast
             .missing
             .into_iter()
-            .map(|m| Missing {
+            .map(|m| Incomplete {
                 conversation: m.name,
                 gaps: m.gaps,
                 messages_likely: m.messages,

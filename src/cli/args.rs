@@ -77,14 +77,14 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
     pub config: Option<PathBuf>,
 
-    /// Log level: error, warn, info, debug or trace [default: info]
+    /// error, warn, info, debug or trace [default: info]
     ///
     /// Also accepts off, or filter directives such as warn,archiver::sync=trace. Defaults to $ARCHIVER_LOG_LEVEL.
     /// Libraries never log below info.
     #[arg(long, global = true, value_name = "LEVEL", display_order = LAST)]
     pub log_level: Option<LogFilter>,
 
-    /// Log format: text or json [default: text]
+    /// text or json [default: text]
     ///
     /// The log goes to standard error. Defaults to $ARCHIVER_LOG_FORMAT.
     #[arg(

@@ -142,7 +142,7 @@ fn show(out: &mut Output, tally: &Tally, contacts: &[Contact], most: usize) -> R
 
 /// Printed if it is not known which messages are the owner's.
 pub(super) const UNKNOWN_OWNER: &str =
-    "It is not known for every account which person is you: set `own_name` in the configuration.";
+    "It is not known for every account which person is you: set `owner_name` in the configuration.";
 
 /// What a person is called.
 fn label(human: &Human) -> String {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::app::Context;
-use crate::app::outlook::{Missing, Outlook, ToComplete, outlook};
+use crate::app::outlook::{Incomplete, Outlook, ToComplete, outlook};
 use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::Column;
@@ -83,7 +83,7 @@ fn missing(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
         return Ok(());
     }
     let about = |n: Option<u32>| n.map_or_else(|| "unknown".to_owned(), |n| format!("~{}", thousands(n)));
-    let row = |m: &Missing| {
+    let row = |m: &Incomplete| {
         vec![
             m.conversation.clone(),
             thousands(m.gaps),

@@ -194,7 +194,7 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
 }
 
 /// Where in a text a hit is (bytes).
-type Span = std::ops::Range<usize>;
+type HitRange = std::ops::Range<usize>;
 
 /// The messages before and after one.
 type Around = (Vec<MessageRow>, Vec<MessageRow>);
@@ -231,7 +231,7 @@ fn print_json(
     out: &mut Output,
     row: &MessageRow,
     (before, after): &Around,
-    hits: &[Span],
+    hits: &[HitRange],
     args: &SearchArgs,
 ) -> Result<(), Failure> {
     let mut value = message_json(row);
@@ -247,7 +247,12 @@ fn print_json(
     out.json(&value)
 }
 
-fn print(out: &mut Output, row: &MessageRow, (before, after): &Around, hits: &[Span]) -> Result<(), Failure> {
+fn print(
+    out: &mut Output,
+    row: &MessageRow,
+    (before, after): &Around,
+    hits: &[HitRange],
+) -> Result<(), Failure> {
     let style = out.style();
     let conversation = harmless(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
     let when = style.green(&local_minute(row.message.at_ms));

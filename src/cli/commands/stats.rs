@@ -220,7 +220,7 @@ fn answers(mine: Option<u32>, theirs: Option<u32>) -> Option<String> {
     }
 }
 
-/// The last so many of a list, or all of it.
+/// The last `most` entries of a list, or `all` of it.
 fn last<T>(list: &[T], most: usize, all: bool) -> &[T] {
     let left_out = if all { 0 } else { list.len().saturating_sub(most) };
     list.get(left_out..).unwrap_or(list)

@@ -29,7 +29,7 @@ impl Meter {
         Self(ProgressBar::hidden())
     }
 
-    /// Shows what is being done, where nobody knows how much there is to do.
+    /// Shows what is being done, if it is unknown how much there is to do.
     pub fn say(&self, doing: &str) {
         self.draw("{spinner} {msg}", doing);
     }

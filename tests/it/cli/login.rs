@@ -153,7 +153,7 @@ fn each_refusal_says_what_to_do_and_leaves_the_old_token() {
         assert!(ran.stderr.contains("Invalid verification code"), "{ran:?}");
         assert!(ran.stderr.contains("run `archiver login` to get another"), "{ran:?}");
         let ran = by_password(&home, &api, &[], "").expect(77);
-        assert!(ran.stderr.contains("LinkedIn asks for a code"), "{ran:?}");
+        assert!(ran.stderr.contains("LinkedIn asks for the code"), "{ran:?}");
         assert!(ran.stderr.contains("--code-stdin"), "{ran:?}");
 
         home.write_secret("api_key", "sk-another-key-altogether");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::destination::Destination;
-use super::session::{Attempt, LoginSession, out_of_budget, refused};
+use super::session::{LoginSession, LoginStep, out_of_budget, refused};
 use super::terminal::{Terminal, aborted, line_of_stdin};
 use super::{ChallengeArg, LoginArgs};
 use crate::api::login::{Challenge, Credentials, Login, Means, Session};
@@ -100,13 +100,13 @@ impl LoginFlow<'_> {
             let token = line_of_stdin("the token")?;
             let token = Secret::new(token.expose());
             let session_or_challenge =
-                session.log_in(&self.ask(Credentials::Token(&token)), Attempt::Token).await?;
+                session.log_in(&self.ask(Credentials::Token(&token)), LoginStep::Token).await?;
             return self.challenged(session, session_or_challenge, "").await;
         }
         let email = self.email()?;
         let password = self.password()?;
         let ask = self.ask(Credentials::Password { email: &email, password: &password });
-        let session_or_challenge = session.log_in(&ask, Attempt::Password).await?;
+        let session_or_challenge = session.log_in(&ask, LoginStep::Password).await?;
         drop(password);
         self.challenged(session, session_or_challenge, &email).await
     }
@@ -162,7 +162,7 @@ impl LoginFlow<'_> {
                     let price = if account_id.is_none() { "1 credit" } else { "up to 1 credit" };
                     prompt = format!("Refused: {why}\nAnother try costs {price} (empty to cancel). Code: ");
                 }
-                Err(error) => return Err(refused(&error, Attempt::Code)),
+                Err(error) => return Err(refused(&error, LoginStep::Code)),
             }
         }
     }
@@ -194,7 +194,7 @@ impl LoginFlow<'_> {
             return Ok(Session::Connected(account_id.to_owned()));
         }
         let challenge = Challenge::V2 { account_id, code: None };
-        session.pass(&challenge).await?.map_err(|error| refused(&error, Attempt::App))
+        session.pass(&challenge).await?.map_err(|error| refused(&error, LoginStep::App))
     }
 
     /// Whether there is somebody to ask for a code.
@@ -253,7 +253,7 @@ fn no_terminal(flag: &str) -> Failure {
     }
 }
 
-/// LinkedIn asks for something that nobody is there to give.
+/// LinkedIn asks for something that cannot be asked for without a terminal.
 fn no_more(what: &str) -> Failure {
     Failure::Login {
         message: format!("LinkedIn asks for {what}"),

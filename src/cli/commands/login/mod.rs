@@ -52,7 +52,7 @@ pub struct LoginArgs {
     #[arg(long, value_name = "XX")]
     pub country: Option<String>,
 
-    /// How to prove it is you (v2): code or app [default: code]
+    /// Proof of identity (v2): code or app [default: code]
     #[arg(long, value_name = "WAY", value_enum, hide_possible_values = true)]
     pub challenge: Option<ChallengeArg>,
 

@@ -16,7 +16,7 @@ const POLL_EVERY: Duration = Duration::from_secs(3);
 
 /// What a request is for, which decides what to do if it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(super) enum LoginStep {
     /// Log in by address and password.
     Password,
     /// Log in by token.
@@ -59,7 +59,7 @@ impl<'a> LoginSession<'a> {
     }
 
     /// Requests a session.
-    pub(super) async fn log_in(&mut self, ask: &Ask<'_>, attempt: Attempt) -> Result<Session, Failure> {
+    pub(super) async fn log_in(&mut self, ask: &Ask<'_>, attempt: LoginStep) -> Result<Session, Failure> {
         let turn = self.api.turn().await;
         let reservation = self.reserve(login::endpoint(self.version))?;
         let answer = self.api.log_in(turn, reservation, ask).await;
@@ -147,24 +147,24 @@ pub(super) fn out_of_budget() -> Failure {
 }
 
 /// The failure that the API's answer amounts to.
-pub(super) fn refused(error: &ApiError, attempt: Attempt) -> Failure {
+pub(super) fn refused(error: &ApiError, attempt: LoginStep) -> Failure {
     let what = match attempt {
-        Attempt::Password | Attempt::Token => "the login",
-        Attempt::Code => "the code",
-        Attempt::App => "the confirmation in LinkedIn's app",
+        LoginStep::Password | LoginStep::Token => "the login",
+        LoginStep::Code => "the code",
+        LoginStep::App => "the confirmation in LinkedIn's app",
     };
     let (refused, help) = match error {
         ApiError::Key(_) => (true, "check the API key; it comes from LinkupAPI, not from LinkedIn"),
         ApiError::Refused(_) | ApiError::Account(_) => (
             true,
             match attempt {
-                Attempt::Password => {
+                LoginStep::Password => {
                     "check address, password and country before you try again: each login may cost a credit, and after \
                      many of them LinkedIn may lock the account"
                 }
-                Attempt::Token => "the session may have expired; log in with address and password instead",
-                Attempt::Code => "codes expire after some minutes; run `archiver login` to get another",
-                Attempt::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
+                LoginStep::Token => "the session may have expired; log in with address and password instead",
+                LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
+                LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
             },
         ),
         ApiError::Credits(_) => (false, "buy credits from LinkupAPI, then log in"),
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn refusals_exit_with_77_and_temporary_failures_with_69() {
         let code = |error: ApiError, attempt| refused(&error, attempt).exit_code();
-        for step in [Attempt::Password, Attempt::Token, Attempt::Code, Attempt::App] {
+        for step in [LoginStep::Password, LoginStep::Token, LoginStep::Code, LoginStep::App] {
             assert_eq!(code(ApiError::Refused("no".into()), step), 77);
             assert_eq!(code(ApiError::Account("no".into()), step), 77);
             assert_eq!(code(ApiError::Key("no".into()), step), 77);

@@ -26,7 +26,7 @@ pub(super) fn needs_attention(row: &ConversationRow) -> bool {
     row.last_error.is_some() || row.timeline.gaps.iter().any(|gap| gap.stalled.is_some())
 }
 
-/// All of it, the most important first.
+/// One sentence per problem, the most important first.
 pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<String> {
     let Evidence { snapshot, conversations, inboxes, stalled, summary } = evidence;
     let mut lines: Vec<String> = snapshot.figures.attention.iter().map(|row| alert(row, format)).collect();

@@ -14,7 +14,7 @@ use clap::Args;
 use self::attention::{Evidence, FormatTime};
 use self::json::{Credits, ServiceStatus, Status};
 use self::picture::Picture;
-use self::selection::Selection;
+use self::selection::ShownConversations;
 use crate::app::metrics::{Closed, Snapshot};
 use crate::app::{Context, outlook, wiring};
 use crate::cli::ui::charts::Glyphs;
@@ -82,7 +82,7 @@ pub fn report(config: &Config, out: &mut Output, glyphs: Glyphs, args: &StatusAr
     // People read times in their own zone; scripts, and the page, which travels, have them in UTC.
     let format: FormatTime = if args.json || args.html.is_some() { iso_utc } else { local_minute };
     let status = facts.status(config, format);
-    let selection = Selection::of(&facts.conversations, most(args, out));
+    let selection = ShownConversations::of(&facts.conversations, most(args, out));
     let picture = Picture::of(&facts, &selection);
     if let Some(path) = &args.html {
         page::write(path, &status, &selection, &picture)?;

@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::json::Status;
 use super::picture::Picture;
-use super::selection::Selection;
+use super::selection::ShownConversations;
 use super::text::not_synced;
 use super::{horizon, label, missing};
 use crate::cli::ui::local_time::{local_date, local_minute};
@@ -26,7 +26,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 pub(super) fn write(
     path: &Path,
     status: &Status,
-    selection: &Selection<'_>,
+    selection: &ShownConversations<'_>,
     picture: &Picture<'_>,
 ) -> Result<(), Failure> {
     let failed = |source| Failure::File { path: path.to_owned(), source };
@@ -41,7 +41,7 @@ pub(super) fn write(
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed)
 }
 
-fn render(status: &Status, selection: &Selection<'_>, picture: &Picture<'_>) -> Markup {
+fn render(status: &Status, selection: &ShownConversations<'_>, picture: &Picture<'_>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -172,7 +172,7 @@ fn words(cell: Cell) -> &'static str {
     }
 }
 
-fn conversations(selection: &Selection<'_>, picture: &Picture<'_>) -> Markup {
+fn conversations(selection: &ShownConversations<'_>, picture: &Picture<'_>) -> Markup {
     if picture.rows.is_empty() {
         return html! {};
     }

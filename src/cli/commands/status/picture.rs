@@ -10,12 +10,12 @@ use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
 
-use super::selection::Selection;
+use super::selection::ShownConversations;
 use super::{Facts, label};
 
 /// Days of the credits' chart.
 pub(super) const DAYS: u32 = 30;
-/// Columns of a name, and of the whole picture where nobody knows how wide the reader's terminal is.
+/// Columns of a name, and of the picture outside of a terminal.
 const NAME: usize = 22;
 const WIDTH: usize = 80;
 
@@ -30,7 +30,7 @@ pub(super) struct Picture<'a> {
 
 impl<'a> Picture<'a> {
     /// The picture of the selected conversations.
-    pub(super) fn of(facts: &'a Facts, selection: &Selection<'a>) -> Self {
+    pub(super) fn of(facts: &'a Facts, selection: &ShownConversations<'a>) -> Self {
         let now = facts.now;
         let oldest = facts.conversations.iter().filter_map(|row| row.timeline.oldest_ms).min();
         let from = oldest.unwrap_or(now).min(now.saturating_sub(1));

@@ -4,14 +4,14 @@ use super::attention::needs_attention;
 use crate::store::ConversationRow;
 
 /// The conversations to show, and how many are left out.
-pub(super) struct Selection<'a> {
+pub(super) struct ShownConversations<'a> {
     pub(super) rows: Vec<&'a ConversationRow>,
     pub(super) left_out: usize,
 }
 
-impl<'a> Selection<'a> {
-    /// All of them, or at most so many: up to half are those that need attention, the others the newest. `rows` are
-    /// newest first, and stay so.
+impl<'a> ShownConversations<'a> {
+    /// All of them, or at most `most`: up to half of those need attention, the others are the newest. `rows` are in
+    /// order, newest first, and so are the selected ones.
     pub(super) fn of(rows: &'a [ConversationRow], most: Option<usize>) -> Self {
         let Some(most) = most.filter(|most| *most < rows.len()) else {
             return Self { rows: rows.iter().collect(), left_out: 0 };
@@ -57,7 +57,7 @@ mod tests {
 
     fn selected(failing: &[i64], count: i64, most: Option<usize>) -> (Vec<i64>, usize) {
         let rows = rows(failing, count);
-        let selection = Selection::of(&rows, most);
+        let selection = ShownConversations::of(&rows, most);
         (selection.rows.iter().map(|row| row.id).collect(), selection.left_out)
     }
 

@@ -2,7 +2,7 @@
 
 use super::json::Status;
 use super::picture::Picture;
-use super::selection::Selection;
+use super::selection::ShownConversations;
 use super::{horizon, label, missing};
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::{local_date, local_minute, local_minute_of};
@@ -19,7 +19,7 @@ const SENTENCES: usize = 8;
 pub(super) fn show(
     out: &mut Output,
     status: &Status,
-    selection: &Selection<'_>,
+    selection: &ShownConversations<'_>,
     picture: &Picture<'_>,
     glyphs: Glyphs,
     all: bool,
@@ -44,7 +44,7 @@ fn more(out: &mut Output, left_out: usize, what: &str) -> Result<(), Failure> {
     }
 }
 
-fn conversations(out: &mut Output, selection: &Selection<'_>) -> Result<(), Failure> {
+fn conversations(out: &mut Output, selection: &ShownConversations<'_>) -> Result<(), Failure> {
     if selection.rows.is_empty() {
         return Ok(());
     }
