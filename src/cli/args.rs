@@ -118,7 +118,7 @@ pub enum Command {
     Sql(SqlArgs),
     /// Export as JSON Lines, CSV, HTML, Parquet or Markdown
     Export(ExportArgs),
-    /// Check configuration, credentials and balance; spends no credits
+    /// Check configuration, credentials and balance, for free
     Check(CheckArgs),
     /// List contacts, message counts and response times
     People(PeopleArgs),

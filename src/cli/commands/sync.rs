@@ -60,9 +60,9 @@ const EXAMPLES: &str = "\
 Examples:
   archiver sync                                 run on the configured schedule
   archiver sync --once                          run once, within the budget
-  archiver sync --once --dry-run                show what that would request and cost
-  archiver sync --once --budget 5 --only Béla   spend up to 5 credits on one conversation
-  archiver sync --once --json | jq .horizon     print since when nothing is missing";
+  archiver sync --once --dry-run                the plan and its cost
+  archiver sync --once --budget 5 --only Béla   5 credits for one conversation
+  archiver sync --once --json | jq .horizon     since when nothing is missing";
 
 /// Runs the command.
 ///

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::cli::ui::printable::printable;
 use crate::cli::ui::style::Style;
@@ -53,16 +53,20 @@ pub fn folded(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
-        let mut line = String::new();
+        let (mut line, mut taken) = (String::new(), 0_usize);
         for word in paragraph.split_inclusive(' ') {
-            if line.width().saturating_add(word.trim_end().width()) > width && !line.is_empty() {
+            let needed: usize = word.trim_end().chars().map(columns).sum();
+            if taken.saturating_add(needed) > width && !line.is_empty() {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                taken = 0;
             }
             for c in word.chars() {
-                if line.width().saturating_add(c.width().unwrap_or(0)) > width && c != ' ' {
+                if taken.saturating_add(columns(c)) > width && c != ' ' {
                     lines.push(std::mem::take(&mut line));
+                    taken = 0;
                 }
                 line.push(c);
+                taken = taken.saturating_add(columns(c));
             }
         }
         lines.push(line.trim_end().to_owned());
@@ -71,6 +75,11 @@ pub fn folded(text: &str, width: usize) -> Vec<String> {
         lines.pop();
     }
     lines
+}
+
+/// The columns that a character takes, at most. A variation selector may widen the character before it.
+fn columns(c: char) -> usize {
+    if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
 }
 
 /// The part of a text around its first hits, on one line, with the hits bold, or in brackets where there are no colours.
@@ -108,6 +117,7 @@ fn word_border(text: &str, from: usize, to: usize) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr as _;
 
     #[test]
     fn lines_fit_and_no_word_is_lost() {

@@ -18,11 +18,11 @@ use crate::store::{Queries, Reader, StoreError};
 /// Flags that select messages by date.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SpanArgs {
-    /// Only messages on or after DATE: 2024-03, yesterday, 7d …
+    /// On or after DATE: 2024-03, yesterday, 7d …
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 
-    /// Only messages up to the end of DATE
+    /// Up to the end of DATE
     #[arg(long, value_name = "DATE")]
     pub until: Option<String>,
 }
