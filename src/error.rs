@@ -1,4 +1,4 @@
-//! How the program fails: each failure with its message, one line of help and its exit code.
+//! The failures of the program, each with its message, one line of help and its exit code.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use crate::api::ApiError;
 use crate::config::ConfigError;
 
-/// Why a command did not do what it was asked to do.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// A check found something wrong and has said what.
+    /// A check failed and has printed what is wrong.
     #[error("{0}")]
     CheckFailed(String),
-    /// The command line makes no sense.
+    /// The command line is wrong.
     #[error("{message}")]
     Usage {
         /// What is wrong with it.
         message: String,
-        /// What to write instead.
+        /// What to do instead.
         help: String,
     },
     /// The API could not be reached or kept failing.
@@ -26,11 +26,11 @@ pub enum Failure {
     /// The API refused what was asked for.
     #[error("{0}")]
     Refused(String),
-    /// This machine lacks what the program needs to reach the API.
+    /// This machine lacks something that the program needs.
     #[error("{0}")]
     Machine(String),
     /// The archive's file cannot be created.
-    #[error("the archive {} cannot be created: {reason}", path.display())]
+    #[error("cannot create the archive {}: {reason}", path.display())]
     ArchiveCreate {
         /// The archive.
         path: PathBuf,
@@ -38,15 +38,15 @@ pub enum Failure {
         reason: String,
     },
     /// The archive's file cannot be written.
-    #[error("the archive {} cannot be written: {reason}", path.display())]
+    #[error("cannot write the archive {}: {reason}", path.display())]
     ArchiveWrite {
         /// The archive.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
-    /// The archive's file is not there or cannot be read.
-    #[error("the archive {} cannot be read: {reason}", path.display())]
+    /// The archive does not exist or cannot be read.
+    #[error("cannot read the archive {}: {reason}", path.display())]
     ArchiveRead {
         /// The archive.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum Failure {
         reason: String,
     },
     /// A file other than the archive cannot be written.
-    #[error("{} cannot be written: {source}", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     File {
         /// The file or directory.
         path: PathBuf,
@@ -62,9 +62,9 @@ pub enum Failure {
         source: io::Error,
     },
     /// Standard output cannot be written.
-    #[error("standard output cannot be written: {0}")]
+    #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
-    /// There is no service to be reached.
+    /// No service is running.
     #[error("{message}")]
     NoService {
         /// What was found instead.
@@ -96,7 +96,7 @@ pub enum Failure {
     Config(#[from] ConfigError),
 }
 
-/// What a person and a script are told about a failure.
+/// A failure as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// What happened; may have several lines.
@@ -107,41 +107,38 @@ pub struct Explanation {
     pub code: u8,
 }
 
-/// The one place where failures become words and codes.
+/// The help and exit code for a failure.
 #[must_use]
 pub fn explain(failure: &Failure) -> Explanation {
     let (code, help) = match failure {
-        Failure::CheckFailed(_) => (1, "what is wrong is listed above"),
+        Failure::CheckFailed(_) => (1, "see the list above"),
         Failure::Usage { help, .. } => (2, help.as_str()),
         Failure::NoService { help, .. } => (69, help.as_str()),
         Failure::ApiUnreachable(_) => {
-            (69, "what has been archived is kept; run it again later, the next run goes on from there")
+            (69, "what has been archived is kept; try again later, the next run continues from there")
         }
         Failure::Refused(_) => (
             69,
-            "see profiles and conversations in the configuration: what was refused is tried ever less often",
+            "check profiles and conversations in the configuration; refused ones are retried less and less often",
         ),
-        Failure::Machine(_) => {
-            (69, "see the machine's CA certificates and its limits on processes and files")
-        }
+        Failure::Machine(_) => (69, "check the CA certificates, and the limits on processes and open files"),
         Failure::ArchiveCreate { .. } => {
-            (73, "see archive.path in the configuration, and who may write to that directory")
+            (73, "check archive.path in the configuration and the permissions of its folder")
         }
         Failure::ArchiveWrite { .. } => {
-            (74, "see whether the disk is full and who may write there; what was committed is kept")
+            (74, "check for a full disk and the file's permissions; what was committed is kept")
         }
-        Failure::ArchiveRead { .. } => (
-            74,
-            "see archive.path in the configuration; where there is none yet, `archiver sync --once` begins one",
-        ),
-        Failure::File { .. } => (73, "see whether the directory is there and who may write to it"),
-        Failure::Stdout(_) => (74, "see whether the disk that the output goes to is full"),
+        Failure::ArchiveRead { .. } => {
+            (74, "check archive.path in the configuration; `archiver sync --once` creates a new archive")
+        }
+        Failure::File { .. } => (73, "check that the folder exists and that you can write to it"),
+        Failure::Stdout(_) => (74, "check whether the disk that the output goes to is full"),
         Failure::Busy { .. } => (
             75,
-            "wait until it is done, or ask it for a run with `archiver sync --now` if it is the service; reading works",
+            "wait for it; if it is the service, `archiver sync --now` starts a run. Reading commands work meanwhile",
         ),
         Failure::Credentials(_) => {
-            (77, "renew what was refused: an API key, an account, or a login token that has expired")
+            (77, "renew whichever was refused: the API key, the account, or an expired login token")
         }
         Failure::Login { help, refused, .. } => (if *refused { 77 } else { 69 }, help.as_str()),
         Failure::Config(error) => (78, error.help()),
@@ -150,7 +147,7 @@ pub fn explain(failure: &Failure) -> Explanation {
 }
 
 impl Failure {
-    /// What a failed request means for the whole program. `about` says whose request it was.
+    /// The failure that a failed request amounts to. `about` says whose request it was.
     #[must_use]
     pub fn of_api(about: &str, error: &ApiError) -> Self {
         let message = format!("{about}: {error}");
@@ -176,18 +173,17 @@ impl Failure {
         explain(self).help
     }
 
-    /// Whether the reader of standard output went away, which is its right.
+    /// Whether the reader of standard output closed it, as `head` does.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// How bad it is, for choosing among several: the worse a failure, the more of the work it stops and the
-    /// less it passes by itself.
+    /// How bad it is, to choose among several: the more work it stops, and the less likely it passes by itself.
     ///
-    /// Bad usage or configuration lets nothing begin; an archive that cannot be kept makes all else pointless;
+    /// Bad usage or configuration lets nothing begin; an archive that cannot be written makes all else pointless;
     /// a busy one stops this process; refused credentials stop an account until somebody acts; an API that
-    /// fails may be well again at the next run; a failed check has only looked.
+    /// fails may have recovered by the next run; a failed check has only looked.
     #[must_use]
     pub fn severity(&self) -> u8 {
         match self {
@@ -204,7 +200,7 @@ impl Failure {
         }
     }
 
-    /// The worst of several failures; of equally bad ones the first.
+    /// The worst of several failures, the first of equally bad ones.
     #[must_use]
     pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures
@@ -260,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_failure_decides_and_of_equals_the_first() {
+    fn the_worst_failure_decides_the_first_of_equals() {
         let unreachable = |message: &str| Failure::ApiUnreachable(message.into());
         let refused = Failure::Credentials("refused".into());
         let worst = Failure::worst([unreachable("first"), refused, unreachable("second")]).unwrap();
@@ -280,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_told_from_a_full_disk() {
+    fn a_closed_pipe_is_not_a_full_disk() {
         assert!(Failure::Stdout(io::ErrorKind::BrokenPipe.into()).is_broken_pipe());
         assert!(one_of_each().iter().all(|failure| !failure.is_broken_pipe()));
     }

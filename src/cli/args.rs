@@ -1,55 +1,63 @@
-//! The command line: every command, every flag and what `--help` says about them.
+//! The command line: the commands, the flags that all of them take, and the help of the program itself.
 
-use crate::cli::commands::backup;
-use crate::cli::commands::people;
-use crate::cli::commands::search;
-use crate::cli::commands::show;
-use crate::cli::commands::sql;
-use crate::cli::commands::stats;
-use crate::cli::commands::verify;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use clap_complete::Shell;
 
+use crate::cli::commands::backup::BackupArgs;
+use crate::cli::commands::check::CheckArgs;
+use crate::cli::commands::completions::{self, CompletionsArgs, ManArgs};
+use crate::cli::commands::default_config;
+#[cfg(feature = "demo")]
+use crate::cli::commands::demo;
 use crate::cli::commands::export::ExportArgs;
+#[cfg(feature = "demo")]
+use crate::cli::commands::fake_api::FakeApiArgs;
 use crate::cli::commands::import::ImportArgs;
 use crate::cli::commands::login::LoginArgs;
+use crate::cli::commands::people::PeopleArgs;
 use crate::cli::commands::plan::PlanArgs;
+use crate::cli::commands::search::SearchArgs;
+use crate::cli::commands::show::ShowArgs;
+use crate::cli::commands::sql::SqlArgs;
+use crate::cli::commands::stats::StatsArgs;
+use crate::cli::commands::status::StatusArgs;
+use crate::cli::commands::sync::SyncArgs;
+use crate::cli::commands::verify::VerifyArgs;
 use crate::logging::{LogFilter, LogFormat};
 
-const BEGIN: &str = "Begin with `archiver demo`; `archiver --help` says more.";
+const START: &str = "New here? Try `archiver demo`. `archiver --help` has examples and exit codes.";
 
-const MORE: &str = "\
+const EXAMPLES_AND_CODES: &str = "\
 Examples:
-  archiver demo                             how it works: no key, no credits
-  archiver default-config > archiver.toml   a configuration to begin with
-  archiver check                            is everything well? spends nothing
-  archiver sync --once --dry-run            what a run would ask for and cost
-  archiver sync --once                      a run
+  archiver demo                             try it: no key, no credits, no network
+  archiver default-config > archiver.toml   write a configuration to edit
+  archiver check                            check configuration and credentials, for free
+  archiver sync --once --dry-run            show what a run would request and cost
+  archiver sync --once                      run once
 
 Data goes to standard output, everything else to standard error.
 
 Exit codes:
-  0   done as asked, also when the budget ended the run
-  1   a check found something wrong
+  0   success, also when the budget ended the run
+  1   a check failed
   2   bad usage
-  69  the API could not be reached or kept failing; or there is no service to ask
+  69  the API could not be reached or kept failing; or no service is running
   73  the archive cannot be created
-  74  the archive cannot be written
+  74  the archive cannot be read or written
   75  another process is syncing this archive
   77  the API refused the credentials
   78  bad configuration
-When some targets failed and others not, the rest is still synced and the code is
-that of the worst failure.";
+If some conversations fail, the others are still synced, and the exit code is that
+of the worst failure.";
 
 /// A command's own flags come first in its help, those of all commands after them.
 const LAST: usize = 1000;
 
-/// A gap-free, credit-frugal archive of your own LinkedIn conversations.
+/// Archive your own LinkedIn conversations in one SQLite file, through LinkupAPI
 #[derive(Debug, Parser)]
-#[command(name = "archiver", version, after_help = BEGIN, after_long_help = MORE, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
+#[command(name = "archiver", version, after_help = START, after_long_help = EXAMPLES_AND_CODES)]
+#[command(max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -64,21 +72,21 @@ pub struct Cli {
 pub struct GlobalArgs {
     /// Configuration file [default: ./archiver.toml, …]
     ///
-    /// Without it: $ARCHIVER_CONFIG, ./archiver.toml, $XDG_CONFIG_HOME/archiver/archiver.toml,
-    /// /etc/archiver/archiver.toml, whichever is there first.
+    /// If not given, the first of these that exists: $ARCHIVER_CONFIG, ./archiver.toml,
+    /// $XDG_CONFIG_HOME/archiver/archiver.toml, /etc/archiver/archiver.toml.
     #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
     pub config: Option<PathBuf>,
 
-    /// error, warn, info, debug, trace [default: info]
+    /// error, warn, info, debug or trace [default: info]
     ///
-    /// Or off, or filter directives such as warn,archiver::sync=trace. Without it: $ARCHIVER_LOG_LEVEL. Libraries
-    /// never say more than info.
+    /// Also accepts off, or filter directives such as warn,archiver::sync=trace. Defaults to $ARCHIVER_LOG_LEVEL.
+    /// Libraries never log below info.
     #[arg(long, global = true, value_name = "LEVEL", display_order = LAST)]
     pub log_level: Option<LogFilter>,
 
     /// text or json [default: text]
     ///
-    /// How the log on standard error is written. Without it: $ARCHIVER_LOG_FORMAT.
+    /// The log goes to standard error. Defaults to $ARCHIVER_LOG_FORMAT.
     #[arg(
         long,
         global = true,
@@ -91,213 +99,59 @@ pub struct GlobalArgs {
     pub log_format: Option<LogFormat>,
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch what is missing, within the budget
+    /// Download what is missing, within the budget
     Sync(SyncArgs),
-    /// What comes next, its cost, and when it is whole
+    /// Forecast the next run, its cost and when the archive will be complete
     Plan(PlanArgs),
-    /// Add history that you have already: no credits
+    /// Import history you already have; costs no credits
     Import(ImportArgs),
-    /// What is archived, what is missing, what was spent
+    /// Show what is archived, what is missing and what was spent
     Status(StatusArgs),
-    /// Find messages by their words
-    Search(search::SearchArgs),
+    /// Search messages
+    Search(SearchArgs),
     /// Read a conversation
-    Show(show::ShowArgs),
-    /// Ask the archive in SQL; changes nothing
-    Sql(sql::SqlArgs),
-    /// Take it out as JSON Lines, CSV, pages, Parquet or Markdown
+    Show(ShowArgs),
+    /// Query the archive with SQL (read-only)
+    Sql(SqlArgs),
+    /// Export as JSON Lines, CSV, HTML, Parquet or Markdown
     Export(ExportArgs),
-    /// Is everything well? Spends nothing
+    /// Check configuration, credentials and balance, for free
     Check(CheckArgs),
-    /// Who you talk to, how much, and how fast who answers
-    People(people::PeopleArgs),
-    /// Months, hours, who waits for whom, credits
-    Stats(stats::StatsArgs),
-    /// Does the archive keep its promises? Reads only
-    Verify(verify::VerifyArgs),
-    /// Copy the archive, also while a sync runs
-    Backup(backup::BackupArgs),
-    /// A new session with LinkedIn; asks before it spends
+    /// List contacts, message counts and response times
+    People(PeopleArgs),
+    /// Chart messages over time, unanswered messages and credits
+    Stats(StatsArgs),
+    /// Check the archive's integrity (read-only)
+    Verify(VerifyArgs),
+    /// Back up the archive; safe while a sync runs
+    Backup(BackupArgs),
+    /// Log in to LinkedIn; asks before it spends credits
     Login(LoginArgs),
-    /// A guided first run: no key, no credits
+    /// Try it on made-up data: no key, no credits, no network
     #[cfg(feature = "demo")]
-    Demo(DemoArgs),
-    /// Serve the made-up LinkupAPI that the demo uses
+    #[command(after_help = demo::EXAMPLES)]
+    Demo,
+    /// Run the fake LinkupAPI that the demo uses
     #[cfg(feature = "demo")]
     FakeApi(FakeApiArgs),
-    /// Print a configuration to begin with, every key explained
-    #[command(after_help = DEFAULT_CONFIG_EXAMPLES)]
+    /// Print a configuration file with every key explained
+    #[command(after_help = default_config::EXAMPLES)]
     DefaultConfig,
-    /// Print a completion script for a shell
-    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    /// Print a shell completion script
+    #[command(after_help = completions::COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
     /// Print the manual pages
-    #[command(after_help = MAN_EXAMPLES)]
+    #[command(after_help = completions::MAN_EXAMPLES)]
     Man(ManArgs),
 }
-
-/// `archiver sync`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = SYNC_EXAMPLES)]
-pub struct SyncArgs {
-    /// One run now, then exit
-    #[arg(long)]
-    pub once: bool,
-
-    /// A run at once, by the service that is running
-    #[arg(long, conflicts_with = "once")]
-    pub now: bool,
-
-    /// Spend at most N credits in this run; never raises a configured cap
-    #[arg(long, value_name = "N", requires = "once")]
-    pub budget: Option<u32>,
-
-    /// Only this conversation; may be given several times
-    ///
-    /// A conversation's URN, its thread id (2-…), a profile URL, a configured name, or a part of the other
-    /// side's name that fits only one.
-    #[arg(long, value_name = "TARGET", requires = "once")]
-    pub only: Vec<String>,
-
-    /// Print the plan and its cost; spend nothing
-    #[arg(long, requires = "once")]
-    pub dry_run: bool,
-
-    /// Print it as one JSON object
-    #[arg(long, requires = "once")]
-    pub json: bool,
-}
-
-const SYNC_EXAMPLES: &str = "\
-Examples:
-  archiver sync                                 the service, on its schedule
-  archiver sync --once                          one run within the budget
-  archiver sync --once --dry-run                what that would ask for and cost
-  archiver sync --once --budget 5 --only Béla   5 credits for one conversation
-  archiver sync --once --json | jq .horizon     since when nothing is missing";
-
-/// `archiver status`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = STATUS_EXAMPLES)]
-pub struct StatusArgs {
-    /// Print it as one JSON object
-    #[arg(long)]
-    pub json: bool,
-
-    /// Write it as a page with charts, one file that fetches nothing
-    #[arg(long, value_name = "PATH")]
-    pub html: Option<PathBuf>,
-}
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  archiver status
-  archiver status --html status.html
-  archiver status --json | jq '.conversations[] | select(.gaps > 0)'";
-
-/// `archiver check`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = CHECK_EXAMPLES)]
-pub struct CheckArgs {
-    /// Print it as one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  archiver check                    exit code 0 when everything is well
-  archiver check --config new.toml  before it replaces the old one";
-
-/// `archiver demo`.
-#[cfg(feature = "demo")]
-#[derive(Debug, Clone, Args)]
-#[command(after_help = DEMO_EXAMPLES)]
-pub struct DemoArgs {}
-
-#[cfg(feature = "demo")]
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  archiver demo   no key, no credits, no network";
-
-/// `archiver fake-api`.
-#[cfg(feature = "demo")]
-#[derive(Debug, Clone, Args)]
-#[command(after_help = FAKE_API_EXAMPLES)]
-pub struct FakeApiArgs {
-    /// Port on 127.0.0.1; 0 takes any free one
-    #[arg(long, value_name = "N", default_value_t = 8910)]
-    pub port: u16,
-
-    /// What its conversations are made from; the same seed, the same conversations
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-}
-
-#[cfg(feature = "demo")]
-const FAKE_API_EXAMPLES: &str = "\
-Examples:
-  archiver fake-api                    to be used as base_url = \"http://127.0.0.1:8910\"
-  archiver fake-api --port 0 --seed 7  the address is printed";
-
-const DEFAULT_CONFIG_EXAMPLES: &str = "\
-Examples:
-  archiver default-config > archiver.toml   then fill in ten lines and run `archiver check`";
-
-/// `archiver completions`.
-#[derive(Debug, Clone, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL")]
-    pub shell: Shell,
-}
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  archiver completions bash > /etc/bash_completion.d/archiver
-  archiver completions fish > ~/.config/fish/completions/archiver.fish";
-
-/// `archiver man`.
-#[derive(Debug, Clone, Args)]
-pub struct ManArgs {
-    /// Write one file for each page into this folder, which must exist
-    #[arg(long, value_name = "PATH")]
-    pub out: Option<PathBuf>,
-}
-
-const MAN_EXAMPLES: &str = "\
-Examples:
-  archiver man | man -l -
-  archiver man --out /usr/share/man/man1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
-
-    /// The commands of these arguments, wired or not.
-    fn all_commands() -> Vec<clap::Command> {
-        let mut root = Cli::command();
-        root.build();
-        let mut commands: Vec<clap::Command> = root.get_subcommands().cloned().collect();
-        commands.push(root);
-        let alone = |name: &'static str| clap::Command::new(name);
-        commands.extend([
-            SyncArgs::augment_args(alone("sync")),
-            StatusArgs::augment_args(alone("status")),
-            CheckArgs::augment_args(alone("check")),
-            ExportArgs::augment_args(alone("export")),
-            LoginArgs::augment_args(alone("login")),
-            #[cfg(feature = "demo")]
-            DemoArgs::augment_args(alone("demo")),
-            #[cfg(feature = "demo")]
-            FakeApiArgs::augment_args(alone("fake-api")),
-        ]);
-        commands
-    }
 
     fn sync(args: &[&str]) -> Result<SyncArgs, clap::Error> {
         let command = SyncArgs::augment_args(clap::Command::new("sync").no_binary_name(true));
@@ -307,20 +161,19 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-        all_commands().into_iter().for_each(clap::Command::debug_assert);
     }
 
     #[test]
     fn every_help_fits_eighty_columns_and_the_short_one_a_screen() {
-        for command in all_commands() {
+        for (name, command) in [("archiver".to_owned(), Cli::command())].into_iter().chain(leaves()) {
             let mut command = command.term_width(80);
             let (short, long) = (command.render_help().to_string(), command.render_long_help().to_string());
             for line in short.lines().chain(long.lines()) {
-                assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{}: {line}", command.get_name());
+                assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{name}: {line}");
             }
             // A screen is 24 lines, of which the shell's prompt wants one; the list of all commands may be longer.
-            let most = if command.get_name() == "archiver" { 40 } else { 23 };
-            assert!(short.lines().count() <= most, "{}:\n{short}", command.get_name());
+            let most = if name == "archiver" { 40 } else { 23 };
+            assert!(short.lines().count() <= most, "{name}:\n{short}");
         }
     }
 
@@ -395,9 +248,9 @@ mod tests {
                 let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
                 assert!(!help.is_empty() && !help.ends_with('.'), "{name} --{long}: {help}");
                 let help = if own.contains(&long) { String::new() } else { help };
-                // One object, or one for each of many: both are said in the same words everywhere.
+                // One object, or one per line: each in the same words everywhere.
                 let key = if long == "json" {
-                    format!("json, {}", help.contains("a line"))
+                    format!("json, {}", help.contains("per line"))
                 } else {
                     long.to_owned()
                 };

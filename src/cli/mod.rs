@@ -1,39 +1,27 @@
-//! The command line: parse, dispatch, say what went wrong, and an exit code.
+//! The command line: parses it, runs the command, and reports failures and the exit code.
 
 pub mod args;
 pub mod commands;
 pub mod ui;
 
-use crate::cli::commands::backup;
-use crate::cli::commands::check;
-use crate::cli::commands::completions;
-use crate::cli::commands::demo;
-use crate::cli::commands::export;
-use crate::cli::commands::fake_api;
-use crate::cli::commands::import;
-use crate::cli::commands::login;
-use crate::cli::commands::people;
-use crate::cli::commands::plan;
-use crate::cli::commands::search;
-use crate::cli::commands::show;
-use crate::cli::commands::sql;
-use crate::cli::commands::stats;
-use crate::cli::commands::status;
-use crate::cli::commands::sync;
-use crate::cli::commands::verify;
-use crate::cli::ui::output;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::app::Context;
-use crate::config::{DEFAULT_TOML, Env};
-use crate::error::{Failure, explain};
-use crate::logging;
+use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
-use self::ui::output::{Output, Style};
+use self::commands::{
+    backup, check, completions, default_config, export, import, login, people, plan, search, show, sql,
+    stats, status, sync, verify,
+};
+#[cfg(feature = "demo")]
+use self::commands::{demo, fake_api};
+use self::ui::output;
+use self::ui::style::Style;
+use crate::app::Context;
+use crate::config::Env;
+use crate::error::{Failure, explain};
+use crate::logging;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -45,29 +33,30 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads only the beginning has got what was wanted.
+        // `archiver … | head` has got what it wanted.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             let explanation = explain(&failure);
-            output::complain(&explanation, style, journal);
+            output::report(&explanation, style, journal);
             ExitCode::from(explanation.code)
         }
     }
 }
 
-/// Help, version, or what is wrong with the arguments: clap knows which goes where.
+/// Prints help, the version or a usage error: clap knows which goes to which stream.
 fn show_usage(error: &clap::Error) -> ExitCode {
-    // Nobody is left to be told that this could not be printed.
+    // If standard error cannot be written, there is nowhere to report that.
     drop(error.print());
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
-    let usage = |message| Failure::Usage { message, help: "see `archiver --help`".into() };
+    let usage = |message| Failure::Usage { message, help: "run `archiver --help`".into() };
     let filter = match &cli.global.log_level {
         Some(given) => Ok(given.clone()),
         // The demo says itself what its runs did.
-        None if matches!(cli.command, Command::Demo(_)) && env.text("ARCHIVER_LOG_LEVEL").is_none() => {
+        #[cfg(feature = "demo")]
+        None if matches!(cli.command, Command::Demo) && env.text("ARCHIVER_LOG_LEVEL").is_none() => {
             "warn".parse()
         }
         None => logging::from_env(&env, "ARCHIVER_LOG_LEVEL"),
@@ -95,11 +84,11 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Backup(args) => backup::run(context, &args),
         Command::Login(args) => login::run(context, &args),
         #[cfg(feature = "demo")]
-        Command::Demo(_) => demo::run(context),
+        Command::Demo => demo::run(context),
         #[cfg(feature = "demo")]
         Command::FakeApi(args) => fake_api::run(context, &args),
-        Command::DefaultConfig => Output::stdout(&context.env).text(DEFAULT_TOML),
-        Command::Completions(args) => completions::completions(&mut Output::stdout(&context.env), &args),
-        Command::Man(args) => completions::man(&mut Output::stdout(&context.env), &args),
+        Command::DefaultConfig => default_config::run(context),
+        Command::Completions(args) => completions::completions(context, Cli::command(), &args),
+        Command::Man(args) => completions::man(context, Cli::command(), &args),
     }
 }

@@ -1,13 +1,13 @@
-//! Numbers and times as people and machines read them.
+//! Numbers and times as text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::Ms;
 
-/// A number with its thousands apart: `12,345`.
+/// A number with thousands separators: `12,345`.
 #[must_use]
 pub fn thousands(n: impl TryInto<i128>) -> String {
-    // Every integer there is a use for fits.
+    // Every integer that occurs fits.
     let n: i128 = n.try_into().unwrap_or(i128::MAX);
     let digits = n.unsigned_abs().to_string();
     let mut out = String::from(if n < 0 { "-" } else { "" });
@@ -20,20 +20,26 @@ pub fn thousands(n: impl TryInto<i128>) -> String {
     out
 }
 
-/// So many of something, for words that end in a plain s: `1 message`, `12,345 messages`.
+/// A number and its noun, for nouns with a plural in -s: `1 message`, `12,345 messages`.
 #[must_use]
 pub fn plural(n: impl TryInto<i128>, word: &str) -> String {
     let n: i128 = n.try_into().unwrap_or(i128::MAX);
     format!("{} {word}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 
-/// A time in ISO 8601, UTC, with milliseconds: for machines.
+/// A time in ISO 8601, UTC, with milliseconds.
 #[must_use]
 pub fn iso_utc(ms: Ms) -> String {
     match DateTime::<Utc>::from_timestamp_millis(ms) {
         Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
         None => format!("{ms} ms"),
     }
+}
+
+/// A time's UTC date: `2025-04-21`.
+#[must_use]
+pub fn iso_date(ms: Ms) -> String {
+    iso_utc(ms).split('T').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -49,5 +55,12 @@ mod tests {
             (plural(1, "gap"), plural(0, "gap"), plural(1_000, "gap")),
             ("1 gap".into(), "0 gaps".into(), "1,000 gaps".into())
         );
+    }
+
+    #[test]
+    fn times_for_machines_are_utc_and_impossible_ones_milliseconds() {
+        assert_eq!(iso_utc(1_745_270_025_236), "2025-04-21T21:13:45.236Z");
+        assert_eq!(iso_date(1_745_270_025_236), "2025-04-21");
+        assert_eq!(iso_utc(Ms::MAX), format!("{} ms", Ms::MAX));
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         watch.step()?;
         row(&mut rows, message, &mut raw, &mut guarded).map_err(failed)
     })?;
-    watch.closing("writing it to the disk");
+    watch.closing("syncing to disk");
     let file = rows.into_inner().map_err(|e| ExportError::file(&place.to)(e.into_error()))?;
     place.finish(export, file, messages)
 }

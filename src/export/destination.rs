@@ -79,7 +79,7 @@ impl FilePlace {
         };
         if to.is_dir() {
             let message = format!("{} is a folder", to.display());
-            return Err(ExportError::refused(message, "name a file, such as --out archive.jsonl"));
+            return Err(ExportError::refused(message, "pass a file, such as --out archive.jsonl"));
         }
         if to.symlink_metadata().is_ok() && !older.contains(&name(&to)) {
             return Err(foreign(&to));
@@ -124,8 +124,8 @@ fn part_name(name: &str, part: u32) -> String {
 
 fn foreign(path: &Path) -> ExportError {
     ExportError::refused(
-        format!("{} is there already and was not written by an export", path.display()),
-        "choose another place; what is not an export's own is never replaced",
+        format!("{} exists and was not written by an export", path.display()),
+        "choose another path; an export replaces only what an export wrote",
     )
 }
 
@@ -160,7 +160,7 @@ impl Folder {
         let out = export.job.out.clone();
         if out.exists() && !out.is_dir() {
             let message = format!("{} is a file", out.display());
-            return Err(ExportError::refused(message, "name a folder, such as --out archive"));
+            return Err(ExportError::refused(message, "pass a folder, such as --out archive"));
         }
         let new = NewFolders::make(&out)?;
         let staging = tempfile::Builder::new()
@@ -243,8 +243,8 @@ fn stays_inside(out: &Path, file: &str) -> Result<(), ExportError> {
     for folder in between.map(|inner| out.join(inner)) {
         if folder.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
             return Err(ExportError::refused(
-                format!("{} is a symbolic link, and may lead out of the export's folder", folder.display()),
-                "put a folder in its place, or choose another place",
+                format!("{} is a symbolic link, which may lead out of the export's folder", folder.display()),
+                "replace it with a folder, or choose another path",
             ));
         }
     }

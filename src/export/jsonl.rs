@@ -118,7 +118,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     export.snapshot.versions(&scope, |cells| lines.row("message_version", cells))?;
     let records = lines.records;
     lines.value(&End { record: "end".to_owned(), records })?;
-    watch.closing("writing it to the disk");
+    watch.closing("syncing to disk");
     place.finish(export, lines.file, messages)
 }
 

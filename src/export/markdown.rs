@@ -35,7 +35,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         list.push_str(&format!("- [{}](<{link}>): {count}\n", escaped(&one_line(&name))));
     }
     folder.file("README.md", list.as_bytes())?;
-    watch.closing("writing it to the disk");
+    watch.closing("syncing to disk");
     folder.finish(export, |_| false, messages)
 }
 

@@ -138,7 +138,7 @@ pub enum ExportError {
         help: String,
     },
     /// It was stopped from outside.
-    #[error("stopped before it was done; nothing was replaced")]
+    #[error("interrupted; nothing was replaced")]
     Stopped,
 }
 
@@ -183,7 +183,7 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         Format::Parquet => parquet::write(&export, watch),
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => Err(ExportError::refused(
-            "this build cannot write Parquet",
+            "this build does not support Parquet",
             "build it with `--features parquet`, install the package, which has it, or choose another format",
         )),
     }

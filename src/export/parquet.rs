@@ -40,7 +40,7 @@ const ROWS: usize = 20_000;
 const BYTES: usize = 16 * 1024 * 1024;
 
 /// A column in the making: its values, and where there are none.
-enum Column {
+enum ParquetColumn {
     Text(Vec<ByteArray>, Vec<i16>),
     Number(Vec<i64>, Vec<i16>),
     Truth(Vec<bool>, Vec<i16>),
@@ -49,7 +49,7 @@ enum Column {
 /// The rows that wait to be written.
 #[derive(Default)]
 struct Rows {
-    columns: Vec<Column>,
+    columns: Vec<ParquetColumn>,
     rows: usize,
     bytes: usize,
     at: usize,
@@ -78,7 +78,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     for month in due {
         write_month(export, &scope, month, &mut folder, watch)?;
     }
-    watch.closing("writing it to the disk");
+    watch.closing("syncing to disk");
     // A month that no longer has any message has no file either.
     let there: std::collections::BTreeSet<String> = months.iter().map(file_of).collect();
     folder.finish(export, |file| there.contains(file), messages)
@@ -175,7 +175,7 @@ impl Rows {
     }
 
     /// The next column of this row.
-    fn next(&mut self, new: impl FnOnce() -> Column) -> Option<&mut Column> {
+    fn next(&mut self, new: impl FnOnce() -> ParquetColumn) -> Option<&mut ParquetColumn> {
         let at = self.at;
         self.at = at.saturating_add(1);
         if self.columns.len() == at {
@@ -185,21 +185,27 @@ impl Rows {
     }
 
     fn text(&mut self, value: Option<Vec<u8>>) {
-        if let Some(Column::Text(values, there)) = self.next(|| Column::Text(Vec::new(), Vec::new())) {
+        if let Some(ParquetColumn::Text(values, there)) =
+            self.next(|| ParquetColumn::Text(Vec::new(), Vec::new()))
+        {
             there.push(i16::from(value.is_some()));
             values.extend(value.map(ByteArray::from));
         }
     }
 
     fn number(&mut self, value: Option<i64>) {
-        if let Some(Column::Number(values, there)) = self.next(|| Column::Number(Vec::new(), Vec::new())) {
+        if let Some(ParquetColumn::Number(values, there)) =
+            self.next(|| ParquetColumn::Number(Vec::new(), Vec::new()))
+        {
             there.push(i16::from(value.is_some()));
             values.extend(value);
         }
     }
 
     fn truth(&mut self, value: Option<bool>) {
-        if let Some(Column::Truth(values, there)) = self.next(|| Column::Truth(Vec::new(), Vec::new())) {
+        if let Some(ParquetColumn::Truth(values, there)) =
+            self.next(|| ParquetColumn::Truth(Vec::new(), Vec::new()))
+        {
             there.push(i16::from(value.is_some()));
             values.extend(value);
         }
@@ -214,13 +220,13 @@ impl Rows {
         for column in self.columns {
             let Some(mut next) = group.next_column()? else { break };
             match (next.untyped(), column) {
-                (ColumnWriter::ByteArrayColumnWriter(to), Column::Text(values, there)) => {
+                (ColumnWriter::ByteArrayColumnWriter(to), ParquetColumn::Text(values, there)) => {
                     to.write_batch(&values, Some(&there), None)?;
                 }
-                (ColumnWriter::Int64ColumnWriter(to), Column::Number(values, there)) => {
+                (ColumnWriter::Int64ColumnWriter(to), ParquetColumn::Number(values, there)) => {
                     to.write_batch(&values, Some(&there), None)?;
                 }
-                (ColumnWriter::BoolColumnWriter(to), Column::Truth(values, there)) => {
+                (ColumnWriter::BoolColumnWriter(to), ParquetColumn::Truth(values, there)) => {
                     to.write_batch(&values, Some(&there), None)?;
                 }
                 _ => return Err(ParquetError::General("a column is of another type".to_owned())),

@@ -42,7 +42,7 @@ pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result
         }
         read(part, &mut restore, watch)?;
     }
-    watch.closing("indexing the texts");
+    watch.closing("indexing messages");
     Ok(restore.finish()?)
 }
 
@@ -54,8 +54,8 @@ fn open(path: &Path) -> Result<Part, ExportError> {
     file.read_until(b'\n', &mut line).map_err(ExportError::file(path))?;
     let header: Result<Header, _> = serde_json::from_slice(&line);
     let header = header.ok().filter(|h| h.record == "header" && h.format == FORMAT).ok_or_else(|| {
-        let message = format!("{} does not begin as an export of this program does", path.display());
-        ExportError::refused(message, "name a file that `archiver export --format jsonl` wrote")
+        let message = format!("{} does not start like an export by archiver", path.display());
+        ExportError::refused(message, "pass a file written by `archiver export --format jsonl`")
     })?;
     if header.version > VERSION || header.schema > SCHEMA_VERSION {
         let message = format!("{} was written by a newer version, {}", path.display(), header.program);
@@ -65,7 +65,7 @@ fn open(path: &Path) -> Result<Part, ExportError> {
         let message = format!("{} holds only a part of an archive", path.display());
         return Err(ExportError::refused(
             message,
-            "an archive can be made of an export without --in, --since and --until",
+            "only an export without --in, --since and --until can be restored",
         ));
     }
     Ok(Part { path: path.to_owned(), header })
@@ -75,15 +75,15 @@ fn open(path: &Path) -> Result<Part, ExportError> {
 fn belong_together(parts: &[Part]) -> Result<(), ExportError> {
     let help =
         "name the first file of an export and every later part, such as archive.jsonl archive.0001.jsonl";
-    let Some(first) = parts.first() else { return Err(ExportError::refused("no file is named", help)) };
+    let Some(first) = parts.first() else { return Err(ExportError::refused("no file given", help)) };
     for (number, part) in (0_u32..).zip(parts) {
         if (&part.header.archive, part.header.series) != (&first.header.archive, first.header.series) {
             let message =
-                format!("{} and {} are not of the same export", first.path.display(), part.path.display());
+                format!("{} and {} belong to different exports", first.path.display(), part.path.display());
             return Err(ExportError::refused(message, help));
         }
         if part.header.part != number {
-            let message = format!("part {number} is missing, or named twice, before {}", part.path.display());
+            let message = format!("part {number} is missing or given twice, before {}", part.path.display());
             return Err(ExportError::refused(message, help));
         }
     }
@@ -143,7 +143,7 @@ fn read(part: &Part, restore: &mut Restore, watch: &mut dyn Watch) -> Result<(),
 fn damaged(path: &Path, line: u64, why: &str) -> ExportError {
     ExportError::refused(
         format!("{}, line {line}: {why}", path.display()),
-        "the file is damaged or was cut short: export again, or use another copy; no archive was made",
+        "the file is damaged or truncated: export again, or use another copy. No archive was created",
     )
 }
 

@@ -77,16 +77,16 @@ impl State {
             Err(error) => return Err(ExportError::file(&path)(error)),
         };
         let state: Self = serde_json::from_slice(&json).map_err(|error| {
-            let help = "choose another place; if nothing there is needed, remove it";
-            ExportError::refused(format!("{} is not what an export left: {error}", path.display()), help)
+            let help = "choose another path, or remove it if you do not need it";
+            ExportError::refused(format!("{} was not written by an export: {error}", path.display()), help)
         })?;
         if state.version != VERSION {
-            let message = format!("{} is of another version of this program", path.display());
-            return Err(ExportError::refused(message, "export to another place"));
+            let message = format!("{} was written by another version of archiver", path.display());
+            return Err(ExportError::refused(message, "choose another path"));
         }
         if state.format != job.format.name() {
-            let message = format!("{} holds an export as {}", job.out.display(), state.format);
-            return Err(ExportError::refused(message, "choose another place, or the same format"));
+            let message = format!("{} holds an export in the format {}", job.out.display(), state.format);
+            return Err(ExportError::refused(message, "choose another path, or the same format"));
         }
         state.check_files(job, &path)?;
         if job.since_last {
@@ -107,8 +107,8 @@ impl State {
         match self.files.iter().find(|name| !is_within(name)) {
             None => Ok(()),
             Some(name) => Err(ExportError::refused(
-                format!("{} is not what an export left: it names {name:?}", path.display()),
-                "choose another place; if nothing there is needed, remove it",
+                format!("{} was not written by an export: it names {name:?}", path.display()),
+                "choose another path, or remove it if you do not need it",
             )),
         }
     }
@@ -123,7 +123,7 @@ impl State {
         };
         Err(ExportError::refused(
             format!("{} holds an export of {what}", job.out.display()),
-            "give the same flags as then, choose another place, or leave --since-last out to replace it",
+            "use the same flags as then, choose another path, or omit --since-last to replace it",
         ))
     }
 

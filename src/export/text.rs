@@ -56,25 +56,26 @@ pub fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// The text for between HTML's tags and in its quoted attributes. What HTML cannot hold becomes a replacement
-/// character.
-#[must_use]
-pub fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(16));
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            '\r' => out.push_str("&#13;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
+/// Text in HTML, escaped, with a replacement character for whatever HTML cannot contain.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a>(pub &'a str);
+
+impl maud::Render for Text<'_> {
+    fn render_to(&self, out: &mut String) {
+        for c in self.0.chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                '\n' | '\t' => out.push(c),
+                '\r' => out.push_str("&#13;"),
+                c if c.is_control() => out.push('\u{fffd}'),
+                c => out.push(c),
+            }
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -99,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_text_is_markup() {
+    fn text_is_never_markup() {
         assert_eq!(
-            html("<a href='x' b=\"y\">&\u{0}\u{1b}"),
+            maud::Render::render(&Text("<a href='x' b=\"y\">&\u{0}\u{1b}")).into_string(),
             "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;\u{fffd}\u{fffd}"
         );
     }

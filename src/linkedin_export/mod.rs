@@ -17,7 +17,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -25,18 +25,18 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// The zip is damaged, or of a kind that is not understood.
-    #[error("{} cannot be unpacked: {reason}", path.display())]
+    #[error("cannot unpack {}: {reason}", path.display())]
     Zip {
         /// The file.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
-    /// The zip or folder has no `messages.csv`.
-    #[error("there is no messages.csv in {}", .0.display())]
+    /// There are no messages in the zip or folder.
+    #[error("{} contains no messages.csv", .0.display())]
     NoMessages(PathBuf),
     /// The file is larger than any export.
-    #[error("messages.csv in {} is larger than {largest} bytes, which no export of messages is", path.display())]
+    #[error("messages.csv in {} is larger than {largest} bytes, too large for an export of messages", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum ImportError {
         largest: u64,
     },
     /// The file has other columns.
-    #[error("{} has no header with the columns CONVERSATION ID and DATE; it begins with {found:?}", path.display())]
+    #[error("{} has no header with the columns CONVERSATION ID and DATE; it starts with {found:?}", path.display())]
     NoHeader {
         /// The file.
         path: PathBuf,

@@ -1,52 +1,85 @@
-//! `archiver completions` and `archiver man`: generated from the same definition as the command line itself.
+//! `archiver completions` and `archiver man`, generated from the definition of the command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
+use clap::{Args, Command};
+use clap_complete::Shell;
 
-use crate::cli::args::{Cli, CompletionsArgs, ManArgs};
+use crate::app::Context;
 use crate::cli::ui::output::Output;
 use crate::error::Failure;
 
-/// Prints a completion script.
+/// `archiver completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// What `completions --help` ends with.
+pub(crate) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  archiver completions bash > /etc/bash_completion.d/archiver
+  archiver completions fish > ~/.config/fish/completions/archiver.fish";
+
+/// `archiver man`.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Write one file per page into this existing folder
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+}
+
+/// What `man --help` ends with.
+pub(crate) const MAN_EXAMPLES: &str = "\
+Examples:
+  archiver man | man -l -
+  archiver man --out /usr/share/man/man1";
+
+/// Prints a completion script for the program that `root` defines.
 ///
 /// # Errors
-///
-/// When standard output cannot be written.
-pub fn completions(output: &mut Output, args: &CompletionsArgs) -> Result<(), Failure> {
-    // Into memory first: the generator panics where it cannot write.
+/// [`Failure::Stdout`].
+pub fn completions(context: &Context, root: Command, args: &CompletionsArgs) -> Result<(), Failure> {
+    Output::stdout(&context.env).bytes(&script(root, args.shell))
+}
+
+fn script(mut root: Command, shell: Shell) -> Vec<u8> {
+    // Into memory first: the generator panics when it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "archiver", &mut script);
-    output.bytes(&script)
+    clap_complete::generate(shell, &mut root, "archiver", &mut script);
+    script
 }
 
 /// Prints the manual pages one after the other, or writes each to its own file.
 ///
 /// # Errors
-///
-/// When standard output or one of the files cannot be written.
-pub fn man(output: &mut Output, args: &ManArgs) -> Result<(), Failure> {
-    for (name, page) in pages().map_err(Failure::Stdout)? {
-        match &args.out {
-            None => output.bytes(&page)?,
-            Some(dir) => write(dir, &name, &page)?,
-        }
+/// [`Failure::Stdout`], or [`Failure::File`] with the page that cannot be written.
+pub fn man(context: &Context, root: Command, args: &ManArgs) -> Result<(), Failure> {
+    let pages = pages(root).map_err(Failure::Stdout)?;
+    match &args.out {
+        Some(folder) => write(folder, &pages),
+        None => Output::stdout(&context.env)
+            .bytes(&pages.iter().flat_map(|(_, page)| page).copied().collect::<Vec<u8>>()),
+    }
+}
+
+fn write(folder: &Path, pages: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    for (name, page) in pages {
+        let path = folder.join(name);
+        std::fs::write(&path, page).map_err(|source| Failure::File { path, source })?;
     }
     Ok(())
 }
 
-fn write(dir: &Path, name: &str, page: &[u8]) -> Result<(), Failure> {
-    let path = dir.join(name);
-    std::fs::write(&path, page).map_err(|source| Failure::File { path, source })
-}
-
-/// The pages and their files' names: the program's own, then each command's.
-fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
-    let mut root = Cli::command().disable_help_subcommand(true);
+/// Each page with its file name: the program's own, then one per command.
+fn pages(root: Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut root = root.disable_help_subcommand(true);
     root.build();
     let mut commands = vec![root.clone()];
     commands.extend(root.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
-    let page = |command: clap::Command| {
+    let page = |command: Command| {
         let man = clap_mangen::Man::new(command);
         let mut page = Vec::new();
         man.render(&mut page)?;
@@ -58,24 +91,22 @@ fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::ValueEnum as _;
-    use clap_complete::Shell;
+    use crate::cli::args::Cli;
+    use clap::{CommandFactory as _, ValueEnum as _};
 
     #[test]
     fn every_shell_gets_a_script_that_knows_the_commands() {
         for shell in Shell::value_variants() {
-            let (mut output, written) = Output::captured();
-            completions(&mut output, &CompletionsArgs { shell: *shell }).unwrap();
-            assert!(written.text().contains("default-config"), "{shell}");
+            let script = String::from_utf8(script(Cli::command(), *shell)).unwrap();
+            assert!(script.contains("default-config"), "{shell}");
         }
     }
 
     #[test]
     fn every_command_has_its_page() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut output, written) = Output::captured();
-        man(&mut output, &ManArgs { out: Some(dir.path().to_owned()) }).unwrap();
-        let mut files: Vec<String> = std::fs::read_dir(dir.path())
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &pages(Cli::command()).unwrap()).unwrap();
+        let mut files: Vec<String> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -87,16 +118,15 @@ mod tests {
             .collect();
         expected.sort();
         assert_eq!(files, expected);
-        assert_eq!(written.text(), "");
-        man(&mut output, &ManArgs { out: None }).unwrap();
-        assert_eq!(written.text().matches("\n.TH ").count(), files.len());
+        for (name, page) in pages(Cli::command()).unwrap() {
+            assert!(String::from_utf8(page).unwrap().contains("\n.TH "), "{name}");
+        }
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_named() {
-        let (mut output, _) = Output::captured();
-        let failure = man(&mut output, &ManArgs { out: Some("/nowhere/at/all".into()) }).unwrap_err();
+    fn a_missing_folder_is_named() {
+        let failure = write(Path::new("/nowhere/at/all"), &pages(Cli::command()).unwrap()).unwrap_err();
         assert_eq!(failure.exit_code(), 73);
-        assert!(failure.to_string().starts_with("/nowhere/at/all/archiver.1 cannot be written"));
+        assert!(failure.to_string().starts_with("cannot write /nowhere/at/all/archiver.1"));
     }
 }

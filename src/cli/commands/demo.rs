@@ -9,20 +9,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::{Context, runtime, wiring};
-use crate::cli::commands::{status, sync};
+use crate::cli::commands::status::{self, StatusArgs};
+use crate::cli::commands::sync;
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::output::{Output, plural};
+use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::core::format::plural;
 use crate::core::model::urn::thread_key;
 use crate::error::Failure;
+use crate::store::{Cell, Sql, Store, Trigger};
+use crate::sync::{NoProgress, Report, Stopper};
 use fake_linkup::compare::{Archived, Comparison, compare};
 use fake_linkup::meanwhile::{self, Meanwhile};
 use fake_linkup::serve;
 use fake_linkup::server::Server;
 use fake_linkup::synth::{self, SynthOptions};
-use crate::store::{Cell, Sql, Store, Trigger};
-use crate::sync::{NoProgress, Report, Stopper};
+
+/// What `--help` ends with.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  archiver demo   takes a few seconds and leaves ./archiver-demo";
 
 /// The folder that the demo makes where it is started.
 const FOLDER: &str = "archiver-demo";
@@ -93,7 +100,7 @@ async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Fa
     demo.sync(Some(FIRST_BUDGET)).await?;
 
     demo.title("2. What is missing is on record: `archiver status`")?;
-    status::report(&demo.config, demo.out, &status::How { json: false, html: None, glyphs })?;
+    status::report(&demo.config, demo.out, glyphs, &StatusArgs { json: false, html: None, all: true })?;
 
     demo.title("3. The next run continues where the budget ended")?;
     demo.sync(None).await?;

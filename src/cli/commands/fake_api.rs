@@ -1,23 +1,39 @@
-//! `archiver fake-api`: the stand-in for LinkupAPI alone, to point a configuration or another client at.
+//! `archiver fake-api`: runs the fake LinkupAPI alone, for a configuration or another client.
 
-use crate::app::runtime;
-use crate::cli::ui::output::Output;
 use std::sync::{Arc, Mutex};
 
+use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::Context;
-use crate::cli::args::FakeApiArgs;
+use crate::app::{Context, runtime};
+use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
 use fake_linkup::serve;
-use fake_linkup::synth;
-use fake_linkup::synth::SynthOptions;
+use fake_linkup::synth::{self, SynthOptions};
+
+/// `archiver fake-api`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct FakeApiArgs {
+    /// Port on 127.0.0.1; 0 picks a free one
+    #[arg(long, value_name = "N", default_value_t = 8910)]
+    pub port: u16,
+
+    /// Seed of the generated conversations
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver fake-api                    use it as base_url = \"http://127.0.0.1:8910\"
+  archiver fake-api --port 0 --seed 7  prints the address it listens on";
 
 /// Runs the command until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// When the port cannot be had.
+/// [`Failure::ApiUnreachable`] if it cannot listen on the port.
 pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
     let unusable = |what: &str, error: std::io::Error| Failure::ApiUnreachable(format!("{what}: {error}"));
     runtime()?.block_on(async {
@@ -25,18 +41,18 @@ pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
         let server = Arc::new(Mutex::new(server));
         let running = serve::bind(Arc::clone(&server), args.port, || SystemClock.now_ms())
             .await
-            .map_err(|e| unusable(&format!("port {} of 127.0.0.1 cannot be had", args.port), e))?;
+            .map_err(|e| unusable(&format!("cannot listen on 127.0.0.1:{}", args.port), e))?;
         let base = running.base_url();
         let mut interrupt =
-            signal(SignalKind::interrupt()).map_err(|e| unusable("signals cannot be caught", e))?;
+            signal(SignalKind::interrupt()).map_err(|e| unusable("cannot handle signals", e))?;
         let mut terminate =
-            signal(SignalKind::terminate()).map_err(|e| unusable("signals cannot be caught", e))?;
+            signal(SignalKind::terminate()).map_err(|e| unusable("cannot handle signals", e))?;
         Output::stdout(&context.env).text(&format!(
             "{base}\n\n\
-             A configuration for it:  curl -s {base}/_fake/config > archiver.toml\n\
-             What it was asked for:   curl -s {base}/_fake/log\n\
-             Let time pass:           curl -s -X POST {base}/_fake/advance\n\
-             Stop it with Ctrl-C.\n"
+             Get a configuration:  curl -s {base}/_fake/config > archiver.toml\n\
+             List the requests:    curl -s {base}/_fake/log\n\
+             Let time pass:        curl -s -X POST {base}/_fake/advance\n\
+             Press Ctrl-C to stop.\n"
         ))?;
         tokio::select! {
             _ = interrupt.recv() => {}

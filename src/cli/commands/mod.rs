@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod check;
 pub mod completions;
+pub mod default_config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod export;

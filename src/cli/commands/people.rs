@@ -1,49 +1,52 @@
-//! `archiver people`: who one talks to, how much each way, and how fast who answers.
+//! `archiver people`: contacts, message counts and response times.
 
-use crate::core::model::urn;
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::Context;
-use crate::cli::ui::output::{Column, Output, local_minute, plural, thousands};
-use crate::cli::ui::reading::{Archive, ScopeArgs};
-use crate::core::format::iso_utc;
+use crate::cli::ui::local_time::local_date;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
+use crate::cli::ui::table::Column;
+use crate::core::format::{iso_utc, plural, thousands};
+use crate::core::model::urn;
 use crate::core::people::{Contact, Correspondence, Human};
 use crate::error::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver people                     most messages first
+  archiver people                       most messages first
   archiver people --since 1y --limit 10
-  archiver people --in béla           who writes in one conversation
+  archiver people --in béla             the members of one conversation
   archiver people --json | jq '.people[] | select(.sent == 0)'";
 
 /// `archiver people`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PeopleArgs {
-    /// What is looked at.
+    /// Which messages.
     #[command(flatten)]
     pub scope: ScopeArgs,
 
-    /// At most N people [default: 30; with --json all]
+    /// Show at most N people [default: 30, with --json all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
+/// The contacts, as `--json` prints them.
 #[derive(Serialize)]
-struct Said {
-    /// Whether it is known of every account who its owner is.
+struct PeopleReport {
+    /// Whether the owner of every account is known.
     owner_known: bool,
-    people: Vec<Person>,
+    people: Vec<PersonLine>,
 }
 
 #[derive(Serialize)]
-struct Person {
+struct PersonLine {
     account: String,
     name: Option<String>,
     other_names: Vec<String>,
@@ -59,14 +62,14 @@ struct Person {
 /// Runs the command.
 ///
 /// # Errors
-/// Bad configuration or usage, or an archive that is not there or cannot be read.
+/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
 pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
-    let archive = Archive::open(context)?;
+    let archive = OpenArchive::open(context)?;
     let queries = archive.queries();
-    let scope = archive.scope(&args.scope)?;
+    let selected = archive.select(&args.scope)?;
     let mut tally = Correspondence::new(&queries.senders().map_err(|e| archive.failed(e))?);
     queries
-        .lines(scope.conversation, scope.since, scope.until, |line| {
+        .lines(selected.conversation, selected.since, selected.until, |line| {
             tally.add(line);
         })
         .map_err(|e| archive.failed(e))?;
@@ -75,14 +78,14 @@ pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     if args.json {
         let most = args.limit.unwrap_or(usize::MAX);
         let people = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
-        return out.json(&Said { owner_known: tally.owner_known(), people });
+        return out.json(&PeopleReport { owner_known: tally.owner_known(), people });
     }
     show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
 }
 
-fn person(tally: &Correspondence, contact: &Contact) -> Option<Person> {
+fn person(tally: &Correspondence, contact: &Contact) -> Option<PersonLine> {
     let human = tally.humans().get(contact.human)?;
-    Some(Person {
+    Some(PersonLine {
         account: human.account.clone(),
         name: human.names.first().cloned(),
         other_names: human.names.iter().skip(1).cloned().collect(),
@@ -106,7 +109,7 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
                 label(human),
                 thousands(contact.received),
                 contact.sent.map_or_else(|| "?".to_owned(), thousands),
-                local_minute(contact.last_ms).split(' ').next().unwrap_or_default().to_owned(),
+                local_date(contact.last_ms),
                 contact.they_answer.map(duration).unwrap_or_default(),
                 contact.i_answer.map(duration).unwrap_or_default(),
                 thousands(contact.conversations),
@@ -114,7 +117,7 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
         })
         .collect();
     if rows.is_empty() {
-        return out.line("Nobody wrote.");
+        return out.line("No messages.");
     }
     let columns = [
         Column::text("Who"),
@@ -128,7 +131,7 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
     out.table(&columns, &rows)?;
     let left = contacts.len().saturating_sub(rows.len());
     if left > 0 {
-        out.line(format!("and {} more; --limit shows them", thousands(left)))?;
+        out.line(format!("and {} more; --limit N shows them", thousands(left)))?;
     }
     if !tally.owner_known() {
         out.line("")?;
@@ -137,18 +140,18 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
     Ok(())
 }
 
-/// What is said where nobody knows whose messages are whose.
-pub(in crate::cli) const UNKNOWN_OWNER: &str =
-    "Who of them is you is not known for every account: `owner_name` in the configuration settles it.";
+/// Printed if it is not known which messages are the owner's.
+pub(super) const UNKNOWN_OWNER: &str =
+    "It is not known for every account which person is you: set `owner_name` in the configuration.";
 
-/// What to call a human.
-pub(in crate::cli) fn label(human: &Human) -> String {
+/// What a person is called.
+fn label(human: &Human) -> String {
     let url = || human.profile_urls.first().map(|url| urn::label(url));
     human.names.first().cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned())
 }
 
-/// A time span in its largest unit.
-pub(in crate::cli) fn duration(seconds: u32) -> String {
+/// A duration in its largest unit.
+pub(super) fn duration(seconds: u32) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min", seconds / 60),

@@ -1,11 +1,13 @@
-//! `archiver plan`: what the next run will ask and cost, and when nothing will be missing any more.
+//! `archiver plan`: forecasts the next run, its cost and when the archive will be complete.
 
-use crate::app::outlook;
 use clap::Args;
 
 use crate::app::Context;
-use crate::app::outlook::{Ahead, ToComplete, look};
-use crate::cli::ui::output::{Column, Output, local_minute, plural, thousands};
+use crate::app::outlook::{Incomplete, Outlook, ToComplete, outlook};
+use crate::cli::ui::local_time::local_minute;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::table::Column;
+use crate::core::format::{plural, thousands};
 use crate::core::planner::next::{Next, Step};
 use crate::error::Failure;
 
@@ -13,75 +15,75 @@ use crate::error::Failure;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PlanArgs {
-    /// As if the next run could spend at most N credits; never raises a configured cap
+    /// Assume that the next run may spend N credits at most
     #[arg(long, value_name = "N")]
     pub budget: Option<u32>,
 
-    /// Only this conversation; may be given several times
+    /// Only this conversation (repeatable)
     #[arg(long, value_name = "TARGET")]
     pub only: Vec<String>,
 
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver plan                                 what comes next, and what it costs
-  archiver plan --budget 20                     the same with 20 credits a run
-  archiver plan --json | jq .to_complete.likely when nothing will be missing";
+  archiver plan                                  the next run and what it costs
+  archiver plan --budget 20                      the same with 20 credits per run
+  archiver plan --json | jq .to_complete.likely  when the archive will be complete";
 
 /// Runs the command.
 ///
 /// # Errors
-/// Bad configuration, a target that names nothing, or an archive that cannot be read.
+/// [`Failure::Config`], [`Failure::Usage`] if a target names no conversation, or [`Failure::ArchiveRead`].
 pub fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
     let config = context.config(args.budget)?;
     context.warn(&config);
-    let ahead = look(&config, &args.only)?;
+    let outlook = outlook(&config, &args.only)?;
     let mut out = Output::stdout(&context.env);
     if args.json {
-        return out.json(&ahead);
+        return out.json(&outlook);
     }
-    next_run(&mut out, &ahead)?;
-    missing(&mut out, &ahead)?;
-    until_complete(&mut out, &ahead)
+    next_run(&mut out, &outlook)?;
+    missing(&mut out, &outlook)?;
+    until_complete(&mut out, &outlook)
 }
 
-/// The steps of the next run and its cost, as `sync --dry-run` prints them, too.
+/// Prints the requests of the next run and its cost; also for `sync --dry-run`.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn next_run(out: &mut Output, ahead: &Ahead) -> Result<(), Failure> {
-    for step in &ahead.steps {
+/// [`Failure::Stdout`].
+pub fn next_run(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
+    for step in &outlook.steps {
         out.line(step)?;
     }
-    let first: u32 = ahead.steps.iter().map(Step::credits_max).sum();
-    let count = plural(ahead.steps.len(), "request");
-    out.line(format!("{count}, {} at most for these.", plural(first, "credit")))?;
-    let least = ahead.next_run.credits_min;
-    match (ahead.steps.is_empty(), ahead.room) {
-        (true, _) if ahead.end == Next::OutOfBudget => {
-            out.line("The budget is used up: nothing would be asked.")
+    let first: u32 = outlook.steps.iter().map(Step::credits_max).sum();
+    let count = plural(outlook.steps.len(), "request");
+    out.line(format!("{count}, {} at most.", plural(first, "credit")))?;
+    let least = outlook.next_run.credits_min;
+    match (outlook.steps.is_empty(), outlook.room) {
+        (true, _) if outlook.end == Next::OutOfBudget => {
+            out.line("The budget is used up: the next run makes no request.")
         }
-        (true, _) => out.line("Nothing would be asked."),
+        (true, _) => out.line("The next run makes no request."),
         (false, Some(room)) => out.line(format!(
-            "What they show may lead to more; the whole run spends {least} to {} at most. Nothing was spent now.",
+            "More may follow from what they return: the run costs {least} to {}. Nothing has been spent.",
             plural(room, "credit")
         )),
         (false, None) => out.line(format!(
-            "What they show may lead to more, and no budget caps the run: {least} at least. Nothing was spent now.",
+            "More may follow from what they return: the run costs at least {least}; no budget caps it. Nothing has been spent.",
         )),
     }
 }
 
-fn missing(out: &mut Output, ahead: &Ahead) -> Result<(), Failure> {
-    if ahead.missing.is_empty() {
+fn missing(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
+    if outlook.missing.is_empty() {
         return Ok(());
     }
     let about = |n: Option<u32>| n.map_or_else(|| "unknown".to_owned(), |n| format!("~{}", thousands(n)));
-    let row = |m: &outlook::MissingLine| {
+    let row = |m: &Incomplete| {
         vec![
             m.conversation.clone(),
             thousands(m.gaps),
@@ -90,34 +92,34 @@ fn missing(out: &mut Output, ahead: &Ahead) -> Result<(), Failure> {
             about(m.credits_likely),
         ]
     };
-    let rows: Vec<Vec<String>> = ahead.missing.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = outlook.missing.iter().map(row).collect();
     let columns = [
-        Column::text("Missing of"),
+        Column::text("Incomplete"),
         Column::number("Gaps"),
         Column::number("Messages"),
-        Column::number("Credits from"),
-        Column::number("likely"),
+        Column::number("Credits, at least"),
+        Column::number("Likely"),
     ];
     out.line("")?;
     out.table(&columns, &rows)
 }
 
-fn until_complete(out: &mut Output, ahead: &Ahead) -> Result<(), Failure> {
+fn until_complete(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
     out.line("")?;
-    if ahead.missing.is_empty() {
+    if outlook.missing.is_empty() {
         out.line("Nothing is known to be missing.")?;
     } else {
-        out.line(completion(&ahead.to_complete))?;
+        out.line(completion(&outlook.to_complete))?;
     }
-    let upkeep = &ahead.upkeep;
+    let upkeep = &outlook.upkeep;
     let extra = |credits: f64, what: &str| {
         if credits > 0.0 { format!(", {credits} for {what}") } else { String::new() }
     };
     out.line(format!(
-        "To stay complete: {} runs a day, {} credits a day when nothing happens{}{}.",
-        upkeep.runs_per_day,
+        "Staying complete costs {} credits per day in {} runs when nothing is new{}{}.",
         upkeep.idle_per_day,
-        extra(upkeep.recheck_per_day, "second readings"),
+        upkeep.runs_per_day,
+        extra(upkeep.recheck_per_day, "rechecks"),
         extra(upkeep.events_per_day, "events"),
     ))
 }
@@ -126,19 +128,19 @@ fn completion(to: &ToComplete) -> String {
     let least = plural(to.credits_min, "credit");
     let credits = match to.credits_likely {
         Some(likely) => format!("about {}, {least} at least", plural(likely, "credit")),
-        None => format!("{least} at least; how long some conversations are is not known yet"),
+        None => format!("{least} at least; the length of some conversations is not known yet"),
     };
     match (to.moments.1, to.runs_likely, to.moments.0, to.runs_min) {
         (Some(at), Some(runs), ..) => {
-            format!("Nothing is missing after {credits}: {}, by {}.", plural(runs, "run"), local_minute(at))
+            format!("Complete after {credits}: {}, by {}.", plural(runs, "run"), local_minute(at))
         }
         (_, _, Some(at), Some(runs)) => format!(
-            "Nothing is missing after {credits}: {} at least, not before {}.",
+            "Complete after {credits}: {} at least, not before {}.",
             plural(runs, "run"),
             local_minute(at)
         ),
-        _ => format!(
-            "Nothing is missing after {credits}; under the present caps that takes longer than can be told."
-        ),
+        _ => {
+            format!("Complete after {credits}; with the current caps that takes longer than can be forecast.")
+        }
     }
 }

@@ -1,67 +1,69 @@
-//! `archiver search`: the messages that have these words, newest or best first.
+//! `archiver search`: full-text search, newest or most relevant first.
 
-use crate::cli::ui::output;
 use chrono::Local;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::Context;
-use crate::cli::commands::show;
-use crate::cli::ui::output::{Output, local_minute, note, plural, thousands};
-use crate::cli::ui::reading::{Archive, SpanArgs, conversation};
-use crate::cli::ui::{dates, message_text};
+use crate::cli::ui::dates;
+use crate::cli::ui::local_time::local_minute;
+use crate::cli::ui::message_text::{harmless, message_json, sender, snippet};
+use crate::cli::ui::output::{Output, note};
+use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
+use crate::cli::ui::style::Style;
 use crate::core::Ms;
+use crate::core::format::{plural, thousands};
 use crate::core::planner::target::Candidate;
 use crate::core::search::query::{Filter, Query, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
 use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Range, Search};
 
-/// Letters of a text that are shown around a hit.
+/// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
 
 /// `archiver search`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG)]
 pub struct SearchArgs {
-    /// Words, "phrases", begin*, OR, -not, from:ada, has:link …
+    /// Words, "phrases", prefix*, OR, -not, from:ada, has:link …
     ///
-    /// Quote it for the shell. One that begins with a minus stands after `--`.
+    /// Quote it for the shell. Put -- before a query that starts with a minus.
     #[arg(value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
 
-    /// Only by whose name has this part; `me` is you
+    /// Only senders whose name contains NAME; `me` is you
     #[arg(long, value_name = "NAME")]
     pub from: Vec<String>,
 
     /// Only this conversation
     ///
-    /// A conversation's URN, its thread id (2-…), a profile URL, a configured name, or a part of the other side's
-    /// name that fits only one. May be given several times.
+    /// Its URN, its thread id (2-…), a profile URL, a configured name, or an unambiguous part of the other
+    /// person's name. Repeatable.
     #[arg(long = "in", value_name = "CONVERSATION")]
     pub within: Vec<String>,
 
-    /// Between which dates.
+    /// By date.
     #[command(flatten)]
     pub span: SpanArgs,
 
-    /// At most N messages
+    /// Show at most N messages
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
 
-    /// The best of the newest 2,000 that fit first
+    /// Rank by relevance (newest 2,000 matches)
     #[arg(long)]
     pub best: bool,
 
-    /// With N messages before and after each
+    /// Show N messages before and after each match
     #[arg(short = 'C', long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     pub context: u32,
 
-    /// Print only how many there are
+    /// Print only the number of matches
     #[arg(long, conflicts_with = "best", hide_short_help = true)]
     pub count: bool,
 
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
@@ -73,18 +75,18 @@ Examples:
 
 const LONG: &str = "\
 In a query:
-  word \"a phrase\" begin*        capitals and accents do not matter
-  a OR b     -a                 one of two; without
-  from:NAME  in:CONVERSATION    who wrote it (me: you), and where
+  word \"a phrase\" prefix*       case and accents are ignored
+  a OR b     -a                 either one; not this one
+  from:NAME  in:CONVERSATION    the sender (me is you), the conversation
   after:2024  before:2024-03  on:yesterday
   has:link  is:edited  is:gone  is:mine  type:TEXT
-  Any filter can be turned round: -from:me. Quotes take several words: from:\"Ada E\".
-  Chinese, Japanese, Korean and Thai are found without spaces between the words.
+  Prefix a filter with - to negate it: -from:me. Quote a value with spaces: from:\"Ada E\".
+  Chinese, Japanese, Korean and Thai need no spaces between words.
 
-Newest first. With filters at most 100,000 messages are looked at, and it is told
-when that was the end of it. --best rates the newest 2,000 that fit.
+Newest first. With filters, at most 100,000 messages are examined; you are told if
+there were more. --best ranks the newest 2,000 matches.
 
-Each line of --json has message_id, entity_urn, account, conversation_id,
+Each line of --json has: message_id, entity_urn, account, conversation_id,
 conversation, sent_at, sent_at_ms, sender, from_me, message_type, text, versions,
 gone_since, source, snippet and, with -C, before and after: lists of the same.
 
@@ -97,16 +99,16 @@ Examples:
 /// Runs the command.
 ///
 /// # Errors
-/// Bad configuration or usage, or an archive that is not there or cannot be read.
+/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
 pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
-    let archive = Archive::open(context)?;
+    let archive = OpenArchive::open(context)?;
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
     let query = Query::parse(&args.query.join(" "));
     let needs_names = !args.within.is_empty() || query.filters.iter().any(|f| matches!(f.what, What::In(_)));
     let candidates = if needs_names { archive.candidates()? } else { Vec::new() };
     let search = search_of(args, query, &candidates, archive.now)?;
-    let mut out = Output::in_bulk(&context.env);
+    let mut out = Output::buffered(&context.env);
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
         if args.json {
@@ -124,10 +126,15 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let found = found.map_err(failed)?;
     for row in &found.messages {
         let around = around(&queries, row, args.context).map_err(failed)?;
-        print(&mut out, row, &around, &search, args)?;
+        let hits = tokenize::hits(&row.message.text, &search.wanted()).0;
+        if args.json {
+            print_json(&mut out, row, &around, &hits, args)?
+        } else {
+            print(&mut out, row, &around, &hits)?
+        }
     }
     out.finish()?;
-    let say = |text: String| note(&text, context);
+    let say = |text: String| note(&text, &context.env);
     if found.messages.is_empty() && args.limit > 0 {
         let why = queries.why_nothing(&search).map_err(failed)?;
         explain(&why, &search).into_iter().for_each(say);
@@ -135,24 +142,21 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
         remarks(&found, args).into_iter().for_each(say);
     }
     if let Some(at) = found.ended_at {
-        note(
-            &format!(
-                "Looked back to {} only: go on with --until then, or a narrower query.",
-                local_minute(at)
-            ),
-            context,
-        );
+        say(format!(
+            "Searched back to {} only: continue with --until that date, or narrow the query.",
+            local_minute(at)
+        ));
     }
     Ok(())
 }
 
-/// What the arguments and the query's filters ask for together.
+/// The search that the flags and the query's filters describe together.
 fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms) -> Result<Search, Failure> {
     let mut search = Search { from: args.from.clone(), ..Search::default() };
     for word in &args.within {
         search.within.get_or_insert_default().insert(conversation(candidates, word)?);
     }
-    let (since, until) = args.span.understood(now)?;
+    let (since, until) = args.span.parse(now)?;
     let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
         (since.into_iter().collect(), until.into_iter().collect());
     let within = |text: &str| {
@@ -189,6 +193,9 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
     Ok(Search { query, ..search })
 }
 
+/// Where in a text a hit is (bytes).
+type HitRange = std::ops::Range<usize>;
+
 /// The messages before and after one.
 type Around = (Vec<MessageRow>, Vec<MessageRow>);
 
@@ -220,50 +227,58 @@ fn around(queries: &Queries<'_>, row: &MessageRow, count: u32) -> Result<Around,
     Ok((before, after))
 }
 
+fn print_json(
+    out: &mut Output,
+    row: &MessageRow,
+    (before, after): &Around,
+    hits: &[HitRange],
+    args: &SearchArgs,
+) -> Result<(), Failure> {
+    let mut value = message_json(row);
+    let list = |rows: &[MessageRow]| Value::from(rows.iter().map(message_json).collect::<Vec<_>>());
+    if let Some(object) = value.as_object_mut() {
+        let snippet = snippet(&row.message.text, hits, SNIPPET, Style::plain());
+        object.insert("snippet".to_owned(), Value::from(snippet));
+        if args.context > 0 {
+            object.insert("before".to_owned(), list(before));
+            object.insert("after".to_owned(), list(after));
+        }
+    }
+    out.json(&value)
+}
+
 fn print(
     out: &mut Output,
     row: &MessageRow,
     (before, after): &Around,
-    search: &Search,
-    args: &SearchArgs,
+    hits: &[HitRange],
 ) -> Result<(), Failure> {
     let style = out.style();
-    let (hits, _) = tokenize::hits(&row.message.text, &search.wanted());
-    if args.json {
-        let mut value = show::as_json(row);
-        let plain = output::Style::plain();
-        let snippet = message_text::snippet(&row.message.text, &hits, SNIPPET, plain);
-        let list = |rows: &[MessageRow]| Value::from(rows.iter().map(show::as_json).collect::<Vec<_>>());
-        if let Some(object) = value.as_object_mut() {
-            object.insert("snippet".to_owned(), Value::from(snippet));
-            if args.context > 0 {
-                object.insert("before".to_owned(), list(before));
-                object.insert("after".to_owned(), list(after));
-            }
-        }
-        return out.json(&value);
-    }
-    let conversation =
-        message_text::harmless(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
-    let when = local_minute(row.message.at_ms);
-    out.line(format!(
-        "{}  {}  {}",
-        style.green(&when),
-        style.dim(&conversation),
-        style.dim(&format!("#{}", row.id))
-    ))?;
+    let conversation = harmless(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
+    let when = style.green(&local_minute(row.message.at_ms));
+    let number = format!("#{}", row.id);
+    out.line(format!("{when}  {}  {}", style.dim(&conversation), style.dim(&number)))?;
     let width = out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(4));
-    let brief = |other: &MessageRow| {
-        let text = message_text::snippet(&other.message.text, &[], width.min(100), style);
-        style.dim(&format!("    {}: {text}", show::sender(other)))
+    let context = |other: &MessageRow| {
+        let text = snippet(&other.message.text, &[], width.min(100), style);
+        style.dim(&format!("    {}: {text}", sender(other)))
     };
     for other in before {
-        out.line(brief(other))?;
+        out.line(context(other))?;
     }
-    let snippet = message_text::snippet(&row.message.text, &hits, SNIPPET, style);
+    let text = snippet(&row.message.text, hits, SNIPPET, style);
+    out.line(format!("  {}: {text}{}", sender(row), style.dim(&marks(row))))?;
+    for other in after {
+        out.line(context(other))?;
+    }
+    out.line("")
+}
+
+/// What is special about a message.
+fn marks(row: &MessageRow) -> String {
     let mut marks = String::new();
     if !matches!(row.message.kind.as_str(), "" | "TEXT") {
-        marks.push_str(&format!(" [{}]", message_text::harmless(&row.message.kind)));
+        marks.push_str(&format!(" [{}]", harmless(&row.message.kind)));
     }
     if row.versions > 1 {
         marks.push_str(" (edited)");
@@ -271,66 +286,63 @@ fn print(
     if row.gone_since_ms.is_some() {
         marks.push_str(" (gone)");
     }
-    out.line(format!("  {}: {snippet}{}", show::sender(row), style.dim(&marks)))?;
-    for other in after {
-        out.line(brief(other))?;
-    }
-    out.line("")
+    marks
 }
 
-/// What a person may want to know beside what was found.
+/// Remarks on what was found.
 fn remarks(found: &Found, args: &SearchArgs) -> Vec<String> {
     let mut lines = Vec::new();
     let ranked = u64::try_from(RANKED).unwrap_or(u64::MAX);
     if args.best && found.counted >= ranked {
-        lines.push(format!("Rated the newest {} that fit; older ones were not.", thousands(ranked)));
+        lines.push(format!("Ranked the newest {} matches only.", thousands(ranked)));
     } else if found.messages.len() == args.limit && !args.best {
-        lines.push(format!("The newest {}; there may be more: --limit, --count.", thousands(args.limit)));
+        lines.push(format!(
+            "These are the newest {}; use --limit to see more, --count to count them.",
+            thousands(args.limit)
+        ));
     }
     lines
 }
 
-/// Why nothing was found, a line for each reason.
+/// Why nothing was found, one line per reason.
 fn explain(why: &Nothing, search: &Search) -> Vec<String> {
     if why.empty {
-        return vec!["Nothing is archived yet: `archiver sync --once`.".to_owned()];
+        return vec!["The archive is empty; run `archiver sync --once`.".to_owned()];
     }
     let mut lines = Vec::new();
     for (word, nearest) in &why.unknown {
         lines.push(match nearest {
-            Some(nearest) => format!("No message has {word:?}; there is {nearest:?}."),
-            None => format!("No message has {word:?}."),
+            Some(nearest) => format!("No message contains {word:?}. Did you mean {nearest:?}?"),
+            None => format!("No message contains {word:?}."),
         });
     }
     for name in &why.nobody {
-        lines.push(format!("Nobody whose name has {name:?} has written anything."));
+        lines.push(format!("No sender's name contains {name:?}."));
     }
     match why.without_filters {
         Some((n, more)) if n > 0 => {
             let n = format!("{}{}", plural(n, "message"), if more { " or more" } else { "" });
-            lines.push(format!("Without the filters there would be {n}."));
+            lines.push(format!("{n} would match without the filters."));
         }
         _ if lines.is_empty() && why.waiting == 0 && search.query.all.len() > 1 => {
-            lines.push("Each word is somewhere, but no message has them all: try OR.".to_owned());
+            lines.push("Each word occurs, but not in the same message. Try OR.".to_owned());
         }
         _ => {}
     }
     if lines.is_empty() {
-        lines.push("No message fits.".to_owned());
+        lines.push("No message matches.".to_owned());
     }
     if why.waiting > 0 {
-        let verb = if why.waiting == 1 { "waits" } else { "wait" };
+        let are = if why.waiting == 1 { "is" } else { "are" };
         let waiting = plural(why.waiting, "message");
-        lines.push(format!(
-            "{waiting} {verb} to be indexed and cannot be found yet; the next sync does that."
-        ));
+        lines.push(format!("{waiting} {are} not indexed yet; the next sync indexes them."));
     }
     if let Some((gaps, from, to)) = why.gaps {
         let from = from.map_or_else(|| "the beginning".to_owned(), local_minute);
         let to = to.map_or_else(|| "now".to_owned(), local_minute);
         let gaps = plural(gaps, "gap");
         lines.push(format!(
-            "Messages may be missing: {gaps} between {from} and {to}; `archiver sync --once` fills them."
+            "Messages may be missing: {gaps} between {from} and {to}. `archiver sync --once` fills them."
         ));
     }
     lines

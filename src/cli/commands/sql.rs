@@ -1,4 +1,4 @@
-//! `archiver sql`: one statement on the archive, which can change nothing.
+//! `archiver sql`: runs one read-only SQL statement on the archive.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::ui::message_text;
+use crate::app::{Context, wiring};
+use crate::cli::ui::message_text::harmless;
 use crate::cli::ui::output::Output;
+use crate::cli::ui::table::Column;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
 use crate::store::{Cell, Sql, SqlError};
@@ -18,19 +18,19 @@ use crate::store::{Cell, Sql, SqlError};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SqlArgs {
-    /// One statement that reads; `-` takes it from standard input
+    /// One SELECT statement; `-` reads it from standard input
     #[arg(value_name = "STATEMENT")]
     pub statement: String,
 
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 
-    /// Print comma-separated values, with a line of names
+    /// Print CSV with a header line
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
 
-    /// Give up after so many seconds; 0 never does
+    /// Give up after SECS seconds; 0 never does
     #[arg(long, value_name = "SECS", default_value_t = 60)]
     pub timeout: u32,
 }
@@ -41,23 +41,23 @@ Examples:
   archiver sql --csv 'SELECT * FROM run_log' > runs.csv
   archiver sql --json - < question.sql
 
-The views named *_log are stable; docs/querying.md has recipes.";
+The *_log views are stable; docs/querying.md has recipes.";
 
-/// Rows that a table on a terminal is laid out for at a time, so that its memory has a bound.
+/// Rows of a table that are laid out at a time, which bounds its memory.
 const AT_ONCE: usize = 1_000;
 
 /// Runs the command.
 ///
 /// # Errors
-/// Bad configuration, a statement that is wrong or would write, or an archive that cannot be read.
+/// [`Failure::Config`], [`Failure::Usage`] if the statement is wrong or would write, or [`Failure::ArchiveRead`].
 pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
     let config = context.config(None)?;
     context.warn(&config);
     let path = &config.archive.path;
     let statement = match args.statement.as_str() {
         "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| Failure::Usage {
-            message: format!("standard input cannot be read: {error}"),
-            help: "give the statement as an argument".to_owned(),
+            message: format!("cannot read standard input: {error}"),
+            help: "pass the statement as an argument".to_owned(),
         })?,
         given => given.to_owned(),
     };
@@ -65,18 +65,18 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
     let limited = args.timeout > 0;
     let sql = Sql::open(path, move || limited && SystemClock.now_ms() > end)
         .map_err(|e| wiring::read_failure(path, e))?;
-    let mut out = Output::in_bulk(&context.env);
-    let mut sheet = Sheet { out: &mut out, args, names: Vec::new(), rows: Vec::new() };
-    let sheet = std::cell::RefCell::new(&mut sheet);
+    let mut out = Output::buffered(&context.env);
+    let mut writer = RowWriter { out: &mut out, args, names: Vec::new(), rows: Vec::new() };
+    let writer = std::cell::RefCell::new(&mut writer);
     let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
     let done = sql.run(
         &statement,
-        |names| flow(sheet.borrow_mut().begin(names)),
-        |row| flow(sheet.borrow_mut().row(row)),
+        |names| flow(writer.borrow_mut().begin(names)),
+        |row| flow(writer.borrow_mut().row(row)),
     );
-    let sheet = sheet.into_inner();
+    let writer = writer.into_inner();
     match done {
-        Ok(None) => sheet.end().and_then(|()| sheet.out.finish()),
+        Ok(None) => writer.end().and_then(|()| writer.out.finish()),
         Ok(Some(failure)) => Err(failure),
         Err(SqlError::Store(error)) => Err(wiring::read_failure(path, error)),
         Err(error) => Err(Failure::Usage { message: error.to_string(), help: help(&error).to_owned() }),
@@ -85,30 +85,30 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
 
 fn help(error: &SqlError) -> &'static str {
     match error {
-        SqlError::Stopped => "--timeout sets how many seconds it may take",
+        SqlError::Stopped => "use --timeout to allow more time",
         SqlError::NotReading => {
-            "write to a copy of the file, if you must: `.backup copy.db` in the sqlite3 shell"
+            "`archiver sql` is read-only; if you must write, do so in a copy made with `archiver backup`"
         }
-        SqlError::NotOne(_) => "give one statement at a time",
+        SqlError::NotOne(_) => "pass one statement at a time",
         SqlError::Refused(_) | SqlError::Store(_) => {
-            "`archiver sql 'SELECT name, sql FROM sqlite_schema'` shows what there is"
+            "`archiver sql 'SELECT name, sql FROM sqlite_schema'` shows the schema"
         }
     }
 }
 
-/// Rows on their way out.
-struct Sheet<'a> {
+/// Writes rows in the chosen format.
+struct RowWriter<'a> {
     out: &'a mut Output,
     args: &'a SqlArgs,
     names: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-impl Sheet<'_> {
+impl RowWriter<'_> {
     fn begin(&mut self, names: Vec<String>) -> Result<(), Failure> {
         self.names = names;
         if self.args.json {
-            return unlike(&self.names);
+            return unique(&self.names);
         }
         if self.args.csv {
             return self.csv(&self.names.clone());
@@ -117,9 +117,9 @@ impl Sheet<'_> {
     }
 
     fn csv(&mut self, values: &[String]) -> Result<(), Failure> {
-        // A file gets what the archive has; a terminal would obey some of it.
+        // A file gets the text as it is; a terminal would act on some characters.
         let shown = |value: &String| {
-            if self.out.columns().is_some() { message_text::harmless(value) } else { value.clone() }
+            if self.out.columns().is_some() { harmless(value) } else { value.clone() }
         };
         let values: Vec<String> = values.iter().map(shown).collect();
         self.out.text(&csv(values.iter().map(String::as_str)))
@@ -134,7 +134,7 @@ impl Sheet<'_> {
             let texts: Vec<String> = cells.iter().map(plain).collect();
             return self.csv(&texts);
         }
-        self.rows.push(cells.iter().map(|cell| message_text::harmless(&plain(cell))).collect());
+        self.rows.push(cells.iter().map(|cell| harmless(&plain(cell))).collect());
         if self.rows.len() >= AT_ONCE { self.end() } else { Ok(()) }
     }
 
@@ -143,18 +143,19 @@ impl Sheet<'_> {
             return Ok(());
         }
         let rows = std::mem::take(&mut self.rows);
-        self.out.named_table(&self.names, &rows)
+        let columns: Vec<Column<'_>> = self.names.iter().map(|name| Column::text(name)).collect();
+        self.out.table(&columns, &rows)
     }
 }
 
-/// No two columns have one name, of which an object would have the last only.
-fn unlike(names: &[String]) -> Result<(), Failure> {
+/// Refuses two columns of one name: a JSON object would have only the last.
+fn unique(names: &[String]) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(*name)) {
         None => Ok(()),
         Some(twice) => Err(Failure::Usage {
-            message: format!("two columns are called {twice:?}, and a JSON object can have only one"),
-            help: "give each a name of its own: SELECT … AS name".to_owned(),
+            message: format!("two columns are called {twice:?}"),
+            help: "give each a name of its own with AS".to_owned(),
         }),
     }
 }
@@ -179,7 +180,7 @@ fn json(cell: &Cell) -> Value {
     }
 }
 
-/// A line of values, quoted after RFC 4180 where they have to be.
+/// A line of values, quoted where RFC 4180 requires it.
 fn csv<'a>(values: impl Iterator<Item = &'a str>) -> String {
     let quoted = |value: &str| {
         if value.contains(['"', ',', '\n', '\r']) {
@@ -196,10 +197,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_columns_of_one_name_are_no_object() {
+    fn two_columns_of_one_name_are_refused() {
         let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        assert!(unlike(&names(&["a", "b", "A"])).is_ok());
-        let refused = unlike(&names(&["a", "b", "a"])).unwrap_err();
+        assert!(unique(&names(&["a", "b", "A"])).is_ok());
+        let refused = unique(&names(&["a", "b", "a"])).unwrap_err();
         assert!(refused.to_string().contains("two columns are called \"a\""), "{refused}");
     }
 }

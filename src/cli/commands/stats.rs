@@ -1,4 +1,4 @@
-//! `archiver stats`: the archive in figures and small charts.
+//! `archiver stats`: messages over time, unanswered messages and credits, in numbers and charts.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,12 @@ use serde::Serialize;
 use crate::app::Context;
 use crate::cli::commands::people::{UNKNOWN_OWNER, duration};
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::output::{Output, local_minute, plural, printable, thousands};
-use crate::cli::ui::reading::{Archive, ScopeArgs};
+use crate::cli::ui::local_time::local_minute;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::printable::printable;
+use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::Ms;
-use crate::core::format::iso_utc;
+use crate::core::format::{iso_utc, plural, thousands};
 use crate::core::people::{Author, Correspondence, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::error::Failure;
@@ -21,24 +23,30 @@ use crate::store::MonthRow;
 const EXAMPLES: &str = "\
 Examples:
   archiver stats
-  archiver stats --since 2025         from January 2025 on
-  archiver stats --in béla
+  archiver stats --since 2025   from January 2025 on
+  archiver stats --in béla --all
   archiver stats --json | jq .waiting_for_you";
 
 /// `archiver stats`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StatsArgs {
-    /// What is looked at.
+    /// Which messages.
     #[command(flatten)]
     pub scope: ScopeArgs,
 
-    /// Print it as one JSON object
+    /// Show everything instead of the first few
+    ///
+    /// Without it, the last 24 months and the first 8 unanswered messages are shown. --json always has all of them.
+    #[arg(long)]
+    pub all: bool,
+
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// Months, and waiting dialogues, that are shown to a person.
+/// Months, and unanswered messages, that are shown without `--all`.
 const MONTHS: usize = 24;
 const WAITING: usize = 8;
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -65,7 +73,7 @@ impl Count {
 }
 
 #[derive(Serialize)]
-struct Month {
+struct MonthCount {
     month: String,
     #[serde(flatten)]
     count: Count,
@@ -91,8 +99,8 @@ struct CreditMonth {
 struct Stats {
     owner_known: bool,
     messages: Count,
-    months: Vec<Month>,
-    /// By hour of the day, in the reader's zone.
+    months: Vec<MonthCount>,
+    /// By hour of the day, in the user's time zone.
     hours: Vec<i64>,
     /// By day of the week, Monday first.
     weekdays: Vec<i64>,
@@ -106,17 +114,17 @@ struct Stats {
 /// Runs the command.
 ///
 /// # Errors
-/// Bad configuration or usage, or an archive that is not there or cannot be read.
+/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
 pub fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
-    let stats = gather(&Archive::open(context)?, args)?;
+    let stats = gather(&OpenArchive::open(context)?, args)?;
     let mut out = Output::stdout(&context.env);
-    if args.json { out.json(&stats) } else { show(&mut out, Glyphs::of(&context.env), &stats) }
+    if args.json { out.json(&stats) } else { show(&mut out, Glyphs::of(&context.env), &stats, args.all) }
 }
 
-fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
+fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
-    let scope = archive.scope(&args.scope)?;
+    let selected = archive.select(&args.scope)?;
     let mut tally = Correspondence::new(&queries.senders().map_err(failed)?);
     let mut months: BTreeMap<(i32, u32), Count> = BTreeMap::new();
     let (mut messages, mut hours, mut weekdays) = (Count::default(), vec![0_i64; 24], vec![0_i64; 7]);
@@ -126,7 +134,7 @@ fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
         }
     };
     queries
-        .lines(scope.conversation, scope.since, scope.until, |line| {
+        .lines(selected.conversation, selected.since, selected.until, |line| {
             let side = tally.add(line);
             messages.add(side);
             if let Some(time) = Local.timestamp_millis_opt(line.at_ms).earliest() {
@@ -156,7 +164,7 @@ fn gather(archive: &Archive, args: &StatsArgs) -> Result<Stats, Failure> {
         messages,
         months: months
             .into_iter()
-            .map(|((year, month), count)| Month { month: format!("{year:04}-{month:02}"), count })
+            .map(|((year, month), count)| MonthCount { month: format!("{year:04}-{month:02}"), count })
             .collect(),
         hours,
         weekdays,
@@ -174,67 +182,61 @@ fn credit_month(row: MonthRow) -> CreditMonth {
     CreditMonth { credits_per_message: each.map(|n| (n * 1000.0).round() / 1000.0), row }
 }
 
-fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Failure> {
-    let style = out.style();
-    let all = stats.messages;
-    let mut words = vec![plural(all.all(), "message")];
-    if all.sent + all.received > 0 {
-        words.push(format!("{} sent, {} received", thousands(all.sent), thousands(all.received)));
+fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<(), Failure> {
+    let count = stats.messages;
+    let mut words = vec![plural(count.all(), "message")];
+    if count.sent + count.received > 0 {
+        words.push(format!("{} sent, {} received", thousands(count.sent), thousands(count.received)));
     }
-    if all.unknown > 0 {
-        words.push(format!("{} of whom it is not known whether they are yours", thousands(all.unknown)));
+    if count.unknown > 0 {
+        words.push(format!("{} sent or received", thousands(count.unknown)));
     }
     out.line(words.join(", "))?;
     if !stats.owner_known {
         out.line(UNKNOWN_OWNER)?;
     }
-    if all.all() > 0 {
+    if count.all() > 0 {
+        show_months(out, glyphs, &stats.months, all)?;
         show_times(out, glyphs, stats)?;
     }
     if let Some(line) = answers(stats.you_answer_median_secs, stats.they_answer_median_secs) {
         out.line("")?;
         out.line(line)?;
     }
-    show_waiting(out, "Waiting for your answer since", &stats.waiting_for_you)?;
-    show_waiting(out, "Waiting for theirs since", &stats.waiting_for_them)?;
-    if !stats.credits.is_empty() {
-        out.line("")?;
-        out.line(style.bold("Credits a month (UTC)"))?;
-        let most = stats.credits.iter().map(|c| c.row.credits).max().unwrap_or_default();
-        for month in latest(&stats.credits) {
-            let bar = glyphs.bar(month.row.credits, most, 24);
-            let each = month.credits_per_message.map_or_else(String::new, |n| format!(", {n} a message"));
-            let credits = plural(month.row.credits, "credit");
-            let new = plural(month.row.new_messages, "new message");
-            out.line(format!("{}  {bar:<24}  {credits}, {new}{each}", month.row.month))?;
-        }
-    }
-    Ok(())
+    show_waiting(out, "Waiting for your answer since", &stats.waiting_for_you, all)?;
+    show_waiting(out, "Waiting for their answer since", &stats.waiting_for_them, all)?;
+    show_credits(out, glyphs, &stats.credits, all)
 }
 
-/// How soon answers come, each way that there are any.
+/// The median time to answer, for each side that has answered.
 fn answers(mine: Option<u32>, theirs: Option<u32>) -> Option<String> {
     match (mine.map(duration), theirs.map(duration)) {
         (Some(mine), Some(theirs)) => {
-            Some(format!("Half of your answers come within {mine}, half of theirs within {theirs}."))
+            Some(format!("You answer within {mine}, they within {theirs} (median)."))
         }
-        (Some(mine), None) => Some(format!("Half of your answers come within {mine}.")),
-        (None, Some(theirs)) => Some(format!("Half of their answers come within {theirs}.")),
+        (Some(mine), None) => Some(format!("You answer within {mine} (median).")),
+        (None, Some(theirs)) => Some(format!("They answer within {theirs} (median).")),
         (None, None) => None,
     }
 }
 
-fn latest<T>(list: &[T]) -> &[T] {
-    list.get(list.len().saturating_sub(MONTHS)..).unwrap_or(list)
+/// The last `most` entries of a list, or `all` of it.
+fn last<T>(list: &[T], most: usize, all: bool) -> &[T] {
+    let left_out = if all { 0 } else { list.len().saturating_sub(most) };
+    list.get(left_out..).unwrap_or(list)
 }
 
-fn show_times(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Failure> {
-    let style = out.style();
-    out.line("")?;
-    out.line(style.bold("Messages a month"))?;
-    let months = latest(&stats.months);
-    let most = months.iter().map(|m| m.count.all()).max().unwrap_or_default();
-    for month in months {
+/// A heading after an empty line.
+fn heading(out: &mut Output, text: &str) -> Result<(), Failure> {
+    let text = out.style().bold(text);
+    out.line(format!("\n{text}"))
+}
+
+fn show_months(out: &mut Output, glyphs: Glyphs, months: &[MonthCount], all: bool) -> Result<(), Failure> {
+    heading(out, "Messages per month")?;
+    let shown = last(months, MONTHS, all);
+    let most = shown.iter().map(|m| m.count.all()).max().unwrap_or_default();
+    for month in shown {
         let count = month.count;
         let bar = glyphs.bar(count.all(), most, 30);
         let split = if count.sent + count.received > 0 {
@@ -244,18 +246,17 @@ fn show_times(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Fai
         };
         out.line(format!("{}  {bar:<30}  {:>7}{split}", month.month, thousands(count.all())))?;
     }
-    if stats.months.len() > months.len() {
-        out.line(format!(
-            "and {} before; --json has them",
-            plural(stats.months.len() - months.len(), "month")
-        ))?;
+    match months.len() - shown.len() {
+        0 => Ok(()),
+        n => out.line(format!("and {}; --all shows them", plural(n, "earlier month"))),
     }
-    out.line("")?;
-    out.line(style.bold("Hours of the day"))?;
+}
+
+fn show_times(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Failure> {
+    heading(out, "Messages per hour of the day")?;
     out.line(glyphs.spark(&stats.hours))?;
     out.line("0     6     12    18")?;
-    out.line("")?;
-    out.line(style.bold("Days of the week"))?;
+    heading(out, "Messages per day of the week")?;
     let most = stats.weekdays.iter().copied().max().unwrap_or_default();
     for (day, count) in DAYS.iter().zip(&stats.weekdays) {
         out.line(format!("{day}      {:<30}  {:>7}", glyphs.bar(*count, most, 30), thousands(*count)))?;
@@ -263,18 +264,35 @@ fn show_times(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Fai
     Ok(())
 }
 
-fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine]) -> Result<(), Failure> {
+fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine], all: bool) -> Result<(), Failure> {
     if lines.is_empty() {
         return Ok(());
     }
-    out.line("")?;
-    let title = out.style().bold(title);
-    out.line(title)?;
-    for line in lines.iter().take(WAITING) {
+    heading(out, title)?;
+    let most = if all { lines.len() } else { WAITING };
+    for line in lines.iter().take(most) {
         out.line(format!("{}  {}", local_minute(line.since_ms), printable(&line.name)))?;
     }
-    let left = lines.len().saturating_sub(WAITING);
-    if left > 0 { out.line(format!("and {} more", thousands(left))) } else { Ok(()) }
+    match lines.len().saturating_sub(most) {
+        0 => Ok(()),
+        n => out.line(format!("and {} more; --all shows them", thousands(n))),
+    }
+}
+
+fn show_credits(out: &mut Output, glyphs: Glyphs, months: &[CreditMonth], all: bool) -> Result<(), Failure> {
+    if months.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Credits per month (UTC)")?;
+    let most = months.iter().map(|c| c.row.credits).max().unwrap_or_default();
+    for month in last(months, MONTHS, all) {
+        let bar = glyphs.bar(month.row.credits, most, 24);
+        let each = month.credits_per_message.map_or_else(String::new, |n| format!(", {n} per message"));
+        let credits = plural(month.row.credits, "credit");
+        let new = plural(month.row.new_messages, "new message");
+        out.line(format!("{}  {bar:<24}  {credits}, {new}{each}", month.row.month))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -282,10 +300,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_ways_that_have_answers_are_told() {
-        let told = |mine, theirs| answers(mine, theirs).unwrap_or_default();
-        assert_eq!(told(Some(7200), None), "Half of your answers come within 2 h.");
-        assert_eq!(told(None, Some(7200)), "Half of their answers come within 2 h.");
-        assert!(told(Some(1), Some(1)).contains("half of theirs") && told(None, None).is_empty());
+    fn only_sides_that_have_answered_are_mentioned() {
+        let said = |mine, theirs| answers(mine, theirs).unwrap_or_default();
+        assert_eq!(said(Some(7200), None), "You answer within 2 h (median).");
+        assert_eq!(said(None, Some(7200)), "They answer within 2 h (median).");
+        assert!(said(Some(1), Some(1)).contains("they within") && said(None, None).is_empty());
     }
 }

@@ -1,28 +1,68 @@
-//! `archiver sync`: one run, its progress and its report; or the service, or a word to it.
+//! `archiver sync`: starts the service, asks it for a run, or makes one run and reports it.
 
-use crate::app::runtime;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::ApiError;
-use crate::app::Context;
-use crate::app::metrics;
-use crate::app::metrics::Snapshot;
-use crate::app::{outlook, wiring};
-use crate::cli::args::SyncArgs;
+use crate::app::metrics::{self, Snapshot};
+use crate::app::outlook::outlook;
+use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
-use crate::cli::ui::output::{Column, Output, local_of, plural, thousands};
+use crate::cli::ui::local_time::local_minute_of;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::progress::Meter;
+use crate::cli::ui::table::Column;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
+use crate::core::format::{plural, thousands};
 use crate::core::planner::step::{PlannedStep, Step};
 use crate::error::Failure;
-use crate::service;
-use crate::service::alerts;
+use crate::service::{self, alerts};
 use crate::store::{Committed, Store, Trigger};
 use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
+
+/// `archiver sync`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SyncArgs {
+    /// Run once now, then exit
+    #[arg(long)]
+    pub once: bool,
+
+    /// Ask the running service to sync now
+    #[arg(long, conflicts_with = "once")]
+    pub now: bool,
+
+    /// Spend at most N credits in this run; never raises a configured cap
+    #[arg(long, value_name = "N", requires = "once")]
+    pub budget: Option<u32>,
+
+    /// Only this conversation (repeatable)
+    ///
+    /// Its URN, its thread id (2-…), a profile URL, a configured name, or an unambiguous part of the other
+    /// person's name.
+    #[arg(long, value_name = "TARGET", requires = "once")]
+    pub only: Vec<String>,
+
+    /// Print the plan and its cost; spend nothing
+    #[arg(long, requires = "once")]
+    pub dry_run: bool,
+
+    /// Print one JSON object
+    #[arg(long, requires = "once")]
+    pub json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver sync                                 run on the configured schedule
+  archiver sync --once                          run once, within the budget
+  archiver sync --once --dry-run                the plan and its cost
+  archiver sync --once --budget 5 --only Béla   5 credits for one conversation
+  archiver sync --once --json | jq .horizon     since when nothing is missing";
 
 /// Runs the command.
 ///
@@ -31,7 +71,7 @@ use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
 pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     if args.now {
         let pid = service::remote::run_now(&context.config(None)?.archive.path)?;
-        tracing::info!(pid, "asked the service for a run");
+        tracing::info!(pid, "asked the service to sync now");
         return Ok(());
     }
     if !args.once {
@@ -48,13 +88,13 @@ pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     } else {
         show(&mut out, &report)?;
     }
-    verdict(&report)
+    outcome(&report)
 }
 
 /// Makes one run as configured. The secrets must have been loaded.
 ///
 /// # Errors
-/// When the archive fails or the client cannot be built.
+/// An archive that cannot be written or is in use, or a client that cannot be built.
 pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
@@ -69,7 +109,7 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let now = SystemClock.now_ms();
         let news = alerts::note(&mut store, config, &report.reception, now).map_err(failed)?;
         metrics::tell(config, || Snapshot::take(&store.summary(), config, now));
-        // The archive is free again while the command takes its time, which a signal ends.
+        // Release the archive before the command for alerts, which may take long and which a signal ends.
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         tokio::select! {
             () = alerts::tell(config.alerts.command.clone(), env, news) => {}
@@ -87,37 +127,35 @@ async fn watch(
     stop: &Stop,
     progress: bool,
 ) -> Result<Report, sync::RunError> {
-    if progress && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        let mut bar = Bar::new();
-        let report = sync::run(store, api, &SystemClock, settings, stop, &mut bar).await;
-        bar.0.finish_and_clear();
+    if progress {
+        let mut run = RunMeter { meter: Meter::new(), new_messages: 0 };
+        let report = sync::run(store, api, &SystemClock, settings, stop, &mut run).await;
+        run.meter.clear();
         return report;
     }
     sync::run(store, api, &SystemClock, settings, stop, &mut NoProgress).await
 }
 
-/// SIGINT and SIGTERM end the run at the next page border.
+/// SIGINT and SIGTERM end the run after the current page.
 async fn stop_on_signals(stopper: Stopper) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        tracing::warn!(
-            "signals cannot be caught: stopping the program cuts a run short, which loses nothing"
-        );
+        tracing::warn!("cannot handle signals: stopping the program interrupts the run, which loses nothing");
         return;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping at the next page border");
+    tracing::info!("stopping after the current page");
     stopper.stop();
-    // The task must live on, or the stop would be taken for never asked for.
+    // Dropping the stopper would undo the stop.
     std::future::pending::<()>().await;
 }
 
-/// What a report means for the exit code.
-fn verdict(report: &Report) -> Result<(), Failure> {
+/// The failure that decides the exit code, if anything failed.
+fn outcome(report: &Report) -> Result<(), Failure> {
     let Some(worst) = report.worst else { return Ok(()) };
     let inboxes = report.inboxes.iter().map(|i| (format!("the inbox of {}", i.account), &i.error));
     let conversations = report.conversations.iter().map(|c| (c.name.clone(), &c.error));
@@ -125,7 +163,7 @@ fn verdict(report: &Report) -> Result<(), Failure> {
     let errors: Vec<String> =
         all.filter_map(|(name, error)| Some(format!("{name}: {}", error.as_ref()?))).collect();
     let message = match errors.as_slice() {
-        [] => "the API refused or failed".to_owned(),
+        [] => "the API refused a request or failed".to_owned(),
         [one] => one.clone(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     };
@@ -136,52 +174,42 @@ fn verdict(report: &Report) -> Result<(), Failure> {
     })
 }
 
-/// Progress on a terminal.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self(bar)
-    }
-
-    fn tell(&mut self, doing: &str) {
-        self.0.set_message(doing.to_owned());
-    }
+/// Shows a run's progress.
+struct RunMeter {
+    meter: Meter,
+    new_messages: u32,
 }
 
-impl Observer for Bar {
+impl Observer for RunMeter {
     fn begin(&mut self, conversations: usize, left: Option<u32>) {
         let credits =
             left.map_or_else(|| "no cap".to_owned(), |n| format!("at most {}", plural(n, "credit")));
-        self.tell(&format!("{}, {credits}", plural(conversations, "conversation")));
+        self.meter.say(&format!("{}, {credits}", plural(conversations, "conversation")));
     }
 
     fn asking(&mut self, step: &Step) {
-        let so_far = self.0.position();
-        let total = if so_far == 0 { String::new() } else { format!("{} new · ", thousands(so_far)) };
-        self.tell(&format!("{total}{step}"));
+        let so_far = match self.new_messages {
+            0 => String::new(),
+            n => format!("{} new · ", thousands(n)),
+        };
+        self.meter.say(&format!("{so_far}{step}"));
     }
 
     fn stored(&mut self, _: &Step, committed: &Committed, _: u32) {
-        self.0.inc(u64::from(committed.new_messages));
+        self.new_messages = self.new_messages.saturating_add(committed.new_messages);
     }
 
     fn failed(&mut self, step: &Step, error: &ApiError, again_after: Option<Duration>) {
         let then =
-            again_after.map_or_else(String::new, |wait| format!(", again in {} s", wait.as_secs().max(1)));
-        self.tell(&format!("{}: {error}{then}", step.name));
+            again_after.map_or_else(String::new, |wait| format!("; retrying in {} s", wait.as_secs().max(1)));
+        self.meter.say(&format!("{}: {error}{then}", step.name));
     }
 }
 
-/// The report for a person.
+/// Prints the report.
 ///
 /// # Errors
-/// When it cannot be written.
+/// [`Failure::Stdout`].
 pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
     let touched: Vec<Vec<String>> = report
         .conversations
@@ -196,7 +224,7 @@ pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
         let columns = [
             Column::text("Conversation"),
             Column::number("New"),
-            Column::text("Left"),
+            Column::text("Missing"),
             Column::text("Problem"),
         ];
         out.table(&columns, &touched)?;
@@ -215,22 +243,23 @@ pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
     out.line(ending(report))
 }
 
-/// How it ended, in a sentence.
+/// How the run ended, in a sentence.
 fn ending(report: &Report) -> String {
     let gaps = plural(report.gaps_left, "gap");
-    let since = report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_of(h)));
+    let since =
+        report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_minute_of(h)));
     let since = since.unwrap_or_default();
     match report.outcome {
         "complete" => format!("Complete{since}."),
-        "budget" => format!("The budget ended the run: {gaps} left{since}. The next run goes on from there."),
-        "no_credits" => format!("The API says that the credits are used up: {gaps} left{since}."),
-        "interrupted" => format!("Stopped: {gaps} left{since}. The next run goes on from there."),
-        "partial" => format!("Not everything could be asked: {gaps} left{since}."),
+        "budget" => format!("The budget is used up: {gaps} left{since}. The next run continues from here."),
+        "no_credits" => format!("The LinkupAPI account has no credits left: {gaps} left{since}."),
+        "interrupted" => format!("Stopped: {gaps} left{since}. The next run continues from here."),
+        "partial" => format!("Some requests failed: {gaps} left{since}."),
         other => format!("The run {other}: {gaps} left."),
     }
 }
 
-/// The plan and its cost, as a script reads it.
+/// The plan and its cost, as `--json` prints it.
 #[derive(Serialize)]
 struct DryRun<'a> {
     steps: &'a [PlannedStep],
@@ -243,12 +272,12 @@ struct DryRun<'a> {
 fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let config = context.config(args.budget)?;
     context.warn(&config);
-    let ahead = outlook::look(&config, &args.only)?;
+    let outlook = outlook(&config, &args.only)?;
     let mut out = Output::stdout(&context.env);
     if !args.json {
-        return plan::next_run(&mut out, &ahead);
+        return plan::next_run(&mut out, &outlook);
     }
-    let next = &ahead.next_run;
+    let next = &outlook.next_run;
     out.json(&DryRun {
         steps: &next.steps,
         credits_min: next.credits_min,

@@ -1,44 +1,45 @@
-//! `archiver verify`: does the archive file keep every promise? Reads only.
+//! `archiver verify`: checks the archive's integrity, read-only.
 
-use crate::cli::ui::output;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::ui::output::{Output, Style, plural, thousands};
+use crate::app::{Context, wiring};
+use crate::cli::ui::output::Output;
+use crate::cli::ui::printable::printable;
 use crate::cli::ui::progress::Meter;
+use crate::cli::ui::style::{Mark, Style};
+use crate::core::format::{plural, thousands};
 use crate::error::Failure;
 use crate::store::verify::{self, Depth, Finding, Severity, Verification};
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver verify                         exit code 0 when all is well
-  archiver verify --quick                 without reading every text
-  archiver verify backups/archive.db      a backup
+  archiver verify                      exit code 0 if the archive is sound
+  archiver verify --quick              without reading every message
+  archiver verify backups/archive.db   check a backup
   archiver verify --json | jq .findings";
 
 /// `archiver verify`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// Another archive than the configured one, for instance a backup
+    /// Archive to check instead of the configured one, such as a backup
     #[arg(value_name = "PATH")]
     pub path: Option<PathBuf>,
 
-    /// Without reading every text: SQLite's quick check, counters, gaps, ledger
+    /// Check only SQLite's structures, counters, gaps and the ledger
     #[arg(long)]
     pub quick: bool,
 
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct VerifyReport<'a> {
     ok: bool,
     archive: String,
     quick: bool,
@@ -49,7 +50,7 @@ struct Said<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// Bad configuration, an archive that is not there, or a promise that is broken.
+/// [`Failure::Config`], [`Failure::ArchiveRead`], or [`Failure::CheckFailed`] if something is wrong.
 pub fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let path = match &args.path {
         Some(path) => path.clone(),
@@ -68,14 +69,13 @@ pub fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let mut out = Output::stdout(&context.env);
     if args.json {
         let archive = path.display().to_string();
-        out.json(&Said { ok: broken == 0, archive, quick: args.quick, verification: &verification })?;
+        out.json(&VerifyReport { ok: broken == 0, archive, quick: args.quick, verification: &verification })?;
     } else {
         show(&mut out, &verification)?;
     }
     match broken {
         0 => Ok(()),
-        1 => Err(Failure::CheckFailed("1 promise of the archive is broken".to_owned())),
-        n => Err(Failure::CheckFailed(format!("{n} promises of the archive are broken"))),
+        n => Err(Failure::CheckFailed(format!("the archive has {}", plural(n, "problem")))),
     }
 }
 
@@ -85,10 +85,11 @@ fn show(out: &mut Output, verification: &Verification) -> Result<(), Failure> {
         let own: Vec<&Finding> = verification.findings.iter().filter(|f| f.check == check.check).collect();
         let broken = own.iter().any(|f| f.severity == Severity::Broken);
         let mark = match (broken, own.is_empty()) {
-            (true, _) => style.red("WRONG"),
-            (false, false) => style.yellow("note "),
-            (false, true) => style.green("ok   "),
+            (true, _) => Mark::Wrong,
+            (false, false) => Mark::Note,
+            (false, true) => Mark::Ok,
         };
+        let mark = mark.painted(style);
         let many =
             if check.looked_at > 1 { format!(" ({})", thousands(check.looked_at)) } else { String::new() };
         out.line(format!("{mark} {:<10} {}{many}", check.check, check.about))?;
@@ -101,13 +102,13 @@ fn show(out: &mut Output, verification: &Verification) -> Result<(), Failure> {
         }
     }
     if verification.broken() == 0 {
-        out.line("Every promise that was checked is kept.")?;
+        out.line("The archive is sound.")?;
     }
     Ok(())
 }
 
 fn show_finding(out: &mut Output, style: Style, finding: &Finding) -> Result<(), Failure> {
-    let place = output::printable(&finding.place);
-    out.line(format!("      {}: {}", style.bold(&place), output::printable(&finding.what)))?;
+    let place = printable(&finding.place);
+    out.line(format!("      {}: {}", style.bold(&place), printable(&finding.what)))?;
     out.line(format!("        {}", style.dim(finding.help)))
 }

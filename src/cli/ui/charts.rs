@@ -1,16 +1,16 @@
-//! Small charts of characters: bars, sparklines and stretches of time, in plain ASCII where nothing else shows.
+//! Charts made of characters: bars, sparklines and timelines, in ASCII where the locale has nothing else.
 
 use crate::config::Env;
 use crate::core::timeline::bar;
 
-/// Which characters may be used.
+/// The characters that may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Glyphs {
     unicode: bool,
 }
 
 impl Glyphs {
-    /// What the locale of this environment can show.
+    /// Those that the locale can show.
     #[must_use]
     pub fn of(env: &Env) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.text(name));
@@ -18,13 +18,12 @@ impl Glyphs {
         Self { unicode: locale.contains("utf-8") || locale.contains("utf8") }
     }
 
-    /// All there are.
     #[cfg(test)]
-    pub(in crate::cli) const fn unicode() -> Self {
+    const fn unicode() -> Self {
         Self { unicode: true }
     }
 
-    /// A bar as long as the value is large: `most` fills the width.
+    /// A bar for a value: `most` fills the width.
     #[must_use]
     pub fn bar(self, value: i64, most: i64, width: usize) -> String {
         let eighths = scaled(value, most, width.saturating_mul(8));
@@ -36,7 +35,7 @@ impl Glyphs {
         format!("{}{part}", "█".repeat(whole))
     }
 
-    /// One character for each value, higher for a larger one; nothing at all is a dot.
+    /// One character per value, higher for larger ones, and a dot for zero.
     #[must_use]
     pub fn spark(self, values: &[i64]) -> String {
         let most = values.iter().copied().max().unwrap_or_default();
@@ -79,7 +78,7 @@ impl Glyphs {
     }
 }
 
-/// `value` of `most` as a part of `whole`, rounded up so that something is never nothing.
+/// `value` of `most` as a part of `whole`, rounded up so that only zero is zero.
 fn scaled(value: i64, most: i64, whole: usize) -> usize {
     let (value, most) = (u128::from(value.max(0).unsigned_abs()), u128::from(most.max(1).unsigned_abs()));
     let whole = u128::try_from(whole).unwrap_or_default();
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_and_sparklines_show_something_for_everything_but_nothing() {
+    fn bars_and_sparklines_show_every_value_but_zero() {
         let (rich, plain) = (Glyphs::unicode(), with("LANG", "C"));
         assert_eq!(rich.bar(5, 10, 4), "██");
         assert_eq!((rich.bar(1, 1000, 4), plain.bar(1, 1000, 4)), ("▏".into(), "#".into()));

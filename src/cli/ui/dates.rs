@@ -1,36 +1,35 @@
-//! Dates as people write them on the command line, in the reader's own time zone: one meaning for every command.
+//! Dates on the command line, in the user's time zone, with one meaning in every command.
 
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
 
 use crate::core::Ms;
 use crate::error::Failure;
 
-/// What a date may look like, for help texts.
+/// The accepted forms, for help texts.
 pub const FORMS: &str =
     "2024, 2024-03, 2024-03-05, 2024-03-05T14:30, today, yesterday, 12h, 7d, 2w, 6mo or 1y (ago)";
 
-/// The first moment of what a date names: `--since 2024-03` is from the first of March on.
+/// The first moment of the period that a date names: `--since 2024-03` starts on March 1.
 ///
 /// # Errors
-/// Bad usage, when it is no date.
+/// [`Failure::Usage`] if it is not a date.
 pub fn parse_since<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<Ms, Failure> {
-    period(text, now, zone).map(|(first, _)| first).ok_or_else(|| no_date(text))
+    period(text, now, zone).map(|(first, _)| first).ok_or_else(|| not_a_date(text))
 }
 
-/// The first moment after what a date names: `--until 2024-03` has all of March, and all that is earlier than this is
-/// within.
+/// The first moment after the period that a date names: `--until 2024-03` includes all of March.
 ///
 /// # Errors
-/// Bad usage, when it is no date.
+/// [`Failure::Usage`] if it is not a date.
 pub fn parse_until<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<Ms, Failure> {
-    period(text, now, zone).map(|(_, after)| after).ok_or_else(|| no_date(text))
+    period(text, now, zone).map(|(_, after)| after).ok_or_else(|| not_a_date(text))
 }
 
-fn no_date(text: &str) -> Failure {
-    Failure::Usage { message: format!("{text:?} is no date"), help: format!("write it as {FORMS}") }
+fn not_a_date(text: &str) -> Failure {
+    Failure::Usage { message: format!("{text:?} is not a date"), help: format!("use one of: {FORMS}") }
 }
 
-/// What a date names, from its first moment to the first one after it; of a moment ago, that millisecond.
+/// The period that a date names, from its first moment to the first one after it; a relative date is one millisecond.
 #[must_use]
 pub fn period<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Option<(Ms, Ms)> {
     let text = text.trim();
@@ -116,9 +115,9 @@ fn moment<Z: TimeZone>(text: &str, zone: &Z) -> Option<(Ms, Ms)> {
     None
 }
 
-/// The first moment of the zone at which its clocks show this, or have gone past it where they were put forward.
+/// The first moment at which clocks in the zone show this, or have passed it if they were put forward.
 fn first<Z: TimeZone>(zone: &Z, local: NaiveDateTime) -> Option<Ms> {
-    // No zone leaves out more than a day; quarters of an hour are the finest step that any was ever moved by.
+    // No zone skips more than a day, and none is ever moved by less than a quarter of an hour.
     (0..=96).find_map(|quarters| {
         let local = local.checked_add_signed(TimeDelta::try_minutes(15 * quarters)?)?;
         zone.from_local_datetime(&local).earliest().map(|t| t.timestamp_millis())
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_names_a_period_that_since_begins_and_until_includes() {
+    fn since_starts_a_period_and_until_includes_it() {
         for (text, from, to) in [
             ("2024", "2024-01-01T00:00:00.000", "2025-01-01T00:00:00.000"),
             ("2024-02", "2024-02-01T00:00:00.000", "2024-03-01T00:00:00.000"),
@@ -179,11 +178,11 @@ mod tests {
             assert_eq!(utc(text), None, "{text}");
         }
         let failure = parse_since("soon", NOW, &Utc).unwrap_err();
-        assert_eq!((failure.exit_code(), failure.to_string().as_str()), (2, "\"soon\" is no date"));
+        assert_eq!((failure.exit_code(), failure.to_string().as_str()), (2, "\"soon\" is not a date"));
     }
 
     #[test]
-    fn days_begin_and_end_where_they_do_in_the_readers_zone() {
+    fn days_begin_and_end_in_the_users_zone() {
         // Clocks went forward on 30 March: that day has 23 hours.
         let (from, to) = period("2025-03-30", NOW, &Berlin).unwrap();
         assert_eq!((to - from) / 3_600_000, 23);
@@ -199,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_period_or_none_and_never_a_panic(text in "\\PC{0,12}|[0-9dwmoyhTZ: +-]{0,24}", now in any::<i64>()) {
+        fn any_text_is_a_period_or_rejected(text in "\\PC{0,12}|[0-9dwmoyhTZ: +-]{0,24}", now in any::<i64>()) {
             if let Some((from, to)) = period(&text, now, &Berlin) {
                 prop_assert!(from < to, "{text}");
             }

@@ -1,60 +1,72 @@
-//! How texts of strangers are laid out on a terminal: harmless, folded to its width, and with hits marked.
+//! Messages as text and JSON: safe to print, folded to the width of the terminal, with search hits marked.
 
 use std::ops::Range;
 
-use chrono::{Local, TimeZone as _};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthChar as _;
 
-use crate::cli::ui::output::{Style, printable};
-use crate::core::Ms;
+use crate::cli::ui::printable::printable;
+use crate::cli::ui::style::Style;
+use crate::core::format::iso_utc;
+use crate::store::MessageRow;
 
-/// A moment's day in the reader's zone, with the weekday.
+/// A message as JSON, with the columns of the view `message_log`.
 #[must_use]
-pub fn local_day(ms: Ms) -> String {
-    local(ms, "%A, %Y-%m-%d")
+pub fn message_json(row: &MessageRow) -> Value {
+    json!({
+        "message_id": row.id,
+        "account": row.account,
+        "conversation_id": row.conversation_id,
+        "conversation": row.conversation_name,
+        "entity_urn": row.message.urn,
+        "sent_at": iso_utc(row.message.at_ms),
+        "sent_at_ms": row.message.at_ms,
+        "sender": row.message.sender.name,
+        "from_me": row.from_me,
+        "message_type": row.message.kind,
+        "text": row.message.text,
+        "versions": row.versions,
+        "gone_since": row.gone_since_ms.map(iso_utc),
+        "source": row.source,
+    })
 }
 
-/// A moment's time of day in the reader's zone.
+/// Who wrote a message.
 #[must_use]
-pub fn local_time(ms: Ms) -> String {
-    local(ms, "%H:%M")
+pub fn sender(row: &MessageRow) -> String {
+    match row.message.sender.name.as_str() {
+        "" => "(unknown)".to_owned(),
+        name => harmless(name).replace('\n', " "),
+    }
 }
 
-fn local(ms: Ms, form: &str) -> String {
-    Local
-        .timestamp_millis_opt(ms)
-        .single()
-        .map_or_else(|| format!("{ms} ms"), |time| time.format(form).to_string())
-}
-
-/// The text with nothing in it that a terminal would obey.
+/// The text with line breaks and tabs normalized, safe to print.
 #[must_use]
 pub fn harmless(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ").replace(['\u{2028}', '\u{2029}'], "\n");
     printable(&text)
 }
 
-/// The text in lines of at most so many columns, folded at spaces where there are any.
+/// The text in lines of at most `width` columns, folded at spaces where possible.
 #[must_use]
 pub fn folded(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
-        let mut line = String::new();
+        let (mut line, mut taken) = (String::new(), 0_usize);
         for word in paragraph.split_inclusive(' ') {
-            let needed = word.trim_end().width();
-            if line.width().saturating_add(needed) > width && !line.is_empty() {
+            let needed: usize = word.trim_end().chars().map(columns).sum();
+            if taken.saturating_add(needed) > width && !line.is_empty() {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
-            }
-            if needed <= width {
-                line.push_str(word);
-                continue;
+                taken = 0;
             }
             for c in word.chars() {
-                if line.width().saturating_add(c.width().unwrap_or(0)) > width && c != ' ' {
+                if taken.saturating_add(columns(c)) > width && c != ' ' {
                     lines.push(std::mem::take(&mut line));
+                    taken = 0;
                 }
                 line.push(c);
+                taken = taken.saturating_add(columns(c));
             }
         }
         lines.push(line.trim_end().to_owned());
@@ -65,12 +77,17 @@ pub fn folded(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The piece of a text around its first hits, on one line, hits marked: bold where there are colours, else in brackets.
+/// The columns that a character takes, at most. A variation selector may widen the character before it.
+fn columns(c: char) -> usize {
+    if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
+}
+
+/// The part of a text around its first hits, on one line, with the hits bold, or in brackets where there are no colours.
 #[must_use]
 pub fn snippet(text: &str, hits: &[Range<usize>], length: usize, style: Style) -> String {
     let first = hits.first().map_or(0, |hit| hit.start);
     let before = text.get(..first).unwrap_or_default();
-    // A third of the piece is what stands before the hit.
+    // A third of the snippet comes before the hit.
     let start = before.char_indices().rev().nth(length / 3).map_or(0, |(at, _)| word_border(text, at, first));
     let rest = text.get(start..).unwrap_or_default();
     let end = rest.char_indices().nth(length).map_or(text.len(), |(at, _)| start.saturating_add(at));
@@ -100,9 +117,10 @@ fn word_border(text: &str, from: usize, to: usize) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr as _;
 
     #[test]
-    fn lines_fit_and_nothing_of_the_words_is_lost() {
+    fn lines_fit_and_no_word_is_lost() {
         assert_eq!(folded("one two three four", 9), ["one two", "three", "four"]);
         assert_eq!(folded("a\n\nb\n", 9), ["a", "", "b"]);
         assert_eq!(folded("日本語日本語日本語", 8), ["日本語日", "本語日本", "語"]);

@@ -1,4 +1,4 @@
-//! Long output on a terminal goes through the reader's pager; anywhere else it goes straight to standard output.
+//! Sends long output through a pager if standard output is a terminal.
 
 use std::io::{self, BufWriter, IsTerminal as _};
 use std::process::{Child, Command, Stdio};
@@ -11,32 +11,33 @@ use crate::app::runtime;
 use crate::cli::ui::output::Output;
 use crate::error::Failure;
 
-/// What a shell ends with when there is no such program.
+/// What a shell exits with if it does not find a program.
 const NOT_FOUND: i32 = 127;
 
-/// An output that may be a pager's input.
+/// Standard output, or the input of a pager.
 #[derive(Debug)]
 pub struct Pager {
     output: Option<Output>,
-    reader: Option<Reader>,
+    process: Option<Process>,
 }
 
-/// The pager while it runs.
+/// The running pager.
 #[derive(Debug)]
-struct Reader {
+struct Process {
     child: Child,
-    called: String,
-    _deaf: Option<Deaf>,
+    command: String,
+    _interrupts: Option<IgnoreInterrupts>,
 }
 
-/// While this lives, Ctrl-C is for the pager alone: it would leave the terminal to a pager that nobody feeds.
+/// While this lives, Ctrl-C reaches the pager alone. It would otherwise end this program and leave the terminal to a
+/// pager without input.
 #[derive(Debug)]
-struct Deaf {
+struct IgnoreInterrupts {
     _interrupts: Signal,
     _runtime: Runtime,
 }
 
-impl Deaf {
+impl IgnoreInterrupts {
     fn new() -> Option<Self> {
         let runtime = runtime().ok()?;
         let interrupts = {
@@ -48,8 +49,8 @@ impl Deaf {
 }
 
 impl Pager {
-    /// Starts `$PAGER`, or `less`, where standard output is a terminal and one is `wanted`. Without, and where there is
-    /// no `less`, it is standard output.
+    /// Starts `$PAGER`, or `less`, if standard output is a terminal and a pager is `wanted`. Otherwise, or without
+    /// `less`, this is standard output.
     #[must_use]
     pub fn start(context: &Context, wanted: bool) -> Self {
         let env = &context.env;
@@ -60,13 +61,13 @@ impl Pager {
             start(named, env.text("LESS").is_some())
         };
         match started {
-            Some((mut child, called)) => {
+            Some((mut child, command)) => {
                 let output =
                     child.stdin.take().map(|stdin| Output::to_pager(Box::new(BufWriter::new(stdin)), env));
-                let reader = Reader { child, called, _deaf: Deaf::new() };
-                Self { output, reader: Some(reader) }
+                let process = Process { child, command, _interrupts: IgnoreInterrupts::new() };
+                Self { output, process: Some(process) }
             }
-            None => Self { output: Some(Output::in_bulk(&context.env)), reader: None },
+            None => Self { output: Some(Output::buffered(&context.env)), process: None },
         }
     }
 
@@ -75,43 +76,43 @@ impl Pager {
         self.output.get_or_insert_with(Output::nowhere)
     }
 
-    /// Waits until the reader has read enough.
+    /// Waits until the reader closes the pager.
     ///
     /// # Errors
-    /// When there is no such pager, or, without one, when standard output cannot be written.
+    /// [`Failure::Usage`] if `$PAGER` cannot be started, or [`Failure::Stdout`].
     pub fn finish(mut self) -> Result<(), Failure> {
-        let Some(Reader { child, called, .. }) = &mut self.reader else { return self.output().finish() };
-        // This ends the pager's input. Whatever it has not read, its reader did not want.
+        let Some(Process { child, command, .. }) = &mut self.process else { return self.output().finish() };
+        // This ends the pager's input. What it has not read by then, nobody wanted to see.
         drop(self.output.take());
         match child.wait() {
             Ok(status) if status.code() == Some(NOT_FOUND) => Err(Failure::Usage {
-                message: format!("the pager {called:?} cannot be started"),
-                help: "name one that is installed in $PAGER, or use --no-pager".to_owned(),
+                message: format!("cannot start the pager {command:?}"),
+                help: "set $PAGER to an installed program, or use --no-pager".to_owned(),
             }),
             Ok(_) => Ok(()),
             Err(error) => {
-                tracing::debug!(%error, "the pager could not be waited for");
+                tracing::debug!(%error, "cannot wait for the pager");
                 Ok(())
             }
         }
     }
 }
 
-/// The pager and what it is called; `None` where it cannot be started.
+/// The pager and its command line; `None` if it cannot be started.
 fn start(named: Option<&str>, has_options: bool) -> Option<(Child, String)> {
-    let called = named.unwrap_or("less");
+    let line = named.unwrap_or("less");
     let mut command = match named {
-        // It may have arguments, and is a shell's to take apart.
+        // It may have arguments, which a shell splits.
         Some(named) => {
             let mut command = Command::new("sh");
             command.args(["-c", named]);
             command
         }
-        None => Command::new(called),
+        None => Command::new(line),
     };
     if !has_options {
-        // Colours as they are, end at once when all fits on a screen, leave the text there.
+        // Keep colours, exit at once if everything fits on a screen, leave the text there.
         command.env("LESS", "FRX");
     }
-    Some((command.stdin(Stdio::piped()).spawn().ok()?, called.to_owned()))
+    Some((command.stdin(Stdio::piped()).spawn().ok()?, line.to_owned()))
 }

@@ -1,43 +1,60 @@
-//! How far a long command has come, on standard error and only where that is a terminal.
+//! The progress line of a long command, on standard error and only if that is a terminal.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A line that shows what is being done, and a bar where it is known how much there is to do.
+use crate::cli::ui::printable::printable;
+
+/// A line that says what is being done, with a bar where it is known how much there is to do.
 #[derive(Debug)]
-pub struct Meter(Option<ProgressBar>);
+pub struct Meter(ProgressBar);
 
 impl Meter {
-    /// On standard error, if that is a terminal.
+    /// On standard error; invisible if that is no terminal.
     #[must_use]
     pub fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {percent:>3} %") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
+        if !std::io::stderr().is_terminal() {
+            return Self::hidden();
+        }
+        let bar = ProgressBar::no_length();
+        bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
     }
 
-    /// Shows that so much is done; `of` is 0 where nobody knows how much there is to do.
-    pub fn show(&self, doing: &str, done: u64, of: u64) {
-        if let Some(bar) = &self.0 {
-            bar.set_length(of.max(1));
-            bar.set_position(done.min(of));
-            bar.set_message(doing.to_owned());
+    /// Never visible.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    /// Shows what is being done, if it is unknown how much there is to do.
+    pub fn say(&self, doing: &str) {
+        self.draw("{spinner} {msg}", doing);
+    }
+
+    /// Shows that `done` of `total` is done.
+    pub fn show(&self, doing: &str, done: u64, total: u64) {
+        self.0.set_length(total.max(1));
+        self.0.set_position(done.min(total));
+        self.draw("{spinner} {msg} {wide_bar} {percent:>3} %", doing);
+    }
+
+    fn draw(&self, template: &str, doing: &str) {
+        if self.0.is_hidden() {
+            return;
         }
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        // Names of conversations come from strangers.
+        self.0.set_message(printable(doing).replace('\n', " "));
     }
 
     /// Removes the line.
     pub fn clear(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+        self.0.finish_and_clear();
     }
 }
 

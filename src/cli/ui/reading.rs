@@ -1,4 +1,4 @@
-//! What the commands have in common that only read the archive: opening it, and the flags that choose messages.
+//! What the reading commands share: opening the archive, and the flags that select messages.
 
 use std::path::PathBuf;
 
@@ -15,72 +15,72 @@ use crate::core::planner::target::Candidate;
 use crate::error::Failure;
 use crate::store::{Queries, Reader, StoreError};
 
-/// Dates between which messages are looked at.
+/// Flags that select messages by date.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SpanArgs {
-    /// From this date on: 2024-03, yesterday, 7d …
+    /// On or after DATE: 2024-03, yesterday, 7d …
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 
-    /// Up to the end of this date
+    /// Up to the end of DATE
     #[arg(long, value_name = "DATE")]
     pub until: Option<String>,
 }
 
 impl SpanArgs {
-    /// The moments (ms) that the dates mean: from when on, and before when.
+    /// The times (ms) that the dates mean: the first, and the one before which messages are selected.
     ///
     /// # Errors
-    /// Bad usage, when one is no date.
-    pub fn understood(&self, now: Ms) -> Result<(Option<Ms>, Option<Ms>), Failure> {
+    /// [`Failure::Usage`] if one is not a date.
+    pub fn parse(&self, now: Ms) -> Result<(Option<Ms>, Option<Ms>), Failure> {
         let since = self.since.as_deref().map(|text| dates::parse_since(text, now, &Local)).transpose()?;
         let until = self.until.as_deref().map(|text| dates::parse_until(text, now, &Local)).transpose()?;
         Ok((since, until))
     }
 }
 
-/// Which messages are looked at.
+/// Flags that select messages by conversation and date.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ScopeArgs {
     /// Only this conversation
     ///
-    /// A conversation's URN, its thread id (2-…), a profile URL, a configured name, or a part of the other side's
-    /// name that fits only one.
+    /// Its URN, its thread id (2-…), a profile URL, a configured name, or an unambiguous part of the other
+    /// person's name.
     #[arg(long = "in", value_name = "CONVERSATION")]
     pub conversation: Option<String>,
 
-    /// Between which dates.
+    /// By date.
     #[command(flatten)]
     pub span: SpanArgs,
 }
 
-/// The same, understood.
+/// The messages that the flags select.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Scope {
-    /// The archive's id of the conversation.
+pub struct Selection {
+    /// The conversation's id in the archive.
     pub conversation: Option<i64>,
-    /// From this moment on (ms).
+    /// From this time on (ms).
     pub since: Option<Ms>,
-    /// Before this moment (ms).
+    /// Before this time (ms).
     pub until: Option<Ms>,
 }
 
-/// The archive of the configuration, opened for reading.
+/// The configured archive, opened for reading.
 #[derive(Debug)]
-pub struct Archive {
+pub struct OpenArchive {
     /// Where it is.
     pub path: PathBuf,
-    /// It.
+    /// Reads it.
     pub reader: Reader,
     /// When the command began (ms).
     pub now: Ms,
 }
 
-impl Archive {
-    /// Opens the archive that the configuration names.
+impl OpenArchive {
+    /// Opens the configured archive.
     ///
     /// # Errors
-    /// Bad configuration, or an archive that is not there or cannot be read.
+    /// [`Failure::Config`], or [`Failure::ArchiveRead`] if it does not exist or cannot be read.
     pub fn open(context: &Context) -> Result<Self, Failure> {
         let config = context.config(None)?;
         context.warn(&config);
@@ -89,47 +89,47 @@ impl Archive {
         Ok(Self { path, reader, now: SystemClock.now_ms() })
     }
 
-    /// What can be asked.
+    /// Its queries.
     #[must_use]
     pub fn queries(&self) -> Queries<'_> {
         self.reader.queries()
     }
 
-    /// What a failure of it means for the program.
+    /// The failure that a read error amounts to.
     #[must_use]
     pub fn failed(&self, error: StoreError) -> Failure {
         wiring::read_failure(&self.path, error)
     }
 
-    /// All conversations by all that they are called.
+    /// All conversations with their names and ids.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// [`Failure::ArchiveRead`].
     pub fn candidates(&self) -> Result<Vec<Candidate>, Failure> {
         self.queries().candidates().map_err(|e| self.failed(e))
     }
 
-    /// What the flags choose.
+    /// What the flags select.
     ///
     /// # Errors
-    /// Bad usage, when a word names no conversation or several, or is no date; or when it cannot be read.
-    pub fn scope(&self, args: &ScopeArgs) -> Result<Scope, Failure> {
+    /// [`Failure::Usage`] if a word names no conversation or several, or is not a date; [`Failure::ArchiveRead`].
+    pub fn select(&self, args: &ScopeArgs) -> Result<Selection, Failure> {
         let conversation = match &args.conversation {
             Some(word) => Some(conversation(&self.candidates()?, word)?),
             None => None,
         };
-        let (since, until) = args.span.understood(self.now)?;
-        Ok(Scope { conversation, since, until })
+        let (since, until) = args.span.parse(self.now)?;
+        Ok(Selection { conversation, since, until })
     }
 }
 
 /// The one conversation that a word names.
 ///
 /// # Errors
-/// Bad usage, when it names none or several.
+/// [`Failure::Usage`] if it names none or several.
 pub fn conversation(candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
     target::one(candidates, word).map_err(|error| Failure::Usage {
         message: error.to_string(),
-        help: "`archiver status` lists the conversations and what they are called".to_owned(),
+        help: "`archiver status --all` lists the conversations".to_owned(),
     })
 }

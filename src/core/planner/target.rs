@@ -20,10 +20,23 @@ impl Candidate {
     /// What to call it when there is a choice.
     #[must_use]
     pub fn label(&self) -> String {
-        let by = self.profile_urls.first().or(self.conversation_id.as_ref());
-        let unnamed = || by.map_or_else(|| format!("conversation {}", self.id), |by| urn::label(by));
-        self.names.first().cloned().unwrap_or_else(unnamed)
+        let first = |list: &'_ [String]| list.first().cloned();
+        let (name, profile) = (first(&self.names), first(&self.profile_urls));
+        label(name.as_deref(), profile.as_deref(), self.conversation_id.as_deref(), self.id)
     }
+}
+
+/// What a conversation is called: its name, or what identifies it, as short as can be.
+#[must_use]
+pub fn label(
+    name: Option<&str>,
+    profile_url: Option<&str>,
+    conversation_id: Option<&str>,
+    id: i64,
+) -> String {
+    let identified =
+        || profile_url.or(conversation_id).map_or_else(|| format!("conversation {id}"), urn::label);
+    name.map_or_else(identified, str::to_owned)
 }
 
 /// Why a word does not name exactly one conversation.

@@ -1,47 +1,56 @@
-//! The first page: search, and the conversations.
+//! The first page: search, and the list of conversations.
 
-use super::super::text::{self, html};
-use super::{Conversation, Export, begin};
+use maud::{Markup, html};
+
+use super::super::text::{self, Text};
+use super::{ConversationPages, Export, document};
 use crate::core::format::plural;
 
-pub(super) fn page(export: &Export<'_>, conversations: &[Conversation], messages: u64) -> String {
+pub(super) fn page(export: &Export<'_>, conversations: &[ConversationPages], messages: u64) -> Markup {
     let several = conversations.iter().any(|c| Some(&c.account) != conversations.first().map(|c| &c.account));
-    let items: String = conversations.iter().map(|c| item(c, several)).collect();
-    format!(
-        "{}<body class=\"home\">\n<a class=\"skip\" href=\"#conversations\">Skip to the conversations</a>\n\
-         <header><h1>Conversations</h1>\n<p class=\"sub\">{} in {}, as of {} UTC</p>\n\
-         <form id=\"search\" role=\"search\" action=\"index.html\" method=\"get\"><label class=\"hidden\" for=\"q\">Search all \
-         messages</label><input id=\"q\" name=\"q\" type=\"search\" placeholder=\"Search all messages\" autocomplete=\"off\" \
-         autofocus></form>\n<noscript><p class=\"sub\">Search needs JavaScript; everything else does not.</p></noscript></header>\n\
-         <main>\n<section id=\"results\" aria-live=\"polite\" aria-label=\"Results\" hidden></section>\n\
-         <section id=\"conversations\" aria-label=\"Conversations\"><ul>\n{items}</ul></section>\n</main>\n\
-         <script src=\"app.js\"></script>\n</body>\n</html>\n",
-        begin("Conversations", "", true),
-        plural(messages, "message"),
-        plural(conversations.len(), "conversation"),
-        text::minute(export.job.now),
+    let count = plural(conversations.len(), "conversation");
+    document(
+        "Conversations",
+        "",
+        true,
+        &html! {
+            body.home {
+                a.skip href="#conversations" { "Skip to the conversations" }
+                header {
+                    h1 { "Conversations" }
+                    p.sub { (plural(messages, "message")) " in " (count) ", as of " (text::minute(export.job.now)) " UTC" }
+                    form #search role="search" action="index.html" method="get" {
+                        label.hidden for="q" { "Search all messages" }
+                        input #q name="q" type="search" placeholder="Search all messages" autocomplete="off" autofocus;
+                    }
+                    noscript { p.sub { "Search needs JavaScript; everything else does not." } }
+                }
+                main {
+                    section #results aria-live="polite" aria-label="Results" hidden {}
+                    section #conversations aria-label="Conversations" {
+                        ul { @for conversation in conversations { (item(conversation, several)) } }
+                    }
+                }
+                script src="app.js" {}
+            }
+        },
     )
 }
 
-fn item(c: &Conversation, several: bool) -> String {
-    let last = c.pages.len().saturating_sub(1);
-    let when = match c.pages.last() {
-        Some(page) if c.messages > 0 => {
-            let day = text::day(page.last_ms);
-            format!("<time datetime=\"{day}\">{}</time>", text::long_day(page.last_ms))
+fn item(c: &ConversationPages, several: bool) -> Markup {
+    let newest = c.pages.last().filter(|_| c.messages > 0).map(|page| page.last_ms);
+    html! {
+        li {
+            // The newest page: people open a conversation where it ended.
+            a href=(c.file(c.pages.len().saturating_sub(1))) {
+                span.name dir="auto" { (Text(&c.name)) }
+                @if let Some(at) = newest { time datetime=(text::day(at)) { (text::long_day(at)) } }
+                span.sub {
+                    (plural(c.messages, "message"))
+                    @if several { " · " (Text(&c.account)) }
+                    @if c.gaps > 0 { " · " span.missing { (plural(c.gaps, "gap")) } }
+                }
+            }
         }
-        _ => String::new(),
-    };
-    let account = if several { format!(" · {}", html(&c.account)) } else { String::new() };
-    let gaps = match c.gaps {
-        0 => String::new(),
-        n => format!(" · <span class=\"missing\">{}</span>", plural(n, "gap")),
-    };
-    // The newest page, as people open a conversation where it ended.
-    format!(
-        "<li><a href=\"{}\"><span class=\"name\" dir=\"auto\">{}</span>{when}<span class=\"sub\">{}{account}{gaps}</span></a></li>\n",
-        c.file(last),
-        html(&c.name),
-        plural(c.messages, "message"),
-    )
+    }
 }

@@ -1,14 +1,15 @@
-//! A message as a part of a page, and what is between messages: days and gaps.
+//! The messages of a page, with the days and gaps between them.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
-use super::super::text::{self, html};
+use maud::{Markup, PreEscaped, html};
+
+use super::super::text::{self, Text};
 use crate::core::Ms;
 use crate::core::timeline::gap::Gap;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
-/// A conversation's gaps, oldest first, as far as they are not shown yet.
+/// The gaps of a conversation that are not shown yet, oldest first.
 pub(super) struct Gaps(VecDeque<Gap>);
 
 impl Gaps {
@@ -23,7 +24,7 @@ impl Gaps {
         Self(gaps.into())
     }
 
-    /// Those above which a message of this time is.
+    /// Those that end before a message of this time.
     pub(super) fn before(&mut self, sent_at_ms: Ms) -> Vec<Gap> {
         let mut passed = Vec::new();
         while self.0.front().is_some_and(|gap| gap.newer_ms.is_some_and(|newer| newer <= sent_at_ms)) {
@@ -37,28 +38,29 @@ impl Gaps {
     }
 }
 
-/// Writes messages one after the other, those of a day together.
+/// The messages of a page, with those of a day together and the gaps between them.
 #[derive(Default)]
-pub(super) struct Writer {
-    out: String,
-    day: Option<String>,
+pub(super) struct MessageList {
+    /// The finished days and gaps.
+    done: String,
+    /// The messages of the day that is not finished.
+    of_day: String,
+    /// Its time (ms).
+    day_ms: Option<Ms>,
+    /// Who wrote the last message.
     sender: Option<i64>,
 }
 
-impl Writer {
-    /// What has been written since the last time.
-    pub(super) fn take(&mut self) -> String {
-        std::mem::take(&mut self.out)
-    }
-
-    fn put(&mut self, what: std::fmt::Arguments<'_>) {
-        // Writing to a string does not fail.
-        self.out.write_fmt(what).unwrap_or_default();
+impl MessageList {
+    /// Everything added since the last call.
+    pub(super) fn take(&mut self) -> Markup {
+        self.end_day();
+        PreEscaped(std::mem::take(&mut self.done))
     }
 
     pub(super) fn gaps(&mut self, gaps: Vec<Gap>) {
         for gap in gaps {
-            self.end();
+            self.end_day();
             let day = |ms: Option<Ms>| ms.map(text::long_day);
             let span = match (day(gap.older_ms), day(gap.newer_ms)) {
                 (None, None) => "nothing of this conversation has been fetched yet".to_owned(),
@@ -66,104 +68,110 @@ impl Writer {
                 (Some(older), None) => format!("what was written after {older}"),
                 (Some(older), Some(newer)) => format!("between {older} and {newer}"),
             };
-            let why = gap.stalled.as_ref().map(|why| format!(" ({})", html(why))).unwrap_or_default();
-            self.put(format_args!(
-                "<p class=\"gap\" role=\"note\"><strong>Messages may be missing here:</strong> {span}{why}</p>\n"
-            ));
+            let note = html! {
+                p.gap role="note" {
+                    strong { "Messages may be missing here:" }
+                    " " (span)
+                    @if let Some(why) = &gap.stalled { " (" (Text(why)) ")" }
+                }
+            };
+            self.done.push_str(&note.into_string());
         }
     }
 
-    /// Ends the day.
-    pub(super) fn end(&mut self) {
-        if self.day.take().is_some() {
-            self.put(format_args!("</section>\n"));
-        }
+    fn end_day(&mut self) {
         self.sender = None;
+        let Some(at) = self.day_ms.take() else { return };
+        let messages = PreEscaped(std::mem::take(&mut self.of_day));
+        let section = html! {
+            section {
+                h2 { time datetime=(text::day(at)) { (text::long_day(at)) } }
+                (messages)
+            }
+        };
+        self.done.push_str(&section.into_string());
     }
 
     pub(super) fn message(&mut self, m: &ExportRow<'_>, former: &[FormerVersion]) {
-        let day = text::day(m.sent_at_ms);
-        if self.day.as_ref() != Some(&day) {
-            self.end();
-            let long = text::long_day(m.sent_at_ms);
-            self.put(format_args!("<section><h2><time datetime=\"{day}\">{long}</time></h2>\n"));
-            self.day = Some(day);
+        if self.day_ms.is_none_or(|at| text::day(at) != text::day(m.sent_at_ms)) {
+            self.end_day();
+            self.day_ms = Some(m.sent_at_ms);
         }
-        let mine = if m.from_me == Some(1) { " me" } else { "" };
-        let gone = if m.gone_since_ms.is_some() { " gone" } else { "" };
-        self.put(format_args!("<article class=\"m{mine}{gone}\" id=\"m{}\">", m.id));
-        // Who goes on writing is not named again.
-        let hidden = if self.sender == Some(m.sender_row) { " class=\"hidden\"" } else { "" };
-        self.sender = Some(m.sender_row);
-        let name = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
-        self.put(format_args!("<h3{hidden} dir=\"auto\">{}</h3>", html(name)));
-        if m.fields.text.is_empty() {
-            let kind = if m.fields.kind.is_empty() { "no type" } else { m.fields.kind };
-            self.put(format_args!("<p class=\"none\">No text ({})</p>", html(kind)));
-        } else {
-            self.put(format_args!("<p class=\"t\" dir=\"auto\" lang=\"\">{}</p>", linked(m.fields.text)));
-        }
-        self.notes(m, former);
-        self.put(format_args!("</article>\n"));
+        // Consecutive messages of one sender show the name once.
+        let same_sender = self.sender.replace(m.sender_row) == Some(m.sender_row);
+        self.of_day.push_str(&message(m, former, same_sender).into_string());
     }
+}
 
-    fn notes(&mut self, m: &ExportRow<'_>, former: &[FormerVersion]) {
-        let iso = text::iso(m.sent_at_ms).unwrap_or_default();
-        self.put(format_args!("<footer><time datetime=\"{iso}\">{}</time>", text::clock(m.sent_at_ms)));
-        if m.derived_time.is_some() {
-            self.put(format_args!(" <span class=\"note\">about: no time was served</span>"));
-        }
-        // Without a text the type stands in its place.
-        if !matches!(m.fields.kind, "" | "TEXT") && !m.fields.text.is_empty() {
-            self.put(format_args!(" <span class=\"note\">{}</span>", html(m.fields.kind)));
-        }
-        if m.versions > 1 {
-            self.put(format_args!(" <span class=\"note\">edited</span>"));
-        }
-        if let Some(since) = m.gone_since_ms {
-            self.put(format_args!(
-                " <span class=\"note\">vanished from LinkedIn, noticed on {}</span>",
-                text::long_day(since)
-            ));
-        }
-        if m.source.is_some() {
-            self.put(format_args!(" <span class=\"note\">from LinkedIn's own export</span>"));
-        }
-        self.put(format_args!("</footer>"));
-        if !former.is_empty() {
-            self.put(format_args!("<details class=\"was\"><summary>What it said before</summary>"));
-            for version in former {
-                let until = text::minute(version.replaced_ms);
-                let said = linked(&version.text);
-                self.put(format_args!("<p class=\"t\" dir=\"auto\" lang=\"\">{said}</p><p class=\"note\">until {until} or earlier</p>"));
+fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool) -> Markup {
+    let name = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
+    let kind = if m.fields.kind.is_empty() { "no type" } else { m.fields.kind };
+    html! {
+        article.m.me[m.from_me == Some(1)].gone[m.gone_since_ms.is_some()] id={ "m" (m.id) } {
+            h3 class=[same_sender.then_some("hidden")] dir="auto" { (Text(name)) }
+            @if m.fields.text.is_empty() {
+                p.none { "No text (" (Text(kind)) ")" }
+            } @else {
+                p.t dir="auto" lang="" { (linked(m.fields.text)) }
             }
-            self.put(format_args!("</details>"));
+            (notes(m))
+            @if !former.is_empty() {
+                details.was {
+                    summary { "What it said before" }
+                    @for version in former {
+                        p.t dir="auto" lang="" { (linked(&version.text)) }
+                        p.note { "until " (text::minute(version.replaced_ms)) " or earlier" }
+                    }
+                }
+            }
         }
     }
 }
 
-/// The text as HTML, in which addresses of the web are links.
-fn linked(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(32));
+fn notes(m: &ExportRow<'_>) -> Markup {
+    // A message without text shows its type in place of the text.
+    let kind = Some(m.fields.kind).filter(|kind| !matches!(*kind, "" | "TEXT") && !m.fields.text.is_empty());
+    html! {
+        footer {
+            time datetime=(text::iso(m.sent_at_ms).unwrap_or_default()) { (text::clock(m.sent_at_ms)) }
+            @if m.derived_time.is_some() { " " span.note { "about: no time was served" } }
+            @if let Some(kind) = kind { " " span.note { (Text(kind)) } }
+            @if m.versions > 1 { " " span.note { "edited" } }
+            @if let Some(since) = m.gone_since_ms {
+                " " span.note { "vanished from LinkedIn, noticed on " (text::long_day(since)) }
+            }
+            @if m.source.is_some() { " " span.note { "from LinkedIn's own export" } }
+        }
+    }
+}
+
+/// The text with its web addresses as links.
+fn linked(text: &str) -> Markup {
+    html! {
+        @for (piece, is_link) in pieces(text) {
+            @if is_link {
+                a href=(Text(piece)) rel="noopener noreferrer nofollow" target="_blank" { (Text(piece)) }
+            } @else {
+                (Text(piece))
+            }
+        }
+    }
+}
+
+/// The text in pieces, each with whether it is a web address.
+fn pieces(text: &str) -> Vec<(&str, bool)> {
+    let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = next_address(rest) {
         let (before, from) = rest.split_at(at);
-        out.push_str(&html(before));
-        let address = from.get(..address_length(from)).unwrap_or_default();
-        let is_web = url::Url::parse(address)
+        let (address, after) = from.split_at(address_length(from));
+        let is_link = url::Url::parse(address)
             .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
-        if is_web {
-            let address = html(address);
-            out.push_str(&format!(
-                "<a href=\"{address}\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">{address}</a>"
-            ));
-        } else {
-            out.push_str(&html(address));
-        }
-        rest = from.get(address.len()..).unwrap_or_default();
+        pieces.extend([(before, false), (address, is_link)]);
+        rest = after;
     }
-    out.push_str(&html(rest));
-    out
+    pieces.push((rest, false));
+    pieces
 }
 
 fn next_address(text: &str) -> Option<usize> {
@@ -171,7 +179,8 @@ fn next_address(text: &str) -> Option<usize> {
     first("https://").into_iter().chain(first("http://")).min()
 }
 
-/// How far an address reaches: up to what no address holds, without the punctuation of the sentence around it.
+/// How long the address at the beginning is: up to a character that no address contains, without the punctuation of the
+/// sentence around it.
 fn address_length(text: &str) -> usize {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"'`{}|\\^".contains(c);
     let whole = text.get(..text.find(ends).unwrap_or(text.len())).unwrap_or_default();
@@ -181,7 +190,7 @@ fn address_length(text: &str) -> usize {
     {
         address = shorter.trim_end_matches(['.', ',', ';', ':', '!', '?']);
     }
-    // At least the scheme, so that the search goes on behind it.
+    // At least the scheme, so that the search continues behind it.
     address.len().max("http://".len())
 }
 
@@ -190,7 +199,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_the_web_and_nothing_else_are_links() {
+    fn only_web_addresses_are_links() {
+        let linked = |text: &str| linked(text).into_string();
         let link = |a: &str| {
             format!("<a href=\"{a}\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">{a}</a>")
         };

@@ -1,48 +1,49 @@
-//! Pages to read and search offline: one folder that asks nothing of any network, with as little script as search takes.
+//! The archive as a folder of HTML pages to read and search offline. Nothing is loaded from the network, and only search
+//! needs a script.
 
 mod index;
 mod message;
 mod search;
 
-use std::io::Write as _;
+use maud::{DOCTYPE, Markup, html};
 
-use self::message::{Gaps, Writer};
-use self::search::Index;
-use super::text::{self, html};
+use self::message::{Gaps, MessageList};
+use self::search::SearchIndex;
+use super::text::{self, Text};
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
 use crate::core::format::plural;
-use crate::core::model::urn;
+use crate::core::planner::target;
 use crate::export::destination::Folder;
 use crate::store::{ConversationRow, Scope};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("app.js");
 
-/// A page is full with so many messages,
+/// Messages on a page, at most.
 const PAGE_MESSAGES: u32 = 500;
-/// or so many bytes of text, whichever comes first.
+/// Bytes of text on a page, at most.
 const PAGE_BYTES: u64 = 256 * 1024;
 
 /// A conversation with its pages.
-struct Conversation {
+struct ConversationPages {
     id: i64,
     name: String,
     account: String,
     messages: u64,
     gaps: usize,
-    pages: Vec<Page>,
+    pages: Vec<PageSpan>,
 }
 
-/// A page: its first and last moment, and how many messages it has.
+/// The messages of a page: the first and last time, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Page {
+struct PageSpan {
     first_ms: Ms,
     last_ms: Ms,
     messages: u32,
 }
 
-impl Conversation {
+impl ConversationPages {
     /// The file of a page, counted from 0, relative to the folder.
     fn file(&self, page: usize) -> String {
         format!("conversations/{}", page_file(self.id, page))
@@ -54,7 +55,7 @@ fn page_file(id: i64, page: usize) -> String {
 }
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    // A reader wants the whole, whatever has changed of it.
+    // All pages are written, whatever has changed.
     let scope = Scope { changed_after: None, ..export.job.scope };
     let messages = export.announce(&scope, watch)?;
     let mut folder = Folder::begin(export)?;
@@ -69,35 +70,36 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         if pages.is_empty() && row.timeline.gaps.is_empty() {
             continue;
         }
-        let conversation = Conversation {
+        let conversation = ConversationPages {
             id: row.id,
             name: name(&row),
             account: row.account.clone(),
             messages: pages.iter().map(|p| u64::from(p.messages)).sum(),
             gaps: row.timeline.gaps.len(),
-            pages: if pages.is_empty() { vec![Page { first_ms: 0, last_ms: 0, messages: 0 }] } else { pages },
+            pages: if pages.is_empty() {
+                vec![PageSpan { first_ms: 0, last_ms: 0, messages: 0 }]
+            } else {
+                pages
+            },
         };
         write_conversation(export, &scope, &row, &conversation, &mut folder, watch)?;
         conversations.push(conversation);
     }
-    watch.closing("making the search index");
-    Index::write(export, &scope, &conversations, &mut folder, messages, watch)?;
-    folder.file("index.html", index::page(export, &conversations, messages).as_bytes())?;
+    watch.closing("building the search index");
+    SearchIndex::write(export, &scope, &conversations, &mut folder, messages, watch)?;
+    folder.file("index.html", index::page(export, &conversations, messages).into_string().as_bytes())?;
     folder.finish(export, |_| false, messages)
 }
 
-/// What to call a conversation.
+/// What a conversation is called.
 pub(super) fn name(row: &ConversationRow) -> String {
-    let by = row.profile_url.as_deref().or(row.conversation_id.as_deref());
-    row.name
-        .clone()
-        .filter(|name| !name.trim().is_empty())
-        .unwrap_or_else(|| by.map_or_else(|| format!("Conversation {}", row.id), urn::label))
+    let named = row.name.as_deref().filter(|name| !name.trim().is_empty());
+    target::label(named, row.profile_url.as_deref(), row.conversation_id.as_deref(), row.id)
 }
 
-/// Cuts a conversation into pages.
-fn plan(export: &Export<'_>, scope: &Scope) -> Result<Vec<Page>, ExportError> {
-    let mut pages: Vec<Page> = Vec::new();
+/// Divides a conversation into pages.
+fn plan(export: &Export<'_>, scope: &Scope) -> Result<Vec<PageSpan>, ExportError> {
+    let mut pages: Vec<PageSpan> = Vec::new();
     let mut bytes = 0_u64;
     export.snapshot.lengths(scope, |at, length| {
         bytes = bytes.saturating_add(length);
@@ -108,7 +110,7 @@ fn plan(export: &Export<'_>, scope: &Scope) -> Result<Vec<Page>, ExportError> {
             }
             _ => {
                 bytes = length;
-                pages.push(Page { first_ms: at, last_ms: at, messages: 1 });
+                pages.push(PageSpan { first_ms: at, last_ms: at, messages: 1 });
             }
         }
     })?;
@@ -119,117 +121,132 @@ fn write_conversation(
     export: &Export<'_>,
     scope: &Scope,
     row: &ConversationRow,
-    conversation: &Conversation,
+    conversation: &ConversationPages,
     folder: &mut Folder,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let mut gaps = Gaps::of(row, scope);
+    let mut messages = MessageList::default();
     let mut number = 0;
-    let failed = |error| ExportError::file(&export.job.out)(error);
-    let mut file = folder.create(&conversation.file(0))?;
-    file.write_all(head(conversation, 0).as_bytes()).map_err(failed)?;
-    let mut writer = Writer::default();
     let mut left = conversation.pages.first().map_or(0, |p| p.messages);
+    let mut save = |number: usize, messages: Markup| {
+        let page = page(conversation, number, &messages).into_string();
+        folder.file(&conversation.file(number), page.as_bytes())
+    };
     let scope = Scope { conversation: Some(conversation.id), ..*scope };
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
         if left == 0 {
-            writer.end();
-            file.write_all(writer.take().as_bytes()).map_err(failed)?;
-            file.write_all(foot(conversation, number).as_bytes()).map_err(failed)?;
-            file.flush().map_err(failed)?;
+            save(number, messages.take())?;
             number = number.saturating_add(1);
-            file = folder.create(&conversation.file(number))?;
-            file.write_all(head(conversation, number).as_bytes()).map_err(failed)?;
             left = conversation.pages.get(number).map_or(u32::MAX, |p| p.messages);
         }
         left = left.saturating_sub(1);
-        writer.gaps(gaps.before(message.sent_at_ms));
+        messages.gaps(gaps.before(message.sent_at_ms));
         let former =
             if message.versions > 1 { export.snapshot.former_versions(message.id)? } else { Vec::new() };
-        writer.message(message, &former);
-        file.write_all(writer.take().as_bytes()).map_err(failed)
+        messages.message(message, &former);
+        Ok::<(), ExportError>(())
     })?;
-    writer.gaps(gaps.rest());
-    writer.end();
-    file.write_all(writer.take().as_bytes()).map_err(failed)?;
-    file.write_all(foot(conversation, number).as_bytes()).map_err(failed)?;
-    file.flush().map_err(failed)
+    messages.gaps(gaps.rest());
+    save(number, messages.take())
 }
 
-/// What all pages begin with. `up` leads from the page to the folder; only the index runs a script.
-fn begin(title: &str, up: &str, script: bool) -> String {
+/// A whole page. `up` leads from it to the folder; only the index runs a script.
+fn document(title: &str, up: &str, script: bool, body: &Markup) -> Markup {
     let scripts = if script { "'self' file:" } else { "'none'" };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src {scripts}; \
-         style-src 'self' file:; base-uri 'none'; form-action 'self' file:\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n\
-         <link rel=\"stylesheet\" href=\"{up}style.css\">\n</head>\n",
-        html(title)
+    let policy = format!(
+        "default-src 'none'; script-src {scripts}; style-src 'self' file:; base-uri 'none'; form-action 'self' file:"
+    );
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="referrer" content="no-referrer";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (Text(title)) }
+                link rel="stylesheet" href={ (up) "style.css" };
+            }
+            (body)
+        }
+    }
+}
+
+/// A page of a conversation.
+fn page(conversation: &ConversationPages, number: usize, messages: &Markup) -> Markup {
+    let part = match conversation.pages.len() {
+        0 | 1 => String::new(),
+        count => format!(", page {} of {count}", number.saturating_add(1)),
+    };
+    let title = format!("{}{part}", conversation.name);
+    document(
+        &title,
+        "../",
+        false,
+        &html! {
+            body.talk {
+                a.skip href="#messages" { "Skip to the messages" }
+                header.bar {
+                    nav aria-label="Archive" { a href="../index.html" { "All conversations" } }
+                    form role="search" action="../index.html" method="get" {
+                        label.hidden for="q" { "Search all conversations" }
+                        input #q name="q" type="search" placeholder="Search all" autocomplete="off";
+                    }
+                }
+                main #messages {
+                    h1 dir="auto" { (Text(&conversation.name)) }
+                    p.sub { (plural(conversation.messages, "message")) (span(conversation)) (part) }
+                    (pager(conversation, number))
+                    (messages)
+                    (pager(conversation, number))
+                }
+                footer.end { "All times are UTC." }
+            }
+        },
     )
 }
 
-fn head(conversation: &Conversation, page: usize) -> String {
-    let name = html(&conversation.name);
-    let of = if conversation.pages.len() > 1 {
-        format!(", page {} of {}", page.saturating_add(1), conversation.pages.len())
-    } else {
-        String::new()
-    };
-    let count = conversation.messages;
-    let span = match (conversation.pages.first(), conversation.pages.last()) {
-        (Some(first), Some(last)) if count > 0 => {
+/// From when to when a conversation goes.
+fn span(conversation: &ConversationPages) -> String {
+    match (conversation.pages.first(), conversation.pages.last()) {
+        (Some(first), Some(last)) if conversation.messages > 0 => {
             let (first, last) = (text::long_day(first.first_ms), text::long_day(last.last_ms));
             if first == last { format!(" · {first}") } else { format!(" · {first} – {last}") }
         }
         _ => String::new(),
-    };
-    format!(
-        "{}<body class=\"talk\">\n<a class=\"skip\" href=\"#messages\">Skip to the messages</a>\n<header class=\"bar\">\n\
-         <nav aria-label=\"Archive\"><a href=\"../index.html\">All conversations</a></nav>\n\
-         <form role=\"search\" action=\"../index.html\" method=\"get\"><label class=\"hidden\" for=\"q\">Search all \
-         conversations</label><input id=\"q\" name=\"q\" type=\"search\" placeholder=\"Search all\" autocomplete=\"off\"></form>\n\
-         </header>\n<main id=\"messages\">\n<h1 dir=\"auto\">{name}</h1>\n<p class=\"sub\">{}{span}{of}</p>\n{}",
-        begin(&format!("{}{of}", conversation.name), "../", false),
-        plural(count, "message"),
-        pager(conversation, page),
-    )
+    }
 }
 
-fn foot(conversation: &Conversation, page: usize) -> String {
-    format!(
-        "{}</main>\n<footer class=\"end\">All times are UTC.</footer>\n</body>\n</html>\n",
-        pager(conversation, page)
-    )
-}
-
-/// Links to the other pages: the neighbours, and all by their dates.
-fn pager(conversation: &Conversation, page: usize) -> String {
-    if conversation.pages.len() < 2 {
-        return String::new();
+/// Links to the neighbouring pages, and to all of them by date.
+fn pager(conversation: &ConversationPages, number: usize) -> Markup {
+    let count = conversation.pages.len();
+    if count < 2 {
+        return html! {};
     }
-    let link = |to: usize, words: &str, rel: &str| {
-        format!("<a rel=\"{rel}\" href=\"{}\">{words}</a>", page_file(conversation.id, to))
-    };
-    let mut out = String::from("<nav class=\"pager\" aria-label=\"Pages\">");
-    if let Some(before) = page.checked_sub(1) {
-        out.push_str(&link(before, "← Older", "prev"));
+    let after = number.saturating_add(1);
+    html! {
+        nav.pager aria-label="Pages" {
+            @if let Some(before) = number.checked_sub(1) {
+                a rel="prev" href=(page_file(conversation.id, before)) { "← Older" }
+            }
+            details {
+                summary { "All pages" }
+                ol {
+                    @for (at, page) in conversation.pages.iter().enumerate() {
+                        li {
+                            a aria-current=[(at == number).then_some("page")] href=(page_file(conversation.id, at)) {
+                                (text::day(page.first_ms)) " – " (text::day(page.last_ms))
+                            }
+                        }
+                    }
+                }
+            }
+            @if after < count {
+                a rel="next" href=(page_file(conversation.id, after)) { "Newer →" }
+            }
+        }
     }
-    out.push_str("<details><summary>All pages</summary><ol>");
-    for (at, p) in conversation.pages.iter().enumerate() {
-        let words = format!("{} – {}", text::day(p.first_ms), text::day(p.last_ms));
-        let current = if at == page { " aria-current=\"page\"" } else { "" };
-        let file = page_file(conversation.id, at);
-        out.push_str(&format!("<li><a{current} href=\"{file}\">{words}</a></li>"));
-    }
-    out.push_str("</ol></details>");
-    let after = page.saturating_add(1);
-    if after < conversation.pages.len() {
-        out.push_str(&link(after, "Newer →", "next"));
-    }
-    out.push_str("</nav>\n");
-    out
 }

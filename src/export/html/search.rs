@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
-use super::{Conversation, Export, ExportError, Watch};
+use super::{ConversationPages, Export, ExportError, Watch};
 use crate::core::Ms;
 use crate::core::raw::render::quote;
 use crate::export::destination::Folder;
@@ -34,20 +34,20 @@ struct Words {
     waiting: Vec<Vec<u8>>,
 }
 
-pub(super) struct Index;
+pub(super) struct SearchIndex;
 
-impl Index {
+impl SearchIndex {
     pub(super) fn write(
         export: &Export<'_>,
         scope: &Scope,
-        conversations: &[Conversation],
+        conversations: &[ConversationPages],
         folder: &mut Folder,
         messages: u64,
         watch: &mut dyn Watch,
     ) -> Result<(), ExportError> {
         let shards = usize::try_from(messages.div_ceil(PER_SHARD).clamp(1, MOST_SHARDS)).unwrap_or(1);
         let mut words = Words { scratch: folder.scratch().to_owned(), waiting: vec![Vec::new(); shards] };
-        let by_id: BTreeMap<i64, (usize, &Conversation)> =
+        let by_id: BTreeMap<i64, (usize, &ConversationPages)> =
             conversations.iter().enumerate().map(|(at, c)| (c.id, (at, c))).collect();
         let (mut doc, mut shown) = (0_u32, Vec::new());
         export.snapshot.messages(scope, |m| {
@@ -93,11 +93,11 @@ fn docs_file(folder: &mut Folder, before: u32, shown: &mut Vec<u8>) -> Result<()
 }
 
 /// The page that a message is on; of two pages with its time, the first. Its link names the message itself.
-fn page_of(conversation: &Conversation, sent_at_ms: Ms) -> usize {
+fn page_of(conversation: &ConversationPages, sent_at_ms: Ms) -> usize {
     conversation.pages.partition_point(|page| page.last_ms < sent_at_ms)
 }
 
-fn directory(conversations: &[Conversation], shards: usize, docs: u32) -> Vec<u8> {
+fn directory(conversations: &[ConversationPages], shards: usize, docs: u32) -> Vec<u8> {
     let mut out = format!("archive.all({shards},{PER_FILE},{docs},[").into_bytes();
     for (at, conversation) in conversations.iter().enumerate() {
         let separator = if at == 0 { "" } else { "," };

@@ -62,7 +62,7 @@ fn a_check_looks_at_files_schedule_and_credentials_too() {
         (found[0]["result"].as_str().unwrap(), found[0]["detail"].as_str().unwrap())
     };
     assert_eq!(of("key"), ("ok", "accepted"));
-    assert_eq!(of("credentials"), ("ok", "api_key from the service manager"));
+    assert_eq!(of("credentials"), ("ok", "api_key from systemd"));
     assert_eq!(of("files").0, "ok");
     let (result, times) = of("schedule");
     assert_eq!((result, times.matches("09:00:15").count()), ("ok", 3), "{times}");
@@ -74,7 +74,7 @@ fn a_check_looks_at_files_schedule_and_credentials_too() {
     };
     open("archive.db", 0o644);
     let report = home.run(CHECK).expect(0).json();
-    assert!(report.to_string().contains("others can read"), "{report}");
+    assert!(report.to_string().contains("other users can read"), "{report}");
     open("archiver.toml", 0o646);
     assert_eq!(wrong(&home.run(CHECK).expect(1).json()), ["files"]);
 }

@@ -64,7 +64,7 @@ fn it_needs_neither_key_nor_token_and_tells_when_the_budget_is_used_up() {
     }
     home.run(PLAN).expect(0);
     let ran = home.run(&[PLAN, &["--budget", "0"]].concat()).expect(0);
-    assert!(ran.stdout.contains("The budget is used up: nothing would be asked."), "{ran:?}");
+    assert!(ran.stdout.contains("The budget is used up: the next run makes no request."), "{ran:?}");
     let plan = home.run(&[PLAN, &["--budget", "0", "--json"]].concat()).expect(0).json();
     assert_eq!(
         plan,

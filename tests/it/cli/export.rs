@@ -56,7 +56,7 @@ fn every_format_holds_every_message_and_says_how_many() {
     let api = api();
     let home = lively(&api);
     let all = usize::try_from(home.count("SELECT count(*) FROM message_log")).unwrap();
-    let said = |text: &str| assert!(text.starts_with(&format!("{all} messages ")), "{text}");
+    let said = |text: &str| assert!(text.starts_with(&format!("Wrote {all} messages")), "{text}");
     said(&export(&home, "jsonl", "all.jsonl", &[]));
     assert_eq!(messages(&home.path("all.jsonl")).len(), all);
     said(&export(&home, "csv", "all.csv", &["--bom"]));
@@ -147,7 +147,7 @@ fn since_last_writes_what_is_new_and_says_when_nothing_is() {
     ];
     for (format, out) in formats {
         let said = export(&home, format, out, &["--since-last"]);
-        assert!(said.starts_with("98 messages "), "{format}: {said}");
+        assert!(said.starts_with("Wrote 98 messages"), "{format}: {said}");
         let said = export(&home, format, out, &["--since-last"]);
         assert!(said.starts_with("Nothing has changed since the last export to "), "{format}: {said}");
     }
@@ -155,7 +155,7 @@ fn since_last_writes_what_is_new_and_says_when_nothing_is() {
     home.sync();
     for (format, out) in formats {
         let said = export(&home, format, out, &["--since-last"]);
-        let new = if matches!(format, "jsonl" | "csv") { "1 message " } else { "" };
+        let new = if matches!(format, "jsonl" | "csv") { "Wrote 1 message " } else { "" };
         assert!(said.starts_with(new) && !said.contains("Nothing has changed"), "{format}: {said}");
     }
     assert_eq!(messages(&home.path("all.0001.jsonl")).len(), 1);
@@ -254,7 +254,7 @@ fn an_interrupted_export_leaves_what_was_there_and_nothing_half() {
         }
         process.signal(signal);
         let ran = process.finish().expect(73);
-        assert!(ran.stdout.is_empty() && ran.stderr.contains("stopped before it was done"), "{ran:?}");
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("interrupted; nothing was replaced"), "{ran:?}");
         assert_eq!(home.files(), files, "{format}");
         assert!(fs::read(home.path("all.csv")).unwrap() == before);
     }

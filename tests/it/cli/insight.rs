@@ -33,7 +33,7 @@ fn people_are_listed_with_how_much_and_how_fast_each_way() {
     let some = home.run(&["people", "--in", "béla", "--json"]).expect(0).json();
     assert_eq!(some["people"].as_array().unwrap().len(), 1);
     let none = home.run(&["people", "--until", "2020"]).expect(0);
-    assert_eq!(none.stdout, "Nobody wrote.\n");
+    assert_eq!(none.stdout, "No messages.\n");
     home.run(&["people", "--since", "soon"]).expect(2);
     home.run(&["people", "--in", "nobody"]).expect(2);
 }
@@ -60,7 +60,7 @@ fn stats_tell_months_hours_answers_and_who_waits() {
 fn without_months_of_credits(text: &str) -> String {
     let mut credits = false;
     let line = |line: &str| {
-        credits |= line.starts_with("Credits a month");
+        credits |= line.starts_with("Credits per month");
         if credits && line.starts_with("20") {
             format!("MONTH{}\n", line.chars().skip(7).collect::<String>())
         } else {
@@ -77,16 +77,16 @@ fn a_status_draws_time_in_what_the_locale_can_show() {
     golden("status-picture", &home, &home.run(&["status"]).expect(0).stdout);
     home.env("LANG", "C");
     let plain = home.run(&["status"]).expect(0).stdout;
-    assert!(plain.contains("# archived   + in part   - missing   . not asked since"), "{plain}");
+    assert!(plain.contains("# archived   + partly   - missing   . not checked since"), "{plain}");
 }
 
 #[test]
 fn the_page_is_whole_private_and_fetches_nothing() {
     let (_api, home) = synced();
     let ran = home.run(&["status", "--html", "status.html"]).expect(0);
-    assert_eq!(ran.stdout, "status.html written\n");
+    assert_eq!(ran.stdout, "Wrote status.html\n");
     let page = std::fs::read_to_string(home.path("status.html")).unwrap();
-    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"));
     assert!(page.contains("default-src 'none'") && page.contains("Béla &lt;b&gt;Sample&lt;/b&gt;"), "{page}");
     for fetches in ["<b>Sample", "<script", "http://", "https://", "src=", "@import", "url(", "onclick"] {
         assert!(!page.contains(fetches), "{fetches}: {page}");

@@ -110,11 +110,11 @@ fn what_a_login_spends_is_in_the_ledger_and_within_the_caps() {
     assert_eq!(rows, ["me v1/auth/login login 1 200", "me v1/auth/verify login 1 200"]);
     assert_eq!(home.sql::<String>("SELECT trigger || ' ' || outcome FROM run_log"), ["login failed"]);
     let ran = by_password(&home, &api, &["--code-stdin"], "wrong\n").expect(2);
-    assert!(ran.stderr.contains("leave no credit"), "{ran:?}");
+    assert!(ran.stderr.contains("leaves no credit"), "{ran:?}");
     assert_eq!(api.requests(), 2);
     home.env("ARCHIVER_BUDGET__CREDITS_PER_DAY", "3");
     let ran = by_password(&home, &api, &["--code-stdin"], &code(&api)).expect(2);
-    assert!(ran.stderr.contains("leave no credit"), "{ran:?}");
+    assert!(ran.stderr.contains("leaves no credit"), "{ran:?}");
     assert_eq!(api.requests(), 3);
     assert!(!home.path("token.me").exists());
 }
@@ -148,12 +148,12 @@ fn each_refusal_says_what_to_do_and_leaves_the_old_token() {
 
         let ran = with_input(&home, &args, "guess\n").expect(77);
         assert!(ran.stderr.contains("Invalid email or password"), "{ran:?}");
-        assert!(ran.stderr.contains("help: see address, password and country"), "{ran:?}");
+        assert!(ran.stderr.contains("help: check address, password and country"), "{ran:?}");
         let ran = by_password(&home, &api, &["--code-stdin"], "000\n").expect(77);
         assert!(ran.stderr.contains("Invalid verification code"), "{ran:?}");
-        assert!(ran.stderr.contains("asks LinkedIn for another code"), "{ran:?}");
+        assert!(ran.stderr.contains("run `archiver login` to get another"), "{ran:?}");
         let ran = by_password(&home, &api, &[], "").expect(77);
-        assert!(ran.stderr.contains("LinkedIn asks for a code"), "{ran:?}");
+        assert!(ran.stderr.contains("LinkedIn asks for the code"), "{ran:?}");
         assert!(ran.stderr.contains("--code-stdin"), "{ran:?}");
 
         home.write_secret("api_key", "sk-another-key-altogether");
@@ -177,7 +177,7 @@ fn an_answer_that_nobody_understands_is_no_token_and_is_not_asked_for_again() {
         let requests = api.requests();
         api.server().faults.add(FaultRule::always(fault.clone()));
         let ran = by_password(&home, &api, &[], "").expect(69);
-        assert!(ran.stderr.contains("wait some minutes"), "{fault}: {ran:?}");
+        assert!(ran.stderr.contains("wait a few minutes"), "{fault}: {ran:?}");
         assert_eq!(api.requests(), requests + 1, "{fault}");
         api.server().faults = fake_linkup::faults::Faults::default();
     }
@@ -285,16 +285,16 @@ fn at_a_terminal_it_asks_and_neither_password_nor_code_is_shown() {
         &home,
         &["login"],
         &[
-            ("Go on? [y/N] ", "y\n"),
-            ("Your address at LinkedIn: ", &format!("{email}\n")),
+            ("Continue? [y/N] ", "y\n"),
+            ("LinkedIn email address: ", &format!("{email}\n")),
             // Corrected on the way.
-            ("Password (not shown): ", &format!("wrong\u{15}{password}é\u{7f}\r")),
+            ("Password (hidden): ", &format!("wrong\u{15}{password}é\u{7f}\r")),
             ("Code: ", "000000\n"),
             ("Code: ", &format!("{code}\n")),
-            ("Next: archiver check", ""),
+            ("run `archiver check`", ""),
         ],
     );
-    assert!(shown.contains(&email) && shown.contains("v1 charges failures"), "{shown}");
+    assert!(shown.contains(&email) && shown.contains("v1 also charges for failures"), "{shown}");
     assert!(shown.contains("Refused: HTTP 200: Invalid verification code"), "{shown}");
     assert!(!shown.contains(&password) && !shown.contains(&code) && !shown.contains("wrong"), "{shown}");
     let token = api.server().accounts()[0].login_token.clone();
@@ -306,12 +306,12 @@ fn at_a_terminal_it_asks_and_neither_password_nor_code_is_shown() {
 fn at_a_terminal_a_no_sends_nothing_and_so_does_an_interrupt() {
     let api = api(LoginStyle::Code);
     let home = home(&api, "v1");
-    at_terminal(&home, &["login"], &[("Go on? [y/N] ", "\n"), ("not agreed to", "")]);
+    at_terminal(&home, &["login"], &[("Continue? [y/N] ", "\n"), ("not confirmed", "")]);
     let interrupted = [
-        ("Go on? [y/N] ", "yes\n"),
-        ("LinkedIn: ", "a@example.org\n"),
-        ("Password (not shown): ", "abc\u{3}"),
-        ("given up: interrupted", ""),
+        ("Continue? [y/N] ", "yes\n"),
+        ("address: ", "a@example.org\n"),
+        ("Password (hidden): ", "abc\u{3}"),
+        ("cancelled: interrupted", ""),
     ];
     at_terminal(&home, &["login"], &interrupted);
     assert_eq!(api.requests(), 0);

@@ -42,7 +42,7 @@ fn a_port_that_is_taken_is_said_to_be() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let ran = Home::empty().run(&["fake-api", "--port", &port]).expect(69);
-    assert!(ran.stderr.contains(&format!("port {port} of 127.0.0.1 cannot be had")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{ran:?}");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn the_default_configuration_can_be_used_as_it_is() {
     let text = home.run(&["default-config"]).expect(0).stdout;
     home.write("archiver.toml", &text);
     let ran = home.run(&["sync", "--once", "--dry-run"]).expect(0);
-    assert!(ran.stdout.contains("Nothing would be asked."), "{ran:?}");
+    assert!(ran.stdout.contains("The next run makes no request."), "{ran:?}");
 }
 
 #[test]

@@ -109,15 +109,15 @@ fn a_search_says_where_it_ended() {
     let home = Home::of(&api, "v1");
     home.sync_until_complete();
     let rated = home.run(&["search", "needle", "--best", "--limit", "3"]).expect(0);
-    assert_eq!(rated.stderr, "Rated the newest 2,000 that fit; older ones were not.\n");
+    assert_eq!(rated.stderr, "Ranked the newest 2,000 matches only.\n");
     let newest = home.run(&["search", "needle", "--limit", "3"]).expect(0);
-    assert_eq!(newest.stderr, "The newest 3; there may be more: --limit, --count.\n");
+    assert_eq!(newest.stderr, "These are the newest 3; use --limit to see more, --count to count them.\n");
     // More messages than a search with filters looks at.
     add_older(&home);
     for best in [&[][..], &["--best"]] {
         let ran = home.run(&[&["search", "has:link"], best].concat()).expect(0);
         assert_eq!(ran.stdout, "");
-        assert!(ran.stderr.contains("Looked back to 2020-") && ran.stderr.contains("--until"), "{ran:?}");
+        assert!(ran.stderr.contains("Searched back to 2020-") && ran.stderr.contains("--until"), "{ran:?}");
     }
 }
 

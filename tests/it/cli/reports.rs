@@ -37,6 +37,33 @@ fn a_run_that_the_budget_ends_reports_what_is_left_and_ends_well() {
 }
 
 #[test]
+fn a_status_shows_a_screenful_unless_all_is_wanted() {
+    let names: Vec<String> = (1..=30).map(|n| format!("Person {n:02}")).collect();
+    let people: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 2)).collect();
+    let api = FakeApi::serve(server(&people));
+    let home = Home::of(&api, "v1");
+    home.sync_until_complete();
+    // Each conversation has a line in the table and one in the picture.
+    let lines = |text: &str| text.lines().filter(|line| line.starts_with("Person ")).count();
+    let short = home.run(&["status"]).expect(0).stdout;
+    assert_eq!(lines(&short), 2 * 20, "{short}");
+    assert!(
+        short.contains("\nand 10 more; --all shows them\n") && short.contains("in 30 conversations"),
+        "{short}"
+    );
+    assert_eq!(lines(&home.run(&["status", "--all"]).expect(0).stdout), 2 * 30);
+    let json = home.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(json["conversations"].as_array().unwrap().len(), 30);
+    for (args, count) in
+        [(&["status", "--html", "page.html"][..], 20), (&["status", "--all", "--html", "page.html"], 30)]
+    {
+        home.run(args).expect(0);
+        let page = std::fs::read_to_string(home.path("page.html")).unwrap();
+        assert_eq!(page.matches("Person ").count(), count);
+    }
+}
+
+#[test]
 fn a_run_that_completes_reports_since_when_nothing_is_missing() {
     let api = FakeApi::serve(people());
     let home = Home::of(&api, "v1");

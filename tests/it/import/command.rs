@@ -58,7 +58,7 @@ fn an_import_is_previewed_and_then_done_once() {
     assert_eq!(home.count("SELECT count(*) FROM import_oddity"), 2);
     assert_eq!(home.count("SELECT count(*) FROM import_log"), 2);
     let shown = home.run(&["import", "linkedin-export", "."]).expect(0).stdout;
-    assert!(shown.contains("0 messages new, 31 already there"), "{shown}");
+    assert!(shown.contains("0 messages new, 31 already imported"), "{shown}");
     assert!(home.run(&["status"]).expect(0).stdout.contains("31"));
 }
 
@@ -99,7 +99,7 @@ fn a_file_that_cannot_be_imported_is_a_usage_error_with_help() {
     home.write("other.csv", "a,b\n");
     home.write("broken.zip", "PK, and no zip");
     for (path, word) in
-        [("none.zip", "cannot be read"), ("other.csv", "CONVERSATION ID"), ("broken.zip", "unpacked")]
+        [("none.zip", "cannot read"), ("other.csv", "CONVERSATION ID"), ("broken.zip", "cannot unpack")]
     {
         let ran = home.run(&["import", "linkedin-export", path]).expect(2);
         assert!(ran.stderr.contains(word) && ran.stderr.contains("help:"), "{}", ran.stderr);
@@ -108,4 +108,15 @@ fn a_file_that_cannot_be_imported_is_a_usage_error_with_help() {
     let ran = home.run(IMPORT).expect(2);
     assert!(ran.stderr.contains("--account") && ran.stderr.contains("me, firm"), "{}", ran.stderr);
     home.run(&[IMPORT, &["--account", "firm"]].concat()).expect(0);
+}
+
+#[test]
+fn gaps_that_no_run_fills_are_counted_apart() {
+    let home = home();
+    home.run(IMPORT).expect(0);
+    let status = home.run(&["status", "--json"]).expect(0).json();
+    assert!(status["gaps"].as_i64().unwrap() > 0, "{status:#}");
+    assert_eq!(status["gaps_not_synced"], status["gaps"]);
+    let text = home.run(&["status"]).expect(0).stdout;
+    assert!(text.contains(" 0 gaps\n") && text.contains("that sync does not ask for"), "{text}");
 }

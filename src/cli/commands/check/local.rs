@@ -1,6 +1,5 @@
-//! What can be checked on this machine: the schedule, files and their modes, room on the disk, the clock.
+//! Checks of this machine: the schedule, file modes, disk space, the clock.
 
-use crate::cli::ui::output;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -8,24 +7,26 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Timelike as _, Utc};
 use rustix::fs::statvfs;
 
-use crate::cli::commands::check::{Findings, Verdict};
+use super::CheckReport;
+use crate::cli::ui::style::Mark;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, Env, is_given};
 use crate::core::Ms;
+use crate::core::format::{plural, thousands};
 use crate::core::schedule::Schedule;
 
-/// How far the clock may be off.
+/// How far the clock may be off (ms).
 const MOST_OFF_MS: Ms = 120_000;
-/// With less room than this, a run may not be able to write what it has paid for.
+/// With less free space than this (bytes), a run may not be able to store what it has paid for.
 const LEAST_ROOM: u64 = 64 << 20;
-/// How many of the schedule's next times are told.
+/// How many of the next scheduled times are shown.
 const TIMES: usize = 3;
 
-/// The schedule's next times, in its own zone.
-pub(in crate::cli) fn schedule(config: &Config, found: &mut Findings) {
+/// The next scheduled times, in the schedule's time zone.
+pub(super) fn schedule(config: &Config, found: &mut CheckReport) {
     let slots = &config.schedule.slots;
     let times = next_times(slots, SystemClock.now_ms()).join(", ");
-    found.add("schedule", Verdict::Ok, format!("{} ({}): {times}", slots.line(), slots.zone().name()));
+    found.add("schedule", Mark::Ok, format!("{} ({}): {times}", slots.line(), slots.zone().name()));
 }
 
 fn next_times(slots: &Schedule, now: Ms) -> Vec<String> {
@@ -37,8 +38,8 @@ fn next_times(slots: &Schedule, now: Ms) -> Vec<String> {
     slots.after(now).take(TIMES).filter_map(shown).collect()
 }
 
-/// The credentials that the service manager hands over, where it does.
-pub(in crate::cli) fn credentials(env: &Env, config: &Config, found: &mut Findings) {
+/// The credentials passed by systemd, if any.
+pub(super) fn credentials(env: &Env, config: &Config, found: &mut CheckReport) {
     let Some(folder) = env.path("CREDENTIALS_DIRECTORY") else { return };
     let mut wanted = vec!["api_key".to_owned()];
     if config.api.version == ApiVersion::V1 {
@@ -47,30 +48,31 @@ pub(in crate::cli) fn credentials(env: &Env, config: &Config, found: &mut Findin
     }
     let there: Vec<String> = wanted.into_iter().filter(|name| is_given(&folder.join(name))).collect();
     if there.is_empty() {
-        let what = format!("none of this program's in {}", folder.display());
-        return found.add("credentials", Verdict::Note, what);
+        let what = format!("none for archiver in {}", folder.display());
+        return found.add("credentials", Mark::Note, what);
     }
-    found.add("credentials", Verdict::Ok, format!("{} from the service manager", there.join(", ")));
+    found.add("credentials", Mark::Ok, format!("{} from systemd", there.join(", ")));
 }
 
-/// Who else may write the configuration or read what is archived. Of files with secrets the configuration warns.
-pub(in crate::cli) fn files(config: &Config, found: &mut Findings) {
+/// Whether other users can write the configuration or read the archive. Loading the configuration warns about the files
+/// with secrets.
+pub(super) fn files(config: &Config, found: &mut CheckReport) {
     let mut open = false;
     if let Some(source) = config.source.as_deref().filter(|path| mode(path).is_some_and(|m| m & 0o002 != 0)) {
         open = true;
-        let what = format!("others can write {}, which decides where the key is sent", source.display());
-        found.add("files", Verdict::Wrong, what);
+        let what = format!("other users can write {}, which decides where the key is sent", source.display());
+        found.add("files", Mark::Wrong, what);
     }
     let archive = &config.archive.path;
     for path in ["", "-wal", "-shm"].map(|ending| beside(archive, ending)) {
         if mode(&path).is_some_and(|m| m & 0o077 != 0) {
             open = true;
-            let what = format!("others can read {}: chmod 600 it", path.display());
-            found.add("files", Verdict::Note, what);
+            let what = format!("other users can read {}: run chmod 600 on it", path.display());
+            found.add("files", Mark::Note, what);
         }
     }
     if !open {
-        found.add("files", Verdict::Ok, "others can neither write the configuration nor read the archive");
+        found.add("files", Mark::Ok, "other users can neither write the configuration nor read the archive");
     }
 }
 
@@ -84,8 +86,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The room beside the archive.
-pub(in crate::cli) fn disk(config: &Config, found: &mut Findings) {
+/// The free space for the archive.
+pub(super) fn disk(config: &Config, found: &mut CheckReport) {
     let path = &config.archive.path;
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return };
     let size = fs::metadata(path).map_or(0, |meta| meta.len());
@@ -93,38 +95,38 @@ pub(in crate::cli) fn disk(config: &Config, found: &mut Findings) {
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let (result, why) = enough(free, size);
-            let detail = format!("{} free, the archive has {}{why}", megabytes(free), megabytes(size));
+            let detail = format!("{} free, the archive takes {}{why}", megabytes(free), megabytes(size));
             found.add("disk", result, detail);
         }
-        Err(error) => found.add("disk", Verdict::Note, format!("cannot be told: {error}")),
+        Err(error) => found.add("disk", Mark::Note, format!("unknown: {error}")),
     }
 }
 
-fn enough(free: u64, size: u64) -> (Verdict, &'static str) {
+fn enough(free: u64, size: u64) -> (Mark, &'static str) {
     if free < LEAST_ROOM {
-        (Verdict::Wrong, ": a run may not be able to write what it has paid for")
+        (Mark::Wrong, ": a run may not be able to store what it has paid for")
     } else if free < size {
-        (Verdict::Note, ": a copy of it would not fit")
+        (Mark::Note, ": a backup would not fit")
     } else {
-        (Verdict::Ok, "")
+        (Mark::Ok, "")
     }
 }
 
 fn megabytes(bytes: u64) -> String {
-    format!("{} MB", output::thousands(bytes.div_ceil(1_000_000)))
+    format!("{} MB", thousands(bytes.div_ceil(1_000_000)))
 }
 
-/// This machine's clock beside the server's: days and months of the budget are counted by it.
-pub(in crate::cli) fn clock(now_ms: Ms, server_ms: Ms, found: &mut Findings) {
+/// This machine's clock, which the daily and monthly budgets go by, compared with the server's.
+pub(super) fn clock(now_ms: Ms, server_ms: Ms, found: &mut CheckReport) {
     let off = now_ms.saturating_sub(server_ms);
     let seconds = off.saturating_abs() / 1000;
     if off.saturating_abs() <= MOST_OFF_MS {
-        return found.add("clock", Verdict::Ok, "agrees with that of the API");
+        return found.add("clock", Mark::Ok, "agrees with the API's");
     }
     let way = if off > 0 { "ahead of" } else { "behind" };
-    let seconds = output::plural(seconds, "second");
-    let what = format!("{seconds} {way} that of the API: days and months of the budget are counted by it");
-    found.add("clock", Verdict::Note, what);
+    let seconds = plural(seconds, "second");
+    let what = format!("{seconds} {way} the API's; daily and monthly budgets go by it");
+    found.add("clock", Mark::Note, what);
 }
 
 #[cfg(test)]
@@ -133,7 +135,7 @@ mod tests {
     use chrono::TimeZone as _;
 
     #[test]
-    fn the_next_times_are_those_that_the_service_will_keep_in_its_zone() {
+    fn the_next_times_are_those_of_the_service_in_its_zone() {
         let zone = chrono_tz::Europe::Berlin;
         let at = |month, day, hour| {
             zone.with_ymd_and_hms(2026, month, day, hour, 10, 7).unwrap().timestamp_millis() + 465
@@ -157,18 +159,18 @@ mod tests {
     #[test]
     fn a_clock_may_be_two_minutes_off() {
         for (now, result) in
-            [(0, Verdict::Ok), (120_000, Verdict::Ok), (120_001, Verdict::Note), (-500_000, Verdict::Note)]
+            [(0, Mark::Ok), (120_000, Mark::Ok), (120_001, Mark::Note), (-500_000, Mark::Note)]
         {
-            let mut found = Findings::default();
+            let mut found = CheckReport::default();
             clock(now, 0, &mut found);
             assert_eq!(found.list.iter().map(|f| f.result).collect::<Vec<_>>(), [result], "{now}");
         }
     }
 
     #[test]
-    fn a_disk_has_room_for_a_run_and_better_for_a_copy() {
-        assert_eq!(enough(LEAST_ROOM - 1, 0).0, Verdict::Wrong);
-        assert_eq!(enough(LEAST_ROOM, LEAST_ROOM + 1).0, Verdict::Note);
-        assert_eq!(enough(LEAST_ROOM, LEAST_ROOM).0, Verdict::Ok);
+    fn a_disk_needs_space_for_a_run_and_should_have_it_for_a_backup() {
+        assert_eq!(enough(LEAST_ROOM - 1, 0).0, Mark::Wrong);
+        assert_eq!(enough(LEAST_ROOM, LEAST_ROOM + 1).0, Mark::Note);
+        assert_eq!(enough(LEAST_ROOM, LEAST_ROOM).0, Mark::Ok);
     }
 }

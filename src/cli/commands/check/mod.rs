@@ -1,51 +1,56 @@
-//! `archiver check`: configuration, credentials, account state, balance and archive, without spending a credit.
+//! `archiver check`: checks configuration, credentials, accounts, balance and archive without spending credits.
 
 mod local;
 
-use crate::app::runtime;
+use clap::Args;
 use serde::Serialize;
 
 use crate::api::{ApiError, HttpApi};
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::args::CheckArgs;
-use crate::cli::ui::output::{Output, Style, plural};
+use crate::app::{Context, outlook, runtime, wiring};
+use crate::cli::ui::output::Output;
+use crate::cli::ui::style::Mark;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, InboxMode};
+use crate::core::format::plural;
 use crate::error::Failure;
 use crate::store::{Reader, StoreError};
 
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    /// Worth knowing, nothing wrong.
-    Note,
-    Wrong,
+/// `archiver check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  archiver check                    exit code 0 if everything is in order
+  archiver check --config new.toml  check a new configuration before you use it";
+
+/// The result of one check.
 #[derive(Debug, Serialize)]
-struct Finding {
+struct CheckLine {
     check: &'static str,
-    result: Verdict,
+    result: Mark,
     detail: String,
 }
 
-/// What was found, and the worst of it.
+/// The results so far, and the failures among them.
 #[derive(Default)]
-struct Findings {
-    list: Vec<Finding>,
+struct CheckReport {
+    list: Vec<CheckLine>,
     failures: Vec<Failure>,
 }
 
-impl Findings {
-    fn add(&mut self, check: &'static str, result: Verdict, detail: impl Into<String>) {
-        self.list.push(Finding { check, result, detail: detail.into() });
+impl CheckReport {
+    fn add(&mut self, check: &'static str, result: Mark, detail: impl Into<String>) {
+        self.list.push(CheckLine { check, result, detail: detail.into() });
     }
 
     fn api(&mut self, check: &'static str, error: &ApiError) {
-        self.add(check, Verdict::Wrong, error.to_string());
+        self.add(check, Mark::Wrong, error.to_string());
         self.failures.push(Failure::of_api(check, error));
     }
 }
@@ -53,22 +58,22 @@ impl Findings {
 /// Runs the command.
 ///
 /// # Errors
-/// A configuration that cannot be used, or the worst of what was found.
+/// A configuration that cannot be used, or the worst failure found.
 pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let config = context.config_with_secrets(None)?;
-    let mut found = Findings::default();
+    let mut found = CheckReport::default();
     let targets: usize = config.accounts.iter().map(|a| a.profiles.len() + a.conversations.len()).sum();
     let source =
         config.source.as_ref().map_or_else(|| "the environment".to_owned(), |p| p.display().to_string());
     let (accounts, conversations) =
         (plural(config.accounts.len(), "account"), plural(targets, "conversation"));
-    found.add("configuration", Verdict::Ok, format!("{source}: {accounts}, {conversations}"));
+    found.add("configuration", Mark::Ok, format!("{source}: {accounts}, {conversations}"));
     for warning in &config.warnings {
-        found.add("configuration", Verdict::Note, warning.clone());
+        found.add("configuration", Mark::Note, warning.clone());
     }
     if targets == 0 && config.sync.inbox != InboxMode::Discover {
-        let what = "no profile and no conversation is named, and the inbox is not to find any: a run would do nothing";
-        found.add("configuration", Verdict::Wrong, what);
+        let what = "no profile or conversation is configured and sync.inbox is not \"discover\": a run would do nothing";
+        found.add("configuration", Mark::Wrong, what);
     }
     local::schedule(&config, &mut found);
     local::credentials(&context.env, &config, &mut found);
@@ -77,43 +82,43 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
     local::disk(&config, &mut found);
     runtime()?.block_on(check_api(&config, &mut found))?;
     show(&mut Output::stdout(&context.env), args.json, &found.list)?;
-    let wrong = found.list.iter().filter(|f| f.result == Verdict::Wrong).count();
+    let wrong = found.list.iter().filter(|f| f.result == Mark::Wrong).count();
     match Failure::worst(found.failures) {
         Some(worst) => Err(worst),
-        None if wrong > 0 => Err(Failure::CheckFailed(format!("{} went wrong", plural(wrong, "check")))),
+        None if wrong > 0 => Err(Failure::CheckFailed(format!("{} failed", plural(wrong, "check")))),
         None => Ok(()),
     }
 }
 
-fn check_archive(config: &Config, found: &mut Findings) {
+fn check_archive(config: &Config, found: &mut CheckReport) {
     let path = &config.archive.path;
-    match Reader::open(path).and_then(|r| r.queries().summary()) {
-        Ok(summary) => {
-            let held = plural(summary.messages, "message");
-            found.add(
-                "archive",
-                Verdict::Ok,
-                format!("{}: {held}, {}", path.display(), plural(summary.gaps, "gap")),
-            );
+    let read = |reader: &Reader| {
+        let summary = reader.queries().summary()?;
+        let not_synced = outlook::gaps_not_synced(config, reader, SystemClock.now_ms())?;
+        Ok((plural(summary.messages, "message"), plural(summary.gaps.saturating_sub(not_synced), "gap")))
+    };
+    match Reader::open(path).and_then(|reader| read(&reader)) {
+        Ok((messages, gaps)) => {
+            found.add("archive", Mark::Ok, format!("{}: {messages}, {gaps}", path.display()));
         }
         Err(StoreError::Missing(_)) => match path
             .parent()
             .filter(|p| !p.as_os_str().is_empty() && !p.is_dir())
         {
             Some(folder) => {
-                found.add("archive", Verdict::Wrong, format!("the folder {} is not there", folder.display()));
+                found.add("archive", Mark::Wrong, format!("the folder {} does not exist", folder.display()));
             }
-            None => found.add("archive", Verdict::Ok, format!("{}: begun by the first run", path.display())),
+            None => found.add("archive", Mark::Ok, format!("{}: the first run creates it", path.display())),
         },
         Err(error) => {
-            found.add("archive", Verdict::Wrong, error.to_string());
+            found.add("archive", Mark::Wrong, error.to_string());
             found.failures.push(wiring::archive_failure(path, error));
         }
     }
 }
 
-/// Asks only what is free.
-async fn check_api(config: &Config, found: &mut Findings) -> Result<(), Failure> {
+/// Makes free requests only.
+async fn check_api(config: &Config, found: &mut CheckReport) -> Result<(), Failure> {
     let api = wiring::api(config)?;
     let (balance, date_ms) = api.balance_at().await;
     if let Some(date_ms) = date_ms {
@@ -121,15 +126,15 @@ async fn check_api(config: &Config, found: &mut Findings) -> Result<(), Failure>
     }
     match balance {
         Ok(balance) => {
-            found.add("key", Verdict::Ok, "accepted");
-            let enough = if balance >= 1.0 { Verdict::Ok } else { Verdict::Wrong };
+            found.add("key", Mark::Ok, "accepted");
+            let enough = if balance >= 1.0 { Mark::Ok } else { Mark::Wrong };
             found.add("balance", enough, format!("{balance} credits"));
         }
-        // A v1 key need not be known to v2, where the balance is.
+        // The balance is v2's, which may not know a v1 key.
         Err(error @ (ApiError::Refused(_) | ApiError::Malformed(_)))
             if config.api.version == ApiVersion::V1 =>
         {
-            found.add("balance", Verdict::Note, format!("cannot be told: {error}"));
+            found.add("balance", Mark::Note, format!("unknown: {error}"));
         }
         Err(error) => found.api("balance", &error),
     }
@@ -137,18 +142,18 @@ async fn check_api(config: &Config, found: &mut Findings) -> Result<(), Failure>
     Ok(())
 }
 
-async fn check_accounts(config: &Config, api: &HttpApi<SystemClock>, found: &mut Findings) {
+async fn check_accounts(config: &Config, api: &HttpApi<SystemClock>, found: &mut CheckReport) {
     for (index, account) in config.accounts.iter().enumerate() {
         if config.api.version == ApiVersion::V1 {
-            let words = "a login token is there; v1 tells only at a paid request whether it still holds";
-            found.add("account", Verdict::Note, format!("{}: {words}", account.name));
+            let words = "has a login token; v1 has no free way to validate it";
+            found.add("account", Mark::Note, format!("{} {words}", account.name));
             continue;
         }
         match api.account_state(index).await {
             Ok(state) => {
-                let result = judge(&state);
+                let result = mark_of(&state);
                 found.add("account", result, format!("{}: {state}", account.name));
-                if result == Verdict::Wrong {
+                if result == Mark::Wrong {
                     found.failures.push(Failure::Credentials(format!("account {}: {state}", account.name)));
                 }
             }
@@ -157,31 +162,27 @@ async fn check_accounts(config: &Config, api: &HttpApi<SystemClock>, found: &mut
     }
 }
 
-/// What an account's state means. The vendor lists no states, so a word that is neither is only told.
-fn judge(state: &str) -> Verdict {
+/// What an account's state means. The vendor does not document the states, so an unknown one is only noted.
+fn mark_of(state: &str) -> Mark {
     let state = state.to_lowercase();
     let bad = ["inactive", "disconnect", "expired", "checkpoint", "error", "paused", "invalid", "restricted"];
     if bad.iter().any(|word| state.contains(word)) {
-        Verdict::Wrong
+        Mark::Wrong
     } else if ["active", "connected", "ok", "running"].iter().any(|word| state == *word) {
-        Verdict::Ok
+        Mark::Ok
     } else {
-        Verdict::Note
+        Mark::Note
     }
 }
 
-fn show(out: &mut Output, json: bool, list: &[Finding]) -> Result<(), Failure> {
+fn show(out: &mut Output, json: bool, list: &[CheckLine]) -> Result<(), Failure> {
     if json {
-        let fine = list.iter().all(|f| f.result != Verdict::Wrong);
+        let fine = list.iter().all(|f| f.result != Mark::Wrong);
         return out.json(&serde_json::json!({ "ok": fine, "checks": list }));
     }
-    let style: Style = out.style();
+    let style = out.style();
     for finding in list {
-        let mark = match finding.result {
-            Verdict::Ok => style.green("ok   "),
-            Verdict::Note => style.yellow("note "),
-            Verdict::Wrong => style.red("WRONG"),
-        };
+        let mark = finding.result.painted(style);
         out.line(format!("{mark} {:<14} {}", finding.check, finding.detail))?;
     }
     Ok(())
@@ -192,10 +193,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_is_well_ill_or_in_a_state_that_nobody_knows() {
+    fn an_account_state_is_good_bad_or_unknown() {
         let all = ["active", "Connected", "inactive", "checkpoint_required", "DISCONNECTED", "hibernating"]
-            .map(judge);
-        let (ok, note, wrong) = (Verdict::Ok, Verdict::Note, Verdict::Wrong);
+            .map(mark_of);
+        let (ok, note, wrong) = (Mark::Ok, Mark::Note, Mark::Wrong);
         assert_eq!(all, [ok, ok, wrong, wrong, wrong, note]);
     }
 }

@@ -1,18 +1,18 @@
-//! `archiver export`: the archive as other files.
+//! `archiver export`: writes the archive in other formats.
 
-mod watch;
+mod meter;
 
-use crate::cli::ui::output::Output;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-pub use watch::{Bar, with_signals};
+pub use meter::ExportMeter;
 
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::ui::output::plural;
-use crate::cli::ui::reading::{Archive, ScopeArgs};
+use crate::app::{Context, wiring};
+use crate::cli::ui::interrupt::until_interrupted;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
+use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
 use crate::store::Scope;
@@ -23,30 +23,30 @@ use crate::store::Scope;
 pub struct ExportArgs {
     /// jsonl, csv, html, parquet or markdown
     ///
-    /// jsonl loses nothing: `archiver import jsonl` makes an equal archive of it. csv is for spreadsheets. html is a
+    /// jsonl is lossless: `archiver import jsonl` restores the archive from it. csv is for spreadsheets. html is a
     /// folder of pages to read and search offline. parquet is a folder for DuckDB, pandas and the like. markdown is a
-    /// folder of notes, such as for Obsidian.
+    /// folder of notes, for example for Obsidian.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub format: ExportFormat,
 
     /// The file (jsonl, csv) or folder to write
     ///
-    /// What an earlier export left there is replaced, anything else is not touched.
+    /// An earlier export is replaced, anything else is left alone.
     #[arg(long, value_name = "PATH")]
     pub out: PathBuf,
 
-    /// What of it.
+    /// Which messages.
     #[command(flatten)]
     pub scope: ScopeArgs,
 
     /// Only what is new or changed since the last export to PATH
     ///
-    /// jsonl and csv: into a numbered file beside PATH. parquet: only the months with changes are written anew. html
-    /// and markdown: nothing is written when nothing has changed.
+    /// jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
+    /// markdown: writes nothing if nothing has changed.
     #[arg(long)]
     pub since_last: bool,
 
-    /// Begin a csv with a byte order mark, which Excel wants
+    /// Start csv with a byte order mark, which Excel needs
     #[arg(long)]
     pub bom: bool,
 }
@@ -54,15 +54,15 @@ pub struct ExportArgs {
 /// The formats, as the command line names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// JSON Lines, without loss.
+    /// JSON Lines, lossless.
     Jsonl,
     /// Comma-separated values.
     Csv,
-    /// Pages.
+    /// HTML pages.
     Html,
-    /// Columns.
+    /// Parquet files.
     Parquet,
-    /// Notes.
+    /// Markdown notes.
     Markdown,
 }
 
@@ -80,27 +80,28 @@ impl From<ExportFormat> for Format {
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver export --format html --out pages     then open pages/index.html
+  archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
   archiver export --format csv --out ada.csv --in ada --since 2024";
 
 /// Runs the command.
 ///
 /// # Errors
-/// Bad usage or configuration, an archive that cannot be read, or a place that cannot be written.
+/// [`Failure::Usage`], [`Failure::Config`], [`Failure::ArchiveRead`], or [`Failure::File`] if the export cannot be
+/// written.
 pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     if args.bom && args.format != ExportFormat::Csv {
         return Err(Failure::Usage {
-            message: "--bom is for --format csv".to_owned(),
-            help: "leave it out".to_owned(),
+            message: "--bom works with --format csv only".to_owned(),
+            help: "remove --bom".to_owned(),
         });
     }
-    let archive = Archive::open(context)?;
-    let chosen = archive.scope(&args.scope)?;
+    let archive = OpenArchive::open(context)?;
+    let selected = archive.select(&args.scope)?;
     let scope = Scope {
-        conversation: chosen.conversation,
-        since_ms: chosen.since,
-        until_ms: chosen.until,
+        conversation: selected.conversation,
+        since_ms: selected.since,
+        until_ms: selected.until,
         ..Scope::default()
     };
     let job = Job {
@@ -111,40 +112,38 @@ pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
         bom: args.bom,
         now: archive.now,
     };
-    let Archive { path, reader, .. } = archive;
-    let done = with_signals(move |mut bar| {
-        let done = export::run(&reader, &job, &mut bar);
-        bar.finish();
-        done
+    let OpenArchive { path, reader, .. } = archive;
+    let done = until_interrupted(move |interrupt| {
+        let mut meter = ExportMeter::new(interrupt);
+        export::run(&reader, &job, &mut meter)
     })?;
     let done = done.map_err(|error| match error {
         ExportError::Store(error) => wiring::read_failure(&path, error),
         error => failure(&args.out, error),
     })?;
-    Output::stdout(&context.env).line(told(&done, args.format))
+    Output::stdout(&context.env).line(summary(&done, args.format))
 }
 
-fn told(done: &Summary, format: ExportFormat) -> String {
+fn summary(done: &Summary, format: ExportFormat) -> String {
     let out = done.out.display();
     if done.unchanged {
         return format!("Nothing has changed since the last export to {out}.");
     }
     let messages = plural(done.messages, "message");
     match format {
-        ExportFormat::Jsonl | ExportFormat::Csv => format!("{messages} written to {out}"),
+        ExportFormat::Jsonl | ExportFormat::Csv => format!("Wrote {messages} to {out}"),
         ExportFormat::Html => {
-            format!("{messages} written; open {}", done.out.join("index.html").display())
+            format!("Wrote {messages}; open {}", done.out.join("index.html").display())
         }
         ExportFormat::Parquet | ExportFormat::Markdown => {
-            format!("{messages} in {} written to {out}", plural(done.files, "file"))
+            format!("Wrote {messages} in {} to {out}", plural(done.files, "file"))
         }
     }
 }
 
-/// What a failed export or import means for the program: `at` is the archive, or what was to be written when it was
-/// stopped.
+/// The failure that a failed export or restore amounts to; `at` is the archive, or what was being written.
 #[must_use]
-pub fn failure(at: &std::path::Path, error: ExportError) -> Failure {
+pub fn failure(at: &Path, error: ExportError) -> Failure {
     match error {
         ExportError::Store(error) => wiring::archive_failure(at, error),
         ExportError::File { path, source } => Failure::File { path, source },

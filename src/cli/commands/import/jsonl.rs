@@ -1,14 +1,15 @@
-//! `archiver import jsonl`: a new archive of what an export holds.
+//! `archiver import jsonl`: restores an archive from its export.
 
-use crate::cli::ui::output::Output;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::Context;
-use crate::cli::commands::export::{failure, with_signals};
-use crate::cli::ui::output::plural;
+use crate::cli::commands::export::{ExportMeter, failure};
+use crate::cli::ui::interrupt::until_interrupted;
+use crate::cli::ui::output::Output;
+use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::restore;
 
@@ -16,25 +17,25 @@ use crate::export::restore;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct JsonlArgs {
-    /// The export's file, and its later parts in any order
+    /// The exported file and its later parts, in any order
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
 const EXAMPLES: &str = "\
-The archive is made where the configuration says, and there must be none yet.
-It appears there when it is whole; until then nothing does.
+The archive is created at the configured path, where there must be none yet. It
+appears there only once it is complete.
 
 Examples:
   archiver import jsonl archive.jsonl
   archiver import jsonl archive.jsonl archive.0001.jsonl";
 
 #[derive(Serialize)]
-struct Report {
+struct RestoreReport {
     archive: String,
     messages: i64,
     conversations: i64,
@@ -44,20 +45,20 @@ struct Report {
 /// Runs the command.
 ///
 /// # Errors
-/// Bad usage or configuration, a file that cannot be read or is damaged, or an archive that is there already.
+/// [`Failure::Config`], or [`Failure::Usage`] or [`Failure::File`] if a file cannot be read, is damaged, or the archive
+/// exists already.
 pub fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
     let config = context.config(None)?;
     context.warn(&config);
     let archive = config.archive.path.clone();
     let paths: Vec<PathBuf> = args.paths.iter().map(|path| context.env.cwd().join(path)).collect();
     let place = archive.clone();
-    let restored = with_signals(move |mut bar| {
-        let restored = restore::jsonl(&paths, &place, &mut bar);
-        bar.finish();
-        restored
+    let restored = until_interrupted(move |interrupt| {
+        let mut meter = ExportMeter::new(interrupt);
+        restore::jsonl(&paths, &place, &mut meter)
     })?;
     let restored = restored.map_err(|e| failure(&archive, e))?;
-    let report = Report {
+    let report = RestoreReport {
         archive: archive.display().to_string(),
         messages: restored.messages,
         conversations: restored.conversations,
@@ -69,7 +70,7 @@ pub fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
     }
     let conversations = plural(report.conversations, "conversation");
     out.line(format!(
-        "{} in {conversations}, {}, restored to {}",
+        "Restored {} in {conversations} and {} to {}",
         plural(report.messages, "message"),
         plural(report.runs, "run"),
         report.archive

@@ -1,48 +1,48 @@
-//! `archiver import linkedin-export`: the member's own export, its progress and its report.
+//! `archiver import linkedin-export`: imports LinkedIn's own export of your messages.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::ui::output::{Output, plural, thousands};
+use crate::app::{Context, wiring};
+use crate::cli::ui::output::Output;
+use crate::cli::ui::progress::Meter;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::core::format::{plural, thousands};
 use crate::error::Failure;
 use crate::linkedin_export;
 use crate::linkedin_export::{ExportFile, ImportError, ImportReport};
 use crate::store::{Configured, Reader, Store, StoreError};
 
-/// Odd rows that are listed one by one.
+/// Unreadable rows that are listed one by one.
 const SHOWN: usize = 10;
 
 /// `archiver import linkedin-export`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct LinkedinExportArgs {
-    /// The zip that LinkedIn sent, or the messages.csv in it
+    /// The zip file from LinkedIn, or the messages.csv in it
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
 
-    /// The account, where several are configured
+    /// The account; needed if several are configured
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 
-    /// Let the next sync look at N places of the export, for about N credits
+    /// Spot-check the export against the API in N places
     ///
-    /// Opens up to N small gaps, spread evenly over what only exports have shown, each about ten messages long.
-    /// The next run of sync asks the API for them, within the budget, and so finds edits, deletions and what an
-    /// export leaves out. Until it has, another import opens the same ones and no more.
+    /// Opens up to N small gaps of about ten messages, spread evenly over what only exports have shown. The next
+    /// sync fills them for about N credits, within the budget, and so finds edits, deletions and what the export
+    /// leaves out. Until then, another import opens no further ones.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub check: u32,
 
-    /// Say what would be imported; write nothing
+    /// Print what would be imported; write nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -56,7 +56,8 @@ Examples:
 /// Runs the command.
 ///
 /// # Errors
-/// Bad usage or configuration, a file that cannot be read, or an archive that fails.
+/// [`Failure::Config`], [`Failure::Usage`] if the export cannot be read or its account is unclear, or an archive that
+/// cannot be written.
 pub fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Failure> {
     let config = context.config(None)?;
     context.warn(&config);
@@ -71,14 +72,15 @@ pub fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Failure> 
         check: args.check,
         now: SystemClock.now_ms(),
     };
-    let bar = progress(export.rows(), !args.json);
-    let mut watch = |rows| bar.set_position(rows);
+    let meter = if args.json { Meter::hidden() } else { Meter::new() };
+    let total = export.rows();
+    let mut watch = |rows| meter.show(&format!("{} rows", thousands(rows)), rows, total);
     let report = if args.dry_run {
-        outlook(&config, &export, &options, &mut watch)
+        dry_run(&config, &export, &options, &mut watch)
     } else {
         import(&config, &export, &options, &mut watch)
     };
-    bar.finish_and_clear();
+    meter.clear();
     let report = report?;
     let mut out = Output::stdout(&context.env);
     if args.json { out.json(&report) } else { show(&mut out, &report, args) }
@@ -99,7 +101,7 @@ fn import(
     Ok(report)
 }
 
-fn outlook(
+fn dry_run(
     config: &Config,
     export: &ExportFile,
     options: &linkedin_export::Options<'_>,
@@ -113,40 +115,39 @@ fn outlook(
     linkedin_export::outlook(reader.as_ref(), export, options, watch).map_err(|e| failure(config, e))
 }
 
-/// The account that the export is of.
+/// The account that the export belongs to.
 fn chosen<'a>(accounts: &'a [Configured], name: Option<&str>) -> Result<&'a Configured, Failure> {
     let names = || accounts.iter().map(|a| a.account.as_str()).collect::<Vec<_>>().join(", ");
     let usage = |message: String, help: String| Err(Failure::Usage { message, help });
     match (accounts, name) {
         ([], _) => usage(
-            "no account is configured, so nobody knows whose export this is".into(),
-            "add [[accounts]] with a name to the configuration; it needs no key or token for this".into(),
+            "no account is configured".into(),
+            "add [[accounts]] with a name to the configuration; an import needs no key or token".into(),
         ),
         (_, Some(name)) => match accounts.iter().find(|a| a.account == name) {
             Some(account) => Ok(account),
-            None => usage(format!("no account is called {name:?}"), format!("there are: {}", names())),
+            None => usage(format!("no account is called {name:?}"), format!("configured: {}", names())),
         },
         ([only], None) => Ok(only),
-        (_, None) => usage(
-            "several accounts are configured, and an export does not say whose it is".into(),
-            format!("add --account with one of: {}", names()),
-        ),
+        (_, None) => {
+            usage("several accounts are configured".into(), format!("add --account with one of: {}", names()))
+        }
     }
 }
 
-/// What a failed import means for the program.
+/// The failure that a failed import amounts to.
 fn failure(config: &Config, error: ImportError) -> Failure {
     let help = match &error {
         ImportError::Store(_) => String::new(),
-        ImportError::Read { .. } => "see whether the file is there and may be read".to_owned(),
+        ImportError::Read { .. } => "check that the file exists and that you can read it".to_owned(),
         ImportError::Zip { .. } => {
-            "download it again, or unpack it yourself and name the messages.csv in it".to_owned()
+            "download it again, or unpack it and pass the messages.csv in it".to_owned()
         }
         ImportError::NoMessages(_) => {
-            "ask LinkedIn for a copy that includes messages, or name the messages.csv itself".to_owned()
+            "request a copy that includes messages, or pass the messages.csv itself".to_owned()
         }
         ImportError::TooLarge { .. } | ImportError::NoHeader { .. } => {
-            "name the zip that LinkedIn sent, or the messages.csv in it".to_owned()
+            "pass the zip file from LinkedIn, or the messages.csv in it".to_owned()
         }
     };
     match error {
@@ -155,18 +156,7 @@ fn failure(config: &Config, error: ImportError) -> Failure {
     }
 }
 
-fn progress(rows: u64, wanted: bool) -> ProgressBar {
-    if !wanted || !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(rows);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} rows") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-/// The report for a person.
+/// Prints the report.
 fn show(out: &mut Output, report: &ImportReport, args: &LinkedinExportArgs) -> Result<(), Failure> {
     for (line, reason) in report.odd_rows.iter().take(SHOWN) {
         out.line(format!("{} line {line}: {reason}", out.style().yellow("!")))?;
@@ -174,10 +164,10 @@ fn show(out: &mut Output, report: &ImportReport, args: &LinkedinExportArgs) -> R
     match report.odd_rows.len() {
         0 => {}
         n => {
-            let more = if n > SHOWN { format!(", the first {SHOWN} of them above") } else { String::new() };
+            let first = if n > SHOWN { format!(" (first {SHOWN} above)") } else { String::new() };
             let kept = if args.dry_run { "would be kept" } else { "are kept" };
             out.line(format!(
-                "{}{more}, hold no message that can be placed; they {kept} in the table import_oddity.",
+                "{}{first} could not be imported and {kept} in the table import_oddity.",
                 plural(n, "row")
             ))?;
         }
@@ -185,22 +175,19 @@ fn show(out: &mut Output, report: &ImportReport, args: &LinkedinExportArgs) -> R
     let would = if args.dry_run { "would be new" } else { "new" };
     let mut words = vec![format!("{} {would}", plural(report.new_messages, "message"))];
     if report.drafts_and_advertisements > 0 {
-        words.push(format!(
-            "{} of them drafts or advertisements",
-            thousands(report.drafts_and_advertisements)
-        ));
+        words.push(format!("{} of them drafts or ads", thousands(report.drafts_and_advertisements)));
     }
-    words.push(format!("{} already there", thousands(report.there)));
+    words.push(format!("{} already imported", thousands(report.there)));
     words.push(format!("{} known from the API", thousands(report.merged)));
     words.push(plural(report.conversations.len(), "conversation"));
     out.line(words.join(", "))?;
     out.line(format!(
-        "From the API the new ones would have cost about {}. What is newer than the export is for `archiver sync`.",
+        "This saved about {}. `archiver sync` downloads what is newer than the export.",
         plural(report.credits_saved, "credit")
     ))?;
     if args.check > 0 && !args.dry_run {
         out.line(format!(
-            "{} to look at again: the next sync spends about {} on them, within the budget.",
+            "{} to check: the next sync spends about {} on them, within the budget.",
             plural(report.checks, "place"),
             plural(report.checks, "credit")
         ))?;
@@ -220,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_must_be_named_only_where_there_are_several() {
+    fn the_account_must_be_named_only_if_there_are_several() {
         let chosen = |names: &[&str], name| chosen(&accounts(names), name).map(|a| a.account.clone());
         assert_eq!(chosen(&["me"], None).unwrap(), "me");
         assert_eq!(chosen(&["me", "firm"], Some("firm")).unwrap(), "firm");

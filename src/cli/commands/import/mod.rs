@@ -1,4 +1,4 @@
-//! `archiver import`: history that the user has already, for no credits.
+//! `archiver import`: adds history that you already have, at no cost.
 
 pub mod jsonl;
 pub mod linkedin_export;
@@ -27,16 +27,16 @@ Examples:
 /// What can be imported.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ImportWhat {
-    /// The messages of LinkedIn's own "Get a copy of your data"
+    /// Messages from LinkedIn's "Get a copy of your data"
     LinkedinExport(LinkedinExportArgs),
-    /// A new archive, equal to the one that `archiver export --format jsonl` was run on
+    /// An archive exported with `archiver export --format jsonl`
     Jsonl(JsonlArgs),
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Bad usage or configuration, a file that cannot be read, or an archive that fails.
+/// See [`linkedin_export::run`] and [`jsonl::run`].
 pub fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
     match &args.what {
         ImportWhat::LinkedinExport(args) => linkedin_export::run(context, args),

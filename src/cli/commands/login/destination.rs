@@ -1,4 +1,4 @@
-//! Where the result of a login goes: a file that only its owner can read, and that is whole or as it was.
+//! The file that a login's result goes to: private to its owner, and replaced as a whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -13,42 +13,42 @@ use crate::error::Failure;
 /// No token is longer (bytes).
 const LONGEST: u64 = 65_536;
 
-/// A file that is about to be written.
+/// A file to be written.
 #[derive(Debug)]
-pub(in crate::cli) struct Destination {
+pub(super) struct Destination {
     path: PathBuf,
-    /// Made before anything is paid for: where it cannot be made, the result would be lost.
+    /// Created before anything is paid for: if it cannot be, the result would be lost.
     file: NamedTempFile,
 }
 
 impl Destination {
     /// Makes sure that the file can be written.
-    pub(in crate::cli) fn prepare(path: &Path) -> Result<Self, Failure> {
-        // A link stays a link: what it leads to is written.
+    pub(super) fn prepare(path: &Path) -> Result<Self, Failure> {
+        // A link stays a link: its target is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let prepared = (|| {
             if path.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
             if !may_be_a_credential(&path)? {
-                let what = "it holds something else than a token or an id: nothing is written over it";
+                let what = "it does not look like a token or an account id and is not overwritten";
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
             }
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            // Of mode 600 from the beginning.
+            // Temporary files have mode 0600.
             tempfile::Builder::new().prefix(".archiver-login-").tempfile_in(folder)
         })();
         let file = prepared.map_err(|source| Failure::File { path: path.clone(), source })?;
         Ok(Self { path, file })
     }
 
-    /// Where it goes.
-    pub(in crate::cli) fn path(&self) -> &Path {
+    /// The file's path.
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes it, to the disk.
-    pub(in crate::cli) fn write(self, text: &str) -> Result<PathBuf, Failure> {
+    /// Writes the file and syncs it to disk.
+    pub(super) fn write(self, text: &str) -> Result<PathBuf, Failure> {
         let Self { path, mut file } = self;
         let written = (|| {
             file.write_all(text.as_bytes())?;
@@ -65,7 +65,7 @@ impl Destination {
     }
 }
 
-/// Whether what is there, if anything, can have been written by a login: one short line.
+/// Whether the file is missing or may have been written by a login: it has one short line.
 fn may_be_a_credential(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     match File::open(path) {
@@ -78,7 +78,7 @@ fn may_be_a_credential(path: &Path) -> io::Result<bool> {
     Ok(short && !line.iter().any(|byte| byte.is_ascii_control() || *byte == b' '))
 }
 
-/// The superuser who renews a service's token leaves it to the service.
+/// Keeps the file's owner when the superuser renews a service's token.
 fn keep_owner(path: &Path, file: &File) {
     let (Ok(before), Ok(now)) = (fs::metadata(path), file.metadata()) else { return };
     if (before.uid(), before.gid()) == (now.uid(), now.gid()) {
@@ -86,7 +86,7 @@ fn keep_owner(path: &Path, file: &File) {
     }
     let (uid, gid) = (Uid::from_raw(before.uid()), Gid::from_raw(before.gid()));
     if let Err(error) = fchown(file, Some(uid), Some(gid)) {
-        tracing::warn!(path = %path.display(), %error, "the file's owner has changed");
+        tracing::warn!(path = %path.display(), %error, "cannot keep the file's owner");
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_file_is_replaced_whole_and_private() {
+    fn a_file_is_replaced_as_a_whole_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("login_token");
         fs::write(&path, "the-one-before").unwrap();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_leaves_nothing_and_a_link_stays_a_link() {
+    fn an_abandoned_login_leaves_nothing_and_a_link_stays_a_link() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         fs::write(&real, "before").unwrap();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_credential_is_written_over() {
+    fn only_a_credential_is_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         for other in ["[api]\nversion = \"v1\"\n", "SQLite format 3\0", "two words", &"a".repeat(70_000)] {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_known_before_anything_is_paid() {
+    fn an_unwritable_file_is_reported_before_anything_is_paid_for() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("not/there")] {
             assert_eq!(Destination::prepare(&path).unwrap_err().exit_code(), 73);

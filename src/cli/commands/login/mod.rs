@@ -1,42 +1,35 @@
-//! `archiver login`: a new session with LinkedIn, in a dialogue or from a script. It is never begun by itself.
+//! `archiver login`: starts a new LinkedIn session, interactively or from a script. Nothing else ever does.
 
 mod destination;
-mod dialogue;
+mod flow;
 mod session;
+mod terminal;
 
-use crate::app::runtime;
-use crate::cli::ui::output;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use self::destination::Destination;
-use self::dialogue::{Terminal, gave_up, line_of_stdin};
-use self::session::{Session, Step, out_of_budget, refused};
-use crate::api::login::{Challenge, Credentials, Login, Means, Session as Came};
-use crate::api::{ApiError, Version};
-use crate::app::Context;
-use crate::app::wiring;
-use crate::cli::ui::output::{Output, plural};
+use self::flow::{Finished, LoginFlow};
+use self::session::LoginSession;
+use self::terminal::Terminal;
+use crate::app::{Context, runtime, wiring};
+use crate::cli::ui::output::Output;
 use crate::config::{AccountConfig, ApiVersion, Config, LoginFile, Reads};
 use crate::core::budget::Purse;
+use crate::core::format::plural;
 use crate::error::Failure;
-use crate::secret::Secret;
-
-/// How many codes may be typed before the dialogue ends: each may cost a credit.
-const MOST_CODES: u32 = 3;
 
 /// `archiver login`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct LoginArgs {
-    /// The account, where several are configured
+    /// The account; needed if several are configured
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 
-    /// The address that LinkedIn knows you by
+    /// Email address of your LinkedIn account
     #[arg(long, value_name = "ADDRESS", conflicts_with = "token_stdin")]
     pub email: Option<String>,
 
@@ -44,40 +37,40 @@ pub struct LoginArgs {
     #[arg(long, conflicts_with = "token_stdin")]
     pub password_stdin: bool,
 
-    /// Read the code from there, once one is wanted
+    /// Read the code from standard input, when needed
     ///
-    /// Standard input has a line each: the password or the token first, then the code. The code's line is not read
-    /// before LinkedIn has sent one, so that it may be written late.
+    /// Standard input has one line each: the password or token, then the code. The second line is read only once
+    /// LinkedIn has sent a code, so you can write it late.
     #[arg(long)]
     pub code_stdin: bool,
 
-    /// Connect a v1 login token from standard input (v2)
+    /// Read a v1 login token from standard input (v2)
     #[arg(long)]
     pub token_stdin: bool,
 
-    /// Reach LinkedIn from there [default: configured]
+    /// Country to log in from [default: the account's]
     #[arg(long, value_name = "XX")]
     pub country: Option<String>,
 
-    /// Proof that it is you (v2): code or app [default: code]
+    /// Proof of identity (v2): code or app [default: code]
     #[arg(long, value_name = "WAY", value_enum, hide_possible_values = true)]
     pub challenge: Option<ChallengeArg>,
 
-    /// Without a terminal, wait so long for LinkedIn's app
+    /// Without a terminal, wait SECS for LinkedIn's app
     ///
-    /// After that the login is concluded with one more request.
+    /// Then one more request completes the login.
     #[arg(long, value_name = "SECS", default_value_t = 120, hide_short_help = true)]
     pub wait: u64,
 
-    /// Where to put the token (v1) or the account's id
+    /// Where to write the token (v1) or the account id (v2)
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
 
-    /// Agree to what it costs
+    /// Agree to the cost without being asked
     #[arg(long)]
     pub yes: bool,
 
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -85,26 +78,26 @@ pub struct LoginArgs {
 /// `--challenge`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ChallengeArg {
-    /// A code that LinkedIn sends.
+    /// Type a code that LinkedIn sends.
     Code,
-    /// A question in LinkedIn's app.
+    /// Confirm the login in LinkedIn's app.
     App,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver login                asks for all it needs, and what it may cost
+  archiver login   asks for everything it needs, and before it spends credits
   archiver login --yes --email me@example.org --password-stdin < password";
 
-/// What a script is told.
+/// The result, as `--json` prints it.
 #[derive(Debug, Serialize)]
-struct Done<'a> {
+struct LoginReport<'a> {
     account: &'a str,
     version: &'static str,
     status: &'static str,
     account_id: Option<&'a str>,
     file: PathBuf,
-    /// What must be done before the file is read; null when nothing must.
+    /// What you have to do before the file is used; null if nothing.
     todo: Option<String>,
     requests: u32,
     credits_spent: u32,
@@ -113,7 +106,7 @@ struct Done<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// Bad usage or configuration, an archive or a file that cannot be written, or what the API answers.
+/// [`Failure::Usage`], [`Failure::Config`], an archive or file that cannot be written, or [`Failure::Login`].
 pub fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let mut config = context.config(None)?;
     let loaded = config.load_api_key();
@@ -128,10 +121,10 @@ pub fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let terminal = Terminal::open();
     let purse = Purse { all: config.budget.caps(), account: account.caps };
     let (api, version) = (wiring::api(&config)?, wiring::version(&config));
-    let session = Session::new(api, version, &config.archive.path, &account.name, purse)?;
-    let mut dialogue = Dialogue { args, terminal, version, name: &account.name, country: &country };
-    dialogue.agree(&config, &session, &destination)?;
-    let done = runtime()?.block_on(dialogue.log_in(session, destination))?;
+    let session = LoginSession::new(api, version, &config.archive.path, &account.name, purse)?;
+    let mut flow = LoginFlow { args, terminal, version, name: &account.name, country: &country };
+    flow.agree(&config, &session, &destination)?;
+    let done = runtime()?.block_on(flow.log_in(session, destination))?;
     let todo = todo(&file.reads, &country, account, &done);
     show(&mut Output::stdout(&context.env), args.json, &config, account, &done, todo)
 }
@@ -147,15 +140,16 @@ fn choose(config: &Config, named: Option<&str>) -> Result<usize, Failure> {
         (None, [_]) => Ok(0),
         (None, _) => usage(
             "several accounts are configured".to_owned(),
-            format!("say which with --account: {}", names.join(", ")),
+            format!("add --account with one of: {}", names.join(", ")),
         ),
         (Some(name), accounts) => {
             let wanted = name.to_lowercase();
             match accounts.iter().position(|a| a.name.to_lowercase() == wanted) {
                 Some(index) => Ok(index),
-                None => {
-                    usage(format!("no account is called {name:?}"), format!("there is {}", names.join(", ")))
-                }
+                None => usage(
+                    format!("no account is called {name:?}"),
+                    format!("configured: {}", names.join(", ")),
+                ),
             }
         }
     }
@@ -163,7 +157,7 @@ fn choose(config: &Config, named: Option<&str>) -> Result<usize, Failure> {
 
 fn account(config: &Config, index: usize) -> Result<&AccountConfig, Failure> {
     config.accounts.get(index).ok_or_else(|| Failure::Usage {
-        message: "there is no such account".to_owned(),
+        message: "no such account".to_owned(),
         help: "see [[accounts]] in the configuration".to_owned(),
     })
 }
@@ -178,8 +172,8 @@ fn check_version(args: &LoginArgs, version: ApiVersion) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage {
-        message: format!("{flag} is for v2, and api.version is \"v1\""),
-        help: "leave it out, or put version = \"v2\" under [api]".to_owned(),
+        message: format!("{flag} needs v2, but api.version is \"v1\""),
+        help: "remove it, or set version = \"v2\" under [api]".to_owned(),
     })
 }
 
@@ -190,8 +184,8 @@ fn country(args: &LoginArgs, account: &AccountConfig) -> Result<String, Failure>
         return Ok(country);
     }
     Err(Failure::Usage {
-        message: format!("{given:?} is no country"),
-        help: "it has two letters, such as --country FR".to_owned(),
+        message: format!("{given:?} is not a country code"),
+        help: "use two letters, such as --country FR".to_owned(),
     })
 }
 
@@ -209,265 +203,26 @@ fn file(context: &Context, args: &LoginArgs, config: &Config, index: usize) -> R
     Ok(LoginFile { reads: Reads::AfterLine(format!("{key} = {:?}", path.display().to_string())), path })
 }
 
-/// A login that went well.
-struct Finished {
-    account_id: Option<String>,
-    file: PathBuf,
-    requests: u32,
-    credits: u32,
-}
-
-/// Who logs in, and how they are asked.
-struct Dialogue<'a> {
-    args: &'a LoginArgs,
-    terminal: Option<Terminal>,
-    version: Version,
-    name: &'a str,
-    country: &'a str,
-}
-
-impl Dialogue<'_> {
-    /// Says what it costs and where the result goes, and has that agreed to.
-    fn agree(
-        &mut self,
-        config: &Config,
-        session: &Session<'_>,
-        destination: &Destination,
-    ) -> Result<(), Failure> {
-        let left = session.left()?;
-        if left == Some(0) {
-            return Err(out_of_budget());
-        }
-        if self.args.yes {
-            return Ok(());
-        }
-        let Some(terminal) = &mut self.terminal else {
-            return Err(Failure::Usage {
-                message: "a login may cost credits, and there is no terminal to ask at".to_owned(),
-                help: format!("--yes agrees to this: {}", price(self.version, self.args.token_stdin)),
-            });
-        };
-        let caps = left.map_or_else(String::new, |n| format!(" Your caps leave {}.", plural(n, "credit")));
-        let terms = format!(
-            "A new session for the account {:?} through {} ({}, from {}).\n{}{caps}\nThe result goes to {}.\n",
-            self.name,
-            config.api.base_url.host_str().unwrap_or_default(),
-            config.api.version.as_str(),
-            self.country,
-            price(self.version, self.args.token_stdin),
-            destination.path().display(),
-        );
-        terminal.say(&terms)?;
-        match terminal.ask("Go on? [y/N] ")?.to_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(gave_up("not agreed to")),
-        }
-    }
-
-    /// The login with all that it takes, and its result in its file.
-    async fn log_in(
-        &mut self,
-        mut session: Session<'_>,
-        destination: Destination,
-    ) -> Result<Finished, Failure> {
-        let came = self.requests(&mut session).await;
-        let (requests, credits) = (session.requests, session.credits);
-        let finished = session.finish(came.is_ok());
-        let (text, account_id) = match came? {
-            Came::Token(token) => (token, None),
-            Came::Connected(id) => (Secret::new(&id), Some(id)),
-            Came::CodeSent { .. } | Came::Challenged { .. } => return Err(no_more("another challenge")),
-        };
-        let file = destination.write(text.expose())?;
-        // The session is there and kept: a ledger that cannot be written is said after that.
-        finished?;
-        Ok(Finished { account_id, file, requests, credits })
-    }
-
-    async fn requests(&mut self, session: &mut Session<'_>) -> Result<Came, Failure> {
-        if self.args.token_stdin {
-            let token = line_of_stdin("the token")?;
-            let token = Secret::new(token.expose());
-            let came = session.log_in(&self.ask(Credentials::Token(&token)), Step::Token).await?;
-            return self.challenged(session, came, "").await;
-        }
-        let email = self.email()?;
-        let password = self.password()?;
-        let ask = self.ask(Credentials::Password { email: &email, password: &password });
-        let came = session.log_in(&ask, Step::Password).await?;
-        drop(password);
-        self.challenged(session, came, &email).await
-    }
-
-    fn ask<'b>(&'b self, credentials: Credentials<'b>) -> Login<'b> {
-        let challenge = match self.args.challenge {
-            Some(ChallengeArg::App) => Means::App,
-            Some(ChallengeArg::Code) | None => Means::Code,
-        };
-        Login { credentials, country: self.country, name: self.name, challenge }
-    }
-
-    /// What is still wanted after the login itself.
-    async fn challenged(
-        &mut self,
-        session: &mut Session<'_>,
-        came: Came,
-        email: &str,
-    ) -> Result<Came, Failure> {
-        match came {
-            done @ (Came::Token(_) | Came::Connected(_)) => Ok(done),
-            Came::CodeSent { said } => self.code(session, &said, None, email).await,
-            Came::Challenged { account_id, means: Means::Code } => {
-                self.code(session, "", Some(&account_id), email).await
-            }
-            Came::Challenged { account_id, means: Means::App } => self.app(session, &account_id).await,
-        }
-    }
-
-    /// Asks for the code that LinkedIn sent. Somebody at a terminal may mistype it; a script may not.
-    async fn code(
-        &mut self,
-        session: &mut Session<'_>,
-        said: &str,
-        account_id: Option<&str>,
-        email: &str,
-    ) -> Result<Came, Failure> {
-        let mut prompt = match said {
-            "" => "LinkedIn has sent a code. Code: ".to_owned(),
-            said => format!("{}\nCode: ", output::printable(said)),
-        };
-        let mut left = MOST_CODES;
-        loop {
-            let code = self.one_code(&prompt)?;
-            let challenge = match account_id {
-                Some(account_id) => Challenge::V2 { account_id, code: Some(&code) },
-                None => Challenge::V1 { email, country: self.country, code: &code },
-            };
-            left -= 1;
-            match session.pass(&challenge).await? {
-                Ok(came) => return Ok(came),
-                Err(ApiError::Refused(why)) if left > 0 && self.asks() => {
-                    let price = if account_id.is_none() { "1 credit" } else { "up to 1 credit" };
-                    prompt = format!("Refused: {why}\nAnother code costs {price} (nothing gives up). Code: ");
-                }
-                Err(error) => return Err(refused(&error, Step::Code)),
-            }
-        }
-    }
-
-    /// Has a login confirmed in LinkedIn's app.
-    async fn app(&mut self, session: &mut Session<'_>, account_id: &str) -> Result<Came, Failure> {
-        // An account that was connected all the time says nothing about the confirmation.
-        let telling = !session.is_connected(account_id).await;
-        let connected = match &mut self.terminal {
-            Some(terminal) => {
-                terminal.ask("Confirm the login in LinkedIn's app, then press Enter. ")?;
-                telling && session.is_connected(account_id).await
-            }
-            None => {
-                tracing::info!(
-                    seconds = self.args.wait,
-                    "waiting for the login to be confirmed in LinkedIn's app"
-                );
-                let most = Duration::from_secs(self.args.wait);
-                if telling {
-                    session.wait_until_connected(account_id, most).await
-                } else {
-                    tokio::time::sleep(most).await;
-                    false
-                }
-            }
-        };
-        if connected {
-            return Ok(Came::Connected(account_id.to_owned()));
-        }
-        let challenge = Challenge::V2 { account_id, code: None };
-        session.pass(&challenge).await?.map_err(|error| refused(&error, Step::App))
-    }
-
-    /// Whether somebody is there to be asked for a code.
-    fn asks(&self) -> bool {
-        self.terminal.is_some() && !self.args.code_stdin
-    }
-
-    fn email(&mut self) -> Result<String, Failure> {
-        let email = match (&self.args.email, &mut self.terminal) {
-            (Some(email), _) => email.trim().to_owned(),
-            (None, Some(terminal)) => terminal.ask("Your address at LinkedIn: ")?,
-            (None, None) => return Err(no_terminal("--email ADDRESS")),
-        };
-        if email.is_empty() { Err(gave_up("no address was given")) } else { Ok(email) }
-    }
-
-    fn password(&mut self) -> Result<Secret, Failure> {
-        let password = match &mut self.terminal {
-            _ if self.args.password_stdin => line_of_stdin("the password")?,
-            Some(terminal) => terminal.ask_hidden("Password (not shown): ")?,
-            None => return Err(no_terminal("--password-stdin")),
-        };
-        if password.is_empty() { Err(gave_up("no password was given")) } else { Ok(password) }
-    }
-
-    fn one_code(&mut self, prompt: &str) -> Result<Secret, Failure> {
-        let code = match &mut self.terminal {
-            _ if self.args.code_stdin => line_of_stdin("the code")?,
-            Some(terminal) => terminal.ask_hidden(prompt)?,
-            None => return Err(no_more("a code that it has sent")),
-        };
-        let code = Secret::new(code.expose());
-        if code.is_empty() { Err(gave_up("no code was given")) } else { Ok(code) }
-    }
-}
-
-/// What it may cost, in a sentence or two.
-fn price(version: Version, by_token: bool) -> &'static str {
-    match (version, by_token) {
-        (Version::V1, _) => {
-            "The login counts as 1 credit, and so does each code that it may ask for; v1 charges failures, too."
-        }
-        (Version::V2, false) => {
-            "The login may cost 1 credit, and so may passing the challenge that it may ask for; failures are free."
-        }
-        (Version::V2, true) => {
-            "Connecting a session that holds should be free; 1 credit is set aside until the answer says so."
-        }
-    }
-}
-
-fn no_terminal(flag: &str) -> Failure {
-    Failure::Usage {
-        message: "there is no terminal to ask at".to_owned(),
-        help: format!("give {flag}, or run it at a terminal"),
-    }
-}
-
-/// LinkedIn wants something that cannot be had.
-fn no_more(what: &str) -> Failure {
-    Failure::Login {
-        message: format!("LinkedIn asks for {what}"),
-        help: "run `archiver login` at a terminal, or with --code-stdin and the code on standard input"
-            .to_owned(),
-        refused: true,
-    }
-}
-
-/// What has to be done before the new session is used.
+/// What the user has to do before the new session is used.
 fn todo(reads: &Reads, country: &str, account: &AccountConfig, done: &Finished) -> Option<String> {
     let mut todo = Vec::new();
     match reads {
         Reads::Yes => {}
         Reads::AfterLine(line) => {
-            todo.push(format!("put this under [[accounts]] of {:?}: {line}", account.name))
+            todo.push(format!("add to the account {:?} in the configuration: {line}", account.name))
         }
-        // It says the same already.
+        // It has the same value already.
         Reads::NotBefore(_) if done.account_id.is_some() && done.account_id == account.account_id => {}
         Reads::NotBefore(place) => {
-            let line = done.account_id.as_ref().map(|id| format!(", or make it account_id = {id:?}"));
-            todo.push(format!("take away what goes before the file: {place}{}", line.unwrap_or_default()));
+            let line = done.account_id.as_ref().map(|id| format!(", or change it to account_id = {id:?}"));
+            todo.push(format!("remove what overrides the file: {place}{}", line.unwrap_or_default()));
         }
     }
     if country != account.country {
-        todo.push(format!("put this under [[accounts]] of {:?}: country = {country:?}", account.name));
+        todo.push(format!(
+            "add to the account {:?} in the configuration: country = {country:?}",
+            account.name
+        ));
     }
     (!todo.is_empty()).then(|| todo.join("; "))
 }
@@ -481,7 +236,7 @@ fn show(
     todo: Option<String>,
 ) -> Result<(), Failure> {
     if json {
-        return out.json(&Done {
+        return out.json(&LoginReport {
             account: &account.name,
             version: config.api.version.as_str(),
             status: "connected",
@@ -493,16 +248,16 @@ fn show(
         });
     }
     let what = match &done.account_id {
-        Some(id) => format!("The account's id is {id}, which"),
-        None => "The login token".to_owned(),
+        Some(id) => format!("Wrote the account id {id}"),
+        None => "Wrote the login token".to_owned(),
     };
-    out.line(format!("{what} is in {} (mode 600).", done.file.display()))?;
+    out.line(format!("{what} to {} (mode 600).", done.file.display()))?;
     if let Some(id) = &done.account_id {
-        out.line(format!("For a service that cannot read that file: account_id = {id:?}"))?;
+        out.line(format!("If the service cannot read that file, configure account_id = {id:?}"))?;
     }
     if let Some(todo) = todo {
-        out.line(format!("Now {todo}"))?;
+        out.line(format!("To do: {todo}"))?;
     }
     let (requests, credits) = (plural(done.requests, "request"), plural(done.credits, "credit"));
-    out.line(format!("{requests}, {credits}. Next: archiver check"))
+    out.line(format!("{requests}, {credits}. Next, run `archiver check`."))
 }

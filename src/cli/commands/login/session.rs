@@ -1,9 +1,9 @@
-//! The requests of a login: each reserved in the ledger before it is sent, none ever repeated by itself.
+//! The requests of a login, each reserved in the ledger before it is sent and none ever retried automatically.
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::api::login::{self, Challenge, Login as Ask, Session as Came};
+use crate::api::login::{self, Challenge, Login as Ask, Session};
 use crate::api::{Answer, Api as _, ApiError, HttpApi, Version};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
@@ -11,24 +11,24 @@ use crate::core::budget::{Purse, Reservation};
 use crate::error::Failure;
 use crate::store::{Ledger, Login, Outcome, StoreError};
 
-/// How often the state of an account is looked at while somebody confirms a login in LinkedIn's app.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How often the account's state is checked while the user confirms the login in LinkedIn's app.
+const POLL_EVERY: Duration = Duration::from_secs(3);
 
-/// What a request is, for what to do when it is refused.
+/// What a request is for, which decides what to do if it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Step {
-    /// By address and password.
+pub(super) enum LoginStep {
+    /// Log in by address and password.
     Password,
-    /// By a token.
+    /// Log in by token.
     Token,
-    /// A code.
+    /// Enter a code.
     Code,
-    /// A question in LinkedIn's app.
+    /// Confirm in LinkedIn's app.
     App,
 }
 
-/// The API, the ledger, and what was spent on this login.
-pub(in crate::cli) struct Session<'a> {
+/// The API, the ledger, and what this login has spent.
+pub(super) struct LoginSession<'a> {
     api: HttpApi<SystemClock>,
     version: Version,
     ledger: Ledger,
@@ -36,12 +36,12 @@ pub(in crate::cli) struct Session<'a> {
     account: &'a str,
     purse: Purse,
     login: Option<Login>,
-    pub(in crate::cli) requests: u32,
-    pub(in crate::cli) credits: u32,
+    pub(super) requests: u32,
+    pub(super) credits: u32,
 }
 
-impl<'a> Session<'a> {
-    pub(in crate::cli) fn new(
+impl<'a> LoginSession<'a> {
+    pub(super) fn new(
         api: HttpApi<SystemClock>,
         version: Version,
         archive: &'a Path,
@@ -52,42 +52,42 @@ impl<'a> Session<'a> {
         Ok(Self { api, version, ledger, archive, account, purse, login: None, requests: 0, credits: 0 })
     }
 
-    /// What the caps leave; `None` is without limit.
-    pub(in crate::cli) fn left(&self) -> Result<Option<u32>, Failure> {
+    /// What the budget leaves; `None` without a cap.
+    pub(super) fn left(&self) -> Result<Option<u32>, Failure> {
         let left = self.ledger.left(&self.purse, self.account, SystemClock.now_ms());
         left.map_err(|e| self.archive_failure(e))
     }
 
-    /// Asks for a session.
-    pub(in crate::cli) async fn log_in(&mut self, ask: &Ask<'_>, step: Step) -> Result<Came, Failure> {
+    /// Requests a session.
+    pub(super) async fn log_in(&mut self, ask: &Ask<'_>, attempt: LoginStep) -> Result<Session, Failure> {
         let turn = self.api.turn().await;
         let reservation = self.reserve(login::endpoint(self.version))?;
         let answer = self.api.log_in(turn, reservation, ask).await;
-        self.settled(answer)?.map_err(|error| refused(&error, step))
+        self.settled(answer)?.map_err(|error| refused(&error, attempt))
     }
 
-    /// Answers a challenge. The inner failure is the API's answer, which may be another one to another code.
-    pub(in crate::cli) async fn pass(
+    /// Answers a challenge. The inner error is the API's: another code may succeed.
+    pub(super) async fn pass(
         &mut self,
         challenge: &Challenge<'_>,
-    ) -> Result<Result<Came, ApiError>, Failure> {
+    ) -> Result<Result<Session, ApiError>, Failure> {
         let turn = self.api.turn().await;
         let reservation = self.reserve(challenge.endpoint())?;
         let answer = self.api.pass(turn, reservation, challenge).await;
         self.settled(answer)
     }
 
-    /// Whether the account is connected, as far as that can be told: asking is free.
-    pub(in crate::cli) async fn is_connected(&self, account_id: &str) -> bool {
+    /// Whether the account is known to be connected; asking is free.
+    pub(super) async fn is_connected(&self, account_id: &str) -> bool {
         let state = self.api.state_of(account_id).await;
         state.is_ok_and(|state| ["connected", "active"].contains(&state.to_ascii_lowercase().as_str()))
     }
 
-    /// Looks at the account's state until it is connected or so long has passed.
-    pub(in crate::cli) async fn wait_until_connected(&self, account_id: &str, most: Duration) -> bool {
+    /// Polls the account's state until it is connected or `most` has passed.
+    pub(super) async fn wait_until_connected(&self, account_id: &str, most: Duration) -> bool {
         let mut waited = Duration::ZERO;
         while waited < most {
-            let wait = LOOK_EVERY.min(most.saturating_sub(waited));
+            let wait = POLL_EVERY.min(most.saturating_sub(waited));
             SystemClock.sleep(wait).await;
             waited += wait;
             if self.is_connected(account_id).await {
@@ -97,9 +97,9 @@ impl<'a> Session<'a> {
         false
     }
 
-    /// Writes down how the login ended.
-    pub(in crate::cli) fn finish(mut self, well: bool) -> Result<(), Failure> {
-        let outcome = if well { Outcome::Complete } else { Outcome::Failed };
+    /// Records how the login ended.
+    pub(super) fn finish(mut self, succeeded: bool) -> Result<(), Failure> {
+        let outcome = if succeeded { Outcome::Complete } else { Outcome::Failed };
         let finished = match self.login {
             Some(login) => self.ledger.finish(login, outcome, SystemClock.now_ms()),
             None => Ok(()),
@@ -126,8 +126,8 @@ impl<'a> Session<'a> {
         let settled = self.ledger.settle(&answer.receipt, answer.http_status, error.as_deref());
         match (settled, &answer.outcome) {
             (Ok(()), _) => {}
-            // What was paid for is not thrown away: the reservation stands in the place of its price.
-            (Err(error), Ok(_)) => tracing::warn!(%error, "the price of the login was not written down"),
+            // Keep what was paid for: the reservation stands in for its price.
+            (Err(error), Ok(_)) => tracing::warn!(%error, "cannot record the price of the login"),
             (Err(error), Err(_)) => return Err(self.archive_failure(error)),
         }
         Ok(answer.outcome)
@@ -138,44 +138,40 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Not even one credit may be spent.
-pub(in crate::cli) fn out_of_budget() -> Failure {
+/// The budget leaves no credit.
+pub(super) fn out_of_budget() -> Failure {
     Failure::Usage {
-        message: "the caps of the configuration leave no credit for a login".to_owned(),
-        help: "see `archiver status` for what was spent, and raise the cap or wait for the next day or month"
-            .to_owned(),
+        message: "the budget leaves no credit for a login".to_owned(),
+        help: "see `archiver status`; raise the cap, or wait for the next day or month".to_owned(),
     }
 }
 
-/// What the API's answer means for whoever wants to log in.
-pub(in crate::cli) fn refused(error: &ApiError, step: Step) -> Failure {
-    let what = match step {
-        Step::Password | Step::Token => "the login",
-        Step::Code => "the code",
-        Step::App => "the confirmation in LinkedIn's app",
+/// The failure that the API's answer amounts to.
+pub(super) fn refused(error: &ApiError, attempt: LoginStep) -> Failure {
+    let what = match attempt {
+        LoginStep::Password | LoginStep::Token => "the login",
+        LoginStep::Code => "the code",
+        LoginStep::App => "the confirmation in LinkedIn's app",
     };
     let (refused, help) = match error {
-        ApiError::Key(_) => (true, "see the API key: it is LinkupAPI's, not LinkedIn's"),
+        ApiError::Key(_) => (true, "check the API key; it comes from LinkupAPI, not from LinkedIn"),
         ApiError::Refused(_) | ApiError::Account(_) => (
             true,
-            match step {
-                Step::Password => {
-                    "see address, password and country before you try again: each login may cost a credit, and many make \
-                 LinkedIn ask for more or lock the account"
+            match attempt {
+                LoginStep::Password => {
+                    "check address, password and country before you try again: each login may cost a credit, and after \
+                     many of them LinkedIn may lock the account"
                 }
-                Step::Token => "log in with address and password instead; LinkedIn ends old sessions",
-                Step::Code => {
-                    "`archiver login` asks LinkedIn for another code; an old one holds for some minutes only"
-                }
-                Step::App => "confirm the login in LinkedIn's app within its time, or use --challenge code",
+                LoginStep::Token => "the session may have expired; log in with address and password instead",
+                LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
+                LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
             },
         ),
-        ApiError::Credits(_) => (false, "buy credits at LinkupAPI, then log in"),
-        ApiError::RateLimited { .. } => (false, "wait some minutes before you log in again"),
+        ApiError::Credits(_) => (false, "buy credits from LinkupAPI, then log in"),
+        ApiError::RateLimited { .. } => (false, "wait a few minutes before you log in again"),
         ApiError::Transient { .. } | ApiError::Malformed(_) => (
             false,
-            "it may have gone through all the same: wait some minutes, for many logins cost credits and make LinkedIn \
-             ask for more",
+            "it may have succeeded nevertheless: wait a few minutes and run `archiver check` before you try again",
         ),
     };
     Failure::Login { message: format!("{what}: {error}"), help: help.to_owned(), refused }
@@ -186,9 +182,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_api_refuses_is_77_and_what_may_pass_is_69() {
-        let code = |error: ApiError, step| refused(&error, step).exit_code();
-        for step in [Step::Password, Step::Token, Step::Code, Step::App] {
+    fn refusals_exit_with_77_and_temporary_failures_with_69() {
+        let code = |error: ApiError, attempt| refused(&error, attempt).exit_code();
+        for step in [LoginStep::Password, LoginStep::Token, LoginStep::Code, LoginStep::App] {
             assert_eq!(code(ApiError::Refused("no".into()), step), 77);
             assert_eq!(code(ApiError::Account("no".into()), step), 77);
             assert_eq!(code(ApiError::Key("no".into()), step), 77);

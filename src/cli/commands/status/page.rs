@@ -1,177 +1,155 @@
-//! The status as one self-contained page: no script, nothing fetched from anywhere, everything escaped.
+//! The status as one self-contained HTML page: no script, and nothing loaded from the network.
 
-use crate::core::format::iso_utc;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::cli::commands::status::Status;
-use crate::cli::commands::status::picture::Picture;
-use crate::cli::ui::output::{local_minute, plural, printable, thousands};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::json::Status;
+use super::picture::Picture;
+use super::selection::ShownConversations;
+use super::text::not_synced;
+use super::{horizon, label, missing};
+use crate::cli::ui::local_time::{local_date, local_minute};
+use crate::cli::ui::printable::printable;
 use crate::core::Ms;
+use crate::core::format::{iso_date, plural, thousands};
 use crate::core::timeline::bar::{Cell, Stretch};
 use crate::error::Failure;
-use crate::export::text::html;
-use crate::store::ConversationRow;
+use crate::store::{ConversationRow, DayRow};
 
 const STYLE: &str = include_str!("page.css");
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// Writes the page: in full or not at all, for its owner's eyes only.
-pub(in crate::cli) fn write(path: &Path, status: &Status, picture: &Picture<'_>) -> Result<(), Failure> {
+/// Writes the page as a whole or not at all, readable by its owner only.
+pub(super) fn write(
+    path: &Path,
+    status: &Status,
+    selection: &ShownConversations<'_>,
+    picture: &Picture<'_>,
+) -> Result<(), Failure> {
     let failed = |source| Failure::File { path: path.to_owned(), source };
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let page = render(status, selection, picture).into_string();
     // Temporary files have mode 0600.
     let mut file =
         tempfile::Builder::new().prefix(".archiver-status-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(render(status, picture).as_bytes()).map_err(failed)?;
+    file.write_all(page.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed)
 }
 
-/// The page's text.
-pub(in crate::cli) fn render(status: &Status, picture: &Picture<'_>) -> String {
-    let mut page = String::new();
-    page.push_str(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>archiver: status</title>\n<style>\n",
-    );
-    page.push_str(STYLE);
-    page.push_str("</style>\n</head>\n<body>\n<main>\n");
-    head(&mut page, status, picture);
-    attention(&mut page, status);
-    credits(&mut page, picture);
-    conversations(&mut page, picture);
-    page.push_str("</main>\n</body>\n</html>\n");
-    page
+fn render(status: &Status, selection: &ShownConversations<'_>, picture: &Picture<'_>) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="referrer" content="no-referrer";
+                meta name="color-scheme" content="light dark";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "archiver: status" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (head(status, picture))
+                    (attention(status))
+                    (credits(picture))
+                    (conversations(selection, picture))
+                }
+            }
+        }
+    }
 }
 
-fn add(page: &mut String, text: std::fmt::Arguments<'_>) {
-    page.push_str(&std::fmt::format(text));
-}
-
-/// A text as HTML. Names come from strangers.
-fn escaped(text: &str) -> String {
-    html(&printable(text))
-}
-
-fn day(ms: Ms) -> String {
-    local_minute(ms).split(' ').next().unwrap_or_default().to_owned()
-}
-
-fn head(page: &mut String, status: &Status, picture: &Picture<'_>) {
-    add(
-        page,
-        format_args!(
-            "<header>\n<h1>Archive</h1>\n<p class=\"lead\">{}</p>\n",
-            escaped(&super::horizon_words(status, str::to_owned))
-        ),
-    );
-    add(
-        page,
-        format_args!(
-            "<p class=\"fine\">{} · as of {}</p>\n</header>\n",
-            escaped(&status.archive),
-            local_minute(picture.now)
-        ),
-    );
-    let mut tile = |figure: String, words: String| {
-        add(
-            page,
-            format_args!(
-                "<div class=\"tile\"><b>{}</b><span>{}</span></div>\n",
-                escaped(&figure),
-                escaped(&words)
-            ),
-        );
-    };
+fn head(status: &Status, picture: &Picture<'_>) -> Markup {
     let left = |left: Option<u32>| left.map(|n| format!(", {} left", thousands(n))).unwrap_or_default();
-    let c = &status.credits;
-    tile(thousands(status.messages), "messages".to_owned());
-    tile(thousands(picture.rows.len()), format!("conversations, {} complete", thousands(status.complete)));
-    tile(thousands(status.gaps), if status.gaps == 1 { "gap" } else { "gaps" }.to_owned());
-    tile(thousands(c.spent_today), format!("credits today{}", left(c.left_today)));
-    tile(thousands(c.spent_this_month), format!("credits this month{}", left(c.left_this_month)));
-    *page = page.replacen("<div class=\"tile\">", "<section class=\"tiles\">\n<div class=\"tile\">", 1);
-    page.push_str("</section>\n");
-    if let Some(run) = &status.last_run {
-        let outcome = run.outcome.as_deref().unwrap_or("still going on, or cut short");
-        let words = format!(
-            "Last run: {}, {outcome}: {}, {}, {}.",
-            run.started_at,
-            plural(run.requests, "request"),
-            plural(run.new_messages, "new message"),
-            plural(run.credits_spent, "credit")
-        );
-        add(page, format_args!("<p>{}</p>\n", escaped(&words)));
+    let (c, gaps) = (&status.credits, status.gaps_synced());
+    let tiles = [
+        (thousands(status.messages), "messages".to_owned()),
+        (
+            thousands(status.conversations.len()),
+            format!("conversations, {} complete", thousands(status.complete)),
+        ),
+        (thousands(gaps), if gaps == 1 { "gap" } else { "gaps" }.to_owned()),
+        (thousands(c.spent_today), format!("credits today{}", left(c.left_today))),
+        (thousands(c.spent_this_month), format!("credits this month{}", left(c.left_this_month))),
+    ];
+    html! {
+        header {
+            h1 { "Archive" }
+            p.lead { (horizon(status, str::to_owned)) }
+            p.fine { (printable(&status.archive)) " · as of " (local_minute(picture.now)) }
+        }
+        section.tiles {
+            @for (figure, words) in tiles {
+                div.tile { b { (figure) } span { (words) } }
+            }
+        }
+        @for words in [not_synced(status), status.last_run_words(str::to_owned)].into_iter().flatten() {
+            p { (words) }
+        }
     }
 }
 
-fn attention(page: &mut String, status: &Status) {
+fn attention(status: &Status) -> Markup {
     if status.attention.is_empty() {
-        return;
+        return html! {};
     }
-    page.push_str("<section class=\"attention\">\n<h2>Needs attention</h2>\n<ul>\n");
-    for line in &status.attention {
-        add(page, format_args!("<li>{}</li>\n", escaped(line)));
+    html! {
+        section.attention {
+            h2 { "Needs attention" }
+            ul { @for sentence in &status.attention { li { (printable(sentence)) } } }
+        }
     }
-    page.push_str("</ul>\n</section>\n");
 }
 
-/// Credits a day as columns of an SVG.
-fn credits(page: &mut String, picture: &Picture<'_>) {
+/// Width and height of the columns' chart, without its labels.
+const CHART: (i64, i64) = (900, 160);
+
+/// Credits per day as columns.
+fn credits(picture: &Picture<'_>) -> Markup {
     let most = picture.days.iter().map(|d| d.credits).max().unwrap_or_default();
     if most == 0 {
-        return;
+        return html! {};
     }
-    let (width, height, step) = (900, 160, 900 / i64::try_from(picture.days.len().max(1)).unwrap_or(1));
+    let (width, height) = CHART;
+    let count = i64::try_from(picture.days.len()).unwrap_or(i64::MAX);
+    let step = width / count.max(1);
     let total: i64 = picture.days.iter().map(|d| d.credits).sum();
-    add(
-        page,
-        format_args!(
-            "<section>\n<h2>Credits a day</h2>\n<p class=\"fine\">{} in {} days (UTC), at most {} a day</p>\n\
-             <svg class=\"columns\" viewBox=\"-12 0 {} {}\" role=\"img\" aria-label=\"Credits a day\">\n",
-            thousands(total),
-            picture.days.len(),
-            thousands(most),
-            width + 24,
-            height + 24
-        ),
-    );
-    add(
-        page,
-        format_args!("<line class=\"axis\" x1=\"0\" x2=\"{width}\" y1=\"{height}\" y2=\"{height}\"/>\n"),
-    );
-    for (n, row) in (0_i64..).zip(&picture.days) {
-        let name = iso_utc(row.day_ms).split('T').next().unwrap_or_default().to_owned();
-        let tall = if row.credits > 0 { (row.credits * (height - 20) / most).max(2) } else { 0 };
-        let (x, y) = (n * step, height - tall);
-        add(
-            page,
-            format_args!(
-                "<g><title>{name}: {}</title><rect class=\"hover\" x=\"{x}\" y=\"0\" width=\"{step}\" height=\"{height}\"/>\
-                 <rect class=\"column\" x=\"{}\" y=\"{y}\" width=\"{}\" height=\"{tall}\" rx=\"2\"/>",
-                plural(row.credits, "credit"),
-                x + 3,
-                step - 6
-            ),
-        );
-        if row.credits == most {
-            add(
-                page,
-                format_args!("<text x=\"{}\" y=\"{}\">{}</text>", x + step / 2, y - 5, thousands(most)),
-            );
+    html! {
+        section {
+            h2 { "Credits per day" }
+            p.fine { (thousands(total)) " in " (count) " days (UTC), at most " (thousands(most)) " in one day" }
+            svg.columns viewBox={ "-12 0 " (width + 24) " " (height + 24) } role="img" aria-label="Credits per day" {
+                line.axis x1="0" x2=(width) y1=(height) y2=(height) {}
+                @for (n, day) in (0..).zip(picture.days) {
+                    // The last day is always named, and every seventh before it.
+                    (column(day, n * step, step, most, (count - 1 - n) % 7 == 0))
+                }
+            }
         }
-        // The last day is always named, and every seventh before it.
-        if (i64::try_from(picture.days.len()).unwrap_or_default() - 1 - n) % 7 == 0 {
-            let short = name.get(5..).unwrap_or_default();
-            add(page, format_args!("<text x=\"{}\" y=\"{}\">{short}</text>", x + step / 2, height + 18));
-        }
-        page.push_str("</g>\n");
     }
-    page.push_str("</svg>\n</section>\n");
+}
+
+fn column(day: &DayRow, x: i64, step: i64, most: i64, named: bool) -> Markup {
+    let (_, height) = CHART;
+    let date = iso_date(day.day_ms);
+    let tall = if day.credits > 0 { (day.credits * (height - 20) / most).max(2) } else { 0 };
+    let (y, middle) = (height - tall, x + step / 2);
+    html! {
+        g {
+            title { (date) ": " (plural(day.credits, "credit")) }
+            rect.hover x=(x) y="0" width=(step) height=(height) {}
+            rect.column x=(x + 3) y=(y) width=(step - 6) height=(tall) rx="2" {}
+            @if day.credits == most { text x=(middle) y=(y - 5) { (thousands(most)) } }
+            @if named { text x=(middle) y=(height + 18) { (date.get(5..).unwrap_or_default()) } }
+        }
+    }
 }
 
 fn class(cell: Cell) -> &'static str {
@@ -186,86 +164,84 @@ fn class(cell: Cell) -> &'static str {
 
 fn words(cell: Cell) -> &'static str {
     match cell {
-        Cell::Before => "not begun",
+        Cell::Before => "before the beginning",
         Cell::Covered => "archived",
-        Cell::Partly => "archived in part",
+        Cell::Partly => "partly archived",
         Cell::Missing => "missing",
-        Cell::Unknown => "not asked since",
+        Cell::Unknown => "not checked since",
     }
 }
 
-fn conversations(page: &mut String, picture: &Picture<'_>) {
+fn conversations(selection: &ShownConversations<'_>, picture: &Picture<'_>) -> Markup {
     if picture.rows.is_empty() {
-        return;
+        return html! {};
     }
-    page.push_str("<section>\n<h2>Conversations</h2>\n<p class=\"legend\">");
-    for cell in [Cell::Covered, Cell::Missing, Cell::Unknown] {
-        add(page, format_args!("<span class=\"key {}\"></span>{} ", class(cell), words(cell)));
+    html! {
+        section {
+            h2 { "Conversations" }
+            p.legend {
+                @for cell in [Cell::Covered, Cell::Missing, Cell::Unknown] {
+                    span class={ "key " (class(cell)) } {} (words(cell)) " "
+                }
+            }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th { "Conversation" }
+                            th.number { "Messages" }
+                            th.bar { span { (local_date(picture.from)) } span { (local_date(picture.now)) } }
+                            th { "Missing" }
+                            th { "Last synced" }
+                        }
+                    }
+                    tbody { @for (row, stretches) in &picture.rows { (conversation(picture, row, stretches)) } }
+                }
+            }
+            @if selection.left_out > 0 { p.fine { "and " (thousands(selection.left_out)) " more; --all shows them" } }
+        }
     }
-    add(
-        page,
-        format_args!(
-            "</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>Conversation</th><th class=\"number\">Messages</th>\
-             <th class=\"bar\"><span>{}</span><span>{}</span></th><th>Missing</th><th>Last synced</th></tr></thead>\n<tbody>\n",
-            day(picture.from),
-            day(picture.now)
-        ),
-    );
-    for (row, stretches) in &picture.rows {
-        conversation(page, picture, row, stretches);
-    }
-    page.push_str("</tbody>\n</table></div>\n</section>\n");
 }
 
-fn conversation(page: &mut String, picture: &Picture<'_>, row: &ConversationRow, stretches: &[Stretch]) {
-    let synced = row.synced_ms.map(local_minute).unwrap_or_default();
-    add(
-        page,
-        format_args!(
-            "<tr><td class=\"name\">{}</td><td class=\"number\">{}</td><td class=\"bar\">",
-            escaped(&super::label(row)),
-            thousands(row.timeline.messages)
-        ),
-    );
-    page.push_str(
-        "<svg viewBox=\"0 0 10000 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"over time\">",
-    );
+fn conversation(picture: &Picture<'_>, row: &ConversationRow, stretches: &[Stretch]) -> Markup {
+    html! {
+        tr {
+            td.name { (printable(&label(row))) }
+            td.number { (thousands(row.timeline.messages)) }
+            td.bar {
+                svg viewBox="0 0 10000 10" preserveAspectRatio="none" role="img" aria-label="over time" {
+                    @for stretch in stretches.iter().filter(|s| s.cell != Cell::Before) { (bar(picture, stretch)) }
+                }
+            }
+            td { (missing(row)) }
+            td.time { (row.synced_ms.map(local_minute).unwrap_or_default()) }
+        }
+    }
+}
+
+fn bar(picture: &Picture<'_>, stretch: &Stretch) -> Markup {
     let span = i128::from(picture.now.saturating_sub(picture.from).max(1));
     let place = |ms: Ms| i128::from(ms.saturating_sub(picture.from)) * 10_000 / span;
-    for stretch in stretches.iter().filter(|s| s.cell != Cell::Before) {
-        let (x, end) = (place(stretch.from_ms), place(stretch.to_ms));
-        // What is there is seen, however short it is.
-        let wide = (end - x).max(30);
-        add(
-            page,
-            format_args!(
-                "<rect class=\"{}\" x=\"{}\" y=\"0\" width=\"{wide}\" height=\"10\"><title>{}: {} – {}</title></rect>",
-                class(stretch.cell),
-                x.min(10_000 - wide),
-                words(stretch.cell),
-                day(stretch.from_ms),
-                day(stretch.to_ms)
-            ),
-        );
+    let (x, end) = (place(stretch.from_ms), place(stretch.to_ms));
+    // Wide enough to be seen, however short it is.
+    let wide = (end - x).max(30);
+    html! {
+        rect class=(class(stretch.cell)) x=(x.min(10_000 - wide)) y="0" width=(wide) height="10" {
+            title { (words(stretch.cell)) ": " (local_date(stretch.from_ms)) " – " (local_date(stretch.to_ms)) }
+        }
     }
-    add(
-        page,
-        format_args!(
-            "</svg></td><td>{}</td><td class=\"time\">{synced}</td></tr>\n",
-            escaped(&super::missing(row))
-        ),
-    );
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::*;
 
     #[test]
-    fn what_strangers_wrote_is_text_and_never_markup() {
-        assert_eq!(
-            escaped("<script>alert('x')</script> & \"y\"\u{1b}"),
-            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;y&quot;\u{fffd}"
-        );
+    fn text_from_strangers_is_never_markup() {
+        let text =
+            html! { td title=(printable("\"x\"")) { (printable("<script>alert(1)</script> & \u{1b}")) } };
+        let expected =
+            "<td title=\"&quot;x&quot;\">&lt;script&gt;alert(1)&lt;/script&gt; &amp; \u{fffd}</td>";
+        assert_eq!(text.into_string(), expected);
     }
 }

@@ -1,49 +1,50 @@
 //! The status as a picture: a bar over time for each conversation, and credits a day.
 
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::output::{Output, local_minute, plural, printable, thousands};
+use crate::cli::ui::local_time::local_date;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::printable::printable;
 use crate::core::Ms;
+use crate::core::format::thousands;
 use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
-use crate::store::{ConversationRow, DayRow, InboxRow};
+use crate::store::{ConversationRow, DayRow};
+
+use super::selection::ShownConversations;
+use super::{Facts, label};
 
 /// Days of the credits' chart.
-pub(in crate::cli) const DAYS: u32 = 30;
-/// Conversations that the terminal's picture shows.
-const BARS: usize = 25;
-/// Columns of a name, and of the whole picture where nobody knows how wide the reader's terminal is.
+pub(super) const DAYS: u32 = 30;
+/// Columns of a name, and of the picture outside of a terminal.
 const NAME: usize = 22;
 const WIDTH: usize = 80;
 
-/// What is drawn, in the terminal and on the page alike.
-pub(in crate::cli) struct Picture<'a> {
+/// What is drawn, on the terminal and on the page alike.
+pub(super) struct Picture<'a> {
     /// From the oldest message of all.
-    pub(in crate::cli) from: Ms,
-    pub(in crate::cli) now: Ms,
-    pub(in crate::cli) rows: Vec<(&'a ConversationRow, Vec<Stretch>)>,
-    pub(in crate::cli) days: Vec<DayRow>,
+    pub(super) from: Ms,
+    pub(super) now: Ms,
+    pub(super) rows: Vec<(&'a ConversationRow, Vec<Stretch>)>,
+    pub(super) days: &'a [DayRow],
 }
 
 impl<'a> Picture<'a> {
-    pub(in crate::cli) fn of(
-        rows: &'a [ConversationRow],
-        inboxes: &[InboxRow],
-        days: Vec<DayRow>,
-        now: Ms,
-    ) -> Self {
-        let oldest = rows.iter().filter_map(|r| r.timeline.oldest_ms).min();
+    /// The picture of the selected conversations.
+    pub(super) fn of(facts: &'a Facts, selection: &ShownConversations<'a>) -> Self {
+        let now = facts.now;
+        let oldest = facts.conversations.iter().filter_map(|row| row.timeline.oldest_ms).min();
         let from = oldest.unwrap_or(now).min(now.saturating_sub(1));
         let drawn = |row: &'a ConversationRow| {
-            // The inbox tells of news: as long as it shows none, a conversation is as it was.
-            let inbox = inboxes.iter().find(|i| i.account == row.account).and_then(|i| i.synced_ms);
+            // As long as the inbox shows no news of a conversation, nothing has changed in it.
+            let inbox = facts.inboxes.iter().find(|i| i.account == row.account).and_then(|i| i.synced_ms);
             let asked = row.synced_ms.map(|own| inbox.map_or(own, |inbox| inbox.max(own)));
             (row, stretches(&row.timeline, asked, from, now))
         };
-        Self { from, now, rows: rows.iter().map(drawn).collect(), days }
+        Self { from, now, rows: selection.rows.iter().map(|row| drawn(row)).collect(), days: &facts.days }
     }
 
     /// Prints it.
-    pub(in crate::cli) fn show(&self, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
+    pub(super) fn show(&self, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
         if self.rows.iter().any(|(row, _)| row.timeline.messages > 0) {
             self.show_bars(out, glyphs)?;
             out.line("")?;
@@ -52,7 +53,7 @@ impl<'a> Picture<'a> {
             let credits: Vec<i64> = self.days.iter().map(|d| d.credits).collect();
             let total: i64 = credits.iter().sum();
             out.line(format!(
-                "Credits a day  {}  {} in {DAYS} days, at most {} a day",
+                "Credits per day  {}  {} in {DAYS} days, at most {} in one day",
                 glyphs.spark(&credits),
                 thousands(total),
                 thousands(credits.iter().copied().max().unwrap_or_default())
@@ -65,24 +66,19 @@ impl<'a> Picture<'a> {
     fn show_bars(&self, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
         let width = out.columns().map_or(WIDTH, usize::from);
         let bar = width.saturating_sub(NAME + 2).clamp(10, 120);
-        let day = |ms: Ms| local_minute(ms).split(' ').next().unwrap_or_default().to_owned();
-        let (first, last) = (day(self.from), day(self.now));
+        let (first, last) = (local_date(self.from), local_date(self.now));
         let between = bar.saturating_sub(first.chars().count() + last.chars().count());
         out.line(format!("{:NAME$}  {first}{}{last}", "", " ".repeat(between.max(1))))?;
-        for (row, stretches) in self.rows.iter().take(BARS) {
+        for (row, stretches) in &self.rows {
             let cells = cells(stretches, self.from, self.now, bar);
             let drawn: String = cells.into_iter().map(|cell| glyphs.cell(cell)).collect();
-            out.line(format!("{}  {}", fitted(&super::label(row)), drawn.trim_end()))?;
-        }
-        let left = self.rows.len().saturating_sub(BARS);
-        if left > 0 {
-            out.line(format!("and {}; --html draws all", plural(left, "more conversation")))?;
+            out.line(format!("{}  {}", fitted(&label(row)), drawn.trim_end()))?;
         }
         let legend = [
             (Cell::Covered, "archived"),
-            (Cell::Partly, "in part"),
+            (Cell::Partly, "partly"),
             (Cell::Missing, "missing"),
-            (Cell::Unknown, "not asked since"),
+            (Cell::Unknown, "not checked since"),
         ];
         let legend: Vec<String> =
             legend.iter().map(|(cell, word)| format!("{} {word}", glyphs.cell(*cell))).collect();
@@ -90,7 +86,7 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// A name in exactly so many columns.
+/// A name in exactly `NAME` columns.
 fn fitted(name: &str) -> String {
     use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
     let name = printable(name).replace('\n', " ");
@@ -118,7 +114,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr as _;
 
     #[test]
-    fn names_take_as_many_columns_whatever_they_are_of() {
+    fn names_of_any_script_take_the_same_width() {
         for name in
             ["", "Ada", "Święty Próbka, Ödön Példa, 张小样", "例示花子例示花子例示花子例", "a\u{1b}[2Jb\nc"]
         {

@@ -1,4 +1,4 @@
-//! Asking: on the terminal, where passwords and codes are not shown, or one line each from standard input.
+//! Questions on the terminal, where passwords and codes stay hidden, and answers from standard input.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
@@ -8,43 +8,43 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use crate::error::Failure;
 use crate::secret::Secret;
 
-/// No password, token or code is longer.
+/// No password, token or code is longer (bytes).
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// The terminal that the program was started from.
+/// The controlling terminal.
 #[derive(Debug)]
-pub(in crate::cli) struct Terminal(File);
+pub(super) struct Terminal(File);
 
 impl Terminal {
-    /// The terminal; `None` where nobody sits at one: standard error goes elsewhere, or the process has none.
-    pub(in crate::cli) fn open() -> Option<Self> {
+    /// The terminal; `None` if standard error goes elsewhere or the process has none.
+    pub(super) fn open() -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
         }
         OpenOptions::new().read(true).write(true).open("/dev/tty").ok().map(Self)
     }
 
-    /// Shows a text.
-    pub(in crate::cli) fn say(&mut self, text: &str) -> Result<(), Failure> {
+    /// Writes text.
+    pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush()).map_err(|e| lost(&e))
     }
 
-    /// Asks for a line that is shown as it is typed.
-    pub(in crate::cli) fn ask(&mut self, prompt: &str) -> Result<String, Failure> {
+    /// Asks for a line, echoed as it is typed.
+    pub(super) fn ask(&mut self, prompt: &str) -> Result<String, Failure> {
         self.say(prompt)?;
         let mut line = Vec::new();
         while let Some(byte) = self.byte()? {
             if byte == b'\n' {
-                let line = String::from_utf8(line).map_err(|_| gave_up("that is no text"))?;
+                let line = String::from_utf8(line).map_err(|_| aborted("the input is not UTF-8"))?;
                 return Ok(line.trim().to_owned());
             }
             line.push(byte);
         }
-        Err(gave_up("the terminal was closed"))
+        Err(aborted("the terminal was closed"))
     }
 
-    /// Asks for a line that is not shown.
-    pub(in crate::cli) fn ask_hidden(&mut self, prompt: &str) -> Result<Secret, Failure> {
+    /// Asks for a line without echo.
+    pub(super) fn ask_hidden(&mut self, prompt: &str) -> Result<Secret, Failure> {
         let hidden = Hidden::begin(&self.0).map_err(|e| lost(&e))?;
         self.say(prompt)?;
         let typed = self.hidden_line();
@@ -53,21 +53,21 @@ impl Terminal {
         typed
     }
 
-    /// Reads a line with its corrections, which the terminal itself does not make while nothing is shown.
+    /// Reads a line and applies corrections, which the terminal does not do in this mode.
     fn hidden_line(&mut self) -> Result<Secret, Failure> {
         let mut line: Vec<u8> = Vec::new();
         while let Some(byte) = self.byte()? {
             match byte {
                 b'\n' | b'\r' => {
-                    let text = std::str::from_utf8(&line).map_err(|_| gave_up("that is no text"))?;
+                    let text = std::str::from_utf8(&line).map_err(|_| aborted("the input is not UTF-8"))?;
                     let secret = Secret::exact(text);
                     line.fill(0);
                     return Ok(secret);
                 }
                 // Ctrl-C and Ctrl-\
-                0x03 | 0x1c => return Err(gave_up("interrupted")),
+                0x03 | 0x1c => return Err(aborted("interrupted")),
                 // Ctrl-D
-                0x04 => return Err(gave_up("nothing was typed")),
+                0x04 => return Err(aborted("no input")),
                 // Backspace: the last character with all of its bytes.
                 0x08 | 0x7f => while line.pop().is_some_and(|b| b & 0xc0 == 0x80) {},
                 // Ctrl-U
@@ -75,7 +75,7 @@ impl Terminal {
                 byte => line.push(byte),
             }
         }
-        Err(gave_up("the terminal was closed"))
+        Err(aborted("the terminal was closed"))
     }
 
     fn byte(&mut self) -> Result<Option<u8>, Failure> {
@@ -91,8 +91,8 @@ impl Terminal {
     }
 }
 
-/// A terminal that shows nothing of what is typed, until this is dropped. Ctrl-C is a character meanwhile: as a signal
-/// it would end the program and leave the terminal like that.
+/// A terminal without echo, until this is dropped. Ctrl-C is read as a character meanwhile: as a signal it would end the
+/// program and leave the terminal without echo.
 struct Hidden {
     terminal: File,
     before: Termios,
@@ -116,44 +116,41 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         if let Err(error) = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before) {
-            tracing::warn!(%error, "the terminal may not show what is typed: `stty sane` mends it");
+            tracing::warn!(%error, "the terminal may not echo what is typed: run `stty sane`");
         }
     }
 }
 
-/// The next line of standard input: nothing is read before it is wanted, so that a code may come late.
-pub(in crate::cli) fn line_of_stdin(what: &str) -> Result<Secret, Failure> {
+/// The next line of standard input. Nothing is read ahead, so that a code may arrive late.
+pub(super) fn line_of_stdin(what: &str) -> Result<Secret, Failure> {
     let mut line = Vec::new();
     io::stdin()
         .lock()
         .take(MOST_BYTES)
         .read_until(b'\n', &mut line)
-        .map_err(|error| usage(format!("{what} cannot be read from standard input: {error}")))?;
+        .map_err(|error| usage(format!("cannot read {what} from standard input: {error}")))?;
     let text =
-        std::str::from_utf8(&line).map_err(|_| usage(format!("{what} on standard input is no text")))?;
+        std::str::from_utf8(&line).map_err(|_| usage(format!("{what} on standard input is not UTF-8")))?;
     let secret = Secret::exact(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)));
     line.fill(0);
     if secret.is_empty() {
-        return Err(usage(format!("standard input ends where {what} should stand")));
+        return Err(usage(format!("standard input ends before {what}")));
     }
     Ok(secret)
 }
 
 fn usage(message: String) -> Failure {
-    Failure::Usage {
-        message,
-        help: "a line each: first what --password-stdin or --token-stdin asks for, then the code".to_owned(),
-    }
+    Failure::Usage { message, help: "write one line each: the password or token, then the code".to_owned() }
 }
 
-/// Somebody at the terminal does not go on.
-pub(in crate::cli) fn gave_up(why: &str) -> Failure {
+/// The user does not continue.
+pub(super) fn aborted(why: &str) -> Failure {
     Failure::Usage {
-        message: format!("the login was given up: {why}"),
-        help: "nothing more is sent; `archiver login` begins anew".to_owned(),
+        message: format!("login cancelled: {why}"),
+        help: "no further request is sent; run `archiver login` to start again".to_owned(),
     }
 }
 
 fn lost(error: &io::Error) -> Failure {
-    gave_up(&format!("the terminal cannot be used: {error}"))
+    aborted(&format!("cannot use the terminal: {error}"))
 }

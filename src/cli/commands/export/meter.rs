@@ -1,0 +1,60 @@
+//! Shows how far an export or a restore is, and ends it when a signal comes.
+
+use crate::cli::ui::interrupt::Interrupt;
+use crate::cli::ui::progress::Meter;
+use crate::core::format::thousands;
+use crate::export::{ExportError, Watch};
+
+/// Messages between two looks at the signals and updates of the progress line.
+const STRIDE: u64 = 512;
+
+/// The progress of an export or a restore.
+#[derive(Debug)]
+pub struct ExportMeter {
+    meter: Meter,
+    interrupt: Interrupt,
+    done: u64,
+    total: u64,
+}
+
+impl ExportMeter {
+    /// Nothing is done yet.
+    #[must_use]
+    pub fn new(interrupt: Interrupt) -> Self {
+        Self { meter: Meter::new(), interrupt, done: 0, total: 0 }
+    }
+}
+
+impl Drop for ExportMeter {
+    fn drop(&mut self) {
+        self.meter.clear();
+    }
+}
+
+impl Watch for ExportMeter {
+    fn total(&mut self, messages: u64) {
+        self.total = messages;
+    }
+
+    fn step(&mut self) -> Result<(), ExportError> {
+        self.done = self.done.saturating_add(1);
+        if !self.done.is_multiple_of(STRIDE) {
+            return Ok(());
+        }
+        let done = format!("{} messages", thousands(self.done));
+        if self.total == 0 {
+            self.meter.say(&done)
+        } else {
+            self.meter.show(&done, self.done, self.total)
+        }
+        self.go_on()
+    }
+
+    fn go_on(&mut self) -> Result<(), ExportError> {
+        if self.interrupt.has_come() { Err(ExportError::Stopped) } else { Ok(()) }
+    }
+
+    fn closing(&mut self, doing: &'static str) {
+        self.meter.say(&format!("{} messages; {doing}", thousands(self.done)));
+    }
+}

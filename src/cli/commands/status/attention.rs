@@ -1,0 +1,87 @@
+//! What needs attention, one sentence each.
+
+use std::collections::BTreeMap;
+
+use super::label;
+use crate::app::metrics::Snapshot;
+use crate::core::Ms;
+use crate::core::format::plural;
+use crate::service::alerts;
+use crate::store::{ArchiveSummary, AttentionRow, Cause, ConversationRow, GapRow, InboxRow};
+
+/// How a time is written.
+pub(super) type FormatTime = fn(Ms) -> String;
+
+/// What the archive knows that may need attention.
+pub(super) struct Evidence<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) conversations: &'a [ConversationRow],
+    pub(super) inboxes: &'a [InboxRow],
+    pub(super) stalled: &'a [GapRow],
+    pub(super) summary: &'a ArchiveSummary,
+}
+
+/// Whether the conversation itself needs attention: its last request failed, or a gap is stalled.
+pub(super) fn needs_attention(row: &ConversationRow) -> bool {
+    row.last_error.is_some() || row.timeline.gaps.iter().any(|gap| gap.stalled.is_some())
+}
+
+/// One sentence per problem, the most important first.
+pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<String> {
+    let Evidence { snapshot, conversations, inboxes, stalled, summary } = evidence;
+    let mut lines: Vec<String> = snapshot.figures.attention.iter().map(|row| alert(row, format)).collect();
+    lines.extend(snapshot.closed.map(|closed| closed.words(format)));
+    lines.extend(inboxes.iter().filter_map(inbox));
+    let rows: BTreeMap<i64, &ConversationRow> = conversations.iter().map(|row| (row.id, row)).collect();
+    for gap in *stalled {
+        let id = gap.conversation;
+        let name = rows.get(&id).map_or_else(|| format!("conversation {id}"), |row| label(row));
+        let reason = gap.stalled.as_deref().unwrap_or_default();
+        lines.push(format!("{name}: {reason}; retried less and less often"));
+    }
+    lines.extend(conversations.iter().flat_map(conversation));
+    if summary.unsettled > 0 {
+        let (requests, have) =
+            (plural(summary.unsettled, "request"), if summary.unsettled == 1 { "has" } else { "have" });
+        lines.push(format!(
+            "{requests} of interrupted runs {have} no known cost: the reserved credits count as spent"
+        ));
+    }
+    if summary.quarantined > 0 {
+        let (items, were) =
+            (plural(summary.quarantined, "item"), if summary.quarantined == 1 { "was" } else { "were" });
+        lines.push(format!("{items} in API responses {were} not messages and kept in the table quarantine"));
+    }
+    lines
+}
+
+/// Something that only a person can fix, and until when it lasts.
+fn alert(row: &AttentionRow, format: FormatTime) -> String {
+    let account = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
+    let then = match row.cause {
+        Cause::Account => "not synced on schedule until its login token or account is renewed",
+        Cause::Key => "nothing is synced on schedule until the key is replaced",
+        Cause::Credits => "each run tries again",
+    };
+    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), alerts::words(row))
+}
+
+fn inbox(inbox: &InboxRow) -> Option<String> {
+    let account = &inbox.account;
+    match &inbox.last_error {
+        Some(error) => Some(format!("inbox of {account}: {error}")),
+        None if inbox.timeline.gaps.is_empty() => None,
+        None => Some(format!("inbox of {account}: not read to its end yet; conversations may be missing")),
+    }
+}
+
+/// What is wrong with a conversation, apart from its stalled gaps.
+fn conversation(row: &ConversationRow) -> impl Iterator<Item = String> {
+    let stalled = row.timeline.gaps.iter().any(|gap| gap.stalled.is_some());
+    let error = row.last_error.as_ref().filter(|_| !stalled).map(|error| format!("{}: {error}", label(row)));
+    let held = row.timeline.standing();
+    let short = row.served_total.filter(|total| row.timeline.complete() && *total > held);
+    let short = short
+        .map(|total| format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
+    error.into_iter().chain(short)
+}

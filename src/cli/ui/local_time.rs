@@ -1,0 +1,58 @@
+//! Times for people, in the reader's own time zone (`TZ`, or the system's).
+
+use std::fmt::Display;
+
+use chrono::{DateTime, Local, TimeZone};
+
+use crate::core::Ms;
+
+/// `2025-04-21 23:13`.
+#[must_use]
+pub fn local_minute(ms: Ms) -> String {
+    formatted(&Local, ms, "%Y-%m-%d %H:%M")
+}
+
+/// `2025-04-21`.
+#[must_use]
+pub fn local_date(ms: Ms) -> String {
+    formatted(&Local, ms, "%Y-%m-%d")
+}
+
+/// `Monday, 2025-04-21`.
+#[must_use]
+pub fn local_weekday(ms: Ms) -> String {
+    formatted(&Local, ms, "%A, %Y-%m-%d")
+}
+
+/// `23:13`.
+#[must_use]
+pub fn local_time(ms: Ms) -> String {
+    formatted(&Local, ms, "%H:%M")
+}
+
+/// [`local_minute`] of a time written in ISO 8601.
+#[must_use]
+pub fn local_minute_of(iso: &str) -> String {
+    DateTime::parse_from_rfc3339(iso)
+        .map_or_else(|_| iso.to_owned(), |time| local_minute(time.timestamp_millis()))
+}
+
+fn formatted<Z: TimeZone<Offset: Display>>(zone: &Z, ms: Ms, format: &str) -> String {
+    match zone.timestamp_millis_opt(ms).single() {
+        Some(time) => time.format(format).to_string(),
+        None => format!("{ms} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+    use chrono_tz::Europe::Berlin;
+
+    #[test]
+    fn times_are_shown_in_the_zone_and_impossible_ones_as_milliseconds() {
+        assert_eq!(formatted(&Berlin, 1_745_270_025_236, "%Y-%m-%d %H:%M"), "2025-04-21 23:13");
+        assert_eq!(formatted(&Utc, Ms::MIN, "%H:%M"), format!("{} ms", Ms::MIN));
+    }
+}

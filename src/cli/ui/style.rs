@@ -1,0 +1,115 @@
+//! Colours on a terminal, and the marks that checks begin their lines with.
+
+use std::io::{self, IsTerminal as _};
+
+use serde::Serialize;
+
+use crate::config::Env;
+
+/// Whether output is coloured, and the colours that the program uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    on: bool,
+}
+
+impl Style {
+    /// Colours on standard error if it is a terminal that can show them and `NO_COLOR` is unset.
+    #[must_use]
+    pub fn for_stderr(env: &Env) -> Self {
+        Self::new(io::stderr().is_terminal(), env)
+    }
+
+    /// Colours if this is a `terminal` that can show them and `NO_COLOR` is unset.
+    pub(super) fn new(terminal: bool, env: &Env) -> Self {
+        Self { on: terminal && env.text("NO_COLOR").is_none() && env.text("TERM") != Some("dumb") }
+    }
+
+    /// No colours at all.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self { on: false }
+    }
+
+    /// Whether there are colours.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
+    /// For headings and whatever matters most.
+    #[must_use]
+    pub fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// For whatever matters least.
+    #[must_use]
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// For errors.
+    #[must_use]
+    pub fn red(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    /// For what is in order.
+    #[must_use]
+    pub fn green(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// For warnings.
+    #[must_use]
+    pub fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// As it should be.
+    Ok,
+    /// Worth knowing, but not wrong.
+    Note,
+    /// Wrong.
+    Wrong,
+}
+
+impl Mark {
+    /// What the check's line begins with.
+    #[must_use]
+    pub fn painted(self, style: Style) -> String {
+        match self {
+            Self::Ok => style.green("ok   "),
+            Self::Note => style.yellow("note "),
+            Self::Wrong => style.red("WRONG"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn colours_are_for_terminals_without_no_color() {
+        let style = |terminal, vars: &[(&str, &str)]| {
+            Style::new(terminal, &Env::fixed(Path::new("/"), vars.iter().copied()))
+        };
+        assert_eq!(style(true, &[]).red("x"), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(style(true, &[("NO_COLOR", "")]).red("x"), "\u{1b}[31mx\u{1b}[0m");
+        for plain in [style(false, &[]), style(true, &[("NO_COLOR", "1")]), style(true, &[("TERM", "dumb")])]
+        {
+            assert_eq!(plain.red("x"), "x");
+        }
+    }
+}
