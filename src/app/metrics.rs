@@ -185,7 +185,7 @@ impl Snapshot {
                 .collect();
             page.one(name, "gauge", help, &values);
         }
-        let count = self.figures.attention.len().to_string();
+        let count = self.figures.alerts.len().to_string();
         page.value("archiver_attention", "What needs a person: see archiver status", Some(count));
     }
 

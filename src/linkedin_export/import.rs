@@ -160,7 +160,7 @@ fn each_thread(
     watch: &mut dyn FnMut(u64),
     mut act: impl FnMut(&Thread, &ImportThread, &[scan::Place], bool, &mut Taken) -> Result<Imported, Step>,
 ) -> Result<Report, Step> {
-    let owner = owner(&export.threads, options.account.own_name.as_deref());
+    let owner = owner(&export.threads, options.account.owner_name.as_deref());
     let mut report = Report {
         account: options.account.account.clone(),
         rows: export.rows,

@@ -99,9 +99,9 @@ impl Thread {
 }
 
 /// Whose export it is: who takes part in nearly all threads that have two sides, or who is called as configured.
-pub(crate) fn owner(threads: &[Thread], own_name: Option<&str>) -> Option<String> {
-    let own_name = own_name.map(str::to_lowercase);
-    let called = |(_, p): &(&String, &Person)| Some(p.name.to_lowercase()) == own_name;
+pub(crate) fn owner(threads: &[Thread], owner_name: Option<&str>) -> Option<String> {
+    let owner_name = owner_name.map(str::to_lowercase);
+    let called = |(_, p): &(&String, &Person)| Some(p.name.to_lowercase()) == owner_name;
     if let Some((key, _)) = threads.iter().flat_map(|t| &t.people).find(called) {
         return Some(key.clone());
     }

@@ -8,7 +8,7 @@ use crate::api::ApiError;
 use crate::config::{AccountConfig, ApiVersion, Config, Env};
 use crate::core::Ms;
 use crate::secret::Secret;
-use crate::store::{AttentionRow, Cause, Store, StoreError};
+use crate::store::{Alert, Cause, Store, StoreError};
 use crate::sync::Reception;
 
 /// No command may take longer.
@@ -19,8 +19,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the archive cannot be read.
 pub fn parked(store: &Store, config: &Config) -> Result<BTreeSet<usize>, StoreError> {
-    let rows = store.summary().attention()?;
-    let holds = |row: &AttentionRow, index: usize, account: &AccountConfig| match row.cause {
+    let rows = store.queries().alerts()?;
+    let holds = |row: &Alert, index: usize, account: &AccountConfig| match row.cause {
         Cause::Account => {
             row.account.as_ref() == Some(&account.name) && row.credential == mark(config, Some(index))
         }
@@ -41,26 +41,26 @@ pub fn note(
     config: &Config,
     report: &Reception,
     now: Ms,
-) -> Result<Vec<AttentionRow>, StoreError> {
+) -> Result<Vec<Alert>, StoreError> {
     for (kind, count) in &report.failures {
         store.count_failures(kind, *count)?;
     }
     let names = || report.answered.iter().filter_map(|index| config.accounts.get(*index));
     for account in names() {
-        if store.is_well(Some(&account.name), Cause::Account)? {
+        if store.clear_alert(Some(&account.name), Cause::Account)? {
             tracing::info!(account = account.name, "the account is asked again");
         }
     }
     if !report.answered.is_empty() {
-        store.is_well(None, Cause::Key)?;
+        store.clear_alert(None, Cause::Key)?;
         if !report.refused.iter().any(|refused| refused.cause == Cause::Credits) {
-            store.is_well(None, Cause::Credits)?;
+            store.clear_alert(None, Cause::Credits)?;
         }
     }
     let mut news = Vec::new();
     for refused in &report.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
-        let row = AttentionRow {
+        let row = Alert {
             account: account.map(|a| a.name.clone()),
             cause: refused.cause,
             since_ms: now,
@@ -70,7 +70,7 @@ pub fn note(
                 Cause::Account | Cause::Key => mark(config, refused.account),
             },
         };
-        if store.need_attention(&row)? {
+        if store.raise_alert(&row)? {
             let account = row.account.as_deref().unwrap_or_default();
             tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", words(&row));
             news.push(row);
@@ -81,7 +81,7 @@ pub fn note(
 
 /// What a person is told.
 #[must_use]
-pub fn words(row: &AttentionRow) -> String {
+pub fn words(row: &Alert) -> String {
     let error = match row.cause {
         Cause::Account => ApiError::Account(row.message.clone()),
         Cause::Key => ApiError::Key(row.message.clone()),
@@ -92,7 +92,7 @@ pub fn words(row: &AttentionRow) -> String {
 
 /// Runs the configured command for each of these, one after the other. It gets no secrets: none are in what it is
 /// told, and the environment of this process is not handed on.
-pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
+pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
     let Some((program, arguments)) = command.split_first() else { return };
     for row in rows {
         let mut process = tokio::process::Command::new(program);

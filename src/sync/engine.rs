@@ -255,7 +255,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 (self.api.inbox_endpoint(), None, purpose)
             }
             Whom::Conversation(id) => {
-                let purpose = if step.kind == Kind::Head { Purpose::Head } else { Purpose::Gap };
+                let purpose = match step.kind {
+                    Kind::Head => Purpose::Head,
+                    Kind::Recheck => Purpose::Recheck,
+                    Kind::Gap => Purpose::Gap,
+                };
                 (self.api.endpoint(), Some(id), purpose)
             }
         };

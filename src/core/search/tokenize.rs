@@ -15,7 +15,7 @@ pub fn fold(text: &str) -> String {
 
 fn folded(c: char) -> impl Iterator<Item = char> {
     // Of a letter of a script with runs nothing is taken away: its marks are part of the word.
-    let keep = is_run(c);
+    let keep = is_unspaced(c);
     let parts: Vec<char> = if keep || c.is_ascii() {
         vec![c.to_ascii_lowercase()]
     } else {
@@ -38,7 +38,7 @@ pub fn is_word(c: char) -> bool {
 /// Whether this is of a script whose words follow each other without a space, or take endings as Korean's do: Chinese,
 /// Japanese, Korean, Thai, Lao, Burmese, Khmer.
 #[must_use]
-pub fn is_run(c: char) -> bool {
+pub fn is_unspaced(c: char) -> bool {
     let script = matches!(
         u32::from(c),
         0x0e01..=0x0e3a | 0x0e40..=0x0e4e // Thai
@@ -54,8 +54,8 @@ pub fn is_run(c: char) -> bool {
 
 /// Whether a text has any such letter.
 #[must_use]
-pub fn has_runs(text: &str) -> bool {
-    !text.is_ascii() && text.chars().any(is_run)
+pub fn has_unspaced(text: &str) -> bool {
+    !text.is_ascii() && text.chars().any(is_unspaced)
 }
 
 /// A text as the index of runs holds it: words as they are, and of each run every two neighbours as a word, then its
@@ -69,10 +69,10 @@ pub fn indexed(text: &str) -> String {
 /// left out at its end; a lone letter is then to be taken for the beginning of a word, which `true` says.
 #[must_use]
 pub fn wanted(phrase: &str) -> (String, bool) {
-    let trimmed = phrase.trim_end_matches(|c: char| !is_word(c) && !is_run(c));
+    let trimmed = phrase.trim_end_matches(|c: char| !is_word(c) && !is_unspaced(c));
     let lone = {
         let mut last = trimmed.chars().rev();
-        last.next().is_some_and(is_run) && !last.next().is_some_and(is_run)
+        last.next().is_some_and(is_unspaced) && !last.next().is_some_and(is_unspaced)
     };
     (spelled(trimmed, lone).trim_end().to_owned(), lone)
 }
@@ -82,7 +82,7 @@ fn spelled(text: &str, last_alone: bool) -> String {
     let mut chars = text.chars().peekable();
     let mut in_run = false;
     while let Some(c) = chars.next() {
-        if !is_run(c) {
+        if !is_unspaced(c) {
             if in_run {
                 out.push(' ');
             }
@@ -96,7 +96,7 @@ fn spelled(text: &str, last_alone: bool) -> String {
         }
         in_run = true;
         match next {
-            Some(next) if is_run(next) => out.extend([c, next]),
+            Some(next) if is_unspaced(next) => out.extend([c, next]),
             Some(_) => out.push(c),
             None if last_alone => out.push(c),
             None => {}
@@ -109,12 +109,12 @@ fn spelled(text: &str, last_alone: bool) -> String {
 pub fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     let mut rest = text.char_indices().peekable();
     std::iter::from_fn(move || {
-        let (start, first) = rest.find(|(_, c)| is_word(*c) || is_run(*c))?;
+        let (start, first) = rest.find(|(_, c)| is_word(*c) || is_unspaced(*c))?;
         let mut end = start.saturating_add(first.len_utf8());
         let mut word: String = folded(first).collect();
         // Each letter of a run is a word of its own here: any piece of a run can then be found.
-        if !is_run(first) {
-            while let Some((at, c)) = rest.next_if(|(_, c)| is_word(*c) && !is_run(*c)) {
+        if !is_unspaced(first) {
+            while let Some((at, c)) = rest.next_if(|(_, c)| is_word(*c) && !is_unspaced(*c)) {
                 end = at.saturating_add(c.len_utf8());
                 word.extend(folded(c));
             }

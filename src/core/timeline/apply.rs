@@ -42,7 +42,7 @@ pub struct Gap {
     /// When the gap was opened (ms).
     pub opened_ms: Ms,
     /// Why the last attempt to fill it came to nothing.
-    pub stalled: Option<String>,
+    pub stalled: Option<Stall>,
     /// How many attempts in a row came to nothing.
     pub stalls: u32,
     /// The run that made the last of these attempts.
@@ -95,7 +95,7 @@ impl Gap {
     /// The same gap after an attempt that came to nothing.
     #[must_use]
     pub fn stalled(mut self, why: &Stall, run: i64) -> Self {
-        self.stalled = Some(why.to_string());
+        self.stalled = Some(why.clone());
         self.stalls = self.stalls.saturating_add(1);
         self.stalled_run = run;
         self

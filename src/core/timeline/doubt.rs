@@ -48,7 +48,7 @@ fn contradiction(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known)
 
 /// How often the same was said in a row, this time included.
 fn said(gap: &Gap, contradiction: &Stall) -> u32 {
-    let again = gap.stalled.as_deref() == Some(contradiction.to_string().as_str());
+    let again = gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
     if again { gap.stalls.saturating_add(1) } else { 1 }
 }
 

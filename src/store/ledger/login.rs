@@ -11,7 +11,9 @@ use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use crate::store::StoreError;
 use crate::store::ledger::spent::Tally;
-use crate::store::ledger::{Outcome, Purpose, Settlement, Trigger, settle, spent_by_account};
+use crate::store::ledger::{
+    Outcome, Purpose, RunKind, Settlement, Trigger, insert_run, settle, spent_by_account,
+};
 use crate::store::schema::open;
 
 /// A connection to the ledger of an archive that another process may be writing to.
@@ -56,9 +58,7 @@ impl Ledger {
         let tx = self.immediate()?;
         tx.execute("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
         let account = tx.query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))?;
-        let trigger = Trigger::Login.as_str();
-        tx.execute("INSERT INTO run (started_ms, trigger) VALUES (?1, ?2)", params![now, trigger])?;
-        let run = tx.last_insert_rowid();
+        let run = insert_run(&tx, RunKind::Login, Trigger::Once, now)?;
         tx.commit()?;
         Ok(Login { run, account })
     }

@@ -59,7 +59,7 @@ pub struct Range {
     pub limit: Option<u32>,
 }
 
-const COLUMNS: &str = "m.id, m.conversation, a.name, c.urn, coalesce(c.given_name, c.name), m.versions, m.gone_since_ms, p.is_me,
+const COLUMNS: &str = "m.id, m.conversation, a.name, c.urn, coalesce(c.alias, c.name), m.versions, m.gone_since_ms, p.is_me,
     ifnull(m.source, 'api'), u.prefix || m.urn_key || u.suffix, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name,
     p.profile_url, k.name, m.text, t.json, m.extra";
 

@@ -142,7 +142,7 @@ const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), 
 
 const MESSAGES: &str = "SELECT m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe,
     m.urn_key, m.versions, m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run,
-    a.name, c.urn, coalesce(c.given_name, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
+    a.name, c.urn, coalesce(c.alias, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
     k.name, t.json, u.prefix, u.suffix
   FROM message m CROSS JOIN conversation c ON c.id = m.conversation CROSS JOIN account a ON a.id = c.account
   CROSS JOIN person p ON p.id = m.sender CROSS JOIN kind k ON k.id = m.kind CROSS JOIN template t ON t.id = m.template
@@ -303,10 +303,10 @@ impl Snapshot<'_> {
     /// When the archive cannot be read.
     pub fn faces(&self, gaps: bool) -> Result<Vec<(i64, i64)>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.given_name, c.name), ''),
+            "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.alias, c.name), ''),
                (SELECT group_concat(p.id || ifnull(p.is_me, '?'), ' ' ORDER BY p.id) FROM participant q JOIN person p ON p.id = q.person
                 WHERE q.conversation = c.id),
-               (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stalled), char(0) ORDER BY g.id)
+               (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stall_code, g.stall_detail), char(0) ORDER BY g.id)
                 FROM gap g WHERE ?1 AND g.conversation = c.id))
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.id",
         )?;

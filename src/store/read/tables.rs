@@ -51,7 +51,7 @@ pub const TABLES: &[Table] = &[
     ("export_cover", "id", None),
     ("balance", "id", None),
     ("event_feed", "account", None),
-    ("attention", "id", None),
+    ("alert", "id", None),
     ("failure", "kind", None),
     ("sqlite_sequence", "name", None),
 ];

@@ -24,7 +24,7 @@ const ALIKE: f64 = 0.85;
 pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, StoreError> {
     let folded = tokenize::fold(&term.text);
     let letters: Vec<char> = folded.chars().collect();
-    let single = letters.iter().all(|c| tokenize::is_word(*c) && !tokenize::is_run(*c));
+    let single = letters.iter().all(|c| tokenize::is_word(*c) && !tokenize::is_unspaced(*c));
     if !single || !LETTERS.contains(&letters.len()) {
         return Ok(None);
     }

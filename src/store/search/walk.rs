@@ -164,9 +164,9 @@ pub(super) struct Walk<'a> {
 }
 
 const WORDS: &str = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
-const RUNS: &str = "SELECT rowid FROM messages_runs WHERE messages_runs MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
+const RUNS: &str = "SELECT rowid FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
 const WORDS_HAVE: &str = "SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid = ?2";
-const RUNS_HAVE: &str = "SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1 AND rowid = ?2";
+const RUNS_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid = ?2";
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
 
 impl Walk<'_> {
@@ -269,7 +269,7 @@ impl Walk<'_> {
         self.search.link.is_none_or(|wanted| has_link(text) == wanted)
             && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))
             && !matched.none.iter().any(|look| look.is_in(text))
-            && !(matched.positive && matched.runs_decide && !by_runs && tokenize::has_runs(text))
+            && !(matched.positive && matched.runs_decide && !by_runs && tokenize::has_unspaced(text))
     }
 }
 

@@ -14,11 +14,11 @@ use crate::store::write::message::hash;
 
 const BATCH: usize = 8192;
 /// The index whose texts are made of the messages'.
-const RUNS: &str = "messages_runs";
+const RUNS: &str = "messages_cjk_fts";
 
 /// What makes both indexes anew: emptied, and every message noted as still to be indexed.
 const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"INSERT INTO messages_fts (messages_fts) VALUES ('delete-all'); \
-                       INSERT INTO messages_runs (messages_runs) VALUES ('delete-all'); \
+                       INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all'); \
                        INSERT OR IGNORE INTO messages_unindexed SELECT id FROM message\"; the next sync indexes them";
 
 /// A full-text table, and what it is of.
@@ -143,7 +143,7 @@ fn next_text(index: &Index, rows: &mut rusqlite::Rows<'_>) -> Result<Option<(i64
             }
             Texts::Runs => {
                 let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-                if tokenize::has_runs(text) {
+                if tokenize::has_unspaced(text) {
                     return Ok(Some((id, vec![Value::Text(tokenize::indexed(text))])));
                 }
             }

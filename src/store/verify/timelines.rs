@@ -17,7 +17,7 @@ pub(super) type Names = BTreeMap<i64, String>;
 
 pub(super) fn names(db: &Connection) -> Result<Names, StoreError> {
     let mut statement = db.prepare(
-        "SELECT id, coalesce(given_name, name, profile_url, urn, thread, '') FROM conversation ORDER BY id",
+        "SELECT id, coalesce(alias, name, profile_url, urn, thread, '') FROM conversation ORDER BY id",
     )?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -94,8 +94,8 @@ pub(super) fn totals(db: &Connection, names: &Names, check: &mut Check<'_>) -> R
     )?;
     // The contradiction may be the API's own: then it was doubted, said again and believed in the end.
     let mut doubted =
-        db.prepare("SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND error = ?2)")?;
-    let doubt = Stall::EndBeforeCount(0).to_string();
+        db.prepare("SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND stall_code = ?2)")?;
+    let doubt = Stall::EndBeforeCount(0).code();
     let mut rows = statement.query([])?;
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {

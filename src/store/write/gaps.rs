@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Row, params};
 
 use crate::core::model::page::Cursor;
 use crate::core::timeline::apply::Gap;
-use crate::core::timeline::stall::Stall;
+use crate::core::planner::backoff;
+use crate::core::timeline::stall::{self, Stall};
 use crate::store::StoreError;
 use crate::store::ledger::Failed;
 
-const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled, conversation FROM gap";
+const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls, stalled_run, ask_at_least, filled, conversation FROM gap";
 const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
 
 /// A conversation's gaps, newest first.
@@ -27,7 +29,7 @@ pub(in crate::store) fn of_all_conversations(db: &Connection) -> Result<BTreeMap
     let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        all.entry(row.get(10)?).or_default().push(read(row)?);
+        all.entry(row.get(11)?).or_default().push(read(row)?);
     }
     Ok(all)
 }
@@ -47,29 +49,36 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Gap> {
         older_ms: row.get(2)?,
         cursor: row.get::<_, Option<String>>(3)?.map(Cursor),
         opened_ms: row.get(4)?,
-        stalled: row.get(5)?,
-        stalls: row.get(6)?,
-        stalled_run: row.get(7)?,
-        ask_at_least: row.get(8)?,
-        filled: row.get(9)?,
+        stalled: stall_of(row, 5)?,
+        stalls: row.get(7)?,
+        stalled_run: row.get(8)?,
+        ask_at_least: row.get(9)?,
+        filled: row.get(10)?,
     })
 }
 
-/// The gaps after a request that brought no page. Where that says something about what was asked for, its gap is
-/// marked with the reason; a look at the head leaves a gap up to now.
-pub(in crate::store) fn after_failure(before: &[Gap], failed: &Failed<'_>) -> Vec<Gap> {
-    let mut after = before.to_vec();
+/// The stall whose code is in this column, its detail in the next.
+pub(in crate::store) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stall>> {
+    let Some(code) = row.get_ref(at)?.as_str_or_null()? else { return Ok(None) };
+    let detail = row.get_ref(at.saturating_add(1))?.as_str_or_null()?;
+    let unknown = || FromSqlError::Other(format!("unknown stall code {code:?}").into());
+    Ok(Some(Stall::from_code(code, detail).ok_or_else(unknown)?))
+}
+
+/// Marks what a failed request was about as stalled, if the failure says something about it.
+pub(in crate::store) fn fail(
+    tx: &Connection,
+    account: i64,
+    conversation: Option<i64>,
+    before: &[Gap],
+    failed: &Failed<'_>,
+) -> Result<(), StoreError> {
     if !failed.stalls {
-        return after;
+        return Ok(());
     }
-    let (asked, now) = (failed.asked, failed.now);
-    let why = Stall::Failed(failed.settlement.error.unwrap_or("the request failed").to_owned());
-    if let Some(gap) = after.iter_mut().find(|g| g.id == asked.gap.id && g.id != 0) {
-        *gap = gap.clone().stalled(&why, asked.run);
-    } else if asked.gap.id == 0 && after.first().is_none_or(|g| g.newer_ms.is_some()) {
-        after.insert(0, Gap { opened_ms: now, ..asked.gap.clone() }.stalled(&why, asked.run));
-    }
-    after
+    let error = failed.settlement.error.unwrap_or("the request failed");
+    let after = stall::after_failure(before, failed.asked, error, failed.now);
+    write(tx, account, conversation, before, &after)
 }
 
 /// Brings the rows of a conversation's gaps (`None`: the inbox's) from one list to the other.
@@ -87,10 +96,12 @@ pub(in crate::store) fn write(
         let id = (gap.id != 0).then_some(gap.id);
         let cursor = gap.cursor.as_ref().map(|c| c.0.as_str());
         tx.prepare_cached(
-            "INSERT INTO gap (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stalled, stalls, stalled_run, ask_at_least, filled)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            "INSERT INTO gap (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls,
+               stalled_run, due_run, ask_at_least, filled)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE SET newer_ms = excluded.newer_ms, older_ms = excluded.older_ms, cursor = excluded.cursor,
-               stalled = excluded.stalled, stalls = excluded.stalls, stalled_run = excluded.stalled_run,
+               stall_code = excluded.stall_code, stall_detail = excluded.stall_detail, stalls = excluded.stalls,
+               stalled_run = excluded.stalled_run, due_run = excluded.due_run,
                ask_at_least = excluded.ask_at_least, filled = excluded.filled",
         )?
         .execute(params![
@@ -101,9 +112,11 @@ pub(in crate::store) fn write(
             gap.older_ms,
             cursor,
             gap.opened_ms,
-            gap.stalled,
+            gap.stalled.as_ref().map(Stall::code),
+            gap.stalled.as_ref().and_then(Stall::detail),
             gap.stalls,
             gap.stalled_run,
+            backoff::due_run(gap.stalls, gap.stalled_run),
             gap.ask_at_least,
             gap.filled
         ])?;

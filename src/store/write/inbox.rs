@@ -103,7 +103,7 @@ pub(in crate::store) fn fail(
         params![account, failed.settlement.error, tried],
     )?;
     let before = gaps::of_inbox(tx, account)?;
-    gaps::write(tx, account, None, &before, &gaps::after_failure(&before, failed))?;
+    gaps::fail(tx, account, None, &before, failed)?;
     timeline(tx, account)
 }
 
@@ -210,6 +210,7 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
         tally,
         &Settlement {
             returned: Some(commit.page.returned),
+            stall: done.stall.as_ref(),
             ..Settlement::bare(commit.receipt, commit.http_status, error.as_deref())
         },
     )?;
@@ -246,8 +247,8 @@ fn write_row(
     let news = exported.is_none() && has_news(tx, found, row)?;
     tx.prepare_cached(
         "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name), headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url),
-           profile_url = ifnull(profile_url, ?5), is_group = ?6, unread = ifnull(?7, unread), listed_ms = ?8, listed_at_ms = ?9,
-           listed_text = ?10 WHERE id = ?1",
+           profile_url = ifnull(profile_url, ?5), is_group = ?6, unread = ifnull(?7, unread), inbox_seen_ms = ?8, inbox_last_message_ms = ?9,
+           inbox_last_text_hash = ?10 WHERE id = ?1",
     )?
     .execute(params![
         found,
@@ -326,12 +327,12 @@ fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) 
     let newest = if commit.asked.cursor.is_none() { Ms::MAX } else { newest };
     let oldest = if commit.page.is_end() { Ms::MIN } else { oldest };
     let mut listed = tx.prepare_cached(
-        "SELECT id FROM conversation WHERE account = ?1 AND listed_ms IS NOT NULL AND listed_at_ms > ?2 AND listed_at_ms < ?3",
+        "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3",
     )?;
     let within = listed.query_map(params![commit.account_id, oldest, newest], |r| r.get(0))?;
     for id in within.collect::<Result<Vec<i64>, _>>()? {
         if !done.listed.iter().any(|(listed, _)| *listed == id) {
-            tx.execute("UPDATE conversation SET listed_ms = NULL WHERE id = ?1", [id])?;
+            tx.execute("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
             done.unlisted.push(id);
         }
     }
@@ -343,7 +344,7 @@ fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) 
 fn adopt(tx: &Connection, conversation: i64) -> Result<bool, StoreError> {
     let adopted = tx
         .prepare_cached(
-            "UPDATE conversation SET discovered = 1 WHERE id = ?1 AND discovered = 0 AND listed_ms IS NULL AND synced_ms IS NULL
+            "UPDATE conversation SET discovered = 1 WHERE id = ?1 AND discovered = 0 AND inbox_seen_ms IS NULL AND synced_ms IS NULL
                AND EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND source = 'export')",
         )?
         .execute([conversation])?;
@@ -398,17 +399,17 @@ fn has_news(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<bool, 
     let Some(at) = row.last_at_ms else {
         // Without a time: the same text, or no text and no more unread messages, is what was there before.
         let mut same = tx.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM conversation WHERE id = ?1 AND listed_ms IS NOT NULL AND listed_at_ms IS NULL
-               AND listed_text IS ?2 AND unread IS ?3 AND (?2 IS NOT NULL OR ?3 IS NOT NULL))",
+            "SELECT EXISTS (SELECT 1 FROM conversation WHERE id = ?1 AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms IS NULL
+               AND inbox_last_text_hash IS ?2 AND unread IS ?3 AND (?2 IS NOT NULL OR ?3 IS NOT NULL))",
         )?;
         let same: bool =
             same.query_row(params![conversation, text.map(message::hash), row.unread], |r| r.get(0))?;
         return Ok(!same);
     };
-    let (newest, listed_at, listed_text): (Option<Ms>, Option<Ms>, Option<i64>) = tx
-        .prepare_cached("SELECT newest_ms, listed_at_ms, listed_text FROM conversation WHERE id = ?1")?
+    let (newest, listed_at, inbox_last_text_hash): (Option<Ms>, Option<Ms>, Option<i64>) = tx
+        .prepare_cached("SELECT newest_ms, inbox_last_message_ms, inbox_last_text_hash FROM conversation WHERE id = ?1")?
         .query_row([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
-    if listed_at == Some(at) && (text.is_none() || listed_text == text.map(message::hash)) {
+    if listed_at == Some(at) && (text.is_none() || inbox_last_text_hash == text.map(message::hash)) {
         return Ok(false);
     }
     if newest != Some(at) {

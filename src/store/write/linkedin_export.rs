@@ -14,7 +14,7 @@ use crate::core::model::message::Message;
 use crate::core::timeline::apply::Gap;
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
-use crate::store::ledger::{Outcome, Trigger};
+use crate::store::ledger::{Outcome, RunKind, Trigger};
 use crate::store::read::status::Reader;
 use crate::store::write::gaps;
 use crate::store::write::intern::Interned;
@@ -101,7 +101,7 @@ impl Store {
         file: &str,
         now: Ms,
     ) -> Result<Import, StoreError> {
-        let run = self.begin_run(Trigger::Once, now)?;
+        let run = self.begin_run_of(RunKind::Import, Trigger::Once, now)?;
         self.transact(|tx, ids| {
             let (account, renamed) = targets::account_row(tx, account)?;
             ids.new_people |= renamed;

@@ -38,7 +38,7 @@ impl Store {
     /// When the archive cannot be read.
     pub fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
         let mut statement =
-            self.db.prepare_cached("SELECT coalesce(given_name, name) FROM conversation WHERE id = ?1")?;
+            self.db.prepare_cached("SELECT coalesce(alias, name) FROM conversation WHERE id = ?1")?;
         Ok(statement.query_row([conversation], |row| row.get(0)).optional()?.flatten())
     }
 
@@ -49,11 +49,11 @@ impl Store {
         }
         self.transact(|tx, _| {
             let accounts: Vec<(i64, Option<String>)> = tx
-                .prepare("SELECT id, own_name FROM account")?
+                .prepare("SELECT id, owner_name FROM account")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?;
-            for (account, own_name) in accounts {
-                name_account(tx, account, own_name)?;
+            for (account, owner_name) in accounts {
+                name_account(tx, account, owner_name)?;
             }
             Ok(())
         })?;
@@ -62,11 +62,11 @@ impl Store {
     }
 }
 
-fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Result<(), StoreError> {
+fn name_account(tx: &Connection, account: i64, owner_name: Option<String>) -> Result<(), StoreError> {
     let dialogues = dialogues(tx, account)?;
     // A configured name that nobody has is a mistake, and says nothing.
     let known = |name: &String| dialogues.iter().any(|d| d.names.contains(name));
-    let me = own_name.filter(known).or_else(|| owner(&dialogues)).or_else(|| owner_by_profile(&dialogues));
+    let me = owner_name.filter(known).or_else(|| owner(&dialogues)).or_else(|| owner_by_profile(&dialogues));
     if let Some(me) = &me {
         tx.execute(
             "UPDATE person SET is_me = (name = ?2) WHERE account = ?1 AND is_me IS NOT (name = ?2)",
@@ -81,7 +81,7 @@ fn name_account(tx: &Connection, account: i64, own_name: Option<String>) -> Resu
         if !named.is_empty() {
             tx.prepare_cached(
                 // What an export calls it, a group's title perhaps, says more than who wrote.
-                "UPDATE conversation SET name = ?2 WHERE id = ?1 AND (listed_ms IS NULL OR name IS NULL) AND name IS NOT ?2
+                "UPDATE conversation SET name = ?2 WHERE id = ?1 AND (inbox_seen_ms IS NULL OR name IS NULL) AND name IS NOT ?2
                    AND (name IS NULL OR NOT EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = ?1))",
             )?
             .execute(params![dialogue.id, named])?;

@@ -98,7 +98,7 @@ fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timel
     .execute(params![conversation, failed.settlement.error, tried, failed.asked.run])?;
     let account = targets::account_of(tx, conversation)?;
     let before = gaps::of_conversation(tx, conversation)?;
-    gaps::write(tx, account, Some(conversation), &before, &gaps::after_failure(&before, failed))?;
+    gaps::fail(tx, account, Some(conversation), &before, failed)?;
     targets::timeline(tx, conversation)
 }
 
@@ -137,6 +137,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
             returned: Some(commit.page.returned),
             new_messages: counts.new,
             changed_messages: counts.edited,
+            stall: delta.stall.as_ref(),
             ..Settlement::bare(commit.receipt, commit.http_status, stall.as_deref())
         },
     )?;

@@ -66,8 +66,8 @@ fn merge(tx: &Connection, empty: i64, kept: i64) -> Result<(), StoreError> {
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE quarantine SET conversation = ?2 WHERE conversation = ?1",
-        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), given_name = ifnull(conversation.given_name, e.given_name)
-           FROM (SELECT profile_url, given_name FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
+        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), alias = ifnull(conversation.alias, e.alias)
+           FROM (SELECT profile_url, alias FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
     ] {
         tx.execute(statement, params![empty, kept])?;
     }

@@ -16,7 +16,7 @@ pub struct Configured {
     /// Its name in the configuration.
     pub account: String,
     /// The owner's display name, where given.
-    pub own_name: Option<String>,
+    pub owner_name: Option<String>,
     /// Profile URLs whose conversation is wanted, each with what to call it.
     pub profiles: Vec<(String, Option<String>)>,
     /// Conversation URNs or thread ids, each with what to call it.
@@ -137,7 +137,7 @@ pub(in crate::store) fn look_up(
 /// The conversations that the inbox has shown and nobody has configured, as far as they are wanted.
 fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare(
-        "SELECT id, coalesce(given_name, name), profile_url, urn FROM conversation
+        "SELECT id, coalesce(alias, name), profile_url, urn FROM conversation
          WHERE account = ?1 AND discovered = 1 ORDER BY id",
     )?;
     let mut rows = statement.query([account])?;
@@ -206,9 +206,9 @@ pub(in crate::store) fn account_row(
     account: &Configured,
 ) -> Result<(i64, bool), StoreError> {
     let renamed = tx.execute(
-        "INSERT INTO account (name, own_name) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET own_name = excluded.own_name WHERE own_name IS NOT excluded.own_name",
-        params![account.account, account.own_name],
+        "INSERT INTO account (name, owner_name) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET owner_name = excluded.owner_name WHERE owner_name IS NOT excluded.owner_name",
+        params![account.account, account.owner_name],
     )? > 0;
     let id = tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?;
     Ok((id, renamed))
@@ -268,7 +268,7 @@ pub(in crate::store) fn open_everything(
 
 fn name_row(tx: &Connection, conversation: i64, name: Option<&str>) -> Result<(), StoreError> {
     if name.is_some() {
-        tx.prepare_cached("UPDATE conversation SET given_name = ?2 WHERE id = ?1 AND given_name IS NOT ?2")?
+        tx.prepare_cached("UPDATE conversation SET alias = ?2 WHERE id = ?1 AND alias IS NOT ?2")?
             .execute(params![conversation, name])?;
     }
     Ok(())
@@ -282,8 +282,8 @@ pub(in crate::store) fn target(
     given: Option<&str>,
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
-           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL,
+        "SELECT urn, profile_url, coalesce(alias, name), head_tried_ms,
+           last_error IS NOT NULL, head_tried_run, silent_looks, inbox_seen_ms IS NOT NULL,
            served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms), thread
          FROM conversation WHERE id = ?1",
     )?;

@@ -21,7 +21,7 @@ use crate::core::model::urn;
 use crate::error::Failure;
 use crate::service::alerts;
 use crate::store::{
-    AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
+    AccountFigures, ArchiveSummary, Alert, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
     InboxRow, Reader, RunRow, holder,
 };
 use picture::Picture;
@@ -179,7 +179,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
         accounts: snapshot.figures.accounts.iter().map(account_line).collect(),
         runs: snapshot.runs(),
         failures: snapshot.failures(),
-        needs_attention: snapshot.figures.attention.iter().map(need).collect(),
+        needs_attention: snapshot.figures.alerts.iter().map(need).collect(),
         credits: Credits {
             spent_last_run: spent.run,
             left_last_run: room.run,
@@ -227,7 +227,7 @@ fn account_line(account: &AccountFigures) -> AccountLine {
     }
 }
 
-fn need(row: &AttentionRow) -> Need {
+fn need(row: &Alert) -> Need {
     Need {
         kind: row.cause.as_str(),
         account: row.account.clone(),
@@ -238,7 +238,7 @@ fn need(row: &AttentionRow) -> Need {
 
 /// What only a person can mend, each in a line with what to do.
 fn needs(figures: &Figures, when: When) -> Vec<String> {
-    let line = |row: &AttentionRow| {
+    let line = |row: &Alert| {
         let whose = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
         let then = match row.cause {
             Cause::Account => "not asked on schedule until its login token or account is renewed",
@@ -247,7 +247,7 @@ fn needs(figures: &Figures, when: When) -> Vec<String> {
         };
         format!("NEEDS ATTENTION since {}: {whose}{}; {then}", when(row.since_ms), alerts::words(row))
     };
-    figures.attention.iter().map(line).collect()
+    figures.alerts.iter().map(line).collect()
 }
 
 fn day_line(row: &DayRow) -> Day {
@@ -297,7 +297,7 @@ fn told(
     let name = |id: i64| rows.iter().find(|r| r.id == id).map_or_else(|| format!("conversation {id}"), label);
     let mut lines: Vec<String> = Vec::new();
     for gap in stalled {
-        let why = gap.stalled.as_deref().unwrap_or_default();
+        let why = gap.stalled.to_string();
         lines.push(format!(
             "{}: {why}; what is missing there is asked for again, ever less often",
             name(gap.conversation)
