@@ -35,7 +35,8 @@ pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result
     parts.sort_by_key(|part| part.header.part);
     belong_together(&parts)?;
     watch.total(parts.iter().map(|part| part.header.messages).sum());
-    let mut restore = Restore::begin(archive, parts.first().map_or(SCHEMA_VERSION, |part| part.header.schema))?;
+    let mut restore =
+        Restore::begin(archive, parts.first().map_or(SCHEMA_VERSION, |part| part.header.schema))?;
     for part in &parts {
         restore.continue_with(part.header.schema)?;
         if part.header.part > 0 {

@@ -1,9 +1,10 @@
 //! Who takes part in the threads of an export, and with whom the exported member talks in each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::core::linkedin_export::matching::profile_slug;
 use crate::core::linkedin_export::rows::Span;
+use crate::core::model::urn::profile_slug;
+use crate::core::owner::in_nearly_all;
 use crate::linkedin_export::scan::Place;
 use crate::store::ImportThread;
 
@@ -105,12 +106,5 @@ pub(crate) fn owner(threads: &[Thread], owner_name: Option<&str>) -> Option<Stri
     if let Some((key, _)) = threads.iter().flat_map(|t| &t.people).find(called) {
         return Some(key.clone());
     }
-    let two_sided: Vec<&Thread> = threads.iter().filter(|t| t.people.len() > 1).collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for key in two_sided.iter().flat_map(|t| t.people.keys().collect::<BTreeSet<_>>()) {
-        *counts.entry(key).or_default() += 1;
-    }
-    let (key, most) = counts.iter().max_by_key(|(_, n)| **n)?;
-    let alone = counts.values().filter(|n| *n == most).count() == 1;
-    (alone && *most >= 2 && most * 10 >= two_sided.len() * 9).then(|| (*key).to_owned())
+    in_nearly_all(threads.iter().map(|t| t.people.keys().map(String::as_str).collect())).map(str::to_owned)
 }

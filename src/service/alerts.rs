@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::api::ApiError;
 use crate::config::{AccountConfig, ApiVersion, Config, Env};
 use crate::core::Ms;
+use crate::core::hash::fnv1a;
 use crate::secret::Secret;
 use crate::store::{Alert, Cause, Store, StoreError};
 use crate::sync::Reception;
@@ -134,9 +135,7 @@ fn mark(config: &Config, account: Option<usize>) -> String {
 /// FNV-1a, folded to 32 bits.
 fn short_hash(parts: [&str; 2]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(bytes);
     (hash >> 32) ^ (hash & 0xffff_ffff)
 }
 

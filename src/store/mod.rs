@@ -7,6 +7,7 @@
 mod alerts;
 pub mod backup;
 mod error;
+mod ids;
 mod ledger;
 mod read;
 mod schema;
@@ -20,27 +21,30 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
 pub use error::StoreError;
-pub use ledger::login::{Ledger, Login};
+pub use ids::rowid_of;
+pub use ledger::login::{Ledger, LoginRun};
 pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
 pub use read::history::{MessageRow, Range};
 pub use read::people::{DayRow, MonthRow};
-pub use read::snapshot::{FormerVersion, MessageRow as ExportRow, Month, Scope, Snapshot};
-pub use read::sql::{Cell, Sql, SqlError};
-pub use read::status::{ArchiveSummary, ConversationRow, GapRow, InboxRow, RunStart, Queries, Reader, RunRow};
-pub use read::tables::{Cell as Value, TABLES};
+pub use read::snapshot::{ExportRow, FormerVersion, Month, Scope, Snapshot};
+pub use read::sql::{Sql, SqlError, SqlValue};
+pub use read::status::{
+    ArchiveSummary, ConversationRow, GapRow, InboxStatus, Queries, Reader, RunRow, RunStart,
+};
+pub use read::tables::{TABLES, TableValue};
+pub use read::targets::{Configured, Target};
 pub use schema::open::{Holder, holder};
 pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use watches::Feed;
 pub use write::inbox::{InboxCommit, InboxCommitted};
 pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KeptOddities, Taken};
-pub use write::message::rowid_of;
 pub use write::page::{Commit, Committed};
 pub use write::restore::{Restore, Restored};
-pub use write::targets::{Configured, Target};
 
 use write::intern::Interned;
 
@@ -113,6 +117,20 @@ impl Store {
         let rows =
             statement.query_map([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Calls `seen` with every statement that is executed, so that tests can look at its query plan.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] if SQLite refuses.
+    #[doc(hidden)]
+    pub fn trace(&mut self, mut seen: impl FnMut(&str) + Send + 'static) -> Result<(), StoreError> {
+        let seen = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                seen(sql);
+            }
+        };
+        Ok(self.db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(seen))?)
     }
 
     /// Lets others know that this process is the service, which takes signals.

@@ -4,6 +4,7 @@ mod files;
 mod ledger;
 mod page;
 mod people;
+mod plans;
 mod raw;
 mod texts;
 

@@ -294,7 +294,9 @@ fn gap_line(gap: &Gap) -> String {
     let from = gap.older_ms.map_or_else(|| "the beginning".to_owned(), local_minute);
     let to = gap.newer_ms.map_or_else(|| "now".to_owned(), local_minute);
     let why = match &gap.stalled {
-        Some(why) => format!("stalled: {}; asked for again, ever less often", message_text::harmless(&why.to_string())),
+        Some(why) => {
+            format!("stalled: {}; asked for again, ever less often", message_text::harmless(&why.to_string()))
+        }
         None => "`archiver sync --once` goes on with it".to_owned(),
     };
     format!("~~ messages may be missing here, from {from} to {to} ({why}) ~~")

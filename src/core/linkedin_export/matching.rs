@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
+use crate::core::model::urn::profile_slug;
 
 /// So far apart the two times of one message may be: an export cuts the second off, and takes it from the time of
 /// creation or of delivery, which may lie on either side of a second's border.
@@ -125,13 +126,6 @@ impl Who {
         }
         (!self.name.is_empty() && !other.name.is_empty()).then(|| self.name == other.name)
     }
-}
-
-/// What tells one profile's address from another: its last part.
-#[must_use]
-pub fn profile_slug(url: &str) -> Option<String> {
-    let slug = url.split_once("/in/")?.1.split(['/', '?', '#']).next()?;
-    (!slug.is_empty()).then(|| slug.to_lowercase())
 }
 
 /// One side of a comparison, prepared.

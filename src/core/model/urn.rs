@@ -99,6 +99,13 @@ pub fn label(name: &str) -> String {
     }
 }
 
+/// The part of a profile's URL that identifies it, such as `ada-example`, in lower case.
+#[must_use]
+pub fn profile_slug(url: &str) -> Option<String> {
+    let slug = url.split_once("/in/")?.1.split(['/', '?', '#']).next()?;
+    (!slug.is_empty()).then(|| slug.to_lowercase())
+}
+
 /// Whether this names a conversation in full, mailbox owner included.
 #[must_use]
 pub fn is_conversation_urn(name: &str) -> bool {

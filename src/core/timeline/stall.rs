@@ -87,7 +87,9 @@ impl Stall {
             "border_missing" => Self::BorderMissing,
             "no_times" => Self::NoTimes,
             "end_above_known" => Self::EndAboveKnown,
-            "end_before_count" => Self::EndBeforeCount(detail.and_then(|d| d.parse().ok()).unwrap_or_default()),
+            "end_before_count" => {
+                Self::EndBeforeCount(detail.and_then(|d| d.parse().ok()).unwrap_or_default())
+            }
             "one_millisecond" => Self::OneMillisecond,
             "request_failed" => Self::RequestFailed(detail.unwrap_or_default().to_owned()),
             _ => return None,
@@ -141,7 +143,8 @@ mod tests {
         let asked = |gap: Gap| Asked { gap, cursor: None, count: 10, most: 10, run: 7 };
         let after = after_failure(std::slice::from_ref(&gap), &asked(gap.clone()), "HTTP 502", 99);
         assert_eq!(after, [gap.clone().stalled(&Stall::RequestFailed("HTTP 502".into()), 7)]);
-        let after = after_failure(std::slice::from_ref(&gap), &asked(Gap::head(Some(20), 50)), "HTTP 502", 99);
+        let after =
+            after_failure(std::slice::from_ref(&gap), &asked(Gap::head(Some(20), 50)), "HTTP 502", 99);
         assert_eq!((after.len(), after[0].newer_ms, after[0].opened_ms, after[0].stalls), (2, None, 99, 1));
         let unknown = Gap { id: 4, ..gap.clone() };
         assert_eq!(after_failure(std::slice::from_ref(&gap), &asked(unknown), "HTTP 502", 99), [gap]);

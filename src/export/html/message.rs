@@ -66,7 +66,8 @@ impl Writer {
                 (Some(older), None) => format!("what was written after {older}"),
                 (Some(older), Some(newer)) => format!("between {older} and {newer}"),
             };
-            let why = gap.stalled.as_ref().map(|why| format!(" ({})", html(&why.to_string()))).unwrap_or_default();
+            let why =
+                gap.stalled.as_ref().map(|why| format!(" ({})", html(&why.to_string()))).unwrap_or_default();
             self.put(format_args!(
                 "<p class=\"gap\" role=\"note\"><strong>Messages may be missing here:</strong> {span}{why}</p>\n"
             ));

@@ -13,7 +13,7 @@ use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use crate::core::timeline::apply::Asked;
 use crate::core::timeline::stall::Stall;
-use crate::store::ledger::spent::{Settled, Tally};
+use crate::store::ledger::spent::{Settled, SpentCache};
 
 /// What started a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -377,7 +377,7 @@ pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
 }
 
 /// Writes what became of a request into its row.
-pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Result<(), StoreError> {
+pub(super) fn settle(tx: &Connection, tally: &SpentCache, s: &Settlement<'_>) -> Result<(), StoreError> {
     let credits = s.receipt.credits();
     let counted = tx
         .prepare_cached(

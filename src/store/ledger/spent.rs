@@ -14,7 +14,7 @@ use crate::store::ledger::spent_by_account;
 /// Sums of the ledger for one run, day and month. They stay true until another process
 /// writes, as a login does beside a run.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Tally(RefCell<Option<Sums>>);
+pub(in crate::store) struct SpentCache(RefCell<Option<Sums>>);
 
 #[derive(Debug, Clone)]
 struct Sums {
@@ -37,7 +37,7 @@ pub(in crate::store) struct Settled {
     pub(in crate::store) credits: u32,
 }
 
-impl Tally {
+impl SpentCache {
     /// What counts as spent in the windows of this run and moment, by one account or by all: added up where the
     /// windows have changed.
     pub(in crate::store) fn spent(

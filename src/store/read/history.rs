@@ -1,6 +1,5 @@
 //! Messages as a person or a file reads them: streamed in order, every column of the view, however many there are.
 
-use crate::store::write::message;
 use std::ops::ControlFlow;
 
 use rusqlite::types::Value;
@@ -9,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
 use crate::core::raw::{self, Raw};
+use crate::store::ids;
 use crate::store::{Queries, StoreError};
 
 /// A message with all that the view `message_log` says of it.
@@ -176,9 +176,8 @@ impl Queries<'_> {
         let mut ids = self.db().prepare_cached(
             "SELECT id FROM message WHERE conversation = ?1 AND urn_probe = ?2 ORDER BY id",
         )?;
-        let ids: Vec<i64> = ids
-            .query_map((conversation, message::probe(word)), |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let ids: Vec<i64> =
+            ids.query_map((conversation, ids::probe(word)), |row| row.get(0))?.collect::<Result<_, _>>()?;
         for id in ids {
             if let Some(row) = by_id(self.db(), id)?.filter(|m| m.message.urn.as_deref() == Some(word)) {
                 return Ok(Some(row));

@@ -1,10 +1,10 @@
 //! What leaves the archive: one consistent look at it, streamed row by row.
 
-use crate::store::write::message;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
 use crate::core::Ms;
+use crate::core::hash;
 use crate::core::raw::render;
 use crate::core::raw::render::Fields;
 use crate::store::read::status::Queries;
@@ -57,7 +57,7 @@ impl Scope {
 
 /// A message with all that its row and the rows it points to say of it.
 #[derive(Debug, Clone, Copy)]
-pub struct MessageRow<'a> {
+pub struct ExportRow<'a> {
     /// The archive's id.
     pub id: i64,
     /// The archive's id of the conversation.
@@ -98,7 +98,7 @@ pub struct MessageRow<'a> {
     pub changed_run: Option<i64>,
 }
 
-impl MessageRow<'_> {
+impl ExportRow<'_> {
     /// The JSON as served, as the view `message_log` rebuilds it.
     pub fn raw_into(&self, out: &mut Vec<u8>) {
         render::render(self.template, self.sent_at_ms, &self.fields, out);
@@ -197,7 +197,7 @@ impl Snapshot<'_> {
     pub fn messages<E: From<StoreError>>(
         &self,
         scope: &Scope,
-        mut visit: impl FnMut(&MessageRow<'_>) -> Result<(), E>,
+        mut visit: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (conditions, values) = scope.conditions();
         let order = if scope.conversation.is_some() { "m.sent_at_ms, m.id" } else { "m.id" };
@@ -205,7 +205,7 @@ impl Snapshot<'_> {
         let mut statement = self.db.prepare_cached(&sql).map_err(StoreError::from)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            visit(&message_row(row).map_err(StoreError::from)?)?;
+            visit(&export_row(row).map_err(StoreError::from)?)?;
         }
         Ok(())
     }
@@ -311,7 +311,7 @@ impl Snapshot<'_> {
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.id",
         )?;
         let rows =
-            statement.query_map([gaps], |row| Ok((row.get(0)?, message::hash(&row.get::<_, String>(1)?))))?;
+            statement.query_map([gaps], |row| Ok((row.get(0)?, hash::of_text(&row.get::<_, String>(1)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -347,15 +347,15 @@ impl Snapshot<'_> {
             [],
             |row| row.get(0),
         )?;
-        Ok(format!("{:016x}", message::hash(&origin)))
+        Ok(format!("{:016x}", hash::of_text(&origin)))
     }
 }
 
-fn message_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<MessageRow<'a>> {
+fn export_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<ExportRow<'a>> {
     let text = |at: usize| -> rusqlite::Result<&'a str> { Ok(row.get_ref(at)?.as_str()?) };
     let optional =
         |at: usize| -> rusqlite::Result<Option<&'a str>> { Ok(row.get_ref(at)?.as_str_or_null()?) };
-    Ok(MessageRow {
+    Ok(ExportRow {
         id: row.get(0)?,
         conversation_row: row.get(1)?,
         sent_at_ms: row.get(2)?,

@@ -12,9 +12,9 @@ use crate::core::planner::target::Candidate;
 use crate::core::timeline::apply::{Gap, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::read::figures;
+use crate::store::read::targets::{self, Configured, Target};
+use crate::store::read::timelines;
 use crate::store::schema::open;
-use crate::store::write::targets::{Configured, Target};
-use crate::store::write::{gaps, inbox, targets};
 use crate::store::{Alert, Figures, StoreError, alerts, ledger};
 
 /// An archive that cannot be written through this.
@@ -54,7 +54,7 @@ impl Reader {
         accounts: &[Configured],
         now: Ms,
     ) -> Result<Vec<Inbox>, StoreError> {
-        inbox::look_up(archive.map(|r| &r.db), accounts, now)
+        targets::inboxes(archive.map(|r| &r.db), accounts, now)
     }
 
     /// For what reads the archive elsewhere in the store.
@@ -106,7 +106,7 @@ pub struct ConversationRow {
 
 /// One inbox as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InboxRow {
+pub struct InboxStatus {
     /// The account's name.
     pub account: String,
     /// Why the last request failed.
@@ -229,7 +229,7 @@ impl<'a> Queries<'a> {
     /// # Errors
     /// When the archive cannot be read.
     pub fn gaps_of(&self, conversation: i64) -> Result<Vec<Gap>, StoreError> {
-        gaps::of_conversation(self.db, conversation)
+        timelines::of_conversation(self.db, conversation)
     }
 
     /// All conversations, most recently active first.
@@ -238,7 +238,7 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         // One look at all gaps: a look for each conversation takes ten times as long.
-        let mut gaps = gaps::of_all_conversations(self.db)?;
+        let mut gaps = timelines::of_all_conversations(self.db)?;
         let mut statement = self.db.prepare(
             "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
@@ -275,12 +275,12 @@ impl<'a> Queries<'a> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn inboxes(&self) -> Result<Vec<InboxRow>, StoreError> {
+    pub fn inboxes(&self) -> Result<Vec<InboxStatus>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT a.id, a.name, i.last_error, i.synced_ms FROM inbox i JOIN account a ON a.id = i.account ORDER BY a.id",
         )?;
         let rows = statement.query_map([], |r| {
-            let row = InboxRow {
+            let row = InboxStatus {
                 account: r.get(1)?,
                 last_error: r.get(2)?,
                 synced_ms: r.get(3)?,
@@ -291,7 +291,7 @@ impl<'a> Queries<'a> {
         let mut all = Vec::new();
         for row in rows {
             let (account, row) = row?;
-            all.push(InboxRow { timeline: inbox::timeline(self.db, account)?, ..row });
+            all.push(InboxStatus { timeline: timelines::inbox(self.db, account)?, ..row });
         }
         Ok(all)
     }
@@ -408,7 +408,7 @@ impl<'a> Queries<'a> {
         let mut rows = statement.query([])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            if let Some(stalled) = gaps::stall_of(row, 3)? {
+            if let Some(stalled) = timelines::stall_of(row, 3)? {
                 let (conversation, newer_ms, older_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 all.push(GapRow { conversation, newer_ms, older_ms, stalled });
             }

@@ -1,5 +1,5 @@
 -- Schema 1 to 2: LinkedIn's data export as a source, logins in the ledger, rechecks, the vendor's balance, webhooks,
--- alerts, and a second full-text index, which migrate.rs fills.
+-- alerts, and a second full-text index, which schema 3 replaces.
 
 ALTER TABLE message ADD COLUMN source TEXT CHECK (source IN ('export'));
 ALTER TABLE message ADD COLUMN changed_run INTEGER;

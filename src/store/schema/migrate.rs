@@ -47,7 +47,7 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64, StoreErr
             tx.execute_batch(step)?;
         }
         if version == SCHEMA_VERSION {
-            if from < 2 {
+            if from < 3 {
                 index::index_all_unspaced(&tx)?;
             }
             create_views(&tx)?;

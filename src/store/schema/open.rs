@@ -135,14 +135,14 @@ pub(in crate::store) fn open_or_create(path: &Path) -> Result<Connection, StoreE
     let found = recognise(&db, path)?;
     configure(&db)?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    if found == Found::Empty {
+    if found == FileState::Empty {
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        if recognise(&tx, path)? == Found::Empty {
+        if recognise(&tx, path)? == FileState::Empty {
             tx.execute_batch(SCHEMA)?;
         }
         tx.commit()?;
     }
-    if let Found::Older(_) = found {
+    if let FileState::Older(_) = found {
         let from = migrate(&mut db)?;
         tracing::info!(archive = %path.display(), from, to = SCHEMA_VERSION, "brought the archive to the present schema");
     }
@@ -155,7 +155,7 @@ pub(in crate::store) fn open_beside(path: &Path) -> Result<Connection, StoreErro
     if path.exists() {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
-        if recognise(&db, path)? == Found::Archive {
+        if recognise(&db, path)? == FileState::Archive {
             configure(&db)?;
             return Ok(db);
         }
@@ -177,9 +177,9 @@ pub(in crate::store) fn open_read_only(path: &Path) -> Result<Connection, StoreE
         .or_else(|_| Connection::open_with_flags(path, readable))?;
     db.pragma_update(None, "query_only", true)?;
     match recognise(&db, path)? {
-        Found::Archive => {}
+        FileState::Archive => {}
         // Views are read as they are now, so a reader brings the file up to date first, unless someone writes to it.
-        Found::Older(found) => {
+        FileState::Older(found) => {
             drop(db);
             let Ok(_lock) = lock(path) else {
                 return Err(StoreError::Older { path: path.to_owned(), found });
@@ -187,7 +187,7 @@ pub(in crate::store) fn open_read_only(path: &Path) -> Result<Connection, StoreE
             drop(open_or_create(path)?);
             return open_read_only(path);
         }
-        Found::Empty => {
+        FileState::Empty => {
             return Err(StoreError::NotAnArchive {
                 path: path.to_owned(),
                 found: "an empty file".to_owned(),
@@ -219,13 +219,13 @@ pub(in crate::store) fn configure(db: &Connection) -> Result<(), StoreError> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum FileState {
     Empty,
     Archive,
     Older(i64),
 }
 
-fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
+fn recognise(db: &Connection, path: &Path) -> Result<FileState, StoreError> {
     let not_ours = |found: &str| StoreError::NotAnArchive { path: path.to_owned(), found: found.to_owned() };
     let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|e| match e.sqlite_error_code() {
@@ -236,12 +236,12 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     let version = number("user_version")?;
     let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (application, objects) {
-        (0, 0) => Ok(Found::Empty),
+        (0, 0) => Ok(FileState::Empty),
         (APPLICATION_ID, _) if version > SCHEMA_VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION })
         }
-        (APPLICATION_ID, _) if version < SCHEMA_VERSION => Ok(Found::Older(version)),
-        (APPLICATION_ID, _) => Ok(Found::Archive),
+        (APPLICATION_ID, _) if version < SCHEMA_VERSION => Ok(FileState::Older(version)),
+        (APPLICATION_ID, _) => Ok(FileState::Archive),
         _ => Err(not_ours("an SQLite database of another program")),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::search::query::{Query, Term};
 use crate::core::search::tokenize;
-use crate::core::search::tokenize::Wanted;
+use crate::core::search::tokenize::Phrase;
 
 /// A query as the indexes are asked.
 #[derive(Debug, Default)]
@@ -25,13 +25,13 @@ pub(super) struct Match {
 #[derive(Debug)]
 pub(super) enum Look {
     Literal(String),
-    Words(Wanted),
+    Words(Phrase),
 }
 
 impl Look {
     fn of(term: &Term) -> Self {
         if is_indexed(term) {
-            Self::Words(Wanted::new(&term.text, term.prefix || tokenize::wanted(&term.text).1))
+            Self::Words(Phrase::new(&term.text, term.prefix || tokenize::wanted(&term.text).1))
         } else {
             Self::Literal(term.text.clone())
         }
@@ -69,8 +69,9 @@ impl Match {
         matched.none = by_hand.into_iter().map(Look::of).collect();
         matched.runs = expression(&indexed, &without, &|term| Some(in_runs(term)));
         // A term with letters of runs is in no text that has none.
-        matched.words =
-            expression(&indexed, &without, &|term| (!tokenize::has_unspaced(&term.text)).then(|| in_words(term)));
+        matched.words = expression(&indexed, &without, &|term| {
+            (!tokenize::has_unspaced(&term.text)).then(|| in_words(term))
+        });
         matched
     }
 

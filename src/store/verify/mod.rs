@@ -106,7 +106,7 @@ pub type Watch<'a> = dyn FnMut(Progress) + 'a;
 /// When there is no archive, it is of another version, or it cannot be opened. What cannot be read once it is open is
 /// a finding.
 pub fn verify(path: &Path, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification, StoreError> {
-    let mut book = Book { result: Verification::default(), watch };
+    let mut book = Examination { result: Verification::default(), watch };
     let db = match open::open_read_only(path) {
         Ok(db) => db,
         Err(StoreError::NotAnArchive { found, .. }) => {
@@ -129,7 +129,7 @@ pub fn verify(path: &Path, depth: Depth, watch: &mut Watch<'_>) -> Result<Verifi
 
 const FROM_BACKUP: &str = "restore the last backup that `archiver verify` finds sound";
 
-fn all(db: &Connection, depth: Depth, book: &mut Book<'_, '_>) {
+fn all(db: &Connection, depth: Depth, book: &mut Examination<'_, '_>) {
     book.check("integrity", "SQLite's own structures", |check| file::integrity(db, depth, check));
     book.check("schema", "tables, indexes and views", |check| file::schema(db, check));
     book.check("references", "references between rows", |check| file::references(db, check));
@@ -150,12 +150,12 @@ fn all(db: &Connection, depth: Depth, book: &mut Book<'_, '_>) {
 }
 
 /// The checks so far.
-struct Book<'a, 'w> {
+struct Examination<'a, 'w> {
     result: Verification,
     watch: &'a mut Watch<'w>,
 }
 
-impl Book<'_, '_> {
+impl Examination<'_, '_> {
     /// Makes a check. An archive that cannot be read in the middle of it is a finding, too.
     fn check(
         &mut self,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::model::message::Sender;
 use crate::store::StoreError;
-use crate::store::ledger::spent::Tally;
+use crate::store::ledger::spent::SpentCache;
 
 /// Remembered ids and sums, all of which go when a transaction fails. Bounded: a memory that has grown large is simply begun anew.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(in crate::store) struct Interned {
     /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
     pub(in crate::store) new_people: bool,
     /// What is spent in each window.
-    pub(in crate::store) tally: Tally,
+    pub(in crate::store) tally: SpentCache,
 }
 
 impl Default for Interned {
@@ -30,7 +30,7 @@ impl Default for Interned {
             shapes: BTreeMap::new(),
             people: BTreeMap::new(),
             new_people: true,
-            tally: Tally::default(),
+            tally: SpentCache::default(),
         }
     }
 }

@@ -15,10 +15,11 @@ use crate::core::timeline::invariants;
 use crate::core::timeline::recheck;
 use crate::core::timeline::stall::Stall;
 use crate::store::ledger::{Failed, Of, Settlement, settle};
+use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
 use crate::store::write::message::Place;
-use crate::store::write::{gaps, inbox, owner, resolve, targets};
+use crate::store::write::{gaps, inbox, owner, resolve};
 use crate::store::{Store, StoreError};
 
 /// A page that came and the request that bought it.
@@ -96,15 +97,15 @@ fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timel
            head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
     )?
     .execute(params![conversation, failed.settlement.error, tried, failed.asked.run])?;
-    let account = targets::account_of(tx, conversation)?;
-    let before = gaps::of_conversation(tx, conversation)?;
+    let account = timelines::account_of(tx, conversation)?;
+    let before = timelines::of_conversation(tx, conversation)?;
     gaps::fail(tx, account, Some(conversation), &before, failed)?;
-    targets::timeline(tx, conversation)
+    timelines::conversation(tx, conversation)
 }
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
-    let before = targets::timeline(tx, conversation)?;
+    let before = timelines::conversation(tx, conversation)?;
     let asked = still_asked(&before, commit, conversation)?;
     let known = message::known(tx, conversation, commit.page, apply::window(&asked, commit.page))?;
     let delta = if commit.recheck {
@@ -118,7 +119,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     } else {
         apply::apply(&before, &asked, commit.page, &known, commit.now)
     };
-    let place = Place { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
+    let place = Place { account: timelines::account_of(tx, conversation)?, conversation, run: asked.run };
     let counts = write_messages(tx, ids, place, commit, &known, &delta)?;
     gaps::write(tx, place.account, Some(conversation), &before.gaps, &delta.gaps)?;
     write_conversation(tx, conversation, commit, &asked, &delta, &counts)?;
@@ -141,17 +142,17 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
             ..Settlement::bare(commit.receipt, commit.http_status, stall.as_deref())
         },
     )?;
-    let timeline = targets::timeline(tx, conversation)?;
+    let timeline = timelines::conversation(tx, conversation)?;
     debug_assert_eq!(invariants::broken(&timeline), Vec::<String>::new(), "conversation {conversation}");
     Ok(Committed {
         conversation,
-        conversation_id: targets::urn(tx, conversation)?,
+        conversation_id: timelines::urn(tx, conversation)?,
         timeline,
         new_messages: counts.new,
         edited: counts.edited,
         gone: counts.gone,
         stall: delta.stall,
-        recheck: targets::recheck(tx, conversation)?,
+        recheck: timelines::recheck(tx, conversation)?,
     })
 }
 

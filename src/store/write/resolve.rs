@@ -6,7 +6,7 @@ use crate::core::Ms;
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::store::StoreError;
-use crate::store::write::targets;
+use crate::store::write::configure;
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
@@ -55,7 +55,7 @@ pub(in crate::store) fn conversation(
 /// The conversation that a profile really leads to, where an export or the inbox has told of another thread with that
 /// person: the profile's addresses are its from now on.
 fn another(tx: &Connection, account: i64, asked: i64, name: &str, now: Ms) -> Result<i64, StoreError> {
-    let found = targets::by_thread(tx, account, name, now)?;
+    let found = configure::by_thread(tx, account, name, now)?;
     tx.execute("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
     Ok(found)
 }

@@ -9,7 +9,7 @@ use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
 use crate::error::Failure;
-use crate::store::{Ledger, Login, Outcome, StoreError};
+use crate::store::{Ledger, LoginRun, Outcome, StoreError};
 
 /// How often the state of an account is looked at while somebody confirms a login in LinkedIn's app.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Session<'a> {
     archive: &'a Path,
     account: &'a str,
     purse: Purse,
-    login: Option<Login>,
+    login: Option<LoginRun>,
     pub(in crate::cli) requests: u32,
     pub(in crate::cli) credits: u32,
 }

@@ -21,8 +21,8 @@ use crate::core::model::urn;
 use crate::error::Failure;
 use crate::service::alerts;
 use crate::store::{
-    AccountFigures, ArchiveSummary, Alert, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
-    InboxRow, Reader, RunRow, holder,
+    AccountFigures, Alert, ArchiveSummary, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
+    InboxStatus, Reader, RunRow, holder,
 };
 use picture::Picture;
 
@@ -289,7 +289,7 @@ fn line(row: &ConversationRow) -> Line {
 /// What a person should look at, each in a line.
 fn told(
     rows: &[ConversationRow],
-    inboxes: &[InboxRow],
+    inboxes: &[InboxStatus],
     stalled: &[GapRow],
     summary: &ArchiveSummary,
     (closed, when): (Option<Closed>, When),

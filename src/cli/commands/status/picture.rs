@@ -5,7 +5,7 @@ use crate::cli::ui::output::{Output, local_minute, plural, printable, thousands}
 use crate::core::Ms;
 use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
-use crate::store::{ConversationRow, DayRow, InboxRow};
+use crate::store::{ConversationRow, DayRow, InboxStatus};
 
 /// Days of the credits' chart.
 pub(in crate::cli) const DAYS: u32 = 30;
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Picture<'a> {
 impl<'a> Picture<'a> {
     pub(in crate::cli) fn of(
         rows: &'a [ConversationRow],
-        inboxes: &[InboxRow],
+        inboxes: &[InboxStatus],
         days: Vec<DayRow>,
         now: Ms,
     ) -> Self {
