@@ -14,6 +14,6 @@ pub fn rowid_of(sent_at_ms: Ms) -> i64 {
 
 /// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
 /// the index, or a hash of it. Different URNs may share one; the URN itself decides.
-pub(in crate::store) fn probe(urn: &str) -> i64 {
+pub(super) fn probe(urn: &str) -> i64 {
     urn::created_ms(urn).unwrap_or_else(|| hash::of_text(urn))
 }

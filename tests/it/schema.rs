@@ -52,7 +52,7 @@ fn shape(db: &Connection) -> Vec<String> {
         let code = statement.lines().map(|line| line.split(" -- ").next().unwrap_or_default());
         let code = code.collect::<Vec<_>>().join(" ").replace(['"', '\''], "");
         let words = code.split_whitespace().collect::<Vec<_>>().join(" ");
-        words.replace("( ", "(").replace(" )", ")")
+        words.replace("( ", "(").replace(" )", ")").replace(" ,", ",")
     };
     statements.iter().map(plain).collect()
 }

@@ -48,7 +48,7 @@ impl Figures {
     }
 }
 
-pub(in crate::store) fn figures(db: &Connection) -> Result<Figures, StoreError> {
+pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
     let alerts = alerts::all(db)?;
     let mut accounts = accounts(db)?;
     for account in &mut accounts {

@@ -199,7 +199,7 @@ impl Queries<'_> {
     }
 }
 
-pub(in crate::store) fn by_id(db: &Connection, id: i64) -> Result<Option<MessageRow>, StoreError> {
+pub(crate) fn by_id(db: &Connection, id: i64) -> Result<Option<MessageRow>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} FROM message m {JOINS} WHERE m.id = ?1"))?;
     Ok(statement.query_row([id], read).optional()?)

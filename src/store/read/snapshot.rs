@@ -174,7 +174,7 @@ impl Snapshot<'_> {
         Queries::new(&self.db)
     }
 
-    pub(in crate::store) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.db
     }
 

@@ -58,7 +58,7 @@ impl Reader {
     }
 
     /// For what reads the archive elsewhere in the store.
-    pub(in crate::store) fn db(&self) -> &Connection {
+    pub(crate) fn db(&self) -> &Connection {
         &self.db
     }
 
@@ -181,11 +181,11 @@ pub struct ArchiveSummary {
 }
 
 impl<'a> Queries<'a> {
-    pub(in crate::store) fn new(db: &'a Connection) -> Self {
+    pub(crate) fn new(db: &'a Connection) -> Self {
         Self { db }
     }
 
-    pub(in crate::store) fn db(&self) -> &'a Connection {
+    pub(crate) fn db(&self) -> &'a Connection {
         self.db
     }
 

@@ -41,7 +41,7 @@ pub struct Target {
 }
 
 /// The same conversations without writing anything: those that the archive does not know yet are taken for empty.
-pub(in crate::store) fn look_up(
+pub(crate) fn look_up(
     db: Option<&Connection>,
     accounts: &[Configured],
     now: Ms,
@@ -88,11 +88,7 @@ pub(in crate::store) fn look_up(
 }
 
 /// The conversations that the inbox has shown and nobody has configured, as far as they are wanted.
-pub(in crate::store) fn discovered(
-    db: &Connection,
-    account: i64,
-    wanted: &Wanted,
-) -> Result<Vec<i64>, StoreError> {
+pub(crate) fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare(
         "SELECT id, coalesce(alias, name), profile_url, urn FROM conversation
          WHERE account = ?1 AND discovered = 1 ORDER BY id",
@@ -130,11 +126,7 @@ fn unknown_target(
     }
 }
 
-pub(in crate::store) fn known_profile(
-    db: &Connection,
-    account: i64,
-    url: &str,
-) -> Result<Option<i64>, StoreError> {
+pub(crate) fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?;
     let known = statement.query_row(params![account, url], |row| row.get(0)).optional()?;
@@ -151,17 +143,13 @@ pub(in crate::store) fn known_profile(
     Ok(if let [only] = others.as_slice() { Some(*only) } else { None })
 }
 
-pub(in crate::store) fn known_thread(
-    db: &Connection,
-    account: i64,
-    given: &str,
-) -> Result<Option<i64>, StoreError> {
+pub(crate) fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?;
     Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
 }
 
-pub(in crate::store) fn target(
+pub(crate) fn target(
     tx: &Connection,
     index: usize,
     account_id: i64,
@@ -215,7 +203,7 @@ fn in_full(db: &Connection, account: i64, given: &str) -> Result<String, StoreEr
 }
 
 /// The inboxes without writing anything: those that the archive does not know are taken for never read.
-pub(in crate::store) fn inboxes(
+pub(crate) fn inboxes(
     db: Option<&Connection>,
     accounts: &[Configured],
     now: Ms,

@@ -13,21 +13,21 @@ use crate::store::StoreError;
 
 /// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
 /// nobody has sent them.
-pub(in crate::store) const OUTSIDE: &str =
+pub(crate) const OUTSIDE: &str =
     "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
 
 const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls, stalled_run, ask_at_least, filled, conversation FROM gap";
 const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
 
 /// A conversation's gaps, newest first.
-pub(in crate::store) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
+pub(crate) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}"))?;
     let rows = statement.query_map([conversation], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The gaps of all conversations, each one's newest first.
-pub(in crate::store) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<Gap>>, StoreError> {
+pub(crate) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<Gap>>, StoreError> {
     let sql = format!("SELECT {COLUMNS} WHERE conversation IS NOT NULL {ORDER}");
     let mut statement = db.prepare_cached(&sql)?;
     let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
@@ -39,7 +39,7 @@ pub(in crate::store) fn of_all_conversations(db: &Connection) -> Result<BTreeMap
 }
 
 /// An inbox's gaps, newest first.
-pub(in crate::store) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
+pub(crate) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}"))?;
     let rows = statement.query_map([account], read)?;
@@ -62,7 +62,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Gap> {
 }
 
 /// The stall whose code is in this column, its detail in the next.
-pub(in crate::store) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stall>> {
+pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stall>> {
     let Some(code) = row.get_ref(at)?.as_str_or_null()? else { return Ok(None) };
     let detail = row.get_ref(at.saturating_add(1))?.as_str_or_null()?;
     let unknown = || FromSqlError::Other(format!("unknown stall code {code:?}").into());
@@ -70,7 +70,7 @@ pub(in crate::store) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<O
 }
 
 /// The timeline of a conversation.
-pub(in crate::store) fn conversation(db: &Connection, id: i64) -> Result<Timeline, StoreError> {
+pub(crate) fn conversation(db: &Connection, id: i64) -> Result<Timeline, StoreError> {
     let gaps = of_conversation(db, id)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
@@ -89,7 +89,7 @@ pub(in crate::store) fn conversation(db: &Connection, id: i64) -> Result<Timelin
 }
 
 /// The timeline of an account's inbox.
-pub(in crate::store) fn inbox(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
+pub(crate) fn inbox(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
     let gaps = of_inbox(db, account)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
@@ -102,7 +102,7 @@ pub(in crate::store) fn inbox(db: &Connection, account: i64) -> Result<Timeline,
 }
 
 /// How far the recheck of a conversation has come.
-pub(in crate::store) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
+pub(crate) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms) FROM conversation WHERE id = ?1",
     )?;
@@ -110,12 +110,12 @@ pub(in crate::store) fn recheck(db: &Connection, conversation: i64) -> Result<Re
 }
 
 /// The id to request a conversation by, once known.
-pub(in crate::store) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
+pub(crate) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
     let mut statement = db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
     Ok(statement.query_row([conversation], |row| row.get(0))?)
 }
 
-pub(in crate::store) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
+pub(crate) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
     let mut statement = db.prepare_cached("SELECT account FROM conversation WHERE id = ?1")?;
     Ok(statement.query_row([conversation], |row| row.get(0))?)
 }

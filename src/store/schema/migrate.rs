@@ -10,12 +10,12 @@ const STEPS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_
 
 /// Migrates the archive to the current schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.
-pub(in crate::store) fn migrate(db: &mut Connection) -> Result<i64, StoreError> {
+pub(crate) fn migrate(db: &mut Connection) -> Result<i64, StoreError> {
     migrate_to(db, SCHEMA_VERSION)
 }
 
 /// Migrates the archive to this schema, unless it has a later one.
-pub(in crate::store) fn migrate_to(db: &mut Connection, version: i64) -> Result<i64, StoreError> {
+pub(crate) fn migrate_to(db: &mut Connection, version: i64) -> Result<i64, StoreError> {
     // A table that is replaced is missing for a moment, while rows of others refer to it. Foreign keys cannot be switched
     // off within a transaction.
     db.pragma_update(None, "foreign_keys", false)?;
@@ -25,7 +25,7 @@ pub(in crate::store) fn migrate_to(db: &mut Connection, version: i64) -> Result<
 }
 
 /// Creates the tables of a schema that an older version of this program used.
-pub(in crate::store) fn create(db: &mut Connection, version: i64) -> Result<(), StoreError> {
+pub(crate) fn create(db: &mut Connection, version: i64) -> Result<(), StoreError> {
     if version == SCHEMA_VERSION {
         return Ok(db.execute_batch(SCHEMA)?);
     }

@@ -18,7 +18,7 @@ const BATCH: u32 = 16_384;
 
 impl Store {
     /// Notes that so many messages wait to be indexed, and indexes them when they are many.
-    pub(in crate::store) fn texts_waiting(&mut self, fresh: u32) -> Result<(), StoreError> {
+    pub(crate) fn texts_waiting(&mut self, fresh: u32) -> Result<(), StoreError> {
         self.unindexed = self.unindexed.saturating_add(fresh);
         if self.unindexed >= BATCH { self.index_texts() } else { Ok(()) }
     }
@@ -49,13 +49,13 @@ impl Store {
 }
 
 /// Notes that a message's text is new.
-pub(in crate::store) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
+pub(crate) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
     db.prepare_cached("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)")?.execute([id])?;
     Ok(())
 }
 
 /// Takes a message's former text out of the index, unless it never was in there.
-pub(in crate::store) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
+pub(crate) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
     let waiting = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)")?
         .query_row([id], |row| row.get::<_, bool>(0))?;
@@ -74,7 +74,7 @@ pub(in crate::store) fn forget(db: &Connection, id: i64, text: &str) -> Result<(
 }
 
 /// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
-pub(in crate::store) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
+pub(crate) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
     index_unspaced(
         db,
         "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",

@@ -57,10 +57,7 @@ impl Store {
 }
 
 /// An account's row, made or brought up to date, and whether that changed anything.
-pub(in crate::store) fn account_row(
-    tx: &Connection,
-    account: &Configured,
-) -> Result<(i64, bool), StoreError> {
+pub(crate) fn account_row(tx: &Connection, account: &Configured) -> Result<(i64, bool), StoreError> {
     let renamed = tx.execute(
         "INSERT INTO account (name, owner_name) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET owner_name = excluded.owner_name WHERE owner_name IS NOT excluded.owner_name",
@@ -88,12 +85,7 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
     Ok(id)
 }
 
-pub(in crate::store) fn by_thread(
-    tx: &Connection,
-    account: i64,
-    given: &str,
-    now: Ms,
-) -> Result<i64, StoreError> {
+pub(crate) fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
     if let Some(id) = targets::known_thread(tx, account, given)? {
         return Ok(id);
     }
@@ -109,7 +101,7 @@ pub(in crate::store) fn by_thread(
 }
 
 /// Opens the gap over everything that a new conversation is.
-pub(in crate::store) fn open_everything(
+pub(crate) fn open_everything(
     tx: &Connection,
     account: i64,
     conversation: i64,

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::ledger::Failed;
 
 /// Marks what a failed request was about as stalled, if the failure says something about it.
-pub(in crate::store) fn fail(
+pub(crate) fn fail(
     tx: &Connection,
     account: i64,
     conversation: Option<i64>,
@@ -25,7 +25,7 @@ pub(in crate::store) fn fail(
 }
 
 /// Brings the rows of a conversation's gaps (`None`: the inbox's) from one list to the other.
-pub(in crate::store) fn write(
+pub(crate) fn write(
     tx: &Connection,
     account: i64,
     conversation: Option<i64>,

@@ -91,11 +91,7 @@ impl Store {
 }
 
 /// Notes that a request for a page of an inbox brought none.
-pub(in crate::store) fn fail(
-    tx: &Connection,
-    account: i64,
-    failed: &Failed<'_>,
-) -> Result<Timeline, StoreError> {
+pub(crate) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
     tx.execute(
         "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",

@@ -15,11 +15,11 @@ use crate::store::{StoreError, ids as row_ids};
 
 /// Where a message belongs.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Place {
-    pub(in crate::store) account: i64,
-    pub(in crate::store) conversation: i64,
+pub(crate) struct Place {
+    pub(crate) account: i64,
+    pub(crate) conversation: i64,
     /// The run that writes.
-    pub(in crate::store) run: i64,
+    pub(crate) run: i64,
 }
 
 /// The ids of what a message's row points to.
@@ -35,7 +35,7 @@ const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name,
   LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
 /// The stored messages that matter for a page: see [`crate::core::timeline::apply::window`].
-pub(in crate::store) fn known(
+pub(crate) fn known(
     db: &Connection,
     conversation: i64,
     page: &Page,
@@ -111,7 +111,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
 }
 
 /// The stored messages of a conversation from one moment to another, both included, newest first.
-pub(in crate::store) fn between(
+pub(crate) fn between(
     db: &Connection,
     conversation: i64,
     (lo, hi): (Ms, Ms),
@@ -125,7 +125,7 @@ pub(in crate::store) fn between(
 
 /// Keeps another text of a stored message as if it had been replaced, unless it is there already. Returns whether it
 /// was not.
-pub(in crate::store) fn add_version(
+pub(crate) fn add_version(
     db: &Connection,
     ids: &mut Interned,
     place: Place,
@@ -152,7 +152,7 @@ pub(in crate::store) fn add_version(
 }
 
 /// Inserts a message, which an export or the API has shown, and returns its id and its sender.
-pub(in crate::store) fn insert(
+pub(crate) fn insert(
     db: &Connection,
     ids: &mut Interned,
     place: Place,
@@ -217,7 +217,7 @@ fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
 }
 
 /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
-pub(in crate::store) fn update(
+pub(crate) fn update(
     db: &Connection,
     ids: &mut Interned,
     place: Place,
@@ -278,7 +278,7 @@ fn move_participant(db: &Connection, conversation: i64, id: i64, to: i64) -> Res
 }
 
 /// Marks a message as gone, and returns how many that are: none when it already was.
-pub(in crate::store) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE id = ?1 AND gone_since_ms IS NULL",
@@ -288,7 +288,7 @@ pub(in crate::store) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) 
 }
 
 /// Marks a message as back, and returns how many that are: none when it was not gone.
-pub(in crate::store) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE id = ?1 AND gone_since_ms IS NOT NULL",
@@ -298,7 +298,7 @@ pub(in crate::store) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u
 }
 
 /// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
-pub(in crate::store) fn set_all_gone(
+pub(crate) fn set_all_gone(
     db: &Connection,
     conversation: i64,
     since: Ms,
@@ -313,11 +313,7 @@ pub(in crate::store) fn set_all_gone(
 }
 
 /// Marks those of a conversation's messages as back that were marked as gone last, and returns how many that are.
-pub(in crate::store) fn set_all_back(
-    db: &Connection,
-    conversation: i64,
-    run: i64,
-) -> Result<u32, StoreError> {
+pub(crate) fn set_all_back(db: &Connection, conversation: i64, run: i64) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE conversation = ?1

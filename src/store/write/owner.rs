@@ -6,7 +6,7 @@ use crate::core::owner::{self, Participants};
 use crate::store::{Store, StoreError};
 
 /// Counts messages that somebody wrote in a conversation.
-pub(in crate::store) fn wrote(
+pub(crate) fn wrote(
     tx: &Connection,
     conversation: i64,
     person: i64,
@@ -32,7 +32,7 @@ impl Store {
     }
 
     /// Works out again who is who, when senders were stored that had not been seen before.
-    pub(in crate::store) fn name_people(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn name_people(&mut self) -> Result<(), StoreError> {
         if !self.interned.new_people {
             return Ok(());
         }

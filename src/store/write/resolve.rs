@@ -10,12 +10,7 @@ use crate::store::write::configure;
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
-pub(in crate::store) fn conversation(
-    tx: &Connection,
-    asked: i64,
-    page: &Page,
-    now: Ms,
-) -> Result<i64, StoreError> {
+pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) -> Result<i64, StoreError> {
     let Some(name) = page.conversation_urn.as_deref() else { return Ok(asked) };
     let (account, thread, urn, messages): (i64, Option<String>, Option<String>, i64) = tx
         .prepare_cached("SELECT account, thread, urn, messages FROM conversation WHERE id = ?1")?
