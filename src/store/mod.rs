@@ -29,9 +29,9 @@ pub use ids::rowid_of;
 pub use ledger::login::{Ledger, LoginRun};
 pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
-pub use read::history::{MessageRow, Range};
+pub use read::history::{MessageRange, MessageRow};
 pub use read::people::{DayRow, MonthRow};
-pub use read::snapshot::{ExportRow, FormerVersion, Month, Scope, Snapshot};
+pub use read::snapshot::{AccountMonth, ExportRow, FormerVersion, Scope, Snapshot};
 pub use read::sql::{Sql, SqlError, SqlValue};
 pub use read::status::{
     ArchiveSummary, ConversationRow, GapRow, InboxStatus, Queries, Reader, RunRow, RunStart,

@@ -14,7 +14,7 @@ use crate::core::Ms;
 use crate::core::format::iso_utc;
 use crate::core::timeline::apply::Gap;
 use crate::error::Failure;
-use crate::store::{MessageRow, Range};
+use crate::store::{MessageRange, MessageRow};
 
 /// `archiver show`.
 #[derive(Debug, Clone, Args)]
@@ -99,10 +99,14 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
 }
 
 /// What is to be shown, and the message that it is about.
-fn range(archive: &Archive, conversation: i64, args: &ShowArgs) -> Result<(Range, Option<i64>), Failure> {
+fn range(
+    archive: &Archive,
+    conversation: i64,
+    args: &ShowArgs,
+) -> Result<(MessageRange, Option<i64>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
-    let mut range = Range { conversation: Some(conversation), ..Range::default() };
+    let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
     if let Some(word) = &args.around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
         let anchor = anchor.ok_or_else(|| Failure::Usage {
@@ -176,7 +180,7 @@ impl<'a> Chat<'a> {
         archive: &'a Archive,
         args: &ShowArgs,
         gaps: Vec<Gap>,
-        range: &Range,
+        range: &MessageRange,
         mark: Option<i64>,
     ) -> Self {
         let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);

@@ -8,7 +8,7 @@ use crate::core::{Ms, hash};
 
 /// What the archive knows of the conversation that a row is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct KnownConversation {
     /// Whether the inbox showed it before.
     pub in_inbox: bool,
     /// Time of its last message, as the inbox last showed it.
@@ -60,7 +60,13 @@ pub fn text_hash(row: &InboxRow) -> Option<i64> {
 /// What a row changes for its conversation. A conversation with news has a gap up to now from then on, so that nothing
 /// is forgotten if the run ends before it is requested.
 #[must_use]
-pub fn update(row: &InboxRow, known: &Known, timeline: &Timeline, wanted: bool, now: Ms) -> Update {
+pub fn update(
+    row: &InboxRow,
+    known: &KnownConversation,
+    timeline: &Timeline,
+    wanted: bool,
+    now: Ms,
+) -> Update {
     let exported = ends_with_export(row, known, timeline.newest_ms);
     let news = exported.is_none() && has_news(row, known, timeline.newest_ms);
     let mut gaps = timeline.gaps.clone();
@@ -77,7 +83,7 @@ pub fn update(row: &InboxRow, known: &Known, timeline: &Timeline, wanted: bool, 
 
 /// Whether a row shows something that the archive has not seen: its last message is neither the one that the inbox
 /// showed last time nor the newest one stored.
-fn has_news(row: &InboxRow, known: &Known, newest: Option<Ms>) -> bool {
+fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> bool {
     let text = text_hash(row);
     let Some(at) = row.last_at_ms else {
         // Without a time, the same text and as many unread messages are what was there before.
@@ -94,7 +100,7 @@ fn has_news(row: &InboxRow, known: &Known, newest: Option<Ms>) -> bool {
 
 /// The time of the newest message stored, if a row's last message is the end of what LinkedIn's data export has shown:
 /// it has that text and about that time, and nothing newer is stored.
-fn ends_with_export(row: &InboxRow, known: &Known, newest: Option<Ms>) -> Option<Ms> {
+fn ends_with_export(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> Option<Ms> {
     let (at, text) = (row.last_at_ms?, plain(row.last_text.as_deref()?));
     let newest = newest.filter(|newest| *newest <= around(at).1)?;
     known.near.iter().any(|near| near.exported && plain(&near.text) == text).then_some(newest)
@@ -138,21 +144,25 @@ mod tests {
         Timeline { newest_ms: Some(newest), messages: 1, beginning_seen: true, ..Timeline::default() }
     }
 
-    fn near(at_ms: Ms, text: &str, exported: bool) -> Known {
-        Known { near: vec![Near { at_ms, text: text.to_owned(), exported }], ..Known::default() }
+    fn near(at_ms: Ms, text: &str, exported: bool) -> KnownConversation {
+        KnownConversation {
+            near: vec![Near { at_ms, text: text.to_owned(), exported }],
+            ..KnownConversation::default()
+        }
     }
 
     #[test]
     fn a_last_message_that_is_not_known_is_news_and_leaves_a_gap_up_to_now() {
         let known = near(900, "hi", false);
-        let update = |row: &InboxRow, known: &Known| update(row, known, &stored(900), false, NOW);
+        let update = |row: &InboxRow, known: &KnownConversation| update(row, known, &stored(900), false, NOW);
         assert!(!update(&row(Some(900), Some("hi")), &known).news);
         assert!(!update(&row(Some(900), None), &known).news);
         assert!(update(&row(Some(900), Some("hi, edited")), &known).news);
         let later = update(&row(Some(901), Some("hi")), &known);
         assert_eq!((later.news, later.gaps), (true, vec![Gap::head(Some(900), NOW)]));
         let shown = row(Some(950), Some("seen"));
-        let again = Known { last_message_ms: Some(950), last_text_hash: text_hash(&shown), ..known };
+        let again =
+            KnownConversation { last_message_ms: Some(950), last_text_hash: text_hash(&shown), ..known };
         assert!(!update(&shown, &again).news);
         assert!(update(&row(Some(950), Some("another")), &again).news);
     }
@@ -160,13 +170,18 @@ mod tests {
     #[test]
     fn without_a_time_the_same_text_and_unread_count_are_no_news() {
         let shown = InboxRow { unread: Some(1), ..row(None, Some("hi")) };
-        let before =
-            Known { in_inbox: true, last_text_hash: text_hash(&shown), unread: Some(1), ..Known::default() };
-        let news = |row: &InboxRow, known: &Known| update(row, known, &stored(9), false, NOW).news;
+        let before = KnownConversation {
+            in_inbox: true,
+            last_text_hash: text_hash(&shown),
+            unread: Some(1),
+            ..KnownConversation::default()
+        };
+        let news =
+            |row: &InboxRow, known: &KnownConversation| update(row, known, &stored(9), false, NOW).news;
         assert!(!news(&shown, &before));
         assert!(news(&InboxRow { unread: Some(2), ..shown.clone() }, &before));
-        assert!(news(&shown, &Known { in_inbox: false, ..before.clone() }));
-        assert!(news(&row(None, None), &Known { last_text_hash: None, unread: None, ..before }));
+        assert!(news(&shown, &KnownConversation { in_inbox: false, ..before.clone() }));
+        assert!(news(&row(None, None), &KnownConversation { last_text_hash: None, unread: None, ..before }));
     }
 
     #[test]
@@ -174,12 +189,12 @@ mod tests {
         let exported = near(9_000, "see <b>this</b>", true);
         let open =
             Timeline { gaps: vec![Gap { id: 1, older_ms: Some(9_000), ..Gap::default() }], ..stored(9_000) };
-        let update = |row: &InboxRow, known: &Known| update(row, known, &open, true, NOW);
+        let update = |row: &InboxRow, known: &KnownConversation| update(row, known, &open, true, NOW);
         let ends = update(&row(Some(9_900), Some("see this")), &exported);
         assert_eq!((ends.news, ends.gaps), (false, vec![]));
         let goes_on = update(&row(Some(9_900), Some("see that")), &exported);
         assert_eq!((goes_on.news, goes_on.gaps), (true, open.gaps.clone()));
-        let adopted = Known { only_exported: true, ..exported };
+        let adopted = KnownConversation { only_exported: true, ..exported };
         assert!(update(&row(Some(9_900), Some("see this")), &adopted).adopted);
     }
 

@@ -46,7 +46,7 @@ impl MessageRow {
 
 /// Which messages are wanted; the default is all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Range {
+pub struct MessageRange {
     /// Of this conversation only.
     pub conversation: Option<i64>,
     /// Sent at this moment (ms) or later.
@@ -68,7 +68,7 @@ const JOINS: &str = "CROSS JOIN conversation c ON c.id = m.conversation CROSS JO
     CROSS JOIN person p ON p.id = m.sender CROSS JOIN kind k ON k.id = m.kind CROSS JOIN template t ON t.id = m.template
     LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
-impl Range {
+impl MessageRange {
     /// The condition in SQL and its values.
     fn condition(&self) -> (String, Vec<Value>) {
         let mut condition = String::from("true");
@@ -102,7 +102,7 @@ impl Queries<'_> {
     /// When the archive cannot be read.
     pub fn messages<B>(
         &self,
-        range: &Range,
+        range: &MessageRange,
         mut visit: impl FnMut(MessageRow) -> ControlFlow<B>,
     ) -> Result<Option<B>, StoreError> {
         let (condition, mut values) = range.condition();
@@ -124,9 +124,9 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn newest_of(&self, range: Range, count: u32) -> Result<Range, StoreError> {
+    pub fn newest_of(&self, range: MessageRange, count: u32) -> Result<MessageRange, StoreError> {
         let from = self.step(&range, "DESC", count)?;
-        Ok(Range { from: from.or(range.from), ..range })
+        Ok(MessageRange { from: from.or(range.from), ..range })
     }
 
     /// The time and id of the message so many before this one of its conversation, or of the first there is.
@@ -147,7 +147,7 @@ impl Queries<'_> {
         Ok(found.unwrap_or(here))
     }
 
-    fn step(&self, range: &Range, order: &str, count: u32) -> Result<Option<(Ms, i64)>, StoreError> {
+    fn step(&self, range: &MessageRange, order: &str, count: u32) -> Result<Option<(Ms, i64)>, StoreError> {
         let (condition, mut values) = range.condition();
         values.push(Value::from(i64::from(count.saturating_sub(1))));
         let mut statement = self.db().prepare(&format!(

@@ -122,7 +122,7 @@ pub struct FormerVersion {
 
 /// A group of messages that belong into one file: those of an account sent in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Month {
+pub struct AccountMonth {
     /// The account's id.
     pub account: i64,
     /// Its name.
@@ -244,7 +244,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn months(&self, scope: &Scope) -> Result<Vec<Month>, StoreError> {
+    pub fn months(&self, scope: &Scope) -> Result<Vec<AccountMonth>, StoreError> {
         let (conditions, values) = scope.conditions();
         let sql = format!(
             "SELECT a.id, a.name, {} AS month, min(m.id), max(m.id), count(*)
@@ -254,7 +254,7 @@ impl Snapshot<'_> {
         );
         let mut statement = self.db.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| {
-            Ok(Month {
+            Ok(AccountMonth {
                 account: row.get(0)?,
                 account_name: row.get(1)?,
                 month: row.get(2)?,

@@ -206,7 +206,7 @@ pub(super) fn duplicates(
 }
 
 /// What the columns say of a message.
-struct MessageColumns {
+struct StoredColumns {
     id: i64,
     raw: String,
     served: Served,
@@ -216,7 +216,7 @@ struct MessageColumns {
     probe: Option<i64>,
 }
 
-fn columns(row: &Row<'_>) -> rusqlite::Result<MessageColumns> {
+fn columns(row: &Row<'_>) -> rusqlite::Result<StoredColumns> {
     let mut served = Served {
         urn: row.get(5)?,
         time_ms: None,
@@ -232,7 +232,7 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<MessageColumns> {
     };
     let (at_ms, derived) = (row.get(6)?, row.get::<_, Option<i64>>(10)?.is_some());
     served.time_ms = (!derived).then_some(at_ms);
-    Ok(MessageColumns {
+    Ok(StoredColumns {
         id: row.get(0)?,
         raw: row.get(1)?,
         served,
@@ -268,7 +268,7 @@ pub(super) fn raw(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     Ok(looked_at)
 }
 
-fn contradiction(columns: &MessageColumns) -> Option<String> {
+fn contradiction(columns: &StoredColumns) -> Option<String> {
     if columns.served.urn.as_deref().map(probe) != columns.probe {
         return Some("it cannot be found by its id: urn_probe is another one's".to_owned());
     }

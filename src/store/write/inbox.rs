@@ -208,7 +208,7 @@ fn write_row(
 }
 
 /// What the archive knows of the conversation that a row is about.
-fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::Known, StoreError> {
+fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::KnownConversation, StoreError> {
     let mut near = Vec::new();
     if let Some((from, to)) = row.last_at_ms.map(news::around) {
         let mut messages = tx.prepare_cached(
@@ -227,7 +227,7 @@ fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::Known, StoreEr
          FROM conversation WHERE id = ?1",
     )?;
     Ok(statement.query_row([id], |r| {
-        Ok(news::Known {
+        Ok(news::KnownConversation {
             in_inbox: r.get(0)?,
             last_message_ms: r.get(1)?,
             last_text_hash: r.get(2)?,
