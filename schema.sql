@@ -1,70 +1,77 @@
--- The archive. A new file is created by running this script; an older one is brought here by migrations that
--- never delete. The views at the end are the stable face: they may grow, but nothing in them is renamed or removed.
--- Times are UTC: `_ms` are milliseconds since the Unix epoch, `_at` in the views are ISO 8601 texts.
+-- The archive. This script creates a new file; src/store/schema/N.sql migrates an archive of schema N-1 to schema N
+-- without deleting archived data. The views at the end are the stable interface: they may gain columns, but no column
+-- is renamed or removed. All times are UTC: `_ms` columns are milliseconds since the Unix epoch, `_at` columns of the
+-- views are ISO 8601 text.
 
 PRAGMA application_id = 0x41524348; -- "ARCH"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- A LinkedIn account whose conversations are archived.
 CREATE TABLE account (
   id    INTEGER PRIMARY KEY,
-  name  TEXT NOT NULL UNIQUE,                 -- as the configuration calls it
-  own_name TEXT                               -- the owner's display name, where configured
+  name  TEXT NOT NULL UNIQUE,                 -- its name in the configuration
+  owner_name TEXT                             -- the owner's display name, if configured
 ) STRICT;
 
--- A sender as an account's answers name them. One human is several rows when the API describes them in several ways.
+-- A sender as the API describes them. A human has several rows if the API describes them in several ways.
 CREATE TABLE person (
   id           INTEGER PRIMARY KEY,
-  account      INTEGER NOT NULL REFERENCES account(id), -- whose answers name this sender
-  name         TEXT NOT NULL,                 -- display name; empty when the API gave none
+  account      INTEGER NOT NULL REFERENCES account(id), -- the account that received the answer
+  name         TEXT NOT NULL,                 -- display name; empty if the API gave none
   first_name   TEXT,                          -- null: not served
   last_name    TEXT,                          -- likewise
   profile_url  TEXT,                          -- likewise; v2 serves it
-  is_me        INTEGER CHECK (is_me IN (0, 1)) -- whether this is the account's owner; null = unknown
+  is_me        INTEGER CHECK (is_me IN (0, 1)) -- whether this is the account's owner; null: unknown
 ) STRICT;
 CREATE UNIQUE INDEX person_by_identity ON person
   (account, name, ifnull(first_name, char(0)), ifnull(last_name, char(0)), ifnull(profile_url, char(0)));
 
--- A conversation, also one that is known only by the profile it is held with until the first answer names it.
+-- A conversation. Until the first answer names it, it may be known only by the other side's profile.
 CREATE TABLE conversation (
   id                    INTEGER PRIMARY KEY,
-  account               INTEGER NOT NULL REFERENCES account(id), -- whose mailbox it is in
-  thread                TEXT,                 -- the thread's own id, "2-…" without padding; null until known
-  urn                   TEXT,                 -- the name the API uses; null until known
-  profile_url           TEXT,                 -- the other side's page, where configured or served
-  headline              TEXT,                 -- the other side's, as the inbox last served it
-  picture_url           TEXT,                 -- likewise
-  is_group              INTEGER CHECK (is_group IN (0, 1)), -- whether it has several other sides; null = unknown
+  account               INTEGER NOT NULL REFERENCES account(id), -- the mailbox it is in
+  thread                TEXT,                 -- the thread id, "2-…" without padding; null until known
+  urn                   TEXT,                 -- the API's id of it; null until known
+  profile_url           TEXT,                 -- the other side's profile, if configured or served
+  headline              TEXT,                 -- the other side's headline, as the inbox last showed it
+  picture_url           TEXT,                 -- the other side's picture, likewise
+  is_group              INTEGER CHECK (is_group IN (0, 1)), -- whether it has more than two participants; null: unknown
   discovered            INTEGER NOT NULL DEFAULT 0 CHECK (discovered IN (0, 1)), -- 1: found in the inbox, not configured
-  given_name            TEXT,                 -- what the configuration calls it
+  alias                 TEXT,                 -- its name in the configuration, if it has one there
   name                  TEXT,                 -- the other side's name, as served or derived
-  messages              INTEGER NOT NULL DEFAULT 0, -- how many are stored, gone ones included
-  gone                  INTEGER NOT NULL DEFAULT 0, -- messages that the API no longer returns
-  oldest_ms             INTEGER,              -- of the messages stored
-  newest_ms             INTEGER,              -- likewise
-  beginning_seen_ms     INTEGER,              -- when the documented end was seen; null: not yet
-  head_tried_ms         INTEGER,              -- when the newest page was last asked for, with or without an answer
-  head_tried_run        INTEGER NOT NULL DEFAULT 0, -- in which run
-  silent_looks          INTEGER NOT NULL DEFAULT 0, -- looks at the newest page in a row that found nothing new
-  listed_ms             INTEGER,              -- when the inbox last showed it; null: never
-  listed_at_ms          INTEGER,              -- the time of the last message, as the inbox last said
-  listed_text           INTEGER,              -- a hash of its text, as the inbox last said
-  synced_ms             INTEGER,              -- when any page last came
-  unread                INTEGER,              -- as last served
-  last_seen_ms          INTEGER,              -- as last served
-  served_total          INTEGER,              -- how many messages the API last counted, where it does
-  last_error            TEXT,                 -- why the last request failed; null when it did not
-  news_at_least         INTEGER NOT NULL DEFAULT 0, -- messages since the last look at its newest page, by the unread count
-  recheck_at_ms         INTEGER,              -- where its second reading goes on; null: none is under way
-  rechecked_ms          INTEGER,              -- when all of it had last been read a second time; null: never
-  UNIQUE (account, thread)
+  messages              INTEGER NOT NULL DEFAULT 0, -- messages stored, including gone ones
+  gone                  INTEGER NOT NULL DEFAULT 0, -- of these, messages that the API no longer returns
+  oldest_ms             INTEGER,              -- time of the oldest message stored
+  newest_ms             INTEGER,              -- time of the newest message stored
+  beginning_seen_ms     INTEGER,              -- when the API reported the beginning; null: not yet
+  head_tried_ms         INTEGER,              -- when the newest page was last requested, successfully or not
+  head_tried_run        INTEGER NOT NULL DEFAULT 0, -- the run that requested it
+  silent_looks          INTEGER NOT NULL DEFAULT 0, -- consecutive requests for the newest page that found nothing new
+  inbox_seen_ms         INTEGER,              -- when the inbox last showed it; null: it is not in the inbox
+  inbox_last_message_ms INTEGER,              -- time of its last message, according to the inbox
+  inbox_last_text_hash  INTEGER,              -- hash of that message's text
+  synced_ms             INTEGER,              -- when a page of it was last received
+  unread                INTEGER,              -- unread messages, as last served
+  last_seen_ms          INTEGER,              -- when the owner last read it, as last served
+  served_total          INTEGER,              -- the API's own count of its messages, if it gives one
+  last_error            TEXT,                 -- why the last request failed; null: it did not
+  news_at_least         INTEGER NOT NULL DEFAULT 0, -- new messages since the newest page was last fetched, by the unread count
+  recheck_at_ms         INTEGER,              -- where the recheck under way continues; null: none is under way
+  rechecked_ms          INTEGER,              -- when the last recheck finished; null: never
+  UNIQUE (account, thread)                    -- also: which conversation is this row of the inbox?
 ) STRICT;
+-- Which conversations should this page of the inbox show?
+--   WHERE account = ? AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms > ? AND inbox_last_message_ms < ?
+CREATE INDEX conversation_in_inbox ON conversation (account, inbox_last_message_ms) WHERE inbox_seen_ms IS NOT NULL;
+-- Which conversations outside the inbox may be due for a poll of their own?
+--   WHERE account = ? AND inbox_seen_ms IS NULL AND head_tried_run < ?
+CREATE INDEX conversation_outside_inbox ON conversation (account, head_tried_run) WHERE inbox_seen_ms IS NULL;
 
--- Under which names a conversation was asked for: a profile's URL is looked up once and remembered here.
+-- The profile URLs by which a conversation was requested, so that each is resolved only once.
 CREATE TABLE address (
-  account       INTEGER NOT NULL REFERENCES account(id), -- whose mailbox was asked
-  profile_url   TEXT NOT NULL,                -- as it was asked for
-  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- what it led to
+  account       INTEGER NOT NULL REFERENCES account(id), -- the mailbox
+  profile_url   TEXT NOT NULL,                -- as requested
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- the conversation it resolved to
   PRIMARY KEY (account, profile_url)
 ) STRICT, WITHOUT ROWID;
 
@@ -72,225 +79,239 @@ CREATE TABLE address (
 CREATE TABLE participant (
   conversation  INTEGER NOT NULL REFERENCES conversation(id), -- where
   person        INTEGER NOT NULL REFERENCES person(id), -- who
-  messages      INTEGER NOT NULL DEFAULT 0,   -- how many of the messages stored
+  messages      INTEGER NOT NULL DEFAULT 0,   -- messages of theirs that are stored
   PRIMARY KEY (conversation, person)
 ) STRICT, WITHOUT ROWID;
 
 -- Message types as served.
 CREATE TABLE kind (
   id    INTEGER PRIMARY KEY,
-  name  TEXT NOT NULL UNIQUE                  -- word for word; empty when the API gave none
+  name  TEXT NOT NULL UNIQUE                  -- as served; empty if the API gave none
 ) STRICT;
 
--- What the ids of many messages share: an id is prefix, the message's own key, suffix.
+-- The parts that many message ids share: an id is prefix || urn_key || suffix.
 CREATE TABLE urn_shape (
   id      INTEGER PRIMARY KEY,
   prefix  TEXT NOT NULL,                      -- up to and including the "2-": the mailbox
-  suffix  TEXT NOT NULL,                      -- the thread's own id and the closing bracket
+  suffix  TEXT NOT NULL,                      -- the thread id and the closing bracket
   UNIQUE (prefix, suffix)
 ) STRICT;
 
--- The form of served JSON that many messages share: control characters stand where the columns' values go.
+-- The shape of the served JSON, shared by many messages: control characters mark where column values go.
 CREATE TABLE template (
   id    INTEGER PRIMARY KEY,
-  json  TEXT NOT NULL UNIQUE                  -- the served object with a mark for each value
+  json  TEXT NOT NULL UNIQUE                  -- the served object with a mark in place of each value
 ) STRICT;
 
--- A message in its latest version. Rows are never deleted, and what an update replaces goes to message_version.
--- The id grows with the time of sending (one step is 1024 ms; where a step is taken, the next free one): newest
--- first is then simply id descending, which full-text search answers without sorting.
+-- The latest version of a message. Rows are never deleted; an update moves the former version to message_version.
+-- Ids follow the time of sending: sent_at_ms / 1024, or the next free id. `ORDER BY id DESC` is therefore newest
+-- first, which full-text search answers without sorting.
 CREATE TABLE message (
   id            INTEGER PRIMARY KEY,
-  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- where
-  sent_at_ms    INTEGER NOT NULL,             -- as served, or derived where the served one is missing or absurd
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- the conversation it is in
+  sent_at_ms    INTEGER NOT NULL,             -- as served, or derived if the served time is missing or implausible
   sender        INTEGER NOT NULL REFERENCES person(id), -- who
   kind          INTEGER NOT NULL REFERENCES kind(id), -- its type
   template      INTEGER NOT NULL REFERENCES template(id), -- the form of its JSON
   urn_shape     INTEGER REFERENCES urn_shape(id), -- null: the API gave no id
-  urn_probe     INTEGER,                      -- the creation time in the id, or a hash of it: to find it by
-  urn_key       TEXT,                         -- the id's own part
-  versions      INTEGER NOT NULL DEFAULT 1,   -- 1 and the number of edits seen
-  gone_since_ms INTEGER,                      -- when the API was first seen not to return it any more
-  derived_time  INTEGER CHECK (derived_time = 1), -- 1: sent_at_ms is derived; else null
-  text          TEXT NOT NULL,                -- as last served; may be empty
-  extra         TEXT,                         -- served members that no column models, word for word; usually null
-  source        TEXT CHECK (source IN ('export')), -- 'export': only the member's own export has shown it; null: the API
-  changed_run   INTEGER                       -- the run that last stored or changed it; null: one before schema 2
+  urn_probe     INTEGER,                      -- lookup key: the creation time in the id, or a hash of the id
+  urn_key       TEXT,                         -- the message's own part of its id
+  versions      INTEGER NOT NULL DEFAULT 1,   -- 1 plus the number of edits seen
+  gone_since_ms INTEGER,                      -- when the API was first seen not to return it any more; null: it does
+  derived_time  INTEGER CHECK (derived_time = 1), -- 1: sent_at_ms is derived; null: it was served
+  text          TEXT NOT NULL,                -- may be empty
+  extra         TEXT,                         -- served members without a column of their own, verbatim; usually null
+  source        TEXT CHECK (source IN ('export')), -- 'export': known only from LinkedIn's data export; null: from the API
+  changed_run   INTEGER                       -- the run that last stored or changed it; null: a run before schema 2
 ) STRICT;
 CREATE INDEX message_by_time ON message (conversation, sent_at_ms);
 CREATE INDEX message_by_urn ON message (conversation, urn_probe) WHERE urn_probe IS NOT NULL;
 
--- What a message was before an update: an edit, or a change in what else was served with it.
+-- A former version of a message: before an edit, or before other served members changed.
 CREATE TABLE message_version (
   id            INTEGER PRIMARY KEY,
-  message       INTEGER NOT NULL REFERENCES message(id), -- what of
-  replaced_ms   INTEGER NOT NULL,             -- when the newer one was first seen
+  message       INTEGER NOT NULL REFERENCES message(id), -- the message
+  replaced_ms   INTEGER NOT NULL,             -- when the newer version was first seen
   edited        INTEGER NOT NULL CHECK (edited IN (0, 1)), -- whether text or type changed
-  sent_at_ms    INTEGER NOT NULL,             -- as then served; the same holds for what follows
+  sent_at_ms    INTEGER NOT NULL,             -- this and the following columns: as served then
   sender        INTEGER NOT NULL REFERENCES person(id), -- who
   kind          INTEGER NOT NULL REFERENCES kind(id), -- its type
   template      INTEGER NOT NULL REFERENCES template(id), -- the form of its JSON
   text          TEXT NOT NULL,                -- its text
-  extra         TEXT                          -- what no column models
+  extra         TEXT                          -- other served members
 ) STRICT;
 CREATE INDEX message_version_by_message ON message_version (message);
 
--- What is known of an account's inbox, whose rows are conversations at the time of their last message.
+-- An account's inbox: a list of conversations, each at the time of its last message.
 CREATE TABLE inbox (
-  account            INTEGER PRIMARY KEY REFERENCES account(id), -- whose
+  account            INTEGER PRIMARY KEY REFERENCES account(id), -- whose inbox
   newest_ms          INTEGER,                 -- the most recent activity seen
-  oldest_ms          INTEGER,                 -- the least recent
-  beginning_seen_ms  INTEGER,                 -- when the documented end was seen; null: not yet
-  tried_ms           INTEGER,                 -- when its first page was last asked for, with or without an answer
-  synced_ms          INTEGER,                 -- when any page of it last came
-  last_error         TEXT,                    -- why the last request failed; null when it did not
-  wanted             TEXT                     -- which of its conversations are wanted, as the configuration last said
+  oldest_ms          INTEGER,                 -- the least recent activity seen
+  beginning_seen_ms  INTEGER,                 -- when the API reported its end; null: not yet
+  tried_ms           INTEGER,                 -- when its first page was last requested, successfully or not
+  synced_ms          INTEGER,                 -- when a page of it was last received
+  last_error         TEXT,                    -- why the last request failed; null: it did not
+  wanted             TEXT                     -- the configured filter of its conversations that was last applied
 ) STRICT;
 
--- A stretch of a conversation in which messages may be missing, or of an inbox in which conversations may be; edges
--- included.
+-- A stretch of a conversation in which messages may be missing, or of an inbox in which conversations may be missing.
+-- Both edges are part of it.
 CREATE TABLE gap (
   id            INTEGER PRIMARY KEY AUTOINCREMENT,
-  account       INTEGER NOT NULL REFERENCES account(id), -- whose mailbox
+  account       INTEGER NOT NULL REFERENCES account(id), -- the mailbox
   conversation  INTEGER REFERENCES conversation(id), -- null: the account's inbox
-  newer_ms      INTEGER,                      -- the oldest message above; null: the gap reaches up to now
-  older_ms      INTEGER,                      -- the newest message below; null: it reaches down to the beginning
-  cursor        TEXT,                         -- fetches from the newer edge downward, as the server gave it
-  opened_ms     INTEGER NOT NULL,             -- when something was first known to be missing here
-  stalled       TEXT,                         -- why the last attempt came to nothing
-  stalls        INTEGER NOT NULL DEFAULT 0,   -- how many did in a row
-  stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last one
-  ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- fewer messages at once are known not to get further
-  filled        INTEGER NOT NULL DEFAULT 0    -- messages that it has yielded so far
+  newer_ms      INTEGER,                      -- the oldest message above it; null: it reaches up to now
+  older_ms      INTEGER,                      -- the newest message below it; null: it reaches down to the beginning
+  cursor        TEXT,                         -- the API's cursor that fetches from the newer edge downward
+  opened_ms     INTEGER NOT NULL,             -- when messages were first known to be missing here
+  stall_code    TEXT CHECK (stall_code IN (   -- why the last attempt got no further; null: it did, or there was none
+    'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed')),
+  stall_detail  TEXT,                         -- end_before_count: the API's count; request_failed: the error
+  stalls        INTEGER NOT NULL DEFAULT 0,   -- consecutive attempts that got no further
+  stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last of them
+  due_run       INTEGER NOT NULL DEFAULT 0,   -- the first run that may try again
+  ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- requesting fewer results than this is known to get no further
+  filled        INTEGER NOT NULL DEFAULT 0,   -- messages fetched from it so far
+  CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'request_failed')))
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
+-- Which conversations have a gap that is due?
+--   SELECT DISTINCT conversation FROM gap WHERE account = ? AND due_run <= ? AND conversation IS NOT NULL
+CREATE INDEX gap_by_due_run ON gap (account, due_run, conversation);
 
--- One run of the engine.
+-- Everything that adds messages or spends credits is a run.
 CREATE TABLE run (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind         TEXT NOT NULL CHECK (kind IN ('sync', 'import', 'login', 'watch')), -- watch: a day of the hosted webhook
   started_ms   INTEGER NOT NULL,              -- when it began
-  finished_ms  INTEGER,                       -- when it ended; null: it has not, or was cut short
-  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start', 'login')), -- what set it off; a login is no run, but spends credits
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')) -- how it ended; null: it has not
+  finished_ms  INTEGER,                       -- when it ended; null: it is running, or was cut short
+  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')), -- once: by hand; start: of the service
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')) -- null: not finished
 ) STRICT;
 
 -- The ledger: every request, written before it is sent.
 CREATE TABLE request (
   id                INTEGER PRIMARY KEY AUTOINCREMENT,
-  run               INTEGER NOT NULL REFERENCES run(id), -- which made it
+  run               INTEGER NOT NULL REFERENCES run(id), -- the run that made it
   at_ms             INTEGER NOT NULL,         -- when its credits were reserved, just before it was sent
-  account           INTEGER NOT NULL REFERENCES account(id), -- with whose access
-  endpoint          TEXT NOT NULL,            -- what was asked, such as v1/messages/conversation
-  conversation      INTEGER REFERENCES conversation(id), -- which it was about; null: an inbox
-  purpose           TEXT NOT NULL CHECK (purpose IN ('head', 'gap', 'inbox', 'walk', 'login')), -- of the inbox: a look, or a walk down
-  asked             INTEGER NOT NULL,         -- results asked for
-  returned          INTEGER,                  -- results that came
-  new_messages      INTEGER NOT NULL DEFAULT 0, -- of those that came
-  changed_messages  INTEGER NOT NULL DEFAULT 0, -- of those that came: edits
-  credits_reserved  INTEGER NOT NULL,         -- the most that it could cost
-  credits_spent     INTEGER,                  -- null: not settled, the reservation counts as spent
-  http_status       INTEGER,                  -- null: no answer came
-  error             TEXT                      -- what was wrong; null: nothing
+  account           INTEGER NOT NULL REFERENCES account(id), -- the account whose access it used
+  endpoint          TEXT NOT NULL,            -- such as v1/messages/conversation
+  conversation      INTEGER REFERENCES conversation(id), -- null: about no single conversation
+  purpose           TEXT NOT NULL CHECK (purpose IN ( -- head: the newest page; gap: a page of a gap; recheck: a page read again;
+    'head', 'gap', 'recheck', 'inbox', 'walk', 'watch', 'login')), -- inbox: its first page; walk: a later page of it
+  asked             INTEGER NOT NULL,         -- results requested
+  returned          INTEGER,                  -- results received
+  new_messages      INTEGER NOT NULL DEFAULT 0, -- of these, new ones
+  changed_messages  INTEGER NOT NULL DEFAULT 0, -- of these, edited ones
+  credits_reserved  INTEGER NOT NULL,         -- the maximum cost
+  credits_spent     INTEGER,                  -- null: not settled, so the reservation counts as spent
+  http_status       INTEGER,                  -- null: there was no answer
+  error             TEXT,                     -- what went wrong; null: nothing
+  stall_code        TEXT CHECK (stall_code IN ( -- as in gap: why the page received got no further; null: it did
+    'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed'))
 ) STRICT;
 CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
 
--- Items of an answer that are no messages at all: kept aside, never dropped.
+-- Items of an answer that are not messages: kept, not dropped.
 CREATE TABLE quarantine (
   id            INTEGER PRIMARY KEY,
-  conversation  INTEGER REFERENCES conversation(id), -- null: an answer of the inbox
-  request       INTEGER NOT NULL REFERENCES request(id), -- which brought it
-  reason        TEXT NOT NULL,                -- why it is no message
-  json          TEXT NOT NULL                 -- the item word for word
+  conversation  INTEGER REFERENCES conversation(id), -- null: from the inbox
+  request       INTEGER NOT NULL REFERENCES request(id), -- the request that returned it
+  reason        TEXT NOT NULL,                -- why it is not a message
+  json          TEXT NOT NULL                 -- the item verbatim
 ) STRICT;
 
--- One reading of a file of history that the user had.
+-- An import of a file.
 CREATE TABLE import (
   id            INTEGER PRIMARY KEY,
-  run           INTEGER NOT NULL REFERENCES run(id), -- as which it was made
-  account       INTEGER NOT NULL REFERENCES account(id), -- whose history it is
+  run           INTEGER NOT NULL REFERENCES run(id), -- the run it was
+  account       INTEGER NOT NULL REFERENCES account(id), -- the account it was imported for
   source        TEXT NOT NULL,                -- 'linkedin-export' or 'jsonl'
-  file          TEXT NOT NULL,                -- the file's own name, without its folder
-  rows          INTEGER NOT NULL DEFAULT 0,   -- how many it has
-  new_messages  INTEGER NOT NULL DEFAULT 0,   -- how many of them were not stored yet
-  odd_rows      INTEGER NOT NULL DEFAULT 0    -- how many were kept aside
+  file          TEXT NOT NULL,                -- the file's name without its folder
+  rows          INTEGER NOT NULL DEFAULT 0,   -- rows in the file
+  new_messages  INTEGER NOT NULL DEFAULT 0,   -- of these, messages that were not stored yet
+  odd_rows      INTEGER NOT NULL DEFAULT 0    -- of these, rows that are not messages
 ) STRICT;
 
--- Rows of an import that are no messages, word for word.
+-- Rows of an import that are not messages.
 CREATE TABLE import_oddity (
   id       INTEGER PRIMARY KEY,
-  import   INTEGER NOT NULL REFERENCES import(id), -- which brought it
-  line     INTEGER NOT NULL,                  -- the line it begins in
-  reason   TEXT NOT NULL,                     -- why it is no message
-  content  TEXT NOT NULL                      -- the row as JSON, by column
+  import   INTEGER NOT NULL REFERENCES import(id), -- the import
+  line     INTEGER NOT NULL,                  -- the line it begins on
+  reason   TEXT NOT NULL,                     -- why it is not a message
+  content  TEXT NOT NULL                      -- the row as a JSON object
 ) STRICT;
 
--- A stretch of a conversation that an export holds all of, as far as an export can tell.
+-- A stretch of a conversation that LinkedIn's data export covers completely, as far as it can tell.
 CREATE TABLE export_cover (
   id            INTEGER PRIMARY KEY,
-  import        INTEGER NOT NULL REFERENCES import(id), -- which says so
-  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- of which
-  oldest_ms     INTEGER NOT NULL,             -- its oldest message in the export
-  newest_ms     INTEGER NOT NULL              -- its newest
+  import        INTEGER NOT NULL REFERENCES import(id), -- the import
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- the conversation
+  oldest_ms     INTEGER NOT NULL,             -- the oldest message exported
+  newest_ms     INTEGER NOT NULL              -- the newest message exported
 ) STRICT;
 CREATE INDEX export_cover_by_conversation ON export_cover (conversation);
 
--- The vendor's balance, where it says, before and after a run.
+-- The vendor's balance before and after a run, if the API reports it.
 CREATE TABLE balance (
   id       INTEGER PRIMARY KEY,
-  run      INTEGER NOT NULL REFERENCES run(id), -- around which
-  at_ms    INTEGER NOT NULL,                  -- when it was asked for
-  moment   TEXT NOT NULL CHECK (moment IN ('before', 'after')), -- of the run
-  credits  REAL NOT NULL                      -- what is left
+  run      INTEGER NOT NULL REFERENCES run(id), -- the run
+  at_ms    INTEGER NOT NULL,                  -- when it was requested
+  moment   TEXT NOT NULL CHECK (moment IN ('before', 'after')), -- relative to the run
+  credits  REAL NOT NULL                      -- credits left
 ) STRICT;
 CREATE INDEX balance_by_run ON balance (run);
 
--- Where an account's hosted webhook is and how far its events have been read.
+-- An account's hosted webhook and how far its events have been read.
 CREATE TABLE event_feed (
-  account    INTEGER PRIMARY KEY REFERENCES account(id), -- whose
-  webhook    TEXT NOT NULL,                   -- the id that the API gave it
-  position   TEXT,                            -- the last event read, as the API names it; null: none yet
-  polled_ms  INTEGER                          -- when it was last asked for events
+  account    INTEGER PRIMARY KEY REFERENCES account(id), -- whose webhook
+  webhook    TEXT NOT NULL,                   -- the API's id of it
+  position   TEXT,                            -- the API's id of the last event read; null: none yet
+  polled_ms  INTEGER                          -- when events were last requested
 ) STRICT;
 
--- What needs a person: a session that is over, a refused key, a balance that is used up. A row goes when the cause is
--- seen to be gone.
-CREATE TABLE attention (
+-- A problem that needs the user: an expired session, a refused key, a balance that is used up. The row is deleted once
+-- the cause is gone.
+CREATE TABLE alert (
   id          INTEGER PRIMARY KEY,
-  account     INTEGER REFERENCES account(id), -- whose; null: what all accounts share
-  kind        TEXT NOT NULL CHECK (kind IN ('account', 'key', 'credits')), -- what was refused
-  since_ms    INTEGER NOT NULL,               -- when it was first
-  message     TEXT NOT NULL,                  -- in the API's words
-  credential  TEXT NOT NULL                   -- tells a new credential from the refused one: a short hash, and when its file was changed
+  account     INTEGER REFERENCES account(id), -- null: it concerns all accounts
+  cause       TEXT NOT NULL CHECK (cause IN ('account', 'key', 'credits')), -- what was refused
+  since_ms    INTEGER NOT NULL,               -- when it was first refused
+  message     TEXT NOT NULL,                  -- the API's words
+  credential  TEXT NOT NULL                   -- identifies the refused credential: a short hash, and its file's modification time
 ) STRICT;
-CREATE UNIQUE INDEX attention_by_cause ON attention (ifnull(account, 0), kind);
+CREATE UNIQUE INDEX alert_by_cause ON alert (ifnull(account, 0), cause);
 
 -- How often requests have failed.
 CREATE TABLE failure (
-  kind   TEXT PRIMARY KEY,                    -- in what way
-  count  INTEGER NOT NULL                     -- how often, since the archive began
+  kind   TEXT PRIMARY KEY,                    -- the kind of failure
+  count  INTEGER NOT NULL                     -- failures since the archive was created
 ) STRICT, WITHOUT ROWID;
 
--- Full text of the latest versions. The rows are indexed in batches shortly after they are stored, in the order of
--- their ids; messages_unindexed lists those still to come.
+-- Full-text index of the latest versions. Messages are indexed in batches shortly after they are stored, in the order
+-- of their ids; messages_unindexed lists those still to come.
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
   text, content = 'message', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
--- The texts that have letters of scripts without spaces between words, Korean among them: words as they are, runs of
--- such letters as overlapping pairs. It holds no text, and changes together with messages_fts.
-CREATE VIRTUAL TABLE messages_runs USING fts5 (
+-- A second index of the messages that have letters of scripts written without spaces (Chinese, Japanese, Thai, …) and of
+-- Korean: those letters as overlapping pairs, other words unchanged. It stores no text and is kept in step with
+-- messages_fts.
+CREATE VIRTUAL TABLE messages_cjk_fts USING fts5 (
   text, content = '', tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
 );
 CREATE TABLE messages_unindexed (
-  id  INTEGER PRIMARY KEY                     -- of the message
+  id  INTEGER PRIMARY KEY                     -- the message's id
 ) STRICT;
 
 CREATE VIEW message_log AS
 SELECT
   a.name AS account,
   c.urn AS conversation_id,
-  coalesce(c.given_name, c.name) AS conversation,
+  coalesce(c.alias, c.name) AS conversation,
   u.prefix || m.urn_key || u.suffix AS entity_urn,
   m.sent_at_ms,
   strftime('%Y-%m-%dT%H:%M:%fZ', m.sent_at_ms / 1000.0, 'unixepoch') AS sent_at,
@@ -325,7 +346,7 @@ SELECT
   a.name AS account,
   c.urn AS conversation_id,
   c.profile_url,
-  coalesce(c.given_name, c.name) AS name,
+  coalesce(c.alias, c.name) AS name,
   c.messages,
   strftime('%Y-%m-%dT%H:%M:%fZ', c.oldest_ms / 1000.0, 'unixepoch') AS oldest_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', c.newest_ms / 1000.0, 'unixepoch') AS newest_at,
@@ -346,9 +367,23 @@ SELECT
   g.newer_ms,
   g.older_ms,
   strftime('%Y-%m-%dT%H:%M:%fZ', g.opened_ms / 1000.0, 'unixepoch') AS opened_at,
-  g.stalled,
+  CASE g.stall_code
+    WHEN 'repeated_page' THEN 'the server repeated a page that is already stored'
+    WHEN 'cursor_not_down' THEN 'the server''s cursor did not go down'
+    WHEN 'more_without_cursor' THEN 'the server says that there is more but gives no cursor'
+    WHEN 'empty_but_more' THEN 'the server sent an empty page and says that there is more'
+    WHEN 'empty_but_stored' THEN 'the server says that the conversation is empty, but the archive holds messages of it'
+    WHEN 'newest_missing' THEN 'the server''s newest page ends before messages that the archive already holds'
+    WHEN 'border_missing' THEN 'the server''s page begins below the message that it was asked for'
+    WHEN 'no_times' THEN 'no message on the page has a usable timestamp'
+    WHEN 'end_above_known' THEN 'the server says that the conversation begins after messages that the archive already holds'
+    WHEN 'end_before_count' THEN 'the server counts more messages than it gave before it ended'
+    WHEN 'one_millisecond' THEN 'more messages share one millisecond than can be asked for at once'
+    WHEN 'request_failed' THEN g.stall_detail
+  END AS stalled,
   a.name AS account,
-  CASE WHEN g.conversation IS NULL THEN 'inbox' ELSE coalesce(c.given_name, c.name, c.profile_url) END AS conversation
+  CASE WHEN g.conversation IS NULL THEN 'inbox' ELSE coalesce(c.alias, c.name, c.profile_url) END AS conversation,
+  g.stall_code
 FROM gap g
 JOIN account a ON a.id = g.account
 LEFT JOIN conversation c ON c.id = g.conversation;
@@ -363,7 +398,8 @@ SELECT
   count(q.id) AS requests,
   coalesce(sum(q.new_messages), 0) AS new_messages,
   coalesce(sum(q.credits_reserved), 0) AS credits_reserved,
-  coalesce(sum(coalesce(q.credits_spent, q.credits_reserved)), 0) AS credits_spent
+  coalesce(sum(coalesce(q.credits_spent, q.credits_reserved)), 0) AS credits_spent,
+  r.kind
 FROM run r
 LEFT JOIN request q ON q.run = r.id
 GROUP BY r.id;

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Left, Spent, closes, left};
 use crate::core::planner::next;
-use crate::store::{ConversationRow, Figures, InboxRow, Queries, RunRow, StoreError};
+use crate::store::{ConversationRow, Figures, InboxStatus, Queries, RunRow, StoreError};
 
 /// How a run can end.
 const OUTCOMES: [&str; 6] = ["budget", "complete", "failed", "interrupted", "no_credits", "partial"];
@@ -103,7 +103,7 @@ impl Snapshot {
         queries: &Queries<'_>,
         config: &Config,
         rows: &[ConversationRow],
-        inboxes: &[InboxRow],
+        inboxes: &[InboxStatus],
         now: Ms,
     ) -> Result<Self, StoreError> {
         let figures = queries.figures()?;
@@ -185,7 +185,7 @@ impl Snapshot {
                 .collect();
             page.one(name, "gauge", help, &values);
         }
-        let count = self.figures.attention.len().to_string();
+        let count = self.figures.alerts.len().to_string();
         page.value("archiver_attention", "What needs a person: see archiver status", Some(count));
     }
 

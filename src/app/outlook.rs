@@ -12,7 +12,7 @@ use crate::core::planner::forecast::{Forecast, Range, arrival, forecast};
 use crate::core::planner::next::{Next, PlannedStep, Step};
 use crate::core::planner::state::{Inbox, Room, State};
 use crate::error::Failure;
-use crate::store::{Reader, StoreError, Trigger};
+use crate::store::{Reader, RunStart, StoreError, Trigger};
 use crate::sync;
 use crate::sync::watch::CREDITS_PER_DAY;
 
@@ -129,13 +129,13 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
     let inboxes =
         if only.is_empty() { inboxes(config, reader.as_ref(), now).map_err(failed)? } else { vec![] };
     let state = State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
-    let (spent, (head_came_last, run), by_account) = match &reader {
+    let (spent, next_run, by_account) = match &reader {
         Some(r) => {
             let queries = r.queries();
             let by_account = queries.spent_by_account(now).map_err(failed)?;
-            (queries.spent(now).map_err(failed)?, queries.turn().map_err(failed)?, by_account)
+            (queries.spent(now).map_err(failed)?, queries.next_run().map_err(failed)?, by_account)
         }
-        None => (Spent::default(), (false, 1), Default::default()),
+        None => (Spent::default(), RunStart::FIRST, Default::default()),
     };
     let caps = config.budget.caps();
     let own = |a: &AccountConfig| {
@@ -147,7 +147,7 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
         spare: budget::spare(&caps, &spent),
     };
     let settings = wiring::settings(config, Trigger::Once, only.to_vec());
-    let limits = settings.limits(room.all, run, head_came_last, now);
+    let limits = settings.limits(room.all, next_run.number, next_run.head_came_last, now);
     let forecast = forecast(&state, &limits, &room, config.api.version == ApiVersion::V1);
     let upkeep = upkeep(config, &state, now);
     Ok(assemble(config, forecast, upkeep, &caps, &spent, room.all, now))

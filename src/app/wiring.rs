@@ -17,7 +17,7 @@ use crate::sync::{RunError, Settings};
 pub fn accounts(config: &Config) -> Vec<Configured> {
     let account = |a: &crate::config::AccountConfig| Configured {
         account: a.name.clone(),
-        own_name: a.owner_name.clone(),
+        owner_name: a.owner_name.clone(),
         profiles: a.profiles.iter().map(|p| (p.url.clone(), p.name.clone())).collect(),
         conversations: a.conversations.iter().map(|c| (c.id.clone(), c.name.clone())).collect(),
         discover: config.sync.inbox == InboxMode::Discover,

@@ -6,9 +6,11 @@
 
 pub mod budget;
 pub mod format;
+pub(crate) mod hash;
 pub mod inbox;
 pub mod linkedin_export;
 pub mod model;
+pub mod owner;
 pub mod people;
 pub mod planner;
 pub mod raw;

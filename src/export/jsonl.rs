@@ -7,7 +7,7 @@ use crate::core::Ms;
 use crate::core::raw::render::{quote, quote_parts};
 use crate::core::raw::without_lone_surrogates;
 use crate::export::destination::{FilePlace, OneFile};
-use crate::store::{ExportRow, SCHEMA_VERSION, Value};
+use crate::store::{ExportRow, SCHEMA_VERSION, TableValue};
 
 /// The name of the format, in its first line.
 pub(super) const FORMAT: &str = "archiver-jsonl";
@@ -66,7 +66,7 @@ impl Lines {
         self.line()
     }
 
-    fn row(&mut self, record: &str, cells: &[(&str, Value<'_>)]) -> Result<(), ExportError> {
+    fn row(&mut self, record: &str, cells: &[(&str, TableValue<'_>)]) -> Result<(), ExportError> {
         self.buffer.clear();
         self.buffer.extend_from_slice(b"{\"record\":");
         quote(record, &mut self.buffer);
@@ -125,7 +125,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
 /// The columns of `message_log`, and under `row` the rest of what the table has.
 fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"record\":\"message\"");
-    field("account", Value::Text(m.account), out);
+    field("account", TableValue::Text(m.account), out);
     field("conversation_id", optional(m.conversation_id), out);
     field("conversation", optional(m.conversation), out);
     key("entity_urn", out);
@@ -133,23 +133,23 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
         Some(parts) => quote_parts(parts, out),
         None => out.extend_from_slice(b"null"),
     }
-    field("sent_at_ms", Value::Int(m.sent_at_ms), out);
+    field("sent_at_ms", TableValue::Int(m.sent_at_ms), out);
     field("sent_at", optional(text::iso(m.sent_at_ms).as_deref()), out);
-    field("sender", Value::Text(m.fields.name), out);
+    field("sender", TableValue::Text(m.fields.name), out);
     field("from_me", number(m.from_me), out);
-    field("message_type", Value::Text(m.fields.kind), out);
-    field("text", Value::Text(m.fields.text), out);
-    field("versions", Value::Int(m.versions), out);
+    field("message_type", TableValue::Text(m.fields.kind), out);
+    field("text", TableValue::Text(m.fields.text), out);
+    field("versions", TableValue::Int(m.versions), out);
     field("gone_since", optional(m.gone_since_ms.and_then(text::iso).as_deref()), out);
-    field("message_id", Value::Int(m.id), out);
-    field("source", Value::Text(m.source_name()), out);
+    field("message_id", TableValue::Int(m.id), out);
+    field("source", TableValue::Text(m.source_name()), out);
     key("raw", out);
     raw(m, out);
     out.extend_from_slice(b",\"row\":{\"conversation\":");
-    cell(&Value::Int(m.conversation_row), out);
-    field("sender", Value::Int(m.sender_row), out);
-    field("kind", Value::Int(m.kind_row), out);
-    field("template", Value::Int(m.template_row), out);
+    cell(&TableValue::Int(m.conversation_row), out);
+    field("sender", TableValue::Int(m.sender_row), out);
+    field("kind", TableValue::Int(m.kind_row), out);
+    field("template", TableValue::Int(m.template_row), out);
     field("urn_shape", number(m.shape_row), out);
     field("urn_probe", number(m.probe), out);
     let key = m.fields.urn.map(|[_, key, _]| key);
@@ -177,15 +177,15 @@ fn raw(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn optional(text: Option<&str>) -> Value<'_> {
-    text.map_or(Value::Null, Value::Text)
+fn optional(text: Option<&str>) -> TableValue<'_> {
+    text.map_or(TableValue::Null, TableValue::Text)
 }
 
-fn number(number: Option<i64>) -> Value<'static> {
-    number.map_or(Value::Null, Value::Int)
+fn number(number: Option<i64>) -> TableValue<'static> {
+    number.map_or(TableValue::Null, TableValue::Int)
 }
 
-fn field(name: &str, value: Value<'_>, out: &mut Vec<u8>) {
+fn field(name: &str, value: TableValue<'_>, out: &mut Vec<u8>) {
     key(name, out);
     cell(&value, out);
 }
@@ -196,12 +196,12 @@ fn key(name: &str, out: &mut Vec<u8>) {
     out.push(b':');
 }
 
-fn cell(value: &Value<'_>, out: &mut Vec<u8>) {
+fn cell(value: &TableValue<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Int(n) => out.extend_from_slice(n.to_string().as_bytes()),
+        TableValue::Null => out.extend_from_slice(b"null"),
+        TableValue::Int(n) => out.extend_from_slice(n.to_string().as_bytes()),
         // JSON has no infinities, and neither has a balance.
-        Value::Real(n) => out.extend_from_slice(serde_json::Value::from(*n).to_string().as_bytes()),
-        Value::Text(text) => quote(text, out),
+        TableValue::Real(n) => out.extend_from_slice(serde_json::Value::from(*n).to_string().as_bytes()),
+        TableValue::Text(text) => quote(text, out),
     }
 }

@@ -14,7 +14,7 @@ use ::parquet::schema::parser::parse_message_type;
 
 use super::{Export, ExportError, Summary, Watch};
 use crate::export::destination::Folder;
-use crate::store::{ExportRow, Month, Scope};
+use crate::store::{AccountMonth, ExportRow, Scope};
 
 /// The columns of `message_log`, with types: times count milliseconds in UTC, truths are true or false.
 const SCHEMA: &str = "message message_log {
@@ -67,11 +67,11 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     };
     let known: Vec<&str> =
         export.before.iter().flat_map(|before| &before.files).map(String::as_str).collect();
-    let is_due = |month: &&Month| {
+    let is_due = |month: &&AccountMonth| {
         let changed = touched.as_ref().is_none_or(|t| t.contains(&(month.account, month.month.clone())));
         changed || !known.contains(&file_of(month).as_str())
     };
-    let due: Vec<&Month> = months.iter().filter(is_due).collect();
+    let due: Vec<&AccountMonth> = months.iter().filter(is_due).collect();
     let messages: u64 = due.iter().map(|m| u64::try_from(m.messages).unwrap_or(0)).sum();
     watch.total(messages);
     let mut folder = Folder::begin(export)?;
@@ -85,7 +85,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
 }
 
 /// `account=…/month=YYYY-MM/messages.parquet`, in which a name is written so that every reader gets it back.
-fn file_of(month: &Month) -> String {
+fn file_of(month: &AccountMonth) -> String {
     let name: String = month
         .account_name
         .bytes()
@@ -100,7 +100,7 @@ fn file_of(month: &Month) -> String {
 fn write_month(
     export: &Export<'_>,
     scope: &Scope,
-    month: &Month,
+    month: &AccountMonth,
     folder: &mut Folder,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {

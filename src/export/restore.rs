@@ -35,8 +35,10 @@ pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result
     parts.sort_by_key(|part| part.header.part);
     belong_together(&parts)?;
     watch.total(parts.iter().map(|part| part.header.messages).sum());
-    let mut restore = Restore::begin(archive)?;
+    let mut restore =
+        Restore::begin(archive, parts.first().map_or(SCHEMA_VERSION, |part| part.header.schema))?;
     for part in &parts {
+        restore.continue_with(part.header.schema)?;
         if part.header.part > 0 {
             restore.renew_tables()?;
         }
@@ -203,7 +205,7 @@ impl Message<'_> {
         let number = |n: Option<i64>| n.map_or(Sql::Null, Sql::Integer);
         let text = |t: Option<String>| t.map_or(Sql::Null, Sql::Text);
         let row = self.row;
-        vec![
+        let mut columns = vec![
             ("id", Sql::Integer(self.message_id)),
             ("conversation", Sql::Integer(row.conversation)),
             ("sent_at_ms", Sql::Integer(self.sent_at_ms)),
@@ -218,8 +220,10 @@ impl Message<'_> {
             ("derived_time", number(row.derived_time)),
             ("text", Sql::Text(self.text.into_owned())),
             ("extra", text(row.extra)),
-            ("source", text(row.source)),
-            ("changed_run", number(row.changed_run)),
-        ]
+        ];
+        // Schema 1 did not have these.
+        columns.extend(row.source.map(|source| ("source", Sql::Text(source))));
+        columns.extend(row.changed_run.map(|run| ("changed_run", Sql::Integer(run))));
+        columns
     }
 }

@@ -165,7 +165,7 @@ fn each_thread(
         &mut PairedIds,
     ) -> Result<Imported, ThreadError>,
 ) -> Result<ImportReport, ThreadError> {
-    let owner = owner(&export.threads, options.account.own_name.as_deref());
+    let owner = owner(&export.threads, options.account.owner_name.as_deref());
     let mut report = ImportReport {
         account: options.account.account.clone(),
         rows: export.rows,

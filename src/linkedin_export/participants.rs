@@ -1,9 +1,10 @@
 //! The participants of an export's threads, and which of them is the member whose export it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::core::linkedin_export::coverage::Span;
 use crate::core::model::urn::profile_slug;
+use crate::core::owner::in_nearly_all;
 use crate::linkedin_export::scan::RowLocation;
 use crate::store::ImportThread;
 
@@ -99,18 +100,11 @@ impl Thread {
 }
 
 /// The owner of the export: whoever has the configured name, or takes part in nearly all threads with two sides.
-pub(crate) fn owner(threads: &[Thread], own_name: Option<&str>) -> Option<String> {
-    let own_name = own_name.map(str::to_lowercase);
-    let called = |(_, p): &(&String, &Participant)| Some(p.name.to_lowercase()) == own_name;
+pub(crate) fn owner(threads: &[Thread], owner_name: Option<&str>) -> Option<String> {
+    let owner_name = owner_name.map(str::to_lowercase);
+    let called = |(_, p): &(&String, &Participant)| Some(p.name.to_lowercase()) == owner_name;
     if let Some((key, _)) = threads.iter().flat_map(|t| &t.people).find(called) {
         return Some(key.clone());
     }
-    let two_sided: Vec<&Thread> = threads.iter().filter(|t| t.people.len() > 1).collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for key in two_sided.iter().flat_map(|t| t.people.keys().collect::<BTreeSet<_>>()) {
-        *counts.entry(key).or_default() += 1;
-    }
-    let (key, most) = counts.iter().max_by_key(|(_, n)| **n)?;
-    let alone = counts.values().filter(|n| *n == most).count() == 1;
-    (alone && *most >= 2 && most * 10 >= two_sided.len() * 9).then(|| (*key).to_owned())
+    in_nearly_all(threads.iter().map(|t| t.people.keys().map(String::as_str).collect())).map(str::to_owned)
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::api::ApiError;
 use crate::config::{AccountConfig, ApiVersion, Config, Env};
 use crate::core::Ms;
+use crate::core::hash::fnv1a;
 use crate::secret::Secret;
-use crate::store::{AttentionRow, Cause, Store, StoreError};
+use crate::store::{Alert, Cause, Store, StoreError};
 use crate::sync::Reception;
 
 /// No command may take longer.
@@ -19,8 +20,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the archive cannot be read.
 pub fn parked(store: &Store, config: &Config) -> Result<BTreeSet<usize>, StoreError> {
-    let rows = store.summary().attention()?;
-    let holds = |row: &AttentionRow, index: usize, account: &AccountConfig| match row.cause {
+    let rows = store.queries().alerts()?;
+    let holds = |row: &Alert, index: usize, account: &AccountConfig| match row.cause {
         Cause::Account => {
             row.account.as_ref() == Some(&account.name) && row.credential == mark(config, Some(index))
         }
@@ -41,26 +42,26 @@ pub fn note(
     config: &Config,
     report: &Reception,
     now: Ms,
-) -> Result<Vec<AttentionRow>, StoreError> {
+) -> Result<Vec<Alert>, StoreError> {
     for (kind, count) in &report.failures {
         store.count_failures(kind, *count)?;
     }
     let names = || report.answered.iter().filter_map(|index| config.accounts.get(*index));
     for account in names() {
-        if store.is_well(Some(&account.name), Cause::Account)? {
+        if store.clear_alert(Some(&account.name), Cause::Account)? {
             tracing::info!(account = account.name, "the account is asked again");
         }
     }
     if !report.answered.is_empty() {
-        store.is_well(None, Cause::Key)?;
+        store.clear_alert(None, Cause::Key)?;
         if !report.refused.iter().any(|refused| refused.cause == Cause::Credits) {
-            store.is_well(None, Cause::Credits)?;
+            store.clear_alert(None, Cause::Credits)?;
         }
     }
     let mut news = Vec::new();
     for refused in &report.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
-        let row = AttentionRow {
+        let row = Alert {
             account: account.map(|a| a.name.clone()),
             cause: refused.cause,
             since_ms: now,
@@ -70,7 +71,7 @@ pub fn note(
                 Cause::Account | Cause::Key => mark(config, refused.account),
             },
         };
-        if store.need_attention(&row)? {
+        if store.raise_alert(&row)? {
             let account = row.account.as_deref().unwrap_or_default();
             tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", words(&row));
             news.push(row);
@@ -81,7 +82,7 @@ pub fn note(
 
 /// What a person is told.
 #[must_use]
-pub fn words(row: &AttentionRow) -> String {
+pub fn words(row: &Alert) -> String {
     let error = match row.cause {
         Cause::Account => ApiError::Account(row.message.clone()),
         Cause::Key => ApiError::Key(row.message.clone()),
@@ -92,7 +93,7 @@ pub fn words(row: &AttentionRow) -> String {
 
 /// Runs the configured command for each of these, one after the other. It gets no secrets: none are in what it is
 /// told, and the environment of this process is not handed on.
-pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
+pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
     let Some((program, arguments)) = command.split_first() else { return };
     for row in rows {
         let mut process = tokio::process::Command::new(program);
@@ -137,9 +138,7 @@ fn mark(config: &Config, account: Option<usize>) -> String {
 /// FNV-1a, folded to 32 bits.
 fn short_hash(parts: [&str; 2]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(bytes);
     (hash >> 32) ^ (hash & 0xffff_ffff)
 }
 

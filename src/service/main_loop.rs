@@ -24,7 +24,7 @@ use crate::service::supervisor::{Attendant, Wishes, tick};
 use crate::service::systemd::Manager;
 use crate::service::wakeup::Call;
 use crate::service::watchdog::Pulse;
-use crate::store::{AttentionRow, Store, StoreError, Trigger};
+use crate::store::{Alert, Store, StoreError, Trigger};
 use crate::sync::{self, GRACE, Reception, Report, Stopper, Trouble};
 
 /// The clock is looked at as often as this, in case it was set or the machine slept.
@@ -78,7 +78,7 @@ struct Service<'a> {
     /// What all runs together may ask in a minute.
     rate: Rate,
     /// Attention commands that are running, and what they tell.
-    messengers: Vec<(JoinHandle<()>, Vec<AttentionRow>)>,
+    messengers: Vec<(JoinHandle<()>, Vec<Alert>)>,
 }
 
 /// What ends a wait.
@@ -121,7 +121,7 @@ impl<'a> Service<'a> {
         for (messenger, rows) in std::mem::take(&mut self.messengers) {
             if tokio::time::timeout_at(until, messenger).await.is_err() {
                 tracing::warn!("the attention command was cut short by the stop: it will be run again");
-                rows.iter().try_for_each(|row| self.store.untold(row))?;
+                rows.iter().try_for_each(|row| self.store.mark_undelivered(row))?;
             }
         }
         Ok(())
@@ -312,7 +312,7 @@ impl<'a> Service<'a> {
             _ => (0, None),
         };
         let path = &self.config.archive.path;
-        self.store.rest().map_err(|e| wiring::archive_failure(path, e))?;
+        self.store.checkpoint().map_err(|e| wiring::archive_failure(path, e))?;
         self.tell_figures();
         self.manager.status(&self.status_line());
         Ok(())
@@ -327,7 +327,7 @@ impl<'a> Service<'a> {
     }
 
     /// Runs the attention command for these. It may take its time: the service does not wait for it.
-    fn send(&mut self, rows: Vec<AttentionRow>) {
+    fn send(&mut self, rows: Vec<Alert>) {
         if rows.is_empty() {
             return;
         }
@@ -346,7 +346,7 @@ impl<'a> Service<'a> {
     fn may_run(&mut self, now: Ms) -> Result<bool, Failure> {
         let path = self.config.archive.path.clone();
         let failed = |e: StoreError| wiring::archive_failure(&path, e);
-        let closed = metrics::closed(&self.store.summary(), &self.config, now).map_err(failed)?;
+        let closed = metrics::closed(&self.store.queries(), &self.config, now).map_err(failed)?;
         let reason = if let Some(closed) = closed {
             Some(closed.words(iso_utc))
         } else if self.is_down() {
@@ -428,7 +428,7 @@ impl<'a> Service<'a> {
 
     fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let now = SystemClock.now_ms();
-        let snapshot = Snapshot::take(&self.store.summary(), &self.config, now)?;
+        let snapshot = Snapshot::take(&self.store.queries(), &self.config, now)?;
         let mut agenda = self.agenda.clone();
         let next_run = match (&snapshot.closed, agenda.decide(now)) {
             (Some(closed), _) => closed.goes_on_ms,
@@ -457,7 +457,7 @@ impl<'a> Service<'a> {
             || "something recent may be missing".to_owned(),
             |at| format!("nothing is missing since {}", iso_utc(at)),
         );
-        let attention = match snapshot.figures.attention.len() {
+        let attention = match snapshot.figures.alerts.len() {
             0 => String::new(),
             _ => "; NEEDS ATTENTION, see `archiver status`".to_owned(),
         };

@@ -1,4 +1,4 @@
-//! What needs a person: remembered until its cause is seen to be gone, so that it is told once and asked no more.
+//! Alerts: problems that need the user, kept until their cause is gone so that each is reported once.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -17,7 +17,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// As the archive and the attention command name it.
+    /// Its name in the archive and for the alert command.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,9 +36,9 @@ impl Cause {
     }
 }
 
-/// Something that needs a person.
+/// A problem that needs the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttentionRow {
+pub struct Alert {
     /// Whose account; `None` is what all share.
     pub account: Option<String>,
     /// What was refused.
@@ -52,54 +52,53 @@ pub struct AttentionRow {
 }
 
 impl Store {
-    /// Remembers that something needs a person. `true` when that is news: it was well before, or was refused with
-    /// another credential.
+    /// Stores an alert. Returns whether it is new: there was none, or it was about another credential.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn need_attention(&mut self, row: &AttentionRow) -> Result<bool, StoreError> {
+    pub fn raise_alert(&mut self, row: &Alert) -> Result<bool, StoreError> {
         self.transact(|tx, _| {
             let account = account_id(tx, row.account.as_deref())?;
             let known: Option<String> = tx
                 .query_row(
-                    "SELECT credential FROM attention WHERE ifnull(account, 0) = ?1 AND kind = ?2",
+                    "SELECT credential FROM alert WHERE ifnull(account, 0) = ?1 AND cause = ?2",
                     params![account.unwrap_or(0), row.cause.as_str()],
                     |found| found.get(0),
                 )
                 .optional()?;
             tx.execute(
-                "INSERT INTO attention (account, kind, since_ms, message, credential) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (ifnull(account, 0), kind) DO UPDATE SET message = ?4, credential = ?5",
+                "INSERT INTO alert (account, cause, since_ms, message, credential) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (ifnull(account, 0), cause) DO UPDATE SET message = ?4, credential = ?5",
                 params![account, row.cause.as_str(), row.since_ms, row.message, row.credential],
             )?;
             Ok(known.as_deref() != Some(row.credential.as_str()))
         })
     }
 
-    /// Notes that nobody was told of this, so that the next refusal is news again.
+    /// Notes that an alert did not reach the user, so that the next refusal counts as new again.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn untold(&mut self, row: &AttentionRow) -> Result<(), StoreError> {
+    pub fn mark_undelivered(&mut self, row: &Alert) -> Result<(), StoreError> {
         self.transact(|tx, _| {
             let account = account_id(tx, row.account.as_deref())?;
             tx.execute(
-                "UPDATE attention SET credential = 'untold' WHERE ifnull(account, 0) = ?1 AND kind = ?2",
+                "UPDATE alert SET credential = 'undelivered' WHERE ifnull(account, 0) = ?1 AND cause = ?2",
                 params![account.unwrap_or(0), row.cause.as_str()],
             )?;
             Ok(())
         })
     }
 
-    /// Forgets what is well again. `true` when it was not.
+    /// Deletes an alert whose cause is gone. Returns whether there was one.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn is_well(&mut self, account: Option<&str>, cause: Cause) -> Result<bool, StoreError> {
+    pub fn clear_alert(&mut self, account: Option<&str>, cause: Cause) -> Result<bool, StoreError> {
         self.transact(|tx, _| {
             let account = account_id(tx, account)?;
             let gone = tx.execute(
-                "DELETE FROM attention WHERE ifnull(account, 0) = ?1 AND kind = ?2",
+                "DELETE FROM alert WHERE ifnull(account, 0) = ?1 AND cause = ?2",
                 params![account.unwrap_or(0), cause.as_str()],
             )?;
             Ok(gone > 0)
@@ -127,14 +126,14 @@ fn account_id(db: &Connection, account: Option<&str>) -> Result<Option<i64>, Sto
     id.optional()?.map(Some).ok_or_else(|| StoreError::Broken(format!("there is no account {name:?} in it")))
 }
 
-/// All that needs a person, oldest first.
-pub(super) fn rows(db: &Connection) -> Result<Vec<AttentionRow>, StoreError> {
+/// All alerts, oldest first.
+pub(super) fn all(db: &Connection) -> Result<Vec<Alert>, StoreError> {
     let mut statement = db.prepare(
-        "SELECT a.name, t.kind, t.since_ms, t.message, t.credential FROM attention t
+        "SELECT a.name, t.cause, t.since_ms, t.message, t.credential FROM alert t
          LEFT JOIN account a ON a.id = t.account ORDER BY t.since_ms, t.id",
     )?;
     let rows = statement.query_map([], |row| {
-        Ok(AttentionRow {
+        Ok(Alert {
             account: row.get(0)?,
             cause: Cause::of(&row.get::<_, String>(1)?),
             since_ms: row.get(2)?,

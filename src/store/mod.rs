@@ -7,6 +7,7 @@
 mod alerts;
 pub mod backup;
 mod error;
+mod ids;
 mod ledger;
 mod read;
 mod schema;
@@ -20,32 +21,35 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-pub use alerts::{AttentionRow, Cause};
+pub use alerts::{Alert, Cause};
 pub use error::StoreError;
-pub use ledger::login::{Ledger, Login};
-pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, Settlement, Trigger};
+pub use ids::rowid_of;
+pub use ledger::login::{Ledger, LoginRun};
+pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
-pub use read::history::{MessageRow, Range};
+pub use read::history::{MessageRange, MessageRow};
 pub use read::people::{DayRow, MonthRow};
-pub use read::snapshot::{FormerVersion, MessageRow as ExportRow, Month, Scope, Snapshot};
-pub use read::sql::{Cell, Sql, SqlError};
-pub use read::status::{ArchiveSummary, ConversationRow, GapRow, InboxRow, Queries, Reader, RunRow};
-pub use read::tables::{Cell as Value, TABLES};
+pub use read::snapshot::{AccountMonth, ExportRow, FormerVersion, Scope, Snapshot};
+pub use read::sql::{Sql, SqlError, SqlValue};
+pub use read::status::{
+    ArchiveSummary, ConversationRow, GapRow, InboxStatus, Queries, Reader, RunRow, RunStart,
+};
+pub use read::tables::{TABLES, TableValue};
+pub use read::targets::{Configured, Target};
 pub use schema::open::{Holder, holder};
 pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use watches::Feed;
 pub use write::inbox::{InboxCommit, InboxCommitted};
 pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KnownOddRows, PairedIds};
-pub use write::message::rowid_of;
 pub use write::page::{Commit, Committed};
 pub use write::restore::{Restore, Restored};
-pub use write::targets::{Configured, Target};
 
 use write::intern::Interned;
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// The schema that a new archive is created from.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
@@ -91,9 +95,9 @@ impl Store {
         Self { db, interned: Interned::default(), unindexed: 0, lock: None }
     }
 
-    /// A read-only look at what the store holds, over the same connection.
+    /// Read-only queries over the same connection.
     #[must_use]
-    pub fn summary(&self) -> status::Queries<'_> {
+    pub fn queries(&self) -> status::Queries<'_> {
         status::Queries::new(&self.db)
     }
 
@@ -115,6 +119,20 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Calls `seen` with every statement that is executed, so that tests can look at its query plan.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] if SQLite refuses.
+    #[doc(hidden)]
+    pub fn trace(&mut self, mut seen: impl FnMut(&str) + Send + 'static) -> Result<(), StoreError> {
+        let seen = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                seen(sql);
+            }
+        };
+        Ok(self.db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(seen))?)
+    }
+
     /// Lets others know that this process is the service, which takes signals.
     ///
     /// # Errors
@@ -125,15 +143,15 @@ impl Store {
             .map_err(|e| StoreError::Broken(format!("its lock: {e}")))
     }
 
-    /// Gives back the memory that work has taken, and writes what is in the `-wal` file into the archive.
+    /// Moves the `-wal` file's content into the archive and frees memory.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn rest(&mut self) -> Result<(), StoreError> {
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.index_texts()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
-        // Whoever reads just now keeps the file from being emptied. That is not waited for: the next rest does it.
+        // A reader keeps the file from being emptied. The next checkpoint will do it, so do not wait.
         self.db.busy_timeout(Duration::ZERO)?;
         let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         self.db.busy_timeout(schema::open::BUSY_TIMEOUT)?;

@@ -257,7 +257,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 (self.api.inbox_endpoint(), None, purpose)
             }
             Subject::Conversation(id) => {
-                let purpose = if step.kind == StepKind::Head { Purpose::Head } else { Purpose::Gap };
+                let purpose = match step.kind {
+                    StepKind::Head => Purpose::Head,
+                    StepKind::Recheck => Purpose::Recheck,
+                    StepKind::Gap => Purpose::Gap,
+                };
                 (self.api.endpoint(), Some(id), purpose)
             }
         };

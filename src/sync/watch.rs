@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{Charge, Purse, RESULTS_PER_CREDIT, left};
-use crate::store::{Feed, Outcome, Purpose, Request, Settlement, Store, Trigger};
+use crate::store::{Feed, Outcome, Purpose, Request, RunKind, Settlement, Store, Trigger};
 use crate::sync::Stop;
 use crate::sync::report::Reception;
 use crate::sync::settings::{RunError, Settings};
@@ -101,7 +101,7 @@ fn purse(settings: &Settings, index: usize) -> Purse {
 
 fn request(run: i64, account: i64, endpoint: &str) -> Request<'_> {
     let wanted = CREDITS_PER_DAY * RESULTS_PER_CREDIT;
-    Request { run, account, endpoint, conversation: None, purpose: Purpose::Inbox, wanted }
+    Request { run, account, endpoint, conversation: None, purpose: Purpose::Watch, wanted }
 }
 
 /// One account and what its watch takes.
@@ -152,7 +152,7 @@ impl<C: Clock> Watcher<'_, C> {
             return Ok(false);
         }
         let now = self.clock.now_ms();
-        let run = store.begin_run(Trigger::Schedule, now)?;
+        let run = store.begin_run_of(RunKind::Watch, Trigger::Schedule, now)?;
         let reserved = store.reserve(&purse, &request(run, self.id, DAY_OF_WATCHING), now)?;
         let booked = reserved.is_some();
         if let Some(reservation) = reserved {
@@ -180,7 +180,7 @@ impl<C: Clock> Watcher<'_, C> {
             () = stop.wait() => return Ok(None),
             turn = self.api.turn() => turn,
         };
-        let run = store.begin_run(Trigger::Schedule, clock.now_ms())?;
+        let run = store.begin_run_of(RunKind::Watch, Trigger::Schedule, clock.now_ms())?;
         let reserved = store.reserve(&purse, &request(run, self.id, WEBHOOKS), clock.now_ms())?;
         let Some(reservation) = reserved else {
             store.finish_run(run, Outcome::Budget, clock.now_ms())?;

@@ -84,7 +84,7 @@ fn duckdb_reads_what_the_archive_holds_before_and_after_changes() {
     let same = before.iter().filter(|(file, at)| after.get(*file) == Some(at)).count();
     assert!(same >= before.len() - 3, "{same} of {} are as they were", before.len());
     // Another name for whoever took part in all of it makes all of it new.
-    bench.other().execute_batch("UPDATE conversation SET given_name = 'Renamed'").unwrap();
+    bench.other().execute_batch("UPDATE conversation SET alias = 'Renamed'").unwrap();
     let done = export(&bench.path(), &since_last).unwrap();
     assert_eq!(done.files, after.len());
     assert_same(&bench.path(), &out);

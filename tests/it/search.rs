@@ -57,7 +57,7 @@ fn search(query: &str) -> Search {
 
 /// Which of the texts are found, newest first.
 fn found(store: &Store, search: &Search) -> Vec<usize> {
-    let found = store.summary().search(search, 1000).unwrap();
+    let found = store.queries().search(search, 1000).unwrap();
     let place = |text: &String| TEXTS.iter().position(|t| t == text).unwrap();
     found.messages.iter().map(|m| place(&m.message.text)).collect()
 }
@@ -145,7 +145,7 @@ fn filters_narrow_what_is_found() {
     assert_eq!(found(&bench.store, &Search { kinds: vec!["text".into()], ..all() }), base);
     assert_eq!(found(&bench.store, &Search { kinds: vec!["VOICE".into()], ..all() }), [] as [usize; 0]);
     assert_eq!(found(&bench.store, &Search { from: vec!["nobody".into()], ..all() }), [] as [usize; 0]);
-    assert_eq!(bench.store.summary().search_count(&all()).unwrap(), u64::try_from(base.len()).unwrap());
+    assert_eq!(bench.store.queries().search_count(&all()).unwrap(), u64::try_from(base.len()).unwrap());
 }
 
 #[test]
@@ -156,41 +156,25 @@ fn edits_are_found_by_what_they_say_now_and_by_having_been_made() {
     bench.put(0, &last_page(&[item("m12", at(12), "Ada Example", ""), edited])).unwrap();
     bench.store.index_texts().unwrap();
     let texts = |search: &Search| -> Vec<String> {
-        let found = bench.store.summary().search(search, 1000).unwrap();
+        let found = bench.store.queries().search(search, 1000).unwrap();
         found.messages.iter().map(|m| m.message.text.clone()).collect()
     };
     assert_eq!(texts(&search("希望")), [] as [String; 0]);
     assert_eq!(texts(&search("戦争")), ["戦争と平和"]);
     assert_eq!(texts(&Search { edited: Some(true), ..search("") }), ["戦争と平和"]);
     assert!(texts(&Search { gone: Some(true), ..search("") }).contains(&"thursday again".to_owned()));
-    let found = bench.store.summary().search(&search("戦争"), 1).unwrap();
-    let former = bench.store.summary().former(found.messages[0].id).unwrap();
+    let found = bench.store.queries().search(&search("戦争"), 1).unwrap();
+    let former = bench.store.queries().former(found.messages[0].id).unwrap();
     assert_eq!(former[0].1, "我们希望世界和平");
 }
 
 #[test]
-fn what_a_crash_left_unindexed_and_what_an_older_archive_holds_is_found_after_opening() {
+fn what_a_crash_left_unindexed_is_found_after_opening() {
     let mut bench = Bench::new(1);
     bench.put(0, &last_page(&[item("m1", at(1), "Ada Example", "世界 one")])).unwrap();
-    assert_eq!(bench.one::<i64>("SELECT count(*) FROM messages_runs"), 0);
+    assert_eq!(bench.one::<i64>("SELECT count(*) FROM messages_cjk_fts"), 0);
     bench.crash();
-    assert_eq!(bench.store.summary().search(&search("世界"), 9).unwrap().messages.len(), 1);
-    // As schema 1 had it: no index of runs, and one message not indexed at all yet.
-    let path = bench.path();
-    drop(std::mem::replace(&mut bench.store, Store::in_memory().unwrap()));
-    let db = rusqlite::Connection::open(&path).unwrap();
-    db.execute_batch(
-        "DROP TABLE messages_runs; DROP TABLE import; DROP TABLE import_oddity; DROP TABLE export_cover;
-         DROP TABLE balance; DROP TABLE event_feed; DROP TABLE attention; DROP TABLE failure; DROP VIEW message_log; DROP VIEW import_log; DROP VIEW balance_log;
-         ALTER TABLE message DROP COLUMN source; ALTER TABLE message DROP COLUMN changed_run;
-         ALTER TABLE conversation DROP COLUMN news_at_least; ALTER TABLE conversation DROP COLUMN recheck_at_ms;
-         ALTER TABLE conversation DROP COLUMN rechecked_ms; ALTER TABLE gap DROP COLUMN filled;
-         ALTER TABLE inbox DROP COLUMN wanted; PRAGMA user_version = 1;",
-    )
-    .unwrap();
-    drop(db);
-    let reader = Reader::open(&path).unwrap();
-    assert_eq!(reader.queries().search(&search("界"), 9).unwrap().messages.len(), 1);
+    assert_eq!(bench.store.queries().search(&search("世界"), 9).unwrap().messages.len(), 1);
 }
 
 #[test]
@@ -209,7 +193,7 @@ fn the_best_has_the_rarer_word_more_often_in_fewer_words() {
     all.extend(items);
     bench.put(0, &last_page(&all)).unwrap();
     bench.store.index_texts().unwrap();
-    let best = bench.store.summary().search_best(&search("alpha OR beta"), 3).unwrap();
+    let best = bench.store.queries().search_best(&search("alpha OR beta"), 3).unwrap();
     let best: Vec<&str> = best.messages.iter().map(|m| m.message.text.as_str()).collect();
     assert_eq!(best[..2], [texts[3], texts[1]]);
 }
@@ -244,7 +228,7 @@ fn filters_end_at_a_bound_that_is_told_and_from_there_a_search_goes_on() {
         )
         .unwrap();
     let links = Search { link: Some(true), ..search("") };
-    let queries = bench.store.summary();
+    let queries = bench.store.queries();
     for found in [queries.search(&links, 10).unwrap(), queries.search_best(&links, 10).unwrap()] {
         assert_eq!(found.messages.len(), 1, "the oldest is beyond the bound");
         let ended = found.ended_at.expect("the bound is reached, and told");
@@ -265,7 +249,7 @@ fn only_the_newest_of_many_are_rated() {
         (0..=old).map(|i| item(&format!("m{i}"), NOW - (i + 1) * 2000, "Ada Example", text(i))).collect();
     bench.put(0, &last_page(&items)).unwrap();
     bench.store.index_texts().unwrap();
-    let found = bench.store.summary().search_best(&search("needle"), 2).unwrap();
+    let found = bench.store.queries().search_best(&search("needle"), 2).unwrap();
     assert_eq!(found.counted, u64::try_from(RANKED).unwrap(), "one fits that was not rated");
     let times: Vec<Ms> = found.messages.iter().map(|m| m.message.at_ms).collect();
     assert_eq!(times, [NOW - 8 * 2000, NOW - 2000], "the best of them, then the newest");
@@ -363,7 +347,7 @@ fn no_query_is_an_error_a_panic_or_slow() {
     let bench = archive();
     let rounds: u32 =
         std::env::var("ARCHIVER_FUZZ_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
-    let queries = bench.store.summary();
+    let queries = bench.store.queries();
     let mut hits = 0_usize;
     for seed in 0..u64::from(rounds) {
         let mut rng = Rng::with_seed(seed);
@@ -408,6 +392,6 @@ fn a_text_that_waits_to_be_indexed_is_not_said_to_be_nowhere() {
         (why.waiting, why.unknown.len())
     };
     assert_eq!((why(&bench, "elan"), why(&bench, "élans")), ((1, 0), (1, 1)));
-    bench.store.rest().unwrap();
+    bench.store.checkpoint().unwrap();
     assert_eq!((why(&bench, "elan"), why(&bench, "élans")), ((0, 0), (0, 1)));
 }

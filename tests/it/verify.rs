@@ -149,9 +149,9 @@ const DAMAGES: &[Damage] = &[
     damage(
         "full-text",
         "message",
-        "is not in messages_runs",
+        "is not in messages_cjk_fts",
         true,
-        "INSERT INTO messages_runs (messages_runs) VALUES ('delete-all')",
+        "INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all')",
     ),
     damage("full-text", "messages_unindexed 77", "waits to be indexed", true, "INSERT INTO messages_unindexed VALUES (77)"),
     damage("totals", "conversation 1", "the API counts 9 messages, the archive holds 2", true, "UPDATE conversation SET served_total = 9 WHERE id = 1"),
@@ -224,7 +224,7 @@ fn what_is_said_to_repair_the_index_repairs_it() {
     bench.next_run();
     let db = bench.other();
     db.execute_batch(
-        "DELETE FROM messages_fts_docsize; INSERT INTO messages_runs (messages_runs) VALUES ('delete-all')",
+        "DELETE FROM messages_fts_docsize; INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all')",
     )
     .unwrap();
     let findings = found(&bench, Depth::Full);

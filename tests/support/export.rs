@@ -61,7 +61,7 @@ pub(crate) fn odd_texts() -> Vec<String> {
 pub(crate) fn odd_archive() -> Bench {
     let account = |name: &str, prefix: &str| Configured {
         account: name.into(),
-        own_name: Some("Olivia <Owner>".into()),
+        owner_name: Some("Olivia <Owner>".into()),
         profiles: vec![(
             format!("https://www.linkedin.com/in/{prefix}-example/"),
             Some("=Ada \"<b>\", & co".into()),
@@ -97,14 +97,14 @@ pub(crate) fn odd_archive() -> Bench {
         .other()
         .execute_batch(
             "UPDATE message SET source = 'export', changed_run = NULL WHERE id = (SELECT min(id) FROM message);
-             UPDATE gap SET stalled = 'no answer', stalls = 2 WHERE id = (SELECT min(id) FROM gap);
+             UPDATE gap SET stall_code = 'request_failed', stall_detail = 'no answer', stalls = 2 WHERE id = (SELECT min(id) FROM gap);
              UPDATE person SET is_me = 1 WHERE name LIKE 'Olivia%';
              INSERT INTO import (run, account, source, file, rows, new_messages, odd_rows) VALUES (1, 1, 'linkedin-export', 'messages.csv', 3, 1, 1);
              INSERT INTO import_oddity (import, line, reason, content) VALUES (1, 2, 'no date', '{\"a\":1}');
              INSERT INTO export_cover (import, conversation, oldest_ms, newest_ms) VALUES (1, 1, 1, 2);
              INSERT INTO balance (run, at_ms, moment, credits) VALUES (1, 5, 'before', 40), (1, 6, 'after', 31.245270191439438), (1, 7, 'after', 121.48791951161945);
              INSERT INTO event_feed (account, webhook, position) VALUES (1, 'wh', 'e-5');
-             INSERT INTO run (started_ms, trigger) VALUES (1, 'once');
+             INSERT INTO run (kind, started_ms, trigger) VALUES ('sync', 1, 'once');
              DELETE FROM run WHERE id = (SELECT max(id) FROM run);",
         )
         .unwrap();

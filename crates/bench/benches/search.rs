@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use archiver::core::search::query::Query;
-use archiver::store::{Range, Reader, Search, Store};
+use archiver::store::{MessageRange, Reader, Search, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 use archiver_bench::{Mailbox, NOW_MS, PAGE, walk};
@@ -86,7 +86,7 @@ fn searching(c: &mut Criterion) {
     group.bench_function("why nothing was found", |b| {
         b.iter(|| queries.why_nothing(&search("qqqqqqqq")).unwrap())
     });
-    let range = Range { conversation: Some(conversation), ..Range::default() };
+    let range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
     group.bench_function("show: the first message", |b| {
         b.iter(|| queries.messages(&range, |row| ControlFlow::Break(row.id)).unwrap());
     });

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::core::format::plural;
 use crate::core::model::urn::thread_key;
 use crate::error::Failure;
-use crate::store::{Cell, Sql, Store, Trigger};
+use crate::store::{Sql, SqlValue, Store, Trigger};
 use crate::sync::{NoProgress, Report, Stopper};
 use fake_linkup::compare::{Archived, Comparison, compare};
 use fake_linkup::meanwhile::{self, Meanwhile};
@@ -342,13 +342,13 @@ fn archived(path: &Path) -> Result<Vec<Archived>, Failure> {
         MESSAGES,
         |_| ControlFlow::Continue(()),
         |row| {
-            if let [urn, Cell::Integer(at_ms), sender, text, gone] = row.as_slice() {
+            if let [urn, SqlValue::Integer(at_ms), sender, text, gone] = row.as_slice() {
                 messages.push(Archived {
                     urn: words(urn),
                     at_ms: *at_ms,
                     sender: words(sender),
                     text: words(text),
-                    gone: *gone != Cell::Null,
+                    gone: *gone != SqlValue::Null,
                 });
             }
             ControlFlow::Continue(())
@@ -358,8 +358,8 @@ fn archived(path: &Path) -> Result<Vec<Archived>, Failure> {
     Ok(messages)
 }
 
-fn words(cell: &Cell) -> String {
-    if let Cell::Text(text) = cell { text.clone() } else { String::new() }
+fn words(cell: &SqlValue) -> String {
+    if let SqlValue::Text(text) = cell { text.clone() } else { String::new() }
 }
 
 /// How this program was started, so that the commands that the demo proposes work as they stand.

@@ -17,7 +17,7 @@ use crate::core::planner::target::Candidate;
 use crate::core::search::query::{Filter, Query, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
-use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Range, Search};
+use crate::store::{Found, MessageRange, MessageRow, Nothing, Queries, RANKED, Search};
 
 /// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
@@ -204,11 +204,11 @@ fn around(queries: &Queries<'_>, row: &MessageRow, count: u32) -> Result<Around,
     if count == 0 {
         return Ok((before, after));
     }
-    let range = Range {
+    let range = MessageRange {
         conversation: Some(row.conversation),
         from: Some(queries.before(row, count)?),
         limit: Some(count.saturating_mul(2).saturating_add(1)),
-        ..Range::default()
+        ..MessageRange::default()
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     queries.messages(&range, |other| {

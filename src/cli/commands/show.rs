@@ -13,7 +13,7 @@ use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::core::Ms;
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
-use crate::store::{MessageRow, Range};
+use crate::store::{MessageRange, MessageRow};
 
 /// `archiver show`.
 #[derive(Debug, Clone, Args)]
@@ -100,10 +100,14 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
 }
 
 /// The messages to show, and the one in their middle that `--around` names.
-fn range(archive: &OpenArchive, conversation: i64, args: &ShowArgs) -> Result<(Range, Option<i64>), Failure> {
+fn range(
+    archive: &OpenArchive,
+    conversation: i64,
+    args: &ShowArgs,
+) -> Result<(MessageRange, Option<i64>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
-    let mut range = Range { conversation: Some(conversation), ..Range::default() };
+    let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
     if let Some(word) = &args.around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
         let anchor = anchor.ok_or_else(|| Failure::Usage {
@@ -146,7 +150,7 @@ impl<'a> Transcript<'a> {
         archive: &'a OpenArchive,
         args: &ShowArgs,
         gaps: Vec<Gap>,
-        range: &Range,
+        range: &MessageRange,
         mark: Option<i64>,
     ) -> Self {
         let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
@@ -264,7 +268,7 @@ fn gap_line(gap: &Gap) -> String {
     let from = gap.older_ms.map_or_else(|| "the beginning".to_owned(), local_minute);
     let to = gap.newer_ms.map_or_else(|| "now".to_owned(), local_minute);
     let why = match &gap.stalled {
-        Some(why) => format!("stalled: {}; retried less and less often", harmless(why)),
+        Some(why) => format!("stalled: {}; retried less and less often", harmless(&why.to_string())),
         None => "`archiver sync --once` fills it".to_owned(),
     };
     format!("~~ messages may be missing from {from} to {to} ({why}) ~~")

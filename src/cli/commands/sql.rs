@@ -12,7 +12,7 @@ use crate::cli::ui::output::Output;
 use crate::cli::ui::table::Column;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
-use crate::store::{Cell, Sql, SqlError};
+use crate::store::{Sql, SqlError, SqlValue};
 
 /// `archiver sql`.
 #[derive(Debug, Clone, Args)]
@@ -125,7 +125,7 @@ impl RowWriter<'_> {
         self.out.text(&csv(values.iter().map(String::as_str)))
     }
 
-    fn row(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
+    fn row(&mut self, cells: Vec<SqlValue>) -> Result<(), Failure> {
         if self.args.json {
             let object: Map<String, Value> = self.names.iter().cloned().zip(cells.iter().map(json)).collect();
             return self.out.json(&object);
@@ -160,23 +160,23 @@ fn unique(names: &[String]) -> Result<(), Failure> {
     }
 }
 
-fn plain(cell: &Cell) -> String {
+fn plain(cell: &SqlValue) -> String {
     match cell {
-        Cell::Null => String::new(),
-        Cell::Integer(n) => n.to_string(),
-        Cell::Real(n) => n.to_string(),
-        Cell::Text(text) => text.clone(),
-        Cell::Blob(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
+        SqlValue::Null => String::new(),
+        SqlValue::Integer(n) => n.to_string(),
+        SqlValue::Real(n) => n.to_string(),
+        SqlValue::Text(text) => text.clone(),
+        SqlValue::Blob(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
     }
 }
 
-fn json(cell: &Cell) -> Value {
+fn json(cell: &SqlValue) -> Value {
     match cell {
-        Cell::Null => Value::Null,
-        Cell::Integer(n) => Value::from(*n),
-        Cell::Real(n) => Value::from(*n),
-        Cell::Text(text) => Value::from(text.as_str()),
-        Cell::Blob(_) => Value::from(plain(cell)),
+        SqlValue::Null => Value::Null,
+        SqlValue::Integer(n) => Value::from(*n),
+        SqlValue::Real(n) => Value::from(*n),
+        SqlValue::Text(text) => Value::from(text.as_str()),
+        SqlValue::Blob(_) => Value::from(plain(cell)),
     }
 }
 

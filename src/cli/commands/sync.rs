@@ -108,7 +108,7 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let failed = |e| wiring::archive_failure(path, e);
         let now = SystemClock.now_ms();
         let news = alerts::note(&mut store, config, &report.reception, now).map_err(failed)?;
-        metrics::tell(config, || Snapshot::take(&store.summary(), config, now));
+        metrics::tell(config, || Snapshot::take(&store.queries(), config, now));
         // Release the archive before the command for alerts, which may take long and which a signal ends.
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         tokio::select! {

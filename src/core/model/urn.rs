@@ -99,7 +99,7 @@ pub fn label(name: &str) -> String {
     }
 }
 
-/// What tells one profile's address from another: its last part.
+/// The part of a profile's URL that identifies it, such as `ada-example`, in lower case.
 #[must_use]
 pub fn profile_slug(url: &str) -> Option<String> {
     let slug = url.split_once("/in/")?.1.split(['/', '?', '#']).next()?;

@@ -31,6 +31,12 @@ impl Backoff {
     }
 }
 
+/// The first run that may ask again for a gap that stalled so many times in a row, the last time in this run.
+#[must_use]
+pub fn due_run(stalls: u32, stalled_run: i64) -> i64 {
+    if stalls == 0 { 0 } else { stalled_run.saturating_add(runs_to_skip(stalls)).saturating_add(1) }
+}
+
 /// How many runs to leave a gap alone after it stalled so many times in a row: first none, then ever more.
 #[must_use]
 pub fn runs_to_skip(stalls: u32) -> i64 {

@@ -10,7 +10,7 @@
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
-use crate::core::planner::backoff::runs_to_skip;
+use crate::core::planner::backoff::due_run;
 use crate::core::planner::page_size;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, State, Subject};
 pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
@@ -216,7 +216,7 @@ fn newer(gap: &Gap) -> Ms {
 }
 
 fn due(gap: &Gap, run: i64) -> bool {
-    gap.stalls == 0 || run > gap.stalled_run.saturating_add(runs_to_skip(gap.stalls))
+    run >= due_run(gap.stalls, gap.stalled_run)
 }
 
 /// Whether heads may still be asked while gaps wait. A gap that no head may come before, because it needs all that is

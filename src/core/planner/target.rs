@@ -81,10 +81,10 @@ fn nearest(near: &[String]) -> String {
 /// When none or several fit.
 pub fn one(candidates: &[Candidate], word: &str) -> Result<i64, SelectError> {
     let word = word.trim();
-    let (thread, page, folded) = (urn::thread_key(word), slug(word), tokenize::fold(word));
+    let (thread, page, folded) = (urn::thread_key(word), urn::profile_slug(word), tokenize::fold(word));
     let exact = |c: &&Candidate| {
         c.conversation_id.as_deref().is_some_and(|id| urn::thread_key(id) == thread)
-            || page.is_some() && c.profile_urls.iter().any(|url| slug(url) == page)
+            || page.is_some() && c.profile_urls.iter().any(|url| urn::profile_slug(url) == page)
             || c.names.iter().any(|name| tokenize::fold(name) == folded)
     };
     let part =
@@ -123,12 +123,6 @@ fn near(candidates: &[Candidate], folded: &str) -> Vec<String> {
     let mut rated: Vec<_> = rated.filter(|(score, _)| *score > 0.84).collect();
     rated.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     rated.into_iter().take(3).map(|(_, name)| name.clone()).collect()
-}
-
-/// What tells one profile URL from another.
-fn slug(url: &str) -> Option<String> {
-    let slug = url.split("/in/").nth(1)?.split(['/', '?', '#']).next()?;
-    (!slug.is_empty()).then(|| slug.to_lowercase())
 }
 
 #[cfg(test)]

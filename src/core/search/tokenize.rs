@@ -6,6 +6,7 @@ use std::ops::Range;
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
+use unicode_script::{Script, UnicodeScript as _};
 
 /// A text without case, accents and surplus space: equal for what a person takes for the same.
 #[must_use]
@@ -16,7 +17,7 @@ pub fn fold(text: &str) -> String {
 
 fn folded(c: char) -> impl Iterator<Item = char> {
     // Of a letter of a script with runs nothing is taken away: its marks are part of the word.
-    let keep = is_run(c);
+    let keep = is_unspaced(c);
     let parts: Vec<char> = if keep || c.is_ascii() {
         vec![c.to_ascii_lowercase()]
     } else {
@@ -42,27 +43,35 @@ pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || is_accent(c)
 }
 
-/// Whether this is of a script whose words follow each other without a space, or take endings as Korean's do: Chinese,
-/// Japanese, Korean, Thai, Lao, Burmese, Khmer.
+/// The scripts written without spaces between words, and Korean, whose words take endings.
+const UNSPACED: [Script; 8] = [
+    Script::Han,
+    Script::Hiragana,
+    Script::Katakana,
+    Script::Hangul,
+    Script::Thai,
+    Script::Lao,
+    Script::Myanmar,
+    Script::Khmer,
+];
+
+/// Whether this is a letter of a script written without spaces between words, or of Korean.
 #[must_use]
-pub fn is_run(c: char) -> bool {
-    let script = matches!(
-        u32::from(c),
-        0x0e01..=0x0e3a | 0x0e40..=0x0e4e // Thai
-        | 0x0e81..=0x0ece // Lao
-        | 0x1000..=0x103f | 0x1050..=0x109d // Burmese
-        | 0x1780..=0x17d3 // Khmer
-        | 0x1100..=0x11ff | 0x3130..=0x318e | 0xac00..=0xd7a3 // Korean
-        | 0x3005..=0x3007 | 0x3041..=0x30ff | 0x31f0..=0x31ff | 0xff66..=0xff9f // Japanese
-        | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x323af // Chinese and what it lent
-    );
-    script && (c.is_alphanumeric() || is_mark(c))
+pub fn is_unspaced(c: char) -> bool {
+    // The letters before Thai, most letters there are, need no look-up.
+    if c < '\u{e00}' || !(c.is_alphanumeric() || is_mark(c)) {
+        return false;
+    }
+    // What several scripts share, such as the long vowel mark of Hiragana and Katakana, has extensions. A character of
+    // all scripts would contain each of them.
+    let scripts = c.script_extension();
+    !scripts.is_common() && !scripts.is_inherited() && UNSPACED.iter().any(|s| scripts.contains_script(*s))
 }
 
 /// Whether a text has any such letter.
 #[must_use]
-pub fn has_runs(text: &str) -> bool {
-    !text.is_ascii() && text.chars().any(is_run)
+pub fn has_unspaced(text: &str) -> bool {
+    !text.is_ascii() && text.chars().any(is_unspaced)
 }
 
 /// A text as the index of runs holds it: words as they are, and of each run every two neighbours as a word, then its
@@ -76,10 +85,10 @@ pub fn indexed(text: &str) -> String {
 /// left out at its end; a lone letter is then to be taken for the beginning of a word, which `true` says.
 #[must_use]
 pub fn wanted(phrase: &str) -> (String, bool) {
-    let trimmed = phrase.trim_end_matches(|c: char| !is_word(c) && !is_run(c));
+    let trimmed = phrase.trim_end_matches(|c: char| !is_word(c) && !is_unspaced(c));
     let lone = {
         let mut last = trimmed.chars().rev();
-        last.next().is_some_and(is_run) && !last.next().is_some_and(is_run)
+        last.next().is_some_and(is_unspaced) && !last.next().is_some_and(is_unspaced)
     };
     (spelled(trimmed, lone).trim_end().to_owned(), lone)
 }
@@ -89,7 +98,7 @@ fn spelled(text: &str, last_alone: bool) -> String {
     let mut chars = text.chars().peekable();
     let mut in_run = false;
     while let Some(c) = chars.next() {
-        if !is_run(c) {
+        if !is_unspaced(c) {
             if in_run {
                 out.push(' ');
             }
@@ -103,7 +112,7 @@ fn spelled(text: &str, last_alone: bool) -> String {
         }
         in_run = true;
         match next {
-            Some(next) if is_run(next) => out.extend([c, next]),
+            Some(next) if is_unspaced(next) => out.extend([c, next]),
             Some(_) => out.push(c),
             None if last_alone => out.push(c),
             None => {}
@@ -116,12 +125,12 @@ fn spelled(text: &str, last_alone: bool) -> String {
 pub fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     let mut rest = text.char_indices().peekable();
     std::iter::from_fn(move || {
-        let (start, first) = rest.find(|(_, c)| is_word(*c) || is_run(*c))?;
+        let (start, first) = rest.find(|(_, c)| is_word(*c) || is_unspaced(*c))?;
         let mut end = start.saturating_add(first.len_utf8());
         let mut word: String = folded(first).collect();
         // Each letter of a run is a word of its own here: any piece of a run can then be found.
-        if !is_run(first) {
-            while let Some((at, c)) = rest.next_if(|(_, c)| is_word(*c) && !is_run(*c)) {
+        if !is_unspaced(first) {
+            while let Some((at, c)) = rest.next_if(|(_, c)| is_word(*c) && !is_unspaced(*c)) {
                 end = at.saturating_add(c.len_utf8());
                 word.extend(folded(c));
             }
@@ -132,12 +141,12 @@ pub fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
 
 /// What a text is searched for, in words; the last may be only the beginning of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Phrase {
     words: Vec<String>,
     prefix: bool,
 }
 
-impl Wanted {
+impl Phrase {
     /// A phrase.
     #[must_use]
     pub fn new(phrase: &str, prefix: bool) -> Self {
@@ -156,7 +165,7 @@ impl Wanted {
 
 /// Where a text has any of what is wanted, and how many there are of each; places in order, without overlaps.
 #[must_use]
-pub fn hits(text: &str, wanted: &[Wanted]) -> (Vec<Range<usize>>, Vec<u32>) {
+pub fn hits(text: &str, wanted: &[Phrase]) -> (Vec<Range<usize>>, Vec<u32>) {
     let words: Vec<_> = words(text).collect();
     let mut counts = vec![0_u32; wanted.len()];
     let mut places: Vec<Range<usize>> = Vec::new();
@@ -187,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn letters_of_scripts_without_spaces_are_told_from_all_others() {
+        for c in "世々〇ひカーｶﾞ한ㄱไทยລາວမြန်ខ្មែរ".chars() {
+            assert!(is_unspaced(c), "{c} {:x}", u32::from(c));
+        }
+        for c in "aéßя1ـअ٣、。・１ａ฿ \u{301}😀".chars() {
+            assert!(!is_unspaced(c), "{c} {:x}", u32::from(c));
+        }
+    }
+
+    #[test]
     fn a_run_is_spelled_in_pairs_and_its_last_letter() {
         assert_eq!(indexed("hello 世界平和!"), "hello  世界 界平 平和 和 !");
         assert_eq!(indexed("LinkedInの件"), "LinkedIn の件 件");
@@ -201,7 +220,7 @@ mod tests {
     #[test]
     fn hits_are_found_without_case_and_accents_and_in_runs() {
         let show = |text: &str, phrases: &[(&str, bool)]| {
-            let wanted: Vec<_> = phrases.iter().map(|(p, prefix)| Wanted::new(p, *prefix)).collect();
+            let wanted: Vec<_> = phrases.iter().map(|(p, prefix)| Phrase::new(p, *prefix)).collect();
             hits(text, &wanted).0.into_iter().map(|r| text.get(r).unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(show("Café au lait, cafe", &[("CAFE", false)]), ["Café", "cafe"]);
@@ -214,7 +233,7 @@ mod tests {
     proptest! {
         #[test]
         fn places_are_in_order_and_at_the_borders_of_letters(text in "\\PC{0,40}", phrase in "\\PC{0,6}") {
-            let (places, _) = hits(&text, &[Wanted::new(&phrase, true), Wanted::new(&text, false)]);
+            let (places, _) = hits(&text, &[Phrase::new(&phrase, true), Phrase::new(&text, false)]);
             let mut end = 0;
             for place in places {
                 prop_assert!(place.start >= end && place.end > place.start);

@@ -205,7 +205,7 @@ impl Evidence<'_> {
 
 /// How often the same was said in a row, this time included.
 fn times_said(gap: &Gap, contradiction: &Stall) -> u32 {
-    let again = gap.stalled.as_deref() == Some(contradiction.to_string().as_str());
+    let again = gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
     if again { gap.stalls.saturating_add(1) } else { 1 }
 }
 

@@ -25,7 +25,7 @@ pub struct Gap {
     /// When the gap was opened (ms).
     pub opened_ms: Ms,
     /// Why the last attempt to fill it failed.
-    pub stalled: Option<String>,
+    pub stalled: Option<Stall>,
     /// How many attempts in a row failed.
     pub stalls: u32,
     /// The run of the last failed attempt.
@@ -78,7 +78,7 @@ impl Gap {
     /// The same gap after a failed attempt.
     #[must_use]
     pub fn stalled(mut self, why: &Stall, run: i64) -> Self {
-        self.stalled = Some(why.to_string());
+        self.stalled = Some(why.clone());
         self.stalls = self.stalls.saturating_add(1);
         self.stalled_run = run;
         self

@@ -72,7 +72,7 @@ impl MessageList {
                 p.gap role="note" {
                     strong { "Messages may be missing here:" }
                     " " (span)
-                    @if let Some(why) = &gap.stalled { " (" (Text(why)) ")" }
+                    @if let Some(why) = &gap.stalled { " (" (Text(&why.to_string())) ")" }
                 }
             };
             self.done.push_str(&note.into_string());

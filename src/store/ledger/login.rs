@@ -10,8 +10,10 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use crate::store::StoreError;
-use crate::store::ledger::spent::Tally;
-use crate::store::ledger::{Outcome, Purpose, Settlement, Trigger, settle, spent_by_account};
+use crate::store::ledger::spent::SpentCache;
+use crate::store::ledger::{
+    Outcome, Purpose, RunKind, Settlement, Trigger, insert_run, settle, spent_by_account,
+};
 use crate::store::schema::open;
 
 /// A connection to the ledger of an archive that another process may be writing to.
@@ -22,7 +24,7 @@ pub struct Ledger {
 
 /// A login under way, as the ledger has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Login {
+pub struct LoginRun {
     run: i64,
     account: i64,
 }
@@ -52,15 +54,13 @@ impl Ledger {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn begin(&mut self, account: &str, now: Ms) -> Result<Login, StoreError> {
+    pub fn begin(&mut self, account: &str, now: Ms) -> Result<LoginRun, StoreError> {
         let tx = self.immediate()?;
         tx.execute("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
         let account = tx.query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))?;
-        let trigger = Trigger::Login.as_str();
-        tx.execute("INSERT INTO run (started_ms, trigger) VALUES (?1, ?2)", params![now, trigger])?;
-        let run = tx.last_insert_rowid();
+        let run = insert_run(&tx, RunKind::Login, Trigger::Once, now)?;
         tx.commit()?;
-        Ok(Login { run, account })
+        Ok(LoginRun { run, account })
     }
 
     /// Sets a credit aside for one request, on disk when this returns; `None` when the caps leave none.
@@ -69,7 +69,7 @@ impl Ledger {
     /// When the archive cannot be written.
     pub fn reserve(
         &mut self,
-        login: Login,
+        login: LoginRun,
         purse: &Purse,
         endpoint: &str,
         now: Ms,
@@ -100,7 +100,7 @@ impl Ledger {
         error: Option<&str>,
     ) -> Result<(), StoreError> {
         let tx = self.immediate()?;
-        settle(&tx, &Tally::default(), &Settlement::bare(receipt, http_status, error))?;
+        settle(&tx, &SpentCache::default(), &Settlement::bare(receipt, http_status, error))?;
         tx.commit()?;
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn finish(&mut self, login: Login, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+    pub fn finish(&mut self, login: LoginRun, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
         self.db.execute(
             "UPDATE run SET outcome = ?2, finished_ms = ?3 WHERE id = ?1",
             params![login.run, outcome.as_str(), now],

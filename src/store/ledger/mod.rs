@@ -12,19 +12,18 @@ use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use crate::core::timeline::gap::Asked;
-use crate::store::ledger::spent::{Settled, Tally};
+use crate::core::timeline::stall::Stall;
+use crate::store::ledger::spent::{Settled, SpentCache};
 
-/// What set a run off.
+/// What started a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
-    /// `sync --once`.
+    /// The user.
     Once,
     /// The schedule.
     Schedule,
     /// The start of the service.
     Start,
-    /// `archiver login`, which is no run but spends credits.
-    Login,
 }
 
 impl Trigger {
@@ -33,7 +32,30 @@ impl Trigger {
             Self::Once => "once",
             Self::Schedule => "schedule",
             Self::Start => "start",
+        }
+    }
+}
+
+/// What a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// A synchronisation with the API.
+    Sync,
+    /// An import of a file.
+    Import,
+    /// `archiver login`.
+    Login,
+    /// A day of an account's hosted webhook.
+    Watch,
+}
+
+impl RunKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Import => "import",
             Self::Login => "login",
+            Self::Watch => "watch",
         }
     }
 }
@@ -91,14 +113,18 @@ impl Moment {
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A look at the head of a conversation that is archived already.
+    /// The newest page of a conversation that is archived already.
     Head,
     /// A page of a gap.
     Gap,
-    /// A look at the top of an inbox.
+    /// A page that is read again for edits and deletions.
+    Recheck,
+    /// The first page of an inbox.
     Inbox,
-    /// A page further down an inbox.
+    /// A later page of an inbox.
     Walk,
+    /// A hosted webhook.
+    Watch,
     /// A new session.
     Login,
 }
@@ -108,8 +134,10 @@ impl Purpose {
         match self {
             Self::Head => "head",
             Self::Gap => "gap",
+            Self::Recheck => "recheck",
             Self::Inbox => "inbox",
             Self::Walk => "walk",
+            Self::Watch => "watch",
             Self::Login => "login",
         }
     }
@@ -149,6 +177,8 @@ pub struct Settlement<'a> {
     pub http_status: Option<u16>,
     /// What was wrong, if anything.
     pub error: Option<&'a str>,
+    /// Why the page received got no further, if it did not.
+    pub stall: Option<&'a Stall>,
 }
 
 impl<'a> Settlement<'a> {
@@ -163,6 +193,7 @@ impl<'a> Settlement<'a> {
             changed_messages: 0,
             http_status,
             error,
+            stall: None,
         }
     }
 }
@@ -192,12 +223,20 @@ pub enum Of {
 }
 
 impl Store {
-    /// Begins a run. Runs that never ended were cut short: they are marked as interrupted, and what they had reserved
-    /// and not settled counts as spent.
+    /// Begins a synchronisation. Runs that never ended were cut short: they are marked as interrupted, and what they
+    /// had reserved and not settled counts as spent.
     ///
     /// # Errors
     /// When the archive cannot be written.
     pub fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+        self.begin_run_of(RunKind::Sync, trigger, now)
+    }
+
+    /// Begins a run of any kind, as [`Self::begin_run`] does.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn begin_run_of(&mut self, kind: RunKind, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
         self.transact(|tx, _| {
             tx.execute(
                 "UPDATE run SET outcome = 'interrupted',
@@ -205,8 +244,7 @@ impl Store {
                  WHERE finished_ms IS NULL",
                 [],
             )?;
-            tx.execute("INSERT INTO run (started_ms, trigger) VALUES (?1, ?2)", params![now, trigger.as_str()])?;
-            Ok(tx.last_insert_rowid())
+            insert_run(tx, kind, trigger, now)
         })
     }
 
@@ -314,11 +352,23 @@ impl Store {
     }
 }
 
+/// Adds a run and returns its number.
+pub(super) fn insert_run(
+    tx: &Connection,
+    kind: RunKind,
+    trigger: Trigger,
+    now: Ms,
+) -> Result<i64, StoreError> {
+    tx.prepare_cached("INSERT INTO run (kind, started_ms, trigger) VALUES (?1, ?2, ?3)")?
+        .execute(params![kind.as_str(), now, trigger.as_str()])?;
+    Ok(tx.last_insert_rowid())
+}
+
 /// Whether the last request of all, logins and watches aside, was a look at a head, an inbox's included.
 pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
     let purpose: Option<String> = db
         .query_row(
-            "SELECT purpose FROM request WHERE purpose <> 'login' AND endpoint NOT LIKE 'v2/webhooks%' ORDER BY id DESC LIMIT 1",
+            "SELECT purpose FROM request WHERE purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1",
             [],
             |row| row.get(0),
         )
@@ -327,7 +377,7 @@ pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
 }
 
 /// Writes what became of a request into its row.
-pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Result<(), StoreError> {
+pub(super) fn settle(tx: &Connection, tally: &SpentCache, s: &Settlement<'_>) -> Result<(), StoreError> {
     let credits = s.receipt.credits();
     let counted = tx
         .prepare_cached(
@@ -344,7 +394,7 @@ pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Resu
         })?;
     tx.prepare_cached(
         "UPDATE request SET credits_spent = ?2, conversation = ifnull(?3, conversation), returned = ?4, new_messages = ?5,
-           changed_messages = ?6, http_status = ?7, error = ?8
+           changed_messages = ?6, http_status = ?7, error = ?8, stall_code = ?9
          WHERE id = ?1",
     )?
     .execute(params![
@@ -355,7 +405,8 @@ pub(super) fn settle(tx: &Connection, tally: &Tally, s: &Settlement<'_>) -> Resu
         s.new_messages,
         s.changed_messages,
         s.http_status,
-        s.error
+        s.error,
+        s.stall.map(Stall::code)
     ])?;
     tally.settled(counted);
     Ok(())

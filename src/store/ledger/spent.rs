@@ -14,7 +14,7 @@ use crate::store::ledger::spent_by_account;
 /// Sums of the ledger for one run, day and month. They stay true until another process
 /// writes, as a login does beside a run.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Tally(RefCell<Option<Sums>>);
+pub(crate) struct SpentCache(RefCell<Option<Sums>>);
 
 #[derive(Debug, Clone)]
 struct Sums {
@@ -29,18 +29,18 @@ struct Sums {
 
 /// A request that was settled: when it was made, and what it was thought to cost and did.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Settled {
-    pub(in crate::store) account: i64,
-    pub(in crate::store) run: i64,
-    pub(in crate::store) at_ms: Ms,
-    pub(in crate::store) counted: u32,
-    pub(in crate::store) credits: u32,
+pub(crate) struct Settled {
+    pub(crate) account: i64,
+    pub(crate) run: i64,
+    pub(crate) at_ms: Ms,
+    pub(crate) counted: u32,
+    pub(crate) credits: u32,
 }
 
-impl Tally {
+impl SpentCache {
     /// What counts as spent in the windows of this run and moment, by one account or by all: added up where the
     /// windows have changed.
-    pub(in crate::store) fn spent(
+    pub(crate) fn spent(
         &self,
         db: &Connection,
         account: Option<i64>,
@@ -59,12 +59,12 @@ impl Tally {
     }
 
     /// Forgets the sums: the ledger was written otherwise.
-    pub(in crate::store) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.0.borrow_mut() = None;
     }
 
     /// Counts a reservation that was made now, in the windows that were asked for last.
-    pub(in crate::store) fn reserved(&self, account: i64, credits: u32) {
+    pub(crate) fn reserved(&self, account: i64, credits: u32) {
         if let Some(sums) = self.0.borrow_mut().as_mut() {
             let spent = sums.accounts.entry(account).or_default();
             *spent = spent.plus(Spent { run: credits, day: credits, month: credits });
@@ -72,7 +72,7 @@ impl Tally {
     }
 
     /// Counts what a request cost instead of what was reserved for it, in the windows that it falls into.
-    pub(in crate::store) fn settled(&self, settled: Settled) {
+    pub(crate) fn settled(&self, settled: Settled) {
         let mut sums = self.0.borrow_mut();
         let Some(sums) = sums.as_mut() else { return };
         let change = |n: u32, within: bool| match within {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::core::Ms;
-use crate::store::{AttentionRow, Cause};
+use crate::store::{Alert, Cause};
 use crate::store::{StoreError, alerts};
 
 /// What there is of one account.
@@ -36,33 +36,28 @@ pub struct Figures {
     pub failures: Vec<(String, i64)>,
     /// When a run that asked all there was to ask, or all that its budget allowed, last ended (ms).
     pub last_success_ms: Option<Ms>,
-    /// What needs a person.
-    pub attention: Vec<AttentionRow>,
+    /// What needs the user's attention.
+    pub alerts: Vec<Alert>,
 }
 
 impl Figures {
     /// Whether the archive may be behind without its gaps showing it: an account is not asked at present.
     #[must_use]
     pub fn blind(&self) -> bool {
-        self.attention.iter().any(|row| row.cause != Cause::Credits)
+        self.alerts.iter().any(|row| row.cause != Cause::Credits)
     }
 }
 
-/// What makes a row of `run` a sync: logins, imports and days of watching have rows of their own there.
-pub(in crate::store) const A_SYNC: &str =
-    "trigger <> 'login' AND NOT EXISTS (SELECT 1 FROM import i WHERE i.run = run.id)
-  AND ifnull((SELECT q.endpoint FROM request q WHERE q.run = run.id LIMIT 1), '') NOT LIKE 'v2/webhooks%'";
-
-pub(in crate::store) fn figures(db: &Connection) -> Result<Figures, StoreError> {
-    let attention = alerts::rows(db)?;
+pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
+    let alerts = alerts::all(db)?;
     let mut accounts = accounts(db)?;
     for account in &mut accounts {
-        let is_own = |row: &AttentionRow| match row.cause {
+        let is_own = |row: &Alert| match row.cause {
             Cause::Account => row.account.as_ref() == Some(&account.account),
             Cause::Key => true,
             Cause::Credits => false,
         };
-        account.parked = attention.iter().any(is_own);
+        account.parked = alerts.iter().any(is_own);
     }
     let counts = |sql: &str| -> Result<Vec<(String, i64)>, StoreError> {
         let mut statement = db.prepare(sql)?;
@@ -71,19 +66,19 @@ pub(in crate::store) fn figures(db: &Connection) -> Result<Figures, StoreError> 
     };
     let last_success_ms = db
         .query_row(
-            &format!("SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND {A_SYNC} ORDER BY id DESC LIMIT 1"),
+            "SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND kind = 'sync' ORDER BY id DESC LIMIT 1",
             [],
             |row| row.get(0),
         )
         .optional()?;
     Ok(Figures {
         accounts,
-        runs: counts(&format!(
-            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND {A_SYNC} GROUP BY outcome ORDER BY outcome",
-        ))?,
+        runs: counts(
+            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND kind = 'sync' GROUP BY outcome ORDER BY outcome",
+        )?,
         failures: counts("SELECT kind, count FROM failure ORDER BY kind")?,
         last_success_ms,
-        attention,
+        alerts,
     })
 }
 

@@ -1,6 +1,5 @@
 //! Messages as a person or a file reads them: streamed in order, every column of the view, however many there are.
 
-use crate::store::write::message;
 use std::ops::ControlFlow;
 
 use rusqlite::types::Value;
@@ -9,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
 use crate::core::raw::Raw;
+use crate::store::ids;
 use crate::store::{Queries, StoreError};
 
 /// A message with all that the view `message_log` says of it.
@@ -46,7 +46,7 @@ impl MessageRow {
 
 /// Which messages are wanted; the default is all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Range {
+pub struct MessageRange {
     /// Of this conversation only.
     pub conversation: Option<i64>,
     /// Sent at this moment (ms) or later.
@@ -59,7 +59,7 @@ pub struct Range {
     pub limit: Option<u32>,
 }
 
-const COLUMNS: &str = "m.id, m.conversation, a.name, c.urn, coalesce(c.given_name, c.name), m.versions, m.gone_since_ms, p.is_me,
+const COLUMNS: &str = "m.id, m.conversation, a.name, c.urn, coalesce(c.alias, c.name), m.versions, m.gone_since_ms, p.is_me,
     ifnull(m.source, 'api'), u.prefix || m.urn_key || u.suffix, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name,
     p.profile_url, k.name, m.text, t.json, m.extra";
 
@@ -68,7 +68,7 @@ const JOINS: &str = "CROSS JOIN conversation c ON c.id = m.conversation CROSS JO
     CROSS JOIN person p ON p.id = m.sender CROSS JOIN kind k ON k.id = m.kind CROSS JOIN template t ON t.id = m.template
     LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
-impl Range {
+impl MessageRange {
     /// The condition in SQL and its values.
     fn condition(&self) -> (String, Vec<Value>) {
         let mut condition = String::from("true");
@@ -102,7 +102,7 @@ impl Queries<'_> {
     /// When the archive cannot be read.
     pub fn messages<B>(
         &self,
-        range: &Range,
+        range: &MessageRange,
         mut visit: impl FnMut(MessageRow) -> ControlFlow<B>,
     ) -> Result<Option<B>, StoreError> {
         let (condition, mut values) = range.condition();
@@ -124,9 +124,9 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn newest_of(&self, range: Range, count: u32) -> Result<Range, StoreError> {
+    pub fn newest_of(&self, range: MessageRange, count: u32) -> Result<MessageRange, StoreError> {
         let from = self.step(&range, "DESC", count)?;
-        Ok(Range { from: from.or(range.from), ..range })
+        Ok(MessageRange { from: from.or(range.from), ..range })
     }
 
     /// The time and id of the message so many before this one of its conversation, or of the first there is.
@@ -147,7 +147,7 @@ impl Queries<'_> {
         Ok(found.unwrap_or(here))
     }
 
-    fn step(&self, range: &Range, order: &str, count: u32) -> Result<Option<(Ms, i64)>, StoreError> {
+    fn step(&self, range: &MessageRange, order: &str, count: u32) -> Result<Option<(Ms, i64)>, StoreError> {
         let (condition, mut values) = range.condition();
         values.push(Value::from(i64::from(count.saturating_sub(1))));
         let mut statement = self.db().prepare(&format!(
@@ -176,9 +176,8 @@ impl Queries<'_> {
         let mut ids = self.db().prepare_cached(
             "SELECT id FROM message WHERE conversation = ?1 AND urn_probe = ?2 ORDER BY id",
         )?;
-        let ids: Vec<i64> = ids
-            .query_map((conversation, message::probe(word)), |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let ids: Vec<i64> =
+            ids.query_map((conversation, ids::probe(word)), |row| row.get(0))?.collect::<Result<_, _>>()?;
         for id in ids {
             if let Some(row) = by_id(self.db(), id)?.filter(|m| m.message.urn.as_deref() == Some(word)) {
                 return Ok(Some(row));
@@ -200,7 +199,7 @@ impl Queries<'_> {
     }
 }
 
-pub(in crate::store) fn by_id(db: &Connection, id: i64) -> Result<Option<MessageRow>, StoreError> {
+pub(crate) fn by_id(db: &Connection, id: i64) -> Result<Option<MessageRow>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} FROM message m {JOINS} WHERE m.id = ?1"))?;
     Ok(statement.query_row([id], read).optional()?)

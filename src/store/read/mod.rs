@@ -7,3 +7,5 @@ pub(super) mod snapshot;
 pub(super) mod sql;
 pub(super) mod status;
 pub(super) mod tables;
+pub(super) mod targets;
+pub(super) mod timelines;

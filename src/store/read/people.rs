@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use crate::core::Ms;
 use crate::core::people::{SenderRow, SentMessage};
-use crate::store::write::linkedin_export::OUTSIDE;
+use crate::store::read::timelines::OUTSIDE;
 use crate::store::{Queries, StoreError};
 
 /// Credits of one UTC day.

@@ -1,10 +1,10 @@
 //! What leaves the archive: one consistent look at it, streamed row by row.
 
-use crate::store::write::message;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
 use crate::core::Ms;
+use crate::core::hash;
 use crate::core::raw::render;
 use crate::core::raw::render::Fields;
 use crate::store::read::status::Queries;
@@ -57,7 +57,7 @@ impl Scope {
 
 /// A message with all that its row and the rows it points to say of it.
 #[derive(Debug, Clone, Copy)]
-pub struct MessageRow<'a> {
+pub struct ExportRow<'a> {
     /// The archive's id.
     pub id: i64,
     /// The archive's id of the conversation.
@@ -98,7 +98,7 @@ pub struct MessageRow<'a> {
     pub changed_run: Option<i64>,
 }
 
-impl MessageRow<'_> {
+impl ExportRow<'_> {
     /// The JSON as served, as the view `message_log` rebuilds it.
     pub fn raw_into(&self, out: &mut Vec<u8>) {
         render::render(self.template, self.sent_at_ms, &self.fields, out);
@@ -122,7 +122,7 @@ pub struct FormerVersion {
 
 /// A group of messages that belong into one file: those of an account sent in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Month {
+pub struct AccountMonth {
     /// The account's id.
     pub account: i64,
     /// Its name.
@@ -142,7 +142,7 @@ const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), 
 
 const MESSAGES: &str = "SELECT m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe,
     m.urn_key, m.versions, m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run,
-    a.name, c.urn, coalesce(c.given_name, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
+    a.name, c.urn, coalesce(c.alias, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
     k.name, t.json, u.prefix, u.suffix
   FROM message m CROSS JOIN conversation c ON c.id = m.conversation CROSS JOIN account a ON a.id = c.account
   CROSS JOIN person p ON p.id = m.sender CROSS JOIN kind k ON k.id = m.kind CROSS JOIN template t ON t.id = m.template
@@ -174,7 +174,7 @@ impl Snapshot<'_> {
         Queries::new(&self.db)
     }
 
-    pub(in crate::store) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.db
     }
 
@@ -197,7 +197,7 @@ impl Snapshot<'_> {
     pub fn messages<E: From<StoreError>>(
         &self,
         scope: &Scope,
-        mut visit: impl FnMut(&MessageRow<'_>) -> Result<(), E>,
+        mut visit: impl FnMut(&ExportRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (conditions, values) = scope.conditions();
         let order = if scope.conversation.is_some() { "m.sent_at_ms, m.id" } else { "m.id" };
@@ -205,7 +205,7 @@ impl Snapshot<'_> {
         let mut statement = self.db.prepare_cached(&sql).map_err(StoreError::from)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            visit(&message_row(row).map_err(StoreError::from)?)?;
+            visit(&export_row(row).map_err(StoreError::from)?)?;
         }
         Ok(())
     }
@@ -244,7 +244,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn months(&self, scope: &Scope) -> Result<Vec<Month>, StoreError> {
+    pub fn months(&self, scope: &Scope) -> Result<Vec<AccountMonth>, StoreError> {
         let (conditions, values) = scope.conditions();
         let sql = format!(
             "SELECT a.id, a.name, {} AS month, min(m.id), max(m.id), count(*)
@@ -254,7 +254,7 @@ impl Snapshot<'_> {
         );
         let mut statement = self.db.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| {
-            Ok(Month {
+            Ok(AccountMonth {
                 account: row.get(0)?,
                 account_name: row.get(1)?,
                 month: row.get(2)?,
@@ -303,15 +303,15 @@ impl Snapshot<'_> {
     /// When the archive cannot be read.
     pub fn faces(&self, gaps: bool) -> Result<Vec<(i64, i64)>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.given_name, c.name), ''),
+            "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.alias, c.name), ''),
                (SELECT group_concat(p.id || ifnull(p.is_me, '?'), ' ' ORDER BY p.id) FROM participant q JOIN person p ON p.id = q.person
                 WHERE q.conversation = c.id),
-               (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stalled), char(0) ORDER BY g.id)
+               (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stall_code, g.stall_detail), char(0) ORDER BY g.id)
                 FROM gap g WHERE ?1 AND g.conversation = c.id))
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.id",
         )?;
         let rows =
-            statement.query_map([gaps], |row| Ok((row.get(0)?, message::hash(&row.get::<_, String>(1)?))))?;
+            statement.query_map([gaps], |row| Ok((row.get(0)?, hash::of_text(&row.get::<_, String>(1)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -347,15 +347,15 @@ impl Snapshot<'_> {
             [],
             |row| row.get(0),
         )?;
-        Ok(format!("{:016x}", message::hash(&origin)))
+        Ok(format!("{:016x}", hash::of_text(&origin)))
     }
 }
 
-fn message_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<MessageRow<'a>> {
+fn export_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<ExportRow<'a>> {
     let text = |at: usize| -> rusqlite::Result<&'a str> { Ok(row.get_ref(at)?.as_str()?) };
     let optional =
         |at: usize| -> rusqlite::Result<Option<&'a str>> { Ok(row.get_ref(at)?.as_str_or_null()?) };
-    Ok(MessageRow {
+    Ok(ExportRow {
         id: row.get(0)?,
         conversation_row: row.get(1)?,
         sent_at_ms: row.get(2)?,

@@ -46,7 +46,7 @@ pub struct Sql {
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
+pub enum SqlValue {
     /// Nothing.
     Null,
     /// A whole number.
@@ -118,7 +118,7 @@ impl Sql {
         &self,
         statement: &str,
         begin: impl FnOnce(Vec<String>) -> ControlFlow<B>,
-        mut row: impl FnMut(Vec<Cell>) -> ControlFlow<B>,
+        mut row: impl FnMut(Vec<SqlValue>) -> ControlFlow<B>,
     ) -> Result<Option<B>, SqlError> {
         let mut batch = Batch::new(&self.db, statement);
         let Some(mut first) = batch.next()? else { return Err(SqlError::NotOne("there is no statement")) };
@@ -145,13 +145,13 @@ impl Sql {
     }
 }
 
-fn cell(value: ValueRef<'_>) -> Cell {
+fn cell(value: ValueRef<'_>) -> SqlValue {
     match value {
-        ValueRef::Null => Cell::Null,
-        ValueRef::Integer(n) => Cell::Integer(n),
-        ValueRef::Real(n) => Cell::Real(n),
-        ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Integer(n) => SqlValue::Integer(n),
+        ValueRef::Real(n) => SqlValue::Real(n),
+        ValueRef::Text(text) => SqlValue::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
     }
 }
 

@@ -10,11 +10,12 @@ use crate::core::budget::Spent;
 use crate::core::planner::state::Inbox;
 use crate::core::planner::target::Candidate;
 use crate::core::timeline::gap::{Gap, Timeline};
+use crate::core::timeline::stall::Stall;
 use crate::store::read::figures;
+use crate::store::read::targets::{self, Configured, Target};
+use crate::store::read::timelines;
 use crate::store::schema::open;
-use crate::store::write::targets::{Configured, Target};
-use crate::store::write::{gaps, inbox, targets};
-use crate::store::{AttentionRow, Figures, StoreError, alerts, ledger};
+use crate::store::{Alert, Figures, StoreError, alerts, ledger};
 
 /// An archive that cannot be written through this.
 #[derive(Debug)]
@@ -53,11 +54,11 @@ impl Reader {
         accounts: &[Configured],
         now: Ms,
     ) -> Result<Vec<Inbox>, StoreError> {
-        inbox::look_up(archive.map(|r| &r.db), accounts, now)
+        targets::inboxes(archive.map(|r| &r.db), accounts, now)
     }
 
     /// For what reads the archive elsewhere in the store.
-    pub(in crate::store) fn db(&self) -> &Connection {
+    pub(crate) fn db(&self) -> &Connection {
         &self.db
     }
 
@@ -105,7 +106,7 @@ pub struct ConversationRow {
 
 /// One inbox as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InboxRow {
+pub struct InboxStatus {
     /// The account's name.
     pub account: String,
     /// Why the last request failed.
@@ -126,7 +127,7 @@ pub struct GapRow {
     /// Lower edge (ms), `None` = the beginning.
     pub older_ms: Option<Ms>,
     /// Why it is stalled.
-    pub stalled: Option<String>,
+    pub stalled: Stall,
 }
 
 /// One run.
@@ -150,6 +151,20 @@ pub struct RunRow {
     pub credits_spent: i64,
 }
 
+/// What a run that began now would begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunStart {
+    /// Its number.
+    pub number: i64,
+    /// Whether the last request of all was for the newest page of a conversation or an inbox.
+    pub head_came_last: bool,
+}
+
+impl RunStart {
+    /// Of an archive that does not exist yet.
+    pub const FIRST: Self = Self { number: 1, head_came_last: false };
+}
+
 /// Figures of the whole archive.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArchiveSummary {
@@ -166,11 +181,11 @@ pub struct ArchiveSummary {
 }
 
 impl<'a> Queries<'a> {
-    pub(in crate::store) fn new(db: &'a Connection) -> Self {
+    pub(crate) fn new(db: &'a Connection) -> Self {
         Self { db }
     }
 
-    pub(in crate::store) fn db(&self) -> &'a Connection {
+    pub(crate) fn db(&self) -> &'a Connection {
         self.db
     }
 
@@ -186,7 +201,7 @@ impl<'a> Queries<'a> {
             urls.entry(row.get(0)?).or_default().push(row.get(1)?);
         }
         let mut statement = self.db.prepare(
-            "SELECT id, ifnull(urn, thread), profile_url, given_name, name FROM conversation ORDER BY newest_ms DESC, id",
+            "SELECT id, ifnull(urn, thread), profile_url, alias, name FROM conversation ORDER BY newest_ms DESC, id",
         )?;
         let rows = statement.query_map([], |row| {
             let names: [Option<String>; 2] = [row.get(3)?, row.get(4)?];
@@ -214,7 +229,7 @@ impl<'a> Queries<'a> {
     /// # Errors
     /// When the archive cannot be read.
     pub fn gaps_of(&self, conversation: i64) -> Result<Vec<Gap>, StoreError> {
-        gaps::of_conversation(self.db, conversation)
+        timelines::of_conversation(self.db, conversation)
     }
 
     /// All conversations, most recently active first.
@@ -223,9 +238,9 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         // One look at all gaps: a look for each conversation takes ten times as long.
-        let mut gaps = gaps::of_all_conversations(self.db)?;
+        let mut gaps = timelines::of_all_conversations(self.db)?;
         let mut statement = self.db.prepare(
-            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.given_name, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
+            "SELECT c.id, a.name, c.urn, c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
                c.beginning_seen_ms IS NOT NULL, c.gone
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
@@ -260,12 +275,12 @@ impl<'a> Queries<'a> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn inboxes(&self) -> Result<Vec<InboxRow>, StoreError> {
+    pub fn inboxes(&self) -> Result<Vec<InboxStatus>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT a.id, a.name, i.last_error, i.synced_ms FROM inbox i JOIN account a ON a.id = i.account ORDER BY a.id",
         )?;
         let rows = statement.query_map([], |r| {
-            let row = InboxRow {
+            let row = InboxStatus {
                 account: r.get(1)?,
                 last_error: r.get(2)?,
                 synced_ms: r.get(3)?,
@@ -276,7 +291,7 @@ impl<'a> Queries<'a> {
         let mut all = Vec::new();
         for row in rows {
             let (account, row) = row?;
-            all.push(InboxRow { timeline: inbox::timeline(self.db, account)?, ..row });
+            all.push(InboxStatus { timeline: timelines::inbox(self.db, account)?, ..row });
         }
         Ok(all)
     }
@@ -298,13 +313,13 @@ impl<'a> Queries<'a> {
         })
     }
 
-    /// Whether the last request of all was a look at a head, and the number that the next run will have.
+    /// What the next run begins with.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn turn(&self) -> Result<(bool, i64), StoreError> {
-        let run: i64 = self.db.query_row("SELECT ifnull(max(id), 0) + 1 FROM run", [], |row| row.get(0))?;
-        Ok((ledger::head_came_last(self.db)?, run))
+    pub fn next_run(&self) -> Result<RunStart, StoreError> {
+        let number = self.db.query_row("SELECT ifnull(max(id), 0) + 1 FROM run", [], |row| row.get(0))?;
+        Ok(RunStart { number, head_came_last: ledger::head_came_last(self.db)? })
     }
 
     /// Credits that count as spent on the day and in the month of `now`; none for a run.
@@ -337,21 +352,21 @@ impl<'a> Queries<'a> {
         figures::figures(self.db)
     }
 
-    /// What needs a person, oldest first.
+    /// The alerts, oldest first.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn attention(&self) -> Result<Vec<AttentionRow>, StoreError> {
-        alerts::rows(self.db)
+    pub fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        alerts::all(self.db)
     }
 
-    /// The last run, or the one that is still going on. Logins, imports and days of watching are none.
+    /// The last synchronisation, finished or not.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn last_run(&self) -> Result<Option<RunRow>, StoreError> {
-        let newest = format!("SELECT id FROM run WHERE {} ORDER BY id DESC LIMIT 1", figures::A_SYNC);
-        let id: Option<i64> = self.db.query_row(&newest, [], |row| row.get(0)).optional()?;
+        let newest = "SELECT id FROM run WHERE kind = 'sync' ORDER BY id DESC LIMIT 1";
+        let id: Option<i64> = self.db.query_row(newest, [], |row| row.get(0)).optional()?;
         id.map_or(Ok(None), |id| self.run(id))
     }
 
@@ -388,16 +403,16 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn stalled(&self) -> Result<Vec<GapRow>, StoreError> {
         let mut statement = self.db.prepare(
-            "SELECT conversation, newer_ms, older_ms, stalled FROM gap WHERE stalled IS NOT NULL AND conversation IS NOT NULL ORDER BY newer_ms DESC",
+            "SELECT conversation, newer_ms, older_ms, stall_code, stall_detail FROM gap WHERE stall_code IS NOT NULL AND conversation IS NOT NULL ORDER BY newer_ms DESC",
         )?;
-        let rows = statement.query_map([], |row| {
-            Ok(GapRow {
-                conversation: row.get(0)?,
-                newer_ms: row.get(1)?,
-                older_ms: row.get(2)?,
-                stalled: row.get(3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = statement.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            if let Some(stalled) = timelines::stall_of(row, 3)? {
+                let (conversation, newer_ms, older_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                all.push(GapRow { conversation, newer_ms, older_ms, stalled });
+            }
+        }
+        Ok(all)
     }
 }

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use rusqlite::types::ValueRef;
 
+use crate::core::hash;
 use crate::store::StoreError;
 use crate::store::read::snapshot::{Scope, Snapshot};
-use crate::store::write::message::hash;
 
 /// A value of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Cell<'a> {
+pub enum TableValue<'a> {
     /// Null.
     Null,
     /// A whole number.
@@ -51,7 +51,7 @@ pub const TABLES: &[Table] = &[
     ("export_cover", "id", None),
     ("balance", "id", None),
     ("event_feed", "account", None),
-    ("attention", "id", None),
+    ("alert", "id", None),
     ("failure", "kind", None),
     ("sqlite_sequence", "name", None),
 ];
@@ -65,7 +65,7 @@ impl Snapshot<'_> {
     pub fn tables<E: From<StoreError>>(
         &self,
         scope: &Scope,
-        mut visit: impl FnMut(&str, &[(&str, Cell<'_>)]) -> Result<(), E>,
+        mut visit: impl FnMut(&str, &[(&str, TableValue<'_>)]) -> Result<(), E>,
     ) -> Result<(), E> {
         for (table, order, of_conversation) in TABLES {
             let condition = match (scope.conversation, of_conversation) {
@@ -90,7 +90,7 @@ impl Snapshot<'_> {
             // The row before is in it, and so are all before that.
             line.clear();
             write!(line, "{mark} {table} {cells:?}").unwrap_or_default();
-            mark = hash(&line);
+            mark = hash::of_text(&line);
             Ok::<(), StoreError>(())
         })?;
         Ok(mark)
@@ -104,7 +104,7 @@ impl Snapshot<'_> {
     pub fn versions<E: From<StoreError>>(
         &self,
         scope: &Scope,
-        visit: impl FnMut(&[(&str, Cell<'_>)]) -> Result<(), E>,
+        visit: impl FnMut(&[(&str, TableValue<'_>)]) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = "SELECT v.* FROM message_version v JOIN message m ON m.id = v.message
              WHERE (?1 IS NULL OR m.conversation = ?1) AND (?2 IS NULL OR m.sent_at_ms >= ?2)
@@ -116,14 +116,14 @@ impl Snapshot<'_> {
         &self,
         sql: &str,
         values: &[Option<i64>],
-        mut visit: impl FnMut(&[(&str, Cell<'_>)]) -> Result<(), E>,
+        mut visit: impl FnMut(&[(&str, TableValue<'_>)]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut statement = self.connection().prepare(sql).map_err(StoreError::from)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let cells =
-                names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), cell(row.get_ref(at)?)?)));
+                names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), value_of(row.get_ref(at)?)?)));
             let cells = cells.collect::<Result<Vec<_>, StoreError>>()?;
             visit(&cells)?;
         }
@@ -131,12 +131,12 @@ impl Snapshot<'_> {
     }
 }
 
-fn cell(value: ValueRef<'_>) -> Result<Cell<'_>, StoreError> {
+fn value_of(value: ValueRef<'_>) -> Result<TableValue<'_>, StoreError> {
     Ok(match value {
-        ValueRef::Null => Cell::Null,
-        ValueRef::Integer(n) => Cell::Int(n),
-        ValueRef::Real(n) => Cell::Real(n),
-        ValueRef::Text(_) => Cell::Text(value.as_str().map_err(rusqlite::Error::from)?),
+        ValueRef::Null => TableValue::Null,
+        ValueRef::Integer(n) => TableValue::Int(n),
+        ValueRef::Real(n) => TableValue::Real(n),
+        ValueRef::Text(_) => TableValue::Text(value.as_str().map_err(rusqlite::Error::from)?),
         ValueRef::Blob(_) => return Err(StoreError::Broken("a value is a blob".to_owned())),
     })
 }

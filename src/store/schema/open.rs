@@ -15,17 +15,17 @@ use crate::store::schema::migrate::migrate;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// "ARCH", as in `schema.sql`.
-pub(in crate::store) const APPLICATION_ID: i64 = 0x4152_4348;
+pub(crate) const APPLICATION_ID: i64 = 0x4152_4348;
 
 /// How long a statement waits for a reader's or a backup's lock.
-pub(in crate::store) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What follows the process id of the service in the lock's file.
 const SERVICE: &str = " service";
 
 /// The exclusive lock beside an archive, held until this is dropped.
 #[derive(Debug)]
-pub(in crate::store) struct Lock(File);
+pub(crate) struct Lock(File);
 
 impl Lock {
     /// Writes down who holds it, for those who find it taken.
@@ -35,7 +35,7 @@ impl Lock {
     }
 
     /// Writes down that this process is the service.
-    pub(in crate::store) fn sign_as_service(&self) -> std::io::Result<()> {
+    pub(crate) fn sign_as_service(&self) -> std::io::Result<()> {
         self.sign(SERVICE)
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Lock {
 }
 
 /// Takes the exclusive lock beside the archive.
-pub(in crate::store) fn lock(archive: &Path) -> Result<Lock, StoreError> {
+pub(crate) fn lock(archive: &Path) -> Result<Lock, StoreError> {
     let path = beside(archive, ".lock");
     let file = open_private(&path).map_err(|source| StoreError::Create { path, source })?;
     let mut locked = file.try_lock();
@@ -126,7 +126,7 @@ pub(in crate::store) fn lock(archive: &Path) -> Result<Lock, StoreError> {
 }
 
 /// Opens the archive for reading and writing, creating it where there is none (or an empty file).
-pub(in crate::store) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
     // SQLite gives `-wal` and `-shm` the mode of the main file, so creating that one privately is enough.
     open_private(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -135,14 +135,14 @@ pub(in crate::store) fn open_or_create(path: &Path) -> Result<Connection, StoreE
     let found = recognise(&db, path)?;
     configure(&db)?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    if found == Found::Empty {
+    if found == FileState::Empty {
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        if recognise(&tx, path)? == Found::Empty {
+        if recognise(&tx, path)? == FileState::Empty {
             tx.execute_batch(SCHEMA)?;
         }
         tx.commit()?;
     }
-    if let Found::Older(_) = found {
+    if let FileState::Older(_) = found {
         let from = migrate(&mut db)?;
         tracing::info!(archive = %path.display(), from, to = SCHEMA_VERSION, "brought the archive to the present schema");
     }
@@ -151,11 +151,11 @@ pub(in crate::store) fn open_or_create(path: &Path) -> Result<Connection, StoreE
 
 /// Opens the archive for writing beside the process that may hold its lock. Only where it has to be created or brought
 /// up to date is the lock taken, for that moment.
-pub(in crate::store) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
     if path.exists() {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
-        if recognise(&db, path)? == Found::Archive {
+        if recognise(&db, path)? == FileState::Archive {
             configure(&db)?;
             return Ok(db);
         }
@@ -165,7 +165,7 @@ pub(in crate::store) fn open_beside(path: &Path) -> Result<Connection, StoreErro
 }
 
 /// Opens the archive so that nothing can be written through the connection.
-pub(in crate::store) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {
         return Err(StoreError::Missing(path.to_owned()));
     }
@@ -177,9 +177,9 @@ pub(in crate::store) fn open_read_only(path: &Path) -> Result<Connection, StoreE
         .or_else(|_| Connection::open_with_flags(path, readable))?;
     db.pragma_update(None, "query_only", true)?;
     match recognise(&db, path)? {
-        Found::Archive => {}
+        FileState::Archive => {}
         // Views are read as they are now, so a reader brings the file up to date first, unless someone writes to it.
-        Found::Older(found) => {
+        FileState::Older(found) => {
             drop(db);
             let Ok(_lock) = lock(path) else {
                 return Err(StoreError::Older { path: path.to_owned(), found });
@@ -187,7 +187,7 @@ pub(in crate::store) fn open_read_only(path: &Path) -> Result<Connection, StoreE
             drop(open_or_create(path)?);
             return open_read_only(path);
         }
-        Found::Empty => {
+        FileState::Empty => {
             return Err(StoreError::NotAnArchive {
                 path: path.to_owned(),
                 found: "an empty file".to_owned(),
@@ -199,7 +199,7 @@ pub(in crate::store) fn open_read_only(path: &Path) -> Result<Connection, StoreE
 }
 
 /// Settings of every connection.
-pub(in crate::store) fn configure(db: &Connection) -> Result<(), StoreError> {
+pub(crate) fn configure(db: &Connection) -> Result<(), StoreError> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
@@ -219,13 +219,13 @@ pub(in crate::store) fn configure(db: &Connection) -> Result<(), StoreError> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum FileState {
     Empty,
     Archive,
     Older(i64),
 }
 
-fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
+fn recognise(db: &Connection, path: &Path) -> Result<FileState, StoreError> {
     let not_ours = |found: &str| StoreError::NotAnArchive { path: path.to_owned(), found: found.to_owned() };
     let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|e| match e.sqlite_error_code() {
@@ -236,18 +236,18 @@ fn recognise(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     let version = number("user_version")?;
     let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (application, objects) {
-        (0, 0) => Ok(Found::Empty),
+        (0, 0) => Ok(FileState::Empty),
         (APPLICATION_ID, _) if version > SCHEMA_VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION })
         }
-        (APPLICATION_ID, _) if version < SCHEMA_VERSION => Ok(Found::Older(version)),
-        (APPLICATION_ID, _) => Ok(Found::Archive),
+        (APPLICATION_ID, _) if version < SCHEMA_VERSION => Ok(FileState::Older(version)),
+        (APPLICATION_ID, _) => Ok(FileState::Archive),
         _ => Err(not_ours("an SQLite database of another program")),
     }
 }
 
 /// Opens a file beside or of an archive, creating it for its owner alone.
-pub(in crate::store) fn open_private(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> std::io::Result<File> {
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     leave_to_the_folders_user(path, &file);
@@ -268,18 +268,18 @@ fn leave_to_the_folders_user(path: &Path, file: &File) {
     }
 }
 
-pub(in crate::store) fn beside(archive: &Path, ending: &str) -> PathBuf {
+pub(crate) fn beside(archive: &Path, ending: &str) -> PathBuf {
     let mut name = archive.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
 /// What speaks against a file that [`leftover`] finds.
-pub(in crate::store) const LEFT: &str = "is left of an archive that is no longer there and would be taken for the new one's: \
+pub(crate) const LEFT: &str = "is left of an archive that is no longer there and would be taken for the new one's: \
                                move it away; it may hold that archive's last changes";
 
 /// A file of SQLite's beside a place where no archive is. SQLite would put what it holds into whatever comes there.
-pub(in crate::store) fn leftover(archive: &Path) -> Option<PathBuf> {
+pub(crate) fn leftover(archive: &Path) -> Option<PathBuf> {
     let beside = ["-wal", "-shm", "-journal"].map(|ending| beside(archive, ending));
     beside.into_iter().find(|file| file.symlink_metadata().is_ok())
 }

@@ -6,7 +6,7 @@
 //! thousand rows, at the end of a run and when the archive is opened after a crash.
 //!
 //! Its tokenizer takes a run of Chinese or Thai for one word. Messages with such letters are therefore indexed a second
-//! time, as pairs of neighbours made here (`messages_runs`): only they, so that other mailboxes pay nothing for it.
+//! time, as pairs of neighbours made here (`messages_cjk_fts`): only they, so that other mailboxes pay nothing for it.
 
 use rusqlite::{Connection, params};
 
@@ -18,7 +18,7 @@ const BATCH: u32 = 16_384;
 
 impl Store {
     /// Notes that so many messages wait to be indexed, and indexes them when they are many.
-    pub(in crate::store) fn texts_waiting(&mut self, fresh: u32) -> Result<(), StoreError> {
+    pub(crate) fn texts_waiting(&mut self, fresh: u32) -> Result<(), StoreError> {
         self.unindexed = self.unindexed.saturating_add(fresh);
         if self.unindexed >= BATCH { self.index_texts() } else { Ok(()) }
     }
@@ -34,7 +34,7 @@ impl Store {
             self.transact(|tx, _| {
                 // Each text is read once, for both indexes: a batch's rows lie all over the file.
                 let mut words = tx.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
-                index_runs(
+                index_unspaced(
                     tx,
                     "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
                     |id, text| words.execute(params![id, text]),
@@ -49,23 +49,23 @@ impl Store {
 }
 
 /// Notes that a message's text is new.
-pub(in crate::store) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
+pub(crate) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
     db.prepare_cached("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)")?.execute([id])?;
     Ok(())
 }
 
 /// Takes a message's former text out of the index, unless it never was in there.
-pub(in crate::store) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
+pub(crate) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
     let waiting = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)")?
         .query_row([id], |row| row.get::<_, bool>(0))?;
     if !waiting {
         db.prepare_cached("INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)")?
             .execute(params![id, text])?;
-        if tokenize::has_runs(text) {
+        if tokenize::has_unspaced(text) {
             // Older SQLite libraries, which others read the file with, know no option to delete without the text.
             db.prepare_cached(
-                "INSERT INTO messages_runs (messages_runs, rowid, text) VALUES ('delete', ?1, ?2)",
+                "INSERT INTO messages_cjk_fts (messages_cjk_fts, rowid, text) VALUES ('delete', ?1, ?2)",
             )?
             .execute(params![id, tokenize::indexed(text)])?;
         }
@@ -74,8 +74,8 @@ pub(in crate::store) fn forget(db: &Connection, id: i64, text: &str) -> Result<(
 }
 
 /// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
-pub(in crate::store) fn index_all_runs(db: &Connection) -> Result<(), StoreError> {
-    index_runs(
+pub(crate) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
+    index_unspaced(
         db,
         "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
         |_, _| Ok(0),
@@ -83,18 +83,18 @@ pub(in crate::store) fn index_all_runs(db: &Connection) -> Result<(), StoreError
 }
 
 /// Adds those of the selected messages to the index of runs that have any, and shows each to `also`.
-fn index_runs(
+fn index_unspaced(
     db: &Connection,
     select: &str,
     mut also: impl FnMut(i64, &str) -> rusqlite::Result<usize>,
 ) -> Result<(), StoreError> {
     let mut texts = db.prepare(select)?;
-    let mut add = db.prepare("INSERT INTO messages_runs (rowid, text) VALUES (?1, ?2)")?;
+    let mut add = db.prepare("INSERT INTO messages_cjk_fts (rowid, text) VALUES (?1, ?2)")?;
     let mut rows = texts.query([])?;
     while let Some(row) = rows.next()? {
         let (id, text) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
         also(id, text)?;
-        if tokenize::has_runs(text) {
+        if tokenize::has_unspaced(text) {
             add.execute(params![id, tokenize::indexed(text)])?;
         }
     }

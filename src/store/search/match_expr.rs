@@ -2,14 +2,14 @@
 
 use crate::core::search::query::{Query, Term};
 use crate::core::search::tokenize;
-use crate::core::search::tokenize::Wanted;
+use crate::core::search::tokenize::Phrase;
 
 /// A query as the indexes are asked.
 #[derive(Debug, Default)]
 pub(super) struct Match {
     /// For `messages_fts`; `None`: it cannot have any.
     pub(super) words: Option<String>,
-    /// For `messages_runs`.
+    /// For `messages_cjk_fts`.
     pub(super) runs: Option<String>,
     /// Whether there are words to be found at all. If not, all messages come into question.
     pub(super) positive: bool,
@@ -25,13 +25,13 @@ pub(super) struct Match {
 #[derive(Debug)]
 pub(super) enum Look {
     Literal(String),
-    Words(Wanted),
+    Words(Phrase),
 }
 
 impl Look {
     fn of(term: &Term) -> Self {
         if is_indexed(term) {
-            Self::Words(Wanted::new(&term.text, term.prefix || tokenize::wanted(&term.text).1))
+            Self::Words(Phrase::new(&term.text, term.prefix || tokenize::wanted(&term.text).1))
         } else {
             Self::Literal(term.text.clone())
         }
@@ -48,7 +48,7 @@ impl Look {
 
 /// Whether a term has anything that the indexes hold.
 fn is_indexed(term: &Term) -> bool {
-    term.text.chars().any(|c| tokenize::is_word(c) || tokenize::is_run(c))
+    term.text.chars().any(|c| tokenize::is_word(c) || tokenize::is_unspaced(c))
 }
 
 impl Match {
@@ -58,7 +58,7 @@ impl Match {
         let mut matched = Self {
             positive: !indexed.is_empty(),
             groups: by_hand.into_iter().map(|group| group.iter().map(Look::of).collect()).collect(),
-            runs_decide: query.none.iter().any(|t| tokenize::has_runs(&t.text)),
+            runs_decide: query.none.iter().any(|t| tokenize::has_unspaced(&t.text)),
             ..Self::default()
         };
         if !matched.positive {
@@ -69,8 +69,9 @@ impl Match {
         matched.none = by_hand.into_iter().map(Look::of).collect();
         matched.runs = expression(&indexed, &without, &|term| Some(in_runs(term)));
         // A term with letters of runs is in no text that has none.
-        matched.words =
-            expression(&indexed, &without, &|term| (!tokenize::has_runs(&term.text)).then(|| in_words(term)));
+        matched.words = expression(&indexed, &without, &|term| {
+            (!tokenize::has_unspaced(&term.text)).then(|| in_words(term))
+        });
         matched
     }
 

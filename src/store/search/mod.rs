@@ -83,10 +83,10 @@ impl Search {
 
     /// All that is to be marked in what is found.
     #[must_use]
-    pub fn wanted(&self) -> Vec<tokenize::Wanted> {
+    pub fn wanted(&self) -> Vec<tokenize::Phrase> {
         self.query
             .wanted()
-            .map(|t| tokenize::Wanted::new(&t.text, t.prefix || tokenize::wanted(&t.text).1))
+            .map(|t| tokenize::Phrase::new(&t.text, t.prefix || tokenize::wanted(&t.text).1))
             .collect()
     }
 }

@@ -72,8 +72,8 @@ fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>, StoreError> {
     for term in search.query.wanted() {
         let mut have = 0.0;
         if let Some((words, runs)) = match_expr::alone(term) {
-            let (table, query) = if tokenize::has_runs(&term.text) {
-                ("messages_runs", runs)
+            let (table, query) = if tokenize::has_unspaced(&term.text) {
+                ("messages_cjk_fts", runs)
             } else {
                 ("messages_fts", words)
             };

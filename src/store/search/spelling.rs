@@ -24,11 +24,11 @@ const ALIKE: f64 = 0.85;
 pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, StoreError> {
     let folded = tokenize::fold(&term.text);
     let letters: Vec<char> = folded.chars().collect();
-    let single = letters.iter().all(|c| tokenize::is_word(*c) && !tokenize::is_run(*c));
+    let single = letters.iter().all(|c| tokenize::is_word(*c) && !tokenize::is_unspaced(*c));
     if !single || !LETTERS.contains(&letters.len()) {
         return Ok(None);
     }
-    let mut index = Index::of(db)?;
+    let mut index = Vocabulary::of(db)?;
     let mut best = Best { word: &folded, found: None };
     let alphabet = alphabet(&letters);
     let mut before = String::new();
@@ -58,12 +58,12 @@ pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, St
 }
 
 /// The index's words in their order.
-struct Index<'a> {
+struct Vocabulary<'a> {
     next: CachedStatement<'a>,
     has: CachedStatement<'a>,
 }
 
-impl<'a> Index<'a> {
+impl<'a> Vocabulary<'a> {
     fn of(db: &'a Connection) -> Result<Self, StoreError> {
         // The list of the index's words is a table of this connection only; it holds nothing, but creating it counts
         // as writing. It has a row for each place of a word, since one for each word would have all its places counted.
@@ -79,7 +79,7 @@ impl<'a> Index<'a> {
         })
     }
 
-    /// Whether there is this word: to look for one that is not there stops sooner than [`Index::next`].
+    /// Whether there is this word: to look for one that is not there stops sooner than [`Vocabulary::next`].
     fn has(&mut self, word: &str) -> Result<bool, StoreError> {
         Ok(self.has.exists([word])?)
     }

@@ -164,9 +164,9 @@ pub(super) struct Walk<'a> {
 }
 
 const WORDS: &str = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
-const RUNS: &str = "SELECT rowid FROM messages_runs WHERE messages_runs MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
+const RUNS: &str = "SELECT rowid FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
 const WORDS_HAVE: &str = "SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid = ?2";
-const RUNS_HAVE: &str = "SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1 AND rowid = ?2";
+const RUNS_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid = ?2";
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
 
 impl Walk<'_> {
@@ -187,11 +187,12 @@ impl Walk<'_> {
         let mut all = self.db.prepare_cached(ALL)?;
         let (mut words, mut runs) = (self.db.prepare_cached(WORDS)?, self.db.prepare_cached(RUNS)?);
         let mut sides = if self.matched.positive {
-            let start =
-                |statement, query: &Option<String>| Side::start(statement, query.as_deref(), lowest, highest);
+            let start = |statement, query: &Option<String>| {
+                IndexWalk::start(statement, query.as_deref(), lowest, highest)
+            };
             [start(&mut words, &self.matched.words)?, start(&mut runs, &self.matched.runs)?]
         } else {
-            [Side::over(all.query(params![lowest, highest])?)?, Side::default()]
+            [IndexWalk::over(all.query(params![lowest, highest])?)?, IndexWalk::default()]
         };
         let mut looked = 0_u64;
         let simple = !self.search.has_filters() && !self.matched.reads_text();
@@ -269,7 +270,7 @@ impl Walk<'_> {
         self.search.link.is_none_or(|wanted| has_link(text) == wanted)
             && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))
             && !matched.none.iter().any(|look| look.is_in(text))
-            && !(matched.positive && matched.runs_decide && !by_runs && tokenize::has_runs(text))
+            && !(matched.positive && matched.runs_decide && !by_runs && tokenize::has_unspaced(text))
     }
 }
 
@@ -279,12 +280,12 @@ fn has_link(text: &str) -> bool {
 
 /// What one index has found, newest first.
 #[derive(Default)]
-struct Side<'s> {
+struct IndexWalk<'s> {
     rows: Option<Rows<'s>>,
     head: Option<i64>,
 }
 
-impl<'s> Side<'s> {
+impl<'s> IndexWalk<'s> {
     fn start(
         statement: &'s mut CachedStatement<'_>,
         query: Option<&str>,
@@ -313,7 +314,7 @@ impl<'s> Side<'s> {
 }
 
 /// The newest of both sides, once, and whether the second had it.
-fn next(sides: &mut [Side<'_>; 2]) -> Result<Option<(i64, bool)>, StoreError> {
+fn next(sides: &mut [IndexWalk<'_>; 2]) -> Result<Option<(i64, bool)>, StoreError> {
     let [first, second] = sides;
     let Some(id) = first.head.max(second.head) else { return Ok(None) };
     let by_second = second.head == Some(id);

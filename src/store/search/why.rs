@@ -74,7 +74,9 @@ impl Queries<'_> {
 fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
     let Some((words, runs)) = match_expr::alone(term) else { return Ok(true) };
     Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
-        || db.prepare_cached("SELECT 1 FROM messages_runs WHERE messages_runs MATCH ?1")?.exists([runs])?)
+        || db
+            .prepare_cached("SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1")?
+            .exists([runs])?)
 }
 
 /// Whether a message that waits to be indexed has the word.

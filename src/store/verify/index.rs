@@ -8,21 +8,21 @@
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
 
 use super::{Check, Depth};
+use crate::core::hash;
 use crate::core::search::tokenize;
 use crate::store::StoreError;
-use crate::store::write::message::hash;
 
 const BATCH: usize = 8192;
 /// The index whose texts are made of the messages'.
-const RUNS: &str = "messages_runs";
+const UNSPACED: &str = "messages_cjk_fts";
 
 /// What makes both indexes anew: emptied, and every message noted as still to be indexed.
 const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"INSERT INTO messages_fts (messages_fts) VALUES ('delete-all'); \
-                       INSERT INTO messages_runs (messages_runs) VALUES ('delete-all'); \
+                       INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all'); \
                        INSERT OR IGNORE INTO messages_unindexed SELECT id FROM message\"; the next sync indexes them";
 
 /// A full-text table, and what it is of.
-struct Index {
+struct FtsIndex {
     name: String,
     sql: String,
     texts: Texts,
@@ -34,7 +34,7 @@ enum Texts {
     /// Columns of a table, as they are.
     Of { table: String, rowid: String },
     /// Those messages that have letters of scripts without spaces, as [`tokenize::indexed`] writes them.
-    Runs,
+    Unspaced,
 }
 
 /// The temporary tables that show an index's words: made before the archive is read, as that is a kind of writing.
@@ -59,7 +59,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn indexes(db: &Connection) -> Result<Vec<Index>, StoreError> {
+fn indexes(db: &Connection) -> Result<Vec<FtsIndex>, StoreError> {
     let mut statement = db.prepare(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING fts5%' ORDER BY name",
     )?;
@@ -71,12 +71,12 @@ fn indexes(db: &Connection) -> Result<Vec<Index>, StoreError> {
             (Some(table), rowid) if !table.is_empty() => {
                 Texts::Of { table, rowid: rowid.unwrap_or_else(|| "rowid".to_owned()) }
             }
-            _ if name == RUNS => Texts::Runs,
+            _ if name == UNSPACED => Texts::Unspaced,
             _ => continue,
         };
         let mut columns = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
         let columns = columns.query_map([&name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        all.push(Index { name, sql, texts, columns });
+        all.push(FtsIndex { name, sql, texts, columns });
     }
     Ok(all)
 }
@@ -120,11 +120,11 @@ fn waiting(db: &Connection, check: &mut Check<'_>) -> Result<(), StoreError> {
 }
 
 /// The rows that are to be in an index, those that wait for it left out.
-fn content(index: &Index) -> String {
+fn content(index: &FtsIndex) -> String {
     let columns: String = index.columns.iter().map(|c| format!(", {}", quoted(c))).collect();
     let (table, rowid) = match &index.texts {
         Texts::Of { table, rowid } => (table.as_str(), rowid.as_str()),
-        Texts::Runs => ("message", "id"),
+        Texts::Unspaced => ("message", "id"),
     };
     let (table, rowid) = (quoted(table), quoted(rowid));
     format!(
@@ -133,7 +133,10 @@ fn content(index: &Index) -> String {
 }
 
 /// The next row that is to be in an index: its id and its texts.
-fn next_text(index: &Index, rows: &mut rusqlite::Rows<'_>) -> Result<Option<(i64, Vec<Value>)>, StoreError> {
+fn next_text(
+    index: &FtsIndex,
+    rows: &mut rusqlite::Rows<'_>,
+) -> Result<Option<(i64, Vec<Value>)>, StoreError> {
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         match &index.texts {
@@ -141,9 +144,9 @@ fn next_text(index: &Index, rows: &mut rusqlite::Rows<'_>) -> Result<Option<(i64
                 let texts = (1..=index.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?;
                 return Ok(Some((id, texts)));
             }
-            Texts::Runs => {
+            Texts::Unspaced => {
                 let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-                if tokenize::has_runs(text) {
+                if tokenize::has_unspaced(text) {
                     return Ok(Some((id, vec![Value::Text(tokenize::indexed(text))])));
                 }
             }
@@ -153,7 +156,7 @@ fn next_text(index: &Index, rows: &mut rusqlite::Rows<'_>) -> Result<Option<(i64
 }
 
 /// Each message is in the index, and nothing else is: both lists ascend, and are read side by side.
-fn rows(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<u64, StoreError> {
+fn rows(db: &Connection, index: &FtsIndex, check: &mut Check<'_>) -> Result<u64, StoreError> {
     let Some(sizes) = sizes(db, &index.name)? else { return Ok(0) };
     let mut there = db.prepare(&content(index))?;
     let mut indexed = db.prepare(&format!("SELECT id FROM {sizes} ORDER BY id"))?;
@@ -196,7 +199,7 @@ fn sizes(db: &Connection, index: &str) -> Result<Option<String>, StoreError> {
 }
 
 /// The words of the index are those of the texts.
-fn words(db: &Connection, index: &Index, check: &mut Check<'_>) -> Result<(), StoreError> {
+fn words(db: &Connection, index: &FtsIndex, check: &mut Check<'_>) -> Result<(), StoreError> {
     let of: i64 = db.query_row("SELECT ifnull(sum(messages), 0) FROM conversation", [], |row| row.get(0))?;
     let of = u64::try_from(of).unwrap_or_default();
     let again = Connection::open_in_memory()?;
@@ -293,7 +296,7 @@ fn sum(db: &Connection, index: &str, schema: &str) -> Result<i64, StoreError> {
         // A word is what the tokenizer cut, and may end within a letter.
         let word = String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into_owned();
         let (doc, count): (i64, i64) = (row.get(1)?, row.get(2)?);
-        let hash = hash(&word);
+        let hash = hash::of_text(&word);
         sum = sum.wrapping_add(hash.wrapping_mul(count)).wrapping_add(hash.rotate_left(17).wrapping_mul(doc));
     }
     Ok(sum)

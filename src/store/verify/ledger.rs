@@ -45,7 +45,7 @@ const QUESTIONS: &[(&str, &str, &str, &str)] = &[
         "never ended, although another one began after it",
         "let a sync run: it marks such runs as interrupted",
         // A login may take place beside a run.
-        "SELECT id FROM run WHERE finished_ms IS NULL AND id < (SELECT max(id) FROM run WHERE trigger <> 'login')",
+        "SELECT id FROM run WHERE finished_ms IS NULL AND id < (SELECT max(id) FROM run WHERE kind <> 'login')",
     ),
 ];
 

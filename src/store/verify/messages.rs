@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Row, Statement};
 use serde_json::value::RawValue;
 
-use super::timelines::{Names, place};
+use super::timelines::{ConversationNames, place};
 use super::{Check, FROM_BACKUP};
 use crate::core::Ms;
 use crate::core::raw::{self, Served};
 use crate::store::StoreError;
-use crate::store::write::linkedin_export::OUTSIDE;
-use crate::store::write::message::probe;
+use crate::store::ids::probe;
+use crate::store::read::timelines::OUTSIDE;
 
 /// What the rows of a conversation add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +30,11 @@ fn rows(db: &Connection) -> Result<u64, StoreError> {
 }
 
 /// What conversations and participants say of their messages is what there is.
-pub(super) fn counters(db: &Connection, names: &Names, check: &mut Check<'_>) -> Result<u64, StoreError> {
+pub(super) fn counters(
+    db: &Connection,
+    names: &ConversationNames,
+    check: &mut Check<'_>,
+) -> Result<u64, StoreError> {
     let of = rows(db)?;
     let (mut sums, mut wrote) = (BTreeMap::<i64, Sum>::new(), BTreeMap::<(i64, i64), i64>::new());
     let mut statement = db.prepare(&format!(
@@ -71,7 +75,7 @@ fn compare(
     said: &Sum,
     there: &Sum,
     former: Option<&(Ms, Ms)>,
-    names: &Names,
+    names: &ConversationNames,
     check: &mut Check<'_>,
 ) {
     let mut wrong = |what: String| check.broken(place(names, id), what, COUNT_AGAIN);
@@ -122,7 +126,7 @@ fn former_spans(db: &Connection) -> Result<BTreeMap<i64, (Ms, Ms)>, StoreError> 
 fn participants(
     db: &Connection,
     mut wrote: BTreeMap<(i64, i64), i64>,
-    names: &Names,
+    names: &ConversationNames,
     check: &mut Check<'_>,
 ) -> Result<(), StoreError> {
     let mut statement = db.prepare("SELECT conversation, person, messages FROM participant")?;
@@ -174,7 +178,11 @@ pub(super) fn versions(db: &Connection, check: &mut Check<'_>) -> Result<u64, St
 }
 
 /// No id stands in a conversation twice.
-pub(super) fn duplicates(db: &Connection, names: &Names, check: &mut Check<'_>) -> Result<u64, StoreError> {
+pub(super) fn duplicates(
+    db: &Connection,
+    names: &ConversationNames,
+    check: &mut Check<'_>,
+) -> Result<u64, StoreError> {
     // Ids that differ may share a probe, so equal probes are only where to look.
     let mut crowds = db.prepare(
         "SELECT conversation, urn_probe FROM message WHERE urn_probe IS NOT NULL
@@ -198,7 +206,7 @@ pub(super) fn duplicates(db: &Connection, names: &Names, check: &mut Check<'_>) 
 }
 
 /// What the columns say of a message.
-struct Columns {
+struct StoredColumns {
     id: i64,
     raw: String,
     served: Served,
@@ -208,7 +216,7 @@ struct Columns {
     probe: Option<i64>,
 }
 
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+fn columns(row: &Row<'_>) -> rusqlite::Result<StoredColumns> {
     let mut served = Served {
         urn: row.get(5)?,
         time_ms: None,
@@ -224,7 +232,7 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
     };
     let (at_ms, derived) = (row.get(6)?, row.get::<_, Option<i64>>(10)?.is_some());
     served.time_ms = (!derived).then_some(at_ms);
-    Ok(Columns {
+    Ok(StoredColumns {
         id: row.get(0)?,
         raw: row.get(1)?,
         served,
@@ -260,7 +268,7 @@ pub(super) fn raw(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     Ok(looked_at)
 }
 
-fn contradiction(columns: &Columns) -> Option<String> {
+fn contradiction(columns: &StoredColumns) -> Option<String> {
     if columns.served.urn.as_deref().map(probe) != columns.probe {
         return Some("it cannot be found by its id: urn_probe is another one's".to_owned());
     }

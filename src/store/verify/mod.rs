@@ -88,7 +88,7 @@ impl Verification {
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct CheckProgress {
     /// What the check looks at.
     pub about: &'static str,
     /// How many it has looked at.
@@ -98,15 +98,15 @@ pub struct Progress {
 }
 
 /// Is told how far the checks have come.
-pub type Watch<'a> = dyn FnMut(Progress) + 'a;
+pub type ProgressSink<'a> = dyn FnMut(CheckProgress) + 'a;
 
 /// Checks the archive at this place.
 ///
 /// # Errors
 /// When there is no archive, it is of another version, or it cannot be opened. What cannot be read once it is open is
 /// a finding.
-pub fn verify(path: &Path, depth: Depth, watch: &mut Watch<'_>) -> Result<Verification, StoreError> {
-    let mut book = Book { result: Verification::default(), watch };
+pub fn verify(path: &Path, depth: Depth, watch: &mut ProgressSink<'_>) -> Result<Verification, StoreError> {
+    let mut book = Examination { result: Verification::default(), watch };
     let db = match open::open_read_only(path) {
         Ok(db) => db,
         Err(StoreError::NotAnArchive { found, .. }) => {
@@ -129,7 +129,7 @@ pub fn verify(path: &Path, depth: Depth, watch: &mut Watch<'_>) -> Result<Verifi
 
 const FROM_BACKUP: &str = "restore the last backup that `archiver verify` finds sound";
 
-fn all(db: &Connection, depth: Depth, book: &mut Book<'_, '_>) {
+fn all(db: &Connection, depth: Depth, book: &mut Examination<'_, '_>) {
     book.check("integrity", "SQLite's own structures", |check| file::integrity(db, depth, check));
     book.check("schema", "tables, indexes and views", |check| file::schema(db, check));
     book.check("references", "references between rows", |check| file::references(db, check));
@@ -150,12 +150,12 @@ fn all(db: &Connection, depth: Depth, book: &mut Book<'_, '_>) {
 }
 
 /// The checks so far.
-struct Book<'a, 'w> {
+struct Examination<'a, 'w> {
     result: Verification,
-    watch: &'a mut Watch<'w>,
+    watch: &'a mut ProgressSink<'w>,
 }
 
-impl Book<'_, '_> {
+impl Examination<'_, '_> {
     /// Makes a check. An archive that cannot be read in the middle of it is a finding, too.
     fn check(
         &mut self,
@@ -184,7 +184,7 @@ struct Check<'a> {
     about: &'static str,
     findings: Vec<Finding>,
     found: u64,
-    watch: &'a mut dyn FnMut(Progress),
+    watch: &'a mut dyn FnMut(CheckProgress),
 }
 
 impl Check<'_> {
@@ -204,7 +204,7 @@ impl Check<'_> {
     }
 
     fn progress(&mut self, done: u64, of: u64) {
-        (self.watch)(Progress { about: self.about, done, of });
+        (self.watch)(CheckProgress { about: self.about, done, of });
     }
 
     /// Says how far it is, now and then.

@@ -9,21 +9,21 @@ use crate::core::timeline::gap::Timeline;
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
 use crate::store::StoreError;
-use crate::store::write::linkedin_export::OUTSIDE;
-use crate::store::write::{inbox, targets};
+use crate::store::read::timelines;
+use crate::store::read::timelines::OUTSIDE;
 
 /// What to call each conversation.
-pub(super) type Names = BTreeMap<i64, String>;
+pub(super) type ConversationNames = BTreeMap<i64, String>;
 
-pub(super) fn names(db: &Connection) -> Result<Names, StoreError> {
+pub(super) fn names(db: &Connection) -> Result<ConversationNames, StoreError> {
     let mut statement = db.prepare(
-        "SELECT id, coalesce(given_name, name, profile_url, urn, thread, '') FROM conversation ORDER BY id",
+        "SELECT id, coalesce(alias, name, profile_url, urn, thread, '') FROM conversation ORDER BY id",
     )?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn place(names: &Names, id: i64) -> String {
+pub(super) fn place(names: &ConversationNames, id: i64) -> String {
     match names.get(&id).filter(|n| !n.is_empty()) {
         Some(name) => format!("conversation {id} ({name})"),
         None => format!("conversation {id}"),
@@ -36,7 +36,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     let of = u64::try_from(names.len()).unwrap_or_default();
     let mut looked_at = 0;
     for id in names.keys() {
-        let mut timeline = targets::timeline(db, *id)?;
+        let mut timeline = timelines::conversation(db, *id)?;
         if timeline.newest_ms.is_none() {
             timeline.messages = within(db, *id)?;
         }
@@ -51,7 +51,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     let rows = inboxes.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
     for row in rows {
         let (account, name) = row?;
-        let timeline = inbox::timeline(db, account)?;
+        let timeline = timelines::inbox(db, account)?;
         // An inbox's rows are conversations, which it does not count.
         let timeline = Timeline { messages: i64::from(timeline.newest_ms.is_some()), ..timeline };
         for wrong in broken(&timeline) {
@@ -87,15 +87,19 @@ fn broken(timeline: &Timeline) -> Vec<String> {
 }
 
 /// Where nothing is missing, the API counts no more than there is.
-pub(super) fn totals(db: &Connection, names: &Names, check: &mut Check<'_>) -> Result<u64, StoreError> {
+pub(super) fn totals(
+    db: &Connection,
+    names: &ConversationNames,
+    check: &mut Check<'_>,
+) -> Result<u64, StoreError> {
     let mut statement = db.prepare(
         "SELECT id, served_total, messages - gone FROM conversation c WHERE served_total IS NOT NULL
            AND beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)",
     )?;
     // The contradiction may be the API's own: then it was doubted, said again and believed in the end.
     let mut doubted =
-        db.prepare("SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND error = ?2)")?;
-    let doubt = Stall::EndBeforeCount(0).to_string();
+        db.prepare("SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND stall_code = ?2)")?;
+    let doubt = Stall::EndBeforeCount(0).code();
     let mut rows = statement.query([])?;
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {

@@ -5,18 +5,16 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::inbox::filter::Wanted;
-use crate::core::inbox::{self, InboxPage, InboxRow};
+use crate::core::inbox::{self, InboxPage, InboxRow, news};
 use crate::core::model::urn;
-use crate::core::model::urn::profile_slug;
 use crate::core::planner::state::Inbox;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
-use crate::core::timeline::pairing::{NEAR_MS, plain};
 use crate::core::timeline::stall::Stall;
-use crate::store::ledger::spent::Tally;
+use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Failed, Settlement, settle};
-use crate::store::write::targets;
-use crate::store::write::targets::{Configured, Target};
-use crate::store::write::{gaps, message};
+use crate::store::read::targets::{self, Configured, Target};
+use crate::store::read::timelines;
+use crate::store::write::{configure, gaps};
 use crate::store::{Store, StoreError};
 
 /// An inbox page that came and the request that bought it.
@@ -67,7 +65,7 @@ impl Store {
         self.transact(|tx, _| {
             let mut all = Vec::with_capacity(accounts.len());
             for (index, account) in accounts.iter().enumerate() {
-                let (id, _) = targets::account_row(tx, account)?;
+                let (id, _) = configure::account_row(tx, account)?;
                 let new = tx.execute("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0;
                 if new {
                     tx.execute("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
@@ -75,7 +73,7 @@ impl Store {
                 let tried_ms =
                     tx.query_row("SELECT tried_ms FROM inbox WHERE account = ?1", [id], |r| r.get(0))?;
                 remember_wanted(tx, id, account, now)?;
-                let timeline = timeline(tx, id)?;
+                let timeline = timelines::inbox(tx, id)?;
                 all.push((id, Inbox { account: index, name: account.account.clone(), timeline, tried_ms }));
             }
             Ok(all)
@@ -93,19 +91,15 @@ impl Store {
 }
 
 /// Notes that a request for a page of an inbox brought none.
-pub(in crate::store) fn fail(
-    tx: &Connection,
-    account: i64,
-    failed: &Failed<'_>,
-) -> Result<Timeline, StoreError> {
+pub(crate) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
     tx.execute(
         "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
         params![account, failed.settlement.error, tried],
     )?;
-    let before = gaps::of_inbox(tx, account)?;
-    gaps::write(tx, account, None, &before, &gaps::after_failure(&before, failed))?;
-    timeline(tx, account)
+    let before = timelines::of_inbox(tx, account)?;
+    gaps::fail(tx, account, None, &before, failed)?;
+    timelines::inbox(tx, account)
 }
 
 /// Notes which conversations of an inbox are wanted. What was not wanted so far was passed by, so when that changes
@@ -120,54 +114,19 @@ fn remember_wanted(tx: &Connection, id: i64, account: &Configured, now: Ms) -> R
     }
     tx.execute("UPDATE inbox SET wanted = ?2 WHERE account = ?1", params![id, wanted])?;
     if before.is_some() && account.discover {
-        let gaps = gaps::of_inbox(tx, id)?;
+        let gaps = timelines::of_inbox(tx, id)?;
         gaps::write(tx, id, None, &gaps, &[Gap::everything(now)])?;
         tx.execute("UPDATE inbox SET beginning_seen_ms = NULL WHERE account = ?1", [id])?;
     }
     Ok(())
 }
 
-/// The inboxes without writing anything: those that the archive does not know are taken for never read.
-pub(in crate::store) fn look_up(
-    db: Option<&Connection>,
-    accounts: &[Configured],
-    now: Ms,
-) -> Result<Vec<Inbox>, StoreError> {
-    let mut all = Vec::with_capacity(accounts.len());
-    for (index, account) in accounts.iter().enumerate() {
-        let known: Option<(i64, Option<Ms>)> = match db {
-            Some(db) => db
-                .query_row(
-                    "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1",
-                    [&account.account],
-                    |r| Ok((r.get(0)?, r.get(1)?)),
-                )
-                .optional()?,
-            None => None,
-        };
-        let (timeline, tried_ms) = match (db, known) {
-            (Some(db), Some((id, tried_ms))) => (timeline(db, id)?, tried_ms),
-            _ => (Timeline::unknown(now), None),
-        };
-        all.push(Inbox { account: index, name: account.account.clone(), timeline, tried_ms });
-    }
-    Ok(all)
-}
-
-pub(in crate::store) fn timeline(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
-    let gaps = gaps::of_inbox(db, account)?;
-    let mut statement = db.prepare_cached(
-        "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
-    )?;
-    let timeline = statement.query_row([account], |row| {
-        let (newest_ms, oldest_ms, beginning_seen) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Timeline { gaps, newest_ms, oldest_ms, beginning_seen, ..Timeline::default() })
-    })?;
-    Ok(timeline)
-}
-
-fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
-    let before = timeline(tx, commit.account_id)?;
+fn write(
+    tx: &Connection,
+    tally: &SpentCache,
+    commit: &InboxCommit<'_>,
+) -> Result<InboxCommitted, StoreError> {
+    let before = timelines::inbox(tx, commit.account_id)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, commit.now);
     let mut done = InboxCommitted {
         timeline: after,
@@ -177,13 +136,8 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
         found: vec![],
         stall,
     };
-    // Of several conversations with one person, only the API knows which one a profile leads to.
-    let profile = |row: &InboxRow| row.profile_url.as_deref().and_then(profile_slug).filter(|_| !row.group);
-    for row in &commit.page.rows {
-        let alike = commit.page.rows.iter().filter(|other| profile(other) == profile(row)).count();
-        if alike == 1 {
-            resolve_profile(tx, commit.account_id, row)?;
-        }
+    for row in news::of_one_profile(commit.page) {
+        resolve_profile(tx, commit.account_id, row)?;
     }
     // Oldest first, so that ids of new conversations follow their activity.
     for row in commit.page.rows.iter().rev() {
@@ -191,7 +145,7 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
     }
     unlist(tx, commit, &mut done)?;
     gaps::write(tx, commit.account_id, None, &before.gaps, &done.timeline.gaps)?;
-    done.timeline.gaps = gaps::of_inbox(tx, commit.account_id)?;
+    done.timeline.gaps = timelines::of_inbox(tx, commit.account_id)?;
     let error = done.stall.as_ref().map(ToString::to_string);
     let tried = commit.asked.cursor.is_none().then_some(commit.now);
     let t = &done.timeline;
@@ -211,6 +165,7 @@ fn write(tx: &Connection, tally: &Tally, commit: &InboxCommit<'_>) -> Result<Inb
         tally,
         &Settlement {
             returned: Some(commit.page.returned),
+            stall: done.stall.as_ref(),
             ..Settlement::bare(commit.receipt, commit.http_status, error.as_deref())
         },
     )?;
@@ -229,58 +184,81 @@ fn write_row(
     row: &InboxRow,
     done: &mut InboxCommitted,
 ) -> Result<(), StoreError> {
-    let mut adopted = false;
-    let found = match known(tx, commit.account_id, row)? {
-        Some(id) => {
-            adopted = wants(commit, row) && adopt(tx, id)?;
-            id
-        }
-        None if wants(commit, row) => {
-            let id = discover(tx, commit, row)?;
-            done.found.push(targets::target(tx, commit.account, commit.account_id, id, None)?);
-            id
-        }
-        None => return Ok(()),
+    let wanted = wants(commit, row);
+    let (id, new) = match (known(tx, commit.account_id, row)?, wanted) {
+        (Some(id), _) => (id, false),
+        (None, true) => (discover(tx, commit, row)?, true),
+        (None, false) => return Ok(()),
     };
-    done.listed.push((found, targets::urn(tx, found)?));
-    let exported = ends_with_export(tx, found, row)?;
-    let news = exported.is_none() && has_news(tx, found, row)?;
+    let before = timelines::conversation(tx, id)?;
+    let update = news::update(row, &load(tx, id, row)?, &before, wanted, commit.now);
+    if new {
+        done.found.push(targets::target(tx, commit.account, commit.account_id, id, None)?);
+    }
+    done.listed.push((id, timelines::urn(tx, id)?));
+    write_shown(tx, id, row, update.adopted, commit.now)?;
+    gaps::write(tx, commit.account_id, Some(id), &before.gaps, &update.gaps)?;
+    if update.news {
+        done.news.push((id, timelines::conversation(tx, id)?));
+    }
+    if update.adopted {
+        done.found.push(targets::target(tx, commit.account, commit.account_id, id, None)?);
+    }
+    Ok(())
+}
+
+/// What the archive knows of the conversation that a row is about.
+fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::KnownConversation, StoreError> {
+    let mut near = Vec::new();
+    if let Some((from, to)) = row.last_at_ms.map(news::around) {
+        let mut messages = tx.prepare_cached(
+            "SELECT sent_at_ms, text, source IS NOT NULL FROM message
+             WHERE conversation = ?1 AND sent_at_ms BETWEEN ?2 AND ?3 AND gone_since_ms IS NULL",
+        )?;
+        let messages = messages.query_map([id, from, to], |r| {
+            Ok(news::Near { at_ms: r.get(0)?, text: r.get(1)?, exported: r.get(2)? })
+        })?;
+        near = messages.collect::<Result<_, _>>()?;
+    }
+    let mut statement = tx.prepare_cached(
+        "SELECT inbox_seen_ms IS NOT NULL, inbox_last_message_ms, inbox_last_text_hash, unread,
+           discovered = 0 AND inbox_seen_ms IS NULL AND synced_ms IS NULL
+             AND EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND source = 'export')
+         FROM conversation WHERE id = ?1",
+    )?;
+    Ok(statement.query_row([id], |r| {
+        Ok(news::KnownConversation {
+            in_inbox: r.get(0)?,
+            last_message_ms: r.get(1)?,
+            last_text_hash: r.get(2)?,
+            unread: r.get(3)?,
+            only_exported: r.get(4)?,
+            near,
+        })
+    })?)
+}
+
+/// Stores what a row shows of its conversation.
+fn write_shown(tx: &Connection, id: i64, row: &InboxRow, adopted: bool, now: Ms) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name), headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url),
-           profile_url = ifnull(profile_url, ?5), is_group = ?6, unread = ifnull(?7, unread), listed_ms = ?8, listed_at_ms = ?9,
-           listed_text = ?10 WHERE id = ?1",
+        "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name),
+           headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url), profile_url = ifnull(profile_url, ?5),
+           is_group = ?6, unread = ifnull(?7, unread), inbox_seen_ms = ?8, inbox_last_message_ms = ?9,
+           inbox_last_text_hash = ?10, discovered = max(discovered, ?11) WHERE id = ?1",
     )?
     .execute(params![
-        found,
+        id,
         row.name,
         row.headline,
         row.picture_url,
         row.profile_url,
         row.group,
         row.unread,
-        commit.now,
+        now,
         row.last_at_ms,
-        row.last_text.as_deref().map(message::hash)
+        news::text_hash(row),
+        adopted
     ])?;
-    let before = targets::timeline(tx, found)?;
-    if let Some(newest) = exported {
-        // Nothing has come since the export, so there is nothing between what it covers and now.
-        let covered = Some(newest.saturating_sub(NEAR_MS));
-        let own = |g: &Gap| g.newer_ms.is_none() && g.older_ms >= covered && g.stalled.is_none();
-        let after: Vec<Gap> = before.gaps.iter().filter(|g| !own(g)).cloned().collect();
-        gaps::write(tx, commit.account_id, Some(found), &before.gaps, &after)?;
-    }
-    if news {
-        if before.top_gap().is_none() {
-            let mut after = before.gaps.clone();
-            after.insert(0, Gap::head(before.newest_ms, commit.now));
-            gaps::write(tx, commit.account_id, Some(found), &before.gaps, &after)?;
-        }
-        done.news.push((found, targets::timeline(tx, found)?));
-    }
-    if adopted {
-        done.found.push(targets::target(tx, commit.account, commit.account_id, found, None)?);
-    }
     Ok(())
 }
 
@@ -315,60 +293,22 @@ fn resolve_profile(tx: &Connection, account: i64, row: &InboxRow) -> Result<(), 
     }
 }
 
-/// Takes back that conversations are listed which the page should show and does not: they have left the inbox, so that
-/// from now on they are looked at themselves.
+/// Marks conversations as no longer in the inbox that the page should show and does not. From then on they are polled
+/// themselves.
 fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) -> Result<(), StoreError> {
-    let times = || commit.page.rows.iter().filter_map(|row| row.last_at_ms);
-    if !times().is_sorted_by(|newer, older| newer >= older) {
-        return Ok(());
-    }
-    let (Some(newest), Some(oldest)) = (times().next(), times().next_back()) else { return Ok(()) };
-    // The first page reaches up to now, the last one down to the beginning.
-    let newest = if commit.asked.cursor.is_none() { Ms::MAX } else { newest };
-    let oldest = if commit.page.is_end() { Ms::MIN } else { oldest };
-    let mut listed = tx.prepare_cached(
-        "SELECT id FROM conversation WHERE account = ?1 AND listed_ms IS NOT NULL AND listed_at_ms > ?2 AND listed_at_ms < ?3",
+    let Some((oldest, newest)) = news::shown_completely(commit.page, commit.asked) else { return Ok(()) };
+    let mut expected = tx.prepare_cached(
+        "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL
+           AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3",
     )?;
-    let within = listed.query_map(params![commit.account_id, oldest, newest], |r| r.get(0))?;
-    for id in within.collect::<Result<Vec<i64>, _>>()? {
+    let expected = expected.query_map([commit.account_id, oldest, newest], |r| r.get(0))?;
+    for id in expected.collect::<Result<Vec<i64>, _>>()? {
         if !done.listed.iter().any(|(listed, _)| *listed == id) {
-            tx.execute("UPDATE conversation SET listed_ms = NULL WHERE id = ?1", [id])?;
+            tx.execute("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
             done.unlisted.push(id);
         }
     }
     Ok(())
-}
-
-/// Makes a conversation that only an export has shown so far, and nobody has configured, one that is archived; whether
-/// it was such a one.
-fn adopt(tx: &Connection, conversation: i64) -> Result<bool, StoreError> {
-    let adopted = tx
-        .prepare_cached(
-            "UPDATE conversation SET discovered = 1 WHERE id = ?1 AND discovered = 0 AND listed_ms IS NULL AND synced_ms IS NULL
-               AND EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND source = 'export')",
-        )?
-        .execute([conversation])?;
-    Ok(adopted > 0)
-}
-
-/// The time of the newest message stored, where a row's last message is at the end of what only an export has shown: of
-/// that text and at about that time, and nothing is stored that is newer.
-fn ends_with_export(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<Option<Ms>, StoreError> {
-    let (Some(at), Some(text)) = (row.last_at_ms, row.last_text.as_deref()) else { return Ok(None) };
-    let (from, to) = (at.saturating_sub(NEAR_MS), at.saturating_add(NEAR_MS));
-    let mut near = tx.prepare_cached(
-        "SELECT c.newest_ms, m.text FROM message m JOIN conversation c ON c.id = m.conversation
-         WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 AND c.newest_ms <= ?3 AND m.source = 'export'
-           AND m.gone_since_ms IS NULL",
-    )?;
-    let near = near.query_map([conversation, from, to], |r| Ok((r.get(0)?, r.get::<_, String>(1)?)))?;
-    for found in near {
-        let (newest, said) = found?;
-        if plain(&said) == plain(text) {
-            return Ok(Some(newest));
-        }
-    }
-    Ok(None)
 }
 
 fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<i64, StoreError> {
@@ -378,7 +318,7 @@ fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result
     )?;
     let id = tx.last_insert_rowid();
     name(tx, id, row)?;
-    targets::open_everything(tx, commit.account_id, id, commit.now)?;
+    configure::open_everything(tx, commit.account_id, id, commit.now)?;
     Ok(id)
 }
 
@@ -390,36 +330,4 @@ fn name(tx: &Connection, id: i64, row: &InboxRow) -> Result<(), StoreError> {
         params![id, urn::thread_key(&row.conversation_urn), row.conversation_urn],
     )?;
     Ok(())
-}
-
-/// Whether a row tells of something that the archive has not seen: its last message is neither the one that the inbox
-/// showed last time nor the newest one stored.
-fn has_news(tx: &Connection, conversation: i64, row: &InboxRow) -> Result<bool, StoreError> {
-    let text = row.last_text.as_deref();
-    let Some(at) = row.last_at_ms else {
-        // Without a time: the same text, or no text and no more unread messages, is what was there before.
-        let mut same = tx.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM conversation WHERE id = ?1 AND listed_ms IS NOT NULL AND listed_at_ms IS NULL
-               AND listed_text IS ?2 AND unread IS ?3 AND (?2 IS NOT NULL OR ?3 IS NOT NULL))",
-        )?;
-        let same: bool =
-            same.query_row(params![conversation, text.map(message::hash), row.unread], |r| r.get(0))?;
-        return Ok(!same);
-    };
-    let (newest, listed_at, listed_text): (Option<Ms>, Option<Ms>, Option<i64>) = tx
-        .prepare_cached("SELECT newest_ms, listed_at_ms, listed_text FROM conversation WHERE id = ?1")?
-        .query_row([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
-    if listed_at == Some(at) && (text.is_none() || listed_text == text.map(message::hash)) {
-        return Ok(false);
-    }
-    if newest != Some(at) {
-        return Ok(true);
-    }
-    let stored: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND sent_at_ms = ?2 AND gone_since_ms IS NULL
-               AND (?3 IS NULL OR text = ?3))",
-        )?
-        .query_row(params![conversation, at, text], |r| r.get(0))?;
-    Ok(!stored)
 }

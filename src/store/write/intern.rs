@@ -6,19 +6,19 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::model::message::Sender;
 use crate::store::StoreError;
-use crate::store::ledger::spent::Tally;
+use crate::store::ledger::spent::SpentCache;
 
 /// Remembered ids and sums, all of which go when a transaction fails. Bounded: a memory that has grown large is simply begun anew.
 #[derive(Debug)]
-pub(in crate::store) struct Interned {
+pub(crate) struct Interned {
     kinds: Names,
     templates: Names,
     shapes: BTreeMap<String, Names>,
     people: BTreeMap<i64, BTreeMap<Sender, i64>>,
     /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
-    pub(in crate::store) new_people: bool,
+    pub(crate) new_people: bool,
     /// What is spent in each window.
-    pub(in crate::store) tally: Tally,
+    pub(crate) tally: SpentCache,
 }
 
 impl Default for Interned {
@@ -30,7 +30,7 @@ impl Default for Interned {
             shapes: BTreeMap::new(),
             people: BTreeMap::new(),
             new_people: true,
-            tally: Tally::default(),
+            tally: SpentCache::default(),
         }
     }
 }
@@ -41,7 +41,7 @@ type Names = BTreeMap<String, i64>;
 const REMEMBERED: usize = 20_000;
 
 impl Interned {
-    pub(in crate::store) fn kind(&mut self, db: &Connection, name: &str) -> Result<i64, StoreError> {
+    pub(crate) fn kind(&mut self, db: &Connection, name: &str) -> Result<i64, StoreError> {
         named(
             db,
             &mut self.kinds,
@@ -51,18 +51,13 @@ impl Interned {
         )
     }
 
-    pub(in crate::store) fn template(&mut self, db: &Connection, json: &str) -> Result<i64, StoreError> {
+    pub(crate) fn template(&mut self, db: &Connection, json: &str) -> Result<i64, StoreError> {
         let (select, insert) =
             ("SELECT id FROM template WHERE json = ?1", "INSERT INTO template (json) VALUES (?1)");
         named(db, &mut self.templates, json, select, insert)
     }
 
-    pub(in crate::store) fn shape(
-        &mut self,
-        db: &Connection,
-        prefix: &str,
-        suffix: &str,
-    ) -> Result<i64, StoreError> {
+    pub(crate) fn shape(&mut self, db: &Connection, prefix: &str, suffix: &str) -> Result<i64, StoreError> {
         if let Some(id) = self.shapes.get(prefix).and_then(|suffixes| suffixes.get(suffix)) {
             return Ok(*id);
         }
@@ -85,7 +80,7 @@ impl Interned {
         Ok(id)
     }
 
-    pub(in crate::store) fn person(
+    pub(crate) fn person(
         &mut self,
         db: &Connection,
         account: i64,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
+use crate::core::hash;
 use crate::core::linkedin_export::coverage::{self, Span};
 use crate::core::linkedin_export::matching::{Fate, fates};
 use crate::core::linkedin_export::samples;
@@ -16,19 +17,16 @@ use crate::core::timeline::gap::Gap;
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
 use crate::core::timeline::pairing::NEAR_MS;
-use crate::store::ledger::{Outcome, Trigger};
+use crate::store::ledger::{Outcome, RunKind, Trigger};
 use crate::store::read::status::Reader;
+use crate::store::read::targets::{self, Configured};
+use crate::store::read::timelines;
+use crate::store::write::configure;
 use crate::store::write::gaps;
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
 use crate::store::write::message::RowContext;
-use crate::store::write::targets;
-use crate::store::write::targets::Configured;
 use crate::store::{Store, StoreError};
-
-/// SQL for rows of `message` that are drafts or advertisements. Only exports have them, and no timeline counts them.
-pub(crate) const OUTSIDE: &str =
-    "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
 
 /// One import of a file, which is a run of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,9 +100,9 @@ impl Store {
         file: &str,
         now: Ms,
     ) -> Result<Import, StoreError> {
-        let run = self.begin_run(Trigger::Once, now)?;
+        let run = self.begin_run_of(RunKind::Import, Trigger::Once, now)?;
         self.transact(|tx, ids| {
-            let (account, renamed) = targets::account_row(tx, account)?;
+            let (account, renamed) = configure::account_row(tx, account)?;
             ids.new_people |= renamed;
             tx.execute(
                 "INSERT INTO import (run, account, source, file) VALUES (?1, ?2, ?3, ?4)",
@@ -134,7 +132,7 @@ impl Store {
         )?;
         let rows = statement.query_map([import.account], |row| {
             let content = row.get_ref(1)?.as_str()?;
-            Ok(((row.get(0)?, message::hash(content)), row.get(2)?))
+            Ok(((row.get(0)?, hash::of_text(content)), row.get(2)?))
         })?;
         Ok(KnownOddRows(rows.collect::<Result<_, _>>()?))
     }
@@ -157,7 +155,7 @@ impl Store {
             )?;
             for (line, reason, content) in rows {
                 let line = i64::try_from(*line).unwrap_or(i64::MAX);
-                let key = (line, message::hash(content));
+                let key = (line, hash::of_text(content));
                 if let Some(id) = kept.0.get(&key)
                     && same.query_row(params![id, content], |row| row.get(0))?
                 {
@@ -289,7 +287,7 @@ fn write(
     let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
     let dated = || new().filter(|m| !is_outside(&m.kind)).map(|m| m.at_ms);
 
-    let before = targets::timeline(tx, conversation)?;
+    let before = timelines::conversation(tx, conversation)?;
     let mut after = before.gaps.clone();
     if let Some(gap) = dated().max().and_then(|newest| coverage::gap_above(&before, newest, now)) {
         after.insert(0, gap);
@@ -326,13 +324,13 @@ fn write(
     if let Some(span) = batch.covers {
         cover(tx, import, conversation, span, now)?;
     }
-    debug_assert_eq!(invariants::broken(&targets::timeline(tx, conversation)?), Vec::<String>::new());
+    debug_assert_eq!(invariants::broken(&timelines::conversation(tx, conversation)?), Vec::<String>::new());
     Ok(counts)
 }
 
 /// Closes what the export covers.
 fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
-    let before = targets::timeline(tx, conversation)?;
+    let before = timelines::conversation(tx, conversation)?;
     let already = covered(tx, conversation)?;
     let (after, beginning_seen) = coverage::cover(&before, span, already);
     gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
@@ -366,7 +364,7 @@ fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -
             tx.prepare_cached("INSERT INTO conversation (account, thread) VALUES (?1, ?2)")?
                 .execute(params![account, thread.thread])?;
             let id = tx.last_insert_rowid();
-            targets::open_everything(tx, account, id, now)?;
+            configure::open_everything(tx, account, id, now)?;
             id
         }
     };
@@ -427,13 +425,14 @@ fn open_checks(
         if positions.0 != conversation {
             positions = (conversation, shown_by_exports(tx, conversation)?);
             // What lies at a gap up to now is asked for anyway.
-            let head = gaps::of_conversation(tx, conversation)?.into_iter().find(|g| g.newer_ms.is_none());
+            let head =
+                timelines::of_conversation(tx, conversation)?.into_iter().find(|g| g.newer_ms.is_none());
             let floor = head.and_then(|g| g.older_ms).unwrap_or(Ms::MAX);
             positions.1.retain(|at| at.saturating_add(NEAR_MS) < floor);
         }
         let chunk = positions.1.chunks(samples::CHECKED_AT_ONCE + 2).nth(block).unwrap_or_default();
         let Some(gap) = samples::check_gap(chunk, now) else { continue };
-        let before = gaps::of_conversation(tx, conversation)?;
+        let before = timelines::of_conversation(tx, conversation)?;
         let apart = |g: &Gap| {
             g.older_ms.is_some_and(|older| gap.newer_ms < Some(older))
                 || g.newer_ms.is_some_and(|newer| Some(newer) < gap.older_ms)

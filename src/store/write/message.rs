@@ -9,18 +9,9 @@ use crate::core::model::urn;
 use crate::core::raw::Raw;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
-use crate::store::StoreError;
 use crate::store::search::index;
 use crate::store::write::intern::Interned;
-
-/// The id that a message of this time gets when it is free: ids grow with time, one step is 1024 ms.
-///
-/// Steps of about a second keep ids dense, which makes the full-text index small, and are enough to list search
-/// results newest first by id alone.
-#[must_use]
-pub fn rowid_of(sent_at_ms: Ms) -> i64 {
-    sent_at_ms >> 10
-}
+use crate::store::{StoreError, ids as row_ids};
 
 /// Where a message belongs.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +62,7 @@ pub(crate) fn known(
         if known.near.iter().any(|s| s.message.urn.as_deref() == Some(urn)) {
             continue;
         }
-        for row in by_urn.query_map(params![conversation, probe(urn)], read)? {
+        for row in by_urn.query_map(params![conversation, row_ids::probe(urn)], read)? {
             let stored = row?;
             if stored.message.urn.as_deref() == Some(urn) {
                 known.near.push(stored);
@@ -175,7 +166,7 @@ pub(crate) fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let derived = message.derived_time.then_some(1);
-    let mut id = rowid_of(message.at_ms);
+    let mut id = row_ids::rowid_of(message.at_ms);
     loop {
         let done = statement.execute(params![
             id,
@@ -354,19 +345,5 @@ fn urn_columns<'a>(
 ) -> Result<UrnColumns<'a>, StoreError> {
     let Some(urn) = urn else { return Ok((None, None, None)) };
     let parts = urn::split(urn);
-    Ok((Some(ids.shape(db, parts.prefix, parts.suffix)?), Some(probe(urn)), Some(parts.key)))
-}
-
-/// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
-/// the index, or a hash of it. Different URNs may share one; the URN itself decides.
-pub(crate) fn probe(urn: &str) -> i64 {
-    urn::created_ms(urn).unwrap_or_else(|| hash(urn))
-}
-
-/// A hash that is stored, so its values must never change: FNV-1a, written out.
-pub(crate) fn hash(text: &str) -> i64 {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    i64::try_from(hash >> 1).unwrap_or(i64::MAX)
+    Ok((Some(ids.shape(db, parts.prefix, parts.suffix)?), Some(row_ids::probe(urn)), Some(parts.key)))
 }

@@ -1,5 +1,6 @@
 //! What changes the archive: one IMMEDIATE transaction for what belongs together.
 
+pub(super) mod configure;
 pub(super) mod gaps;
 pub(super) mod inbox;
 pub(super) mod intern;
@@ -9,4 +10,3 @@ pub(super) mod owner;
 pub(super) mod page;
 pub(super) mod resolve;
 pub(super) mod restore;
-pub(super) mod targets;

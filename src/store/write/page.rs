@@ -15,10 +15,11 @@ use crate::core::timeline::invariants;
 use crate::core::timeline::recheck;
 use crate::core::timeline::stall::Stall;
 use crate::store::ledger::{Failed, Of, Settlement, settle};
+use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
 use crate::store::write::message::RowContext;
-use crate::store::write::{gaps, inbox, owner, resolve, targets};
+use crate::store::write::{gaps, inbox, owner, resolve};
 use crate::store::{Store, StoreError};
 
 /// A page that came and the request that bought it.
@@ -96,15 +97,15 @@ fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timel
            head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
     )?
     .execute(params![conversation, failed.settlement.error, tried, failed.asked.run])?;
-    let account = targets::account_of(tx, conversation)?;
-    let before = gaps::of_conversation(tx, conversation)?;
-    gaps::write(tx, account, Some(conversation), &before, &gaps::after_failure(&before, failed))?;
-    targets::timeline(tx, conversation)
+    let account = timelines::account_of(tx, conversation)?;
+    let before = timelines::of_conversation(tx, conversation)?;
+    gaps::fail(tx, account, Some(conversation), &before, failed)?;
+    timelines::conversation(tx, conversation)
 }
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
-    let before = targets::timeline(tx, conversation)?;
+    let before = timelines::conversation(tx, conversation)?;
     let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());
     let asked = as_it_was.or_else(|| commit.asked.renewed(&before, commit.now));
     let asked = asked.ok_or(StoreError::Changed { conversation })?;
@@ -112,7 +113,8 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let apply = if commit.recheck { recheck::apply } else { apply::apply };
     let updates = apply(&before, &asked, commit.page, &known, commit.now);
 
-    let place = RowContext { account: targets::account_of(tx, conversation)?, conversation, run: asked.run };
+    let place =
+        RowContext { account: timelines::account_of(tx, conversation)?, conversation, run: asked.run };
     let counts = write_messages(tx, ids, place, commit, &known, &updates)?;
     let stall = write_conversation(tx, place, commit, &before.gaps, &counts, &updates)?;
     for oddity in &commit.page.oddities {
@@ -130,20 +132,21 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
             returned: Some(commit.page.returned),
             new_messages: counts.new,
             changed_messages: counts.edited,
+            stall: stall.as_ref(),
             ..Settlement::bare(commit.receipt, commit.http_status, error.as_deref())
         },
     )?;
-    let timeline = targets::timeline(tx, conversation)?;
+    let timeline = timelines::conversation(tx, conversation)?;
     debug_assert_eq!(invariants::broken(&timeline), Vec::<String>::new(), "conversation {conversation}");
     Ok(Committed {
         conversation,
-        conversation_id: targets::urn(tx, conversation)?,
+        conversation_id: timelines::urn(tx, conversation)?,
         timeline,
         new_messages: counts.new,
         edited: counts.edited,
         gone: counts.gone,
         stall,
-        recheck: targets::recheck(tx, conversation)?,
+        recheck: timelines::recheck(tx, conversation)?,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::core::Ms;
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::store::StoreError;
-use crate::store::write::targets;
+use crate::store::write::configure;
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
@@ -50,7 +50,7 @@ pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
 /// The conversation that a profile really leads to, where an export or the inbox has told of another thread with that
 /// person: the profile's addresses are its from now on.
 fn another(tx: &Connection, account: i64, asked: i64, name: &str, now: Ms) -> Result<i64, StoreError> {
-    let found = targets::by_thread(tx, account, name, now)?;
+    let found = configure::by_thread(tx, account, name, now)?;
     tx.execute("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
     Ok(found)
 }
@@ -61,8 +61,8 @@ fn merge(tx: &Connection, empty: i64, kept: i64) -> Result<(), StoreError> {
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE quarantine SET conversation = ?2 WHERE conversation = ?1",
-        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), given_name = ifnull(conversation.given_name, e.given_name)
-           FROM (SELECT profile_url, given_name FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
+        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), alias = ifnull(conversation.alias, e.alias)
+           FROM (SELECT profile_url, alias FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
     ] {
         tx.execute(statement, params![empty, kept])?;
     }

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::store::read::tables::TABLES;
-use crate::store::schema::open;
-use crate::store::{SCHEMA, Store, StoreError};
+use crate::store::schema::{migrate, open};
+use crate::store::{Store, StoreError};
 
 /// Rows in one transaction.
 const BATCH: u32 = 20_000;
@@ -31,6 +30,8 @@ pub struct Restored {
 pub struct Restore {
     archive: PathBuf,
     unfinished: PathBuf,
+    /// The version of the schema that rows are inserted into.
+    schema: i64,
     db: Option<Connection>,
     columns: BTreeMap<String, Vec<String>>,
     statements: BTreeMap<(String, Vec<String>), String>,
@@ -39,11 +40,11 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Begins an archive at this path, where there must be none.
+    /// Begins an archive at this path, where there must be none, from rows of this schema version.
     ///
     /// # Errors
-    /// When there is one, another process is making one, or the place cannot be written.
-    pub fn begin(archive: &Path) -> Result<Self, StoreError> {
+    /// [`StoreError::Exists`] if there is one, [`StoreError::Busy`] if another process is creating one.
+    pub fn begin(archive: &Path, schema: i64) -> Result<Self, StoreError> {
         let lock = open::lock(archive)?;
         if fs::metadata(archive).is_ok_and(|m| m.len() > 0) {
             return Err(StoreError::Exists(archive.to_owned()));
@@ -54,23 +55,20 @@ impl Restore {
         remove(&unfinished)?;
         let failed = |source| StoreError::Create { path: unfinished.clone(), source };
         open::open_private(&unfinished).map_err(failed)?;
-        let db = Connection::open(&unfinished)?;
+        let mut db = Connection::open(&unfinished)?;
         open::configure(&db)?;
         // Nothing of it counts before it is renamed, and it reaches the disk before that.
         db.pragma_update(None, "synchronous", "OFF")?;
         db.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
         db.pragma_update(None, "foreign_keys", false)?;
-        db.execute_batch(SCHEMA)?;
-        let mut columns = BTreeMap::new();
-        for table in TABLES.iter().map(|(name, _, _)| *name).chain(["message", "message_version"]) {
-            let mut names = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
-            let names = names.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            columns.insert(table.to_owned(), names);
-        }
+        migrate::create(&mut db, schema)?;
+        db.pragma_update(None, "foreign_keys", false)?;
+        let columns = columns(&db)?;
         db.execute_batch("BEGIN IMMEDIATE")?;
         Ok(Self {
             archive: archive.to_owned(),
             unfinished,
+            schema,
             db: Some(db),
             columns,
             statements: BTreeMap::new(),
@@ -80,7 +78,7 @@ impl Restore {
     }
 
     fn db(&self) -> Result<&Connection, StoreError> {
-        self.db.as_ref().ok_or_else(|| StoreError::Broken("the import is over".to_owned()))
+        self.db.as_ref().ok_or_else(over)
     }
 
     /// Forgets the rows of every table but messages and their former versions: another file brings them anew.
@@ -88,8 +86,26 @@ impl Restore {
     /// # Errors
     /// When the file cannot be written.
     pub fn renew_tables(&mut self) -> Result<(), StoreError> {
-        for (table, _, _) in TABLES.iter().rev() {
+        for table in self.columns.keys().filter(|t| !["message", "message_version"].contains(&t.as_str())) {
             self.db()?.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        Ok(())
+    }
+
+    /// Prepares for rows of a later schema version: a newer version of this program may have continued an export.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if the rows so far contradict each other.
+    pub fn continue_with(&mut self, schema: i64) -> Result<(), StoreError> {
+        if schema > self.schema {
+            self.db()?.execute_batch("COMMIT")?;
+            let db = self.db.as_mut().ok_or_else(over)?;
+            migrate::migrate_to(db, schema)?;
+            db.pragma_update(None, "foreign_keys", false)?;
+            self.schema = schema;
+            self.columns = columns(db)?;
+            self.statements.clear();
+            self.db()?.execute_batch("BEGIN IMMEDIATE")?;
         }
         Ok(())
     }
@@ -142,7 +158,7 @@ impl Restore {
     /// # Errors
     /// When a row points to one that is not there, or the file cannot be written.
     pub fn finish(mut self) -> Result<Restored, StoreError> {
-        let db = self.db.take().ok_or_else(|| StoreError::Broken("the import is over".to_owned()))?;
+        let mut db = self.db.take().ok_or_else(over)?;
         let dangling = db
             .query_row("SELECT \"table\" || ' ' || ifnull(rowid, '') || ' points to a missing ' || parent FROM pragma_foreign_key_check LIMIT 1",
                 [], |row| row.get::<_, String>(0));
@@ -152,6 +168,7 @@ impl Restore {
             Err(error) => return Err(error.into()),
         }
         db.execute_batch("INSERT OR IGNORE INTO messages_unindexed (id) SELECT id FROM message; COMMIT")?;
+        migrate::migrate(&mut db)?;
         let mut store = Store::over(db);
         store.index_texts()?;
         let db = &store.db;
@@ -172,6 +189,24 @@ impl Restore {
         }
         Ok(restored)
     }
+}
+
+fn over() -> StoreError {
+    StoreError::Broken("the import is over".to_owned())
+}
+
+/// The columns of every table that an export has rows of.
+fn columns(db: &Connection) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut statement = db.prepare(
+        "SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_info(t.name) c
+         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT IN ('sqlite_schema', 'messages_unindexed')",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        columns.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(columns)
 }
 
 impl Drop for Restore {

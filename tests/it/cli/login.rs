@@ -108,7 +108,7 @@ fn what_a_login_spends_is_in_the_ledger_and_within_the_caps() {
         "SELECT concat_ws(' ', account, endpoint, purpose, credits_spent, http_status) FROM request_log",
     );
     assert_eq!(rows, ["me v1/auth/login login 1 200", "me v1/auth/verify login 1 200"]);
-    assert_eq!(home.sql::<String>("SELECT trigger || ' ' || outcome FROM run_log"), ["login failed"]);
+    assert_eq!(home.sql::<String>("SELECT kind || ' ' || outcome FROM run_log"), ["login failed"]);
     let ran = by_password(&home, &api, &["--code-stdin"], "wrong\n").expect(2);
     assert!(ran.stderr.contains("leaves no credit"), "{ran:?}");
     assert_eq!(api.requests(), 2);
@@ -130,8 +130,8 @@ fn a_login_goes_on_beside_a_run_that_holds_the_archive() {
     api.at_no_request();
     by_password(&home, &api, &[], "").expect(0);
     assert_eq!(
-        home.sql::<String>("SELECT trigger || ' ' || ifnull(outcome, '-') FROM run_log"),
-        ["once -", "login complete"]
+        home.sql::<String>("SELECT kind || ' ' || ifnull(outcome, '-') FROM run_log"),
+        ["sync -", "login complete"]
     );
     run.signal(rustix::process::Signal::TERM);
     run.finish();

@@ -83,7 +83,7 @@ fn an_account_whose_session_is_over_is_left_alone_until_its_token_file_changes()
     until("all of it", || number(&home, "SELECT count(*) FROM conversation_log WHERE complete = 0") == 0);
     service.stop();
     assert_complete(&home, &api.server());
-    assert_eq!(home.count("SELECT count(*) FROM attention"), 0);
+    assert_eq!(home.count("SELECT count(*) FROM alert"), 0);
     let env = fs::read_to_string(home.path("told.env")).unwrap();
     assert!(env.contains("ARCHIVER_ALERT_MESSAGE=the account was refused"), "{env}");
     let own: Vec<&str> = env
@@ -125,7 +125,7 @@ fn a_refused_key_parks_every_account_and_v2_too() {
         until("all of it", || number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'complete'") > 0);
         service.stop();
         assert_complete(&home, &api.server());
-        assert_eq!((home.count("SELECT count(*) FROM attention"), told(&home).len()), (0, 1));
+        assert_eq!((home.count("SELECT count(*) FROM alert"), told(&home).len()), (0, 1));
     }
 }
 
@@ -146,7 +146,7 @@ fn a_single_run_tells_too_and_is_one_try_each() {
     api.server().account_mut(1).unwrap().active = true;
     home.run(&["sync", "--once"]).expect(0);
     assert_complete(&home, &api.server());
-    assert_eq!(home.count("SELECT count(*) FROM attention"), 0);
+    assert_eq!(home.count("SELECT count(*) FROM alert"), 0);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_balance_that_is_used_up_is_told_once_and_tried_again() {
                 number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'complete'") > 0
             });
             service.stop();
-            assert_eq!((home.count("SELECT count(*) FROM attention"), told(&home).len()), (0, 1));
+            assert_eq!((home.count("SELECT count(*) FROM alert"), told(&home).len()), (0, 1));
             assert_complete(&home, &api.server());
         }
     }

@@ -105,8 +105,8 @@ fn an_account_that_is_refused_a_watch_is_told_and_left_alone() {
     looks(&api, 4);
     service.stop();
     assert_eq!((tries(&home, "me"), tries(&home, "work")), (1, 1));
-    let told = home
-        .sql::<String>("SELECT a.name || ' ' || t.kind FROM attention t JOIN account a ON a.id = t.account");
+    let told =
+        home.sql::<String>("SELECT a.name || ' ' || t.cause FROM alert t JOIN account a ON a.id = t.account");
     assert_eq!(told, ["me account"]);
 }
 

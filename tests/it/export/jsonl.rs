@@ -142,7 +142,7 @@ fn what_a_former_archive_left_is_not_put_into_the_new_one() {
     assert!(error.to_string().contains("symbolic link"), "{error}");
     assert!(fs::symlink_metadata(path("linked.db")).unwrap().is_symlink() && !path("elsewhere.db").exists());
     // One that appears while the rows come.
-    let restore = Restore::begin(&path("new.db")).unwrap();
+    let restore = Restore::begin(&path("new.db"), archiver::store::SCHEMA_VERSION).unwrap();
     fs::write(path("new.db-wal"), "late").unwrap();
     assert!(restore.finish().is_err());
     assert!(!path("new.db").exists());

@@ -136,7 +136,7 @@ impl MemArchive {
 
 fn stall(timeline: &mut Timeline, failed: &Failed<'_>, fresh: i64) {
     let (asked, now) = (failed.asked, failed.now);
-    let why = Stall::Failed(failed.settlement.error.unwrap_or_default().to_owned());
+    let why = Stall::RequestFailed(failed.settlement.error.unwrap_or_default().to_owned());
     if let Some(gap) = timeline.gaps.iter_mut().find(|g| g.id == asked.gap.id) {
         *gap = gap.clone().stalled(&why, asked.run);
     } else if asked.gap.id == 0 && timeline.top_gap().is_none() {

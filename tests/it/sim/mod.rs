@@ -101,7 +101,7 @@ impl Numbered for MemArchive {
 
 impl Numbered for Store {
     fn next_run(&self) -> i64 {
-        self.summary().turn().unwrap().1
+        self.queries().next_run().unwrap().number
     }
 }
 
@@ -300,7 +300,7 @@ fn in_sqlite(seed: u64) {
     let mut store = Store::in_memory().unwrap();
     turmoil(seed, &history, &mut store);
     settle(&history, &mut store);
-    let rows = store.summary().conversations().unwrap();
+    let rows = store.queries().conversations().unwrap();
     assert!(rows.iter().all(|c| c.timeline.complete()));
     let stored: BTreeMap<String, Vec<Row>> = rows
         .iter()

@@ -61,7 +61,7 @@ fn what_a_dead_run_had_reserved_stays_spent_and_the_run_is_interrupted() {
     let spent = bench.store.spent(bench.run, bench.now).unwrap();
     assert_eq!(spent, Spent { run: 0, day: 6, month: 6 });
     assert_eq!(bench.one::<i64>("SELECT credits_spent FROM run_log WHERE run_id = 1"), 6);
-    assert_eq!(bench.store.summary().summary().unwrap().unsettled, 2);
+    assert_eq!(bench.store.queries().summary().unwrap().unsettled, 2);
 }
 
 #[test]

@@ -4,5 +4,6 @@ mod files;
 mod ledger;
 mod page;
 mod people;
+mod plans;
 mod raw;
 mod texts;

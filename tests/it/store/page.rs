@@ -226,7 +226,7 @@ fn what_is_no_message_is_kept_aside_as_it_was_served() {
         "SELECT count(*) FROM quarantine q JOIN request r ON r.id = q.request WHERE r.returned = 6",
     );
     assert_eq!(of, 5, "each says which answer it came with");
-    assert_eq!(bench.store.summary().summary().unwrap().quarantined, 5);
+    assert_eq!(bench.store.queries().summary().unwrap().quarantined, 5);
     assert_eq!(bench.one::<i64>("SELECT count(*) FROM message"), 1);
 }
 

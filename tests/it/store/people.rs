@@ -31,7 +31,7 @@ fn from_me(bench: &Bench) -> Vec<String> {
 }
 
 fn names(bench: &Bench) -> Vec<String> {
-    bench.all("SELECT coalesce(given_name, name, '?') FROM conversation ORDER BY id")
+    bench.all("SELECT coalesce(alias, name, '?') FROM conversation ORDER BY id")
 }
 
 #[test]
@@ -121,13 +121,13 @@ fn a_profile_that_fits_nobody_or_both_says_nothing() {
 
 #[test]
 fn the_configured_name_of_the_owner_wins_unless_nobody_has_it() {
-    let mut bench = Bench::of(&[Configured { own_name: Some("Ada Example".into()), ..dialogues(1) }]);
+    let mut bench = Bench::of(&[Configured { owner_name: Some("Ada Example".into()), ..dialogues(1) }]);
     talk(&mut bench, 0, &["Béla Sample", "Ada Example"]);
     bench.next_run();
     assert_eq!(from_me(&bench), ["Ada Example 1", "Béla Sample 0"]);
     assert_eq!(names(&bench), ["Béla Sample"]);
 
-    let mut bench = Bench::of(&[Configured { own_name: Some("Typo Example".into()), ..dialogues(2) }]);
+    let mut bench = Bench::of(&[Configured { owner_name: Some("Typo Example".into()), ..dialogues(2) }]);
     talk(&mut bench, 0, &["Béla Sample", "Ada Example"]);
     talk(&mut bench, 1, &["Béla Sample", "Cid Test"]);
     bench.next_run();

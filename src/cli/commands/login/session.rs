@@ -9,7 +9,7 @@ use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
 use crate::error::Failure;
-use crate::store::{Ledger, Login, Outcome, StoreError};
+use crate::store::{Ledger, LoginRun, Outcome, StoreError};
 
 /// How often the account's state is checked while the user confirms the login in LinkedIn's app.
 const POLL_EVERY: Duration = Duration::from_secs(3);
@@ -35,7 +35,7 @@ pub(super) struct LoginSession<'a> {
     archive: &'a Path,
     account: &'a str,
     purse: Purse,
-    login: Option<Login>,
+    login: Option<LoginRun>,
     pub(super) requests: u32,
     pub(super) credits: u32,
 }

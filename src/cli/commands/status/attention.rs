@@ -7,7 +7,7 @@ use crate::app::metrics::Snapshot;
 use crate::core::Ms;
 use crate::core::format::plural;
 use crate::service::alerts;
-use crate::store::{ArchiveSummary, AttentionRow, Cause, ConversationRow, GapRow, InboxRow};
+use crate::store::{Alert, ArchiveSummary, Cause, ConversationRow, GapRow, InboxStatus};
 
 /// How a time is written.
 pub(super) type FormatTime = fn(Ms) -> String;
@@ -16,7 +16,7 @@ pub(super) type FormatTime = fn(Ms) -> String;
 pub(super) struct Evidence<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) conversations: &'a [ConversationRow],
-    pub(super) inboxes: &'a [InboxRow],
+    pub(super) inboxes: &'a [InboxStatus],
     pub(super) stalled: &'a [GapRow],
     pub(super) summary: &'a ArchiveSummary,
 }
@@ -29,15 +29,14 @@ pub(super) fn needs_attention(row: &ConversationRow) -> bool {
 /// One sentence per problem, the most important first.
 pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<String> {
     let Evidence { snapshot, conversations, inboxes, stalled, summary } = evidence;
-    let mut lines: Vec<String> = snapshot.figures.attention.iter().map(|row| alert(row, format)).collect();
+    let mut lines: Vec<String> = snapshot.figures.alerts.iter().map(|row| alert(row, format)).collect();
     lines.extend(snapshot.closed.map(|closed| closed.words(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
     let rows: BTreeMap<i64, &ConversationRow> = conversations.iter().map(|row| (row.id, row)).collect();
     for gap in *stalled {
         let id = gap.conversation;
         let name = rows.get(&id).map_or_else(|| format!("conversation {id}"), |row| label(row));
-        let reason = gap.stalled.as_deref().unwrap_or_default();
-        lines.push(format!("{name}: {reason}; retried less and less often"));
+        lines.push(format!("{name}: {}; retried less and less often", gap.stalled));
     }
     lines.extend(conversations.iter().flat_map(conversation));
     if summary.unsettled > 0 {
@@ -56,7 +55,7 @@ pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<Stri
 }
 
 /// Something that only a person can fix, and until when it lasts.
-fn alert(row: &AttentionRow, format: FormatTime) -> String {
+fn alert(row: &Alert, format: FormatTime) -> String {
     let account = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
     let then = match row.cause {
         Cause::Account => "not synced on schedule until its login token or account is renewed",
@@ -66,7 +65,7 @@ fn alert(row: &AttentionRow, format: FormatTime) -> String {
     format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), alerts::words(row))
 }
 
-fn inbox(inbox: &InboxRow) -> Option<String> {
+fn inbox(inbox: &InboxStatus) -> Option<String> {
     let account = &inbox.account;
     match &inbox.last_error {
         Some(error) => Some(format!("inbox of {account}: {error}")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::core::format::{iso_date, iso_utc, plural};
-use crate::store::{AccountFigures, AttentionRow, ConversationRow, DayRow, RunRow};
+use crate::store::{AccountFigures, Alert, ConversationRow, DayRow, RunRow};
 
 /// The status, as `--json` prints it.
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ pub(super) struct Status {
     pub(super) accounts: Vec<AccountStatus>,
     pub(super) runs: BTreeMap<String, i64>,
     pub(super) failures: BTreeMap<String, i64>,
-    pub(super) needs_attention: Vec<Alert>,
+    pub(super) needs_attention: Vec<AlertJson>,
     pub(super) attention: Vec<String>,
     pub(super) conversations: Vec<ConversationStatus>,
 }
@@ -70,7 +70,7 @@ pub(super) struct AccountStatus {
 
 /// Something that only a person can fix.
 #[derive(Serialize)]
-pub(super) struct Alert {
+pub(super) struct AlertJson {
     pub(super) kind: &'static str,
     pub(super) account: Option<String>,
     pub(super) since: String,
@@ -139,8 +139,8 @@ pub(super) fn account_status(account: &AccountFigures) -> AccountStatus {
     }
 }
 
-pub(super) fn alert(row: &AttentionRow) -> Alert {
-    Alert {
+pub(super) fn alert(row: &Alert) -> AlertJson {
+    AlertJson {
         kind: row.cause.as_str(),
         account: row.account.clone(),
         since: iso_utc(row.since_ms),

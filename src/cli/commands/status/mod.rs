@@ -26,7 +26,7 @@ use crate::core::Ms;
 use crate::core::format::{iso_utc, plural};
 use crate::core::planner::target;
 use crate::error::Failure;
-use crate::store::{ConversationRow, DayRow, Holder, InboxRow, Reader, StoreError, holder};
+use crate::store::{ConversationRow, DayRow, Holder, InboxStatus, Reader, StoreError, holder};
 
 /// `archiver status`.
 #[derive(Debug, Clone, Args)]
@@ -110,7 +110,7 @@ fn most(args: &StatusArgs, out: &Output) -> Option<usize> {
 struct Facts {
     now: Ms,
     conversations: Vec<ConversationRow>,
-    inboxes: Vec<InboxRow>,
+    inboxes: Vec<InboxStatus>,
     days: Vec<DayRow>,
     snapshot: Snapshot,
     summary: crate::store::ArchiveSummary,
@@ -158,7 +158,7 @@ impl Facts {
             accounts: snapshot.figures.accounts.iter().map(json::account_status).collect(),
             runs: snapshot.runs(),
             failures: snapshot.failures(),
-            needs_attention: snapshot.figures.attention.iter().map(json::alert).collect(),
+            needs_attention: snapshot.figures.alerts.iter().map(json::alert).collect(),
             credits: Credits {
                 spent_last_run: snapshot.spent.run,
                 left_last_run: snapshot.left.run,

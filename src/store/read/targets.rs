@@ -1,14 +1,14 @@
-//! From rows to the plan's state, and from the configuration to rows.
+//! The conversations and inboxes that the configuration names, with what a plan needs to know of them.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
 use crate::core::inbox::filter::Wanted;
 use crate::core::model::urn;
-use crate::core::planner::state::{Conversation, Hints, Recheck};
+use crate::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use crate::core::timeline::gap::Timeline;
-use crate::store::write::gaps;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
+use crate::store::read::timelines;
 
 /// One account as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,7 +16,7 @@ pub struct Configured {
     /// Its name in the configuration.
     pub account: String,
     /// The owner's display name, where given.
-    pub own_name: Option<String>,
+    pub owner_name: Option<String>,
     /// Profile URLs whose conversation is wanted, each with what to call it.
     pub profiles: Vec<(String, Option<String>)>,
     /// Conversation URNs or thread ids, each with what to call it.
@@ -40,55 +40,8 @@ pub struct Target {
     pub plan: Conversation,
 }
 
-impl Store {
-    /// Makes sure that every configured account and conversation has its row (and a new conversation its gap over
-    /// everything), and returns the conversations in configured order, each once.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
-        self.transact(|tx, ids| {
-            let mut wanted: Vec<(usize, i64, i64, Option<&str>)> = Vec::new();
-            for (index, account) in accounts.iter().enumerate() {
-                let (account_id, renamed) = account_row(tx, account)?;
-                ids.new_people |= renamed;
-                for (url, name) in &account.profiles {
-                    let id = by_profile(tx, account_id, url, now)?;
-                    name_row(tx, id, name.as_deref())?;
-                    wanted.push((index, account_id, id, None));
-                }
-                for (given, name) in &account.conversations {
-                    let id = by_thread(tx, account_id, given, now)?;
-                    name_row(tx, id, name.as_deref())?;
-                    wanted.push((index, account_id, id, Some(given)));
-                }
-                if account.discover {
-                    let found = discovered(tx, account_id, &account.wanted)?;
-                    wanted.extend(found.into_iter().map(|id| (index, account_id, id, None)));
-                }
-            }
-            let mut targets: Vec<Target> = Vec::with_capacity(wanted.len());
-            let mut seen = std::collections::BTreeSet::new();
-            for (index, account_id, id, given) in wanted {
-                if seen.insert(id) {
-                    targets.push(target(tx, index, account_id, id, given)?);
-                }
-            }
-            Ok(targets)
-        })
-    }
-
-    /// The course of a conversation as the archive has it now.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn timeline(&self, conversation: i64) -> Result<Timeline, StoreError> {
-        timeline(&self.db, conversation)
-    }
-}
-
 /// The same conversations without writing anything: those that the archive does not know yet are taken for empty.
-pub(in crate::store) fn look_up(
+pub(crate) fn look_up(
     db: Option<&Connection>,
     accounts: &[Configured],
     now: Ms,
@@ -135,9 +88,9 @@ pub(in crate::store) fn look_up(
 }
 
 /// The conversations that the inbox has shown and nobody has configured, as far as they are wanted.
-fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
+pub(crate) fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare(
-        "SELECT id, coalesce(given_name, name), profile_url, urn FROM conversation
+        "SELECT id, coalesce(alias, name), profile_url, urn FROM conversation
          WHERE account = ?1 AND discovered = 1 ORDER BY id",
     )?;
     let mut rows = statement.query([account])?;
@@ -173,7 +126,7 @@ fn unknown_target(
     }
 }
 
-fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
+pub(crate) fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?;
     let known = statement.query_row(params![account, url], |row| row.get(0)).optional()?;
@@ -190,91 +143,13 @@ fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>
     Ok(if let [only] = others.as_slice() { Some(*only) } else { None })
 }
 
-pub(in crate::store) fn known_thread(
-    db: &Connection,
-    account: i64,
-    given: &str,
-) -> Result<Option<i64>, StoreError> {
+pub(crate) fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?;
     Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
 }
 
-/// An account's row, made or brought up to date, and whether that changed anything.
-pub(in crate::store) fn account_row(
-    tx: &Connection,
-    account: &Configured,
-) -> Result<(i64, bool), StoreError> {
-    let renamed = tx.execute(
-        "INSERT INTO account (name, own_name) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET own_name = excluded.own_name WHERE own_name IS NOT excluded.own_name",
-        params![account.account, account.own_name],
-    )? > 0;
-    let id = tx.query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))?;
-    Ok((id, renamed))
-}
-
-fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
-    if let Some(id) = known_profile(tx, account, url)? {
-        tx.prepare_cached(
-            "INSERT OR IGNORE INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
-        )?
-        .execute(params![account, url, id])?;
-        return Ok(id);
-    }
-    tx.execute("INSERT INTO conversation (account, profile_url) VALUES (?1, ?2)", params![account, url])?;
-    let id = tx.last_insert_rowid();
-    tx.execute(
-        "INSERT INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
-        params![account, url, id],
-    )?;
-    open_everything(tx, account, id, now)?;
-    Ok(id)
-}
-
-pub(in crate::store) fn by_thread(
-    tx: &Connection,
-    account: i64,
-    given: &str,
-    now: Ms,
-) -> Result<i64, StoreError> {
-    if let Some(id) = known_thread(tx, account, given)? {
-        return Ok(id);
-    }
-    let thread = urn::thread_key(given);
-    let full = urn::is_conversation_urn(given).then_some(given);
-    tx.execute(
-        "INSERT INTO conversation (account, thread, urn) VALUES (?1, ?2, ?3)",
-        params![account, thread, full],
-    )?;
-    let id = tx.last_insert_rowid();
-    open_everything(tx, account, id, now)?;
-    Ok(id)
-}
-
-/// Opens the gap over everything that a new conversation is.
-pub(in crate::store) fn open_everything(
-    tx: &Connection,
-    account: i64,
-    conversation: i64,
-    now: Ms,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO gap (account, conversation, opened_ms) VALUES (?1, ?2, ?3)",
-        params![account, conversation, now],
-    )?;
-    Ok(())
-}
-
-fn name_row(tx: &Connection, conversation: i64, name: Option<&str>) -> Result<(), StoreError> {
-    if name.is_some() {
-        tx.prepare_cached("UPDATE conversation SET given_name = ?2 WHERE id = ?1 AND given_name IS NOT ?2")?
-            .execute(params![conversation, name])?;
-    }
-    Ok(())
-}
-
-pub(in crate::store) fn target(
+pub(crate) fn target(
     tx: &Connection,
     index: usize,
     account_id: i64,
@@ -282,12 +157,12 @@ pub(in crate::store) fn target(
     given: Option<&str>,
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT urn, profile_url, coalesce(given_name, name), head_tried_ms,
-           last_error IS NOT NULL, head_tried_run, silent_looks, listed_ms IS NOT NULL,
+        "SELECT urn, profile_url, coalesce(alias, name), head_tried_ms,
+           last_error IS NOT NULL, head_tried_run, silent_looks, inbox_seen_ms IS NOT NULL,
            served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms), thread
          FROM conversation WHERE id = ?1",
     )?;
-    let timeline = timeline(tx, id)?;
+    let timeline = timelines::conversation(tx, id)?;
     let (urn, profile_url, thread, plan) = statement.query_row([id], |r| {
         let (urn, profile_url): (Option<String>, Option<String>) = (r.get(0)?, r.get(1)?);
         let by = profile_url.as_deref().or(urn.as_deref()).or(given);
@@ -327,40 +202,29 @@ fn in_full(db: &Connection, account: i64, given: &str) -> Result<String, StoreEr
     Ok(other.and_then(|other| urn::beside(&other, given)).unwrap_or_else(|| given.to_owned()))
 }
 
-/// A conversation's course.
-pub(in crate::store) fn timeline(db: &Connection, conversation: i64) -> Result<Timeline, StoreError> {
-    let gaps = gaps::of_conversation(db, conversation)?;
-    let mut statement = db.prepare_cached(
-        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
-    )?;
-    let timeline = statement.query_row([conversation], |row| {
-        Ok(Timeline {
-            gaps,
-            newest_ms: row.get(0)?,
-            oldest_ms: row.get(1)?,
-            messages: row.get(2)?,
-            beginning_seen: row.get(3)?,
-            gone: row.get(4)?,
-        })
-    })?;
-    Ok(timeline)
-}
-
-/// How far the second reading of a conversation has come.
-pub(in crate::store) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms) FROM conversation WHERE id = ?1",
-    )?;
-    Ok(statement.query_row([conversation], |r| Ok(Recheck { at_ms: r.get(0)?, done_ms: r.get(1)? }))?)
-}
-
-/// The id to ask a conversation with, once known.
-pub(in crate::store) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
-    Ok(statement.query_row([conversation], |row| row.get(0))?)
-}
-
-pub(in crate::store) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
-    let mut statement = db.prepare_cached("SELECT account FROM conversation WHERE id = ?1")?;
-    Ok(statement.query_row([conversation], |row| row.get(0))?)
+/// The inboxes without writing anything: those that the archive does not know are taken for never read.
+pub(crate) fn inboxes(
+    db: Option<&Connection>,
+    accounts: &[Configured],
+    now: Ms,
+) -> Result<Vec<Inbox>, StoreError> {
+    let mut all = Vec::with_capacity(accounts.len());
+    for (index, account) in accounts.iter().enumerate() {
+        let known: Option<(i64, Option<Ms>)> = match db {
+            Some(db) => db
+                .query_row(
+                    "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1",
+                    [&account.account],
+                    |r| Ok((r.get(0)?, r.get(1)?)),
+                )
+                .optional()?,
+            None => None,
+        };
+        let (timeline, tried_ms) = match (db, known) {
+            (Some(db), Some((id, tried_ms))) => (timelines::inbox(db, id)?, tried_ms),
+            _ => (Timeline::unknown(now), None),
+        };
+        all.push(Inbox { account: index, name: account.account.clone(), timeline, tried_ms });
+    }
+    Ok(all)
 }

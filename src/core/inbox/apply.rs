@@ -1,0 +1,88 @@
+//! What a page of the inbox does to what is known of the inbox.
+
+use super::page::{InboxPage, InboxRow};
+use crate::core::Ms;
+use crate::core::model::cursor::Cursor;
+use crate::core::model::message::{Message, Sender};
+use crate::core::model::page::{Below, Page};
+use crate::core::raw::Raw;
+use crate::core::timeline::apply::{self as timeline, Update};
+use crate::core::timeline::gap::{Asked, Timeline};
+use crate::core::timeline::identity::Known;
+use crate::core::timeline::stall::Stall;
+use crate::core::timeline::timestamps;
+
+/// What is known of an inbox, in the words of [`Timeline`]: its rows are its messages, each at the time of its
+/// conversation's last message. Rows move up when something happens; one that moves while the inbox is walked is
+/// found again above the newest row seen, by the next look.
+///
+/// Unlike a conversation's, an inbox's cursor is opaque and only ever sent back as it was given; a gap whose cursor
+/// got lost therefore reaches up to now again, and is walked from the top.
+#[must_use]
+pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Timeline, Option<Stall>) {
+    let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
+    let page = as_page(page, now);
+    let (mut gaps, mut beginning_seen, mut stall) = (inbox.gaps.clone(), inbox.beginning_seen, None);
+    for update in timeline::apply(&before, asked, &page, &Known::default(), now) {
+        match update {
+            Update::Gaps(left) => gaps = left,
+            Update::Beginning { seen } => beginning_seen = seen,
+            Update::Stalled(why) => stall = Some(why),
+            // The rows themselves are the store's, and the rest is of conversations only.
+            _ => {}
+        }
+    }
+    if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
+        let mut gap = gaps.swap_remove(lost);
+        gap.newer_ms = None;
+        if gap.stalled.is_some() {
+            // It comes to this each time, so that it is tried ever less often.
+            gap.stalls = asked.gap.stalls.saturating_add(1);
+        }
+        gaps.retain(|g| g.newer_ms.is_some() && g.newer_ms <= gap.older_ms);
+        gaps.insert(0, gap);
+    }
+    let (lo, hi) = page.span().map_or((None, None), |(lo, hi)| (Some(lo), Some(hi)));
+    let timeline = Timeline {
+        gaps,
+        newest_ms: inbox.newest_ms.max(hi),
+        oldest_ms: [inbox.oldest_ms, lo].into_iter().flatten().min(),
+        beginning_seen,
+        ..Timeline::default()
+    };
+    (timeline, stall)
+}
+
+/// The inbox page as a page of a conversation. A row out of the order that the others agree in stands there for another
+/// reason than its last message, whose time then proves nothing.
+fn as_page(page: &InboxPage, now: Ms) -> Page {
+    let mut times: Vec<Option<Ms>> = page.rows.iter().map(|row| row.last_at_ms).collect();
+    let from_nowhere = timestamps::from_nowhere(&times, now);
+    times.iter_mut().take(from_nowhere).for_each(|time| *time = None);
+    let stray = timestamps::strays(&times);
+    let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
+    let below = match (&page.next_cursor, page.more_without_cursor) {
+        (Some(cursor), _) => Below::More(Cursor::opaque(cursor.clone())),
+        (None, true) => Below::MoreWithoutCursor,
+        (None, false) => Below::End,
+    };
+    let message = |(row, time): (&InboxRow, Option<Ms>)| Message {
+        urn: Some(row.conversation_urn.clone()),
+        at_ms: time.unwrap_or_default(),
+        derived_time: time.is_none(),
+        sender: Sender::default(),
+        kind: String::new(),
+        text: String::new(),
+        raw: Raw::default(),
+    };
+    Page {
+        messages: page.rows.iter().zip(times).map(message).collect(),
+        below,
+        returned: page.returned,
+        conversation_urn: None,
+        total: None,
+        unread: None,
+        last_seen_ms: None,
+        oddities: Vec::new(),
+    }
+}

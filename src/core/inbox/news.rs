@@ -1,0 +1,214 @@
+//! What a row of the inbox means for its conversation: new messages, none since an import, or one more to archive.
+
+use super::page::{InboxPage, InboxRow};
+use crate::core::model::urn;
+use crate::core::timeline::gap::{Asked, Gap, Timeline};
+use crate::core::timeline::pairing::{NEAR_MS, plain};
+use crate::core::{Ms, hash};
+
+/// What the archive knows of the conversation that a row is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KnownConversation {
+    /// Whether the inbox showed it before.
+    pub in_inbox: bool,
+    /// Time of its last message, as the inbox last showed it.
+    pub last_message_ms: Option<Ms>,
+    /// [`text_hash`] of that message.
+    pub last_text_hash: Option<i64>,
+    /// Unread messages, as last served.
+    pub unread: Option<i64>,
+    /// Whether only LinkedIn's data export has shown it so far, and it is not configured.
+    pub only_exported: bool,
+    /// The messages stored within [`around`] the row's time, except those that the API no longer returns.
+    pub near: Vec<Near>,
+}
+
+/// A stored message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Near {
+    /// When it was sent.
+    pub at_ms: Ms,
+    /// Its text.
+    pub text: String,
+    /// Whether only LinkedIn's data export has shown it.
+    pub exported: bool,
+}
+
+/// What changes for a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// Whether it is archived from now on.
+    pub adopted: bool,
+    /// Whether it has messages that the archive does not have.
+    pub news: bool,
+    /// Its gaps from now on.
+    pub gaps: Vec<Gap>,
+}
+
+/// The times between which stored messages may be the row's last message.
+#[must_use]
+pub fn around(at: Ms) -> (Ms, Ms) {
+    (at.saturating_sub(NEAR_MS), at.saturating_add(NEAR_MS))
+}
+
+/// The hash by which the text of a last message is recognised.
+#[must_use]
+pub fn text_hash(row: &InboxRow) -> Option<i64> {
+    row.last_text.as_deref().map(hash::of_text)
+}
+
+/// What a row changes for its conversation. A conversation with news has a gap up to now from then on, so that nothing
+/// is forgotten if the run ends before it is requested.
+#[must_use]
+pub fn update(
+    row: &InboxRow,
+    known: &KnownConversation,
+    timeline: &Timeline,
+    wanted: bool,
+    now: Ms,
+) -> Update {
+    let exported = ends_with_export(row, known, timeline.newest_ms);
+    let news = exported.is_none() && has_news(row, known, timeline.newest_ms);
+    let mut gaps = timeline.gaps.clone();
+    if let Some(newest) = exported {
+        // Nothing was sent since the export, so there is nothing between what it covers and now.
+        let covered = Some(newest.saturating_sub(NEAR_MS));
+        gaps.retain(|gap| gap.newer_ms.is_some() || gap.older_ms < covered || gap.stalled.is_some());
+    }
+    if news && timeline.top_gap().is_none() {
+        gaps.insert(0, Gap::head(timeline.newest_ms, now));
+    }
+    Update { adopted: wanted && known.only_exported, news, gaps }
+}
+
+/// Whether a row shows something that the archive has not seen: its last message is neither the one that the inbox
+/// showed last time nor the newest one stored.
+fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> bool {
+    let text = text_hash(row);
+    let Some(at) = row.last_at_ms else {
+        // Without a time, the same text and as many unread messages are what was there before.
+        let comparable = text.is_some() || row.unread.is_some();
+        let same = known.last_text_hash == text && known.unread == row.unread;
+        return !(known.in_inbox && known.last_message_ms.is_none() && comparable && same);
+    };
+    if known.last_message_ms == Some(at) && (text.is_none() || known.last_text_hash == text) {
+        return false;
+    }
+    let is_last = |near: &Near| near.at_ms == at && row.last_text.as_ref().is_none_or(|t| *t == near.text);
+    newest != Some(at) || !known.near.iter().any(is_last)
+}
+
+/// The time of the newest message stored, if a row's last message is the end of what LinkedIn's data export has shown:
+/// it has that text and about that time, and nothing newer is stored.
+fn ends_with_export(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> Option<Ms> {
+    let (at, text) = (row.last_at_ms?, plain(row.last_text.as_deref()?));
+    let newest = newest.filter(|newest| *newest <= around(at).1)?;
+    known.near.iter().any(|near| near.exported && plain(&near.text) == text).then_some(newest)
+}
+
+/// The times of last messages, both excluded, between which a page shows every conversation of the inbox: what it does
+/// not show has left the inbox. `None` if the page is out of order or has no times.
+#[must_use]
+pub fn shown_completely(page: &InboxPage, asked: &Asked) -> Option<(Ms, Ms)> {
+    let times = || page.rows.iter().filter_map(|row| row.last_at_ms);
+    if !times().is_sorted_by(|newer, older| newer >= older) {
+        return None;
+    }
+    let (newest, oldest) = (times().next()?, times().next_back()?);
+    // The first page reaches up to now, the last one down to the beginning.
+    let newest = if asked.cursor.is_none() { Ms::MAX } else { newest };
+    let oldest = if page.is_end() { Ms::MIN } else { oldest };
+    Some((oldest, newest))
+}
+
+/// The rows that name a profile which no other row of the page names. Of several conversations with one person, only
+/// the API knows which one a profile leads to.
+pub fn of_one_profile(page: &InboxPage) -> impl Iterator<Item = &InboxRow> {
+    let profile =
+        |row: &InboxRow| row.profile_url.as_deref().and_then(urn::profile_slug).filter(|_| !row.group);
+    let alone = move |row: &&InboxRow| page.rows.iter().filter(|o| profile(o) == profile(row)).count() == 1;
+    page.rows.iter().filter(|row| row.profile_url.is_some() && !row.group).filter(alone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Ms = 1_749_376_800_000;
+
+    fn row(at: Option<Ms>, text: Option<&str>) -> InboxRow {
+        InboxRow { last_at_ms: at, last_text: text.map(str::to_owned), ..InboxRow::default() }
+    }
+
+    fn stored(newest: Ms) -> Timeline {
+        Timeline { newest_ms: Some(newest), messages: 1, beginning_seen: true, ..Timeline::default() }
+    }
+
+    fn near(at_ms: Ms, text: &str, exported: bool) -> KnownConversation {
+        KnownConversation {
+            near: vec![Near { at_ms, text: text.to_owned(), exported }],
+            ..KnownConversation::default()
+        }
+    }
+
+    #[test]
+    fn a_last_message_that_is_not_known_is_news_and_leaves_a_gap_up_to_now() {
+        let known = near(900, "hi", false);
+        let update = |row: &InboxRow, known: &KnownConversation| update(row, known, &stored(900), false, NOW);
+        assert!(!update(&row(Some(900), Some("hi")), &known).news);
+        assert!(!update(&row(Some(900), None), &known).news);
+        assert!(update(&row(Some(900), Some("hi, edited")), &known).news);
+        let later = update(&row(Some(901), Some("hi")), &known);
+        assert_eq!((later.news, later.gaps), (true, vec![Gap::head(Some(900), NOW)]));
+        let shown = row(Some(950), Some("seen"));
+        let again =
+            KnownConversation { last_message_ms: Some(950), last_text_hash: text_hash(&shown), ..known };
+        assert!(!update(&shown, &again).news);
+        assert!(update(&row(Some(950), Some("another")), &again).news);
+    }
+
+    #[test]
+    fn without_a_time_the_same_text_and_unread_count_are_no_news() {
+        let shown = InboxRow { unread: Some(1), ..row(None, Some("hi")) };
+        let before = KnownConversation {
+            in_inbox: true,
+            last_text_hash: text_hash(&shown),
+            unread: Some(1),
+            ..KnownConversation::default()
+        };
+        let news =
+            |row: &InboxRow, known: &KnownConversation| update(row, known, &stored(9), false, NOW).news;
+        assert!(!news(&shown, &before));
+        assert!(news(&InboxRow { unread: Some(2), ..shown.clone() }, &before));
+        assert!(news(&shown, &KnownConversation { in_inbox: false, ..before.clone() }));
+        assert!(news(&row(None, None), &KnownConversation { last_text_hash: None, unread: None, ..before }));
+    }
+
+    #[test]
+    fn what_ends_as_the_export_does_has_no_gap_up_to_now() {
+        let exported = near(9_000, "see <b>this</b>", true);
+        let open =
+            Timeline { gaps: vec![Gap { id: 1, older_ms: Some(9_000), ..Gap::default() }], ..stored(9_000) };
+        let update = |row: &InboxRow, known: &KnownConversation| update(row, known, &open, true, NOW);
+        let ends = update(&row(Some(9_900), Some("see this")), &exported);
+        assert_eq!((ends.news, ends.gaps), (false, vec![]));
+        let goes_on = update(&row(Some(9_900), Some("see that")), &exported);
+        assert_eq!((goes_on.news, goes_on.gaps), (true, open.gaps.clone()));
+        let adopted = KnownConversation { only_exported: true, ..exported };
+        assert!(update(&row(Some(9_900), Some("see this")), &adopted).adopted);
+    }
+
+    #[test]
+    fn a_page_in_order_shows_all_between_its_ends() {
+        let page = |times: &[Ms], next: Option<&str>| InboxPage {
+            rows: times.iter().map(|at| row(Some(*at), None)).collect(),
+            next_cursor: next.map(str::to_owned),
+            ..InboxPage::default()
+        };
+        let first = Asked { gap: Gap::default(), cursor: None, count: 10, most: 10, run: 1 };
+        assert_eq!(shown_completely(&page(&[9, 5], Some("c")), &first), Some((5, Ms::MAX)));
+        assert_eq!(shown_completely(&page(&[9, 5], None), &first), Some((Ms::MIN, Ms::MAX)));
+        assert_eq!(shown_completely(&page(&[5, 9], None), &first), None);
+        assert_eq!(shown_completely(&page(&[], None), &first), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! One page of the inbox: its conversations, each with its last message.
+
+use crate::core::Ms;
+use crate::core::model::page::Oddity;
+
+/// One page of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InboxPage {
+    /// Most recently active first.
+    pub rows: Vec<InboxRow>,
+    /// What fetches the next page, as the server gave it; `None` is the end, unless `more_without_cursor`.
+    pub next_cursor: Option<String>,
+    /// The answer says that there is more but gives no cursor to fetch it with: this page is not the end.
+    pub more_without_cursor: bool,
+    /// How many items the answer's list held: what the request is charged by.
+    pub returned: u32,
+    /// Items that name no conversation: kept aside, never dropped.
+    pub oddities: Vec<Oddity>,
+}
+
+impl InboxPage {
+    /// Whether the answer says that this is the end of the inbox.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.next_cursor.is_none() && !self.more_without_cursor
+    }
+}
+
+/// One conversation in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InboxRow {
+    /// The conversation, as the answer names it.
+    pub conversation_urn: String,
+    /// The other side's display name, a group's title or its members' names.
+    pub name: Option<String>,
+    /// The other side's headline.
+    pub headline: Option<String>,
+    /// The other side's profile page.
+    pub profile_url: Option<String>,
+    /// The other side's picture.
+    pub picture_url: Option<String>,
+    /// Whether it is known to have more than one other side.
+    pub group: bool,
+    /// When the last message was sent.
+    pub last_at_ms: Option<Ms>,
+    /// The last message's text; may be empty.
+    pub last_text: Option<String>,
+    /// Who sent the last message.
+    pub last_sender_name: Option<String>,
+    /// Whether the mailbox's owner sent it, where the API says so (v2).
+    pub last_from_me: Option<bool>,
+    /// Unread messages.
+    pub unread: Option<i64>,
+    /// The conversation's type, verbatim.
+    pub kind: Option<String>,
+    /// The item as served.
+    pub raw: String,
+}

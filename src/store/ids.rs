@@ -1,0 +1,19 @@
+//! The numbers by which messages are stored and found.
+
+use crate::core::model::urn;
+use crate::core::{Ms, hash};
+
+/// The id that a message of this time gets when it is free: ids grow with time, one step is 1024 ms.
+///
+/// Steps of about a second keep ids dense, which makes the full-text index small, and are enough to list search
+/// results newest first by id alone.
+#[must_use]
+pub fn rowid_of(sent_at_ms: Ms) -> i64 {
+    sent_at_ms >> 10
+}
+
+/// The number under which a message is found by its URN: the creation time in it, which keeps neighbours together in
+/// the index, or a hash of it. Different URNs may share one; the URN itself decides.
+pub(super) fn probe(urn: &str) -> i64 {
+    urn::created_ms(urn).unwrap_or_else(|| hash::of_text(urn))
+}

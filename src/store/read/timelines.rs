@@ -1,0 +1,122 @@
+//! The timelines of conversations and inboxes, from their rows.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row};
+
+use crate::core::model::cursor::Cursor;
+use crate::core::planner::state::Recheck;
+use crate::core::timeline::gap::{Gap, Timeline};
+use crate::core::timeline::stall::Stall;
+use crate::store::StoreError;
+
+/// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
+/// nobody has sent them.
+pub(crate) const OUTSIDE: &str =
+    "source IS NOT NULL AND kind IN (SELECT id FROM kind WHERE name IN ('DRAFT', 'SPONSORED'))";
+
+const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls, stalled_run, ask_at_least, filled, conversation FROM gap";
+const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
+
+/// A conversation's gaps, newest first.
+pub(crate) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}"))?;
+    let rows = statement.query_map([conversation], |row| read(row, Cursor::served))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The gaps of all conversations, each one's newest first.
+pub(crate) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<Gap>>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} WHERE conversation IS NOT NULL {ORDER}");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        all.entry(row.get(11)?).or_default().push(read(row, Cursor::served)?);
+    }
+    Ok(all)
+}
+
+/// An inbox's gaps, newest first.
+pub(crate) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}"))?;
+    let rows = statement.query_map([account], |row| read(row, Cursor::opaque))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// An inbox's cursor is opaque even where it looks like a number.
+fn read(row: &Row<'_>, cursor: fn(String) -> Cursor) -> rusqlite::Result<Gap> {
+    Ok(Gap {
+        id: row.get(0)?,
+        newer_ms: row.get(1)?,
+        older_ms: row.get(2)?,
+        cursor: row.get::<_, Option<String>>(3)?.map(cursor),
+        opened_ms: row.get(4)?,
+        stalled: stall_of(row, 5)?,
+        stalls: row.get(7)?,
+        stalled_run: row.get(8)?,
+        ask_at_least: row.get(9)?,
+        filled: row.get(10)?,
+    })
+}
+
+/// The stall whose code is in this column, its detail in the next.
+pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stall>> {
+    let Some(code) = row.get_ref(at)?.as_str_or_null()? else { return Ok(None) };
+    let detail = row.get_ref(at.saturating_add(1))?.as_str_or_null()?;
+    let unknown = || FromSqlError::Other(format!("unknown stall code {code:?}").into());
+    Ok(Some(Stall::from_code(code, detail).ok_or_else(unknown)?))
+}
+
+/// The timeline of a conversation.
+pub(crate) fn conversation(db: &Connection, id: i64) -> Result<Timeline, StoreError> {
+    let gaps = of_conversation(db, id)?;
+    let mut statement = db.prepare_cached(
+        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
+    )?;
+    let timeline = statement.query_row([id], |row| {
+        Ok(Timeline {
+            gaps,
+            newest_ms: row.get(0)?,
+            oldest_ms: row.get(1)?,
+            messages: row.get(2)?,
+            beginning_seen: row.get(3)?,
+            gone: row.get(4)?,
+        })
+    })?;
+    Ok(timeline)
+}
+
+/// The timeline of an account's inbox.
+pub(crate) fn inbox(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
+    let gaps = of_inbox(db, account)?;
+    let mut statement = db.prepare_cached(
+        "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
+    )?;
+    let timeline = statement.query_row([account], |row| {
+        let (newest_ms, oldest_ms, beginning_seen) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Timeline { gaps, newest_ms, oldest_ms, beginning_seen, ..Timeline::default() })
+    })?;
+    Ok(timeline)
+}
+
+/// How far the recheck of a conversation has come.
+pub(crate) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms) FROM conversation WHERE id = ?1",
+    )?;
+    Ok(statement.query_row([conversation], |r| Ok(Recheck { at_ms: r.get(0)?, done_ms: r.get(1)? }))?)
+}
+
+/// The id to request a conversation by, once known.
+pub(crate) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
+    Ok(statement.query_row([conversation], |row| row.get(0))?)
+}
+
+pub(crate) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
+    let mut statement = db.prepare_cached("SELECT account FROM conversation WHERE id = ?1")?;
+    Ok(statement.query_row([conversation], |row| row.get(0))?)
+}

@@ -1,0 +1,140 @@
+-- Schema 2 to 3: standard names, the kind of a run, purposes of their own for rechecks and webhook days, stalls as codes,
+-- and indexes for runs that find nothing to do.
+
+ALTER TABLE account RENAME COLUMN own_name TO owner_name;
+ALTER TABLE conversation RENAME COLUMN given_name TO alias;
+ALTER TABLE conversation RENAME COLUMN listed_ms TO inbox_seen_ms;
+ALTER TABLE conversation RENAME COLUMN listed_at_ms TO inbox_last_message_ms;
+ALTER TABLE conversation RENAME COLUMN listed_text TO inbox_last_text_hash;
+CREATE INDEX conversation_in_inbox ON conversation (account, inbox_last_message_ms) WHERE inbox_seen_ms IS NOT NULL;
+CREATE INDEX conversation_outside_inbox ON conversation (account, head_tried_run) WHERE inbox_seen_ms IS NULL;
+
+DROP INDEX attention_by_cause;
+ALTER TABLE attention RENAME TO alert;
+ALTER TABLE alert RENAME COLUMN kind TO cause;
+CREATE UNIQUE INDEX alert_by_cause ON alert (ifnull(account, 0), cause);
+
+-- migrate.rs fills the new index: it takes letters of scripts for unspaced that the old one did not.
+DROP TABLE messages_runs;
+CREATE VIRTUAL TABLE messages_cjk_fts USING fts5 (
+  text, content = '', tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+);
+
+-- How schema 2 worded its stalls; every other text is the error of a failed request.
+CREATE TEMP TABLE stall (text TEXT PRIMARY KEY, code TEXT NOT NULL);
+INSERT INTO temp.stall (code, text) VALUES
+  ('repeated_page', 'the server repeated a page that is already stored'),
+  ('cursor_not_down', 'the server''s cursor did not go down'),
+  ('more_without_cursor', 'the server says that there is more but gives no cursor'),
+  ('empty_but_more', 'the server sent an empty page and says that there is more'),
+  ('empty_but_stored', 'the server says that the conversation is empty, but the archive holds messages of it'),
+  ('newest_missing', 'the server''s newest page ends before messages that the archive already holds'),
+  ('border_missing', 'the server''s page begins below the message that it was asked for'),
+  ('no_times', 'no message on the page has a usable timestamp'),
+  ('end_above_known', 'the server says that the conversation begins after messages that the archive already holds'),
+  ('end_before_count', 'the server counts more messages than it gave before it ended'),
+  ('one_millisecond', 'more messages share one millisecond than can be asked for at once');
+
+CREATE TABLE gap_new (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  account       INTEGER NOT NULL REFERENCES account(id),
+  conversation  INTEGER REFERENCES conversation(id),
+  newer_ms      INTEGER,
+  older_ms      INTEGER,
+  cursor        TEXT,
+  opened_ms     INTEGER NOT NULL,
+  stall_code    TEXT CHECK (stall_code IN (
+    'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed')),
+  stall_detail  TEXT,
+  stalls        INTEGER NOT NULL DEFAULT 0,
+  stalled_run   INTEGER NOT NULL DEFAULT 0,
+  due_run       INTEGER NOT NULL DEFAULT 0,
+  ask_at_least  INTEGER NOT NULL DEFAULT 0,
+  filled        INTEGER NOT NULL DEFAULT 0,
+  CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'request_failed')))
+) STRICT;
+INSERT INTO gap_new (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls,
+  stalled_run, due_run, ask_at_least, filled)
+SELECT
+  g.id, g.account, g.conversation, g.newer_ms, g.older_ms, g.cursor, g.opened_ms,
+  CASE WHEN g.stalled IS NOT NULL THEN ifnull(t.code, 'request_failed') END,
+  CASE
+    WHEN t.code = 'end_before_count' THEN ifnull((SELECT c.served_total FROM conversation c WHERE c.id = g.conversation), 0)
+    WHEN t.code IS NULL THEN g.stalled
+  END,
+  g.stalls, g.stalled_run,
+  CASE g.stalls
+    WHEN 0 THEN 0 WHEN 1 THEN g.stalled_run + 1 WHEN 2 THEN g.stalled_run + 1 WHEN 3 THEN g.stalled_run + 2
+    WHEN 4 THEN g.stalled_run + 3 WHEN 5 THEN g.stalled_run + 5 ELSE g.stalled_run + 9
+  END,
+  g.ask_at_least, g.filled
+FROM gap g LEFT JOIN temp.stall t ON t.text = g.stalled;
+DELETE FROM sqlite_sequence WHERE name = 'gap_new';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'gap_new', seq FROM sqlite_sequence WHERE name = 'gap';
+DROP TABLE gap;
+ALTER TABLE gap_new RENAME TO gap;
+CREATE INDEX gap_by_conversation ON gap (conversation);
+CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
+CREATE INDEX gap_by_due_run ON gap (account, due_run, conversation);
+
+CREATE TABLE run_new (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind         TEXT NOT NULL CHECK (kind IN ('sync', 'import', 'login', 'watch')),
+  started_ms   INTEGER NOT NULL,
+  finished_ms  INTEGER,
+  trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')),
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted'))
+) STRICT;
+INSERT INTO run_new (id, kind, started_ms, finished_ms, trigger, outcome)
+SELECT
+  id,
+  CASE
+    WHEN trigger = 'login' THEN 'login'
+    WHEN EXISTS (SELECT 1 FROM import i WHERE i.run = run.id) THEN 'import'
+    WHEN EXISTS (SELECT 1 FROM request q WHERE q.run = run.id AND q.endpoint LIKE 'v2/webhooks%') THEN 'watch'
+    ELSE 'sync'
+  END,
+  started_ms, finished_ms, CASE trigger WHEN 'login' THEN 'once' ELSE trigger END, outcome
+FROM run;
+DELETE FROM sqlite_sequence WHERE name = 'run_new';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'run_new', seq FROM sqlite_sequence WHERE name = 'run';
+DROP TABLE run;
+ALTER TABLE run_new RENAME TO run;
+
+CREATE TABLE request_new (
+  id                INTEGER PRIMARY KEY AUTOINCREMENT,
+  run               INTEGER NOT NULL REFERENCES run(id),
+  at_ms             INTEGER NOT NULL,
+  account           INTEGER NOT NULL REFERENCES account(id),
+  endpoint          TEXT NOT NULL,
+  conversation      INTEGER REFERENCES conversation(id),
+  purpose           TEXT NOT NULL CHECK (purpose IN (
+    'head', 'gap', 'recheck', 'inbox', 'walk', 'watch', 'login')),
+  asked             INTEGER NOT NULL,
+  returned          INTEGER,
+  new_messages      INTEGER NOT NULL DEFAULT 0,
+  changed_messages  INTEGER NOT NULL DEFAULT 0,
+  credits_reserved  INTEGER NOT NULL,
+  credits_spent     INTEGER,
+  http_status       INTEGER,
+  error             TEXT,
+  stall_code        TEXT CHECK (stall_code IN (
+    'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed'))
+) STRICT;
+INSERT INTO request_new (id, run, at_ms, account, endpoint, conversation, purpose, asked, returned, new_messages, changed_messages,
+  credits_reserved, credits_spent, http_status, error, stall_code)
+SELECT
+  q.id, q.run, q.at_ms, q.account, q.endpoint, q.conversation,
+  CASE WHEN q.endpoint LIKE 'v2/webhooks%' THEN 'watch' ELSE q.purpose END,
+  q.asked, q.returned, q.new_messages, q.changed_messages, q.credits_reserved, q.credits_spent, q.http_status, q.error, t.code
+FROM request q LEFT JOIN temp.stall t ON t.text = q.error;
+DELETE FROM sqlite_sequence WHERE name = 'request_new';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'request_new', seq FROM sqlite_sequence WHERE name = 'request';
+DROP TABLE request;
+ALTER TABLE request_new RENAME TO request;
+CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
+CREATE INDEX request_by_run ON request (run);
+
+DROP TABLE temp.stall;

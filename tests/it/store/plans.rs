@@ -1,0 +1,193 @@
+//! The statements that the program executes find their rows by an index, however much is stored.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use archiver::core::budget::{Charge, Purse};
+use archiver::core::inbox::filter::Wanted;
+use archiver::core::inbox::{InboxPage, InboxRow};
+use archiver::core::search::query::Query;
+use archiver::core::timeline::gap::{Asked, Gap};
+use archiver::store::{
+    Alert, Cause, Configured, Failed, InboxCommit, MessageRange, Of, Purpose, Request, Search, Settlement,
+};
+use rusqlite::Connection;
+
+use crate::bench::{Bench, NOW, item, last_page, more_page};
+
+/// The tables that grow with what is archived.
+const LARGE: [&str; 4] = ["message", "conversation", "request", "gap"];
+
+/// Statements that read a whole table, and why they may.
+const WHOLE: &[(&str, &str)] = &[
+    ("FROM gap WHERE conversation IS NOT NULL", "status shows every gap"),
+    ("FROM gap WHERE stall_code IS NOT NULL", "status shows every stalled gap"),
+    ("SELECT count(*) FROM gap", "status counts them"),
+    ("SELECT count(*) FROM conversation", "status counts them"),
+    ("SELECT ifnull(sum(messages), 0) FROM conversation", "status adds them up"),
+    ("FROM conversation c JOIN account a ON a.id = c.account ORDER BY", "status shows every conversation"),
+    (
+        "FROM conversation ORDER BY newest_ms DESC, id",
+        "any conversation may have the name that is looked for",
+    ),
+    ("purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1", "it begins at the newest and ends soon"),
+];
+
+/// The lines of a statement's plan that read a whole large table.
+fn scans(db: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    // The parameters stay unbound.
+    let mut rows = plan.raw_query();
+    let mut lines: Vec<String> = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        lines.push(row.get(3).unwrap());
+    }
+    let large = |line: &String| {
+        let Some(name) = line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next()) else {
+            return false;
+        };
+        !line.contains("VIRTUAL TABLE")
+            && LARGE.iter().any(|table| name == *table || sql.contains(&format!("{table} {name} ")))
+    };
+    lines.retain(large);
+    lines
+}
+
+fn asked(gap: Gap, run: i64) -> Asked {
+    Asked { gap, cursor: None, count: 10, most: u32::MAX, run }
+}
+
+/// A run that does all that a run does: pages, failures, an inbox page, names, full-text indexing.
+fn sync(bench: &mut Bench) {
+    let text = |id: &str, ago: i64, text: &str| item(id, NOW - ago * 1000, "Ada Example", text);
+    bench.put(0, &more_page(&[text("m3", 10, "three"), text("m2", 20, "two 世界")], NOW - 20_000)).unwrap();
+    bench.put(0, &last_page(&[text("m3", 10, "three, edited"), text("m1", 30, "one")])).unwrap();
+    let reservation = bench.reserve(1, 10);
+    let receipt = reservation.spend(Charge::Known(1));
+    let settlement = Settlement::bare(&receipt, Some(502), Some("a gateway said no"));
+    let gap = bench.store.timeline(bench.targets[1].plan.id).unwrap().gaps.remove(0);
+    let (of, now) = (Of::Conversation(bench.targets[1].plan.id), bench.now);
+    bench
+        .store
+        .commit_failure(&Failed { of, asked: &asked(gap, bench.run), settlement, stalls: true, now })
+        .unwrap();
+    let account_id = bench.targets[0].account_id;
+    let (run, purse) = (bench.run, Purse::default());
+    let request = Request {
+        run,
+        account: account_id,
+        endpoint: "inbox",
+        conversation: None,
+        purpose: Purpose::Inbox,
+        wanted: 10,
+    };
+    let receipt = bench.store.reserve(&purse, &request, now).unwrap().unwrap().spend(Charge::Known(1));
+    let row = |thread: &str, ago: i64| InboxRow {
+        conversation_urn: thread.to_owned(),
+        name: Some("Ada Example".to_owned()),
+        profile_url: Some(format!("https://www.linkedin.com/in/{thread}/")),
+        last_at_ms: Some(NOW - ago * 1000),
+        last_text: Some("new".to_owned()),
+        ..InboxRow::default()
+    };
+    let page = InboxPage { rows: vec![row("2-c0", 1), row("2-new", 2)], returned: 2, ..InboxPage::default() };
+    let (discover, asked) = (Wanted::default(), asked(Gap::everything(NOW), run));
+    let commit = InboxCommit {
+        account: 0,
+        account_id,
+        asked: &asked,
+        page: &page,
+        discover: Some(&discover),
+        receipt: &receipt,
+        http_status: Some(200),
+        now,
+    };
+    bench.store.commit_inbox(&commit).unwrap();
+    bench.store.charge_by_request(run).unwrap();
+    bench.next_run();
+    bench.store.checkpoint().unwrap();
+}
+
+/// What `status`, `search` and `show` ask.
+fn read(bench: &Bench) {
+    let queries = bench.store.queries();
+    let conversation = bench.targets[0].plan.id;
+    queries.summary().unwrap();
+    queries.conversations().unwrap();
+    queries.inboxes().unwrap();
+    queries.figures().unwrap();
+    queries.stalled().unwrap();
+    queries.next_run().unwrap();
+    queries.spent(NOW).unwrap();
+    queries.last_run().unwrap();
+    queries.candidates().unwrap();
+    queries.gaps_of(conversation).unwrap();
+    let range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
+    let range = queries.newest_of(range, 10).unwrap();
+    let first = queries.messages(&range, ControlFlow::Break).unwrap().unwrap();
+    queries.before(&first, 3).unwrap();
+    queries.former(first.id).unwrap();
+    queries.message(first.id).unwrap();
+    queries.message_called("m1", conversation).unwrap();
+    for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
+        let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());
+        let search = Search { query: Query::parse(text), within, ..Search::default() };
+        queries.search(&search, 10).unwrap();
+        queries.search_best(&search, 10).unwrap();
+        queries.search_count(&search).unwrap();
+    }
+}
+
+#[test]
+fn hot_statements_use_an_index() {
+    let names = (0..3).map(|i| (format!("2-c{i}"), None)).collect();
+    let profiles = vec![("https://www.linkedin.com/in/someone/".to_owned(), None)];
+    let account = Configured {
+        account: "me".into(),
+        conversations: names,
+        profiles,
+        discover: true,
+        ..Configured::default()
+    };
+    let accounts = [account];
+    let mut bench = Bench::of(&accounts);
+    let seen: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let sink = Arc::clone(&seen);
+    let see = move |sql: &str| {
+        sink.lock().unwrap().insert(sql.to_owned());
+    };
+    bench.store.trace(see).unwrap();
+    bench.store.inboxes(&accounts, NOW).unwrap();
+    bench.store.configure(&accounts, NOW).unwrap();
+    sync(&mut bench);
+    let alert = Alert {
+        account: None,
+        cause: Cause::Key,
+        since_ms: NOW,
+        message: String::new(),
+        credential: String::new(),
+    };
+    bench.store.raise_alert(&alert).unwrap();
+    read(&bench);
+    let db = bench.other();
+    let words = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+    // FTS5's own statements on its tables are not the program's.
+    let own = |sql: &&String| {
+        words.iter().any(|w| sql.starts_with(w)) && !sql.contains("fts_") && !sql.contains("temp.")
+    };
+    let statements = seen.lock().unwrap();
+    let statements: Vec<&String> = statements.iter().filter(own).collect();
+    assert!(statements.len() > 60, "only {} statements were seen", statements.len());
+    let whole = |sql: &str| WHOLE.iter().any(|(part, _)| sql.contains(part));
+    let found: Vec<(Vec<String>, &&String)> = statements
+        .iter()
+        .filter(|sql| !whole(sql))
+        .map(|sql| (scans(&db, sql), sql))
+        .filter(|(scans, _)| !scans.is_empty())
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+    for (part, why) in WHOLE {
+        assert!(statements.iter().any(|sql| sql.contains(part)), "{part} ({why}) was not executed");
+    }
+}
