@@ -210,7 +210,7 @@ fn a_total_that_the_api_itself_contradicted_is_no_broken_promise() {
         .other()
         .execute_batch(
             "UPDATE conversation SET served_total = 9 WHERE id = 1;
-             UPDATE request SET error = 'the server counts more messages than it gave before it ended' WHERE conversation = 1",
+             UPDATE request SET stall_code = 'end_before_count' WHERE conversation = 1",
         )
         .unwrap();
     let findings = found(&bench, Depth::Full);
