@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::api::ApiError;
+use crate::api::{ApiError, ExitClass};
 use crate::config::ConfigError;
 
 /// Why a command did not do what it was asked to do.
@@ -154,13 +154,17 @@ impl Failure {
     #[must_use]
     pub fn of_api(about: &str, error: &ApiError) -> Self {
         let message = format!("{about}: {error}");
-        match error {
-            ApiError::Key(_) | ApiError::Account(_) => Self::Credentials(message),
-            ApiError::Refused(_) => Self::Refused(message),
-            ApiError::Credits(_)
-            | ApiError::RateLimited { .. }
-            | ApiError::Transient { .. }
-            | ApiError::Malformed(_) => Self::ApiUnreachable(message),
+        // A balance that is used up keeps from the answer as well as a broken line does.
+        Self::of_exit(error.policy().exit.unwrap_or(ExitClass::Unavailable), message)
+    }
+
+    /// The failure of this class.
+    #[must_use]
+    pub fn of_exit(class: ExitClass, message: String) -> Self {
+        match class {
+            ExitClass::Refused => Self::Refused(message),
+            ExitClass::Unavailable => Self::ApiUnreachable(message),
+            ExitClass::Credentials => Self::Credentials(message),
         }
     }
 

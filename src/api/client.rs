@@ -20,17 +20,9 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
 use crate::core::inbox::InboxPage;
+use crate::core::model::api_version::ApiVersion;
 use crate::core::model::page::Page;
 use crate::secret::Secret;
-
-/// The generation of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// A login token in each body.
-    V1,
-    /// Account ids and actions.
-    V2,
-}
 
 /// What the client needs to know of an account.
 #[derive(Debug, Clone)]
@@ -50,8 +42,8 @@ pub struct AccountAccess {
 pub struct ApiSettings {
     /// Where the API is; may carry a path of its own, with or without a slash at the end.
     pub base_url: Url,
-    /// Which generation to speak.
-    pub version: Version,
+    /// Which version to speak.
+    pub version: ApiVersion,
     /// The API key.
     pub api_key: Secret,
     /// The longest that a request may take, its body included.
@@ -64,7 +56,7 @@ pub struct ApiSettings {
 
 /// LinkupAPI over HTTP.
 pub struct HttpApi<C> {
-    version: Version,
+    version: ApiVersion,
     accounts: Vec<AccountAccess>,
     transport: Transport,
     scrubber: Scrubber,
@@ -221,11 +213,11 @@ impl<C: Clock> HttpApi<C> {
 
     fn conversation_body(&self, ask: &Ask, results: u32) -> Result<Vec<u8>, ApiError> {
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 let (account, token) = self.v1_access(ask.account)?;
                 v1::conversation_body(ask, results, &account.country, token.expose())
             }
-            Version::V2 => v2::conversation_body(ask, results, self.v2_access(ask.account)?),
+            ApiVersion::V2 => v2::conversation_body(ask, results, self.v2_access(ask.account)?),
         }
         .map_err(|_| unwritable())
     }
@@ -233,11 +225,11 @@ impl<C: Clock> HttpApi<C> {
     fn inbox_body(&self, account: usize, results: u32, cursor: Option<&str>) -> Result<Vec<u8>, ApiError> {
         let rows = results.min(MOST_ROWS);
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 let (account, token) = self.v1_access(account)?;
                 v1::inbox_body(rows, cursor, &account.country, token.expose())
             }
-            Version::V2 => v2::inbox_body(rows, cursor, self.v2_access(account)?),
+            ApiVersion::V2 => v2::inbox_body(rows, cursor, self.v2_access(account)?),
         }
         .map_err(|_| unwritable())
     }
@@ -251,13 +243,13 @@ impl<C: Clock> Api for HttpApi<C> {
     async fn conversation(&self, turn: Turn, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         let body = self.conversation_body(ask, reservation.results());
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 self.ask(turn, reservation, v1::CONVERSATION, body, |reply| {
                     v1::read_conversation(reply, ask, &self.scrubber)
                 })
                 .await
             }
-            Version::V2 => {
+            ApiVersion::V2 => {
                 self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
                     v2::read_conversation(reply, ask, &self.scrubber)
                 })
@@ -275,13 +267,13 @@ impl<C: Clock> Api for HttpApi<C> {
     ) -> Answer<InboxPage> {
         let body = self.inbox_body(account, reservation.results(), cursor);
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 self.ask(turn, reservation, v1::INBOX, body, |reply| {
                     v1::read_inbox(reply, cursor, &self.scrubber)
                 })
                 .await
             }
-            Version::V2 => {
+            ApiVersion::V2 => {
                 self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
                     v2::read_inbox(reply, cursor, &self.scrubber)
                 })
@@ -300,20 +292,20 @@ impl<C: Clock> Api for HttpApi<C> {
     }
 
     fn tells_price(&self) -> bool {
-        self.version == Version::V2
+        self.version == ApiVersion::V2
     }
 
     fn endpoint(&self) -> &'static str {
         match self.version {
-            Version::V1 => v1::CONVERSATION,
-            Version::V2 => v2::CONVERSATION,
+            ApiVersion::V1 => v1::CONVERSATION,
+            ApiVersion::V2 => v2::CONVERSATION,
         }
     }
 
     fn inbox_endpoint(&self) -> &'static str {
         match self.version {
-            Version::V1 => v1::INBOX,
-            Version::V2 => v2::INBOX,
+            ApiVersion::V1 => v1::INBOX,
+            ApiVersion::V2 => v2::INBOX,
         }
     }
 }

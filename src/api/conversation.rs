@@ -2,9 +2,9 @@
 
 use serde_json::value::RawValue;
 
+use crate::api::Ask;
 use crate::api::outcome::Unusable;
 use crate::api::reply::{Object, kind_of, read_flag};
-use crate::api::{Ask, Whose};
 use crate::core::Ms;
 use crate::core::model::message::Message;
 use crate::core::model::page::{Below, Cursor, Oddity, Page};
@@ -28,7 +28,7 @@ pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Re
     let messages = timestamps::place(served, came_ms);
     let named = data.string("conversation_id");
     let derived = common_conversation(&messages);
-    if let (Whose::Conversation(asked), Some(answered)) = (&ask.whose, named.as_ref().or(derived.as_ref()))
+    if let (Some(asked), Some(answered)) = (ask.conversation.id(), named.as_ref().or(derived.as_ref()))
         && other_thread(asked, answered)
     {
         let why = "the answer is for another conversation".to_owned();

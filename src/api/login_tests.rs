@@ -13,12 +13,12 @@ fn reply(status: u16, body: &str) -> Reply {
 }
 
 fn v1(body: &str) -> Verdict<Session> {
-    read(&reply(200, body), Version::V1, &Scrubber::default())
+    read(&reply(200, body), ApiVersion::V1, &Scrubber::default())
 }
 
 fn v2(data: &Value) -> Verdict<Session> {
     let body = json!({"success": true, "data": data, "metadata": {"credits_consumed": 0}}).to_string();
-    read(&reply(200, &body), Version::V2, &Scrubber::default())
+    read(&reply(200, &body), ApiVersion::V2, &Scrubber::default())
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_is_neither_a_token_nor_a_code_is_an_error_and_v1_is_paid_for_it() {
         assert_eq!(matches!(error, ApiError::Refused(_)), refused, "{body}: {error}");
         assert_ne!(verdict.charge, Charge::Known(0), "{body}");
     }
-    let after = read_passed(&reply(200, r#"{"status":"success"}"#), Version::V1, &Scrubber::default());
+    let after = read_passed(&reply(200, r#"{"status":"success"}"#), ApiVersion::V1, &Scrubber::default());
     assert!(matches!(after.outcome, Err(ApiError::Malformed(_))));
 }
 
@@ -91,16 +91,16 @@ fn v2_is_told_either_a_token_or_a_password_and_never_an_empty_field() {
     let body = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
     let by_password = login(Credentials::Password { email: "a@b.c", password: &password });
     assert_eq!(
-        body(by_password.body(Version::V2).unwrap()),
+        body(by_password.body(ApiVersion::V2).unwrap()),
         json!({"platform": "linkedin", "email": "a@b.c", "password": " p w ", "country": "FR", "account_name": "me",
                "challenge_type": "app_challenge"})
     );
     assert_eq!(
-        body(by_password.body(Version::V1).unwrap()),
+        body(by_password.body(ApiVersion::V1).unwrap()),
         json!({"email": "a@b.c", "password": " p w ", "country": "FR"})
     );
     assert_eq!(
-        body(login(Credentials::Token(&token)).body(Version::V2).unwrap()),
+        body(login(Credentials::Token(&token)).body(ApiVersion::V2).unwrap()),
         json!({"platform": "linkedin", "login_token": TOKEN, "country": "FR", "account_name": "me"})
     );
     let app = Challenge::V2 { account_id: "69c1", code: None };

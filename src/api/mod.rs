@@ -3,10 +3,12 @@
 mod classify;
 pub mod client;
 mod conversation;
+mod conversation_ref;
 pub mod error;
 mod inbox;
 pub mod login;
 mod outcome;
+pub mod policy;
 pub mod rate;
 mod reply;
 mod scrub;
@@ -23,21 +25,15 @@ use crate::core::inbox::InboxPage;
 use crate::core::model::page::{Cursor, Page};
 
 pub use crate::api::outcome::Verdict;
-pub use client::{AccountAccess, ApiSettings, HttpApi, Version};
+pub use crate::core::model::api_version::ApiVersion;
+pub use client::{AccountAccess, ApiSettings, HttpApi};
+pub use conversation_ref::ConversationRef;
 pub use error::{ApiError, BuildError};
+pub use policy::{ExitClass, FailureKind, Policy, Retry, Stalls, Stops};
 pub use rate::{Rate, Turn};
 pub use reply::{Cut, Reply};
 pub use scrub::Scrubber;
 pub use v2::Events;
-
-/// The conversation that a request is about: never both names at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
-    /// By the conversation's URN or bare thread id.
-    Conversation(String),
-    /// By the other side's profile URL; the API looks the conversation up.
-    Profile(String),
-}
 
 /// A request for one page of a conversation. How many messages is the reservation's to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +41,7 @@ pub struct Ask {
     /// Index of the account in the configuration.
     pub account: usize,
     /// The conversation.
-    pub whose: Whose,
+    pub conversation: ConversationRef,
     /// Where to start; `None` is the newest page.
     pub cursor: Option<Cursor>,
 }

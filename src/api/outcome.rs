@@ -4,8 +4,8 @@
 //! that can be read is ever taken for one: an answer that says success and holds none is malformed.
 
 use crate::api::classify;
-use crate::api::classify::Kind;
 use crate::api::error::ApiError;
+use crate::api::policy::FailureKind;
 use crate::api::reply::{Cut, Object, Reply};
 use crate::api::scrub::Scrubber;
 use crate::core::budget::Charge;
@@ -57,7 +57,7 @@ pub(super) trait Dialect {
     fn charge(&self, status: u16, body: Option<&Object<'_>>, seen: Seen) -> Charge;
 
     /// What an error is about, where the body has a code for it.
-    fn coded(&self, body: &Object<'_>) -> Option<Kind>;
+    fn coded(&self, body: &Object<'_>) -> Option<FailureKind>;
 }
 
 /// Judges an answer; `read` takes what was asked for out of the body.
@@ -154,7 +154,7 @@ fn error(
         message.push_str(": ");
         message.push_str(&said);
     }
-    kind.error(message, reply.retry_after)
+    ApiError::new(kind, message, reply.retry_after)
 }
 
 fn cut_error(cut: &Cut, scrubber: &Scrubber) -> ApiError {

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use super::reply::Reply;
-use super::{Ask, Scrubber, Whose};
+use super::{Ask, ConversationRef, Scrubber};
 use crate::core::budget::{Reservation, grant};
 use crate::core::model::page::Cursor;
 use crate::secret::Secret;
@@ -25,11 +25,13 @@ pub(super) fn reply(status: u16, body: &str) -> Reply {
 }
 
 pub(super) fn ask_profile() -> Ask {
-    Ask { account: 0, whose: Whose::Profile("https://www.linkedin.com/in/ada-example/".into()), cursor: None }
+    let conversation = ConversationRef::by_profile("https://www.linkedin.com/in/ada-example/").unwrap();
+    Ask { account: 0, conversation, cursor: None }
 }
 
 pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
-    Ask { account: 0, whose: Whose::Conversation(id.into()), cursor: cursor.map(|c| Cursor(c.to_owned())) }
+    let conversation = ConversationRef::by_id(id).unwrap();
+    Ask { account: 0, conversation, cursor: cursor.map(|c| Cursor(c.to_owned())) }
 }
 
 pub(super) fn reservation(results: u32) -> Reservation {

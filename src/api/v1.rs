@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
+use super::Ask;
 use super::error::ApiError;
 use super::inbox;
+use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::{Ask, Whose};
-use crate::api::classify::Kind;
 use crate::api::conversation::read_page;
 use crate::api::outcome::{Dialect, Seen, Verdict, judge};
 use crate::core::budget::{Charge, price};
@@ -40,14 +40,10 @@ pub(super) fn conversation_body(
     country: &str,
     login_token: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let (linkedin_url, conversation_id) = match &ask.whose {
-        Whose::Profile(url) => (Some(url.as_str()), None),
-        Whose::Conversation(id) => (None, Some(id.as_str())),
-    };
     let cursor = ask.cursor.as_ref().map(|c| c.0.as_str());
     serde_json::to_vec(&ConversationRequest {
-        linkedin_url,
-        conversation_id,
+        linkedin_url: ask.conversation.profile_url(),
+        conversation_id: ask.conversation.id(),
         total_results: results,
         cursor,
         country,
@@ -106,7 +102,7 @@ impl Dialect for V1 {
         }
     }
 
-    fn coded(&self, _: &Object<'_>) -> Option<Kind> {
+    fn coded(&self, _: &Object<'_>) -> Option<FailureKind> {
         None
     }
 }

@@ -6,6 +6,7 @@ use super::super::testing::{
     MESSAGE_URN, THREAD, TOKEN, URN, ask_conversation, ask_profile, leaks, reply, scrubber,
 };
 use super::*;
+use crate::api::Retry;
 use crate::core::model::page::{Below, Cursor};
 
 const SAMPLE: &str = r#"{"status":"success","data":{
@@ -237,10 +238,10 @@ fn a_page_is_charged_by_what_it_returned_and_never_less_than_a_credit() {
 #[test]
 fn how_long_to_wait_is_passed_on() {
     let wait = std::time::Duration::from_secs(9);
-    for status in [429, 503] {
+    for (status, retry) in [(429, Retry::AfterLongWait), (503, Retry::AfterWait)] {
         let reply = Reply { retry_after: Some(wait), ..reply(status, "") };
         let error = read_conversation(&reply, &ask_profile(), &scrubber()).outcome.unwrap_err();
-        assert_eq!((error.retry_after(), error.worth_retrying()), (Some(wait), true));
+        assert_eq!((error.retry_after(), error.policy().retry), (Some(wait), retry));
     }
 }
 

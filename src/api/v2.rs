@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
+use super::Ask;
 use super::error::ApiError;
 use super::inbox;
+use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::{Ask, Whose};
-use crate::api::classify::Kind;
 use crate::api::conversation::{data, read_page};
 use crate::api::outcome::{Dialect, Seen, Unusable, Verdict, judge};
 use crate::core::budget::{Charge, price};
@@ -85,12 +85,13 @@ pub(super) fn conversation_body(
     results: u32,
     account_id: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let (profile_url, conversation_id) = match &ask.whose {
-        Whose::Profile(url) => (Some(url.as_str()), None),
-        Whose::Conversation(id) => (None, Some(id.as_str())),
-    };
     let cursor = ask.cursor.as_ref().map(|c| c.0.as_str());
-    let params = ConversationParams { conversation_id, profile_url, count: results, cursor };
+    let params = ConversationParams {
+        conversation_id: ask.conversation.id(),
+        profile_url: ask.conversation.profile_url(),
+        count: results,
+        cursor,
+    };
     serde_json::to_vec(&Request { account_id, action: "get_conversation", params })
 }
 
@@ -170,18 +171,18 @@ impl Dialect for V2 {
         }
     }
 
-    fn coded(&self, body: &Object<'_>) -> Option<Kind> {
+    fn coded(&self, body: &Object<'_>) -> Option<FailureKind> {
         let code = match body.object("error") {
             Some(error) => error.string("code"),
             None => body.string("code").or_else(|| body.string("error")),
         }?;
         match code.to_ascii_uppercase().as_str() {
-            "INVALID_API_KEY" => Some(Kind::Key),
-            "INVALID_ACCOUNT" | "ACCOUNT_INACTIVE" => Some(Kind::Account),
-            "INSUFFICIENT_CREDITS" => Some(Kind::Credits),
-            "RATE_LIMITED" => Some(Kind::RateLimited),
-            "INTERNAL_ERROR" | "CHANNEL_ERROR" => Some(Kind::Transient),
-            "INVALID_ACTION" | "INVALID_PARAMS" => Some(Kind::Refused),
+            "INVALID_API_KEY" => Some(FailureKind::Key),
+            "INVALID_ACCOUNT" | "ACCOUNT_INACTIVE" => Some(FailureKind::Account),
+            "INSUFFICIENT_CREDITS" => Some(FailureKind::Credits),
+            "RATE_LIMITED" => Some(FailureKind::RateLimited),
+            "INTERNAL_ERROR" | "CHANNEL_ERROR" => Some(FailureKind::Transient),
+            "INVALID_ACTION" | "INVALID_PARAMS" => Some(FailureKind::Refused),
             _ => None,
         }
     }

@@ -1,11 +1,13 @@
 //! Figures for a monitoring system: one set, which `status --json` and the file for Prometheus both show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use crate::api::FailureKind;
+use crate::app::parked::parked;
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Left, Spent, closes, left};
@@ -14,9 +16,6 @@ use crate::store::{ConversationRow, Figures, InboxRow, Queries, RunRow, StoreErr
 
 /// How a run can end.
 const OUTCOMES: [&str; 6] = ["budget", "complete", "failed", "interrupted", "no_credits", "partial"];
-/// How a request can fail.
-const FAILURES: [&str; 7] =
-    ["account", "credits", "key", "malformed", "rate_limited", "refused", "transient"];
 
 /// What there is to say at a moment.
 #[derive(Debug, Clone)]
@@ -33,6 +32,8 @@ pub struct Snapshot {
     pub left: Left,
     /// The last run.
     pub last_run: Option<RunRow>,
+    /// The accounts that are parked, by name.
+    pub parked: BTreeSet<String>,
     /// Why none can be made at present, where caps are used up.
     pub closed: Option<Closed>,
     /// When the next one begins (ms), where that is known.
@@ -117,6 +118,10 @@ impl Snapshot {
         Ok(Self {
             now,
             horizon: horizon.filter(|_| !figures.blind()),
+            parked: parked(&figures.attention, config)
+                .into_iter()
+                .filter_map(|index| Some(config.accounts.get(index)?.name.clone()))
+                .collect(),
             figures,
             spent,
             left: left(&caps, &spent),
@@ -135,7 +140,7 @@ impl Snapshot {
     /// Failed requests by kind, those that never were included.
     #[must_use]
     pub fn failures(&self) -> BTreeMap<String, i64> {
-        all_of(&FAILURES, &self.figures.failures)
+        all_of(&FailureKind::ALL.map(FailureKind::as_str), &self.figures.failures)
     }
 
     /// How long ago the horizon is, in seconds.
@@ -168,15 +173,12 @@ impl Snapshot {
 
     fn accounts(&self, page: &mut Page) {
         type Pick = fn(&crate::store::AccountFigures) -> i64;
-        let each: [(&str, &str, Pick); 6] = [
+        let each: [(&str, &str, Pick); 5] = [
             ("archiver_messages", "Messages archived", |a| a.messages),
             ("archiver_conversations", "Conversations known", |a| a.conversations),
             ("archiver_conversations_complete", "Conversations in which nothing is missing", |a| a.complete),
             ("archiver_conversations_failing", "Conversations whose last request failed", |a| a.failing),
             ("archiver_gaps", "Stretches in which something may be missing", |a| a.gaps),
-            ("archiver_account_parked", "1 while the account is not asked, for it needs attention", |a| {
-                a.parked.into()
-            }),
         ];
         for (name, help, pick) in each {
             let accounts = self.figures.accounts.iter();
@@ -185,6 +187,17 @@ impl Snapshot {
                 .collect();
             page.one(name, "gauge", help, &values);
         }
+        let parked: Vec<_> = self
+            .figures
+            .accounts
+            .iter()
+            .map(|a| {
+                let parked = u8::from(self.parked.contains(&a.account));
+                (format!("account=\"{}\"", escaped(&a.account)), parked.to_string())
+            })
+            .collect();
+        let help = "1 while the account is not asked, for it needs attention";
+        page.one("archiver_account_parked", "gauge", help, &parked);
         let count = self.figures.attention.len().to_string();
         page.value("archiver_attention", "What needs a person: see archiver status", Some(count));
     }

@@ -13,10 +13,11 @@ use super::login::LoginFiles;
 use super::problem::{Place, Problem};
 use super::secrets::{self, Candidates, Source, resolve};
 use super::types::{
-    AccountConfig, ApiConfig, ApiVersion, ArchiveConfig, AttentionConfig, BudgetConfig, EventsConfig,
-    InboxMode, MetricsConfig, ScheduleConfig, SyncConfig,
+    AccountConfig, ApiConfig, ArchiveConfig, AttentionConfig, BudgetConfig, EventsConfig, InboxMode,
+    MetricsConfig, ScheduleConfig, SyncConfig,
 };
 use super::{Config, Flags, SecretSources};
+use crate::core::model::api_version::ApiVersion;
 use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
 

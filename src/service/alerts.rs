@@ -1,36 +1,17 @@
 //! What needs a person: noted after a run, told once, and left alone until something has changed.
 
-use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::api::ApiError;
-use crate::config::{AccountConfig, ApiVersion, Config, Env};
+use crate::app::parked::fingerprint;
+use crate::config::{Config, Env};
 use crate::core::Ms;
-use crate::secret::Secret;
 use crate::store::{AttentionRow, Cause, Store, StoreError};
 use crate::sync::Reception;
 
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
-
-/// The accounts that are not to be asked: what was refused to them is still all that they have.
-///
-/// # Errors
-/// When the archive cannot be read.
-pub fn parked(store: &Store, config: &Config) -> Result<BTreeSet<usize>, StoreError> {
-    let rows = store.summary().attention()?;
-    let holds = |row: &AttentionRow, index: usize, account: &AccountConfig| match row.cause {
-        Cause::Account => {
-            row.account.as_ref() == Some(&account.name) && row.credential == mark(config, Some(index))
-        }
-        Cause::Key => row.credential == mark(config, None),
-        Cause::Credits => false,
-    };
-    let accounts = config.accounts.iter().enumerate();
-    let parked = accounts.filter(|(index, account)| rows.iter().any(|row| holds(row, *index, account)));
-    Ok(parked.map(|(index, _)| index).collect())
-}
 
 /// Notes what was refused and what has shown to be well. Returns what is news.
 ///
@@ -43,7 +24,7 @@ pub fn note(
     now: Ms,
 ) -> Result<Vec<AttentionRow>, StoreError> {
     for (kind, count) in &report.failures {
-        store.count_failures(kind, *count)?;
+        store.count_failures(kind.as_str(), *count)?;
     }
     let names = || report.answered.iter().filter_map(|index| config.accounts.get(*index));
     for account in names() {
@@ -67,7 +48,7 @@ pub fn note(
             message: refused.message.clone(),
             credential: match refused.cause {
                 Cause::Credits => String::new(),
-                Cause::Account | Cause::Key => mark(config, refused.account),
+                Cause::Account | Cause::Key => fingerprint(config, refused.account).unwrap_or_default(),
             },
         };
         if store.need_attention(&row)? {
@@ -110,45 +91,5 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
             Ok(Err(error)) => tracing::warn!(%error, program, "the attention command cannot be run"),
             Err(_) => tracing::warn!(program, "the attention command took too long and was ended"),
         }
-    }
-}
-
-/// What tells the credential of an account, or the API key, from another one: 32 bits of a hash, which tell nothing
-/// of it, and when its files were last changed. A login to an account of v2 writes the same id again.
-fn mark(config: &Config, account: Option<usize>) -> String {
-    let key = (config.api.api_key.as_ref(), config.api.api_key_changed_ms);
-    let (id, secret, changed) = match account.and_then(|index| config.accounts.get(index)) {
-        Some(account) if config.api.version == ApiVersion::V1 => {
-            (account.name.as_str(), account.login_token.as_ref(), [account.credential_changed_ms, None])
-        }
-        Some(account) => {
-            let id = account.account_id.as_deref().unwrap_or_default();
-            (id, key.0, [key.1, account.credential_changed_ms])
-        }
-        None => ("", key.0, [key.1, None]),
-    };
-    let hash = short_hash([id, secret.map(Secret::expose).unwrap_or_default()]);
-    changed.iter().flatten().fold(format!("{hash:08x}"), |mark, ms| format!("{mark} {ms}"))
-}
-
-/// FNV-1a, folded to 32 bits.
-fn short_hash(parts: [&str; 2]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash >> 32) ^ (hash & 0xffff_ffff)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_tells_credentials_apart_and_holds_32_bits() {
-        let marks: BTreeSet<u64> =
-            [["me", "a"], ["me", "b"], ["mea", ""], ["", "a"]].into_iter().map(short_hash).collect();
-        assert_eq!(marks.len(), 4);
-        assert!(marks.iter().all(|mark| *mark <= 0xffff_ffff));
     }
 }

@@ -1,15 +1,17 @@
 //! The loop of the service.
 
 use crate::app::runtime;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::api::Rate;
+use crate::api::{ExitClass, Rate};
 use crate::app::Context;
 use crate::app::metrics;
 use crate::app::metrics::Snapshot;
+use crate::app::parked::parked;
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config};
@@ -24,8 +26,8 @@ use crate::service::supervisor::{Attendant, Wishes, tick};
 use crate::service::systemd::Manager;
 use crate::service::wakeup::Call;
 use crate::service::watchdog::Pulse;
-use crate::store::{AttentionRow, Store, StoreError, Trigger};
-use crate::sync::{self, GRACE, Reception, Report, Stopper, Trouble};
+use crate::store::{AttentionRow, Outcome, Store, StoreError, Trigger};
+use crate::sync::{self, GRACE, Reception, Report, Stopper};
 
 /// The clock is looked at as often as this, in case it was set or the machine slept.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
@@ -236,7 +238,7 @@ impl<'a> Service<'a> {
         let path = self.config.archive.path.clone();
         let failed = |e: StoreError| wiring::archive_failure(&path, e);
         let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
-        settings.parked = alerts::parked(&self.store, &self.config).map_err(failed)?;
+        settings.parked = self.parked().map_err(failed)?;
         let api = wiring::api_at(&self.config, &self.rate)?;
         let request = self.longest_request();
         let pulse = Pulse::new(request);
@@ -266,7 +268,7 @@ impl<'a> Service<'a> {
         let by_hand = trigger == Trigger::Once || forgiven;
         let mut settings = wiring::settings(&self.config, trigger, Vec::new());
         if !by_hand {
-            settings.parked = alerts::parked(&self.store, &self.config).map_err(failed)?;
+            settings.parked = self.parked().map_err(failed)?;
         }
         settings.probe = self.down.0 > 0;
         let api = wiring::api_at(&self.config, &self.rate)?;
@@ -298,7 +300,7 @@ impl<'a> Service<'a> {
     fn after(&mut self, report: &Report) -> Result<(), Failure> {
         self.tell(&report.reception)?;
         self.down = match (report.outcome, report.worst) {
-            ("failed", Some(Trouble::Api)) if report.reception.silent() => {
+            (Outcome::Failed, Some(ExitClass::Unavailable)) if report.reception.silent() => {
                 let times = self.down.0.saturating_add(1);
                 let backoff: Backoff = self.config.api.backoff;
                 let wait = backoff.wait(times, false, None, fastrand::f64());
@@ -354,7 +356,7 @@ impl<'a> Service<'a> {
             return Ok(false);
         } else {
             self.refresh_secrets();
-            let parked = alerts::parked(&self.store, &self.config).map_err(failed)?;
+            let parked = self.parked().map_err(failed)?;
             (parked.len() == self.config.accounts.len() && !self.forgiving)
                 .then(|| "every account needs attention: see `archiver status`".to_owned())
         };
@@ -419,6 +421,10 @@ impl<'a> Service<'a> {
             tracing::warn!("a secret cannot be read, the one before is used: {error}");
         }
         self.config.warnings.truncate(warnings);
+    }
+
+    fn parked(&self) -> Result<BTreeSet<usize>, StoreError> {
+        Ok(parked(&self.store.summary().attention()?, &self.config))
     }
 
     fn chance_delay(&self) -> Ms {

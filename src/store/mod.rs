@@ -24,7 +24,7 @@ use rusqlite::Connection;
 pub use alerts::{AttentionRow, Cause};
 pub use error::StoreError;
 pub use ledger::login::{Ledger, Login};
-pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, Settlement, Trigger};
+pub use ledger::{Failed, Moment, Outcome, Purpose, Request, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
 pub use read::history::{MessageRow, Range};
 pub use read::people::{DayRow, MonthRow};

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::Whose;
+use tracing::warn;
+
+use crate::api::ConversationRef;
 use crate::core::Ms;
 use crate::core::planner::next;
 use crate::core::planner::next::{Inbox, Limits, Progress, State, Whom};
@@ -17,39 +19,57 @@ struct Tally {
     error: Option<String>,
 }
 
-/// How to ask a conversation.
+/// How to ask for a conversation: by its id, once that is known.
 #[derive(Debug)]
 struct Address {
     account_id: i64,
-    conversation_id: Option<String>,
-    profile_url: Option<String>,
+    name: ConversationRef,
+}
+
+impl Address {
+    fn learn_id(&mut self, id: Option<&str>) {
+        if let Some(name) = id.and_then(ConversationRef::by_id) {
+            self.name = name;
+        }
+    }
+}
+
+/// What a request is sent to, and on whose account.
+#[derive(Debug)]
+pub(super) struct Addressee {
+    /// The account's index in the configuration.
+    pub(super) account: usize,
+    /// The archive's id of the account.
+    pub(super) account_id: i64,
+    /// The archive's id and the API's name of the conversation; `None` is the account's inbox.
+    pub(super) conversation: Option<(i64, ConversationRef)>,
 }
 
 /// The state that the plan decides on, and what goes with it.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct RunState {
     pub(super) state: State,
     addresses: BTreeMap<i64, Address>,
     account_ids: BTreeMap<usize, i64>,
     tallies: BTreeMap<Whom, Tally>,
 }
 
-impl Book {
+impl RunState {
     pub(super) fn new(targets: Vec<Target>, inboxes: Vec<(i64, Inbox)>) -> Self {
-        let mut book = Self {
+        let mut run_state = Self {
             state: State::default(),
             addresses: BTreeMap::new(),
             account_ids: BTreeMap::new(),
             tallies: BTreeMap::new(),
         };
         for (id, inbox) in inboxes {
-            book.account_ids.insert(inbox.account, id);
-            book.state.inboxes.push(inbox);
+            run_state.account_ids.insert(inbox.account, id);
+            run_state.state.inboxes.push(inbox);
         }
         for target in targets {
-            book.add(target);
+            run_state.add(target);
         }
-        book
+        run_state
     }
 
     fn add(&mut self, target: Target) {
@@ -58,8 +78,14 @@ impl Book {
         if self.addresses.contains_key(&plan.id) {
             return;
         }
+        let by_id = conversation_id.as_deref().and_then(ConversationRef::by_id);
+        let name = by_id.or_else(|| profile_url.as_deref().and_then(ConversationRef::by_profile));
+        let Some(name) = name else {
+            warn!(conversation = %plan.name, "it has neither an id nor a profile to ask by, and is left out");
+            return;
+        };
         self.account_ids.insert(plan.account, account_id);
-        self.addresses.insert(plan.id, Address { account_id, conversation_id, profile_url });
+        self.addresses.insert(plan.id, Address { account_id, name });
         self.state.conversations.push(plan);
     }
 
@@ -79,16 +105,14 @@ impl Book {
         }
     }
 
-    /// The account's index and the name to ask a conversation by: its own, once known.
-    pub(super) fn whose(&self, id: i64) -> (usize, Whose) {
-        let account = self.account_index(Whom::Conversation(id)).unwrap_or_default();
-        let address = self.addresses.get(&id);
-        let whose = match address.map(|a| (&a.conversation_id, &a.profile_url)) {
-            Some((Some(id), _)) => Whose::Conversation(id.clone()),
-            Some((None, Some(url))) => Whose::Profile(url.clone()),
-            Some((None, None)) | None => Whose::Profile(String::new()),
+    /// What a request for this is sent to.
+    pub(super) fn addressee(&self, whom: Whom) -> Option<Addressee> {
+        let conversation = match whom {
+            Whom::Conversation(id) => Some((id, self.addresses.get(&id)?.name.clone())),
+            Whom::Inbox(_) => None,
         };
-        (account, whose)
+        let (account, account_id) = (self.account_index(whom)?, self.account_of(whom)?);
+        Some(Addressee { account, account_id, conversation })
     }
 
     /// Whether the last request for a conversation failed.
@@ -119,7 +143,7 @@ impl Book {
         let whom = Whom::Conversation(done.conversation);
         self.set_timeline(whom, done.timeline.clone());
         if let Some(address) = self.addresses.get_mut(&done.conversation) {
-            address.conversation_id = done.conversation_id.clone().or(address.conversation_id.take());
+            address.learn_id(done.conversation_id.as_deref());
         }
         for plan in self.state.conversations.iter_mut().filter(|c| c.id == done.conversation) {
             plan.troubled = done.stall.is_some();
@@ -156,7 +180,7 @@ impl Book {
         }
         for (id, name) in done.listed {
             if let Some(address) = self.addresses.get_mut(&id) {
-                address.conversation_id = name.or(address.conversation_id.take());
+                address.learn_id(name.as_deref());
             }
             self.state.conversations.iter_mut().filter(|c| c.id == id).for_each(|plan| plan.listed = true);
         }
@@ -191,7 +215,7 @@ impl Book {
             let tally = self.tallies.get(&Whom::Conversation(plan.id));
             ConversationReport {
                 account: accounts.get(plan.account).map(|a| a.account.clone()).unwrap_or_default(),
-                conversation_id: self.addresses.get(&plan.id).and_then(|a| a.conversation_id.clone()),
+                conversation_id: self.addresses.get(&plan.id).and_then(|a| a.name.id()).map(str::to_owned),
                 name: plan.name.clone(),
                 new_messages: tally.map_or(0, |t| t.new_messages),
                 gaps_left: plan.timeline.gaps.len(),

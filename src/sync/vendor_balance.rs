@@ -1,4 +1,4 @@
-//! The vendor's own word on what is left and what was charged, before and after a run.
+//! The vendor's own figure of what is left and what was charged, before and after a run.
 
 use tracing::{info, warn};
 
@@ -6,7 +6,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::core::budget::{Left, Receipt};
 use crate::store::{Cause, Moment};
-use crate::sync::report::{BalanceReport, Refused};
+use crate::sync::report::{BalanceReport, Refusal};
 use crate::sync::settings::{RunError, Settings};
 use crate::sync::{Archive, Stop};
 
@@ -15,7 +15,7 @@ const ROUNDING: f64 = 0.5;
 
 /// The balance around a run (credits), as far as the vendor tells it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Funds {
+pub(super) struct VendorBalance {
     before: Option<f64>,
     after: Option<f64>,
     price: Price,
@@ -33,7 +33,7 @@ enum Price {
     ByRequest,
 }
 
-impl Funds {
+impl VendorBalance {
     /// Asks for the balance before the first request, which is free, and notes it.
     pub(super) async fn before<R: Archive, A: Api, C: Clock>(
         archive: &mut R,
@@ -128,16 +128,16 @@ impl Funds {
     }
 
     /// Whether it is the balance that ended the run, rather than a cap.
-    pub(super) fn bind(&self, left: &Left, spent: u32) -> bool {
-        let funds = self.whole().map(|funds| funds.saturating_sub(spent));
-        funds.is_some_and(|funds| left.least().is_none_or(|left| funds < left))
+    pub(super) fn ended_it(&self, left: &Left, spent: u32) -> bool {
+        let rest = self.whole().map(|balance| balance.saturating_sub(spent));
+        rest.is_some_and(|rest| left.least().is_none_or(|left| rest < left))
     }
 
     /// The balance that ended a run as what needs a person, as a refusal would be.
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         let balance = self.before?;
         let message = format!("the balance of {balance} credits is used up");
-        Some(Refused { cause: Cause::Credits, account: None, message })
+        Some(Refusal { cause: Cause::Credits, account: None, message })
     }
 
     pub(super) fn report(&self, spent: u32) -> Option<BalanceReport> {

@@ -204,7 +204,7 @@ impl<C: Clock> Watcher<'_, C> {
             }
             Err(error) => {
                 reception.failed(&error, Some(self.index));
-                *reception.failures.entry(error.kind()).or_default() += 1;
+                reception.count(&error);
                 warn!(%error, "the account cannot be watched for events");
                 Ok(None)
             }

@@ -21,8 +21,8 @@ use crate::core::planner::step::{PlannedStep, Step};
 use crate::error::Failure;
 use crate::service;
 use crate::service::alerts;
-use crate::store::{Committed, Store, Trigger};
-use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
+use crate::store::{Committed, Outcome, Store, Trigger};
+use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper};
 
 /// Runs the command.
 ///
@@ -110,7 +110,7 @@ async fn stop_on_signals(stopper: Stopper) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping at the next page border");
+    tracing::info!("stopping after the current page");
     stopper.stop();
     // The task must live on, or the stop would be taken for never asked for.
     std::future::pending::<()>().await;
@@ -129,11 +129,7 @@ fn verdict(report: &Report) -> Result<(), Failure> {
         [one] => one.clone(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     };
-    Err(match worst {
-        Trouble::Target => Failure::Refused(message),
-        Trouble::Api => Failure::ApiUnreachable(message),
-        Trouble::Credentials => Failure::Credentials(message),
-    })
+    Err(Failure::of_exit(worst, message))
 }
 
 /// Progress on a terminal.
@@ -221,12 +217,14 @@ fn ending(report: &Report) -> String {
     let since = report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_of(h)));
     let since = since.unwrap_or_default();
     match report.outcome {
-        "complete" => format!("Complete{since}."),
-        "budget" => format!("The budget ended the run: {gaps} left{since}. The next run goes on from there."),
-        "no_credits" => format!("The API says that the credits are used up: {gaps} left{since}."),
-        "interrupted" => format!("Stopped: {gaps} left{since}. The next run goes on from there."),
-        "partial" => format!("Not everything could be asked: {gaps} left{since}."),
-        other => format!("The run {other}: {gaps} left."),
+        Outcome::Complete => format!("Complete{since}."),
+        Outcome::Budget => {
+            format!("The budget ended the run: {gaps} left{since}. The next run goes on from there.")
+        }
+        Outcome::NoCredits => format!("The API says that the credits are used up: {gaps} left{since}."),
+        Outcome::Interrupted => format!("Stopped: {gaps} left{since}. The next run goes on from there."),
+        Outcome::Partial => format!("Not everything could be asked: {gaps} left{since}."),
+        Outcome::Failed => format!("The run failed: {gaps} left."),
     }
 }
 

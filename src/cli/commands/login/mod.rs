@@ -15,8 +15,8 @@ use serde::Serialize;
 use self::destination::Destination;
 use self::dialogue::{Terminal, gave_up, line_of_stdin};
 use self::session::{Session, Step, out_of_budget, refused};
+use crate::api::ApiError;
 use crate::api::login::{Challenge, Credentials, Login, Means, Session as Came};
-use crate::api::{ApiError, Version};
 use crate::app::Context;
 use crate::app::wiring;
 use crate::cli::ui::output::{Output, plural};
@@ -127,7 +127,7 @@ pub fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let destination = Destination::prepare(&file.path)?;
     let terminal = Terminal::open();
     let purse = Purse { all: config.budget.caps(), account: account.caps };
-    let (api, version) = (wiring::api(&config)?, wiring::version(&config));
+    let (api, version) = (wiring::api(&config)?, config.api.version);
     let session = Session::new(api, version, &config.archive.path, &account.name, purse)?;
     let mut dialogue = Dialogue { args, terminal, version, name: &account.name, country: &country };
     dialogue.agree(&config, &session, &destination)?;
@@ -221,7 +221,7 @@ struct Finished {
 struct Dialogue<'a> {
     args: &'a LoginArgs,
     terminal: Option<Terminal>,
-    version: Version,
+    version: ApiVersion,
     name: &'a str,
     country: &'a str,
 }
@@ -420,15 +420,15 @@ impl Dialogue<'_> {
 }
 
 /// What it may cost, in a sentence or two.
-fn price(version: Version, by_token: bool) -> &'static str {
+fn price(version: ApiVersion, by_token: bool) -> &'static str {
     match (version, by_token) {
-        (Version::V1, _) => {
+        (ApiVersion::V1, _) => {
             "The login counts as 1 credit, and so does each code that it may ask for; v1 charges failures, too."
         }
-        (Version::V2, false) => {
+        (ApiVersion::V2, false) => {
             "The login may cost 1 credit, and so may passing the challenge that it may ask for; failures are free."
         }
-        (Version::V2, true) => {
+        (ApiVersion::V2, true) => {
             "Connecting a session that holds should be free; 1 credit is set aside until the answer says so."
         }
     }

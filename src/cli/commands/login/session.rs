@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::api::login::{self, Challenge, Login as Ask, Session as Came};
-use crate::api::{Answer, Api as _, ApiError, HttpApi, Version};
+use crate::api::{Answer, Api as _, ApiError, ApiVersion, HttpApi};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
@@ -30,7 +30,7 @@ pub(in crate::cli) enum Step {
 /// The API, the ledger, and what was spent on this login.
 pub(in crate::cli) struct Session<'a> {
     api: HttpApi<SystemClock>,
-    version: Version,
+    version: ApiVersion,
     ledger: Ledger,
     archive: &'a Path,
     account: &'a str,
@@ -43,7 +43,7 @@ pub(in crate::cli) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(in crate::cli) fn new(
         api: HttpApi<SystemClock>,
-        version: Version,
+        version: ApiVersion,
         archive: &'a Path,
         account: &'a str,
         purse: Purse,

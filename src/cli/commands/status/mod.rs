@@ -21,8 +21,8 @@ use crate::core::model::urn;
 use crate::error::Failure;
 use crate::service::alerts;
 use crate::store::{
-    AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, DayRow, Figures, GapRow, Holder,
-    InboxRow, Reader, RunRow, holder,
+    AccountFigures, ArchiveSummary, AttentionRow, Cause, ConversationRow, DayRow, GapRow, Holder, InboxRow,
+    Reader, RunRow, holder,
 };
 use picture::Picture;
 
@@ -128,8 +128,7 @@ struct Line {
 /// # Errors
 /// Bad configuration, or an archive that is not there or cannot be read.
 pub fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
+    let config = context.config_with_readable_secrets()?;
     let mut out = Output::stdout(&context.env);
     let how = How { json: args.json, html: args.html.as_deref(), glyphs: Glyphs::of(&context.env) };
     report(&config, &mut out, &how)
@@ -165,7 +164,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
     let days = queries.credits_by_day(now, picture::DAYS).map_err(failed)?;
     // A person reads times in the own zone, a script and the page, which travels, in UTC.
     let when: When = if how.json || how.html.is_some() { iso_utc } else { local_minute };
-    let mut attention = needs(&snapshot.figures, when);
+    let mut attention = needs(&snapshot, when);
     attention.extend(told(&rows, &inboxes, &stalled, &summary, (snapshot.closed, when)));
     let status = Status {
         archive: path.display().to_string(),
@@ -176,7 +175,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
         horizon_age_secs: snapshot.horizon_age_secs(),
         last_success_at: snapshot.figures.last_success_ms.map(iso_utc),
         service: service(config, snapshot.closed, now),
-        accounts: snapshot.figures.accounts.iter().map(account_line).collect(),
+        accounts: snapshot.figures.accounts.iter().map(|a| account_line(a, &snapshot)).collect(),
         runs: snapshot.runs(),
         failures: snapshot.failures(),
         needs_attention: snapshot.figures.attention.iter().map(need).collect(),
@@ -215,7 +214,7 @@ fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<Service> 
     Some(Service { pid, next_slot_at: next.map(iso_utc) })
 }
 
-fn account_line(account: &AccountFigures) -> AccountLine {
+fn account_line(account: &AccountFigures, snapshot: &Snapshot) -> AccountLine {
     AccountLine {
         account: account.account.clone(),
         messages: account.messages,
@@ -223,7 +222,7 @@ fn account_line(account: &AccountFigures) -> AccountLine {
         complete: account.complete,
         failing: account.failing,
         gaps: account.gaps,
-        parked: account.parked,
+        parked: snapshot.parked.contains(&account.account),
     }
 }
 
@@ -237,17 +236,22 @@ fn need(row: &AttentionRow) -> Need {
 }
 
 /// What only a person can mend, each in a line with what to do.
-fn needs(figures: &Figures, when: When) -> Vec<String> {
+fn needs(snapshot: &Snapshot, when: When) -> Vec<String> {
     let line = |row: &AttentionRow| {
         let whose = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
+        let parked = match &row.account {
+            Some(name) => snapshot.parked.contains(name),
+            None => !snapshot.parked.is_empty(),
+        };
         let then = match row.cause {
+            Cause::Account | Cause::Key if !parked => "renewed since: the next run tries again",
             Cause::Account => "not asked on schedule until its login token or account is renewed",
             Cause::Key => "nothing is asked on schedule until the key is replaced",
             Cause::Credits => "each run tries again",
         };
         format!("NEEDS ATTENTION since {}: {whose}{}; {then}", when(row.since_ms), alerts::words(row))
     };
-    figures.attention.iter().map(line).collect()
+    snapshot.figures.attention.iter().map(line).collect()
 }
 
 fn day_line(row: &DayRow) -> Day {
