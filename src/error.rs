@@ -96,7 +96,7 @@ pub enum Failure {
     Config(#[from] ConfigError),
 }
 
-/// What a person and a script are told about a failure.
+/// A failure as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// What happened; may have several lines.
@@ -107,41 +107,41 @@ pub struct Explanation {
     pub code: u8,
 }
 
-/// The one place where failures become words and codes.
+/// Turns a failure into its message, help and exit code. No other place does.
 #[must_use]
 pub fn explain(failure: &Failure) -> Explanation {
     let (code, help) = match failure {
-        Failure::CheckFailed(_) => (1, "what is wrong is listed above"),
+        Failure::CheckFailed(_) => (1, "the problems are listed above"),
         Failure::Usage { help, .. } => (2, help.as_str()),
         Failure::NoService { help, .. } => (69, help.as_str()),
         Failure::ApiUnreachable(_) => {
-            (69, "what has been archived is kept; run it again later, the next run goes on from there")
+            (69, "everything archived so far is kept; run it again later and it continues from there")
         }
         Failure::Refused(_) => (
             69,
-            "see profiles and conversations in the configuration: what was refused is tried ever less often",
+            "check profiles and conversations in the configuration; what was refused is retried less and less often",
         ),
         Failure::Machine(_) => {
-            (69, "see the machine's CA certificates and its limits on processes and files")
+            (69, "check the machine's CA certificates and its limits on processes and files")
         }
         Failure::ArchiveCreate { .. } => {
-            (73, "see archive.path in the configuration, and who may write to that directory")
+            (73, "check archive.path in the configuration and the permissions of its directory")
         }
         Failure::ArchiveWrite { .. } => {
-            (74, "see whether the disk is full and who may write there; what was committed is kept")
+            (74, "check for a full disk and the permissions of the file; everything committed is kept")
         }
         Failure::ArchiveRead { .. } => (
             74,
-            "see archive.path in the configuration; where there is none yet, `archiver sync --once` begins one",
+            "check archive.path in the configuration; if there is no archive yet, `archiver sync --once` creates it",
         ),
-        Failure::File { .. } => (73, "see whether the directory is there and who may write to it"),
-        Failure::Stdout(_) => (74, "see whether the disk that the output goes to is full"),
+        Failure::File { .. } => (73, "check that the directory exists and is writable"),
+        Failure::Stdout(_) => (74, "check whether the disk that the output goes to is full"),
         Failure::Busy { .. } => (
             75,
-            "wait until it is done, or ask it for a run with `archiver sync --now` if it is the service; reading works",
+            "wait until it finishes; if it is the service, `archiver sync --now` asks it for a run; read-only commands work meanwhile",
         ),
         Failure::Credentials(_) => {
-            (77, "renew what was refused: an API key, an account, or a login token that has expired")
+            (77, "renew what was refused: the API key, the account, or an expired login token")
         }
         Failure::Login { help, refused, .. } => (if *refused { 77 } else { 69 }, help.as_str()),
         Failure::Config(error) => (78, error.help()),
@@ -154,7 +154,7 @@ impl Failure {
     #[must_use]
     pub fn of_api(about: &str, error: &ApiError) -> Self {
         let message = format!("{about}: {error}");
-        // A balance that is used up keeps from the answer as well as a broken line does.
+        // A command that needs the answer fails, whether the balance or the connection kept it away.
         Self::of_exit(error.policy().exit.unwrap_or(ExitClass::Unavailable), message)
     }
 
@@ -189,9 +189,9 @@ impl Failure {
     /// How bad it is, for choosing among several: the worse a failure, the more of the work it stops and the
     /// less it passes by itself.
     ///
-    /// Bad usage or configuration lets nothing begin; an archive that cannot be kept makes all else pointless;
-    /// a busy one stops this process; refused credentials stop an account until somebody acts; an API that
-    /// fails may be well again at the next run; a failed check has only looked.
+    /// Bad usage or configuration lets nothing begin; an archive that cannot be written makes everything else
+    /// pointless; a busy one stops this process; refused credentials stop an account until someone acts; an API that
+    /// fails may work again at the next run; a failed check has changed nothing.
     #[must_use]
     pub fn severity(&self) -> u8 {
         match self {

@@ -52,7 +52,7 @@ fn collect(value: &RawValue, said: &mut Vec<String>, depth: u8) {
 
 /// What an error is about.
 pub(super) fn kind(status: u16, words: &str) -> FailureKind {
-    let said = Said::new(words);
+    let said = Wording::new(words);
     match status {
         402 => FailureKind::Credits,
         400..=499 if said.no_credits() => FailureKind::Credits,
@@ -74,9 +74,9 @@ pub(super) fn kind(status: u16, words: &str) -> FailureKind {
 }
 
 /// A text to look for topics in.
-struct Said(String);
+struct Wording(String);
 
-impl Said {
+impl Wording {
     fn new(words: &str) -> Self {
         Self(words.to_lowercase().replace(['_', '-'], " "))
     }

@@ -8,14 +8,14 @@ use url::Url;
 
 use super::error::{ApiError, BuildError};
 use super::inbox::MOST_ROWS;
-use super::login::{self, Challenge, Login, Session};
+use super::login::{self, Challenge, LoginRequest, Session};
 use super::rate::{Rate, Turn};
 use super::reply::Reply;
 use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
 use super::v2::Events;
 use super::{Answer, Api, Ask, v1, v2};
-use crate::api::outcome::Verdict;
+use crate::api::outcome::Reading;
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
@@ -123,7 +123,12 @@ impl<C: Clock> HttpApi<C> {
     }
 
     /// Asks for a new session. One request, never repeated by itself.
-    pub async fn log_in(&self, turn: Turn, reservation: Reservation, login: &Login<'_>) -> Answer<Session> {
+    pub async fn log_in(
+        &self,
+        turn: Turn,
+        reservation: Reservation,
+        login: &LoginRequest<'_>,
+    ) -> Answer<Session> {
         let scrubber = self.scrubber.and(login.secrets());
         let body = login.body(self.version).map_err(|_| unwritable());
         let path = login::endpoint(self.version);
@@ -174,17 +179,17 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         path: &str,
         body: Result<Vec<u8>, ApiError>,
-        read: impl FnOnce(&Reply) -> Verdict<T>,
+        read: impl FnOnce(&Reply) -> Reading<T>,
     ) -> Answer<T> {
         let body = match body {
             Ok(body) => body,
-            Err(error) => return answer(reservation, None, Verdict::unsent(error)),
+            Err(error) => return answer(reservation, None, Reading::unsent(error)),
         };
         match self.transport.post(turn, path, body, &self.clock).await {
             Ok(reply) => answer(reservation, Some(reply.status), read(&reply)),
             Err(lost) => {
                 let charge = if lost.sent { Charge::Unknown } else { Charge::Known(0) };
-                answer(reservation, None, Verdict { charge, outcome: Err(self.lost(&lost)) })
+                answer(reservation, None, Reading { charge, outcome: Err(self.lost(&lost)) })
             }
         }
     }
@@ -283,12 +288,12 @@ impl<C: Clock> Api for HttpApi<C> {
     }
 
     async fn balance(&self) -> Option<f64> {
-        // What can be done without takes no turn from what cannot.
+        // An optional request takes no turn from one that is needed.
         if !self.rate.has_room_for_two(self.clock.now_ms()) {
             return None;
         }
         let balance = Self::balance(self).await;
-        balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok()
+        balance.inspect_err(|error| debug!(%error, "the balance cannot be read")).ok()
     }
 
     fn tells_price(&self) -> bool {
@@ -310,8 +315,8 @@ impl<C: Clock> Api for HttpApi<C> {
     }
 }
 
-fn answer<T>(reservation: Reservation, http_status: Option<u16>, verdict: Verdict<T>) -> Answer<T> {
-    Answer { receipt: reservation.spend(verdict.charge), http_status, outcome: verdict.outcome }
+fn answer<T>(reservation: Reservation, http_status: Option<u16>, reading: Reading<T>) -> Answer<T> {
+    Answer { receipt: reservation.spend(reading.charge), http_status, outcome: reading.outcome }
 }
 
 fn unwritable() -> ApiError {

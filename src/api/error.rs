@@ -14,15 +14,15 @@ pub enum ApiError {
     #[error("the account was refused: {0}")]
     Account(String),
     /// The balance is used up: the run ends.
-    #[error("the API says that the credits are used up: {0}")]
+    #[error("the API reports that the credits are used up: {0}")]
     Credits(String),
     /// The API refuses this one request (wrong id, wrong parameters): the target fails, others go on.
     #[error("the request was refused: {0}")]
     Refused(String),
     /// Too many requests: wait, then try again.
-    #[error("the API asks for fewer requests: {message}")]
+    #[error("the API is limiting the rate of requests: {message}")]
     RateLimited {
-        /// The API's words.
+        /// What the API said.
         message: String,
         /// How long it asks to wait.
         retry_after: Option<Duration>,

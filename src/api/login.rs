@@ -7,7 +7,7 @@ use super::scrub::Scrubber;
 use super::v1::V1;
 use super::v2::V2;
 use crate::api::conversation::data;
-use crate::api::outcome::{Unusable, Verdict, judge, says_success};
+use crate::api::outcome::{Reading, Unusable, judge, says_success};
 use crate::core::model::api_version::ApiVersion;
 use crate::secret::Secret;
 
@@ -27,7 +27,7 @@ pub enum Credentials<'a> {
 
 /// A request for a session.
 #[derive(Debug, Clone, Copy)]
-pub struct Login<'a> {
+pub struct LoginRequest<'a> {
     /// What with.
     pub credentials: Credentials<'a>,
     /// The country that LinkedIn is reached from.
@@ -134,7 +134,7 @@ impl Means {
     }
 }
 
-impl Login<'_> {
+impl LoginRequest<'_> {
     /// The body of the request. v1 knows no login by token: there, it is the token.
     pub(super) fn body(&self, version: ApiVersion) -> Result<Vec<u8>, serde_json::Error> {
         let country = self.country;
@@ -209,7 +209,7 @@ pub fn endpoint(version: ApiVersion) -> &'static str {
 
 /// Reads the answer to a login.
 #[must_use]
-pub fn read(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Verdict<Session> {
+pub fn read(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Reading<Session> {
     match version {
         ApiVersion::V1 => judge(&V1, reply, scrubber, |body| {
             // Both of its answers are a success; only a token is a token.
@@ -228,7 +228,7 @@ pub fn read(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Verdict<
 
 /// Reads the answer to a challenge that was passed.
 #[must_use]
-pub fn read_passed(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Verdict<Session> {
+pub fn read_passed(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Reading<Session> {
     match version {
         ApiVersion::V1 => judge(&V1, reply, scrubber, |body| match token(body)? {
             Some(token) => Ok((Session::Token(token), 0)),

@@ -1,4 +1,4 @@
-//! The edge to LinkupAPI: requests, answers and what each failure asks the caller to do.
+//! The edge to LinkupAPI: requests, answers, and what the caller does about each failure.
 
 mod classify;
 pub mod client;
@@ -24,7 +24,7 @@ use crate::core::budget::{Receipt, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::model::page::{Cursor, Page};
 
-pub use crate::api::outcome::Verdict;
+pub use crate::api::outcome::Reading;
 pub use crate::core::model::api_version::ApiVersion;
 pub use client::{AccountAccess, ApiSettings, HttpApi};
 pub use conversation_ref::ConversationRef;
@@ -88,8 +88,8 @@ pub trait Api {
         cursor: Option<&str>,
     ) -> impl Future<Output = Answer<InboxPage>>;
 
-    /// The vendor's balance in credits, where it can be had: free, so that it takes no reservation, and not worth a
-    /// failure.
+    /// The vendor's balance in credits, where it is known. Asking is free and takes no reservation; a failure is only
+    /// logged.
     fn balance(&self) -> impl Future<Output = Option<f64>>;
 
     /// Whether answers tell what they cost. Where not, nobody documents whether the vendor counts what came or what was

@@ -9,7 +9,7 @@ use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
 use crate::api::conversation::read_page;
-use crate::api::outcome::{Dialect, Seen, Verdict, judge};
+use crate::api::outcome::{Dialect, Reading, Seen, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
 use crate::core::model::page::Page;
@@ -75,13 +75,13 @@ pub(super) fn inbox_body(
 
 /// Reads the answer to a request for a page of the inbox, asked with this cursor.
 #[must_use]
-pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Verdict<InboxPage> {
+pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Reading<InboxPage> {
     judge(&V1, reply, scrubber, |body| inbox::read_inbox(body, cursor))
 }
 
 /// Reads the answer to a request for a page of a conversation.
 #[must_use]
-pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
+pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Reading<Page> {
     let mut verdict = judge(&V1, reply, scrubber, |body| read_page(body, ask, reply.came_ms));
     if let Ok(page) = &mut verdict.outcome {
         // Only v2 documents this figure; in v1 a member of that name would be something unknown.

@@ -9,7 +9,7 @@ use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
 use crate::api::conversation::{data, read_page};
-use crate::api::outcome::{Dialect, Seen, Unusable, Verdict, judge};
+use crate::api::outcome::{Dialect, Reading, Seen, Unusable, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
 use crate::core::model::page::Page;
@@ -38,7 +38,7 @@ const MOST_BELIEVED: f64 = 100_000.0;
 
 /// A request. It has no `mark_as_read`, which would change the read state with either value.
 #[derive(Serialize)]
-struct Request<'a, P> {
+struct ActionRequest<'a, P> {
     account_id: &'a str,
     action: &'static str,
     params: P,
@@ -70,12 +70,12 @@ pub(super) fn inbox_body(
     account_id: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let params = InboxParams { count: rows, category: "INBOX", cursor };
-    serde_json::to_vec(&Request { account_id, action: "list_inbox", params })
+    serde_json::to_vec(&ActionRequest { account_id, action: "list_inbox", params })
 }
 
 /// Reads the answer to a request for a page of the inbox, asked with this cursor.
 #[must_use]
-pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Verdict<InboxPage> {
+pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Reading<InboxPage> {
     judge(&V2, reply, scrubber, |body| inbox::read_inbox(body, cursor))
 }
 
@@ -92,12 +92,12 @@ pub(super) fn conversation_body(
         count: results,
         cursor,
     };
-    serde_json::to_vec(&Request { account_id, action: "get_conversation", params })
+    serde_json::to_vec(&ActionRequest { account_id, action: "get_conversation", params })
 }
 
 /// Reads the answer to a request for a page of a conversation.
 #[must_use]
-pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
+pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Reading<Page> {
     judge(&V2, reply, scrubber, |body| read_page(body, ask, reply.came_ms))
 }
 
@@ -125,7 +125,7 @@ pub(super) fn watch_body(account_id: &str) -> Result<Vec<u8>, serde_json::Error>
 }
 
 /// Reads the answer to it: the name of the watch.
-pub(super) fn read_watch(reply: &Reply, scrubber: &Scrubber) -> Verdict<String> {
+pub(super) fn read_watch(reply: &Reply, scrubber: &Scrubber) -> Reading<String> {
     judge(&V2, reply, scrubber, |body| {
         let data = data(body)?;
         let id = ["webhook_id", "id"].iter().find_map(|name| data.string(name)).filter(|id| !id.is_empty());

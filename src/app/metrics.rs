@@ -19,7 +19,7 @@ const OUTCOMES: [&str; 6] = ["budget", "complete", "failed", "interrupted", "no_
 
 /// What there is to say at a moment.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub struct Metrics {
     /// The moment (ms).
     pub now: Ms,
     /// Counts.
@@ -56,7 +56,7 @@ impl Closed {
     #[must_use]
     pub fn words(&self, when: impl Fn(Ms) -> String) -> String {
         let at = when(self.goes_on_ms.unwrap_or(self.opens_ms));
-        format!("the credits of {} are used up; syncing goes on at {at}", self.window)
+        format!("the credits of {} are used up; syncing resumes at {at}", self.window)
     }
 }
 
@@ -78,7 +78,7 @@ pub fn closed(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Option<
 
 /// Writes the file for the monitoring system, where one is configured. That it cannot be written is no failure of
 /// anything else.
-pub fn tell(config: &Config, take: impl FnOnce() -> Result<Snapshot, StoreError>) {
+pub fn tell(config: &Config, take: impl FnOnce() -> Result<Metrics, StoreError>) {
     let Some(path) = &config.metrics.textfile else { return };
     let written = take().map_err(|error| error.to_string());
     let written = written.and_then(|s| write(path, &s.text()).map_err(|e| e.to_string()));
@@ -87,7 +87,7 @@ pub fn tell(config: &Config, take: impl FnOnce() -> Result<Snapshot, StoreError>
     }
 }
 
-impl Snapshot {
+impl Metrics {
     /// What the archive says now.
     ///
     /// # Errors
@@ -152,26 +152,26 @@ impl Snapshot {
     /// The same as the text that Prometheus reads.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut page = Page::default();
-        page.one(
+        let mut out = Exposition::default();
+        out.one(
             "archiver_build_info",
             "gauge",
             "The program's version",
             &[(format!("version=\"{}\"", env!("CARGO_PKG_VERSION")), "1".to_owned())],
         );
-        page.value(
+        out.value(
             "archiver_written_timestamp_seconds",
             "When this file was written",
             Some(seconds(self.now)),
         );
-        self.accounts(&mut page);
-        self.time(&mut page);
-        self.credits(&mut page);
-        self.runs_and_failures(&mut page);
-        page.0
+        self.accounts(&mut out);
+        self.time(&mut out);
+        self.credits(&mut out);
+        self.runs_and_failures(&mut out);
+        out.0
     }
 
-    fn accounts(&self, page: &mut Page) {
+    fn accounts(&self, out: &mut Exposition) {
         type Pick = fn(&crate::store::AccountFigures) -> i64;
         let each: [(&str, &str, Pick); 5] = [
             ("archiver_messages", "Messages archived", |a| a.messages),
@@ -185,7 +185,7 @@ impl Snapshot {
             let values: Vec<_> = accounts
                 .map(|a| (format!("account=\"{}\"", escaped(&a.account)), pick(a).to_string()))
                 .collect();
-            page.one(name, "gauge", help, &values);
+            out.one(name, "gauge", help, &values);
         }
         let parked: Vec<_> = self
             .figures
@@ -197,33 +197,33 @@ impl Snapshot {
             })
             .collect();
         let help = "1 while the account is not asked, for it needs attention";
-        page.one("archiver_account_parked", "gauge", help, &parked);
+        out.one("archiver_account_parked", "gauge", help, &parked);
         let count = self.figures.attention.len().to_string();
-        page.value("archiver_attention", "What needs a person: see archiver status", Some(count));
+        out.value("archiver_attention", "What needs a person: see archiver status", Some(count));
     }
 
-    fn time(&self, page: &mut Page) {
+    fn time(&self, out: &mut Exposition) {
         let at = |ms: Option<Ms>| ms.map(seconds);
-        page.value("archiver_horizon_timestamp_seconds", "Since when nothing is missing", at(self.horizon));
-        page.value(
+        out.value("archiver_horizon_timestamp_seconds", "Since when nothing is missing", at(self.horizon));
+        out.value(
             "archiver_horizon_age_seconds",
             "How long ago that is, as this file was written",
             self.horizon_age_secs().map(|age| age.to_string()),
         );
         let success = at(self.figures.last_success_ms);
-        page.value(
+        out.value(
             "archiver_last_success_timestamp_seconds",
             "When a run last ended complete or with its budget spent",
             success,
         );
-        page.value("archiver_next_run_timestamp_seconds", "When the service runs next", at(self.next_run));
+        out.value("archiver_next_run_timestamp_seconds", "When the service runs next", at(self.next_run));
     }
 
-    fn credits(&self, page: &mut Page) {
+    fn credits(&self, out: &mut Exposition) {
         let label = |window: &str| format!("window=\"{window}\"");
         let spent = [("run", self.spent.run), ("day", self.spent.day), ("month", self.spent.month)];
         let values: Vec<_> = spent.iter().map(|(w, n)| (label(w), n.to_string())).collect();
-        page.one(
+        out.one(
             "archiver_credits_spent",
             "gauge",
             "Credits spent in the last run, today, this month",
@@ -232,38 +232,38 @@ impl Snapshot {
         let left = [("run", self.left.run), ("day", self.left.day), ("month", self.left.month)];
         let or_no_cap = |n: &Option<u32>| n.map_or_else(|| "+Inf".to_owned(), |n| n.to_string());
         let values: Vec<_> = left.iter().map(|(w, n)| (label(w), or_no_cap(n))).collect();
-        page.one("archiver_credits_left", "gauge", "Credits left of each cap", &values);
+        out.one("archiver_credits_left", "gauge", "Credits left of each cap", &values);
     }
 
-    fn runs_and_failures(&self, page: &mut Page) {
+    fn runs_and_failures(&self, out: &mut Exposition) {
         if let Some(run) = &self.last_run {
             let took = run.finished_ms.map(|end| ((end - run.started_ms).max(0) / 1_000).to_string());
-            page.value(
+            out.value(
                 "archiver_last_run_timestamp_seconds",
                 "When the last run began",
                 Some(seconds(run.started_ms)),
             );
-            page.value("archiver_last_run_duration_seconds", "How long it took", took);
-            page.value("archiver_last_run_requests", "Requests that it made", Some(run.requests.to_string()));
-            page.value(
+            out.value("archiver_last_run_duration_seconds", "How long it took", took);
+            out.value("archiver_last_run_requests", "Requests that it made", Some(run.requests.to_string()));
+            out.value(
                 "archiver_last_run_new_messages",
                 "New messages that it found",
                 Some(run.new_messages.to_string()),
             );
             let outcome = |name: &str| i64::from(run.outcome.as_deref() == Some(name)).to_string();
             let values = OUTCOMES.map(|name| (format!("outcome=\"{name}\""), outcome(name)));
-            page.one("archiver_last_run_outcome", "gauge", "1 for how the last run ended", &values);
+            out.one("archiver_last_run_outcome", "gauge", "1 for how the last run ended", &values);
         }
         let labelled = |label: &str, counts: BTreeMap<String, i64>| -> Vec<(String, String)> {
             counts.into_iter().map(|(name, n)| (format!("{label}=\"{name}\""), n.to_string())).collect()
         };
-        page.one(
+        out.one(
             "archiver_runs_total",
             "counter",
             "Runs by how they ended",
             &labelled("outcome", self.runs()),
         );
-        page.one(
+        out.one(
             "archiver_failures_total",
             "counter",
             "Failed requests by kind",
@@ -280,9 +280,9 @@ fn all_of(names: &[&str], counted: &[(String, i64)]) -> BTreeMap<String, i64> {
 
 /// The format of Prometheus' textfile collector.
 #[derive(Default)]
-struct Page(String);
+struct Exposition(String);
 
-impl Page {
+impl Exposition {
     fn value(&mut self, name: &str, help: &str, value: Option<String>) {
         // What is not known is not there: a zero would be a lie.
         let values: Vec<_> = value.map(|value| (String::new(), value)).into_iter().collect();

@@ -1,4 +1,4 @@
-//! From the configuration to the parts of the program, and from their errors to what a person is told.
+//! Builds the parts of the program from the configuration, and turns their errors into failures.
 
 use std::collections::BTreeSet;
 use std::path::Path;

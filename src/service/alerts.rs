@@ -1,45 +1,37 @@
-//! What needs a person: noted after a run, told once, and left alone until something has changed.
+//! Alerts: what only a person can mend is recorded after a run, and the configured command is run once for it.
 
 use std::process::Stdio;
 use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::api::ApiError;
 use crate::app::parked::fingerprint;
 use crate::config::{Config, Env};
 use crate::core::Ms;
 use crate::store::{AttentionRow, Cause, Store, StoreError};
-use crate::sync::Reception;
+use crate::sync::{GRACE, Reception};
 
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Notes what was refused and what has shown to be well. Returns what is news.
+/// Records what was refused, and forgets what has been seen to work. Returns what is news.
 ///
 /// # Errors
-/// When the archive cannot be written.
-pub fn note(
+/// An archive that cannot be written.
+pub fn record(
     store: &mut Store,
     config: &Config,
-    report: &Reception,
+    reception: &Reception,
     now: Ms,
 ) -> Result<Vec<AttentionRow>, StoreError> {
-    for (kind, count) in &report.failures {
+    for (kind, count) in &reception.failures {
         store.count_failures(kind.as_str(), *count)?;
     }
-    let names = || report.answered.iter().filter_map(|index| config.accounts.get(*index));
-    for account in names() {
-        if store.is_well(Some(&account.name), Cause::Account)? {
-            tracing::info!(account = account.name, "the account is asked again");
-        }
-    }
-    if !report.answered.is_empty() {
-        store.is_well(None, Cause::Key)?;
-        if !report.refused.iter().any(|refused| refused.cause == Cause::Credits) {
-            store.is_well(None, Cause::Credits)?;
-        }
-    }
+    forget_mended(store, config, reception)?;
     let mut news = Vec::new();
-    for refused in &report.refused {
+    for refused in &reception.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
         let row = AttentionRow {
             account: account.map(|a| a.name.clone()),
@@ -53,27 +45,43 @@ pub fn note(
         };
         if store.need_attention(&row)? {
             let account = row.account.as_deref().unwrap_or_default();
-            tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", words(&row));
+            tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", describe(&row));
             news.push(row);
         }
     }
     Ok(news)
 }
 
-/// What a person is told.
+fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> Result<(), StoreError> {
+    for account in reception.answered.iter().filter_map(|index| config.accounts.get(*index)) {
+        if store.is_well(Some(&account.name), Cause::Account)? {
+            tracing::info!(account = account.name, "the account is asked again");
+        }
+    }
+    if !reception.answered.is_empty() {
+        store.is_well(None, Cause::Key)?;
+        if !reception.refused.iter().any(|refused| refused.cause == Cause::Credits) {
+            store.is_well(None, Cause::Credits)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a person reads.
 #[must_use]
-pub fn words(row: &AttentionRow) -> String {
+pub fn describe(row: &AttentionRow) -> String {
+    let message = row.message.clone();
     let error = match row.cause {
-        Cause::Account => ApiError::Account(row.message.clone()),
-        Cause::Key => ApiError::Key(row.message.clone()),
-        Cause::Credits => ApiError::Credits(row.message.clone()),
+        Cause::Account => ApiError::Account(message),
+        Cause::Key => ApiError::Key(message),
+        Cause::Credits => ApiError::Credits(message),
     };
     error.to_string()
 }
 
-/// Runs the configured command for each of these, one after the other. It gets no secrets: none are in what it is
-/// told, and the environment of this process is not handed on.
-pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
+/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
+/// the environment of this process is not handed on.
+pub async fn run_command(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
     let Some((program, arguments)) = command.split_first() else { return };
     for row in rows {
         let mut process = tokio::process::Command::new(program);
@@ -83,7 +91,7 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
         }
         process.env("ARCHIVER_ATTENTION_KIND", row.cause.as_str());
         process.env("ARCHIVER_ATTENTION_ACCOUNT", row.account.as_deref().unwrap_or_default());
-        process.env("ARCHIVER_ATTENTION_MESSAGE", words(&row));
+        process.env("ARCHIVER_ATTENTION_MESSAGE", describe(&row));
         process.kill_on_drop(true);
         match tokio::time::timeout(LONGEST, process.status()).await {
             Ok(Ok(status)) if status.success() => {}
@@ -91,5 +99,36 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<AttentionRow>) {
             Ok(Err(error)) => tracing::warn!(%error, program, "the attention command cannot be run"),
             Err(_) => tracing::warn!(program, "the attention command took too long and was ended"),
         }
+    }
+}
+
+/// The alert commands that are running. The service does not wait for them.
+#[derive(Debug, Default)]
+pub(super) struct AlertCommands(Vec<(JoinHandle<()>, Vec<AttentionRow>)>);
+
+impl AlertCommands {
+    /// Starts the command for these.
+    pub(super) fn start(&mut self, command: &[String], env: &Env, rows: Vec<AttentionRow>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.0.retain(|(running, _)| !running.is_finished());
+        let (command, env, told) = (command.to_vec(), env.clone(), rows.clone());
+        self.0.push((tokio::spawn(async move { run_command(command, &env, rows).await }), told));
+    }
+
+    /// Gives the commands a moment to end. What one that does not was run for is news again after the next start.
+    ///
+    /// # Errors
+    /// An archive that cannot be written.
+    pub(super) async fn finish(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let until = Instant::now() + GRACE;
+        for (running, rows) in std::mem::take(&mut self.0) {
+            if tokio::time::timeout_at(until, running).await.is_err() {
+                tracing::warn!("the attention command was cut short by the stop: it will be run again");
+                rows.iter().try_for_each(|row| store.untold(row))?;
+            }
+        }
+        Ok(())
     }
 }

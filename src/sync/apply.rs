@@ -1,4 +1,4 @@
-//! What the engine does with an answer: to the archive, to its own book, to whoever watches.
+//! What the engine does with an answer: it commits it to the archive, updates the run's state and tells the observer.
 
 use tracing::{debug, warn};
 

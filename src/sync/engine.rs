@@ -53,7 +53,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         totals: Totals::default(),
     };
     let end = engine.steps().await?;
-    if end != End::Stopped {
+    if end != RunEnd::Stopped {
         engine.balance.after(engine.archive, api, clock, stop, run).await?;
     }
     engine.finish(end)
@@ -61,7 +61,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
 
 /// Why the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum RunEnd {
     Done,
     OutOfBudget,
     /// The vendor's balance is used up.
@@ -98,19 +98,19 @@ pub(super) struct Engine<'a, R, A, C> {
 }
 
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
-    async fn steps(&mut self) -> Result<End, RunError> {
+    async fn steps(&mut self) -> Result<RunEnd, RunError> {
         loop {
             if self.balance.whole() == Some(0) {
-                return Ok(End::NoCredits);
+                return Ok(RunEnd::NoCredits);
             }
             if self.stop.requested() {
-                return Ok(End::Stopped);
+                return Ok(RunEnd::Stopped);
             }
             let room = self.room()?;
             let step = match next::next(&self.run_state.state, &self.limits, &self.progress, &room) {
                 Next::Ask(step) => step,
-                Next::Done => return Ok(End::Done),
-                Next::OutOfBudget => return Ok(End::OutOfBudget),
+                Next::Done => return Ok(RunEnd::Done),
+                Next::OutOfBudget => return Ok(RunEnd::OutOfBudget),
             };
             if let Some(end) = self.step(&step).await? {
                 return Ok(end);
@@ -147,28 +147,28 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     }
 
     /// How the run ended, in the archive's words.
-    fn outcome(&self, end: End) -> Outcome {
+    fn outcome(&self, end: RunEnd) -> Outcome {
         match end {
-            End::Stopped => Outcome::Interrupted,
-            End::NoCredits => Outcome::NoCredits,
-            End::GaveUp | End::Done | End::OutOfBudget if self.totals.worst.is_some() => {
+            RunEnd::Stopped => Outcome::Interrupted,
+            RunEnd::NoCredits => Outcome::NoCredits,
+            RunEnd::GaveUp | RunEnd::Done | RunEnd::OutOfBudget if self.totals.worst.is_some() => {
                 if self.totals.pages == 0 { Outcome::Failed } else { Outcome::Partial }
             }
-            End::OutOfBudget => Outcome::Budget,
+            RunEnd::OutOfBudget => Outcome::Budget,
             // What is left is stalled: it waits for a later run.
-            End::Done if self.run_state.gaps() > 0 => Outcome::Partial,
-            End::Done | End::GaveUp => Outcome::Complete,
+            RunEnd::Done if self.run_state.gaps() > 0 => Outcome::Partial,
+            RunEnd::Done | RunEnd::GaveUp => Outcome::Complete,
         }
     }
 
-    fn finish(mut self, end: End) -> Result<Report, RunError> {
+    fn finish(mut self, end: RunEnd) -> Result<Report, RunError> {
         let now = self.clock.now_ms();
         let spent = self.archive.spent(self.limits.run, now)?;
         let left = budget::left(&self.settings.caps, &spent);
-        let balance_ended_it = end == End::OutOfBudget && self.balance.ended_it(&left, spent.run);
-        let end = if balance_ended_it { End::NoCredits } else { end };
+        let balance_ended_it = end == RunEnd::OutOfBudget && self.balance.ended_it(&left, spent.run);
+        let end = if balance_ended_it { RunEnd::NoCredits } else { end };
         let refused = &mut self.totals.reception.refused;
-        if end == End::NoCredits && refused.iter().all(|r| r.cause != Cause::Credits) {
+        if end == RunEnd::NoCredits && refused.iter().all(|r| r.cause != Cause::Credits) {
             refused.extend(self.balance.refusal());
         }
         let outcome = self.outcome(end);

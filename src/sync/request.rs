@@ -12,7 +12,7 @@ use crate::core::planner::step::{Kind, Step};
 use crate::core::timeline::apply::{Asked, LARGEST_ASK};
 use crate::store::{Cause, Purpose, Request};
 use crate::sync::Archive;
-use crate::sync::engine::{End, Engine};
+use crate::sync::engine::{Engine, RunEnd};
 use crate::sync::run_state::Addressee;
 use crate::sync::settings::RunError;
 
@@ -38,7 +38,7 @@ enum Attempt {
 
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     /// Makes one step, with its retries; `Some` ends the run.
-    pub(super) async fn step(&mut self, step: &Step) -> Result<Option<End>, RunError> {
+    pub(super) async fn step(&mut self, step: &Step) -> Result<Option<RunEnd>, RunError> {
         let Some(addressee) = self.run_state.addressee(step.whom) else {
             self.progress.failed.insert(step.whom);
             return Ok(None);
@@ -52,7 +52,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 Attempt::Answered(answer, count) => (answer, count),
                 // Others may have credits of their own left: that is the plan's to say.
                 Attempt::OutOfBudget => return Ok(failure.and_then(|error| self.give_up(step, &error))),
-                Attempt::Stopped => return Ok(Some(End::Stopped)),
+                Attempt::Stopped => return Ok(Some(RunEnd::Stopped)),
             };
             let answer = Answer { receipt: self.balance.seen(answer.receipt), ..answer };
             let asked = Asked { count, ..asked };
@@ -72,7 +72,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 return Ok(self.give_up(step, &error));
             }
             if self.wait_for_retry(step, &error, attempt).await {
-                return Ok(Some(End::Stopped));
+                return Ok(Some(RunEnd::Stopped));
             }
             failure = Some(error);
         }
@@ -194,7 +194,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     }
 
     /// After the last attempt: what is left alone from here on. `Some` ends the run.
-    fn give_up(&mut self, step: &Step, error: &ApiError) -> Option<End> {
+    fn give_up(&mut self, step: &Step, error: &ApiError) -> Option<RunEnd> {
         warn!(target_name = %step.name, %error, "the request failed");
         let (policy, account) = (error.policy(), self.run_state.account_index(step.whom));
         self.run_state.failed(step.whom, error.to_string());
@@ -202,15 +202,15 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.progress.failed.insert(step.whom);
         self.totals.reception.failed(error, account);
         match policy.stops {
-            Stops::Run if policy.alert == Some(Cause::Credits) => Some(End::NoCredits),
-            Stops::Run => Some(End::GaveUp),
+            Stops::Run if policy.alert == Some(Cause::Credits) => Some(RunEnd::NoCredits),
+            Stops::Run => Some(RunEnd::GaveUp),
             Stops::Account => {
                 self.progress.stopped.extend(account);
                 None
             }
             Stops::TargetThenRun => {
                 self.totals.failures_in_a_row += 1;
-                (self.totals.failures_in_a_row >= self.most_failures()).then_some(End::GaveUp)
+                (self.totals.failures_in_a_row >= self.most_failures()).then_some(RunEnd::GaveUp)
             }
             Stops::Target => None,
         }

@@ -14,7 +14,7 @@ use crate::sync::report::{ConversationReport, InboxReport};
 
 /// What a run did to one conversation or inbox.
 #[derive(Debug, Default)]
-struct Tally {
+struct TargetResult {
     new_messages: u32,
     error: Option<String>,
 }
@@ -51,7 +51,7 @@ pub(super) struct RunState {
     pub(super) state: State,
     addresses: BTreeMap<i64, Address>,
     account_ids: BTreeMap<usize, i64>,
-    tallies: BTreeMap<Whom, Tally>,
+    results: BTreeMap<Whom, TargetResult>,
 }
 
 impl RunState {
@@ -60,7 +60,7 @@ impl RunState {
             state: State::default(),
             addresses: BTreeMap::new(),
             account_ids: BTreeMap::new(),
-            tallies: BTreeMap::new(),
+            results: BTreeMap::new(),
         };
         for (id, inbox) in inboxes {
             run_state.account_ids.insert(inbox.account, id);
@@ -149,13 +149,13 @@ impl RunState {
             plan.troubled = done.stall.is_some();
             plan.recheck = done.recheck;
         }
-        let tally = self.tallies.entry(whom).or_default();
-        tally.new_messages += done.new_messages;
-        tally.error = done.stall.as_ref().map(ToString::to_string);
+        let result = self.results.entry(whom).or_default();
+        result.new_messages += done.new_messages;
+        result.error = done.stall.as_ref().map(ToString::to_string);
     }
 
     fn become_one(&mut self, asked: i64, kept: i64) {
-        self.tallies.remove(&Whom::Conversation(asked));
+        self.results.remove(&Whom::Conversation(asked));
         let address = self.addresses.remove(&asked);
         if self.addresses.contains_key(&kept) {
             self.state.conversations.retain(|c| c.id != asked);
@@ -169,8 +169,8 @@ impl RunState {
 
     /// A page of an inbox was stored.
     pub(super) fn listed(&mut self, account: usize, done: InboxCommitted) {
-        let tally = self.tallies.entry(Whom::Inbox(account)).or_default();
-        tally.error = done.stall.as_ref().map(ToString::to_string);
+        let result = self.results.entry(Whom::Inbox(account)).or_default();
+        result.error = done.stall.as_ref().map(ToString::to_string);
         self.set_timeline(Whom::Inbox(account), done.timeline);
         for target in done.found {
             self.add(target);
@@ -190,7 +190,7 @@ impl RunState {
     }
 
     pub(super) fn failed(&mut self, whom: Whom, error: String) {
-        self.tallies.entry(whom).or_default().error = Some(error);
+        self.results.entry(whom).or_default().error = Some(error);
     }
 
     /// Gaps open, those of inboxes included.
@@ -212,14 +212,14 @@ impl RunState {
 
     pub(super) fn conversations(&self, accounts: &[Configured]) -> Vec<ConversationReport> {
         let report = |plan: &next::Conversation| {
-            let tally = self.tallies.get(&Whom::Conversation(plan.id));
+            let result = self.results.get(&Whom::Conversation(plan.id));
             ConversationReport {
                 account: accounts.get(plan.account).map(|a| a.account.clone()).unwrap_or_default(),
                 conversation_id: self.addresses.get(&plan.id).and_then(|a| a.name.id()).map(str::to_owned),
                 name: plan.name.clone(),
-                new_messages: tally.map_or(0, |t| t.new_messages),
+                new_messages: result.map_or(0, |t| t.new_messages),
                 gaps_left: plan.timeline.gaps.len(),
-                error: tally.and_then(|t| t.error.clone()),
+                error: result.and_then(|t| t.error.clone()),
             }
         };
         self.state.conversations.iter().map(report).collect()
@@ -229,7 +229,7 @@ impl RunState {
         let report = |inbox: &Inbox| InboxReport {
             account: inbox.name.clone(),
             gaps_left: inbox.timeline.gaps.len(),
-            error: self.tallies.get(&Whom::Inbox(inbox.account)).and_then(|t| t.error.clone()),
+            error: self.results.get(&Whom::Inbox(inbox.account)).and_then(|t| t.error.clone()),
         };
         self.state.inboxes.iter().map(report).collect()
     }

@@ -50,7 +50,10 @@ impl VendorBalance {
         if let Some(credits) = before {
             archive.note_balance(run, Moment::Before, credits, clock.now_ms())?;
             if credits < 1.0 {
-                warn!(balance = credits, "the balance does not pay for a single request: nothing is asked");
+                warn!(
+                    balance = credits,
+                    "the balance is too low for a single request, so nothing is requested"
+                );
             }
         }
         Ok(Self { before, ..Self::default() })
@@ -80,7 +83,7 @@ impl VendorBalance {
         self.price = if before - now - ledger > ROUNDING { Price::ByRequest } else { Price::ByAnswer };
         if self.price == Price::ByRequest {
             warn!(
-                "the vendor charges what was asked for, not what came: the ledger counts likewise in this run"
+                "the vendor charges for what was requested, not for what was returned; the ledger does the same for this run"
             );
             archive.charge_by_request(run)?;
         }
@@ -106,12 +109,12 @@ impl VendorBalance {
             warn!(
                 charged,
                 ledger,
-                "the vendor charged more than the ledger says, or something else spent credits meanwhile"
+                "the vendor charged more than the ledger shows, or something else spent credits meanwhile"
             );
         } else if ledger - charged > ROUNDING {
             info!(
                 charged,
-                ledger, "the vendor charged less than the ledger says: lost answers count in full there"
+                ledger, "the vendor charged less than the ledger shows, where lost answers count in full"
             );
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Events of a watched account (v2) as the sign that something has changed: free to read, a price for each day.
+//! Events of a watched account (v2): free to read, charged by the day, and a sign that something has changed.
 
 use tracing::{debug, info, warn};
 
@@ -84,7 +84,7 @@ pub async fn poll<C: Clock>(
             }
             Err(error) => {
                 polled.reception.failed(&error, Some(index));
-                debug!(account = %account.account, %error, "events cannot be read");
+                debug!(account = %account.account, %error, "cannot read events");
             }
         }
     }
@@ -199,13 +199,13 @@ impl<C: Clock> Watcher<'_, C> {
         store.finish_run(run, outcome, clock.now_ms())?;
         match answer.outcome {
             Ok(watch) => {
-                info!(credits_per_day = CREDITS_PER_DAY, "the account is watched for events from now on");
+                info!(credits_per_day = CREDITS_PER_DAY, "watching the account for events from now on");
                 Ok(Some(Feed { watch, position: None, polled_ms: Some(clock.now_ms()) }))
             }
             Err(error) => {
                 reception.failed(&error, Some(self.index));
                 reception.count(&error);
-                warn!(%error, "the account cannot be watched for events");
+                warn!(%error, "cannot watch the account for events");
                 Ok(None)
             }
         }

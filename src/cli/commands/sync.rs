@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::ApiError;
 use crate::app::Context;
 use crate::app::metrics;
-use crate::app::metrics::Snapshot;
+use crate::app::metrics::Metrics;
 use crate::app::{outlook, wiring};
 use crate::cli::args::SyncArgs;
 use crate::cli::commands::plan;
@@ -67,12 +67,12 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let failed = |e| wiring::archive_failure(path, e);
         let now = SystemClock.now_ms();
-        let news = alerts::note(&mut store, config, &report.reception, now).map_err(failed)?;
-        metrics::tell(config, || Snapshot::take(&store.summary(), config, now));
+        let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
+        metrics::tell(config, || Metrics::take(&store.summary(), config, now));
         // The archive is free again while the command takes its time, which a signal ends.
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         tokio::select! {
-            () = alerts::tell(config.attention.command.clone(), env, news) => {}
+            () = alerts::run_command(config.attention.command.clone(), env, news) => {}
             () = stop.wait() => {}
         }
         signals.abort();

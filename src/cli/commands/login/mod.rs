@@ -16,7 +16,7 @@ use self::destination::Destination;
 use self::dialogue::{Terminal, gave_up, line_of_stdin};
 use self::session::{Session, Step, out_of_budget, refused};
 use crate::api::ApiError;
-use crate::api::login::{Challenge, Credentials, Login, Means, Session as Came};
+use crate::api::login::{Challenge, Credentials, LoginRequest, Means, Session as Came};
 use crate::app::Context;
 use crate::app::wiring;
 use crate::cli::ui::output::{Output, plural};
@@ -299,12 +299,12 @@ impl Dialogue<'_> {
         self.challenged(session, came, &email).await
     }
 
-    fn ask<'b>(&'b self, credentials: Credentials<'b>) -> Login<'b> {
+    fn ask<'b>(&'b self, credentials: Credentials<'b>) -> LoginRequest<'b> {
         let challenge = match self.args.challenge {
             Some(ChallengeArg::App) => Means::App,
             Some(ChallengeArg::Code) | None => Means::Code,
         };
-        Login { credentials, country: self.country, name: self.name, challenge }
+        LoginRequest { credentials, country: self.country, name: self.name, challenge }
     }
 
     /// What is still wanted after the login itself.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::api::login::{self, Challenge, Login as Ask, Session as Came};
+use crate::api::login::{self, Challenge, LoginRequest as Ask, Session as Came};
 use crate::api::{Answer, Api as _, ApiError, ApiVersion, HttpApi};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::app::Context;
-use crate::app::metrics::{Closed, Snapshot};
+use crate::app::metrics::{Closed, Metrics};
 use crate::app::wiring;
 use crate::cli::args::StatusArgs;
 use crate::cli::ui::charts::Glyphs;
@@ -157,7 +157,7 @@ pub fn report(config: &Config, out: &mut Output, how: &How<'_>) -> Result<(), Fa
     let now = SystemClock.now_ms();
     let rows = queries.conversations().map_err(failed)?;
     let inboxes = queries.inboxes().map_err(failed)?;
-    let snapshot = Snapshot::of(&queries, config, &rows, &inboxes, now).map_err(failed)?;
+    let snapshot = Metrics::of(&queries, config, &rows, &inboxes, now).map_err(failed)?;
     let (spent, room) = (snapshot.spent, snapshot.left);
     let summary = queries.summary().map_err(failed)?;
     let stalled = queries.stalled().map_err(failed)?;
@@ -214,7 +214,7 @@ fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<Service> 
     Some(Service { pid, next_slot_at: next.map(iso_utc) })
 }
 
-fn account_line(account: &AccountFigures, snapshot: &Snapshot) -> AccountLine {
+fn account_line(account: &AccountFigures, snapshot: &Metrics) -> AccountLine {
     AccountLine {
         account: account.account.clone(),
         messages: account.messages,
@@ -236,7 +236,7 @@ fn need(row: &AttentionRow) -> Need {
 }
 
 /// What only a person can mend, each in a line with what to do.
-fn needs(snapshot: &Snapshot, when: When) -> Vec<String> {
+fn needs(snapshot: &Metrics, when: When) -> Vec<String> {
     let line = |row: &AttentionRow| {
         let whose = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
         let parked = match &row.account {
@@ -249,7 +249,7 @@ fn needs(snapshot: &Snapshot, when: When) -> Vec<String> {
             Cause::Key => "nothing is asked on schedule until the key is replaced",
             Cause::Credits => "each run tries again",
         };
-        format!("NEEDS ATTENTION since {}: {whose}{}; {then}", when(row.since_ms), alerts::words(row))
+        format!("NEEDS ATTENTION since {}: {whose}{}; {then}", when(row.since_ms), alerts::describe(row))
     };
     snapshot.figures.attention.iter().map(line).collect()
 }

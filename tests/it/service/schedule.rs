@@ -73,7 +73,7 @@ fn a_spent_cap_is_said_and_waited_for() {
         home.env(variable, "4");
         home.env("ARCHIVER_METRICS__TEXTFILE", "figures.prom");
         let service = Service::start(&home);
-        let words = format!("the credits of {window} are used up; syncing goes on at 2");
+        let words = format!("the credits of {window} are used up; syncing resumes at 2");
         service.until_logged(&words);
         let before = (runs(&home), api.requests());
         let written = || fs::metadata(home.path("figures.prom")).unwrap().modified().unwrap();
