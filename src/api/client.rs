@@ -90,9 +90,6 @@ impl<C: Clock> HttpApi<C> {
 
     /// Asks for the balance in credits. Free, so that it takes no reservation; it needs only the key, and serves
     /// users of v1 as well.
-    ///
-    /// # Errors
-    /// As every request.
     pub async fn balance(&self) -> Result<f64, ApiError> {
         self.balance_at().await.0
     }
@@ -115,9 +112,6 @@ impl<C: Clock> HttpApi<C> {
     }
 
     /// The same of an account by its id.
-    ///
-    /// # Errors
-    /// As every request.
     pub async fn state_of(&self, account_id: &str) -> Result<String, ApiError> {
         v2::read_account_state(&self.get(&["v2", "accounts", account_id], &[]).await?, &self.scrubber)
     }
@@ -158,9 +152,6 @@ impl<C: Clock> HttpApi<C> {
 
     /// Reads what happened in a watched account after an event, or since a moment (ms). Free, so that it takes no
     /// reservation.
-    ///
-    /// # Errors
-    /// As every request.
     pub async fn events(&self, watch: &str, after: Option<&str>, since_ms: Ms) -> Result<Events, ApiError> {
         let since = since_ms.to_string();
         let from = after.map_or(("since", since.as_str()), |after| ("after", after));

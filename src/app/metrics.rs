@@ -12,10 +12,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Left, Spent, closes, left};
 use crate::core::planner::next;
-use crate::store::{ConversationRow, Figures, InboxRow, Queries, RunRow, StoreError};
-
-/// How a run can end.
-const OUTCOMES: [&str; 6] = ["budget", "complete", "failed", "interrupted", "no_credits", "partial"];
+use crate::store::{ConversationRow, Figures, InboxRow, Outcome, Queries, RunRow, StoreError};
 
 /// What there is to say at a moment.
 #[derive(Debug, Clone)]
@@ -61,9 +58,6 @@ impl Closed {
 }
 
 /// Whether caps keep the next scheduled run from asking anything.
-///
-/// # Errors
-/// When the archive cannot be read.
 pub fn closed(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Option<Closed>, StoreError> {
     let spent = queries.spent_by_account(now)?;
     let of = |name: &str| spent.get(name).copied().unwrap_or_default();
@@ -89,17 +83,11 @@ pub fn tell(config: &Config, take: impl FnOnce() -> Result<Metrics, StoreError>)
 
 impl Metrics {
     /// What the archive says now.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
         Self::of(queries, config, &queries.conversations()?, &queries.inboxes()?, now)
     }
 
     /// The same, where the conversations and inboxes are at hand.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub fn of(
         queries: &Queries<'_>,
         config: &Config,
@@ -134,7 +122,7 @@ impl Metrics {
     /// Runs by outcome, those that never were included.
     #[must_use]
     pub fn runs(&self) -> BTreeMap<String, i64> {
-        all_of(&OUTCOMES, &self.figures.runs)
+        all_of(&Outcome::ALL.map(Outcome::as_str), &self.figures.runs)
     }
 
     /// Failed requests by kind, those that never were included.
@@ -251,7 +239,8 @@ impl Metrics {
                 Some(run.new_messages.to_string()),
             );
             let outcome = |name: &str| i64::from(run.outcome.as_deref() == Some(name)).to_string();
-            let values = OUTCOMES.map(|name| (format!("outcome=\"{name}\""), outcome(name)));
+            let values =
+                Outcome::ALL.map(Outcome::as_str).map(|name| (format!("outcome=\"{name}\""), outcome(name)));
             out.one("archiver_last_run_outcome", "gauge", "1 for how the last run ended", &values);
         }
         let labelled = |label: &str, counts: BTreeMap<String, i64>| -> Vec<(String, String)> {
@@ -312,9 +301,6 @@ fn escaped(label: &str) -> String {
 }
 
 /// Replaces the file: whoever reads it sees the old one or the new one. Others may read it.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".archiver-").tempfile_in(folder)?;

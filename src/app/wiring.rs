@@ -57,9 +57,6 @@ pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
 }
 
 /// The same at the rate of clients before it.
-///
-/// # Errors
-/// Likewise.
 pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Failure> {
     let accounts = config.accounts.iter().map(|a| AccountAccess {
         name: a.name.clone(),

@@ -17,9 +17,6 @@ use crate::sync::{GRACE, Reception};
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Records what was refused, and forgets what has been seen to work. Returns what is news.
-///
-/// # Errors
-/// An archive that cannot be written.
 pub fn record(
     store: &mut Store,
     config: &Config,
@@ -118,9 +115,6 @@ impl AlertCommands {
     }
 
     /// Gives the commands a moment to end. What one that does not was run for is news again after the next start.
-    ///
-    /// # Errors
-    /// An archive that cannot be written.
     pub(super) async fn finish(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let until = Instant::now() + GRACE;
         for (running, rows) in std::mem::take(&mut self.0) {

@@ -44,21 +44,12 @@ pub(super) trait Work {
     fn longest_request(&self) -> Duration;
 
     /// Whether a scheduled run can do anything.
-    ///
-    /// # Errors
-    /// An archive that cannot be read.
     fn may_run(&mut self, now: Ms) -> Result<bool, Failure>;
 
     /// Makes one run, which ends early when a stop is asked for.
-    ///
-    /// # Errors
-    /// An archive that fails.
     async fn sync(&mut self, trigger: Trigger, deadline: &StepDeadline, stop: &Stop) -> Result<(), Failure>;
 
     /// Reads the accounts' events. Returns whether there is anything to fetch. `hurry` ends it before the next request.
-    ///
-    /// # Errors
-    /// An archive that fails.
     async fn read_events(
         &mut self,
         deadline: &StepDeadline,

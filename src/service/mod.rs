@@ -21,9 +21,6 @@ use crate::service::worker::Worker;
 use crate::store::Store;
 
 /// Serves until it is told to stop.
-///
-/// # Errors
-/// A configuration that cannot be used, or an archive that fails.
 pub fn serve(context: &Context) -> Result<(), Failure> {
     let config = context.config_with_secrets(None)?;
     runtime()?.block_on(async {

@@ -1,4 +1,5 @@
-//! What the service manager is told, by the sd_notify protocol. Without a manager, nothing is told.
+//! Notifies the service manager by the sd_notify protocol. Without `$NOTIFY_SOCKET`, this does nothing; the crate knows
+//! only sockets that have a path.
 
 use std::time::Duration;
 

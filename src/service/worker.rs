@@ -70,9 +70,6 @@ impl<'a> Worker<'a> {
     }
 
     /// Gives alert commands a moment to end, and closes the archive.
-    ///
-    /// # Errors
-    /// An archive that cannot be written.
     pub(super) async fn close(mut self) -> Result<(), Failure> {
         let path = self.config.archive.path.clone();
         let told = self.alert_commands.finish(&mut self.store).await;
@@ -102,7 +99,7 @@ impl<'a> Worker<'a> {
         self.alert(&report.reception)?;
         let down = report.outcome == Outcome::Failed
             && report.worst == Some(ExitClass::Unavailable)
-            && report.reception.silent();
+            && report.reception.is_silent();
         self.outage = if down { self.longer_outage() } else { Outage::default() };
         self.store.rest().map_err(|error| self.failed(error))
     }

@@ -32,7 +32,7 @@ pub struct Report {
     pub conversations: Vec<ConversationReport>,
     /// The inboxes that were read.
     pub inboxes: Vec<InboxReport>,
-    /// The vendor's own word on the credits; null where it says nothing.
+    /// The vendor's figures for the credits; null where it gives none.
     pub balance: Option<BalanceReport>,
     /// The worst that went wrong: decides the exit code.
     #[serde(skip)]
@@ -42,12 +42,12 @@ pub struct Report {
     pub reception: Reception,
 }
 
-/// How the API received requests: what was refused, and what has shown to be well.
+/// How the API received the requests: what it refused, and which accounts it served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reception {
     /// What the API refused to whom.
     pub refused: Vec<Refusal>,
-    /// Accounts that something came for, by their place in the settings.
+    /// Accounts that it served, by their place in the settings.
     pub answered: BTreeSet<usize>,
     /// Failed requests by kind.
     pub failures: BTreeMap<FailureKind, u32>,
@@ -64,14 +64,14 @@ impl Reception {
         self.refused.extend(Refusal::of(error, account));
     }
 
-    /// Whether nothing speaks for the API being there at all: nothing came, and nothing was so much as refused.
+    /// Whether the API seems to be down: it served nothing, and refused nothing either.
     #[must_use]
-    pub fn silent(&self) -> bool {
+    pub fn is_silent(&self) -> bool {
         self.answered.is_empty() && self.failures.keys().all(|kind| kind.policy().retry != Retry::Never)
     }
 }
 
-/// A refusal that only a person can mend.
+/// A refusal that only a person can do something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What was refused.
@@ -130,7 +130,7 @@ pub struct ConversationReport {
     pub new_messages: u32,
     /// Gaps open.
     pub gaps_left: usize,
-    /// Why it could not be asked, or the walk stopped.
+    /// Why the request failed, or why reading stopped.
     pub error: Option<String>,
 }
 
@@ -141,6 +141,6 @@ pub struct InboxReport {
     pub account: String,
     /// Stretches of it that are still to be walked.
     pub gaps_left: usize,
-    /// Why it could not be read, or the walk stopped.
+    /// Why it could not be read, or why reading stopped.
     pub error: Option<String>,
 }

@@ -120,7 +120,7 @@ impl RunState {
         self.state.conversations.iter().any(|c| Whom::Conversation(c.id) == whom && c.troubled)
     }
 
-    /// Whether any other conversation was served when it was last asked for.
+    /// Whether the last request for any other conversation succeeded.
     pub(super) fn others_were_fine(&self, whom: Whom) -> bool {
         let mut others = self.state.conversations.iter().filter(|c| Whom::Conversation(c.id) != whom);
         others.any(|c| !c.troubled && c.head_tried_ms.is_some())
@@ -199,8 +199,8 @@ impl RunState {
         self.state.conversations.iter().map(|c| c.timeline.gaps.len()).chain(inboxes).sum()
     }
 
-    /// Since when nothing is missing; nothing recent is known of what could not be asked, or was not for want of credits
-    /// or time.
+    /// Since when nothing is missing; `None` where a request failed or was not made for lack of credits or time, so that
+    /// something recent may be missing.
     pub(super) fn horizon(&self, limits: &Limits, progress: &Progress) -> Option<Ms> {
         let unseen = |whom, account| progress.failed.contains(&whom) || progress.stopped.contains(&account);
         let blind = self.state.conversations.iter().any(|c| unseen(Whom::Conversation(c.id), c.account))

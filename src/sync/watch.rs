@@ -19,30 +19,30 @@ pub const CREDITS_PER_DAY: u32 = 10;
 /// The ledger's name for a day of watching.
 const DAY_OF_WATCHING: &str = "v2/webhooks/day";
 
-/// After a try to be watched that came to nothing, the next one waits so long: events only save time.
+/// The wait after a failed attempt to watch an account. Events only save time, so it is long.
 const BETWEEN_TRIES_MS: Ms = 3_600_000;
 
-/// Events are kept for so long.
+/// How long the vendor keeps events.
 const KEPT_MS: Ms = 86_400_000;
 
-/// What a look at the events brought.
+/// The result of reading the events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polled {
-    /// Whether anything came that is worth a run.
+    /// Whether there is anything to fetch.
     pub news: bool,
     /// How the API received the requests.
     pub reception: Reception,
 }
 
-/// Reads the events of all accounts, and says whether anything came. An account that is not watched yet is from now
-/// on; each UTC day of watching is booked as a request in the ledger, under the caps like any other. Events may be
-/// missed: the scheduled look at the inbox stays what nothing gets past.
+/// Reads the events of all accounts, and starts watching accounts that are not watched yet. Each UTC day of watching is
+/// booked in the ledger as a request, under the caps like any other. Events may be missed: the scheduled look at the
+/// inbox is what finds everything.
 ///
-/// `hurry` ends it before the next free request; a request that costs something is only given up, a moment later, when
-/// a `stop` is asked for.
+/// `hurry` ends it before the next free request; a request that costs credits is only given up, after a moment, when
+/// `stop` is requested.
 ///
 /// # Errors
-/// When the archive fails. What the API does wrong is logged and told: the next poll is soon.
+/// Only the archive's. API errors are logged and reported, for the next poll is soon.
 pub async fn poll<C: Clock>(
     store: &mut Store,
     api: &HttpApi<C>,
@@ -91,7 +91,7 @@ pub async fn poll<C: Clock>(
     Ok(polled)
 }
 
-/// What a day of watching is paid from. The run's own cap is for what a run asks.
+/// What a day of watching is paid from. A cap per run does not apply, for no run asks for it.
 fn purse(settings: &Settings, index: usize) -> Purse {
     let mut purse = settings.purse(index);
     purse.all.run = None;

@@ -96,7 +96,7 @@ async fn watch(
     sync::run(store, api, &SystemClock, settings, stop, &mut NoProgress).await
 }
 
-/// SIGINT and SIGTERM end the run at the next page border.
+/// SIGINT and SIGTERM stop the run after the current page.
 async fn stop_on_signals(stopper: Stopper) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

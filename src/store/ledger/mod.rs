@@ -58,6 +58,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 6] =
+        [Self::Budget, Self::Complete, Self::Failed, Self::Interrupted, Self::NoCredits, Self::Partial];
+
     /// As reports and the archive name it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

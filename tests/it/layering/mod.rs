@@ -154,21 +154,31 @@ fn the_arrows_of_the_table_run_in_one_direction() {
 }
 
 /// The files by the module that each is, and what each re-exports.
-struct Modules<'a>(BTreeMap<Vec<String>, (&'a Source, BTreeMap<String, Vec<String>>)>);
+struct Modules<'a>(BTreeMap<Vec<String>, Module<'a>>);
+
+struct Module<'a> {
+    file: &'a Source,
+    reexports: BTreeMap<String, Vec<String>>,
+}
 
 impl<'a> Modules<'a> {
     fn of(sources: &'a [Source]) -> Self {
-        Self(sources.iter().map(|source| (source.module(), (source, source.reexports()))).collect())
+        Self(
+            sources
+                .iter()
+                .map(|file| (file.module(), Module { file, reexports: file.reexports() }))
+                .collect(),
+        )
     }
 
     /// The file that a path leads to, through re-exports.
     fn file(&self, path: &[String], depth: usize) -> Option<&'a Source> {
-        let (at, (file, reexports)) =
-            (1..=path.len()).rev().find_map(|n| Some((n, self.0.get(&path[..n])?)))?;
-        let target = path.get(at).and_then(|name| reexports.get(name)).filter(|target| *target != path);
+        let (at, module) = (1..=path.len()).rev().find_map(|n| Some((n, self.0.get(&path[..n])?)))?;
+        let target =
+            path.get(at).and_then(|name| module.reexports.get(name)).filter(|target| *target != path);
         match target.filter(|_| depth < 8) {
-            Some(target) => self.file(target, depth + 1).or(Some(file)),
-            None => Some(file),
+            Some(target) => self.file(target, depth + 1).or(Some(module.file)),
+            None => Some(module.file),
         }
     }
 }

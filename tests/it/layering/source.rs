@@ -101,7 +101,7 @@ impl Source {
                 ";" => in_use = None,
                 // A path of a `use` may begin with a child module.
                 word if is_start(word) && token(at + 1) == "::" && !after_path(token(at.wrapping_sub(1)))
-                    || in_use.is_some() && is_word(word) && ["use"].contains(&token(at.wrapping_sub(1))) =>
+                    || in_use.is_some() && is_word(word) && token(at.wrapping_sub(1)) == "use" =>
                 {
                     let (paths, next) = tree(&self.tokens, at, &[]);
                     let public = in_use == Some(true);
@@ -150,7 +150,7 @@ fn tree(tokens: &[String], mut at: usize, prefix: &[String]) -> (Vec<Vec<String>
             return (vec![path], at.max(1));
         }
         // `self` within braces is what stands before them.
-        if !(token(at) == "self" && !path.is_empty()) {
+        if token(at) != "self" || path.is_empty() {
             path.push(token(at).to_owned());
         }
         at += 1;

@@ -41,7 +41,7 @@ fn without_run_at_start_it_waits() {
     home.env("ARCHIVER_SCHEDULE__RUN_AT_START", "false");
     let service = Service::start(&home);
     service.signal(Signal::USR1);
-    until("the run that was wished for", || runs(&home) == 1);
+    until("the run that was asked for", || runs(&home) == 1);
     service.stop();
     assert_eq!(home.sql::<String>("SELECT trigger FROM run_log"), ["once"]);
     assert_complete(&home, &api.server());
