@@ -128,7 +128,7 @@ pub fn explain(failure: &Failure) -> Explanation {
             (73, "check archive.path in the configuration and the permissions of its directory")
         }
         Failure::ArchiveWrite { .. } => {
-            (74, "check for a full disk and the permissions of the file; everything committed is kept")
+            (74, "check whether the disk is full or the file not writable; everything committed is kept")
         }
         Failure::ArchiveRead { .. } => (
             74,
