@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::api::ApiError;
+use crate::api::{ApiError, ExitClass};
 use crate::config::ConfigError;
 
 /// Why a command failed.
@@ -151,13 +151,17 @@ impl Failure {
     #[must_use]
     pub fn of_api(about: &str, error: &ApiError) -> Self {
         let message = format!("{about}: {error}");
-        match error {
-            ApiError::Key(_) | ApiError::Account(_) => Self::Credentials(message),
-            ApiError::Refused(_) => Self::Refused(message),
-            ApiError::Credits(_)
-            | ApiError::RateLimited { .. }
-            | ApiError::Transient { .. }
-            | ApiError::Malformed(_) => Self::ApiUnreachable(message),
+        // A command that needs the answer fails, whether the balance or the connection kept it away.
+        Self::of_exit(error.policy().exit.unwrap_or(ExitClass::Unavailable), message)
+    }
+
+    /// The failure of this class.
+    #[must_use]
+    pub fn of_exit(class: ExitClass, message: String) -> Self {
+        match class {
+            ExitClass::Refused => Self::Refused(message),
+            ExitClass::Unavailable => Self::ApiUnreachable(message),
+            ExitClass::Credentials => Self::Credentials(message),
         }
     }
 
@@ -181,9 +185,9 @@ impl Failure {
 
     /// How bad it is, to choose among several: the more work it stops, and the less likely it passes by itself.
     ///
-    /// Bad usage or configuration lets nothing begin; an archive that cannot be written makes all else pointless;
-    /// a busy one stops this process; refused credentials stop an account until somebody acts; an API that
-    /// fails may have recovered by the next run; a failed check has only looked.
+    /// Bad usage or configuration lets nothing begin; an archive that cannot be written makes everything else
+    /// pointless; a busy one stops this process; refused credentials stop an account until someone acts; an API that
+    /// fails may work again at the next run; a failed check has changed nothing.
     #[must_use]
     pub fn severity(&self) -> u8 {
         match self {

@@ -1,17 +1,24 @@
 //! A gap-free, credit-frugal SQLite archive of your own LinkedIn conversations.
 //!
-//! | module | what it is | may use |
+//! Imports run downward in this table, and a test reads it: a module imports those named in its last column, and no
+//! others.
+//!
+//! | module | what it is | imports |
 //! |---|---|---|
-//! | [`core`] | pure: messages, timelines, plans, budgets | nothing below |
-//! | [`api`] | the edge to LinkupAPI | `core`, `secret`, `clock` |
-//! | `store` | the edge to SQLite, the only SQL | `core`, `clock` |
-//! | `sync` | the engine: plan, reserve, fetch, write, report | `core`, `api`, `store`, `clock` |
-//! | `import` | history from files the user has | `core`, `store` |
-//! | `export` | the archive as other files, and back from JSON Lines | `core`, `store` |
-//! | `fake_api` | the stand-in for LinkupAPI | `core` types only |
-//! | [`clock`], [`secret`] | time and keys as arguments | nothing |
-//! | `daemon` | the service: schedule, signals, one run at a time | everything |
-//! | `cli`, `config`, `logging` | what a person sees | everything |
+//! | [`cli`] | the commands and what a person sees | `service`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
+//! | [`service`] | the service: its loop, signals, alerts and the service manager | `app`, `sync`, `api`, `store`, `core`, `config`, `clock`, `error` |
+//! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
+//! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
+//! | [`export`] | the archive as other files, and back from JSON Lines | `store`, `core` |
+//! | [`linkedin_export`] | reads the member's own export from LinkedIn | `store`, `core` |
+//! | [`api`] | the edge to LinkupAPI | `core`, `clock`, `secret` |
+//! | [`store`] | the edge to SQLite, and the only SQL | `core` |
+//! | [`core`] | pure: messages, timelines, plans, budgets, schedules | nothing |
+//! | [`error`] | how the program fails: messages, help, exit codes | `api`, `config` |
+//! | [`logging`] | the log | `config` |
+//! | [`config`] | the configuration and where secrets come from | `core`, `secret` |
+//! | [`clock`] | time as an argument | `core` |
+//! | [`secret`] | keys and tokens that no log can show | nothing |
 
 pub mod api;
 pub mod app;

@@ -3,37 +3,11 @@
 //! v1 has no error codes and answers most errors with HTTP 200, so that words are all there is to tell an
 //! expired token, which must stop the account, from a wrong id, which must stop one target only.
 
-use std::time::Duration;
-
 use serde_json::value::RawValue;
 
-use crate::api::error::ApiError;
+use crate::api::policy::FailureKind;
 use crate::api::reply::Object;
 use crate::core::raw::read_string;
-
-/// What a failure asks the caller to do; see [`ApiError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Key,
-    Account,
-    Credits,
-    Refused,
-    RateLimited,
-    Transient,
-}
-
-impl Kind {
-    pub(super) fn error(self, message: String, retry_after: Option<Duration>) -> ApiError {
-        match self {
-            Self::Key => ApiError::Key(message),
-            Self::Account => ApiError::Account(message),
-            Self::Credits => ApiError::Credits(message),
-            Self::Refused => ApiError::Refused(message),
-            Self::RateLimited => ApiError::RateLimited { message, retry_after },
-            Self::Transient => ApiError::Transient { message, retry_after },
-        }
-    }
-}
 
 /// All that an error body says in words, in one text; empty when it says nothing.
 pub(super) fn words(top: &Object<'_>) -> String {
@@ -77,32 +51,32 @@ fn collect(value: &RawValue, said: &mut Vec<String>, depth: u8) {
 }
 
 /// What an error is about.
-pub(super) fn kind(status: u16, words: &str) -> Kind {
-    let said = Said::new(words);
+pub(super) fn kind(status: u16, words: &str) -> FailureKind {
+    let said = Wording::new(words);
     match status {
-        402 => Kind::Credits,
-        400..=499 if said.no_credits() => Kind::Credits,
-        401 | 403 if said.key() => Kind::Key,
-        401 | 403 => Kind::Account,
-        408 | 500 | 502..=504 | 520..=529 => Kind::Transient,
-        501..=599 => Kind::Refused,
-        429 => Kind::RateLimited,
+        402 => FailureKind::Credits,
+        400..=499 if said.no_credits() => FailureKind::Credits,
+        401 | 403 if said.key() => FailureKind::Key,
+        401 | 403 => FailureKind::Account,
+        408 | 500 | 502..=504 | 520..=529 => FailureKind::Transient,
+        501..=599 => FailureKind::Refused,
+        429 => FailureKind::RateLimited,
         // A wrong token may also be called a wrong parameter; taken for one, it would cost a credit a target.
-        400 | 422 if said.key() && said.refusal() => Kind::Key,
-        400 | 422 if said.session() && said.refusal() => Kind::Account,
-        300..=499 => Kind::Refused,
-        _ if said.no_credits() => Kind::Credits,
-        _ if said.too_many() => Kind::RateLimited,
-        _ if said.key() => Kind::Key,
-        _ if said.session() => Kind::Account,
-        _ => Kind::Refused,
+        400 | 422 if said.key() && said.refusal() => FailureKind::Key,
+        400 | 422 if said.session() && said.refusal() => FailureKind::Account,
+        300..=499 => FailureKind::Refused,
+        _ if said.no_credits() => FailureKind::Credits,
+        _ if said.too_many() => FailureKind::RateLimited,
+        _ if said.key() => FailureKind::Key,
+        _ if said.session() => FailureKind::Account,
+        _ => FailureKind::Refused,
     }
 }
 
 /// A text to look for topics in.
-struct Said(String);
+struct Wording(String);
 
-impl Said {
+impl Wording {
     fn new(words: &str) -> Self {
         Self(words.to_lowercase().replace(['_', '-'], " "))
     }
@@ -181,7 +155,7 @@ mod tests {
 
     #[test]
     fn status_and_words_tell_what_to_do() {
-        use Kind::{Account, Credits, Key, RateLimited, Refused, Transient};
+        use FailureKind::{Account, Credits, Key, RateLimited, Refused, Transient};
         for (status, said, expected) in [
             (200, "Invalid login_token", Account),
             (200, "Your session has expired", Account),

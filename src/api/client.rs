@@ -8,29 +8,21 @@ use url::Url;
 
 use super::error::{ApiError, BuildError};
 use super::inbox::MOST_ROWS;
-use super::login::{self, Challenge, Login, Session};
+use super::login::{self, Challenge, LoginRequest, Session};
 use super::rate::{Rate, Turn};
 use super::reply::Reply;
 use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
 use super::v2::Events;
 use super::{Answer, Api, Ask, v1, v2};
-use crate::api::outcome::Verdict;
+use crate::api::outcome::Reading;
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
 use crate::core::inbox::InboxPage;
+use crate::core::model::api_version::ApiVersion;
 use crate::core::model::page::Page;
 use crate::secret::Secret;
-
-/// The generation of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// A login token in each body.
-    V1,
-    /// Account ids and actions.
-    V2,
-}
 
 /// What the client needs to know of an account.
 #[derive(Debug, Clone)]
@@ -50,8 +42,8 @@ pub struct AccountAccess {
 pub struct ApiSettings {
     /// Where the API is; may carry a path of its own, with or without a slash at the end.
     pub base_url: Url,
-    /// Which generation to speak.
-    pub version: Version,
+    /// Which version to speak.
+    pub version: ApiVersion,
     /// The API key.
     pub api_key: Secret,
     /// The longest that a request may take, its body included.
@@ -64,7 +56,7 @@ pub struct ApiSettings {
 
 /// LinkupAPI over HTTP.
 pub struct HttpApi<C> {
-    version: Version,
+    version: ApiVersion,
     accounts: Vec<AccountAccess>,
     transport: Transport,
     scrubber: Scrubber,
@@ -98,9 +90,6 @@ impl<C: Clock> HttpApi<C> {
 
     /// Asks for the balance in credits. Free, so that it takes no reservation; it needs only the key, and serves
     /// users of v1 as well.
-    ///
-    /// # Errors
-    /// As every request.
     pub async fn balance(&self) -> Result<f64, ApiError> {
         self.balance_at().await.0
     }
@@ -123,15 +112,17 @@ impl<C: Clock> HttpApi<C> {
     }
 
     /// The same of an account by its id.
-    ///
-    /// # Errors
-    /// As every request.
     pub async fn state_of(&self, account_id: &str) -> Result<String, ApiError> {
         v2::read_account_state(&self.get(&["v2", "accounts", account_id], &[]).await?, &self.scrubber)
     }
 
     /// Asks for a new session. One request, never repeated by itself.
-    pub async fn log_in(&self, turn: Turn, reservation: Reservation, login: &Login<'_>) -> Answer<Session> {
+    pub async fn log_in(
+        &self,
+        turn: Turn,
+        reservation: Reservation,
+        login: &LoginRequest<'_>,
+    ) -> Answer<Session> {
         let scrubber = self.scrubber.and(login.secrets());
         let body = login.body(self.version).map_err(|_| unwritable());
         let path = login::endpoint(self.version);
@@ -161,9 +152,6 @@ impl<C: Clock> HttpApi<C> {
 
     /// Reads what happened in a watched account after an event, or since a moment (ms). Free, so that it takes no
     /// reservation.
-    ///
-    /// # Errors
-    /// As every request.
     pub async fn events(&self, watch: &str, after: Option<&str>, since_ms: Ms) -> Result<Events, ApiError> {
         let since = since_ms.to_string();
         let from = after.map_or(("since", since.as_str()), |after| ("after", after));
@@ -182,17 +170,17 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         path: &str,
         body: Result<Vec<u8>, ApiError>,
-        read: impl FnOnce(&Reply) -> Verdict<T>,
+        read: impl FnOnce(&Reply) -> Reading<T>,
     ) -> Answer<T> {
         let body = match body {
             Ok(body) => body,
-            Err(error) => return answer(reservation, None, Verdict::unsent(error)),
+            Err(error) => return answer(reservation, None, Reading::unsent(error)),
         };
         match self.transport.post(turn, path, body, &self.clock).await {
             Ok(reply) => answer(reservation, Some(reply.status), read(&reply)),
             Err(lost) => {
                 let charge = if lost.sent { Charge::Unknown } else { Charge::Known(0) };
-                answer(reservation, None, Verdict { charge, outcome: Err(self.lost(&lost)) })
+                answer(reservation, None, Reading { charge, outcome: Err(self.lost(&lost)) })
             }
         }
     }
@@ -221,11 +209,11 @@ impl<C: Clock> HttpApi<C> {
 
     fn conversation_body(&self, ask: &Ask, results: u32) -> Result<Vec<u8>, ApiError> {
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 let (account, token) = self.v1_access(ask.account)?;
                 v1::conversation_body(ask, results, &account.country, token.expose())
             }
-            Version::V2 => v2::conversation_body(ask, results, self.v2_access(ask.account)?),
+            ApiVersion::V2 => v2::conversation_body(ask, results, self.v2_access(ask.account)?),
         }
         .map_err(|_| unwritable())
     }
@@ -233,11 +221,11 @@ impl<C: Clock> HttpApi<C> {
     fn inbox_body(&self, account: usize, results: u32, cursor: Option<&str>) -> Result<Vec<u8>, ApiError> {
         let rows = results.min(MOST_ROWS);
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 let (account, token) = self.v1_access(account)?;
                 v1::inbox_body(rows, cursor, &account.country, token.expose())
             }
-            Version::V2 => v2::inbox_body(rows, cursor, self.v2_access(account)?),
+            ApiVersion::V2 => v2::inbox_body(rows, cursor, self.v2_access(account)?),
         }
         .map_err(|_| unwritable())
     }
@@ -251,13 +239,13 @@ impl<C: Clock> Api for HttpApi<C> {
     async fn conversation(&self, turn: Turn, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         let body = self.conversation_body(ask, reservation.results());
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 self.ask(turn, reservation, v1::CONVERSATION, body, |reply| {
                     v1::read_conversation(reply, ask, &self.scrubber)
                 })
                 .await
             }
-            Version::V2 => {
+            ApiVersion::V2 => {
                 self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
                     v2::read_conversation(reply, ask, &self.scrubber)
                 })
@@ -275,13 +263,13 @@ impl<C: Clock> Api for HttpApi<C> {
     ) -> Answer<InboxPage> {
         let body = self.inbox_body(account, reservation.results(), cursor);
         match self.version {
-            Version::V1 => {
+            ApiVersion::V1 => {
                 self.ask(turn, reservation, v1::INBOX, body, |reply| {
                     v1::read_inbox(reply, cursor, &self.scrubber)
                 })
                 .await
             }
-            Version::V2 => {
+            ApiVersion::V2 => {
                 self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
                     v2::read_inbox(reply, cursor, &self.scrubber)
                 })
@@ -291,35 +279,35 @@ impl<C: Clock> Api for HttpApi<C> {
     }
 
     async fn balance(&self) -> Option<f64> {
-        // What can be done without takes no turn from what cannot.
+        // An optional request takes no turn from one that is needed.
         if !self.rate.has_room_for_two(self.clock.now_ms()) {
             return None;
         }
         let balance = Self::balance(self).await;
-        balance.inspect_err(|error| debug!(%error, "the balance is not to be had")).ok()
+        balance.inspect_err(|error| debug!(%error, "the balance cannot be read")).ok()
     }
 
     fn tells_price(&self) -> bool {
-        self.version == Version::V2
+        self.version == ApiVersion::V2
     }
 
     fn endpoint(&self) -> &'static str {
         match self.version {
-            Version::V1 => v1::CONVERSATION,
-            Version::V2 => v2::CONVERSATION,
+            ApiVersion::V1 => v1::CONVERSATION,
+            ApiVersion::V2 => v2::CONVERSATION,
         }
     }
 
     fn inbox_endpoint(&self) -> &'static str {
         match self.version {
-            Version::V1 => v1::INBOX,
-            Version::V2 => v2::INBOX,
+            ApiVersion::V1 => v1::INBOX,
+            ApiVersion::V2 => v2::INBOX,
         }
     }
 }
 
-fn answer<T>(reservation: Reservation, http_status: Option<u16>, verdict: Verdict<T>) -> Answer<T> {
-    Answer { receipt: reservation.spend(verdict.charge), http_status, outcome: verdict.outcome }
+fn answer<T>(reservation: Reservation, http_status: Option<u16>, reading: Reading<T>) -> Answer<T> {
+    Answer { receipt: reservation.spend(reading.charge), http_status, outcome: reading.outcome }
 }
 
 fn unwritable() -> ApiError {

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::super::testing::{
-    KEY, Server, TOKEN, Turn, URN, ask_conversation, ask_profile, http, leaks, reservation, say,
+    Exchange, KEY, Server, TOKEN, URN, ask_conversation, ask_profile, http, leaks, reservation, say,
     wait_for_hangup,
 };
 use super::*;
@@ -19,7 +19,7 @@ use crate::core::Ms;
 
 const EMPTY_V1: &str = r#"{"status":"success","data":{"messages":[]}}"#;
 
-fn settings(base_url: &Url, version: Version) -> ApiSettings {
+fn settings(base_url: &Url, version: ApiVersion) -> ApiSettings {
     let account = |name: &str, token: Option<&str>, id: Option<&str>| AccountAccess {
         name: name.to_owned(),
         country: "DE".to_owned(),
@@ -37,11 +37,11 @@ fn settings(base_url: &Url, version: Version) -> ApiSettings {
 }
 
 fn api(base_url: &Url) -> HttpApi<SystemClock> {
-    HttpApi::new(settings(base_url, Version::V1), SystemClock).unwrap()
+    HttpApi::new(settings(base_url, ApiVersion::V1), SystemClock).unwrap()
 }
 
 /// Asks a server that answers like this for 50 messages.
-async fn asked(turn: Turn) -> Answer<Page> {
+async fn asked(turn: Exchange) -> Answer<Page> {
     let server = Server::start(vec![turn]);
     let answer = api(&server.url).conversation(super::Turn::free(), reservation(50), &ask_profile()).await;
     assert_eq!(server.requests().await.len(), 1);
@@ -90,7 +90,7 @@ async fn a_v2_request_names_the_account_and_holds_no_token() {
         200,
         r#"{"success":true,"data":{"messages":[]},"metadata":{"credits_consumed":0}}"#,
     )]);
-    let api = HttpApi::new(settings(&server.url, Version::V2), SystemClock).unwrap();
+    let api = HttpApi::new(settings(&server.url, ApiVersion::V2), SystemClock).unwrap();
     let answer = api.conversation(api.turn().await, reservation(10), &ask_profile()).await;
     assert_eq!((answer.receipt.credits(), api.endpoint()), (0, "v2/messages/get_conversation"));
     let request = server.requests().await.remove(0);
@@ -102,9 +102,9 @@ async fn a_v2_request_names_the_account_and_holds_no_token() {
 async fn an_account_without_its_credentials_is_not_asked_and_costs_nothing() {
     let nowhere = "http://127.0.0.1:9".parse().unwrap();
     for (version, account, missing) in [
-        (Version::V1, 1, "the account `bare` has no login token, which v1 needs"),
-        (Version::V2, 1, "the account `bare` has no account_id, which v2 needs"),
-        (Version::V1, 2, "there is no account number 3"),
+        (ApiVersion::V1, 1, "the account `bare` has no login token, which v1 needs"),
+        (ApiVersion::V2, 1, "the account `bare` has no account_id, which v2 needs"),
+        (ApiVersion::V1, 2, "there is no account number 3"),
     ] {
         let api = HttpApi::new(settings(&nowhere, version), SystemClock).unwrap();
         let ask = Ask { account, ..ask_profile() };
@@ -126,7 +126,7 @@ async fn a_request_that_never_went_out_costs_nothing() {
 #[tokio::test]
 async fn a_closed_connection_is_not_tried_again_and_counts_in_full() {
     for turn in [
-        Box::new(|_: &mut _| {}) as Turn,
+        Box::new(|_: &mut _| {}) as Exchange,
         say("HTTP/1.1 200 OK\r\ncontent-le"),
         say("key-0123456789-abcdef is no HTTP\r\n\r\n"),
     ] {
@@ -162,7 +162,7 @@ async fn a_server_that_never_finishes_is_left_when_the_time_is_up() {
             wait_for_hangup(stream);
         })]);
         let settings =
-            ApiSettings { timeout: Duration::from_millis(300), ..settings(&server.url, Version::V1) };
+            ApiSettings { timeout: Duration::from_millis(300), ..settings(&server.url, ApiVersion::V1) };
         let api = HttpApi::new(settings, SystemClock).unwrap();
         let answer = api.conversation(api.turn().await, reservation(50), &ask_profile()).await;
         assert!(transient(&answer).ends_with("no complete answer within 0.3 s"), "{answer:?}");
@@ -243,7 +243,7 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
         let shown = format!("{error} {error:?} {answer:?}");
         assert!(!leaks(&shown), "{shown}");
     }
-    let settings = settings(&"http://localhost:9".parse().unwrap(), Version::V1);
+    let settings = settings(&"http://localhost:9".parse().unwrap(), ApiVersion::V1);
     let shown = format!("{settings:?} {:?}", HttpApi::new(settings.clone(), SystemClock).unwrap());
     assert!(!leaks(&shown), "{shown}");
 }
@@ -269,7 +269,7 @@ fn a_proxy_in_the_environment_sees_nothing() {
 #[ignore = "run by the test above, with a proxy in its environment"]
 async fn asks_with_a_proxy_in_the_environment() {
     let server = Server::start(vec![http(200, EMPTY_V1)]);
-    let settings = ApiSettings { timeout: Duration::from_secs(5), ..settings(&server.url, Version::V1) };
+    let settings = ApiSettings { timeout: Duration::from_secs(5), ..settings(&server.url, ApiVersion::V1) };
     let api = HttpApi::new(settings, SystemClock).unwrap();
     assert!(api.conversation(api.turn().await, reservation(10), &ask_profile()).await.outcome.is_ok());
     assert_eq!(server.requests().await.len(), 1);
@@ -296,7 +296,7 @@ impl Clock for Slept {
 #[tokio::test]
 async fn requests_beyond_the_rate_wait_for_their_turn() {
     let server = Server::start((0..5).map(|_| http(200, EMPTY_V1)).collect());
-    let settings = ApiSettings { rate: Rate::new(2), ..settings(&server.url, Version::V1) };
+    let settings = ApiSettings { rate: Rate::new(2), ..settings(&server.url, ApiVersion::V1) };
     let clock = Slept::default();
     let api = HttpApi::new(settings, &clock).unwrap();
     for _ in 0..5 {
@@ -309,7 +309,7 @@ async fn requests_beyond_the_rate_wait_for_their_turn() {
 #[test]
 fn settings_that_cannot_be_used_are_refused() {
     let build = |change: &dyn Fn(&mut ApiSettings)| {
-        let mut settings = settings(&"http://localhost:9".parse().unwrap(), Version::V1);
+        let mut settings = settings(&"http://localhost:9".parse().unwrap(), ApiVersion::V1);
         change(&mut settings);
         HttpApi::new(settings, SystemClock).map(|_| ())
     };
@@ -380,7 +380,7 @@ async fn the_inbox_is_asked_for_25_rows_at_most_with_the_cursor_under_its_own_na
     );
     let server = Server::start(vec![http(200, &body), http(200, &body)]);
     let v1 = api(&server.url);
-    let v2 = HttpApi::new(settings(&server.url, Version::V2), SystemClock).unwrap();
+    let v2 = HttpApi::new(settings(&server.url, ApiVersion::V2), SystemClock).unwrap();
     for api in [&v1, &v2] {
         let answer = api.inbox(api.turn().await, reservation(50), 0, Some("a")).await;
         assert_eq!((answer.http_status, answer.receipt.credits()), (Some(200), 1));

@@ -2,9 +2,9 @@
 
 use serde_json::value::RawValue;
 
+use crate::api::Ask;
 use crate::api::outcome::Unusable;
 use crate::api::reply::{Object, kind_of, read_flag};
-use crate::api::{Ask, Whose};
 use crate::core::Ms;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::message::Message;
@@ -29,7 +29,7 @@ pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Re
     let messages = timestamps::place(served, came_ms);
     let named = data.string("conversation_id");
     let derived = common_conversation(&messages);
-    if let (Whose::Conversation(asked), Some(answered)) = (&ask.whose, named.as_ref().or(derived.as_ref()))
+    if let (Some(asked), Some(answered)) = (ask.conversation.id(), named.as_ref().or(derived.as_ref()))
         && other_thread(asked, answered)
     {
         let why = "the answer is for another conversation".to_owned();
@@ -87,9 +87,9 @@ pub(super) fn below(body: &Object<'_>, data: &Object<'_>, asked: Option<&str>) -
     let more = says_more(&places);
     match (more, next_cursor(&places, asked)) {
         (Some(false), _) => Below::End,
-        (None, Next::Nothing) => Below::End,
-        (_, Next::Cursor(cursor)) => Below::More(Cursor::served(cursor)),
-        (_, Next::Nothing | Next::Unclear) => Below::MoreWithoutCursor,
+        (None, NextCursor::Nothing) => Below::End,
+        (_, NextCursor::Given(cursor)) => Below::More(Cursor::served(cursor)),
+        (_, NextCursor::Nothing | NextCursor::Unclear) => Below::MoreWithoutCursor,
     }
 }
 
@@ -100,16 +100,16 @@ fn says_more(places: &[&Object<'_>]) -> Option<bool> {
     said.map(|v| read_flag(v).unwrap_or(true)).reduce(|a, b| a || b)
 }
 
-enum Next {
-    Cursor(String),
+enum NextCursor {
+    Given(String),
     Nothing,
     /// Something that is no cursor.
     Unclear,
 }
 
-fn next_cursor(places: &[&Object<'_>], asked: Option<&str>) -> Next {
+fn next_cursor(places: &[&Object<'_>], asked: Option<&str>) -> NextCursor {
     let all = |name: &'static str| places.iter().filter_map(move |p| p.member(name)).map(read_cursor);
-    let given = |next: &Next| !matches!(next, Next::Nothing);
+    let given = |next: &NextCursor| !matches!(next, NextCursor::Nothing);
     let mut nothing_said = true;
     for next in all("next_cursor") {
         nothing_said = false;
@@ -118,25 +118,29 @@ fn next_cursor(places: &[&Object<'_>], asked: Option<&str>) -> Next {
         }
     }
     if !nothing_said {
-        return Next::Nothing;
+        return NextCursor::Nothing;
     }
     match all("cursor").find(given) {
         // The cursor that was asked with, said back, tells nothing about the next one.
-        Some(Next::Cursor(cursor)) if Some(cursor.as_str()) == asked => Next::Unclear,
+        Some(NextCursor::Given(cursor)) if Some(cursor.as_str()) == asked => NextCursor::Unclear,
         Some(next) => next,
-        None => Next::Nothing,
+        None => NextCursor::Nothing,
     }
 }
 
 /// A cursor goes back as it came: the digits of a number word for word.
-fn read_cursor(value: &RawValue) -> Next {
+fn read_cursor(value: &RawValue) -> NextCursor {
     if let Some(text) = read_string(value) {
-        return if text.trim().is_empty() { Next::Nothing } else { Next::Cursor(text.into_owned()) };
+        return if text.trim().is_empty() {
+            NextCursor::Nothing
+        } else {
+            NextCursor::Given(text.into_owned())
+        };
     }
     match kind_of(value) {
-        "null" => Next::Nothing,
-        "a number" => Next::Cursor(value.get().to_owned()),
-        _ => Next::Unclear,
+        "null" => NextCursor::Nothing,
+        "a number" => NextCursor::Given(value.get().to_owned()),
+        _ => NextCursor::Unclear,
     }
 }
 

@@ -1,6 +1,8 @@
-//! Why a request failed. The variant is the policy: it alone tells the engine what to do next.
+//! Why a request failed. What the caller does about it is in [`super::policy`].
 
 use std::time::Duration;
+
+use super::policy::{FailureKind, Policy};
 
 /// A failed request. No variant holds a key, a token or a URL with either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,15 +14,15 @@ pub enum ApiError {
     #[error("the account was refused: {0}")]
     Account(String),
     /// The balance is used up: the run ends.
-    #[error("the API says that the credits are used up: {0}")]
+    #[error("the API reports that the credits are used up: {0}")]
     Credits(String),
     /// The API refuses this one request (wrong id, wrong parameters): the target fails, others go on.
     #[error("the request was refused: {0}")]
     Refused(String),
     /// Too many requests: wait, then try again.
-    #[error("the API asks for fewer requests: {message}")]
+    #[error("the API is limiting the rate of requests: {message}")]
     RateLimited {
-        /// The API's words.
+        /// What the API said.
         message: String,
         /// How long it asks to wait.
         retry_after: Option<Duration>,
@@ -39,23 +41,51 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether another attempt in the same run can help.
+    /// What kind of failure it is.
     #[must_use]
-    pub fn worth_retrying(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Transient { .. })
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Key(_) => FailureKind::Key,
+            Self::Account(_) => FailureKind::Account,
+            Self::Credits(_) => FailureKind::Credits,
+            Self::Refused(_) => FailureKind::Refused,
+            Self::RateLimited { .. } => FailureKind::RateLimited,
+            Self::Transient { .. } => FailureKind::Transient,
+            Self::Malformed(_) => FailureKind::Malformed,
+        }
     }
 
-    /// What kind of failure it is, in a word.
+    /// What the caller does about it.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn policy(&self) -> Policy {
+        self.kind().policy()
+    }
+
+    /// The error of this kind.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: String, retry_after: Option<Duration>) -> Self {
+        match kind {
+            FailureKind::Key => Self::Key(message),
+            FailureKind::Account => Self::Account(message),
+            FailureKind::Credits => Self::Credits(message),
+            FailureKind::Refused => Self::Refused(message),
+            FailureKind::RateLimited => Self::RateLimited { message, retry_after },
+            FailureKind::Transient => Self::Transient { message, retry_after },
+            FailureKind::Malformed => Self::Malformed(message),
+        }
+    }
+
+    /// What the API or the network said, without the kind of failure.
+    #[must_use]
+    pub fn message(&self) -> &str {
         match self {
-            Self::Key(_) => "key",
-            Self::Account(_) => "account",
-            Self::Credits(_) => "credits",
-            Self::Refused(_) => "refused",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Transient { .. } => "transient",
-            Self::Malformed(_) => "malformed",
+            Self::Key(message)
+            | Self::Account(message)
+            | Self::Credits(message)
+            | Self::Refused(message)
+            | Self::RateLimited { message, .. }
+            | Self::Transient { message, .. }
+            | Self::Malformed(message) => message,
         }
     }
 
@@ -64,9 +94,7 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after, .. } | Self::Transient { retry_after, .. } => *retry_after,
-            Self::Key(_) | Self::Account(_) | Self::Credits(_) | Self::Refused(_) | Self::Malformed(_) => {
-                None
-            }
+            _ => None,
         }
     }
 }

@@ -66,14 +66,14 @@ fn read_row(item: &RawValue) -> Result<InboxRow, Oddity> {
 
 /// A participant or a sender.
 #[derive(Debug, Clone, Default)]
-struct Person {
+struct Participant {
     name: Option<String>,
     headline: Option<String>,
     profile_url: Option<String>,
     picture_url: Option<String>,
 }
 
-impl Person {
+impl Participant {
     /// Reads an object, or a bare name.
     fn read(value: &RawValue) -> Option<Self> {
         if let Some(name) = read_string(value) {
@@ -97,14 +97,14 @@ fn full_name(members: &Object<'_>) -> Option<String> {
 }
 
 /// The other sides: one, several, or none where the answer does not say.
-fn participants(members: &Object<'_>) -> Vec<Person> {
+fn participants(members: &Object<'_>) -> Vec<Participant> {
     let Some(value) = members.get("participant").or_else(|| members.get("participants")) else {
         return Vec::new();
     };
     match serde_json::from_str::<Vec<&RawValue>>(value.get()) {
         // A list may count the mailbox's owner among them.
-        Ok(list) => list.into_iter().filter(|p| !is_me(p)).filter_map(Person::read).collect(),
-        Err(_) => Person::read(value).into_iter().collect(),
+        Ok(list) => list.into_iter().filter(|p| !is_me(p)).filter_map(Participant::read).collect(),
+        Err(_) => Participant::read(value).into_iter().collect(),
     }
 }
 
@@ -113,7 +113,7 @@ fn is_me(person: &RawValue) -> bool {
 }
 
 /// The other side's name; of a group its title, or else its members' names.
-fn name(members: &Object<'_>, others: &[Person]) -> Option<String> {
+fn name(members: &Object<'_>, others: &[Participant]) -> Option<String> {
     let names: Vec<&str> = others.iter().filter_map(|p| p.name.as_deref()).collect();
     let title = || ["title", "conversation_name", "name"].into_iter().find_map(|n| members.string(n));
     match names.as_slice() {
@@ -142,7 +142,7 @@ impl LastMessage {
         Self {
             text: members.get("text").and_then(read_string).map(Cow::into_owned),
             at_ms: time.and_then(read_time),
-            sender: sender.and_then(Person::read).and_then(|p| p.name),
+            sender: sender.and_then(Participant::read).and_then(|p| p.name),
             from_me: sender.and_then(|s| Object::parse(s.get())?.flag("is_me")),
         }
     }

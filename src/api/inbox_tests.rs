@@ -1,7 +1,7 @@
 //! Tests of `inbox.rs`.
 
 use super::super::testing::{URN, reply, scrubber};
-use super::super::{ApiError, Verdict, v1, v2};
+use super::super::{ApiError, Reading, v1, v2};
 use super::*;
 use crate::core::budget::Charge;
 
@@ -11,7 +11,7 @@ const SAMPLE: &str = r#"{"status":"success","data":{"total_results":1,"next_curs
   "last_message":{"text":"hi","time":1745270025236,"sender":{"name":"Béla Sample","is_me":true}},
   "unread":2,"type":"DIRECT","future":[1]}]}}"#;
 
-fn read(body: &str) -> Verdict<InboxPage> {
+fn read(body: &str) -> Reading<InboxPage> {
     v1::read_inbox(&reply(200, body), Some("asked"), &scrubber())
 }
 
@@ -26,9 +26,9 @@ fn row(members: &str) -> InboxRow {
 
 #[test]
 fn the_documented_answer_is_read_in_full() {
-    for verdict in [read(SAMPLE), v2::read_inbox(&reply(200, SAMPLE), None, &scrubber())] {
-        assert_eq!(verdict.charge, Charge::Known(1));
-        let page = verdict.outcome.unwrap();
+    for reading in [read(SAMPLE), v2::read_inbox(&reply(200, SAMPLE), None, &scrubber())] {
+        assert_eq!(reading.charge, Charge::Known(1));
+        let page = reading.outcome.unwrap();
         assert_eq!((page.returned, page.next_cursor.as_deref()), (1, Some("REVTQ0VORElORyYx")));
         assert!(!page.is_end() && page.oddities.is_empty());
         let text = |s: &str| Some(s.to_owned());
@@ -158,8 +158,8 @@ fn an_answer_without_a_list_of_conversations_is_malformed() {
         r#"{"status":"success","data":{"messages":[]}}"#,
         "<html>",
     ] {
-        let verdict = read(body);
-        assert!(matches!(verdict.outcome, Err(ApiError::Malformed(_))), "{body}");
-        assert_eq!(verdict.charge, Charge::Unknown, "{body}");
+        let reading = read(body);
+        assert!(matches!(reading.outcome, Err(ApiError::Malformed(_))), "{body}");
+        assert_eq!(reading.charge, Charge::Unknown, "{body}");
     }
 }

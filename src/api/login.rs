@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::client::Version;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
 use super::v1::V1;
 use super::v2::V2;
 use crate::api::conversation::data;
-use crate::api::outcome::{Unusable, Verdict, judge, says_success};
+use crate::api::outcome::{Reading, Unusable, judge, says_success};
+use crate::core::model::api_version::ApiVersion;
 use crate::secret::Secret;
 
 /// What a new session is asked for with.
@@ -27,7 +27,7 @@ pub enum Credentials<'a> {
 
 /// A request for a session.
 #[derive(Debug, Clone, Copy)]
-pub struct Login<'a> {
+pub struct LoginRequest<'a> {
     /// What with.
     pub credentials: Credentials<'a>,
     /// The country that LinkedIn is reached from.
@@ -134,21 +134,21 @@ impl Means {
     }
 }
 
-impl Login<'_> {
+impl LoginRequest<'_> {
     /// The body of the request. v1 knows no login by token: there, it is the token.
-    pub(super) fn body(&self, version: Version) -> Result<Vec<u8>, serde_json::Error> {
+    pub(super) fn body(&self, version: ApiVersion) -> Result<Vec<u8>, serde_json::Error> {
         let country = self.country;
         let (email, password, login_token) = match self.credentials {
             Credentials::Password { email, password } => (Some(email), Some(password.expose()), None),
             Credentials::Token(token) => (None, None, Some(token.expose())),
         };
         match version {
-            Version::V1 => serde_json::to_vec(&V1Login {
+            ApiVersion::V1 => serde_json::to_vec(&V1Login {
                 email: email.unwrap_or_default(),
                 password: password.unwrap_or_default(),
                 country,
             }),
-            Version::V2 => serde_json::to_vec(&V2Login {
+            ApiVersion::V2 => serde_json::to_vec(&V2Login {
                 platform: "linkedin",
                 login_token,
                 email,
@@ -200,18 +200,18 @@ impl Challenge<'_> {
 
 /// Where a session is asked for, as the ledger names it as well.
 #[must_use]
-pub fn endpoint(version: Version) -> &'static str {
+pub fn endpoint(version: ApiVersion) -> &'static str {
     match version {
-        Version::V1 => "v1/auth/login",
-        Version::V2 => "v2/login",
+        ApiVersion::V1 => "v1/auth/login",
+        ApiVersion::V2 => "v2/login",
     }
 }
 
 /// Reads the answer to a login.
 #[must_use]
-pub fn read(reply: &Reply, version: Version, scrubber: &Scrubber) -> Verdict<Session> {
+pub fn read(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Reading<Session> {
     match version {
-        Version::V1 => judge(&V1, reply, scrubber, |body| {
+        ApiVersion::V1 => judge(&V1, reply, scrubber, |body| {
             // Both of its answers are a success; only a token is a token.
             match token(body)? {
                 Some(token) => Ok((Session::Token(token), 0)),
@@ -222,19 +222,19 @@ pub fn read(reply: &Reply, version: Version, scrubber: &Scrubber) -> Verdict<Ses
                 None => Err(Unusable::new("it has no `login_token` and does not say that a code was sent")),
             }
         }),
-        Version::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
+        ApiVersion::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
     }
 }
 
 /// Reads the answer to a challenge that was passed.
 #[must_use]
-pub fn read_passed(reply: &Reply, version: Version, scrubber: &Scrubber) -> Verdict<Session> {
+pub fn read_passed(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Reading<Session> {
     match version {
-        Version::V1 => judge(&V1, reply, scrubber, |body| match token(body)? {
+        ApiVersion::V1 => judge(&V1, reply, scrubber, |body| match token(body)? {
             Some(token) => Ok((Session::Token(token), 0)),
             None => Err(Unusable::new("it has no `login_token`")),
         }),
-        Version::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
+        ApiVersion::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
     }
 }
 

@@ -12,19 +12,19 @@ fn reply(status: u16, body: &str) -> Reply {
     Reply { status, body: body.as_bytes().to_vec(), ..Reply::default() }
 }
 
-fn v1(body: &str) -> Verdict<Session> {
-    read(&reply(200, body), Version::V1, &Scrubber::default())
+fn v1(body: &str) -> Reading<Session> {
+    read(&reply(200, body), ApiVersion::V1, &Scrubber::default())
 }
 
-fn v2(data: &Value) -> Verdict<Session> {
+fn v2(data: &Value) -> Reading<Session> {
     let body = json!({"success": true, "data": data, "metadata": {"credits_consumed": 0}}).to_string();
-    read(&reply(200, &body), Version::V2, &Scrubber::default())
+    read(&reply(200, &body), ApiVersion::V2, &Scrubber::default())
 }
 
 #[test]
 fn only_a_token_is_a_token() {
     for body in [
-        format!(r#"{{"status":"success","login_token":"{TOKEN}","message":"Login successful"}}"#),
+        format!(r#"{{"status":"success","login_token":"{TOKEN}","message":"LoginRequest successful"}}"#),
         format!(r#"{{"login_token":" {TOKEN}\n"}}"#),
         format!(r#"{{"status":"success","data":{{"login_token":"{TOKEN}"}}}}"#),
     ] {
@@ -50,12 +50,12 @@ fn what_is_neither_a_token_nor_a_code_is_an_error_and_v1_is_paid_for_it() {
         ("<html>", false),
         (r#"{"status":"success","login_token":"two words"}"#, false),
     ] {
-        let verdict = v1(body);
-        let error = verdict.outcome.unwrap_err();
+        let reading = v1(body);
+        let error = reading.outcome.unwrap_err();
         assert_eq!(matches!(error, ApiError::Refused(_)), refused, "{body}: {error}");
-        assert_ne!(verdict.charge, Charge::Known(0), "{body}");
+        assert_ne!(reading.charge, Charge::Known(0), "{body}");
     }
-    let after = read_passed(&reply(200, r#"{"status":"success"}"#), Version::V1, &Scrubber::default());
+    let after = read_passed(&reply(200, r#"{"status":"success"}"#), ApiVersion::V1, &Scrubber::default());
     assert!(matches!(after.outcome, Err(ApiError::Malformed(_))));
 }
 
@@ -87,20 +87,20 @@ fn v2_connects_or_challenges() {
 #[test]
 fn v2_is_told_either_a_token_or_a_password_and_never_an_empty_field() {
     let (password, token, code) = (Secret::exact(" p w "), Secret::new(TOKEN), Secret::new("123456"));
-    let login = |credentials| Login { credentials, country: "FR", name: "me", challenge: Means::App };
+    let login = |credentials| LoginRequest { credentials, country: "FR", name: "me", challenge: Means::App };
     let body = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
     let by_password = login(Credentials::Password { email: "a@b.c", password: &password });
     assert_eq!(
-        body(by_password.body(Version::V2).unwrap()),
+        body(by_password.body(ApiVersion::V2).unwrap()),
         json!({"platform": "linkedin", "email": "a@b.c", "password": " p w ", "country": "FR", "account_name": "me",
                "challenge_type": "app_challenge"})
     );
     assert_eq!(
-        body(by_password.body(Version::V1).unwrap()),
+        body(by_password.body(ApiVersion::V1).unwrap()),
         json!({"email": "a@b.c", "password": " p w ", "country": "FR"})
     );
     assert_eq!(
-        body(login(Credentials::Token(&token)).body(Version::V2).unwrap()),
+        body(login(Credentials::Token(&token)).body(ApiVersion::V2).unwrap()),
         json!({"platform": "linkedin", "login_token": TOKEN, "country": "FR", "account_name": "me"})
     );
     let app = Challenge::V2 { account_id: "69c1", code: None };

@@ -1,12 +1,14 @@
-//! The edge to LinkupAPI: requests, answers and what each failure asks the caller to do.
+//! The edge to LinkupAPI: requests, answers, and what the caller does about each failure.
 
 mod classify;
 pub mod client;
 mod conversation;
+mod conversation_ref;
 pub mod error;
 mod inbox;
 pub mod login;
 mod outcome;
+pub mod policy;
 pub mod rate;
 mod reply;
 mod scrub;
@@ -23,22 +25,16 @@ use crate::core::inbox::InboxPage;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
 
-pub use crate::api::outcome::Verdict;
-pub use client::{AccountAccess, ApiSettings, HttpApi, Version};
+pub use crate::api::outcome::Reading;
+pub use crate::core::model::api_version::ApiVersion;
+pub use client::{AccountAccess, ApiSettings, HttpApi};
+pub use conversation_ref::ConversationRef;
 pub use error::{ApiError, BuildError};
+pub use policy::{ExitClass, FailureKind, Policy, Retry, Stalls, Stops};
 pub use rate::{Rate, Turn};
 pub use reply::{Cut, Reply};
 pub use scrub::Scrubber;
 pub use v2::Events;
-
-/// The conversation that a request is about: never both names at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
-    /// By the conversation's URN or bare thread id.
-    Conversation(String),
-    /// By the other side's profile URL; the API looks the conversation up.
-    Profile(String),
-}
 
 /// A request for one page of a conversation. How many messages is the reservation's to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +42,7 @@ pub struct Ask {
     /// Index of the account in the configuration.
     pub account: usize,
     /// The conversation.
-    pub whose: Whose,
+    pub conversation: ConversationRef,
     /// Where to start; `None` is the newest page.
     pub cursor: Option<Cursor>,
 }
@@ -93,8 +89,8 @@ pub trait Api {
         cursor: Option<&str>,
     ) -> impl Future<Output = Answer<InboxPage>>;
 
-    /// The vendor's balance in credits, where it can be had: free, so that it takes no reservation, and not worth a
-    /// failure.
+    /// The vendor's balance in credits, where it is known. Asking is free and takes no reservation; a failure is only
+    /// logged.
     fn balance(&self) -> impl Future<Output = Option<f64>>;
 
     /// Whether answers tell what they cost. Where not, nobody documents whether the vendor counts what came or what was

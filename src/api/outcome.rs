@@ -4,22 +4,22 @@
 //! that can be read is ever taken for one: an answer that says success and holds none is malformed.
 
 use crate::api::classify;
-use crate::api::classify::Kind;
 use crate::api::error::ApiError;
+use crate::api::policy::FailureKind;
 use crate::api::reply::{Cut, Object, Reply};
 use crate::api::scrub::Scrubber;
 use crate::core::budget::Charge;
 
 /// What an answer turned out to be, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict<T> {
+pub struct Reading<T> {
     /// What it cost, as far as it tells.
     pub charge: Charge,
     /// What it holds, or why nothing.
     pub outcome: Result<T, ApiError>,
 }
 
-impl<T> Verdict<T> {
+impl<T> Reading<T> {
     /// A request that was never sent, and so costs nothing.
     pub(super) fn unsent(error: ApiError) -> Self {
         Self { charge: Charge::Known(0), outcome: Err(error) }
@@ -57,7 +57,7 @@ pub(super) trait Dialect {
     fn charge(&self, status: u16, body: Option<&Object<'_>>, seen: Seen) -> Charge;
 
     /// What an error is about, where the body has a code for it.
-    fn coded(&self, body: &Object<'_>) -> Option<Kind>;
+    fn coded(&self, body: &Object<'_>) -> Option<FailureKind>;
 }
 
 /// Judges an answer; `read` takes what was asked for out of the body.
@@ -66,11 +66,11 @@ pub(super) fn judge<T>(
     reply: &Reply,
     scrubber: &Scrubber,
     read: impl FnOnce(&Object<'_>) -> Result<(T, u32), Unusable>,
-) -> Verdict<T> {
+) -> Reading<T> {
     let text = reply.text();
     let body = Object::parse(&text);
     let charge = |seen| dialect.charge(reply.status, body.as_ref(), seen);
-    let failed = |seen, error| Verdict { charge: charge(seen), outcome: Err(error) };
+    let failed = |seen, error| Reading { charge: charge(seen), outcome: Err(error) };
 
     if let (true, Some(cut)) = (reply.ok(), &reply.cut) {
         return failed(Seen::Neither, cut_error(cut, scrubber));
@@ -88,7 +88,7 @@ pub(super) fn judge<T>(
         return failed(Seen::Error, error(dialect, reply, Some(body), &text, scrubber));
     }
     match read(body) {
-        Ok((value, returned)) => Verdict { charge: charge(Seen::List(returned)), outcome: Ok(value) },
+        Ok((value, returned)) => Reading { charge: charge(Seen::List(returned)), outcome: Ok(value) },
         Err(_) if !reply.ok() || (says == Says::Nothing && !classify::words(body).is_empty()) => {
             failed(Seen::Error, error(dialect, reply, Some(body), &text, scrubber))
         }
@@ -154,7 +154,7 @@ fn error(
         message.push_str(": ");
         message.push_str(&said);
     }
-    kind.error(message, reply.retry_after)
+    ApiError::new(kind, message, reply.retry_after)
 }
 
 fn cut_error(cut: &Cut, scrubber: &Scrubber) -> ApiError {

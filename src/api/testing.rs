@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use super::reply::Reply;
-use super::{Ask, Scrubber, Whose};
+use super::{Ask, ConversationRef, Scrubber};
 use crate::core::budget::{Reservation, grant};
 use crate::core::model::cursor::Cursor;
 use crate::secret::Secret;
@@ -25,15 +25,13 @@ pub(super) fn reply(status: u16, body: &str) -> Reply {
 }
 
 pub(super) fn ask_profile() -> Ask {
-    Ask { account: 0, whose: Whose::Profile("https://www.linkedin.com/in/ada-example/".into()), cursor: None }
+    let conversation = ConversationRef::by_profile("https://www.linkedin.com/in/ada-example/").unwrap();
+    Ask { account: 0, conversation, cursor: None }
 }
 
 pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
-    Ask {
-        account: 0,
-        whose: Whose::Conversation(id.into()),
-        cursor: cursor.map(|c| Cursor::served(c.to_owned())),
-    }
+    let conversation = ConversationRef::by_id(id).unwrap();
+    Ask { account: 0, conversation, cursor: cursor.map(|c| Cursor::served(c.to_owned())) }
 }
 
 pub(super) fn reservation(results: u32) -> Reservation {
@@ -46,16 +44,16 @@ pub(super) fn leaks(text: &str) -> bool {
 }
 
 /// One exchange of the server: it reads a whole request and hands the stream to this.
-pub(super) type Turn = Box<dyn FnOnce(&mut TcpStream) + Send>;
+pub(super) type Exchange = Box<dyn FnOnce(&mut TcpStream) + Send>;
 
 /// Answers with these bytes and closes.
-pub(super) fn say(bytes: impl Into<Vec<u8>>) -> Turn {
+pub(super) fn say(bytes: impl Into<Vec<u8>>) -> Exchange {
     let bytes = bytes.into();
     Box::new(move |stream| stream.write_all(&bytes).unwrap())
 }
 
 /// An HTTP answer with a JSON body.
-pub(super) fn http(status: u16, body: &str) -> Turn {
+pub(super) fn http(status: u16, body: &str) -> Exchange {
     say(format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
@@ -75,7 +73,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(turns: Vec<Turn>) -> Self {
+    pub(super) fn start(turns: Vec<Exchange>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let thread = std::thread::spawn(move || {

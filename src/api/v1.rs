@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
+use super::Ask;
 use super::error::ApiError;
 use super::inbox;
+use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::{Ask, Whose};
-use crate::api::classify::Kind;
 use crate::api::conversation::read_page;
-use crate::api::outcome::{Dialect, Seen, Verdict, judge};
+use crate::api::outcome::{Dialect, Reading, Seen, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
 use crate::core::model::cursor::Cursor;
@@ -41,14 +41,10 @@ pub(super) fn conversation_body(
     country: &str,
     login_token: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let (linkedin_url, conversation_id) = match &ask.whose {
-        Whose::Profile(url) => (Some(url.as_str()), None),
-        Whose::Conversation(id) => (None, Some(id.as_str())),
-    };
     let cursor = ask.cursor.as_ref().map(Cursor::text);
     serde_json::to_vec(&ConversationRequest {
-        linkedin_url,
-        conversation_id,
+        linkedin_url: ask.conversation.profile_url(),
+        conversation_id: ask.conversation.id(),
         total_results: results,
         cursor,
         country,
@@ -80,13 +76,13 @@ pub(super) fn inbox_body(
 
 /// Reads the answer to a request for a page of the inbox, asked with this cursor.
 #[must_use]
-pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Verdict<InboxPage> {
+pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Reading<InboxPage> {
     judge(&V1, reply, scrubber, |body| inbox::read_inbox(body, cursor))
 }
 
 /// Reads the answer to a request for a page of a conversation.
 #[must_use]
-pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
+pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Reading<Page> {
     let mut verdict = judge(&V1, reply, scrubber, |body| read_page(body, ask, reply.came_ms));
     if let Ok(page) = &mut verdict.outcome {
         // Only v2 documents this figure; in v1 a member of that name would be something unknown.
@@ -107,7 +103,7 @@ impl Dialect for V1 {
         }
     }
 
-    fn coded(&self, _: &Object<'_>) -> Option<Kind> {
+    fn coded(&self, _: &Object<'_>) -> Option<FailureKind> {
         None
     }
 }

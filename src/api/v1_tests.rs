@@ -6,6 +6,7 @@ use super::super::testing::{
     MESSAGE_URN, THREAD, TOKEN, URN, ask_conversation, ask_profile, leaks, reply, scrubber,
 };
 use super::*;
+use crate::api::Retry;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Below;
 
@@ -20,7 +21,7 @@ const SAMPLE: &str = r#"{"status":"success","data":{
    "entity_urn":"urn:li:msg_message:(urn:li:fsd_profile:ACoAAOWNER,2-MTc0NTI2NjQ5ODc0NGIxMDAwMS0xMDAmOTFjNWU3YWMtN2IwNi00ZWUwLWE1YzYtNTg4OGNkMGU2ZGRhXzAxMw==)"}],
  "next_cursor":"1745266498889","has_next_page":true}}"#;
 
-fn read(status: u16, body: &str) -> Verdict<Page> {
+fn read(status: u16, body: &str) -> Reading<Page> {
     read_conversation(&reply(status, body), &ask_profile(), &scrubber())
 }
 
@@ -55,9 +56,9 @@ fn a_request_names_the_conversation_once_and_its_cursor_as_a_string() {
 
 #[test]
 fn the_documented_answer_is_read_in_full() {
-    let verdict = read(200, SAMPLE);
-    let page = verdict.outcome.unwrap();
-    assert_eq!(verdict.charge, Charge::Known(1));
+    let reading = read(200, SAMPLE);
+    let page = reading.outcome.unwrap();
+    assert_eq!(reading.charge, Charge::Known(1));
     assert_eq!((page.returned, page.unread, page.total), (2, Some(3), None));
     assert_eq!((page.last_seen_ms, &page.below), (Some(1_749_403_535_456), &more("1745266498889")));
     assert_eq!(page.conversation_urn.as_deref(), Some(URN));
@@ -132,9 +133,9 @@ fn an_answer_without_a_list_is_malformed_and_counts_in_full() {
         ("[]", "HTTP 200 with a list or a piece of one instead of JSON"),
         (SAMPLE.get(..700).unwrap(), "HTTP 200 with a cut or broken object instead of JSON"),
     ] {
-        let verdict = read(200, body);
-        assert_eq!(verdict.outcome, Err(ApiError::Malformed(why.to_owned())), "{body}");
-        assert_eq!(verdict.charge, Charge::Unknown, "{body}");
+        let reading = read(200, body);
+        assert_eq!(reading.outcome, Err(ApiError::Malformed(why.to_owned())), "{body}");
+        assert_eq!(reading.charge, Charge::Unknown, "{body}");
     }
 }
 
@@ -213,35 +214,35 @@ fn an_error_is_read_from_the_body_first_and_then_from_the_status() {
         (408, "", transient("HTTP 408"), 1),
         (301, "", ApiError::Refused(text("HTTP 301")), 1),
     ] {
-        let verdict = read(status, body);
-        assert_eq!(verdict.outcome, Err(error), "{status} {body}");
-        assert_eq!(verdict.charge, Charge::Known(charge), "{status} {body}");
+        let reading = read(status, body);
+        assert_eq!(reading.outcome, Err(error), "{status} {body}");
+        assert_eq!(reading.charge, Charge::Known(charge), "{status} {body}");
     }
 }
 
 #[test]
 fn a_body_that_says_success_and_holds_a_page_counts_whatever_the_status() {
-    let verdict = read(500, SAMPLE);
-    assert_eq!((verdict.charge, verdict.outcome.unwrap().returned), (Charge::Known(1), 2));
+    let reading = read(500, SAMPLE);
+    assert_eq!((reading.charge, reading.outcome.unwrap().returned), (Charge::Known(1), 2));
 }
 
 #[test]
 fn a_page_is_charged_by_what_it_returned_and_never_less_than_a_credit() {
     for (items, credits) in [(0, 1), (1, 1), (10, 1), (11, 2), (50, 5)] {
         let list = vec![r#"{"text":"a","timestamp":1745270025236}"#; items].join(",");
-        let verdict = read(200, &format!(r#"{{"status":"success","data":{{"messages":[{list}]}}}}"#));
-        assert_eq!(verdict.charge, Charge::Known(credits));
-        assert_eq!(verdict.outcome.unwrap().returned as usize, items);
+        let reading = read(200, &format!(r#"{{"status":"success","data":{{"messages":[{list}]}}}}"#));
+        assert_eq!(reading.charge, Charge::Known(credits));
+        assert_eq!(reading.outcome.unwrap().returned as usize, items);
     }
 }
 
 #[test]
 fn how_long_to_wait_is_passed_on() {
     let wait = std::time::Duration::from_secs(9);
-    for status in [429, 503] {
+    for (status, retry) in [(429, Retry::AfterLongWait), (503, Retry::AfterWait)] {
         let reply = Reply { retry_after: Some(wait), ..reply(status, "") };
         let error = read_conversation(&reply, &ask_profile(), &scrubber()).outcome.unwrap_err();
-        assert_eq!((error.retry_after(), error.worth_retrying()), (Some(wait), true));
+        assert_eq!((error.retry_after(), error.policy().retry), (Some(wait), retry));
     }
 }
 
@@ -281,12 +282,12 @@ fn an_answer_for_another_conversation_is_malformed_and_paid_for() {
     for same in [URN, THREAD, THREAD.trim_end_matches('='), "some-other-form-of-id"] {
         assert!(asked(same).outcome.is_ok(), "{same}");
     }
-    let verdict = asked("2-YW5vdGhlcg==");
+    let reading = asked("2-YW5vdGhlcg==");
     assert_eq!(
-        verdict.outcome,
+        reading.outcome,
         Err(ApiError::Malformed("the answer is for another conversation".to_owned()))
     );
-    assert_eq!(verdict.charge, Charge::Known(1));
+    assert_eq!(reading.charge, Charge::Known(1));
 }
 
 #[test]

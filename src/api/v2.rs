@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
+use super::Ask;
 use super::error::ApiError;
 use super::inbox;
+use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::{Ask, Whose};
-use crate::api::classify::Kind;
 use crate::api::conversation::{data, read_page};
-use crate::api::outcome::{Dialect, Seen, Unusable, Verdict, judge};
+use crate::api::outcome::{Dialect, Reading, Seen, Unusable, judge};
 use crate::core::budget::{Charge, price};
 use crate::core::inbox::InboxPage;
 use crate::core::model::cursor::Cursor;
@@ -39,7 +39,7 @@ const MOST_BELIEVED: f64 = 100_000.0;
 
 /// A request. It has no `mark_as_read`, which would change the read state with either value.
 #[derive(Serialize)]
-struct Request<'a, P> {
+struct ActionRequest<'a, P> {
     account_id: &'a str,
     action: &'static str,
     params: P,
@@ -71,12 +71,12 @@ pub(super) fn inbox_body(
     account_id: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let params = InboxParams { count: rows, category: "INBOX", cursor };
-    serde_json::to_vec(&Request { account_id, action: "list_inbox", params })
+    serde_json::to_vec(&ActionRequest { account_id, action: "list_inbox", params })
 }
 
 /// Reads the answer to a request for a page of the inbox, asked with this cursor.
 #[must_use]
-pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Verdict<InboxPage> {
+pub fn read_inbox(reply: &Reply, cursor: Option<&str>, scrubber: &Scrubber) -> Reading<InboxPage> {
     judge(&V2, reply, scrubber, |body| inbox::read_inbox(body, cursor))
 }
 
@@ -86,18 +86,19 @@ pub(super) fn conversation_body(
     results: u32,
     account_id: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let (profile_url, conversation_id) = match &ask.whose {
-        Whose::Profile(url) => (Some(url.as_str()), None),
-        Whose::Conversation(id) => (None, Some(id.as_str())),
-    };
     let cursor = ask.cursor.as_ref().map(Cursor::text);
-    let params = ConversationParams { conversation_id, profile_url, count: results, cursor };
-    serde_json::to_vec(&Request { account_id, action: "get_conversation", params })
+    let params = ConversationParams {
+        conversation_id: ask.conversation.id(),
+        profile_url: ask.conversation.profile_url(),
+        count: results,
+        cursor,
+    };
+    serde_json::to_vec(&ActionRequest { account_id, action: "get_conversation", params })
 }
 
 /// Reads the answer to a request for a page of a conversation.
 #[must_use]
-pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Verdict<Page> {
+pub fn read_conversation(reply: &Reply, ask: &Ask, scrubber: &Scrubber) -> Reading<Page> {
     judge(&V2, reply, scrubber, |body| read_page(body, ask, reply.came_ms))
 }
 
@@ -125,7 +126,7 @@ pub(super) fn watch_body(account_id: &str) -> Result<Vec<u8>, serde_json::Error>
 }
 
 /// Reads the answer to it: the name of the watch.
-pub(super) fn read_watch(reply: &Reply, scrubber: &Scrubber) -> Verdict<String> {
+pub(super) fn read_watch(reply: &Reply, scrubber: &Scrubber) -> Reading<String> {
     judge(&V2, reply, scrubber, |body| {
         let data = data(body)?;
         let id = ["webhook_id", "id"].iter().find_map(|name| data.string(name)).filter(|id| !id.is_empty());
@@ -171,18 +172,18 @@ impl Dialect for V2 {
         }
     }
 
-    fn coded(&self, body: &Object<'_>) -> Option<Kind> {
+    fn coded(&self, body: &Object<'_>) -> Option<FailureKind> {
         let code = match body.object("error") {
             Some(error) => error.string("code"),
             None => body.string("code").or_else(|| body.string("error")),
         }?;
         match code.to_ascii_uppercase().as_str() {
-            "INVALID_API_KEY" => Some(Kind::Key),
-            "INVALID_ACCOUNT" | "ACCOUNT_INACTIVE" => Some(Kind::Account),
-            "INSUFFICIENT_CREDITS" => Some(Kind::Credits),
-            "RATE_LIMITED" => Some(Kind::RateLimited),
-            "INTERNAL_ERROR" | "CHANNEL_ERROR" => Some(Kind::Transient),
-            "INVALID_ACTION" | "INVALID_PARAMS" => Some(Kind::Refused),
+            "INVALID_API_KEY" => Some(FailureKind::Key),
+            "INVALID_ACCOUNT" | "ACCOUNT_INACTIVE" => Some(FailureKind::Account),
+            "INSUFFICIENT_CREDITS" => Some(FailureKind::Credits),
+            "RATE_LIMITED" => Some(FailureKind::RateLimited),
+            "INTERNAL_ERROR" | "CHANNEL_ERROR" => Some(FailureKind::Transient),
+            "INVALID_ACTION" | "INVALID_PARAMS" => Some(FailureKind::Refused),
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ const SAMPLE: &str = r#"{"success":true,"data":{"total_message_count":55,"unread
  "next_cursor":"1777146285823"},
  "metadata":{"action":"get_conversation","account_id":"69c1","credits_consumed":1,"timestamp":"2026-04-26T10:35:00Z"}}"#;
 
-fn read(status: u16, body: &str) -> Verdict<Page> {
+fn read(status: u16, body: &str) -> Reading<Page> {
     read_conversation(&reply(status, body), &ask_conversation(THREAD, None), &scrubber())
 }
 
@@ -38,9 +38,9 @@ fn a_request_is_an_action_with_parameters_and_never_marks_as_read() {
 
 #[test]
 fn the_documented_answer_is_read_in_full() {
-    let verdict = read(200, SAMPLE);
-    let page = verdict.outcome.unwrap();
-    assert_eq!(verdict.charge, Charge::Known(1));
+    let reading = read(200, SAMPLE);
+    let page = reading.outcome.unwrap();
+    assert_eq!(reading.charge, Charge::Known(1));
     assert_eq!((page.total, page.unread, page.returned), (Some(55), Some(0), 1));
     assert_eq!(page.last_seen_ms, Some(1_777_147_641_366));
     assert_eq!(page.below, Below::More(Cursor::served("1777146285823".to_owned())));
@@ -61,8 +61,8 @@ fn the_end_is_a_missing_cursor_unless_more_is_announced() {
         (r#","next_cursor":"8","has_next_page":false"#, Below::End),
         (r#","next_cursor":8"#, Below::More(Cursor::served("8".to_owned()))),
     ] {
-        let verdict = read(200, &format!(r#"{{"success":true,"data":{{"messages":[]{members}}}}}"#));
-        assert_eq!(verdict.outcome.unwrap().below, expected, "{members}");
+        let reading = read(200, &format!(r#"{{"success":true,"data":{{"messages":[]{members}}}}}"#));
+        assert_eq!(reading.outcome.unwrap().below, expected, "{members}");
     }
 }
 
@@ -117,8 +117,8 @@ fn error_codes_tell_what_to_do_and_cost_nothing_unless_they_say_so() {
                 r#"{{"success":false,"error":{{"code":"{code}","message":"words"}},"metadata":{{"credits_consumed":{credits}}}}}"#
             )
         };
-        let verdict = read(status, &body("null"));
-        assert_eq!((verdict.charge, verdict.outcome), (Charge::Known(0), Err(expected)), "{code}");
+        let reading = read(status, &body("null"));
+        assert_eq!((reading.charge, reading.outcome), (Charge::Known(0), Err(expected)), "{code}");
         assert_eq!(read(status, &body("2")).charge, Charge::Known(2));
     }
 }
@@ -134,8 +134,8 @@ fn errors_without_the_envelope_are_read_by_status_and_words() {
             ApiError::Transient { message: "HTTP 502: bad gateway".to_owned(), retry_after: None },
         ),
     ] {
-        let verdict = read(status, body);
-        assert_eq!((verdict.charge, verdict.outcome), (Charge::Known(0), Err(expected)), "{body}");
+        let reading = read(status, body);
+        assert_eq!((reading.charge, reading.outcome), (Charge::Known(0), Err(expected)), "{body}");
     }
 }
 
@@ -148,19 +148,19 @@ fn an_answer_without_a_list_is_malformed() {
         ("<html>", Charge::Unknown),
         (SAMPLE.get(..500).unwrap(), Charge::Unknown),
     ] {
-        let verdict = read(200, body);
-        assert!(matches!(verdict.outcome, Err(ApiError::Malformed(_))), "{body}");
-        assert_eq!(verdict.charge, charge, "{body}");
+        let reading = read(200, body);
+        assert!(matches!(reading.outcome, Err(ApiError::Malformed(_))), "{body}");
+        assert_eq!(reading.charge, charge, "{body}");
     }
 }
 
 #[test]
 fn an_answer_whose_messages_are_of_another_conversation_is_malformed() {
     let ask = ask_conversation("2-YW5vdGhlcg==", None);
-    let verdict = read_conversation(&reply(200, SAMPLE), &ask, &scrubber());
+    let reading = read_conversation(&reply(200, SAMPLE), &ask, &scrubber());
     assert_eq!(
-        verdict.outcome,
+        reading.outcome,
         Err(ApiError::Malformed("the answer is for another conversation".to_owned()))
     );
-    assert_eq!(verdict.charge, Charge::Known(1));
+    assert_eq!(reading.charge, Charge::Known(1));
 }

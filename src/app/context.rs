@@ -40,6 +40,20 @@ impl Context {
         Ok(config)
     }
 
+    /// Loads the configuration and those secrets that can be read, for a command that only compares them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the configuration. A secret that is missing is no error.
+    pub fn config_with_readable_secrets(&self) -> Result<Config, Failure> {
+        let mut config = self.config(None)?;
+        self.warn(&config);
+        if let Err(error) = config.load_secrets() {
+            tracing::debug!(%error, "not every secret can be read");
+        }
+        Ok(config)
+    }
+
     /// Prints a configuration's warnings, to the log.
     pub fn warn(&self, config: &Config) {
         for warning in &config.warnings {

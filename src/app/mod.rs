@@ -3,6 +3,7 @@
 mod context;
 pub mod metrics;
 pub mod outlook;
+pub mod parked;
 mod runtime;
 pub mod wiring;
 

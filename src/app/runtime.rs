@@ -2,13 +2,13 @@
 
 use crate::error::Failure;
 
-/// The program's one thread of waiting.
+/// A runtime on the current thread.
 ///
 /// # Errors
-/// When the system gives no more of what it takes.
+/// [`Failure::Machine`], when the system refuses the resources for it.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Machine(format!("the program cannot wait for the network: {error}")))
+        .map_err(|error| Failure::Machine(format!("cannot start the async runtime: {error}")))
 }

@@ -1,11 +1,11 @@
-//! From the configuration to the parts of the program, and from their errors to what a person is told.
+//! Builds the parts of the program from the configuration, and turns their errors into failures.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate, Version};
+use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate};
 use crate::clock::SystemClock;
-use crate::config::{ApiVersion, Config, InboxMode};
+use crate::config::{Config, InboxMode};
 use crate::core::planner::state;
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -48,15 +48,6 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
     }
 }
 
-/// The generation of the API that the configuration names.
-#[must_use]
-pub fn version(config: &Config) -> Version {
-    match config.api.version {
-        ApiVersion::V1 => Version::V1,
-        ApiVersion::V2 => Version::V2,
-    }
-}
-
 /// The client for the configured API. The secrets must have been loaded.
 ///
 /// # Errors
@@ -66,9 +57,6 @@ pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
 }
 
 /// The same at the rate of clients before it.
-///
-/// # Errors
-/// Likewise.
 pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Failure> {
     let accounts = config.accounts.iter().map(|a| AccountAccess {
         name: a.name.clone(),
@@ -78,7 +66,7 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
     });
     let settings = ApiSettings {
         base_url: config.api.base_url.clone(),
-        version: version(config),
+        version: config.api.version,
         api_key: config.api.api_key.clone().unwrap_or_else(|| Secret::new("")),
         timeout: config.api.timeout,
         rate: rate.clone(),

@@ -26,9 +26,10 @@ pub use self::problem::{ConfigError, Problem};
 pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
-    AccountConfig, AlertsConfig, ApiConfig, ApiVersion, ArchiveConfig, BudgetConfig, ConversationTarget,
-    EventsConfig, InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
+    AccountConfig, AlertsConfig, ApiConfig, ArchiveConfig, BudgetConfig, ConversationTarget, EventsConfig,
+    InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
+pub use crate::core::model::api_version::ApiVersion;
 
 /// The default configuration as a file: every key, with its default and what it does.
 pub const DEFAULT_TOML: &str = include_str!("../../archiver.toml");

@@ -18,12 +18,13 @@ use super::problem::{Location, Problem};
 use super::secrets::{Candidates, resolve};
 use super::strict::Places;
 use super::types::{
-    AccountConfig, AlertsConfig, ApiConfig, ApiVersion, ArchiveConfig, BudgetConfig, ConversationTarget,
-    EventsConfig, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
+    AccountConfig, AlertsConfig, ApiConfig, ArchiveConfig, BudgetConfig, ConversationTarget, EventsConfig,
+    MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
 use super::{Config, SecretSources, values};
 use crate::core::budget::Caps;
 use crate::core::inbox::filter::Wanted;
+use crate::core::model::api_version::ApiVersion;
 use crate::core::model::urn;
 use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;

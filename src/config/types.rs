@@ -10,6 +10,7 @@ use super::values;
 use crate::core::Ms;
 use crate::core::budget::Caps;
 use crate::core::inbox::filter::Wanted;
+use crate::core::model::api_version::ApiVersion;
 use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
 use crate::secret::Secret;
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 pub struct ApiConfig {
     /// Ends in a slash, so that endpoints can be joined to it. Plain http for loopback only.
     pub base_url: Url,
-    /// Which generation of the API is spoken.
+    /// Which version of the API is spoken.
     pub version: ApiVersion,
     /// The longest that one request may take.
     pub timeout: Duration,
@@ -33,27 +34,6 @@ pub struct ApiConfig {
     pub api_key: Option<Secret>,
     /// When the file that it was read from was last changed (ms), where it is a file of its owner's.
     pub api_key_changed_ms: Option<Ms>,
-}
-
-/// A generation of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ApiVersion {
-    /// A login token in every body.
-    V1,
-    /// An account id, actions, a standard envelope.
-    V2,
-}
-
-impl ApiVersion {
-    /// As it is written in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-        }
-    }
 }
 
 /// `[archive]`: the file that everything is kept in.

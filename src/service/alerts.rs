@@ -1,65 +1,34 @@
-//! What needs a person: noted after a run, told once, and left alone until something has changed.
+//! Alerts: what only a person can mend is recorded after a run, and the configured command is run once for it.
 
-use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
 use crate::api::ApiError;
-use crate::config::{AccountConfig, ApiVersion, Config, Env};
+use crate::app::parked::fingerprint;
+use crate::config::{Config, Env};
 use crate::core::Ms;
-use crate::core::hash::fnv1a;
-use crate::secret::Secret;
 use crate::store::{Alert, Cause, Store, StoreError};
-use crate::sync::Reception;
+use crate::sync::{GRACE, Reception};
 
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The accounts that are not to be asked: what was refused to them is still all that they have.
-///
-/// # Errors
-/// When the archive cannot be read.
-pub fn parked(store: &Store, config: &Config) -> Result<BTreeSet<usize>, StoreError> {
-    let rows = store.queries().alerts()?;
-    let holds = |row: &Alert, index: usize, account: &AccountConfig| match row.cause {
-        Cause::Account => {
-            row.account.as_ref() == Some(&account.name) && row.credential == mark(config, Some(index))
-        }
-        Cause::Key => row.credential == mark(config, None),
-        Cause::Credits => false,
-    };
-    let accounts = config.accounts.iter().enumerate();
-    let parked = accounts.filter(|(index, account)| rows.iter().any(|row| holds(row, *index, account)));
-    Ok(parked.map(|(index, _)| index).collect())
-}
-
-/// Notes what was refused and what has shown to be well. Returns what is news.
-///
-/// # Errors
-/// When the archive cannot be written.
-pub fn note(
+/// Records what was refused, and forgets what has been seen to work. Returns what is news.
+pub fn record(
     store: &mut Store,
     config: &Config,
-    report: &Reception,
+    reception: &Reception,
     now: Ms,
 ) -> Result<Vec<Alert>, StoreError> {
-    for (kind, count) in &report.failures {
-        store.count_failures(kind, *count)?;
+    for (kind, count) in &reception.failures {
+        store.count_failures(kind.as_str(), *count)?;
     }
-    let names = || report.answered.iter().filter_map(|index| config.accounts.get(*index));
-    for account in names() {
-        if store.clear_alert(Some(&account.name), Cause::Account)? {
-            tracing::info!(account = account.name, "the account is asked again");
-        }
-    }
-    if !report.answered.is_empty() {
-        store.clear_alert(None, Cause::Key)?;
-        if !report.refused.iter().any(|refused| refused.cause == Cause::Credits) {
-            store.clear_alert(None, Cause::Credits)?;
-        }
-    }
+    forget_mended(store, config, reception)?;
     let mut news = Vec::new();
-    for refused in &report.refused {
+    for refused in &reception.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
         let row = Alert {
             account: account.map(|a| a.name.clone()),
@@ -68,32 +37,48 @@ pub fn note(
             message: refused.message.clone(),
             credential: match refused.cause {
                 Cause::Credits => String::new(),
-                Cause::Account | Cause::Key => mark(config, refused.account),
+                Cause::Account | Cause::Key => fingerprint(config, refused.account).unwrap_or_default(),
             },
         };
         if store.raise_alert(&row)? {
             let account = row.account.as_deref().unwrap_or_default();
-            tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", words(&row));
+            tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", describe(&row));
             news.push(row);
         }
     }
     Ok(news)
 }
 
-/// What a person is told.
+fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> Result<(), StoreError> {
+    for account in reception.answered.iter().filter_map(|index| config.accounts.get(*index)) {
+        if store.clear_alert(Some(&account.name), Cause::Account)? {
+            tracing::info!(account = account.name, "the account is asked again");
+        }
+    }
+    if !reception.answered.is_empty() {
+        store.clear_alert(None, Cause::Key)?;
+        if !reception.refused.iter().any(|refused| refused.cause == Cause::Credits) {
+            store.clear_alert(None, Cause::Credits)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a person reads.
 #[must_use]
-pub fn words(row: &Alert) -> String {
+pub fn describe(row: &Alert) -> String {
+    let message = row.message.clone();
     let error = match row.cause {
-        Cause::Account => ApiError::Account(row.message.clone()),
-        Cause::Key => ApiError::Key(row.message.clone()),
-        Cause::Credits => ApiError::Credits(row.message.clone()),
+        Cause::Account => ApiError::Account(message),
+        Cause::Key => ApiError::Key(message),
+        Cause::Credits => ApiError::Credits(message),
     };
     error.to_string()
 }
 
-/// Runs the configured command for each of these, one after the other. It gets no secrets: none are in what it is
-/// told, and the environment of this process is not handed on.
-pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
+/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
+/// the environment of this process is not handed on.
+pub async fn run_command(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
     let Some((program, arguments)) = command.split_first() else { return };
     for row in rows {
         let mut process = tokio::process::Command::new(program);
@@ -105,7 +90,7 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
         for prefix in ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"] {
             process.env(format!("{prefix}_KIND"), row.cause.as_str());
             process.env(format!("{prefix}_ACCOUNT"), row.account.as_deref().unwrap_or_default());
-            process.env(format!("{prefix}_MESSAGE"), words(&row));
+            process.env(format!("{prefix}_MESSAGE"), describe(&row));
         }
         process.kill_on_drop(true);
         match tokio::time::timeout(LONGEST, process.status()).await {
@@ -117,40 +102,30 @@ pub async fn tell(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
     }
 }
 
-/// What tells the credential of an account, or the API key, from another one: 32 bits of a hash, which tell nothing
-/// of it, and when its files were last changed. A login to an account of v2 writes the same id again.
-fn mark(config: &Config, account: Option<usize>) -> String {
-    let key = (config.api.api_key.as_ref(), config.api.api_key_changed_ms);
-    let (id, secret, changed) = match account.and_then(|index| config.accounts.get(index)) {
-        Some(account) if config.api.version == ApiVersion::V1 => {
-            (account.name.as_str(), account.login_token.as_ref(), [account.credential_changed_ms, None])
+/// The alert commands that are running. The service does not wait for them.
+#[derive(Debug, Default)]
+pub(super) struct AlertCommands(Vec<(JoinHandle<()>, Vec<Alert>)>);
+
+impl AlertCommands {
+    /// Starts the command for these.
+    pub(super) fn start(&mut self, command: &[String], env: &Env, rows: Vec<Alert>) {
+        if rows.is_empty() {
+            return;
         }
-        Some(account) => {
-            let id = account.account_id.as_deref().unwrap_or_default();
-            (id, key.0, [key.1, account.credential_changed_ms])
+        self.0.retain(|(running, _)| !running.is_finished());
+        let (command, env, told) = (command.to_vec(), env.clone(), rows.clone());
+        self.0.push((tokio::spawn(async move { run_command(command, &env, rows).await }), told));
+    }
+
+    /// Gives the commands a moment to end. What one that does not was run for is news again after the next start.
+    pub(super) async fn finish(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let until = Instant::now() + GRACE;
+        for (running, rows) in std::mem::take(&mut self.0) {
+            if tokio::time::timeout_at(until, running).await.is_err() {
+                tracing::warn!("the attention command was cut short by the stop: it will be run again");
+                rows.iter().try_for_each(|row| store.mark_undelivered(row))?;
+            }
         }
-        None => ("", key.0, [key.1, None]),
-    };
-    let hash = short_hash([id, secret.map(Secret::expose).unwrap_or_default()]);
-    changed.iter().flatten().fold(format!("{hash:08x}"), |mark, ms| format!("{mark} {ms}"))
-}
-
-/// FNV-1a, folded to 32 bits.
-fn short_hash(parts: [&str; 2]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = fnv1a(bytes);
-    (hash >> 32) ^ (hash & 0xffff_ffff)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_tells_credentials_apart_and_holds_32_bits() {
-        let marks: BTreeSet<u64> =
-            [["me", "a"], ["me", "b"], ["mea", ""], ["", "a"]].into_iter().map(short_hash).collect();
-        assert_eq!(marks.len(), 4);
-        assert!(marks.iter().all(|mark| *mark <= 0xffff_ffff));
+        Ok(())
     }
 }

@@ -1,471 +1,258 @@
-//! The loop of the service.
+//! The loop of the service: it waits for its schedule and for commands, and makes one run at a time.
+//!
+//! Timers and signals only wake it. What is due is worked out anew each time, from the schedule and the clock.
 
-use crate::app::runtime;
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::Instant;
 
-use crate::api::Rate;
-use crate::app::Context;
-use crate::app::metrics;
-use crate::app::metrics::Snapshot;
-use crate::app::wiring;
-use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ApiVersion, Config};
+use crate::clock::Clock;
 use crate::core::Ms;
-use crate::core::format::iso_utc;
-use crate::core::planner::backoff::Backoff;
-use crate::core::schedule::{Agenda, Decision};
+use crate::core::schedule::{Agenda, Decision, Schedule};
 use crate::error::Failure;
-use crate::service::alerts;
-use crate::service::signals::{Signals, Wish};
-use crate::service::supervisor::{Attendant, Wishes, tick};
-use crate::service::systemd::Manager;
-use crate::service::wakeup::Call;
-use crate::service::watchdog::Pulse;
-use crate::store::{Alert, Store, StoreError, Trigger};
-use crate::sync::{self, GRACE, Reception, Report, Stopper, Trouble};
+use crate::service::signals::{CommandSource, ServiceCommand};
+use crate::service::supervisor::{Received, Supervisor};
+use crate::service::systemd;
+use crate::service::wakeup::Wakeup;
+use crate::service::watchdog::{Heartbeat, StepDeadline};
+use crate::store::Trigger;
+use crate::sync::{Stop, Stopper};
 
 /// The clock is looked at as often as this, in case it was set or the machine slept.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
-/// So long before a slot its call is ordered.
+/// The wake-up for a slot is ordered so long before it.
 const LEAD_MS: Ms = 3_000;
-/// So long after a slot it is looked at even without a call.
-const WITHOUT_A_CALL: Duration = Duration::from_secs(1);
+/// A slot whose wake-up does not come is looked at so long after it.
+const WITHOUT_WAKEUP: Duration = Duration::from_secs(1);
 
-/// Serves until it is told to stop.
-///
-/// # Errors
-/// A configuration that cannot be used, or an archive that fails.
-pub fn serve(context: &Context) -> Result<(), Failure> {
-    let config = context.config_with_secrets(None)?;
-    runtime()?.block_on(async {
-        // From here on no signal that this program takes ends it otherwise.
-        let signals =
-            Signals::new().map_err(|error| Failure::Machine(format!("signals cannot be caught: {error}")))?;
-        // What would fail at each run fails now.
-        drop(wiring::api(&config)?);
-        let path = config.archive.path.clone();
-        let store = Store::open(&path).map_err(|e| wiring::archive_failure(&path, e))?;
-        store.sign_as_service().map_err(|e| wiring::archive_failure(&path, e))?;
-        let mut service = Service::new(context, config, store, signals)?;
-        let end = service.live().await;
-        service.manager.stopping();
-        let told = service.let_messengers_go().await.map_err(|e| wiring::archive_failure(&path, e));
-        let closed = service.store.close().map_err(|e| wiring::archive_failure(&path, e));
-        tracing::info!("the service ended");
-        end.and(told).and(closed)
-    })
+/// What the loop does when it is time: the archive, the API and the configuration are behind it.
+pub(super) trait Work {
+    /// When runs are due.
+    fn schedule(&self) -> &Schedule;
+
+    /// How much later than scheduled the next run begins.
+    fn start_delay(&self) -> Ms;
+
+    /// Whether to sync when the service starts, too.
+    fn runs_at_start(&self) -> bool;
+
+    /// How often events are read; `None` while they are not.
+    fn event_interval(&self) -> Option<Duration>;
+
+    /// How long a request may take, the wait for its turn included.
+    fn longest_request(&self) -> Duration;
+
+    /// Whether a scheduled run can do anything.
+    fn may_run(&mut self, now: Ms) -> Result<bool, Failure>;
+
+    /// Makes one run, which ends early when a stop is asked for.
+    async fn sync(&mut self, trigger: Trigger, deadline: &StepDeadline, stop: &Stop) -> Result<(), Failure>;
+
+    /// Reads the accounts' events. Returns whether there is anything to fetch. `hurry` ends it before the next request.
+    async fn read_events(
+        &mut self,
+        deadline: &StepDeadline,
+        hurry: &Stop,
+        stop: &Stop,
+    ) -> Result<bool, Failure>;
+
+    /// Reads the configuration again; one that cannot be used is refused and the old one kept.
+    fn reload(&mut self);
+
+    /// Writes the metrics. Returns the line that `systemctl status` shows.
+    fn publish(&self, next_slot: Option<Ms>) -> String;
 }
 
-struct Service<'a> {
-    context: &'a Context,
-    config: Config,
-    store: Store,
-    signals: Signals,
-    manager: Manager,
-    watchdog: Option<Interval>,
+/// The loop, and what it listens to.
+pub(super) struct MainLoop<W, S, C, A> {
+    work: W,
+    commands: S,
+    clock: C,
+    wakeup: A,
+    heartbeat: Heartbeat,
     agenda: Agenda,
-    /// Runs in a row that found the API down, and before when none is scheduled because of it.
-    down: (u32, Option<Instant>),
-    /// The configuration was read again: what was refused is tried once more.
-    forgiving: bool,
-    /// Why the last scheduled run was not made, so that it is said once.
-    held_back: Option<String>,
     /// When events were last read.
     events_read: Option<Instant>,
-    /// What all runs together may ask in a minute.
-    rate: Rate,
-    /// Attention commands that are running, and what they tell.
-    messengers: Vec<(JoinHandle<()>, Vec<Alert>)>,
+}
+
+/// What comes next.
+enum Action {
+    Stop,
+    Run(Trigger),
+    Wait,
 }
 
 /// What ends a wait.
-enum Event {
-    Wish(Wish),
-    Time,
+enum Woken {
+    ByCommand(ServiceCommand),
+    ByTime,
 }
 
-impl<'a> Service<'a> {
-    fn new(context: &'a Context, config: Config, store: Store, signals: Signals) -> Result<Self, Failure> {
-        let manager = Manager::of(&context.env);
-        let watchdog = manager.sign_of_life_every().map(|every| {
-            let mut interval = tokio::time::interval(every);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            interval
-        });
-        let rate = Rate::new(config.api.requests_per_minute);
-        let agenda = Agenda::new(config.schedule.slots.clone(), SystemClock.now_ms());
-        Ok(Self {
-            context,
-            config,
-            store,
-            signals,
-            manager,
-            watchdog,
-            agenda,
-            down: (0, None),
-            forgiving: false,
-            held_back: None,
-            events_read: None,
-            rate,
-            messengers: Vec::new(),
-        })
+impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
+    pub(super) fn new(work: W, commands: S, clock: C, wakeup: A) -> Self {
+        let agenda = Agenda::new(work.schedule().clone(), clock.now_ms());
+        let heartbeat = Heartbeat::every(systemd::heartbeat_interval());
+        Self { work, commands, clock, wakeup, heartbeat, agenda, events_read: None }
     }
 
-    /// Gives attention commands that have just been started a moment. What they were to tell is news again when they
-    /// do not end in it.
-    async fn let_messengers_go(&mut self) -> Result<(), StoreError> {
-        let until = Instant::now() + GRACE;
-        for (messenger, rows) in std::mem::take(&mut self.messengers) {
-            if tokio::time::timeout_at(until, messenger).await.is_err() {
-                tracing::warn!("the attention command was cut short by the stop: it will be run again");
-                rows.iter().try_for_each(|row| self.store.mark_undelivered(row))?;
-            }
-        }
-        Ok(())
+    pub(super) fn into_work(self) -> W {
+        self.work
     }
 
-    async fn live(&mut self) -> Result<(), Failure> {
-        let slots = &self.config.schedule.slots;
-        tracing::info!(
-            archive = %self.config.archive.path.display(),
-            cron = slots.line(),
-            timezone = slots.zone().name(),
-            "the service began"
-        );
-        let now = SystemClock.now_ms();
-        self.agenda.followed(now, self.chance_delay());
-        let starts = self.config.schedule.run_at_start && self.may_run(now)?;
-        let mut wanted = starts.then_some(Trigger::Start);
-        self.tell_figures();
-        self.manager.ready(&self.status_line());
+    /// Serves until a command to stop comes.
+    ///
+    /// # Errors
+    /// An archive that fails, or an API client that cannot be built.
+    pub(super) async fn run(&mut self) -> Result<(), Failure> {
+        let now = self.clock.now_ms();
+        self.agenda.followed(now, self.work.start_delay());
+        let starts = self.work.runs_at_start() && self.work.may_run(now)?;
+        let mut due = starts.then_some(Trigger::Start);
+        systemd::ready(&self.publish());
         loop {
-            if let Some(trigger) = wanted.take() {
-                let wishes = self.run(trigger).await?;
-                if self.ends(wishes) {
-                    return Ok(());
-                }
-                wanted = wishes.run.then_some(Trigger::Once);
-                continue;
-            }
-            let now = SystemClock.now_ms();
-            match self.agenda.decide(now) {
-                Decision::Due => {
-                    self.agenda.followed(now, self.chance_delay());
-                    wanted = self.may_run(now)?.then_some(Trigger::Schedule);
-                }
-                Decision::Wait(until) => match self.wait(now, until).await {
-                    Event::Wish(Wish::Stop) => return Ok(()),
-                    Event::Wish(Wish::Reload) => self.reload(),
-                    Event::Wish(Wish::Run) => wanted = Some(Trigger::Once),
-                    Event::Time if self.events_due() => {
-                        let (news, wishes) = self.read_events().await?;
-                        if self.ends(wishes) {
-                            return Ok(());
-                        }
-                        wanted = wishes.run.then_some(Trigger::Once);
-                        if wanted.is_none() && news && self.may_run(now)? {
-                            wanted = Some(Trigger::Schedule);
-                        }
-                    }
-                    Event::Time => {}
-                },
+            let next = match due.take() {
+                Some(trigger) => self.sync(trigger).await?,
+                None => self.idle().await?,
+            };
+            match next {
+                Action::Stop => return Ok(()),
+                Action::Run(trigger) => due = Some(trigger),
+                Action::Wait => {}
             }
         }
     }
 
-    /// Does what was wished for while something else was done, but for a run. True when the service is to end.
-    fn ends(&mut self, wishes: Wishes) -> bool {
-        if wishes.reload && !wishes.stop {
-            self.reload();
+    /// Waits once, for whatever comes first, and decides what follows from it.
+    async fn idle(&mut self) -> Result<Action, Failure> {
+        let now = self.clock.now_ms();
+        let until = match self.agenda.decide(now) {
+            Decision::Due => {
+                self.agenda.followed(now, self.work.start_delay());
+                return self.scheduled_run();
+            }
+            Decision::Wait(until) => until,
+        };
+        match self.wait(now, until).await {
+            Woken::ByCommand(command) => Ok(self.obey(Received::just(command))),
+            Woken::ByTime if self.events_are_due() => self.read_events().await,
+            Woken::ByTime => Ok(Action::Wait),
         }
-        wishes.stop
+    }
+
+    /// A run of the schedule, where one can do anything.
+    fn scheduled_run(&mut self) -> Result<Action, Failure> {
+        let may_run = self.work.may_run(self.clock.now_ms())?;
+        self.publish();
+        Ok(if may_run { Action::Run(Trigger::Schedule) } else { Action::Wait })
     }
 
     /// Waits until something happens, at the longest until it is time to look at the clock.
-    async fn wait(&mut self, now: Ms, until: Ms) -> Event {
+    async fn wait(&mut self, now: Ms, until: Ms) -> Woken {
         let left = until.saturating_sub(now).max(0);
-        let (mut call, longest) = match left {
-            0..=LEAD_MS => (Call::at(until), duration(left) + WITHOUT_A_CALL),
-            _ => (None, duration(left - LEAD_MS + 1).min(self.longest_wait())),
+        let soon = left <= LEAD_MS;
+        let longest = match soon {
+            true => duration(left) + WITHOUT_WAKEUP,
+            false => duration(left - LEAD_MS + 1)
+                .min(LOOK_AT_THE_CLOCK)
+                .min(self.work.event_interval().unwrap_or(LOOK_AT_THE_CLOCK)),
         };
-        let called = async {
-            match &mut call {
-                Some(call) => call.wait().await,
-                None => std::future::pending().await,
+        let wakeup = async {
+            match soon {
+                true => self.wakeup.at(until).await,
+                false => std::future::pending().await,
             }
         };
-        let (mut called, over) = (std::pin::pin!(called), tokio::time::sleep(longest));
-        let mut over = std::pin::pin!(over);
+        let (mut wakeup, mut timer) = (pin!(wakeup), pin!(tokio::time::sleep(longest)));
         loop {
             tokio::select! {
                 biased;
-                wish = self.signals.next() => return Event::Wish(wish),
-                () = &mut called => return Event::Time,
-                () = &mut over => return Event::Time,
-                () = tick(&mut self.watchdog) => self.manager.sign_of_life(),
+                command = self.commands.next() => return Woken::ByCommand(command),
+                () = &mut wakeup => return Woken::ByTime,
+                () = &mut timer => return Woken::ByTime,
+                () = self.heartbeat.tick() => systemd::heartbeat(),
             }
         }
     }
 
-    /// How long the service sleeps at most.
-    fn longest_wait(&self) -> Duration {
-        match self.watches() {
-            true => LOOK_AT_THE_CLOCK.min(self.config.events.poll),
-            false => LOOK_AT_THE_CLOCK,
+    /// Does what was asked for meanwhile. Several requests for a run are one run.
+    fn obey(&mut self, received: Received) -> Action {
+        if received.stop {
+            return Action::Stop;
         }
-    }
-
-    /// Whether events are read at all: v1 has none.
-    fn watches(&self) -> bool {
-        self.config.events.enabled && self.config.api.version == ApiVersion::V2
-    }
-
-    fn events_due(&self) -> bool {
-        self.watches()
-            && !self.is_down()
-            && self.events_read.is_none_or(|read| read.elapsed() >= self.config.events.poll)
-    }
-
-    /// Reads the accounts' events. Returns whether there is anything to fetch, and what was wished for meanwhile.
-    async fn read_events(&mut self) -> Result<(bool, Wishes), Failure> {
-        self.events_read = Some(Instant::now());
-        self.refresh_secrets();
-        let path = self.config.archive.path.clone();
-        let failed = |e: StoreError| wiring::archive_failure(&path, e);
-        let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
-        settings.parked = alerts::parked(&self.store, &self.config).map_err(failed)?;
-        let api = wiring::api_at(&self.config, &self.rate)?;
-        let request = self.longest_request();
-        let pulse = Pulse::new(request);
-        pulse.expect(request.saturating_mul(u32::try_from(2 * settings.accounts.len()).unwrap_or(u32::MAX)));
-        let ((stopper, stop), (hurrier, hurry)) = (Stopper::new(), Stopper::new());
-        let attendant = Attendant {
-            signals: &mut self.signals,
-            manager: &self.manager,
-            watchdog: &mut self.watchdog,
-            pulse: &pulse,
-            stopper,
-            hurry: Some(hurrier),
-        };
-        let poll = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, (&hurry, &stop));
-        let (polled, wishes) = attendant.during(poll).await;
-        let polled = polled.map_err(|e| wiring::run_failure(&path, e))?;
-        self.tell(&polled.reception)?;
-        Ok((polled.news, wishes))
-    }
-
-    /// Makes one run. Returns what was wished for meanwhile.
-    async fn run(&mut self, trigger: Trigger) -> Result<Wishes, Failure> {
-        self.refresh_secrets();
-        let path = self.config.archive.path.clone();
-        let failed = |e: StoreError| wiring::archive_failure(&path, e);
-        let forgiven = std::mem::take(&mut self.forgiving);
-        let by_hand = trigger == Trigger::Once || forgiven;
-        let mut settings = wiring::settings(&self.config, trigger, Vec::new());
-        if !by_hand {
-            settings.parked = alerts::parked(&self.store, &self.config).map_err(failed)?;
+        if received.reload {
+            self.reload();
         }
-        settings.probe = self.down.0 > 0;
-        let api = wiring::api_at(&self.config, &self.rate)?;
-        self.held_back = None;
-        self.manager.status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
-        let pulse = Pulse::new(self.longest_request());
-        let (mut watcher, (stopper, stop)) = (&pulse, Stopper::new());
-        let attendant = Attendant {
-            signals: &mut self.signals,
-            manager: &self.manager,
-            watchdog: &mut self.watchdog,
-            pulse: &pulse,
+        if received.run { Action::Run(Trigger::Once) } else { Action::Wait }
+    }
+
+    fn reload(&mut self) {
+        systemd::reloading();
+        self.work.reload();
+        // A slot of the same schedule that is due, or was missed meanwhile, still is.
+        if self.agenda.schedule() != self.work.schedule() {
+            let now = self.clock.now_ms();
+            self.agenda.follow(self.work.schedule().clone(), now);
+            self.agenda.followed(now, self.work.start_delay());
+        }
+        systemd::ready(&self.publish());
+    }
+
+    async fn sync(&mut self, trigger: Trigger) -> Result<Action, Failure> {
+        let deadline = StepDeadline::new(self.work.longest_request());
+        let (stopper, stop) = Stopper::new();
+        let supervisor = Supervisor {
+            commands: &mut self.commands,
+            heartbeat: &mut self.heartbeat,
+            deadline: &deadline,
             stopper,
             hurry: None,
         };
-        let run = sync::run(&mut self.store, &api, &SystemClock, &settings, &stop, &mut watcher);
-        let (report, wishes) = attendant.during(run).await;
-        drop(api);
-        self.after(&report.map_err(|e| wiring::run_failure(&path, e))?)?;
-        Ok(wishes)
+        let (done, received) = supervisor.during(self.work.sync(trigger, &deadline, &stop)).await;
+        done?;
+        systemd::status(&self.publish());
+        Ok(self.obey(received))
     }
 
-    /// How long a request may take, with the wait for its turn: a minute that is full may have to pass.
-    fn longest_request(&self) -> Duration {
-        self.config.api.timeout + Duration::from_secs(60)
+    fn events_are_due(&self) -> bool {
+        let due = |interval| self.events_read.is_none_or(|read| read.elapsed() >= interval);
+        self.work.event_interval().is_some_and(due)
     }
 
-    /// After a run: what needs a person is told, figures are written, memory is given back.
-    fn after(&mut self, report: &Report) -> Result<(), Failure> {
-        self.tell(&report.reception)?;
-        self.down = match (report.outcome, report.worst) {
-            ("failed", Some(Trouble::Api)) if report.reception.silent() => {
-                let times = self.down.0.saturating_add(1);
-                let backoff: Backoff = self.config.api.backoff;
-                let wait = backoff.wait(times, false, None, fastrand::f64());
-                tracing::warn!(
-                    times,
-                    wait_secs = wait.as_secs(),
-                    "the API is down; the next scheduled run tries one small request"
-                );
-                (times, Instant::now().checked_add(wait))
-            }
-            _ => (0, None),
+    async fn read_events(&mut self) -> Result<Action, Failure> {
+        self.events_read = Some(Instant::now());
+        let deadline = StepDeadline::new(self.work.longest_request());
+        let ((stopper, stop), (hurrier, hurry)) = (Stopper::new(), Stopper::new());
+        let supervisor = Supervisor {
+            commands: &mut self.commands,
+            heartbeat: &mut self.heartbeat,
+            deadline: &deadline,
+            stopper,
+            hurry: Some(hurrier),
         };
-        let path = &self.config.archive.path;
-        self.store.checkpoint().map_err(|e| wiring::archive_failure(path, e))?;
-        self.tell_figures();
-        self.manager.status(&self.status_line());
-        Ok(())
-    }
-
-    /// Notes what needs a person, and has it told.
-    fn tell(&mut self, reception: &Reception) -> Result<(), Failure> {
-        let news = alerts::note(&mut self.store, &self.config, reception, SystemClock.now_ms());
-        let news = news.map_err(|e| wiring::archive_failure(&self.config.archive.path, e))?;
-        self.send(news);
-        Ok(())
-    }
-
-    /// Runs the attention command for these. It may take its time: the service does not wait for it.
-    fn send(&mut self, rows: Vec<Alert>) {
-        if rows.is_empty() {
-            return;
+        let (news, received) = supervisor.during(self.work.read_events(&deadline, &hurry, &stop)).await;
+        let news = news?;
+        match self.obey(received) {
+            Action::Wait if news => self.scheduled_run(),
+            next => Ok(next),
         }
-        let (command, env) = (self.config.alerts.command.clone(), self.context.env.clone());
-        self.messengers.retain(|(messenger, _)| !messenger.is_finished());
-        let told = rows.clone();
-        self.messengers.push((tokio::spawn(async move { alerts::tell(command, &env, rows).await }), told));
     }
 
-    /// Whether the API was down so short a time ago that it is left alone.
-    fn is_down(&self) -> bool {
-        self.down.1.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// Whether a scheduled run can do anything.
-    fn may_run(&mut self, now: Ms) -> Result<bool, Failure> {
-        let path = self.config.archive.path.clone();
-        let failed = |e: StoreError| wiring::archive_failure(&path, e);
-        let closed = metrics::closed(&self.store.queries(), &self.config, now).map_err(failed)?;
-        let reason = if let Some(closed) = closed {
-            Some(closed.words(iso_utc))
-        } else if self.is_down() {
-            tracing::debug!("the API was down a moment ago");
-            return Ok(false);
-        } else {
-            self.refresh_secrets();
-            let parked = alerts::parked(&self.store, &self.config).map_err(failed)?;
-            (parked.len() == self.config.accounts.len() && !self.forgiving)
-                .then(|| "every account needs attention: see `archiver status`".to_owned())
+    /// Writes the metrics. Returns the line that `systemctl status` shows.
+    fn publish(&self) -> String {
+        let now = self.clock.now_ms();
+        let next_slot = match self.agenda.clone().decide(now) {
+            Decision::Due => Some(now),
+            Decision::Wait(until) => Some(until).filter(|until| *until < Ms::MAX),
         };
-        if let Some(reason) = &reason
-            && self.held_back.as_ref() != Some(reason)
-        {
-            tracing::warn!("no run: {reason}");
-            self.manager.status(&format!("Waiting: {reason}"));
-        }
-        self.held_back = reason;
-        self.tell_figures();
-        Ok(self.held_back.is_none())
-    }
-
-    /// Reads the configuration again; one that cannot be used is refused, and the old one kept.
-    fn reload(&mut self) {
-        self.manager.reloading();
-        match self.read_again() {
-            Ok(config) => {
-                for warning in &config.warnings {
-                    tracing::warn!("{warning}");
-                }
-                // A slot of the same schedule that is due, or was missed meanwhile, still is.
-                if config.schedule.slots != self.config.schedule.slots {
-                    let now = SystemClock.now_ms();
-                    self.agenda.follow(config.schedule.slots.clone(), now);
-                    self.agenda.followed(now, self.chance_delay());
-                }
-                self.rate.limit(config.api.requests_per_minute);
-                self.config = config;
-                self.forgiving = true;
-                self.down = (0, None);
-                tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
-            }
-            Err(failure) => {
-                for line in failure.to_string().lines().filter(|line| !line.trim().is_empty()) {
-                    tracing::error!("the new configuration is refused: {}", line.trim());
-                }
-                tracing::error!("the service goes on with the configuration that it has");
-            }
-        }
-        self.manager.ready(&self.status_line());
-    }
-
-    fn read_again(&self) -> Result<Config, Failure> {
-        let mut config = self.context.config(None)?;
-        config.load_secrets()?;
-        drop(wiring::api(&config)?);
-        if config.archive.path != self.config.archive.path {
-            return Err(Failure::Usage {
-                message: "archive.path cannot change on reload; restart the service".into(),
-                help: "restart the service".into(),
-            });
-        }
-        Ok(config)
-    }
-
-    /// Takes over keys and tokens whose files have changed.
-    fn refresh_secrets(&mut self) {
-        let warnings = self.config.warnings.len();
-        if let Err(error) = self.config.load_secrets() {
-            tracing::warn!("a secret cannot be read, the one before is used: {error}");
-        }
-        self.config.warnings.truncate(warnings);
-    }
-
-    fn chance_delay(&self) -> Ms {
-        let most = self.config.schedule.jitter.mul_f64(fastrand::f64());
-        Ms::try_from(most.as_millis()).unwrap_or_default()
-    }
-
-    fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let now = SystemClock.now_ms();
-        let snapshot = Snapshot::take(&self.store.queries(), &self.config, now)?;
-        let mut agenda = self.agenda.clone();
-        let next_run = match (&snapshot.closed, agenda.decide(now)) {
-            (Some(closed), _) => closed.goes_on_ms,
-            (None, Decision::Due) => Some(now),
-            (None, Decision::Wait(until)) => Some(until).filter(|until| *until < Ms::MAX),
-        };
-        Ok(Snapshot { next_run, ..snapshot })
-    }
-
-    /// Writes the file for the monitoring system.
-    fn tell_figures(&self) {
-        metrics::tell(&self.config, || self.snapshot());
-    }
-
-    /// What `systemctl status` shows.
-    fn status_line(&self) -> String {
-        let Ok(snapshot) = self.snapshot() else { return "The archive cannot be read".to_owned() };
-        let run = snapshot.last_run.as_ref().map_or_else(
-            || "no run yet".to_owned(),
-            |run| {
-                let outcome = run.outcome.as_deref().unwrap_or("cut short");
-                format!("last run {outcome} at {}", iso_utc(run.finished_ms.unwrap_or(run.started_ms)))
-            },
-        );
-        let horizon = snapshot.horizon.map_or_else(
-            || "something recent may be missing".to_owned(),
-            |at| format!("nothing is missing since {}", iso_utc(at)),
-        );
-        let attention = match snapshot.figures.alerts.len() {
-            0 => String::new(),
-            _ => "; NEEDS ATTENTION, see `archiver status`".to_owned(),
-        };
-        let next = snapshot.next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
-        format!("Idle: {run}; {horizon}{next}{attention}")
+        self.work.publish(next_slot)
     }
 }
 
 fn duration(ms: Ms) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or_default())
 }
+
+#[cfg(test)]
+#[path = "main_loop_tests.rs"]
+mod tests;

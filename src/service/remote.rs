@@ -1,4 +1,4 @@
-//! Reaching the service from another process: it is known by the lock that it holds, and takes signals.
+//! Asks the running service for a run: its process is found by the lock on the archive, and signalled.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use crate::store::{Holder, holder};
 /// Asks the service of this archive for a run at once. Returns its process id.
 ///
 /// # Errors
-/// When there is none, or it belongs to somebody else.
+/// [`Failure::NoService`] when none is running or it may not be signalled; [`Failure::Busy`] when another process has
+/// the archive.
 pub fn run_now(archive: &Path) -> Result<i32, Failure> {
     let shown = archive.display();
     let found = holder(archive).map_err(|error| Failure::ArchiveRead {
@@ -28,8 +29,8 @@ pub fn run_now(archive: &Path) -> Result<i32, Failure> {
         }
     };
     let refused = |reason: String| Failure::NoService {
-        message: format!("the service (process {pid}) cannot be asked for a run: {reason}"),
-        help: "ask as the user that it runs as, or as root".into(),
+        message: format!("cannot signal the service (process {pid}): {reason}"),
+        help: "run this as the user of the service, or as root".into(),
     };
     let process = Pid::from_raw(pid).ok_or_else(|| refused("that is no process".to_owned()))?;
     kill_process(process, Signal::USR1).map_err(|error| refused(error.to_string()))?;

@@ -1,13 +1,13 @@
-//! The signals that the service takes.
+//! The commands that the service takes, and the signals that carry them.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal asks for.
+/// What the service is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// SIGTERM, SIGINT: to end.
+pub(super) enum ServiceCommand {
+    /// SIGTERM, SIGINT: to stop.
     Stop,
     /// SIGHUP: to read the configuration again.
     Reload,
@@ -15,8 +15,14 @@ pub(crate) enum Wish {
     Run,
 }
 
+/// Where commands come from.
+pub(super) trait CommandSource {
+    /// The next command. Cancel safe: nothing is lost when this is dropped before it is done.
+    fn next(&mut self) -> impl Future<Output = ServiceCommand>;
+}
+
 /// The signals, from the moment on that this was made.
-pub(crate) struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -24,7 +30,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -32,15 +38,16 @@ impl Signals {
             user: signal(SignalKind::user_defined1())?,
         })
     }
+}
 
-    /// The next wish. Nothing is lost when this is not waited for to its end.
-    pub(crate) async fn next(&mut self) -> Wish {
+impl CommandSource for Signals {
+    async fn next(&mut self) -> ServiceCommand {
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Wish::Stop,
-            _ = self.interrupt.recv() => Wish::Stop,
-            _ = self.hangup.recv() => Wish::Reload,
-            _ = self.user.recv() => Wish::Run,
+            _ = self.terminate.recv() => ServiceCommand::Stop,
+            _ = self.interrupt.recv() => ServiceCommand::Stop,
+            _ = self.hangup.recv() => ServiceCommand::Reload,
+            _ = self.user.recv() => ServiceCommand::Run,
         }
     }
 }

@@ -1,72 +1,71 @@
-//! What the service does while a run or a look at events is under way: it hears signals and shows that it lives.
+//! Supervises a run or a poll of events: takes commands and keeps the watchdog fed while it is under way.
 
 use std::pin::pin;
 
-use tokio::time::Interval;
-
-use crate::service::signals::{Signals, Wish};
-use crate::service::systemd::Manager;
-use crate::service::watchdog::Pulse;
+use crate::service::signals::{CommandSource, ServiceCommand};
+use crate::service::systemd;
+use crate::service::watchdog::{Heartbeat, StepDeadline};
 use crate::sync::Stopper;
 
-/// What was wished for meanwhile.
+/// The commands that came meanwhile, however often each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wishes {
-    /// To end.
-    pub(crate) stop: bool,
-    /// A run at once.
-    pub(crate) run: bool,
-    /// To read the configuration again.
-    pub(crate) reload: bool,
+pub(super) struct Received {
+    pub(super) stop: bool,
+    pub(super) run: bool,
+    pub(super) reload: bool,
 }
 
-/// Subject the service listens and answers to.
-pub(crate) struct Attendant<'a> {
-    pub(crate) signals: &'a mut Signals,
-    pub(crate) manager: &'a Manager,
-    pub(crate) watchdog: &'a mut Option<Interval>,
-    /// Whether what is done gets on.
-    pub(crate) pulse: &'a Pulse,
-    /// Asks it to end.
-    pub(crate) stopper: Stopper,
-    /// Asks it not to begin anything more, whatever the wish is.
-    pub(crate) hurry: Option<Stopper>,
+impl Received {
+    /// This one.
+    pub(super) fn just(command: ServiceCommand) -> Self {
+        let mut received = Self::default();
+        received.add(command);
+        received
+    }
+
+    fn add(&mut self, command: ServiceCommand) {
+        match command {
+            ServiceCommand::Stop => self.stop = true,
+            ServiceCommand::Run => self.run = true,
+            ServiceCommand::Reload => self.reload = true,
+        }
+    }
 }
 
-impl Attendant<'_> {
-    /// What the work comes to, and what was wished for meanwhile.
-    pub(crate) async fn during<T>(self, work: impl Future<Output = T>) -> (T, Wishes) {
-        let mut wishes = Wishes::default();
+/// What is listened to, and what is told of it.
+pub(super) struct Supervisor<'a, S> {
+    pub(super) commands: &'a mut S,
+    pub(super) heartbeat: &'a mut Heartbeat,
+    /// By when the work must make its next step.
+    pub(super) deadline: &'a StepDeadline,
+    /// Asks it to stop.
+    pub(super) stopper: Stopper,
+    /// Asks it to begin nothing more, whatever the command is.
+    pub(super) hurry: Option<Stopper>,
+}
+
+impl<S: CommandSource> Supervisor<'_, S> {
+    /// The result of the work, and the commands that came meanwhile.
+    pub(super) async fn during<T>(self, work: impl Future<Output = T>) -> (T, Received) {
+        let mut received = Received::default();
         let mut work = pin!(work);
         loop {
             tokio::select! {
                 biased;
-                wish = self.signals.next() => {
-                    match wish {
-                        Wish::Stop => {
-                            tracing::info!("stopping at the next page border");
-                            self.manager.stopping();
-                            wishes.stop = true;
-                            self.stopper.stop();
-                        }
-                        Wish::Run => wishes.run = true,
-                        Wish::Reload => wishes.reload = true,
+                command = self.commands.next() => {
+                    received.add(command);
+                    if command == ServiceCommand::Stop {
+                        tracing::info!("stopping after the current page");
+                        systemd::stopping();
+                        self.stopper.stop();
                     }
                     if let Some(hurry) = &self.hurry {
                         hurry.stop();
                     }
                 }
-                done = &mut work => return (done, wishes),
-                () = tick(self.watchdog) => if self.pulse.beats() { self.manager.sign_of_life() },
+                done = &mut work => return (done, received),
+                () = self.heartbeat.tick() => if self.deadline.is_met() { systemd::heartbeat() },
             }
         }
-    }
-}
-
-/// The watchdog's next tick: for ever away, when there is no watchdog.
-pub(crate) async fn tick(watchdog: &mut Option<Interval>) {
-    match watchdog {
-        Some(interval) => drop(interval.tick().await),
-        None => std::future::pending().await,
     }
 }

@@ -1,9 +1,9 @@
-//! Whether a run gets on: what the watchdog goes by while one is made.
+//! The watchdog: how often the service manager hears from the service, and whether a run still makes progress.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::api::ApiError;
 use crate::core::planner::step::Step;
@@ -11,47 +11,70 @@ use crate::store::Committed;
 use crate::sync::Observer;
 
 /// How much longer than it should a step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ALLOWANCE: Duration = Duration::from_secs(30);
 
-/// Until when the next step is to be heard of.
+/// The times at which the service manager is to hear that the service is alive.
 #[derive(Debug)]
-pub(crate) struct Pulse {
-    until: Cell<Instant>,
+pub(super) struct Heartbeat(Option<Interval>);
+
+impl Heartbeat {
+    /// So often; `None` where no watchdog asks for it.
+    pub(super) fn every(period: Option<Duration>) -> Self {
+        Self(period.map(|period| {
+            let mut interval = tokio::time::interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        }))
+    }
+
+    /// Waits for the next one: for ever, where there is none.
+    pub(super) async fn tick(&mut self) {
+        match &mut self.0 {
+            Some(interval) => drop(interval.tick().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// By when a run must make its next step, to be taken for alive.
+#[derive(Debug)]
+pub(super) struct StepDeadline {
+    at: Cell<Instant>,
     request: Duration,
 }
 
-impl Pulse {
-    /// A run whose requests take so long at most, the wait for their turn included.
-    pub(crate) fn new(request: Duration) -> Self {
-        Self { until: Cell::new(Instant::now() + PATIENCE), request }
+impl StepDeadline {
+    /// For a run whose requests take so long at most, the wait for their turn included.
+    pub(super) fn new(request: Duration) -> Self {
+        Self { at: Cell::new(Instant::now() + ALLOWANCE), request }
     }
 
-    /// Whether the run gets on.
-    pub(crate) fn beats(&self) -> bool {
-        Instant::now() <= self.until.get()
+    /// Whether it has not passed.
+    pub(super) fn is_met(&self) -> bool {
+        Instant::now() <= self.at.get()
     }
 
-    /// From now on, the next step is to be heard of within this and some patience.
-    pub(crate) fn expect(&self, within: Duration) {
-        self.until.set(Instant::now() + within + PATIENCE);
+    /// The next step may take so long, and some more on a busy machine.
+    pub(super) fn extend(&self, within: Duration) {
+        self.at.set(Instant::now() + within + ALLOWANCE);
     }
 }
 
-impl Observer for &Pulse {
+impl Observer for &StepDeadline {
     fn begin(&mut self, _: usize, _: Option<u32>) {
-        self.expect(Duration::ZERO);
+        self.extend(Duration::ZERO);
     }
 
     fn asking(&mut self, _: &Step) {
-        self.expect(self.request);
+        self.extend(self.request);
     }
 
     fn stored(&mut self, _: &Step, _: &Committed, _: u32) {
-        self.expect(Duration::ZERO);
+        self.extend(Duration::ZERO);
     }
 
     fn failed(&mut self, _: &Step, _: &ApiError, again_after: Option<Duration>) {
-        self.expect(again_after.unwrap_or_default());
+        self.extend(again_after.unwrap_or_default());
     }
 }
 
@@ -60,16 +83,16 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_that_waits_longer_than_it_may_has_no_pulse() {
-        let pulse = Pulse::new(Duration::from_secs(60));
+    async fn a_run_that_takes_longer_than_allowed_misses_its_deadline() {
+        let deadline = StepDeadline::new(Duration::from_secs(60));
         tokio::time::advance(Duration::from_secs(29)).await;
-        assert!(pulse.beats());
-        pulse.expect(Duration::from_secs(300));
+        assert!(deadline.is_met());
+        deadline.extend(Duration::from_secs(300));
         tokio::time::advance(Duration::from_secs(329)).await;
-        assert!(pulse.beats());
+        assert!(deadline.is_met());
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(!pulse.beats());
-        (&pulse).begin(1, None);
-        assert!(pulse.beats());
+        assert!(!deadline.is_met());
+        (&deadline).begin(1, None);
+        assert!(deadline.is_met());
     }
 }

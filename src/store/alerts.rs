@@ -3,38 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
+pub use crate::core::alert::Cause;
 use crate::store::{Store, StoreError};
-
-/// What was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// An account or its session.
-    Account,
-    /// The API key.
-    Key,
-    /// A purchase: the balance is used up.
-    Credits,
-}
-
-impl Cause {
-    /// Its name in the archive and for the alert command.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Key => "key",
-            Self::Credits => "credits",
-        }
-    }
-
-    fn of(text: &str) -> Self {
-        match text {
-            "account" => Self::Account,
-            "key" => Self::Key,
-            _ => Self::Credits,
-        }
-    }
-}
 
 /// A problem that needs the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +105,7 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Alert>, StoreError> {
     let rows = statement.query_map([], |row| {
         Ok(Alert {
             account: row.get(0)?,
-            cause: Cause::of(&row.get::<_, String>(1)?),
+            cause: Cause::from_name(&row.get::<_, String>(1)?).unwrap_or(Cause::Credits),
             since_ms: row.get(2)?,
             message: row.get(3)?,
             credential: row.get(4)?,

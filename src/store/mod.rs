@@ -27,7 +27,7 @@ pub use alerts::{Alert, Cause};
 pub use error::StoreError;
 pub use ids::rowid_of;
 pub use ledger::login::{Ledger, LoginRun};
-pub use ledger::{Failed, Moment, Of, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
+pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
 pub use read::history::{MessageRange, MessageRow};
 pub use read::people::{DayRow, MonthRow};

@@ -1,17 +1,18 @@
-//! Stores an answer or a failure, and updates the run's state and its observer.
+//! What the engine does with an answer: it commits it to the archive, updates the run's state and tells the observer.
 
 use tracing::{debug, warn};
 
-use crate::api::{Answer, Api, ApiError};
+use crate::api::{Answer, Api, ApiError, Stalls};
 use crate::clock::Clock;
 use crate::core::inbox::InboxPage;
 use crate::core::model::page::Page;
 use crate::core::planner::state::Subject;
 use crate::core::planner::step::{Step, StepKind};
 use crate::core::timeline::gap::Asked;
-use crate::store::{Commit, Failed, InboxCommit, Of, Settlement};
+use crate::store::{Commit, Failed, InboxCommit, Settlement};
 use crate::sync::Archive;
-use crate::sync::engine::{Engine, Got};
+use crate::sync::engine::Engine;
+use crate::sync::request::Got;
 use crate::sync::settings::RunError;
 
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
@@ -22,7 +23,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         got: &Got,
         answer: &Answer<Got>,
     ) -> Result<(), RunError> {
-        self.totals.reception.answered.extend(self.book.account_index(step.whom));
+        self.totals.reception.answered.extend(self.run_state.account_index(step.whom));
         match (got, step.whom) {
             (Got::Page(page), Subject::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
             (Got::Inbox(page), Subject::Inbox(account)) => {
@@ -56,7 +57,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.totals.new_messages += done.new_messages;
         self.totals.edited += done.edited;
         self.totals.gone += done.gone;
-        self.book.stored(conversation, &done);
+        self.run_state.stored(conversation, &done);
         if asked.cursor.is_none() {
             self.progress.heads_done.insert(Subject::Conversation(done.conversation));
         }
@@ -85,7 +86,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     ) -> Result<(), RunError> {
         let commit = InboxCommit {
             account,
-            account_id: self.book.account_of(step.whom).unwrap_or_default(),
+            account_id: self.run_state.account_of(step.whom).unwrap_or_default(),
             asked,
             page,
             discover: self.settings.accounts.get(account).filter(|a| a.discover).map(|a| &a.wanted),
@@ -108,7 +109,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             credits = answer.receipt.credits(),
             "read the inbox"
         );
-        self.book.listed(account, done);
+        self.run_state.listed(account, done);
         Ok(())
     }
 
@@ -120,31 +121,31 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         error: &ApiError,
         last: bool,
     ) -> Result<(), RunError> {
-        *self.totals.reception.failures.entry(error.kind()).or_default() += 1;
+        self.totals.reception.count(error);
         let words = error.to_string();
         // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
         // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
-        let gap_stalls = match error {
-            ApiError::Refused(_) | ApiError::Malformed(_) => last,
-            ApiError::Transient { .. } => {
-                last && (self.totals.pages > 0 || self.book.others_were_fine(step.whom))
-            }
-            ApiError::RateLimited { .. } | ApiError::Key(_) | ApiError::Account(_) | ApiError::Credits(_) => {
-                false
-            }
-        };
-        let of = match step.whom {
-            Subject::Conversation(id) => Of::Conversation(id),
-            Subject::Inbox(_) => Of::Inbox(self.book.account_of(step.whom).unwrap_or_default()),
-        };
+        let stalls = last
+            && step.kind != StepKind::Recheck
+            && match error.policy().stalls {
+                Stalls::Always => true,
+                Stalls::IfOthersAreServed => {
+                    self.totals.pages > 0 || self.run_state.others_were_fine(step.whom)
+                }
+                Stalls::Never => false,
+            };
         let timeline = self.archive.commit_failure(&Failed {
-            of,
+            account: self.run_state.account_of(step.whom).unwrap_or_default(),
+            conversation: match step.whom {
+                Subject::Conversation(id) => Some(id),
+                Subject::Inbox(_) => None,
+            },
             asked,
             settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
-            stalls: gap_stalls && step.kind != StepKind::Recheck,
+            stalls,
             now: self.clock.now_ms(),
         })?;
-        self.book.set_timeline(step.whom, timeline);
+        self.run_state.set_timeline(step.whom, timeline);
         Ok(())
     }
 }

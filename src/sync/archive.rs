@@ -12,39 +12,21 @@ use crate::store::{
 /// What the engine needs of an archive. Each call is atomic: after a crash it has happened or it has not.
 pub trait Archive {
     /// Makes sure that everything configured has its place; see [`Store::configure`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError>;
 
     /// The inboxes of these accounts; see [`Store::inboxes`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError>;
 
     /// Stores a page of an inbox; see [`Store::commit_inbox`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError>;
 
     /// Begins a run; see [`Store::begin_run`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError>;
 
     /// Ends a run; see [`Store::finish_run`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError>;
 
     /// Sets credits aside; see [`Store::reserve`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn reserve(
         &mut self,
         purse: &Purse,
@@ -53,51 +35,27 @@ pub trait Archive {
     ) -> Result<Option<Reservation>, StoreError>;
 
     /// Credits spent so far; see [`Store::spent`].
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError>;
 
     /// Credits spent so far by one account; see [`Store::spent_by`].
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError>;
 
     /// Counts a run's answers by what was asked for; see [`Store::charge_by_request`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError>;
 
     /// Notes the vendor's balance; see [`Store::note_balance`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
 
     /// Whether the last request of all was a look at a head; see [`Store::head_came_last`].
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     fn head_came_last(&self) -> Result<bool, StoreError>;
 
     /// What a conversation is called by now, if it has a name; see [`Store::name_of`].
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError>;
 
     /// Stores a page; see [`Store::commit_page`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError>;
 
     /// Settles a request that brought no page; see [`Store::commit_failure`].
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError>;
 }
 

@@ -4,6 +4,7 @@ mod apply;
 mod archive;
 mod engine;
 mod report;
+mod request;
 mod run_state;
 mod select;
 mod settings;
@@ -14,9 +15,7 @@ pub mod watch;
 pub use crate::core::planner::target::SelectError;
 pub use archive::Archive;
 pub use engine::run;
-pub use report::{
-    BalanceReport, ConversationReport, CreditsLeft, InboxReport, Reception, Refused, Report, Trouble,
-};
+pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Reception, Refusal, Report};
 pub use select::select;
 pub use settings::{NoProgress, Observer, RunError, Settings};
 pub use stop::{GRACE, Stop, Stopper};

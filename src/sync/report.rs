@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::api::ApiError;
-use crate::store::Cause;
+use crate::api::{ApiError, ExitClass, FailureKind, Retry};
+use crate::store::{Cause, Outcome};
 
 /// The report of a run: `sync --once --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// `complete`, `budget`, `partial`, `failed`, `no_credits` or `interrupted`.
-    pub outcome: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
     /// Requests made.
     pub requests: u32,
     /// Messages that were new.
@@ -32,44 +32,48 @@ pub struct Report {
     pub conversations: Vec<ConversationReport>,
     /// The inboxes that were read.
     pub inboxes: Vec<InboxReport>,
-    /// The vendor's own word on the credits; null where it says nothing.
+    /// The vendor's figures for the credits; null where it gives none.
     pub balance: Option<BalanceReport>,
-    /// The worst that went wrong: decides on the exit code.
+    /// The worst that went wrong: decides the exit code.
     #[serde(skip)]
-    pub worst: Option<Trouble>,
+    pub worst: Option<ExitClass>,
     /// How the API received the requests.
     #[serde(skip)]
     pub reception: Reception,
 }
 
-/// How the API received requests: what was refused, and what has shown to be well.
+/// How the API received the requests: what it refused, and which accounts it served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reception {
     /// What the API refused to whom.
-    pub refused: Vec<Refused>,
-    /// Accounts that something came for, by their place in the settings.
+    pub refused: Vec<Refusal>,
+    /// Accounts that it served, by their place in the settings.
     pub answered: BTreeSet<usize>,
     /// Failed requests by kind.
-    pub failures: BTreeMap<&'static str, u32>,
+    pub failures: BTreeMap<FailureKind, u32>,
 }
 
 impl Reception {
-    /// Notes a failure that is final.
-    pub(super) fn failed(&mut self, error: &ApiError, account: Option<usize>) {
-        self.refused.extend(Refused::of(error, account));
+    /// Counts a failed request.
+    pub(super) fn count(&mut self, error: &ApiError) {
+        *self.failures.entry(error.kind()).or_default() += 1;
     }
 
-    /// Whether nothing speaks for the API being there at all: nothing came, and nothing was so much as refused.
+    /// Notes a failure that is final.
+    pub(super) fn failed(&mut self, error: &ApiError, account: Option<usize>) {
+        self.refused.extend(Refusal::of(error, account));
+    }
+
+    /// Whether the API seems to be down: it served nothing, and refused nothing either.
     #[must_use]
-    pub fn silent(&self) -> bool {
-        let lost = ["transient", "rate_limited"];
-        self.answered.is_empty() && self.failures.keys().all(|kind| lost.contains(kind))
+    pub fn is_silent(&self) -> bool {
+        self.answered.is_empty() && self.failures.keys().all(|kind| kind.policy().retry != Retry::Never)
     }
 }
 
-/// A refusal that only a person can mend.
+/// A refusal that only a person can do something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct Refusal {
     /// What was refused.
     pub cause: Cause,
     /// To which account, by its place in the settings; `None` is to all.
@@ -78,20 +82,14 @@ pub struct Refused {
     pub message: String,
 }
 
-impl Refused {
+impl Refusal {
     /// The refusal in an error, if it is one.
     #[must_use]
     pub fn of(error: &ApiError, account: Option<usize>) -> Option<Self> {
-        let (cause, account, message) = match error {
-            ApiError::Account(message) => (Cause::Account, account, message),
-            ApiError::Key(message) => (Cause::Key, None, message),
-            ApiError::Credits(message) => (Cause::Credits, None, message),
-            ApiError::Refused(_)
-            | ApiError::RateLimited { .. }
-            | ApiError::Transient { .. }
-            | ApiError::Malformed(_) => return None,
-        };
-        Some(Self { cause, account, message: message.clone() })
+        let cause = error.policy().alert?;
+        // The key and the balance belong to all accounts.
+        let account = account.filter(|_| cause == Cause::Account);
+        Some(Self { cause, account, message: error.message().to_owned() })
     }
 }
 
@@ -132,7 +130,7 @@ pub struct ConversationReport {
     pub new_messages: u32,
     /// Gaps open.
     pub gaps_left: usize,
-    /// Why it could not be asked, or the walk stopped.
+    /// Why the request failed, or why reading stopped.
     pub error: Option<String>,
 }
 
@@ -143,33 +141,6 @@ pub struct InboxReport {
     pub account: String,
     /// Stretches of it that are still to be walked.
     pub gaps_left: usize,
-    /// Why it could not be read, or the walk stopped.
+    /// Why it could not be read, or why reading stopped.
     pub error: Option<String>,
-}
-
-/// How bad a failure is, mildest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    /// The API refused what was asked for, and nothing else was wrong.
-    Target,
-    /// The API kept failing, or answered what cannot be used.
-    Api,
-    /// The API refused the key or an account.
-    Credentials,
-}
-
-impl Trouble {
-    /// What kind of trouble a failed request is; `None` when the balance is used up, which ends a run as a spent
-    /// budget does.
-    #[must_use]
-    pub fn of(error: &ApiError) -> Option<Self> {
-        match error {
-            ApiError::Key(_) | ApiError::Account(_) => Some(Self::Credentials),
-            ApiError::Credits(_) => None,
-            ApiError::Refused(_) => Some(Self::Target),
-            ApiError::RateLimited { .. } | ApiError::Transient { .. } | ApiError::Malformed(_) => {
-                Some(Self::Api)
-            }
-        }
-    }
 }

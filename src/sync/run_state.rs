@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::Whose;
+use tracing::warn;
+
+use crate::api::ConversationRef;
 use crate::core::Ms;
 use crate::core::planner::next;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, State, Subject};
@@ -12,44 +14,62 @@ use crate::sync::report::{ConversationReport, InboxReport};
 
 /// What a run did to one conversation or inbox.
 #[derive(Debug, Default)]
-struct Tally {
+struct TargetResult {
     new_messages: u32,
     error: Option<String>,
 }
 
-/// How to ask a conversation.
+/// How to ask for a conversation: by its id, once that is known.
 #[derive(Debug)]
 struct Address {
     account_id: i64,
-    conversation_id: Option<String>,
-    profile_url: Option<String>,
+    name: ConversationRef,
+}
+
+impl Address {
+    fn learn_id(&mut self, id: Option<&str>) {
+        if let Some(name) = id.and_then(ConversationRef::by_id) {
+            self.name = name;
+        }
+    }
+}
+
+/// What a request is sent to, and on whose account.
+#[derive(Debug)]
+pub(super) struct Addressee {
+    /// The account's index in the configuration.
+    pub(super) account: usize,
+    /// The archive's id of the account.
+    pub(super) account_id: i64,
+    /// The archive's id and the API's name of the conversation; `None` is the account's inbox.
+    pub(super) conversation: Option<(i64, ConversationRef)>,
 }
 
 /// The state that the plan decides on, and what goes with it.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct RunState {
     pub(super) state: State,
     addresses: BTreeMap<i64, Address>,
     account_ids: BTreeMap<usize, i64>,
-    tallies: BTreeMap<Subject, Tally>,
+    results: BTreeMap<Subject, TargetResult>,
 }
 
-impl Book {
+impl RunState {
     pub(super) fn new(targets: Vec<Target>, inboxes: Vec<(i64, Inbox)>) -> Self {
-        let mut book = Self {
+        let mut run_state = Self {
             state: State::default(),
             addresses: BTreeMap::new(),
             account_ids: BTreeMap::new(),
-            tallies: BTreeMap::new(),
+            results: BTreeMap::new(),
         };
         for (id, inbox) in inboxes {
-            book.account_ids.insert(inbox.account, id);
-            book.state.inboxes.push(inbox);
+            run_state.account_ids.insert(inbox.account, id);
+            run_state.state.inboxes.push(inbox);
         }
         for target in targets {
-            book.add(target);
+            run_state.add(target);
         }
-        book
+        run_state
     }
 
     fn add(&mut self, target: Target) {
@@ -58,8 +78,14 @@ impl Book {
         if self.addresses.contains_key(&plan.id) {
             return;
         }
+        let by_id = conversation_id.as_deref().and_then(ConversationRef::by_id);
+        let name = by_id.or_else(|| profile_url.as_deref().and_then(ConversationRef::by_profile));
+        let Some(name) = name else {
+            warn!(conversation = %plan.name, "it has neither an id nor a profile to ask by, and is left out");
+            return;
+        };
         self.account_ids.insert(plan.account, account_id);
-        self.addresses.insert(plan.id, Address { account_id, conversation_id, profile_url });
+        self.addresses.insert(plan.id, Address { account_id, name });
         self.state.conversations.push(plan);
     }
 
@@ -81,16 +107,14 @@ impl Book {
         }
     }
 
-    /// The account's index and the name to ask a conversation by: its own, once known.
-    pub(super) fn whose(&self, id: i64) -> (usize, Whose) {
-        let account = self.account_index(Subject::Conversation(id)).unwrap_or_default();
-        let address = self.addresses.get(&id);
-        let whose = match address.map(|a| (&a.conversation_id, &a.profile_url)) {
-            Some((Some(id), _)) => Whose::Conversation(id.clone()),
-            Some((None, Some(url))) => Whose::Profile(url.clone()),
-            Some((None, None)) | None => Whose::Profile(String::new()),
+    /// What a request for this is sent to.
+    pub(super) fn addressee(&self, whom: Subject) -> Option<Addressee> {
+        let conversation = match whom {
+            Subject::Conversation(id) => Some((id, self.addresses.get(&id)?.name.clone())),
+            Subject::Inbox(_) => None,
         };
-        (account, whose)
+        let (account, account_id) = (self.account_index(whom)?, self.account_of(whom)?);
+        Some(Addressee { account, account_id, conversation })
     }
 
     /// Whether the last request for a conversation failed.
@@ -98,7 +122,7 @@ impl Book {
         self.state.conversations.iter().any(|c| Subject::Conversation(c.id) == whom && c.troubled)
     }
 
-    /// Whether any other conversation was served when it was last asked for.
+    /// Whether the last request for any other conversation succeeded.
     pub(super) fn others_were_fine(&self, whom: Subject) -> bool {
         let mut others = self.state.conversations.iter().filter(|c| Subject::Conversation(c.id) != whom);
         others.any(|c| !c.troubled && c.head_tried_ms.is_some())
@@ -125,19 +149,19 @@ impl Book {
         let whom = Subject::Conversation(done.conversation);
         self.set_timeline(whom, done.timeline.clone());
         if let Some(address) = self.addresses.get_mut(&done.conversation) {
-            address.conversation_id = done.conversation_id.clone().or(address.conversation_id.take());
+            address.learn_id(done.conversation_id.as_deref());
         }
         for plan in self.state.conversations.iter_mut().filter(|c| c.id == done.conversation) {
             plan.troubled = done.stall.is_some();
             plan.recheck = done.recheck;
         }
-        let tally = self.tallies.entry(whom).or_default();
-        tally.new_messages += done.new_messages;
-        tally.error = done.stall.as_ref().map(ToString::to_string);
+        let result = self.results.entry(whom).or_default();
+        result.new_messages += done.new_messages;
+        result.error = done.stall.as_ref().map(ToString::to_string);
     }
 
     fn become_one(&mut self, asked: i64, kept: i64) {
-        self.tallies.remove(&Subject::Conversation(asked));
+        self.results.remove(&Subject::Conversation(asked));
         let address = self.addresses.remove(&asked);
         if self.addresses.contains_key(&kept) {
             self.state.conversations.retain(|c| c.id != asked);
@@ -151,8 +175,8 @@ impl Book {
 
     /// A page of an inbox was stored.
     pub(super) fn listed(&mut self, account: usize, done: InboxCommitted) {
-        let tally = self.tallies.entry(Subject::Inbox(account)).or_default();
-        tally.error = done.stall.as_ref().map(ToString::to_string);
+        let result = self.results.entry(Subject::Inbox(account)).or_default();
+        result.error = done.stall.as_ref().map(ToString::to_string);
         self.set_timeline(Subject::Inbox(account), done.timeline);
         for target in done.found {
             self.add(target);
@@ -162,7 +186,7 @@ impl Book {
         }
         for (id, name) in done.listed {
             if let Some(address) = self.addresses.get_mut(&id) {
-                address.conversation_id = name.or(address.conversation_id.take());
+                address.learn_id(name.as_deref());
             }
             self.state.conversations.iter_mut().filter(|c| c.id == id).for_each(|plan| plan.listed = true);
         }
@@ -172,7 +196,7 @@ impl Book {
     }
 
     pub(super) fn failed(&mut self, whom: Subject, error: String) {
-        self.tallies.entry(whom).or_default().error = Some(error);
+        self.results.entry(whom).or_default().error = Some(error);
     }
 
     /// Gaps open, those of inboxes included.
@@ -181,8 +205,8 @@ impl Book {
         self.state.conversations.iter().map(|c| c.timeline.gaps.len()).chain(inboxes).sum()
     }
 
-    /// Since when nothing is missing; nothing recent is known of what could not be asked, or was not for want of credits
-    /// or time.
+    /// Since when nothing is missing; `None` where a request failed or was not made for lack of credits or time, so that
+    /// something recent may be missing.
     pub(super) fn horizon(&self, limits: &Limits, progress: &Progress) -> Option<Ms> {
         let unseen = |whom, account| progress.failed.contains(&whom) || progress.stopped.contains(&account);
         let blind = self.state.conversations.iter().any(|c| unseen(Subject::Conversation(c.id), c.account))
@@ -194,14 +218,14 @@ impl Book {
 
     pub(super) fn conversations(&self, accounts: &[Configured]) -> Vec<ConversationReport> {
         let report = |plan: &Conversation| {
-            let tally = self.tallies.get(&Subject::Conversation(plan.id));
+            let result = self.results.get(&Subject::Conversation(plan.id));
             ConversationReport {
                 account: accounts.get(plan.account).map(|a| a.account.clone()).unwrap_or_default(),
-                conversation_id: self.addresses.get(&plan.id).and_then(|a| a.conversation_id.clone()),
+                conversation_id: self.addresses.get(&plan.id).and_then(|a| a.name.id()).map(str::to_owned),
                 name: plan.name.clone(),
-                new_messages: tally.map_or(0, |t| t.new_messages),
+                new_messages: result.map_or(0, |t| t.new_messages),
                 gaps_left: plan.timeline.gaps.len(),
-                error: tally.and_then(|t| t.error.clone()),
+                error: result.and_then(|t| t.error.clone()),
             }
         };
         self.state.conversations.iter().map(report).collect()
@@ -211,7 +235,7 @@ impl Book {
         let report = |inbox: &Inbox| InboxReport {
             account: inbox.name.clone(),
             gaps_left: inbox.timeline.gaps.len(),
-            error: self.tallies.get(&Subject::Inbox(inbox.account)).and_then(|t| t.error.clone()),
+            error: self.results.get(&Subject::Inbox(inbox.account)).and_then(|t| t.error.clone()),
         };
         self.state.inboxes.iter().map(report).collect()
     }

@@ -1,4 +1,4 @@
-//! What a run is told, and who watches it.
+//! The settings of a run and its observer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -95,7 +95,7 @@ pub trait Observer {
     fn failed(&mut self, step: &Step, error: &ApiError, again_after: Option<Duration>);
 }
 
-/// Watches nothing.
+/// Shows nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoProgress;
 

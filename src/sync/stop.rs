@@ -1,4 +1,4 @@
-//! The wish to stop: asked for once, seen wherever the engine waits.
+//! Stopping a run: requested once, noticed wherever the engine waits.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::clock::Clock;
 /// How long a request in flight may still take once a stop is asked for.
 pub const GRACE: Duration = Duration::from_millis(600);
 
-/// Asks a run to end at the next page border.
+/// Asks a run to stop after the current page.
 #[derive(Debug, Clone)]
 pub struct Stopper(watch::Sender<bool>);
 
@@ -55,7 +55,7 @@ impl Stop {
         }
     }
 
-    /// Waits until it is asked for: for ever, when it never is.
+    /// Waits until a stop is asked for; never returns if none is.
     pub async fn wait(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|stop| *stop).await.is_err() {

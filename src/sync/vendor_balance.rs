@@ -1,4 +1,4 @@
-//! The vendor's own word on what is left and what was charged, before and after a run.
+//! The vendor's own figure of what is left and what was charged, before and after a run.
 
 use tracing::{info, warn};
 
@@ -6,7 +6,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::core::budget::{Left, Receipt};
 use crate::store::{Cause, Moment};
-use crate::sync::report::{BalanceReport, Refused};
+use crate::sync::report::{BalanceReport, Refusal};
 use crate::sync::settings::{RunError, Settings};
 use crate::sync::{Archive, Stop};
 
@@ -15,7 +15,7 @@ const ROUNDING: f64 = 0.5;
 
 /// The balance around a run (credits), as far as the vendor tells it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Funds {
+pub(super) struct VendorBalance {
     before: Option<f64>,
     after: Option<f64>,
     price: Price,
@@ -33,7 +33,7 @@ enum Price {
     ByRequest,
 }
 
-impl Funds {
+impl VendorBalance {
     /// Asks for the balance before the first request, which is free, and notes it.
     pub(super) async fn before<R: Archive, A: Api, C: Clock>(
         archive: &mut R,
@@ -50,7 +50,10 @@ impl Funds {
         if let Some(credits) = before {
             archive.note_balance(run, Moment::Before, credits, clock.now_ms())?;
             if credits < 1.0 {
-                warn!(balance = credits, "the balance does not pay for a single request: nothing is asked");
+                warn!(
+                    balance = credits,
+                    "the balance is too low for a single request, so nothing is requested"
+                );
             }
         }
         Ok(Self { before, ..Self::default() })
@@ -80,7 +83,7 @@ impl Funds {
         self.price = if before - now - ledger > ROUNDING { Price::ByRequest } else { Price::ByAnswer };
         if self.price == Price::ByRequest {
             warn!(
-                "the vendor charges what was asked for, not what came: the ledger counts likewise in this run"
+                "the vendor charges for what was requested, not for what was returned; the ledger does the same for this run"
             );
             archive.charge_by_request(run)?;
         }
@@ -106,12 +109,12 @@ impl Funds {
             warn!(
                 charged,
                 ledger,
-                "the vendor charged more than the ledger says, or something else spent credits meanwhile"
+                "the vendor charged more than the ledger shows, or something else spent credits meanwhile"
             );
         } else if ledger - charged > ROUNDING {
             info!(
                 charged,
-                ledger, "the vendor charged less than the ledger says: lost answers count in full there"
+                ledger, "the vendor charged less than the ledger shows, where lost answers count in full"
             );
         }
         Ok(())
@@ -128,16 +131,16 @@ impl Funds {
     }
 
     /// Whether it is the balance that ended the run, rather than a cap.
-    pub(super) fn bind(&self, left: &Left, spent: u32) -> bool {
-        let funds = self.whole().map(|funds| funds.saturating_sub(spent));
-        funds.is_some_and(|funds| left.least().is_none_or(|left| funds < left))
+    pub(super) fn ended_it(&self, left: &Left, spent: u32) -> bool {
+        let rest = self.whole().map(|balance| balance.saturating_sub(spent));
+        rest.is_some_and(|rest| left.least().is_none_or(|left| rest < left))
     }
 
     /// The balance that ended a run as what needs a person, as a refusal would be.
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         let balance = self.before?;
         let message = format!("the balance of {balance} credits is used up");
-        Some(Refused { cause: Cause::Credits, account: None, message })
+        Some(Refusal { cause: Cause::Credits, account: None, message })
     }
 
     pub(super) fn report(&self, spent: u32) -> Option<BalanceReport> {

@@ -1,4 +1,4 @@
-//! Events of a watched account (v2) as the sign that something has changed: free to read, a price for each day.
+//! Events of a watched account (v2): free to read, charged by the day, and a sign that something has changed.
 
 use tracing::{debug, info, warn};
 
@@ -19,30 +19,30 @@ pub const CREDITS_PER_DAY: u32 = 10;
 /// The ledger's name for a day of watching.
 const DAY_OF_WATCHING: &str = "v2/webhooks/day";
 
-/// After a try to be watched that came to nothing, the next one waits so long: events only save time.
+/// The wait after a failed attempt to watch an account. Events only save time, so it is long.
 const BETWEEN_TRIES_MS: Ms = 3_600_000;
 
-/// Events are kept for so long.
+/// How long the vendor keeps events.
 const KEPT_MS: Ms = 86_400_000;
 
-/// What a look at the events brought.
+/// The result of reading the events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polled {
-    /// Whether anything came that is worth a run.
+    /// Whether there is anything to fetch.
     pub news: bool,
     /// How the API received the requests.
     pub reception: Reception,
 }
 
-/// Reads the events of all accounts, and says whether anything came. An account that is not watched yet is from now
-/// on; each UTC day of watching is booked as a request in the ledger, under the caps like any other. Events may be
-/// missed: the scheduled look at the inbox stays what nothing gets past.
+/// Reads the events of all accounts, and starts watching accounts that are not watched yet. Each UTC day of watching is
+/// booked in the ledger as a request, under the caps like any other. Events may be missed: the scheduled look at the
+/// inbox is what finds everything.
 ///
-/// `hurry` ends it before the next free request; a request that costs something is only given up, a moment later, when
-/// a `stop` is asked for.
+/// `hurry` ends it before the next free request; a request that costs credits is only given up, after a moment, when
+/// `stop` is requested.
 ///
 /// # Errors
-/// When the archive fails. What the API does wrong is logged and told: the next poll is soon.
+/// Only the archive's. API errors are logged and reported, for the next poll is soon.
 pub async fn poll<C: Clock>(
     store: &mut Store,
     api: &HttpApi<C>,
@@ -84,14 +84,14 @@ pub async fn poll<C: Clock>(
             }
             Err(error) => {
                 polled.reception.failed(&error, Some(index));
-                debug!(account = %account.account, %error, "events cannot be read");
+                debug!(account = %account.account, %error, "cannot read events");
             }
         }
     }
     Ok(polled)
 }
 
-/// What a day of watching is paid from. The run's own cap is for what a run asks.
+/// What a day of watching is paid from. A cap per run does not apply, for no run asks for it.
 fn purse(settings: &Settings, index: usize) -> Purse {
     let mut purse = settings.purse(index);
     purse.all.run = None;
@@ -199,13 +199,13 @@ impl<C: Clock> Watcher<'_, C> {
         store.finish_run(run, outcome, clock.now_ms())?;
         match answer.outcome {
             Ok(watch) => {
-                info!(credits_per_day = CREDITS_PER_DAY, "the account is watched for events from now on");
+                info!(credits_per_day = CREDITS_PER_DAY, "watching the account for events from now on");
                 Ok(Some(Feed { watch, position: None, polled_ms: Some(clock.now_ms()) }))
             }
             Err(error) => {
                 reception.failed(&error, Some(self.index));
-                *reception.failures.entry(error.kind()).or_default() += 1;
-                warn!(%error, "the account cannot be watched for events");
+                reception.count(&error);
+                warn!(%error, "cannot watch the account for events");
                 Ok(None)
             }
         }

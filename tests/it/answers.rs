@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use archiver::api::{
-    AccountAccess, Answer, Api as _, ApiError, ApiSettings, Ask, HttpApi, Rate, Turn, Version, Whose,
+    AccountAccess, Answer, Api as _, ApiError, ApiSettings, ApiVersion, Ask, ConversationRef, HttpApi, Rate,
+    Turn,
 };
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
@@ -69,7 +70,7 @@ fn request(stream: &mut TcpStream) -> String {
     }
 }
 
-fn api(base_url: &str, version: Version) -> HttpApi<SystemClock> {
+fn api(base_url: &str, version: ApiVersion) -> HttpApi<SystemClock> {
     let account = AccountAccess {
         name: "me".to_owned(),
         country: "FR".to_owned(),
@@ -91,14 +92,14 @@ fn reservation() -> Reservation {
     grant(&[], 50).unwrap().recorded(1)
 }
 
-fn version_of(name: &str) -> Version {
-    if name.starts_with("v2") { Version::V2 } else { Version::V1 }
+fn version_of(name: &str) -> ApiVersion {
+    if name.starts_with("v2") { ApiVersion::V2 } else { ApiVersion::V1 }
 }
 
 /// Asks for the conversation of the fixtures and is answered with this one.
-async fn answered(name: &str, head: &str, version: Version) -> Answer<Page> {
+async fn answered(name: &str, head: &str, version: ApiVersion) -> Answer<Page> {
     let server = Once::answering(&format!("{head}\r\ncontent-type: application/json"), &fixture(name));
-    let ask = Ask { account: 0, whose: Whose::Conversation(URN.to_owned()), cursor: None };
+    let ask = Ask { account: 0, conversation: ConversationRef::by_id(URN).unwrap(), cursor: None };
     let answer = api(&server.base_url, version).conversation(Turn::free(), reservation(), &ask).await;
     let said = format!("{:?}", answer.outcome);
     assert!(!said.contains(KEY) && !said.contains(TOKEN), "{said}");
@@ -156,28 +157,28 @@ fn version_total(name: &str) -> Option<i64> {
 #[tokio::test]
 async fn what_is_no_page_is_never_taken_for_an_empty_one() {
     for (name, version, credits, why) in [
-        ("v1-data-array.json", Version::V1, RESERVED, "`data` is an empty list"),
-        ("v1-data-null.json", Version::V1, RESERVED, "`data` is null"),
-        ("v1-no-data.json", Version::V1, RESERVED, "no `data`"),
-        ("v1-no-messages.json", Version::V1, RESERVED, "no `messages`"),
-        ("v1-messages-null.json", Version::V1, RESERVED, "`messages` is null"),
-        ("v1-messages-object.json", Version::V1, RESERVED, "`messages` is an object"),
-        ("v1-cut.json", Version::V1, RESERVED, "cut or broken"),
-        ("v1-other-conversation.json", Version::V1, 1, "another conversation"),
-        ("v1-other-conversation-by-messages.json", Version::V1, 1, "another conversation"),
-        ("page.html", Version::V1, RESERVED, "HTML"),
-        ("page.html", Version::V2, RESERVED, "HTML"),
-        ("empty.txt", Version::V1, RESERVED, "empty body"),
-        ("list.json", Version::V1, RESERVED, "a list"),
-        ("words.txt", Version::V1, RESERVED, "something else"),
-        ("v2-data-null.json", Version::V2, 0, "`data` is null"),
+        ("v1-data-array.json", ApiVersion::V1, RESERVED, "`data` is an empty list"),
+        ("v1-data-null.json", ApiVersion::V1, RESERVED, "`data` is null"),
+        ("v1-no-data.json", ApiVersion::V1, RESERVED, "no `data`"),
+        ("v1-no-messages.json", ApiVersion::V1, RESERVED, "no `messages`"),
+        ("v1-messages-null.json", ApiVersion::V1, RESERVED, "`messages` is null"),
+        ("v1-messages-object.json", ApiVersion::V1, RESERVED, "`messages` is an object"),
+        ("v1-cut.json", ApiVersion::V1, RESERVED, "cut or broken"),
+        ("v1-other-conversation.json", ApiVersion::V1, 1, "another conversation"),
+        ("v1-other-conversation-by-messages.json", ApiVersion::V1, 1, "another conversation"),
+        ("page.html", ApiVersion::V1, RESERVED, "HTML"),
+        ("page.html", ApiVersion::V2, RESERVED, "HTML"),
+        ("empty.txt", ApiVersion::V1, RESERVED, "empty body"),
+        ("list.json", ApiVersion::V1, RESERVED, "a list"),
+        ("words.txt", ApiVersion::V1, RESERVED, "something else"),
+        ("v2-data-null.json", ApiVersion::V2, 0, "`data` is null"),
         // Answers to other questions.
-        ("v1-inbox.json", Version::V1, RESERVED, "no `messages`"),
-        ("v1-login-token.json", Version::V1, RESERVED, "no `data`"),
-        ("v2-inbox.json", Version::V2, 1, "no `messages`"),
-        ("v2-credits.json", Version::V2, 0, "no `messages`"),
-        ("v2-login-connected.json", Version::V2, 0, "no `messages`"),
-        ("v2-login-checkpoint.json", Version::V2, 1, "no `messages`"),
+        ("v1-inbox.json", ApiVersion::V1, RESERVED, "no `messages`"),
+        ("v1-login-token.json", ApiVersion::V1, RESERVED, "no `data`"),
+        ("v2-inbox.json", ApiVersion::V2, 1, "no `messages`"),
+        ("v2-credits.json", ApiVersion::V2, 0, "no `messages`"),
+        ("v2-login-connected.json", ApiVersion::V2, 0, "no `messages`"),
+        ("v2-login-checkpoint.json", ApiVersion::V2, 1, "no `messages`"),
     ] {
         let answer = answered(name, "200 OK", version).await;
         assert!(
@@ -232,7 +233,7 @@ async fn a_v1_error_is_what_its_body_says_whatever_the_status_and_costs_a_credit
         ("v1-error-object.json", "200 OK", "refused", 1),
         ("v1-login-code.json", "200 OK", "malformed", RESERVED),
     ] {
-        let answer = answered(name, head, Version::V1).await;
+        let answer = answered(name, head, ApiVersion::V1).await;
         let error = answer.outcome.unwrap_err();
         assert_eq!(
             (policy(&error), answer.receipt.credits()),
@@ -240,7 +241,7 @@ async fn a_v1_error_is_what_its_body_says_whatever_the_status_and_costs_a_credit
             "{name} with {head}: {error}"
         );
         let retried = matches!(expected, "rate limited" | "transient");
-        assert_eq!(error.worth_retrying(), retried, "{name} with {head}");
+        assert_eq!(error.policy().retry != archiver::api::Retry::Never, retried, "{name} with {head}");
     }
 }
 
@@ -262,7 +263,7 @@ async fn a_v2_error_is_what_its_code_says_and_costs_what_its_metadata_says() {
         ("page.html", "502 Bad Gateway", "transient", 0),
         ("empty.txt", "403 Forbidden", "account", 0),
     ] {
-        let answer = answered(name, head, Version::V2).await;
+        let answer = answered(name, head, ApiVersion::V2).await;
         let error = answer.outcome.unwrap_err();
         assert_eq!(
             (policy(&error), answer.receipt.credits()),
@@ -280,7 +281,7 @@ async fn a_wait_that_the_server_asks_for_is_heard_in_seconds() {
         ("429 Too Many Requests\r\nretry-after: soon", None),
         ("429 Too Many Requests", None),
     ] {
-        let error = answered("v1-too-many.json", head, Version::V1).await.outcome.unwrap_err();
+        let error = answered("v1-too-many.json", head, ApiVersion::V1).await.outcome.unwrap_err();
         assert_eq!(error.retry_after().map(|d| d.as_secs()), seconds, "{head}");
     }
 }
@@ -289,7 +290,7 @@ async fn a_wait_that_the_server_asks_for_is_heard_in_seconds() {
 async fn a_redirect_is_not_followed() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     let head = format!("307 Temporary Redirect\r\nlocation: http://{}/", elsewhere.local_addr().unwrap());
-    for version in [Version::V1, Version::V2] {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
         let answer = answered("empty.txt", &head, version).await;
         assert_eq!(policy(&answer.outcome.unwrap_err()), "refused");
     }
@@ -299,7 +300,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn the_documented_message_is_read_to_the_last_member() {
-    let page = answered("v1-page.json", "200 OK", Version::V1).await.outcome.unwrap();
+    let page = answered("v1-page.json", "200 OK", ApiVersion::V1).await.outcome.unwrap();
     let served: Value = serde_json::from_str(&fixture("v1-page.json")).unwrap();
     let [first, second] = page.messages.as_slice() else { panic!("{page:?}") };
     assert_eq!((first.text.as_str(), first.at_ms, first.kind.as_str()), ("😃", 1_745_270_025_236, "TEXT"));
@@ -317,7 +318,7 @@ async fn the_documented_message_is_read_to_the_last_member() {
 
 #[tokio::test]
 async fn odd_messages_are_kept_with_all_they_have_and_what_is_no_message_is_kept_aside() {
-    let answer = answered("v1-odd-messages.json", "200 OK", Version::V1).await;
+    let answer = answered("v1-odd-messages.json", "200 OK", ApiVersion::V1).await;
     let page = answer.outcome.unwrap();
     assert_eq!((page.returned, answer.receipt.credits(), page.below), (9, 1, more("1745266498000")));
     let read: Vec<_> =
@@ -402,17 +403,17 @@ async fn an_inbox_that_is_none_is_an_error() {
 
 #[tokio::test]
 async fn the_balance_and_an_accounts_state_are_read() {
-    for version in [Version::V1, Version::V2] {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
         let server = Once::answering("200 OK", &fixture("v2-credits.json"));
         assert_eq!(api(&server.base_url, version).balance().await, Ok(4711.5));
         let request = server.request();
         assert!(request.starts_with("GET /v2/credits HTTP/1.1\r\n") && !request.contains(TOKEN), "{request}");
     }
     let server = Once::answering("200 OK", &fixture("v2-account.json"));
-    assert_eq!(api(&server.base_url, Version::V2).account_state(0).await, Ok("active".to_owned()));
+    assert_eq!(api(&server.base_url, ApiVersion::V2).account_state(0).await, Ok("active".to_owned()));
     assert!(server.request().starts_with("GET /v2/accounts/69c1 HTTP/1.1\r\n"));
     let server = Once::answering("404 Not Found", &fixture("v2-invalid-account.json"));
-    let error = api(&server.base_url, Version::V2).account_state(0).await.unwrap_err();
+    let error = api(&server.base_url, ApiVersion::V2).account_state(0).await.unwrap_err();
     assert_eq!(policy(&error), "account");
 }
 
@@ -420,26 +421,26 @@ async fn the_balance_and_an_accounts_state_are_read() {
 async fn a_request_says_what_the_contract_asks_for_and_no_more() {
     let ask = |cursor: Option<&str>| Ask {
         account: 0,
-        whose: Whose::Conversation(URN.to_owned()),
+        conversation: ConversationRef::by_id(URN).unwrap(),
         cursor: cursor.map(|c| Cursor::served(c.to_owned())),
     };
     for (version, name, cursor, path, expected) in [
         (
-            Version::V1,
+            ApiVersion::V1,
             "v1-page.json",
             None,
             "/v1/messages/conversation",
             json!({"conversation_id": URN, "total_results": 50, "country": "FR", "login_token": TOKEN}),
         ),
         (
-            Version::V1,
+            ApiVersion::V1,
             "v1-page.json",
             Some("1745266498889"),
             "/v1/messages/conversation",
             json!({"conversation_id": URN, "total_results": 50, "country": "FR", "login_token": TOKEN, "cursor": "1745266498889"}),
         ),
         (
-            Version::V2,
+            ApiVersion::V2,
             "v2-page.json",
             Some("1745266498889"),
             "/v2/messages",

@@ -11,7 +11,6 @@ mod answers;
 mod backup;
 mod cli;
 mod crash;
-mod daemon;
 mod engine;
 mod export;
 mod import;
@@ -19,6 +18,7 @@ mod layering;
 mod schema;
 mod search;
 mod secrets;
+mod service;
 mod sim;
 mod store;
 #[path = "../support/mod.rs"]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::ApiError;
-use crate::app::metrics::{self, Snapshot};
+use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::outlook;
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
@@ -21,8 +21,8 @@ use crate::core::format::{plural, thousands};
 use crate::core::planner::step::{PlannedStep, Step};
 use crate::error::Failure;
 use crate::service::{self, alerts};
-use crate::store::{Committed, Store, Trigger};
-use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper, Trouble};
+use crate::store::{Committed, Outcome, Store, Trigger};
+use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper};
 
 /// `archiver sync`.
 #[derive(Debug, Clone, Args)]
@@ -107,12 +107,12 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let failed = |e| wiring::archive_failure(path, e);
         let now = SystemClock.now_ms();
-        let news = alerts::note(&mut store, config, &report.reception, now).map_err(failed)?;
-        metrics::tell(config, || Snapshot::take(&store.queries(), config, now));
+        let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
+        metrics::tell(config, || Metrics::take(&store.queries(), config, now));
         // Release the archive before the command for alerts, which may take long and which a signal ends.
         store.close().map_err(|e| wiring::archive_failure(path, e))?;
         tokio::select! {
-            () = alerts::tell(config.alerts.command.clone(), env, news) => {}
+            () = alerts::run_command(config.alerts.command.clone(), env, news) => {}
             () = stop.wait() => {}
         }
         signals.abort();
@@ -167,11 +167,7 @@ fn outcome(report: &Report) -> Result<(), Failure> {
         [one] => one.clone(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     };
-    Err(match worst {
-        Trouble::Target => Failure::Refused(message),
-        Trouble::Api => Failure::ApiUnreachable(message),
-        Trouble::Credentials => Failure::Credentials(message),
-    })
+    Err(Failure::of_exit(worst, message))
 }
 
 /// Shows a run's progress.
@@ -250,12 +246,14 @@ fn ending(report: &Report) -> String {
         report.horizon.as_deref().map(|h| format!("; nothing is missing since {}", local_minute_of(h)));
     let since = since.unwrap_or_default();
     match report.outcome {
-        "complete" => format!("Complete{since}."),
-        "budget" => format!("The budget is used up: {gaps} left{since}. The next run continues from here."),
-        "no_credits" => format!("The LinkupAPI account has no credits left: {gaps} left{since}."),
-        "interrupted" => format!("Stopped: {gaps} left{since}. The next run continues from here."),
-        "partial" => format!("Some requests failed: {gaps} left{since}."),
-        other => format!("The run {other}: {gaps} left."),
+        Outcome::Complete => format!("Complete{since}."),
+        Outcome::Budget => {
+            format!("The budget is used up: {gaps} left{since}. The next run continues from here.")
+        }
+        Outcome::NoCredits => format!("The LinkupAPI account has no credits left: {gaps} left{since}."),
+        Outcome::Interrupted => format!("Stopped: {gaps} left{since}. The next run continues from here."),
+        Outcome::Partial => format!("Some requests failed: {gaps} left{since}."),
+        Outcome::Failed => format!("The run failed: {gaps} left."),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the API serves, as values: messages, pages, cursors and URNs.
 
+pub mod api_version;
 pub mod cursor;
 pub mod message;
 pub mod page;

@@ -1,12 +1,17 @@
 //! When the service syncs: the slots of a cron line in a time zone, and whether one of them is due.
 //!
-//! croner finds the local times that fit; which moments those are, where clocks are put forward or back, is decided
+//! croner finds the local times that fit. Which moments those are, where clocks are put forward or back, is decided
 //! here, by one rule for each of two kinds of lines:
 //!
-//! - A line with `*` in its seconds, minutes or hours means *every so often*. It follows the clock on the wall:
-//!   local times that do not exist are not slots, local times that come twice are two.
+//! - A line with `*` in its seconds, minutes or hours means *every so often*. It follows the wall clock: local times
+//!   that do not exist are not slots, local times that occur twice are two slots.
 //! - A line that names its times means *at these times, each day*. A time that does not exist becomes the moment at
-//!   which the clock jumps over it; one that comes twice counts the first time.
+//!   which the clock jumps over it; one that occurs twice counts the first time.
+//!
+//! croner documents the same two rules, and applies them when it is asked in a zone. It is asked in UTC instead, because
+//! it keeps only the local time of the moment it is asked from: asked in the second of two equal hours, it answers with
+//! a moment of the first one, which has passed. It also takes a line that lists times (`0 10,40 2 * * *`) for one of the
+//! first kind, so that listed times in a skipped hour would be lost. A test below shows both.
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +53,7 @@ impl Schedule {
             }
         };
         let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
-        let cron = parser.parse(&line).map_err(|error| format!("is no schedule: {error}"))?;
+        let cron = parser.parse(&line).map_err(|error| format!("is not a schedule: {error}"))?;
         let every_so_often = line.split_whitespace().take(3).any(|field| field.contains('*'));
         let schedule = Self { line, cron, zone, every_so_often };
         // From a fixed day on: without a year in it, a line either occurs for ever or never.
@@ -207,6 +212,12 @@ pub struct Agenda {
 }
 
 impl Agenda {
+    /// The schedule that it follows.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
     /// From now on; slots before are not made up for.
     #[must_use]
     pub fn new(schedule: Schedule, now: Ms) -> Self {

@@ -89,6 +89,26 @@ fn a_day_that_a_place_skipped_has_its_slot_at_the_jump() {
     );
 }
 
+/// Why croner is not asked in the zone itself. When this fails, croner has changed, and the rules here may go.
+#[test]
+fn croner_in_a_zone_answers_with_the_past_and_loses_listed_times() {
+    let in_berlin = |line: &str, from: &str| {
+        let line = schedule(line, Tz::Europe__Berlin);
+        let from = DateTime::parse_from_rfc3339(from).unwrap().with_timezone(&line.zone);
+        let theirs = line.cron.find_next_occurrence(&from, false).unwrap().timestamp_millis();
+        (
+            theirs - from.timestamp_millis(),
+            line.next(from.timestamp_millis()).unwrap() - from.timestamp_millis(),
+        )
+    };
+    // 02:15 comes twice on that day; this is the second time.
+    let (theirs, ours) = in_berlin("0 */30 * * * *", "2027-10-31T01:15:00Z");
+    assert_eq!((theirs, ours), (-45 * MINUTE, 15 * MINUTE));
+    // 02:10 and 02:40 do not exist on that day: they are one slot, when the clock jumps.
+    let (theirs, ours) = in_berlin("0 10,40 2 * * *", "2027-03-28T00:00:00Z");
+    assert_eq!((theirs, ours), (24 * HOUR + 10 * MINUTE, HOUR));
+}
+
 fn a_zone() -> impl Strategy<Value = Tz> {
     prop::sample::select(vec![
         Tz::UTC,

@@ -6,6 +6,7 @@ pub(super) mod spent;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
 
 use super::{Store, StoreError};
 use crate::core::Ms;
@@ -61,7 +62,8 @@ impl RunKind {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing was left to ask.
     Complete,
@@ -78,6 +80,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 6] =
+        [Self::Budget, Self::Complete, Self::Failed, Self::Interrupted, Self::NoCredits, Self::Partial];
+
     /// As reports and the archive name it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -201,8 +207,10 @@ impl<'a> Settlement<'a> {
 /// A request that brought no page.
 #[derive(Debug, Clone, Copy)]
 pub struct Failed<'a> {
-    /// Of what it asked a page.
-    pub of: Of,
+    /// The archive's id of the account.
+    pub account: i64,
+    /// The conversation that it asked a page of; `None` is the account's inbox.
+    pub conversation: Option<i64>,
     /// What was asked.
     pub asked: &'a Asked,
     /// What became of it.
@@ -211,15 +219,6 @@ pub struct Failed<'a> {
     pub stalls: bool,
     /// When.
     pub now: Ms,
-}
-
-/// What a page is of, by the archive's ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
-    /// A conversation.
-    Conversation(i64),
-    /// The inbox of an account.
-    Inbox(i64),
 }
 
 impl Store {

@@ -21,8 +21,6 @@ pub struct AccountFigures {
     pub failing: i64,
     /// Gaps open, in its conversations and its inbox.
     pub gaps: i64,
-    /// Whether it is left alone until somebody has seen to it.
-    pub parked: bool,
 }
 
 /// Counts over all runs, and what is there now.
@@ -41,7 +39,8 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Whether the archive may be behind without its gaps showing it: an account is not asked at present.
+    /// Whether the archive may be behind without its gaps showing it: an account was refused, and has not been seen to
+    /// work since.
     #[must_use]
     pub fn blind(&self) -> bool {
         self.alerts.iter().any(|row| row.cause != Cause::Credits)
@@ -50,15 +49,6 @@ impl Figures {
 
 pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
     let alerts = alerts::all(db)?;
-    let mut accounts = accounts(db)?;
-    for account in &mut accounts {
-        let is_own = |row: &Alert| match row.cause {
-            Cause::Account => row.account.as_ref() == Some(&account.account),
-            Cause::Key => true,
-            Cause::Credits => false,
-        };
-        account.parked = alerts.iter().any(is_own);
-    }
     let counts = |sql: &str| -> Result<Vec<(String, i64)>, StoreError> {
         let mut statement = db.prepare(sql)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -72,7 +62,7 @@ pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
         )
         .optional()?;
     Ok(Figures {
-        accounts,
+        accounts: accounts(db)?,
         runs: counts(
             "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND kind = 'sync' GROUP BY outcome ORDER BY outcome",
         )?,
@@ -98,7 +88,6 @@ fn accounts(db: &Connection) -> Result<Vec<AccountFigures>, StoreError> {
             complete: row.get(3)?,
             failing: row.get(4)?,
             gaps: row.get(5)?,
-            parked: false,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -14,7 +14,7 @@ use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::invariants;
 use crate::core::timeline::recheck;
 use crate::core::timeline::stall::Stall;
-use crate::store::ledger::{Failed, Of, Settlement, settle};
+use crate::store::ledger::{Failed, Settlement, settle};
 use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
 use crate::store::write::message;
@@ -82,9 +82,9 @@ impl Store {
     pub fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
         self.transact(|tx, ids| {
             settle(tx, &ids.tally, &failed.settlement)?;
-            match failed.of {
-                Of::Conversation(id) => fail(tx, id, failed),
-                Of::Inbox(account) => inbox::fail(tx, account, failed),
+            match failed.conversation {
+                Some(id) => fail(tx, id, failed),
+                None => inbox::fail(tx, failed.account, failed),
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use archiver::sync::Report;
 use chrono::DateTime;
@@ -43,7 +43,7 @@ fn check(world: &World, report: &Report) {
 #[tokio::test]
 async fn with_any_budget_the_archive_becomes_whole_and_never_claims_to_be_before() {
     for (n, budget) in BUDGETS.into_iter().enumerate() {
-        for version in [Version::V1, Version::V2] {
+        for version in [ApiVersion::V1, ApiVersion::V2] {
             let cursor = [CursorRule::Exclusive, CursorRule::Inclusive][n % 2];
             let behaviour = Behaviour { cursor, ..Behaviour::default() };
             let mut world = World::new(server(mailbox(&[23, 1, 61, 10]), behaviour), version).await;
@@ -57,7 +57,7 @@ async fn with_any_budget_the_archive_becomes_whole_and_never_claims_to_be_before
                 if report.gaps_left == 0 {
                     break;
                 }
-                assert_eq!(report.outcome, "budget", "{report:?}");
+                assert_eq!(report.outcome.as_str(), "budget", "{report:?}");
                 assert!(runs < 60, "{report:?}");
                 world.clock.advance(DAY);
             }
@@ -71,7 +71,7 @@ async fn with_any_budget_the_archive_becomes_whole_and_never_claims_to_be_before
 }
 
 /// What goes wrong in a way that a client can tell, or that can do no harm.
-fn mishaps(version: Version) -> Vec<Fault> {
+fn mishaps(version: ApiVersion) -> Vec<Fault> {
     let mut faults: Vec<Fault> = [
         "http-400",
         "http-404",
@@ -106,7 +106,7 @@ fn mishaps(version: Version) -> Vec<Fault> {
     .iter()
     .map(|word| word.parse().unwrap())
     .collect();
-    if version == Version::V2 {
+    if version == ApiVersion::V2 {
         // Without the thread's count nobody could tell this from the truth.
         faults.push(Fault::EmptyEnd);
     }
@@ -140,7 +140,7 @@ fn charged_by(world: &World, format: &str) -> BTreeMap<String, u32> {
 #[tokio::test]
 async fn no_run_day_or_month_ever_costs_more_than_its_cap_whatever_goes_wrong() {
     for (seed, budget) in (1..).zip(BUDGETS) {
-        for version in [Version::V1, Version::V2] {
+        for version in [ApiVersion::V1, ApiVersion::V2] {
             let mut world =
                 World::new(server(mailbox(&[23, 1, 61, 10]), Behaviour::default()), version).await;
             let (day, month) = (budget * 2 + 1, budget * 5 + 3);
@@ -178,10 +178,11 @@ async fn no_run_day_or_month_ever_costs_more_than_its_cap_whatever_goes_wrong() 
 
 #[tokio::test]
 async fn a_spent_day_or_month_ends_runs_at_once_and_the_next_one_goes_on() {
-    let mut world = World::new(server(mailbox(&[61]), Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox(&[61]), Behaviour::default()), ApiVersion::V1).await;
     world.settings.caps = Caps { run: None, day: Some(3), month: Some(4) };
-    let left =
-        |r: &Report| (r.outcome, r.requests, r.credits_left.run, r.credits_left.day, r.credits_left.month);
+    let left = |r: &Report| {
+        (r.outcome.as_str(), r.requests, r.credits_left.run, r.credits_left.day, r.credits_left.month)
+    };
     assert_eq!(left(&world.run().await), ("budget", 1, None, Some(0), Some(1)));
     assert_eq!(left(&world.run().await), ("budget", 0, None, Some(0), Some(1)));
     world.clock.advance(DAY);

@@ -1,15 +1,15 @@
 //! What happens to messages after they were archived: edited, recalled, deleted, restored.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use fake_linkup::behaviour::Presence;
 use fake_linkup::faults::{Fault, FaultRule};
 use fake_linkup::{Author, Behaviour, Mailbox};
 
 use super::world::{HOUR, Logged, World, mailbox, server};
 
-const BOTH: [Version; 2] = [Version::V1, Version::V2];
+const BOTH: [ApiVersion; 2] = [ApiVersion::V1, ApiVersion::V2];
 
-async fn archived(sizes: &[usize], version: Version) -> World {
+async fn archived(sizes: &[usize], version: ApiVersion) -> World {
     let mut world = World::new(server(mailbox(sizes), Behaviour::default()), version).await;
     world.run().await;
     world.assert_archived();
@@ -130,7 +130,7 @@ async fn a_message_deleted_in_a_stretch_that_is_read_again_is_gone_but_kept_unti
 
 #[tokio::test]
 async fn a_message_edited_while_it_was_deleted_comes_back_as_a_new_version() {
-    let mut world = archived(&[12], Version::V1).await;
+    let mut world = archived(&[12], ApiVersion::V1).await;
     world.change(|m| m.delete(0, 11));
     world.run().await;
     world.change(|m| m.edit(0, 11, "second thoughts") && m.restore(0, 11));
@@ -189,7 +189,7 @@ async fn a_conversation_that_was_emptied_is_believed_when_it_is_said_again_and_m
 
 #[tokio::test]
 async fn a_false_word_that_a_conversation_is_empty_is_taken_back_with_its_first_message() {
-    for (version, believed) in [(Version::V1, true), (Version::V2, false)] {
+    for (version, believed) in [(ApiVersion::V1, true), (ApiVersion::V2, false)] {
         let mut world = archived(&[61], version).await;
         // One of them was really deleted before.
         world.change(|m| m.delete(0, 58));
@@ -215,7 +215,7 @@ async fn a_false_word_that_a_conversation_is_empty_is_taken_back_with_its_first_
 async fn without_ids_an_edit_is_still_an_edit_and_a_deletion_a_deletion() {
     for entity_urn in [Presence::Absent, Presence::Null] {
         let behaviour = Behaviour { entity_urn, ..Behaviour::default() };
-        let mut world = World::new(server(mailbox(&[25]), behaviour), Version::V1).await;
+        let mut world = World::new(server(mailbox(&[25]), behaviour), ApiVersion::V1).await;
         world.run().await;
         world.change(|m| m.edit(0, 20, "corrected") && m.delete(0, 22));
         let report = world.run().await;

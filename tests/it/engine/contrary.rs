@@ -1,7 +1,7 @@
 //! An API that is not what one takes it for: wrong times, two threads with one person, rows that leave the inbox, another
 //! idea of prices.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use archiver::store::Configured;
 use fake_linkup::behaviour::{CursorRule, Pricing};
@@ -26,7 +26,7 @@ fn twins(order: [i64; 2]) -> Mailbox {
 
 #[tokio::test]
 async fn two_threads_with_one_person_are_never_mixed_and_a_profile_is_where_the_api_says() {
-    for version in [Version::V1, Version::V2] {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
         for discover in [true, false] {
             for order in [[0, 1], [1, 0]] {
                 let mailbox = twins(order);
@@ -62,7 +62,7 @@ async fn two_threads_with_one_person_are_never_mixed_and_a_profile_is_where_the_
 
 #[tokio::test]
 async fn a_message_from_the_far_future_hides_none_that_come_after_it() {
-    for version in [Version::V1, Version::V2] {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
         // The inbox would show that message as the last one for ever: only looks at the conversations themselves help.
         let mut world = World::new(server(mailbox(&[40, 5]), Behaviour::default()), version).await;
         world.run().await;
@@ -89,7 +89,7 @@ async fn a_message_from_the_far_future_hides_none_that_come_after_it() {
 
 #[tokio::test]
 async fn a_conversation_that_leaves_the_inbox_is_looked_at_itself() {
-    let mut world = World::new(server(mailbox(&[12, 12, 12]), Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox(&[12, 12, 12]), Behaviour::default()), ApiVersion::V1).await;
     world.discover();
     world.run().await;
     world.clock.advance(HOUR);
@@ -110,7 +110,7 @@ async fn a_conversation_that_leaves_the_inbox_is_looked_at_itself() {
 
 #[tokio::test]
 async fn a_profile_that_is_configured_later_buys_nothing_that_is_archived() {
-    let mut world = World::new(server(mailbox(&[60, 60]), Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox(&[60, 60]), Behaviour::default()), ApiVersion::V1).await;
     world.discover();
     world.run().await;
     world.by_profile();
@@ -124,7 +124,7 @@ async fn a_profile_that_is_configured_later_buys_nothing_that_is_archived() {
 #[tokio::test]
 async fn where_v1_charges_what_was_asked_for_the_caps_hold_and_the_ledger_says_so() {
     let behaviour = Behaviour { v1_pricing: Pricing::Requested, ..Behaviour::default() };
-    let mut world = World::new(server(mailbox(&[12, 33, 7, 51, 12, 12]), behaviour), Version::V1).await;
+    let mut world = World::new(server(mailbox(&[12, 33, 7, 51, 12, 12]), behaviour), ApiVersion::V1).await;
     world.server().meter.balance = 500;
     world.settings.reconcile = true;
     world.cap_runs(7);
@@ -139,7 +139,7 @@ async fn where_v1_charges_what_was_asked_for_the_caps_hold_and_the_ledger_says_s
 
 #[tokio::test]
 async fn what_a_budget_left_unasked_is_not_said_to_be_complete() {
-    let mut world = World::new(server(mailbox(&[12, 12, 12]), Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox(&[12, 12, 12]), Behaviour::default()), ApiVersion::V1).await;
     assert!(world.run().await.horizon.is_some());
     world.clock.advance(HOUR);
     (0..3).for_each(|conversation| say(&world, conversation, 1));
@@ -159,7 +159,7 @@ async fn an_instant_that_no_cap_pays_for_stays_a_gap_and_hides_nothing_below_it(
         }
         mailbox.send(0, Author::Other(0), NOW - HOUR, "the last");
         let behaviour = Behaviour { cursor, ..Behaviour::default() };
-        let mut world = World::new(server(mailbox, behaviour), Version::V2).await;
+        let mut world = World::new(server(mailbox, behaviour), ApiVersion::V2).await;
         world.cap_runs(1);
         for _ in 0..30 {
             world.run().await;

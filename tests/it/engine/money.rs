@@ -1,6 +1,6 @@
 //! Credits: the vendor's own balance, caps of one account, and the price of reading again.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use fake_linkup::Behaviour;
 use fake_linkup::Mailbox;
@@ -10,9 +10,9 @@ use fake_linkup::server::Account;
 
 use super::world::{DAY, HOUR, NOW, World, mailbox, server};
 
-const BOTH: [Version; 2] = [Version::V1, Version::V2];
+const BOTH: [ApiVersion; 2] = [ApiVersion::V1, ApiVersion::V2];
 
-async fn reconciled(sizes: &[usize], version: Version, balance: u64) -> World {
+async fn reconciled(sizes: &[usize], version: ApiVersion, balance: u64) -> World {
     let mut world = World::new(server(mailbox(sizes), Behaviour::default()), version).await;
     world.settings.reconcile = true;
     world.server().meter.balance = balance;
@@ -45,7 +45,7 @@ async fn a_balance_that_pays_for_nothing_is_not_tried() {
     for version in BOTH {
         let mut world = reconciled(&[25], version, 0).await;
         let report = world.run().await;
-        assert_eq!((report.outcome, report.requests, report.gaps_left), ("no_credits", 0, 1));
+        assert_eq!((report.outcome.as_str(), report.requests, report.gaps_left), ("no_credits", 0, 1));
         assert!(report.worst.is_none(), "an empty purse is no failure");
     }
 }
@@ -55,23 +55,23 @@ async fn a_small_balance_is_a_cap_and_the_rest_is_fetched_once_it_is_filled() {
     for version in BOTH {
         let mut world = reconciled(&[95], version, 4).await;
         let report = world.run().await;
-        assert_eq!((report.outcome, report.credits_spent), ("no_credits", 4));
+        assert_eq!((report.outcome.as_str(), report.credits_spent), ("no_credits", 4));
         assert_eq!(world.server().meter.balance, 0);
         assert!(world.requests().iter().all(|r| r.fault.is_none() && r.status == 200));
         world.server().meter.balance = 100;
         let report = world.run().await;
-        assert_eq!((report.outcome, report.gaps_left), ("complete", 0));
+        assert_eq!((report.outcome.as_str(), report.gaps_left), ("complete", 0));
         world.assert_archived();
     }
 }
 
 #[tokio::test]
 async fn without_an_answer_about_the_balance_a_run_goes_on_as_ever() {
-    let mut world = reconciled(&[25], Version::V1, 500).await;
+    let mut world = reconciled(&[25], ApiVersion::V1, 500).await;
     let when = When { path: Some("/v2/credits".into()), ..When::default() };
     world.server().faults.add(FaultRule::always(Fault::http(503)).when(when));
     let report = world.run().await;
-    assert_eq!((report.outcome, report.balance), ("complete", None));
+    assert_eq!((report.outcome.as_str(), report.balance), ("complete", None));
     world.assert_archived();
 }
 
@@ -85,7 +85,7 @@ async fn an_account_spends_no_more_than_its_own_cap_and_the_others_go_on() {
         let mut world = World::new(server, version).await;
         world.settings.account_caps = vec![Caps { day: Some(3), ..Caps::default() }];
         let report = world.run().await;
-        assert_eq!(report.outcome, "budget");
+        assert_eq!(report.outcome.as_str(), "budget");
         let left: Vec<(String, usize)> =
             report.conversations.iter().map(|c| (c.account.clone(), c.gaps_left)).collect();
         assert_eq!(left.iter().map(|(_, gaps)| *gaps).collect::<Vec<_>>(), [1, 0], "{left:?}");
@@ -129,7 +129,7 @@ async fn reading_again_finds_old_edits_and_deletions_for_a_credit_every_ten_mess
 
 #[tokio::test]
 async fn reading_again_takes_as_many_runs_as_the_budget_wants_and_goes_on_where_it_was() {
-    let mut world = World::new(server(mailbox(&[120]), Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox(&[120]), Behaviour::default()), ApiVersion::V1).await;
     world.discover();
     world.run().await;
     assert!(world.server().mailbox_mut(0).unwrap().edit(0, 3, "changed long after"));
@@ -139,7 +139,7 @@ async fn reading_again_takes_as_many_runs_as_the_budget_wants_and_goes_on_where_
     let mut changed = Vec::new();
     for _ in 0..6 {
         let report = world.run().await;
-        assert_eq!(report.outcome, "complete");
+        assert_eq!(report.outcome.as_str(), "complete");
         changed.push(report.changed_messages);
         world.clock.advance(HOUR);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use archiver::store::Configured;
 use fake_linkup::Behaviour;
@@ -73,7 +73,7 @@ impl World {
     }
 }
 
-async fn month(version: Version, wanted: Wanted, seed: u64) {
+async fn month(version: ApiVersion, wanted: Wanted, seed: u64) {
     let options = SynthOptions { conversations: 8, max_messages: 150, now_ms: NOW, years: 4 };
     let mailbox = synth::mailbox(seed, &options);
     let mut world = World::new(server(mailbox, Behaviour::default()), version).await;
@@ -132,20 +132,20 @@ impl World {
 
 #[tokio::test]
 async fn a_month_of_v1_with_everything_named_ends_whole() {
-    month(Version::V1, Wanted::Named, 1).await;
+    month(ApiVersion::V1, Wanted::Named, 1).await;
 }
 
 #[tokio::test]
 async fn a_month_of_v2_with_everything_named_ends_whole() {
-    month(Version::V2, Wanted::Named, 2).await;
+    month(ApiVersion::V2, Wanted::Named, 2).await;
 }
 
 #[tokio::test]
 async fn a_month_of_v1_with_what_its_inbox_shows_ends_whole() {
-    month(Version::V1, Wanted::Discovered, 3).await;
+    month(ApiVersion::V1, Wanted::Discovered, 3).await;
 }
 
 #[tokio::test]
 async fn a_month_of_v2_with_what_its_inbox_shows_ends_whole() {
-    month(Version::V2, Wanted::Discovered, 4).await;
+    month(ApiVersion::V2, Wanted::Discovered, 4).await;
 }

@@ -1,12 +1,12 @@
 //! Answers that lead nowhere: the walk stops at once, what is missing stays on record, and nothing is taken for whole.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use fake_linkup::faults::{Fault, FaultRule, When};
 use fake_linkup::{Author, Behaviour};
 
 use super::world::{DAY, HOUR, World, mailbox, server};
 
-const BOTH: [Version; 2] = [Version::V1, Version::V2];
+const BOTH: [ApiVersion; 2] = [ApiVersion::V1, ApiVersion::V2];
 
 /// What stops a walk, and a word of the reason that is kept.
 const STOPPERS: [(&str, &str); 11] = [
@@ -24,7 +24,7 @@ const STOPPERS: [(&str, &str); 11] = [
 ];
 
 /// Two conversations; whatever goes wrong goes wrong in the first.
-async fn world(version: Version) -> World {
+async fn world(version: ApiVersion) -> World {
     World::new(server(mailbox(&[137, 25]), Behaviour::default()), version).await
 }
 
@@ -85,7 +85,7 @@ async fn a_walk_that_gets_no_further_stops_and_is_finished_once_the_server_is_we
                 // The newest page, and the one that came to nothing.
                 assert_eq!(spent_on(&world, 0).0, 2, "{word}");
                 assert!(spent_on(&world, 0).1 <= 10, "{word}");
-                assert_eq!((report.outcome, report.gaps_left), ("partial", 1), "{word}");
+                assert_eq!((report.outcome.as_str(), report.gaps_left), ("partial", 1), "{word}");
                 let error = report.conversations[0].error.as_deref();
                 assert!(error.is_some_and(|e| e.contains(reason)), "{word}: {error:?}");
                 assert_honest(&world, reason);
@@ -109,7 +109,7 @@ async fn a_conversation_whose_first_page_is_no_page_is_not_taken_for_empty() {
             strike(&world, &word.parse().unwrap(), false);
             let report = world.run().await;
             assert_eq!(spent_on(&world, 0).0, 1, "{word}");
-            assert_eq!((report.outcome, report.gaps_left), ("partial", 1), "{word}");
+            assert_eq!((report.outcome.as_str(), report.gaps_left), ("partial", 1), "{word}");
             assert_honest(&world, reason);
             heals(&mut world, 3).await;
         }
@@ -119,7 +119,7 @@ async fn a_conversation_whose_first_page_is_no_page_is_not_taken_for_empty() {
 #[tokio::test]
 async fn a_stopped_walk_is_tried_again_ever_less_often_but_never_given_up() {
     for (word, reason) in [STOPPERS[0], STOPPERS[2], STOPPERS[3], STOPPERS[6]] {
-        let mut world = world(Version::V1).await;
+        let mut world = world(ApiVersion::V1).await;
         strike(&world, &word.parse().unwrap(), true);
         let mut attempts = Vec::new();
         for run in 0..30 {
@@ -142,7 +142,7 @@ async fn an_end_that_comes_before_the_servers_own_count_is_not_the_end() {
     for fault in [Fault::EarlyEnd, Fault::EmptyEnd] {
         for with_cursor in [true, false] {
             for sick_runs in [1, 2, 3] {
-                let mut world = world(Version::V2).await;
+                let mut world = world(ApiVersion::V2).await;
                 strike(&world, &fault, with_cursor);
                 for _ in 0..sick_runs {
                     world.run().await;
@@ -157,7 +157,7 @@ async fn an_end_that_comes_before_the_servers_own_count_is_not_the_end() {
 
 #[tokio::test]
 async fn a_count_that_is_never_met_is_overruled_in_the_end() {
-    let mut world = World::new(server(mailbox(&[61]), Behaviour::default()), Version::V2).await;
+    let mut world = World::new(server(mailbox(&[61]), Behaviour::default()), ApiVersion::V2).await;
     world.server().faults.add(FaultRule::always(Fault::EarlyEnd));
     let (mut gaps, mut credits) = (Vec::new(), Vec::new());
     for _ in 0..7 {
@@ -173,7 +173,7 @@ async fn a_count_that_is_never_met_is_overruled_in_the_end() {
 
 /// Credits of each of 24 runs that went to the first of five conversations, which always fails, while all others are
 /// archived in every run.
-async fn costs_of_a_hopeless_target(version: Version, fault: &str, archived_before: bool) -> Vec<u32> {
+async fn costs_of_a_hopeless_target(version: ApiVersion, fault: &str, archived_before: bool) -> Vec<u32> {
     let mut world = World::new(server(mailbox(&[25, 61, 3, 11, 137]), Behaviour::default()), version).await;
     if archived_before {
         world.run().await;
@@ -208,12 +208,12 @@ async fn costs_of_a_hopeless_target(version: Version, fault: &str, archived_befo
 #[tokio::test]
 async fn one_target_that_always_fails_hinders_no_other_and_costs_ever_less() {
     for (version, fault, archived_before) in [
-        (Version::V1, "http-404", false),
-        (Version::V1, "http-503", true),
-        (Version::V1, "close-after", false),
-        (Version::V1, "html", true),
-        (Version::V2, "close-after", true),
-        (Version::V2, "cut-json", false),
+        (ApiVersion::V1, "http-404", false),
+        (ApiVersion::V1, "http-503", true),
+        (ApiVersion::V1, "close-after", false),
+        (ApiVersion::V1, "html", true),
+        (ApiVersion::V2, "close-after", true),
+        (ApiVersion::V2, "cut-json", false),
     ] {
         let costs = costs_of_a_hopeless_target(version, fault, archived_before).await;
         eprintln!(
@@ -230,7 +230,7 @@ async fn one_target_that_always_fails_hinders_no_other_and_costs_ever_less() {
 async fn an_outage_is_no_reason_to_leave_conversations_alone_afterwards() {
     for word in ["http-500", "http-503", "close-before"] {
         let sizes = [25, 61, 3, 11, 137, 4, 8];
-        let mut world = World::new(server(mailbox(&sizes), Behaviour::default()), Version::V1).await;
+        let mut world = World::new(server(mailbox(&sizes), Behaviour::default()), ApiVersion::V1).await;
         world.settings.retries = 1;
         world.run().await;
         world.server().faults.add(FaultRule::always(word.parse().unwrap()));
@@ -238,7 +238,7 @@ async fn an_outage_is_no_reason_to_leave_conversations_alone_afterwards() {
             world.clock.advance(HOUR);
             let report = world.run().await;
             // Given up after a few conversations, without asking all the others as well.
-            assert_eq!(report.outcome, "failed");
+            assert_eq!(report.outcome.as_str(), "failed");
             assert!(report.requests <= 6, "{word}: {report:?}");
         }
         world.server().faults.clear();
@@ -248,7 +248,11 @@ async fn an_outage_is_no_reason_to_leave_conversations_alone_afterwards() {
         }
         world.clock.advance(HOUR);
         let report = world.run().await;
-        assert_eq!((report.outcome, report.new_messages, report.gaps_left), ("complete", 7, 0), "{word}");
+        assert_eq!(
+            (report.outcome.as_str(), report.new_messages, report.gaps_left),
+            ("complete", 7, 0),
+            "{word}"
+        );
         world.assert_archived();
     }
 }

@@ -1,6 +1,6 @@
 //! Messages of one millisecond: paging is by time, so they are the ones that slip through borders.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use fake_linkup::behaviour::{CursorRule, Presence};
 use fake_linkup::{Author, Behaviour, Mailbox, Person};
 
@@ -35,7 +35,7 @@ async fn two_to_twelve_messages_of_one_millisecond_are_all_found_wherever_a_page
             for above in [3, 10 - ties.min(10) / 2, 9, 10] {
                 let behaviour = Behaviour { cursor, ..Behaviour::default() };
                 let mailbox = tied(above, ties, |i| format!("message {i}"));
-                let mut world = World::new(server(mailbox, behaviour), Version::V1).await;
+                let mut world = World::new(server(mailbox, behaviour), ApiVersion::V1).await;
                 world.settings.page_size = 10;
                 archive(&mut world, 3).await;
                 let (here, least) = (above + ties + 15, (above + ties + 15).div_ceil(10));
@@ -56,7 +56,7 @@ async fn small_budgets_find_them_too_as_long_as_a_request_may_hold_them_all() {
         for (ties, budget) in [(2, 1), (9, 1), (10, 2), (12, 2), (12, 3), (19, 2), (25, 3)] {
             let behaviour = Behaviour { cursor, ..Behaviour::default() };
             let mailbox = tied(8, ties, |i| format!("message {i}"));
-            let mut world = World::new(server(mailbox, behaviour), Version::V2).await;
+            let mut world = World::new(server(mailbox, behaviour), ApiVersion::V2).await;
             world.cap_runs(budget);
             archive(&mut world, 40).await;
         }
@@ -68,7 +68,7 @@ async fn more_ties_than_the_budget_can_ask_for_stay_a_gap_and_are_found_when_it_
     for cursor in RULES {
         let behaviour = Behaviour { cursor, ..Behaviour::default() };
         let mailbox = tied(5, 25, |i| format!("message {i}"));
-        let mut world = World::new(server(mailbox, behaviour), Version::V1).await;
+        let mut world = World::new(server(mailbox, behaviour), ApiVersion::V1).await;
         world.cap_runs(1);
         for _ in 0..12 {
             world.run().await;
@@ -88,7 +88,7 @@ async fn equal_messages_without_ids_in_one_millisecond_are_counted_not_merged() 
                 let behaviour = Behaviour { cursor, entity_urn: Presence::Absent, ..Behaviour::default() };
                 // Everybody says the same all the time.
                 let mailbox = tied(above, ties, |_| "ok".to_owned());
-                let mut world = World::new(server(mailbox, behaviour), Version::V1).await;
+                let mut world = World::new(server(mailbox, behaviour), ApiVersion::V1).await;
                 world.settings.page_size = 10;
                 archive(&mut world, 3).await;
                 let before = world.logged();
@@ -106,7 +106,8 @@ async fn news_in_the_millisecond_of_the_newest_stored_message_are_not_lost() {
             for entity_urn in [Presence::Present, Presence::Absent] {
                 let behaviour = Behaviour { cursor, entity_urn, ..Behaviour::default() };
                 let mut world =
-                    World::new(server(tied(3, 2, |i| format!("message {i}")), behaviour), Version::V1).await;
+                    World::new(server(tied(3, 2, |i| format!("message {i}")), behaviour), ApiVersion::V1)
+                        .await;
                 archive(&mut world, 3).await;
                 let at = world.message(0, 19).at_ms;
                 for i in 0..news {
@@ -131,7 +132,7 @@ async fn news_that_arrive_while_the_history_is_walked_are_found_by_the_next_run(
     for cursor in RULES {
         let behaviour = Behaviour { cursor, ..Behaviour::default() };
         let mut world =
-            World::new(server(tied(30, 12, |i| format!("message {i}")), behaviour), Version::V1).await;
+            World::new(server(tied(30, 12, |i| format!("message {i}")), behaviour), ApiVersion::V1).await;
         world.cap_runs(2);
         for i in 0..25 {
             let newest = world.server().mailbox(0).unwrap().conversation(0).unwrap().last().unwrap().at_ms;

@@ -1,6 +1,6 @@
 //! Which of the conversations in an inbox are archived, and what happens when that changes.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use archiver::core::inbox::filter::Wanted;
 use fake_linkup::Behaviour;
 use fake_linkup::model::Person;
@@ -44,12 +44,12 @@ impl World {
 
 #[tokio::test]
 async fn what_is_excluded_costs_nothing_and_leaves_no_trace() {
-    for version in [Version::V1, Version::V2] {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
         let mut world = World::new(server(mailbox(), Behaviour::default()), version).await;
         world.discover();
         world.want_only(rules(&[], &["*recruit*"]));
         let report = world.run().await;
-        assert_eq!((report.outcome, report.gaps_left), ("complete", 0));
+        assert_eq!((report.outcome.as_str(), report.gaps_left), ("complete", 0));
         assert_eq!(world.archived(), ["Ada Example 12", "Béla Sample 12"]);
         let names = world.number("SELECT count(*) FROM conversation WHERE name LIKE '%recruit%'");
         assert_eq!(names, 0);
@@ -60,7 +60,7 @@ async fn what_is_excluded_costs_nothing_and_leaves_no_trace() {
 
 #[tokio::test]
 async fn what_is_wanted_later_is_found_later_and_what_is_no_longer_wanted_is_kept_and_left_alone() {
-    let mut world = World::new(server(mailbox(), Behaviour::default()), Version::V2).await;
+    let mut world = World::new(server(mailbox(), Behaviour::default()), ApiVersion::V2).await;
     world.discover();
     world.want_only(rules(&["ada*", "Cleo Recruiter"], &[]));
     world.run().await;
@@ -88,7 +88,7 @@ async fn what_is_wanted_later_is_found_later_and_what_is_no_longer_wanted_is_kep
 
 #[tokio::test]
 async fn an_inbox_that_was_only_probed_is_walked_again_when_it_is_to_be_discovered() {
-    let mut world = World::new(server(mailbox(), Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox(), Behaviour::default()), ApiVersion::V1).await;
     world.settings.inbox = true;
     let first = world.settings.accounts[0].conversations[0].clone();
     world.settings.accounts[0].conversations = vec![first];

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use archiver::api::{AccountAccess, ApiSettings, HttpApi, Rate, Version};
+use archiver::api::{AccountAccess, ApiSettings, ApiVersion, HttpApi, Rate};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::Caps;
@@ -68,7 +68,7 @@ pub(crate) struct World {
     pub(crate) server: Arc<Mutex<Server>>,
     pub(crate) clock: TestClock,
     pub(crate) settings: Settings,
-    pub(crate) version: Version,
+    pub(crate) version: ApiVersion,
     api: HttpApi<TestClock>,
     running: Running,
     dir: TempDir,
@@ -97,7 +97,7 @@ pub(crate) fn mailbox(sizes: &[usize]) -> Mailbox {
 
 impl World {
     /// Everything by its conversation's id, without any cap.
-    pub(crate) async fn new(server: Server, version: Version) -> Self {
+    pub(crate) async fn new(server: Server, version: ApiVersion) -> Self {
         let clock = TestClock(Arc::new(AtomicI64::new(NOW)));
         let accounts = server.accounts().iter().map(access).collect();
         let server = Arc::new(Mutex::new(server));
@@ -343,11 +343,11 @@ impl World {
         let urn = &copy.mailbox(account).unwrap().conversation(conversation).unwrap().urn;
         let (of, most) = (&copy.accounts()[account], 1_000_000);
         let (path, body) = match self.version {
-            Version::V1 => (
+            ApiVersion::V1 => (
                 "/v1/messages/conversation",
                 json!({"login_token": of.login_token, "conversation_id": urn, "total_results": most}),
             ),
-            Version::V2 => (
+            ApiVersion::V2 => (
                 "/v2/messages",
                 json!({"account_id": of.account_id, "action": "get_conversation",
                     "params": {"conversation_id": urn, "count": most}}),

@@ -1,6 +1,6 @@
 //! Histories that a seed draws: the API synced partly before, an export from the middle, edits and deletions between.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use fake_linkup::Behaviour;
 use fake_linkup::behaviour::CursorRule;
 use fake_linkup::synth;
@@ -36,7 +36,7 @@ async fn history(seed: u64) -> Result<Told, String> {
     let options = SynthOptions { conversations: 5, max_messages: 90, ..SynthOptions::at(NOW - HOUR) };
     let rule = if rng.bool() { CursorRule::Inclusive } else { CursorRule::Exclusive };
     let behaviour = Behaviour { cursor: rule, ..Behaviour::default() };
-    let version = if rng.bool() { Version::V1 } else { Version::V2 };
+    let version = if rng.bool() { ApiVersion::V1 } else { ApiVersion::V2 };
     let mut world = World::new(server(synth::mailbox(seed, &options), behaviour), version).await;
     if rng.bool() {
         world.discover();

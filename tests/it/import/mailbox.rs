@@ -1,6 +1,6 @@
 //! A whole mailbox: twenty thousand messages in an export, and what a sync costs afterwards.
 
-use archiver::api::Version;
+use archiver::api::ApiVersion;
 use fake_linkup::model::Conversation;
 use fake_linkup::synth;
 use fake_linkup::synth::SynthOptions;
@@ -21,7 +21,7 @@ async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is
         c.last().is_some_and(|last| last.at_ms - first <= 6_000)
     };
     let short = u32::try_from(mailbox.conversations().iter().filter(brief).count()).unwrap();
-    let mut world = World::new(server(mailbox, Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox, Behaviour::default()), ApiVersion::V1).await;
     world.discover();
 
     let report = world::import(&world, &csv, 0);
@@ -33,7 +33,7 @@ async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is
 
     // The inbox shows that nothing has come since: only it is read, ten conversations a credit.
     let run = world.run().await;
-    assert_eq!(run.outcome, "complete", "{run:?}");
+    assert_eq!(run.outcome.as_str(), "complete", "{run:?}");
     world::compare(&world).unwrap();
     let inbox: u32 = world.requests().iter().filter(|r| r.path.contains("inbox")).map(|r| r.charged).sum();
     let others = world.charged() - inbox;
@@ -55,7 +55,7 @@ async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is
     }
     world.clock.advance(DAY);
     let run = world.run().await;
-    assert_eq!((run.outcome, run.new_messages), ("complete", 15));
+    assert_eq!((run.outcome.as_str(), run.new_messages), ("complete", 15));
     assert!(world.charged() <= 5, "{}", world.charged());
     world::compare(&world).unwrap();
 
@@ -74,7 +74,7 @@ async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is
 async fn places_to_check_cost_about_a_credit_each_and_bring_edits_and_deletions() {
     let mailbox = crate::engine::world::mailbox(&[300, 200]);
     let csv = csv::of(&mailbox, 3);
-    let mut world = World::new(server(mailbox, Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox, Behaviour::default()), ApiVersion::V1).await;
     let report = world::import(&world, &csv, 20);
     assert_eq!(report.checks, 20);
     let gaps = world.number("SELECT count(*) FROM gap");
@@ -87,7 +87,7 @@ async fn places_to_check_cost_about_a_credit_each_and_bring_edits_and_deletions(
         }
     }
     let run = world.run().await;
-    assert_eq!((run.outcome, run.gaps_left), ("complete", 0), "{run:?}");
+    assert_eq!((run.outcome.as_str(), run.gaps_left), ("complete", 0), "{run:?}");
     assert!((18..=34).contains(&world.charged()), "{}", world.charged());
     let gone = world.number("SELECT count(*) FROM message WHERE gone_since_ms IS NOT NULL");
     let served = world.number("SELECT count(*) FROM message WHERE source IS NULL");
@@ -100,7 +100,7 @@ async fn places_to_check_cost_about_a_credit_each_and_bring_edits_and_deletions(
 async fn a_message_that_the_api_shows_later_becomes_the_apis_and_keeps_the_row_as_a_version() {
     let mailbox = crate::engine::world::mailbox(&[25]);
     let csv = csv::of(&mailbox, 5);
-    let mut world = World::new(server(mailbox, Behaviour::default()), Version::V1).await;
+    let mut world = World::new(server(mailbox, Behaviour::default()), ApiVersion::V1).await;
     world::import(&world, &csv, 0);
     let raw = "SELECT raw FROM message_log ORDER BY sent_at_ms DESC LIMIT 1";
     let exported: String = world.query(raw, [], |r| r.get(0)).remove(0);

@@ -15,8 +15,8 @@ use archiver::core::timeline::invariants;
 use archiver::core::timeline::recheck;
 use archiver::core::timeline::stall::Stall;
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Of, Outcome, Purpose,
-    Request, StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Purpose, Request,
+    StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -347,13 +347,13 @@ impl Archive for MemArchive {
         self.settle(failed.settlement.receipt);
         let fresh = self.id();
         let head = failed.asked.cursor.is_none();
-        let timeline = match failed.of {
-            Of::Inbox(_) => {
+        let timeline = match failed.conversation {
+            None => {
                 let inbox = self.inbox.as_mut().unwrap();
                 inbox.tried_ms = if head { Some(failed.now) } else { inbox.tried_ms };
                 &mut inbox.timeline
             }
-            Of::Conversation(id) => {
+            Some(id) => {
                 let c = &mut self.conversations[usize::try_from(id).unwrap()];
                 c.troubled = true;
                 if head {

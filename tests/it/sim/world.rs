@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use archiver::api::{Answer, Api, ApiError, Ask, Turn, Whose};
+use archiver::api::{Answer, Api, ApiError, Ask, Turn};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Reservation, price};
@@ -252,7 +252,7 @@ impl World {
         if self.rng.u32(0..100) < self.traits.bustle {
             self.live();
         }
-        let Whose::Conversation(name) = &ask.whose else { unreachable!("all are asked by id") };
+        let name = ask.conversation.id().expect("all are asked by id");
         let conversation: usize = name.trim_start_matches("2-c").parse().unwrap();
         let cursor = ask.cursor.as_ref().map(|c| c.number().unwrap());
         let mut page = self.page(conversation, cursor, reservation.results());

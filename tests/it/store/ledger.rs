@@ -3,7 +3,7 @@
 use archiver::core::Ms;
 use archiver::core::budget::{Caps, Charge, Purse, Spent};
 use archiver::core::timeline::gap::{Asked, Gap};
-use archiver::store::{Failed, Of, Outcome, Purpose, Request, Settlement, Store, Trigger};
+use archiver::store::{Failed, Outcome, Purpose, Request, Settlement, Store, Trigger};
 use chrono::{DateTime, Datelike as _, Utc};
 use proptest::prelude::*;
 
@@ -139,7 +139,8 @@ fn a_failed_request_is_settled_with_its_reason() {
     {
         let receipt = bench.reserve(0, 50).spend(charge);
         let settlement = Settlement::bare(&receipt, Some(200), Some(error));
-        let failed = Failed { of: Of::Conversation(id), asked: &asked, settlement, stalls: false, now: NOW };
+        let failed =
+            Failed { account: 1, conversation: Some(id), asked: &asked, settlement, stalls: false, now: NOW };
         bench.store.commit_failure(&failed).unwrap();
         let row = format!("SELECT credits_spent FROM request_log WHERE error = '{error}'");
         assert_eq!(bench.one::<i64>(&row), counts);
@@ -220,8 +221,15 @@ proptest! {
                     let receipt = reservation.spend(credits.map_or(Charge::Unknown, Charge::Known));
                     let settlement = Settlement::bare(&receipt, None, Some("x"));
                     let asked = Asked { gap: Gap::default(), cursor: None, count: 1, most: u32::MAX, run };
-                    let of = Of::Conversation(target.plan.id);
-                    store.commit_failure(&Failed { of, asked: &asked, settlement, stalls: false, now }).unwrap();
+                    let failed = Failed {
+                        account: target.account_id,
+                        conversation: Some(target.plan.id),
+                        asked: &asked,
+                        settlement,
+                        stalls: false,
+                        now,
+                    };
+                    store.commit_failure(&failed).unwrap();
                 }
                 Entry::NewRun => run = store.begin_run(Trigger::Schedule, now).unwrap(),
                 Entry::Clock { hours } => now += hours * 3_600_000,

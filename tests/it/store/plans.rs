@@ -10,7 +10,7 @@ use archiver::core::inbox::{InboxPage, InboxRow};
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, Failed, InboxCommit, MessageRange, Of, Purpose, Request, Search, Settlement,
+    Alert, Cause, Configured, Failed, InboxCommit, MessageRange, Purpose, Request, Search, Settlement,
 };
 use rusqlite::Connection;
 
@@ -67,10 +67,18 @@ fn sync(bench: &mut Bench) {
     let receipt = reservation.spend(Charge::Known(1));
     let settlement = Settlement::bare(&receipt, Some(502), Some("a gateway said no"));
     let gap = bench.store.timeline(bench.targets[1].plan.id).unwrap().gaps.remove(0);
-    let (of, now) = (Of::Conversation(bench.targets[1].plan.id), bench.now);
+    let (account, now) = (bench.targets[1].account_id, bench.now);
+    let conversation = Some(bench.targets[1].plan.id);
     bench
         .store
-        .commit_failure(&Failed { of, asked: &asked(gap, bench.run), settlement, stalls: true, now })
+        .commit_failure(&Failed {
+            account,
+            conversation,
+            asked: &asked(gap, bench.run),
+            settlement,
+            stalls: true,
+            now,
+        })
         .unwrap();
     let account_id = bench.targets[0].account_id;
     let (run, purse) = (bench.run, Purse::default());

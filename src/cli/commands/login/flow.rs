@@ -7,8 +7,8 @@ use super::destination::Destination;
 use super::session::{LoginSession, LoginStep, out_of_budget, refused};
 use super::terminal::{Terminal, aborted, line_of_stdin};
 use super::{ChallengeArg, LoginArgs};
-use crate::api::login::{Challenge, Credentials, Login, Means, Session};
-use crate::api::{ApiError, Version};
+use crate::api::login::{Challenge, Credentials, LoginRequest, Means, Session};
+use crate::api::{ApiError, ApiVersion};
 use crate::cli::ui::printable::printable;
 use crate::config::Config;
 use crate::core::format::plural;
@@ -30,7 +30,7 @@ pub(super) struct Finished {
 pub(super) struct LoginFlow<'a> {
     pub(super) args: &'a LoginArgs,
     pub(super) terminal: Option<Terminal>,
-    pub(super) version: Version,
+    pub(super) version: ApiVersion,
     pub(super) name: &'a str,
     pub(super) country: &'a str,
 }
@@ -111,12 +111,12 @@ impl LoginFlow<'_> {
         self.challenged(session, session_or_challenge, &email).await
     }
 
-    fn ask<'b>(&'b self, credentials: Credentials<'b>) -> Login<'b> {
+    fn ask<'b>(&'b self, credentials: Credentials<'b>) -> LoginRequest<'b> {
         let challenge = match self.args.challenge {
             Some(ChallengeArg::App) => Means::App,
             Some(ChallengeArg::Code) | None => Means::Code,
         };
-        Login { credentials, country: self.country, name: self.name, challenge }
+        LoginRequest { credentials, country: self.country, name: self.name, challenge }
     }
 
     /// Passes the challenge, if there is one.
@@ -232,15 +232,15 @@ impl LoginFlow<'_> {
 }
 
 /// What the login may cost, in a sentence or two.
-fn price(version: Version, by_token: bool) -> &'static str {
+fn price(version: ApiVersion, by_token: bool) -> &'static str {
     match (version, by_token) {
-        (Version::V1, _) => {
+        (ApiVersion::V1, _) => {
             "The login costs 1 credit, and so does each code you enter; v1 also charges for failures."
         }
-        (Version::V2, false) => {
+        (ApiVersion::V2, false) => {
             "The login may cost 1 credit, and a challenge another one; failures are free."
         }
-        (Version::V2, true) => {
+        (ApiVersion::V2, true) => {
             "Connecting a valid session should be free; 1 credit is reserved until the API confirms that."
         }
     }

@@ -120,7 +120,7 @@ pub fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let destination = Destination::prepare(&file.path)?;
     let terminal = Terminal::open();
     let purse = Purse { all: config.budget.caps(), account: account.caps };
-    let (api, version) = (wiring::api(&config)?, wiring::version(&config));
+    let (api, version) = (wiring::api(&config)?, config.api.version);
     let session = LoginSession::new(api, version, &config.archive.path, &account.name, purse)?;
     let mut flow = LoginFlow { args, terminal, version, name: &account.name, country: &country };
     flow.agree(&config, &session, &destination)?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::api::login::{self, Challenge, Login as Ask, Session};
-use crate::api::{Answer, Api as _, ApiError, HttpApi, Version};
+use crate::api::login::{self, Challenge, LoginRequest as Ask, Session};
+use crate::api::{Answer, Api as _, ApiError, ApiVersion, HttpApi};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
@@ -30,7 +30,7 @@ pub(super) enum LoginStep {
 /// The API, the ledger, and what this login has spent.
 pub(super) struct LoginSession<'a> {
     api: HttpApi<SystemClock>,
-    version: Version,
+    version: ApiVersion,
     ledger: Ledger,
     archive: &'a Path,
     account: &'a str,
@@ -43,7 +43,7 @@ pub(super) struct LoginSession<'a> {
 impl<'a> LoginSession<'a> {
     pub(super) fn new(
         api: HttpApi<SystemClock>,
-        version: Version,
+        version: ApiVersion,
         archive: &'a Path,
         account: &'a str,
         purse: Purse,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::label;
-use crate::app::metrics::Snapshot;
+use crate::app::metrics::Metrics;
 use crate::core::Ms;
 use crate::core::format::plural;
 use crate::service::alerts;
@@ -14,7 +14,7 @@ pub(super) type FormatTime = fn(Ms) -> String;
 
 /// What the archive knows that may need attention.
 pub(super) struct Evidence<'a> {
-    pub(super) snapshot: &'a Snapshot,
+    pub(super) metrics: &'a Metrics,
     pub(super) conversations: &'a [ConversationRow],
     pub(super) inboxes: &'a [InboxStatus],
     pub(super) stalled: &'a [GapRow],
@@ -28,9 +28,10 @@ pub(super) fn needs_attention(row: &ConversationRow) -> bool {
 
 /// One sentence per problem, the most important first.
 pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<String> {
-    let Evidence { snapshot, conversations, inboxes, stalled, summary } = evidence;
-    let mut lines: Vec<String> = snapshot.figures.alerts.iter().map(|row| alert(row, format)).collect();
-    lines.extend(snapshot.closed.map(|closed| closed.words(format)));
+    let Evidence { metrics, conversations, inboxes, stalled, summary } = evidence;
+    let mut lines: Vec<String> =
+        metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
+    lines.extend(metrics.closed.map(|closed| closed.words(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
     let rows: BTreeMap<i64, &ConversationRow> = conversations.iter().map(|row| (row.id, row)).collect();
     for gap in *stalled {
@@ -55,14 +56,19 @@ pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<Stri
 }
 
 /// Something that only a person can fix, and until when it lasts.
-fn alert(row: &Alert, format: FormatTime) -> String {
+fn alert(row: &Alert, metrics: &Metrics, format: FormatTime) -> String {
     let account = row.account.as_ref().map_or_else(String::new, |name| format!("account {name}: "));
+    let parked = match &row.account {
+        Some(name) => metrics.parked.contains(name),
+        None => !metrics.parked.is_empty(),
+    };
     let then = match row.cause {
+        Cause::Account | Cause::Key if !parked => "renewed since: the next run tries again",
         Cause::Account => "not synced on schedule until its login token or account is renewed",
         Cause::Key => "nothing is synced on schedule until the key is replaced",
         Cause::Credits => "each run tries again",
     };
-    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), alerts::words(row))
+    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), alerts::describe(row))
 }
 
 fn inbox(inbox: &InboxStatus) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::app::metrics::Metrics;
 use crate::core::format::{iso_date, iso_utc, plural};
 use crate::store::{AccountFigures, Alert, ConversationRow, DayRow, RunRow};
 
@@ -127,7 +128,7 @@ pub(super) struct ConversationStatus {
     pub(super) error: Option<String>,
 }
 
-pub(super) fn account_status(account: &AccountFigures) -> AccountStatus {
+pub(super) fn account_status(account: &AccountFigures, metrics: &Metrics) -> AccountStatus {
     AccountStatus {
         account: account.account.clone(),
         messages: account.messages,
@@ -135,7 +136,7 @@ pub(super) fn account_status(account: &AccountFigures) -> AccountStatus {
         complete: account.complete,
         failing: account.failing,
         gaps: account.gaps,
-        parked: account.parked,
+        parked: metrics.parked.contains(&account.account),
     }
 }
 

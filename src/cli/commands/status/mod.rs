@@ -15,7 +15,7 @@ use self::attention::{Evidence, FormatTime};
 use self::json::{Credits, ServiceStatus, Status};
 use self::picture::Picture;
 use self::selection::ShownConversations;
-use crate::app::metrics::{Closed, Snapshot};
+use crate::app::metrics::{Closed, Metrics};
 use crate::app::{Context, outlook, wiring};
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::{local_date, local_minute};
@@ -67,8 +67,7 @@ const OTHER_LINES: usize = 16;
 /// # Errors
 /// Bad configuration, or an archive that does not exist or cannot be read.
 pub fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
+    let config = context.config_with_readable_secrets()?;
     report(&config, &mut Output::stdout(&context.env), Glyphs::of(&context.env), args)
 }
 
@@ -112,7 +111,7 @@ struct Facts {
     conversations: Vec<ConversationRow>,
     inboxes: Vec<InboxStatus>,
     days: Vec<DayRow>,
-    snapshot: Snapshot,
+    metrics: Metrics,
     summary: crate::store::ArchiveSummary,
     stalled: Vec<crate::store::GapRow>,
     gaps_not_synced: i64,
@@ -126,7 +125,7 @@ impl Facts {
         let (conversations, inboxes) = (queries.conversations()?, queries.inboxes()?);
         Ok(Self {
             now,
-            snapshot: Snapshot::of(&queries, config, &conversations, &inboxes, now)?,
+            metrics: Metrics::of(&queries, config, &conversations, &inboxes, now)?,
             days: queries.credits_by_day(now, picture::DAYS)?,
             summary: queries.summary()?,
             stalled: queries.stalled()?,
@@ -137,9 +136,9 @@ impl Facts {
     }
 
     fn status(&self, config: &Config, format: FormatTime) -> Status {
-        let Self { snapshot, summary, .. } = self;
+        let Self { metrics, summary, .. } = self;
         let evidence = Evidence {
-            snapshot,
+            metrics,
             conversations: &self.conversations,
             inboxes: &self.inboxes,
             stalled: &self.stalled,
@@ -151,25 +150,25 @@ impl Facts {
             gaps: summary.gaps,
             gaps_not_synced: self.gaps_not_synced,
             complete: self.conversations.iter().filter(|row| row.timeline.complete()).count(),
-            horizon: snapshot.horizon.map(iso_utc),
-            horizon_age_secs: snapshot.horizon_age_secs(),
-            last_success_at: snapshot.figures.last_success_ms.map(iso_utc),
-            service: service(config, snapshot.closed, self.now),
-            accounts: snapshot.figures.accounts.iter().map(json::account_status).collect(),
-            runs: snapshot.runs(),
-            failures: snapshot.failures(),
-            needs_attention: snapshot.figures.alerts.iter().map(json::alert).collect(),
+            horizon: metrics.horizon.map(iso_utc),
+            horizon_age_secs: metrics.horizon_age_secs(),
+            last_success_at: metrics.figures.last_success_ms.map(iso_utc),
+            service: service(config, metrics.closed, self.now),
+            accounts: metrics.figures.accounts.iter().map(|row| json::account_status(row, metrics)).collect(),
+            runs: metrics.runs(),
+            failures: metrics.failures(),
+            needs_attention: metrics.figures.alerts.iter().map(json::alert).collect(),
             credits: Credits {
-                spent_last_run: snapshot.spent.run,
-                left_last_run: snapshot.left.run,
-                spent_today: snapshot.spent.day,
-                spent_this_month: snapshot.spent.month,
-                left_today: snapshot.left.day,
-                left_this_month: snapshot.left.month,
+                spent_last_run: metrics.spent.run,
+                left_last_run: metrics.left.run,
+                spent_today: metrics.spent.day,
+                spent_this_month: metrics.spent.month,
+                left_today: metrics.left.day,
+                left_this_month: metrics.left.month,
                 days: self.days.iter().map(json::day).collect(),
             },
             attention: attention::sentences(&evidence, format),
-            last_run: snapshot.last_run.clone().map(json::last_run),
+            last_run: metrics.last_run.clone().map(json::last_run),
             conversations: self.conversations.iter().map(json::conversation).collect(),
         }
     }

@@ -57,7 +57,7 @@ fn an_account_whose_session_is_over_is_left_alone_until_its_token_file_changes()
     two_more_runs(&home);
     assert_eq!((asked_of(&api, 0), told(&home)), (1, vec!["account me".to_owned()]));
 
-    // A wish by hand is one try.
+    // A run that is asked for is one try.
     home.run(&["sync", "--now"]).expect(0);
     until("the try by hand", || asked_of(&api, 0) == 2);
     two_more_runs(&home);
@@ -104,6 +104,31 @@ fn an_account_whose_session_is_over_is_left_alone_until_its_token_file_changes()
 
 fn service_log_holds(home: &Home, secret: &str) -> bool {
     super::log(home).contains(secret)
+}
+
+#[test]
+fn status_and_metrics_park_an_account_exactly_while_the_service_would() {
+    let api = FakeApi::serve(two_accounts());
+    let mut home = home(&api, "v1", EVERY_SECOND);
+    home.env("ARCHIVER_METRICS__TEXTFILE", "figures.prom");
+    api.server().account_mut(0).unwrap().active = false;
+    home.run(&["sync", "--once"]).expect(77);
+    let parked = || -> Vec<bool> {
+        let status = home.run(&["status", "--json"]).expect(0).json();
+        status["accounts"].as_array().unwrap().iter().map(|a| a["parked"].as_bool().unwrap()).collect()
+    };
+    assert_eq!(parked(), [true, false]);
+    let figures = fs::read_to_string(home.path("figures.prom")).unwrap();
+    for sample in ["archiver_account_parked{account=\"me\"} 1", "archiver_account_parked{account=\"work\"} 0"]
+    {
+        assert!(figures.contains(sample), "{figures}");
+    }
+    let token = api.server().accounts()[0].login_token.clone();
+    home.write_secret("token.me", &token);
+    assert_eq!(parked(), [false, false]);
+    assert!(home.run(&["status"]).expect(0).stdout.contains("renewed since: the next run tries again"));
+    fs::remove_file(home.path("token.me")).unwrap();
+    assert_eq!(parked(), [true, false], "a token that cannot be read is taken for the refused one");
 }
 
 #[test]

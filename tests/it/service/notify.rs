@@ -26,7 +26,9 @@ impl Manager {
     fn next(&self) -> String {
         let mut bytes = [0; 4_096];
         let length = self.0.recv(&mut bytes).unwrap();
-        String::from_utf8(bytes[..length].to_vec()).unwrap()
+        // Each assignment is a line.
+        let message = String::from_utf8(bytes[..length].to_vec()).unwrap();
+        message.strip_suffix('\n').unwrap().to_owned()
     }
 
     /// Skips what comes before a message with these words, which must come.

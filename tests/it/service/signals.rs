@@ -36,7 +36,7 @@ fn a_stop_ends_a_run_within_a_second_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn wishes_during_a_run_are_one_run_after_it() {
+fn requests_during_a_run_coalesce() {
     let api = people();
     let home = home(&api, "v1", HARDLY_EVER);
     api.server().behaviour.latency_ms = 300;
@@ -163,7 +163,7 @@ fn a_bad_configuration_is_refused_and_the_old_one_kept() {
         home.edit(from, to);
         service.signal(Signal::HUP);
         until("the refusal", || {
-            service.log().matches("goes on with the configuration that it has").count() == count
+            service.log().matches("goes on with the previous configuration").count() == count
         });
         assert!(service.log().contains(words), "{words}: {}", service.log());
         home.write("archiver.toml", &good);

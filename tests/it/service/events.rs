@@ -20,7 +20,7 @@ fn a_message_is_fetched_as_soon_as_an_event_tells_of_it_and_the_watch_is_paid_on
     home.env("ARCHIVER_SYNC__INBOX", "discover");
     let service = Service::start(&home);
     until("the first run", || number(&home, MESSAGES) == 15);
-    service.until_logged("is watched for events");
+    service.until_logged("watching the account for events");
     for (index, text) in ["first news", "second news"].into_iter().enumerate() {
         let at = SystemClock.now_ms();
         api.server().mailbox_mut(0).unwrap().send(index, Author::Other(0), at, text).unwrap();
@@ -79,7 +79,7 @@ fn tries(home: &Home, account: &str) -> i64 {
 fn an_answer_that_gets_lost_is_the_days_only_try_to_be_watched() {
     let (api, home) = two_watched(FaultRule::once(Fault::CloseAfter));
     let service = Service::start(&home);
-    service.until_logged("cannot be watched for events");
+    service.until_logged("cannot watch the account for events");
     looks(&api, 4);
     service.stop();
     assert_eq!((tries(&home, "me"), tries(&home, "work")), (1, 1));
@@ -90,7 +90,7 @@ fn an_answer_that_gets_lost_is_the_days_only_try_to_be_watched() {
 fn a_try_to_be_watched_that_fails_for_nothing_is_not_repeated_at_each_look() {
     let (api, home) = two_watched(FaultRule::once(Fault::http(503)));
     let service = Service::start(&home);
-    service.until_logged("cannot be watched for events");
+    service.until_logged("cannot watch the account for events");
     looks(&api, 4);
     service.stop();
     assert_eq!((tries(&home, "me"), tries(&home, "work")), (1, 1));
@@ -111,7 +111,7 @@ fn an_account_that_is_refused_a_watch_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_wish_does_not_cut_off_the_request_that_begins_a_watch() {
+fn a_command_does_not_cut_off_the_request_that_begins_a_watch() {
     let api = FakeApi::serve(server(&[("Ada Example", 12)]));
     let mut home = home(&api, "v2", HARDLY_EVER);
     home.env("ARCHIVER_EVENTS__ENABLED", "true");
@@ -120,7 +120,7 @@ fn a_wish_does_not_cut_off_the_request_that_begins_a_watch() {
     let service = Service::start(&home);
     until("the request", || tries(&home, "me") == 1);
     service.signal(Signal::HUP);
-    service.until_logged("is watched for events");
+    service.until_logged("watching the account for events");
     service.until_logged("the configuration was read again");
     service.stop();
     assert_eq!((tries(&home, "me"), number(&home, WATCHING)), (1, 10));

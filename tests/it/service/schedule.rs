@@ -41,7 +41,7 @@ fn without_run_at_start_it_waits() {
     home.env("ARCHIVER_SCHEDULE__RUN_AT_START", "false");
     let service = Service::start(&home);
     service.signal(Signal::USR1);
-    until("the run that was wished for", || runs(&home) == 1);
+    until("the run that was asked for", || runs(&home) == 1);
     service.stop();
     assert_eq!(home.sql::<String>("SELECT trigger FROM run_log"), ["once"]);
     assert_complete(&home, &api.server());
@@ -73,7 +73,7 @@ fn a_spent_cap_is_said_and_waited_for() {
         home.env(variable, "4");
         home.env("ARCHIVER_METRICS__TEXTFILE", "figures.prom");
         let service = Service::start(&home);
-        let words = format!("the credits of {window} are used up; syncing goes on at 2");
+        let words = format!("the credits of {window} are used up; syncing resumes at 2");
         service.until_logged(&words);
         let before = (runs(&home), api.requests());
         let written = || fs::metadata(home.path("figures.prom")).unwrap().modified().unwrap();

@@ -1,0 +1,284 @@
+//! What the service does when it is time: runs, polls of events, reloads, alerts and metrics.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::{ExitClass, Rate};
+use crate::app::metrics::{self, Metrics};
+use crate::app::parked::parked;
+use crate::app::{Context, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{ApiVersion, Config};
+use crate::core::Ms;
+use crate::core::format::iso_utc;
+use crate::core::schedule::Schedule;
+use crate::error::Failure;
+use crate::service::alerts::{self, AlertCommands};
+use crate::service::main_loop::Work;
+use crate::service::systemd;
+use crate::service::watchdog::StepDeadline;
+use crate::store::{Outcome, Store, StoreError, Trigger};
+use crate::sync::{self, Reception, Report, Stop};
+
+/// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
+
+/// The configuration, the archive and the API of a service.
+pub(super) struct Worker<'a> {
+    context: &'a Context,
+    config: Config,
+    store: Store,
+    /// What all runs together may ask in a minute.
+    rate: Rate,
+    outage: Outage,
+    /// The configuration was read again: parked accounts are tried once more.
+    forgiving: bool,
+    /// Why the last scheduled run was not made, so that it is logged once.
+    held_back: Option<String>,
+    alert_commands: AlertCommands,
+}
+
+/// How long the API has been down.
+#[derive(Debug, Default)]
+struct Outage {
+    /// Runs in a row that found it down.
+    runs: u32,
+    /// No run is scheduled before this because of it.
+    until: Option<Instant>,
+}
+
+impl Outage {
+    fn is_fresh(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(context: &'a Context, config: Config, store: Store) -> Self {
+        Self {
+            context,
+            rate: Rate::new(config.api.requests_per_minute),
+            config,
+            store,
+            outage: Outage::default(),
+            forgiving: false,
+            held_back: None,
+            alert_commands: AlertCommands::default(),
+        }
+    }
+
+    /// Gives alert commands a moment to end, and closes the archive.
+    pub(super) async fn close(mut self) -> Result<(), Failure> {
+        let path = self.config.archive.path.clone();
+        let told = self.alert_commands.finish(&mut self.store).await;
+        told.and(self.store.close()).map_err(|error| wiring::archive_failure(&path, error))
+    }
+
+    fn failed(&self, error: StoreError) -> Failure {
+        wiring::archive_failure(&self.config.archive.path, error)
+    }
+
+    fn parked(&self) -> Result<BTreeSet<usize>, Failure> {
+        let refused = self.store.queries().alerts().map_err(|error| self.failed(error))?;
+        Ok(parked(&refused, &self.config))
+    }
+
+    /// Takes over keys and tokens whose files have changed.
+    fn refresh_secrets(&mut self) {
+        let warnings = self.config.warnings.len();
+        if let Err(error) = self.config.load_secrets() {
+            tracing::warn!("a secret cannot be read, so the previous one is used: {error}");
+        }
+        self.config.warnings.truncate(warnings);
+    }
+
+    /// After a run: alerts are sent, and memory is given back.
+    fn after(&mut self, report: &Report) -> Result<(), Failure> {
+        self.alert(&report.reception)?;
+        let down = report.outcome == Outcome::Failed
+            && report.worst == Some(ExitClass::Unavailable)
+            && report.reception.is_silent();
+        self.outage = if down { self.longer_outage() } else { Outage::default() };
+        self.store.checkpoint().map_err(|error| self.failed(error))
+    }
+
+    fn longer_outage(&self) -> Outage {
+        let runs = self.outage.runs.saturating_add(1);
+        let wait = self.config.api.backoff.wait(runs, false, None, fastrand::f64());
+        tracing::warn!(
+            runs,
+            wait_secs = wait.as_secs(),
+            "the API is down; the next scheduled run tries one small request"
+        );
+        Outage { runs, until: Instant::now().checked_add(wait) }
+    }
+
+    /// Records what was refused, and runs the alert command for what is news.
+    fn alert(&mut self, reception: &Reception) -> Result<(), Failure> {
+        let news = alerts::record(&mut self.store, &self.config, reception, SystemClock.now_ms());
+        let news = news.map_err(|error| self.failed(error))?;
+        self.alert_commands.start(&self.config.alerts.command, &self.context.env, news);
+        Ok(())
+    }
+
+    /// Whether every account waits for a person.
+    fn all_parked(&mut self) -> Result<bool, Failure> {
+        self.refresh_secrets();
+        Ok(self.parked()?.len() == self.config.accounts.len() && !self.forgiving)
+    }
+
+    fn read_again(&self) -> Result<Config, Failure> {
+        let mut config = self.context.config(None)?;
+        config.load_secrets()?;
+        drop(wiring::api(&config)?);
+        if config.archive.path != self.config.archive.path {
+            return Err(Failure::Usage {
+                message: "archive.path cannot change on reload".into(),
+                help: "restart the service".into(),
+            });
+        }
+        Ok(config)
+    }
+
+    fn adopt(&mut self, config: Config) {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        self.rate.limit(config.api.requests_per_minute);
+        self.config = config;
+        self.forgiving = true;
+        self.outage = Outage::default();
+        tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
+    }
+
+    fn snapshot(&self, next_slot: Option<Ms>) -> Result<Metrics, StoreError> {
+        let snapshot = Metrics::take(&self.store.queries(), &self.config, SystemClock.now_ms())?;
+        let next_run = snapshot.closed.as_ref().map_or(next_slot, |closed| closed.goes_on_ms);
+        Ok(Metrics { next_run, ..snapshot })
+    }
+}
+
+impl Work for Worker<'_> {
+    fn schedule(&self) -> &Schedule {
+        &self.config.schedule.slots
+    }
+
+    fn start_delay(&self) -> Ms {
+        let delay = self.config.schedule.jitter.mul_f64(fastrand::f64());
+        Ms::try_from(delay.as_millis()).unwrap_or_default()
+    }
+
+    fn runs_at_start(&self) -> bool {
+        self.config.schedule.run_at_start
+    }
+
+    fn event_interval(&self) -> Option<Duration> {
+        let config = &self.config;
+        // v1 has no events.
+        let readable = config.events.enabled && config.api.version == ApiVersion::V2;
+        (readable && !self.outage.is_fresh()).then_some(config.events.poll)
+    }
+
+    fn longest_request(&self) -> Duration {
+        self.config.api.timeout + LONGEST_TURN
+    }
+
+    fn may_run(&mut self, now: Ms) -> Result<bool, Failure> {
+        let closed = metrics::closed(&self.store.queries(), &self.config, now);
+        let obstacle = match closed.map_err(|error| self.failed(error))? {
+            Some(closed) => Some(closed.words(iso_utc)),
+            None if self.outage.is_fresh() => {
+                tracing::debug!("the API was down a moment ago");
+                return Ok(false);
+            }
+            None if self.all_parked()? => {
+                Some("every account needs attention: see `archiver status`".to_owned())
+            }
+            None => None,
+        };
+        if let Some(reason) = &obstacle
+            && self.held_back.as_ref() != Some(reason)
+        {
+            tracing::warn!("no run: {reason}");
+            systemd::status(&format!("Waiting: {reason}"));
+        }
+        self.held_back = obstacle;
+        Ok(self.held_back.is_none())
+    }
+
+    async fn sync(&mut self, trigger: Trigger, deadline: &StepDeadline, stop: &Stop) -> Result<(), Failure> {
+        self.refresh_secrets();
+        let forgiven = std::mem::take(&mut self.forgiving);
+        let mut settings = wiring::settings(&self.config, trigger, Vec::new());
+        if trigger != Trigger::Once && !forgiven {
+            settings.parked = self.parked()?;
+        }
+        settings.probe = self.outage.runs > 0;
+        let api = wiring::api_at(&self.config, &self.rate)?;
+        self.held_back = None;
+        systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
+        let mut observer = deadline;
+        let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
+        self.after(&report.map_err(|error| wiring::run_failure(&self.config.archive.path, error))?)
+    }
+
+    async fn read_events(
+        &mut self,
+        deadline: &StepDeadline,
+        hurry: &Stop,
+        stop: &Stop,
+    ) -> Result<bool, Failure> {
+        self.refresh_secrets();
+        let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
+        settings.parked = self.parked()?;
+        let api = wiring::api_at(&self.config, &self.rate)?;
+        let requests = u32::try_from(2 * settings.accounts.len()).unwrap_or(u32::MAX);
+        deadline.extend(self.longest_request().saturating_mul(requests));
+        let polled = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, (hurry, stop)).await;
+        let polled = polled.map_err(|error| wiring::run_failure(&self.config.archive.path, error))?;
+        self.alert(&polled.reception)?;
+        Ok(polled.news)
+    }
+
+    fn reload(&mut self) {
+        match self.read_again() {
+            Ok(config) => self.adopt(config),
+            Err(failure) => {
+                for line in failure.to_string().lines().filter(|line| !line.trim().is_empty()) {
+                    tracing::error!("the new configuration is refused: {}", line.trim());
+                }
+                tracing::error!("the service goes on with the previous configuration");
+            }
+        }
+    }
+
+    fn publish(&self, next_slot: Option<Ms>) -> String {
+        let snapshot = self.snapshot(next_slot);
+        let line = snapshot.as_ref().map_or_else(|_| "The archive cannot be read".to_owned(), status_line);
+        metrics::tell(&self.config, || snapshot);
+        line
+    }
+}
+
+/// What `systemctl status` shows.
+fn status_line(snapshot: &Metrics) -> String {
+    let run = snapshot.last_run.as_ref().map_or_else(
+        || "no run yet".to_owned(),
+        |run| {
+            let outcome = run.outcome.as_deref().unwrap_or("cut short");
+            format!("last run {outcome} at {}", iso_utc(run.finished_ms.unwrap_or(run.started_ms)))
+        },
+    );
+    let horizon = snapshot.horizon.map_or_else(
+        || "something recent may be missing".to_owned(),
+        |at| format!("nothing is missing since {}", iso_utc(at)),
+    );
+    let next = snapshot.next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
+    let attention = match snapshot.figures.alerts.is_empty() {
+        true => "",
+        false => "; NEEDS ATTENTION, see `archiver status`",
+    };
+    format!("Idle: {run}; {horizon}{next}{attention}")
+}
