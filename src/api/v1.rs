@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::Ask;
 use super::error::ApiError;
-use super::inbox;
 use super::policy::FailureKind;
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
+use super::{Ask, inbox};
 use crate::api::conversation::read_page;
 use crate::api::outcome::{Dialect, Reading, Seen, judge};
 use crate::core::budget::{Charge, price};

@@ -14,10 +14,10 @@ use self::commands::{
     backup, check, completions, default_config, export, import, login, people, plan, search, show, sql,
     stats, status, sync, verify,
 };
-#[cfg(feature = "demo")]
 use self::commands::{demo, fake_api};
 use self::ui::output;
 use self::ui::style::Style;
+#[cfg(feature = "demo")]
 use crate::app::Context;
 use crate::config::Env;
 use crate::error::{Failure, explain};

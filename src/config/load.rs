@@ -1,8 +1,7 @@
 //! From files and variables to a configuration: find, check each layer alone, merge, warn.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::env::Env;
 use super::layer::{ACCOUNTS_VARIABLE, Layers};

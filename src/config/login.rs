@@ -1,9 +1,7 @@
 //! What a login needs of the configuration: the API key, and the files that its result is read from afterwards.
 
-use std::fmt;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use super::problem::{ConfigError, Location, Problem};
 use super::secrets::{self, Source, changed_ms, looks_like_a_secret, resolve};

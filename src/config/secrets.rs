@@ -3,12 +3,10 @@
 //! What is closest to the process wins: environment, then systemd credential, then a file that the
 //! configuration names, then the configuration itself, then a file of the default name.
 
-use std::fmt;
-use std::fs;
-use std::io;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use super::env::Env;
 use super::problem::{Location, Problem};

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::html::name;
-use super::text;
-use super::{Export, ExportError, Summary, Watch};
+use super::{Export, ExportError, Summary, Watch, text};
 use crate::core::Ms;
 use crate::export::destination::Folder;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};

@@ -1,7 +1,6 @@
 //! Which of the configured conversations a person means by the words on the command line.
 
-use crate::core::planner::target;
-use crate::core::planner::target::{Candidate, SelectError};
+use crate::core::planner::target::{self, Candidate, SelectError};
 use crate::store::Target;
 
 /// Keeps the conversations that the words name, each word exactly one: a full URN, a bare thread id, a profile URL, a

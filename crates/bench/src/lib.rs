@@ -9,13 +9,12 @@
 
 use std::time::{Duration, Instant};
 
-use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, price};
 use archiver::core::model::cursor::Cursor;
 use archiver::core::model::page::{Below, Page};
-use archiver::core::raw;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::timestamps;
+use archiver::core::{Ms, raw};
 use archiver::store::{Commit, Configured, Purpose, Request, Store, Trigger};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

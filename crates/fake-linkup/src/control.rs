@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::Ms;
 use crate::faults::{FaultRule, Faults};
 use crate::model::{Author, Conversation, Draft, Person, TEXT};
 use crate::server::{Reply, Request, Server};
-use crate::synth;
+use crate::{Ms, synth};
 
 /// Where control requests go.
 pub(super) const PREFIX: &str = "/_fake/";

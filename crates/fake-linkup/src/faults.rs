@@ -7,8 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Conversation;
-use crate::urn;
-use crate::urn::thread_key;
+use crate::urn::{self, thread_key};
 
 /// How long a 429 or 503 asks to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

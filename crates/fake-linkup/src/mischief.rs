@@ -3,13 +3,12 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::Ms;
-use crate::bomb;
 use crate::faults::{Fault, RetryAfter};
 use crate::inbox::{Category, InboxCursor, InboxPage};
 use crate::model::{Mailbox, TypedPage};
 use crate::refusal::{Cause, Generation, Refusal};
 use crate::server::{Action, Call, Reply, Server};
+use crate::{Ms, bomb};
 
 /// Size of an oversized body: more than any client should take.
 const OVERSIZED: usize = 16 * 1024 * 1024;

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Ms;
-use crate::urn;
-use crate::urn::thread_key;
+use crate::urn::{self, thread_key};
 
 /// A member, as an answer describes one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

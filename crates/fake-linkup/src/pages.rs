@@ -10,8 +10,7 @@ use crate::mischief;
 use crate::model::{Author, Conversation, Mailbox};
 use crate::refusal::{Cause, Generation, Refusal};
 use crate::server::{Answered, Call, Handled, Server};
-use crate::wire;
-use crate::wire::PageAnswer;
+use crate::wire::{self, PageAnswer};
 
 /// What so many results cost, asked for so many.
 pub(super) fn credits(generation: Generation, behaviour: &Behaviour, asked: u32, returned: u32) -> u32 {

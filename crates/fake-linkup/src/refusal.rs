@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::Ms;
 use crate::behaviour::{Behaviour, V1ErrorBody, V1Exhausted, V1Status};
-use crate::wire;
+use crate::{Ms, wire};
 
 /// The two generations of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,9 +31,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::Ms;
-use crate::http;
 use crate::server::{Action, Reply, Server};
+use crate::{Ms, http};
 
 /// How long answers that are under way may still take when the server stops.
 const GRACE: Duration = Duration::from_secs(2);

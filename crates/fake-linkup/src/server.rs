@@ -4,17 +4,14 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::Ms;
-use crate::ask;
-use crate::ask::Ask;
+use crate::ask::{self, Ask};
 use crate::behaviour::Behaviour;
 use crate::faults::{Fault, Faults, Stage, Target};
 use crate::meter::{Meter, RequestRow};
-use crate::mischief;
 use crate::model::Mailbox;
 use crate::refusal::{About, Cause, Generation, Refusal};
-use crate::webhooks::Webhook;
-use crate::{control, login, pages, urn, webhooks};
+use crate::webhooks::{self, Webhook};
+use crate::{Ms, control, login, mischief, pages, urn};
 
 /// Credits that a new server begins with.
 pub const CREDITS: u64 = 10_000;

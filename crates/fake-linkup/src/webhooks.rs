@@ -7,12 +7,11 @@ use std::borrow::Cow;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::Ms;
 use crate::meter::RequestRow;
 use crate::model::{Mailbox, ServerMessage};
 use crate::refusal::{Cause, Refusal};
 use crate::server::{Answered, Call, Handled, Server};
-use crate::{urn, wire};
+use crate::{Ms, urn, wire};
 
 const DAY_MS: Ms = 86_400_000;
 /// What a day of watching one account costs.

@@ -128,7 +128,8 @@ fn first<Z: TimeZone>(zone: &Z, local: NaiveDateTime) -> Option<Ms> {
 mod tests {
     use super::*;
     use chrono::Utc;
-    use chrono_tz::{America::Sao_Paulo, Europe::Berlin};
+    use chrono_tz::America::Sao_Paulo;
+    use chrono_tz::Europe::Berlin;
     use proptest::prelude::*;
 
     /// 2025-03-31T10:20:30.456Z.

@@ -6,8 +6,7 @@ use std::process::{Child, Command, Stdio};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::Context;
-use crate::app::runtime;
+use crate::app::{Context, runtime};
 use crate::cli::ui::output::Output;
 use crate::error::Failure;
 

@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use chrono::Local;
 use clap::Args;
 
-use crate::app::Context;
-use crate::app::wiring;
+use crate::app::{Context, wiring};
 use crate::cli::ui::dates;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::Ms;
-use crate::core::planner::target;
-use crate::core::planner::target::Candidate;
+use crate::core::planner::target::{self, Candidate};
 use crate::error::Failure;
 use crate::store::{Queries, Reader, StoreError};
 

@@ -1,8 +1,7 @@
 //! What the next run costs, and what is still to be spent until nothing is missing: ranges where that is unknown.
 
 use crate::core::Ms;
-use crate::core::budget::calendar;
-use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, left, price};
+use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, calendar, left, price};
 use crate::core::planner::next::{Next, outlook};
 use crate::core::planner::page_size::{Expected, expected};
 use crate::core::planner::state::{Conversation, Limits, Room, State, Subject};

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::core::Ms;
-use crate::store::{Alert, Cause};
-use crate::store::{StoreError, alerts};
+use crate::store::{Alert, Cause, StoreError, alerts};
 
 /// What there is of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,8 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
 use crate::core::raw::Raw;
-use crate::store::ids;
-use crate::store::{Queries, StoreError};
+use crate::store::{Queries, StoreError, ids};
 
 /// A message with all that the view `message_log` says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
-use crate::core::Ms;
-use crate::core::hash;
-use crate::core::raw::render;
-use crate::core::raw::render::Fields;
+use crate::core::raw::render::{self, Fields};
+use crate::core::{Ms, hash};
 use crate::store::read::status::Queries;
 use crate::store::{Reader, StoreError};
 

@@ -11,9 +11,8 @@ use crate::core::planner::state::Inbox;
 use crate::core::planner::target::Candidate;
 use crate::core::timeline::gap::{Gap, Timeline};
 use crate::core::timeline::stall::Stall;
-use crate::store::read::figures;
 use crate::store::read::targets::{self, Configured, Target};
-use crate::store::read::timelines;
+use crate::store::read::{figures, timelines};
 use crate::store::schema::open;
 use crate::store::{Alert, Figures, StoreError, alerts, ledger};
 

@@ -1,8 +1,7 @@
 //! From a query to the two indexes' own language, in which no input can be wrong, and what is left to check by hand.
 
 use crate::core::search::query::{Query, Term};
-use crate::core::search::tokenize;
-use crate::core::search::tokenize::Phrase;
+use crate::core::search::tokenize::{self, Phrase};
 
 /// A query as the indexes are asked.
 #[derive(Debug, Default)]

@@ -9,8 +9,7 @@ use crate::core::timeline::gap::Timeline;
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
 use crate::store::StoreError;
-use crate::store::read::timelines;
-use crate::store::read::timelines::OUTSIDE;
+use crate::store::read::timelines::{self, OUTSIDE};
 
 /// What to call each conversation.
 pub(super) type ConversationNames = BTreeMap<i64, String>;

@@ -6,8 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::core::Ms;
-use crate::core::hash;
 use crate::core::linkedin_export::coverage::{self, Span};
 use crate::core::linkedin_export::matching::{Fate, fates};
 use crate::core::linkedin_export::samples;
@@ -17,15 +15,14 @@ use crate::core::timeline::gap::Gap;
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
 use crate::core::timeline::pairing::NEAR_MS;
+use crate::core::{Ms, hash};
 use crate::store::ledger::{Outcome, RunKind, Trigger};
 use crate::store::read::status::Reader;
 use crate::store::read::targets::{self, Configured};
 use crate::store::read::timelines;
-use crate::store::write::configure;
-use crate::store::write::gaps;
 use crate::store::write::intern::Interned;
-use crate::store::write::message;
-use crate::store::write::message::RowContext;
+use crate::store::write::message::{self, RowContext};
+use crate::store::write::{configure, gaps};
 use crate::store::{Store, StoreError};
 
 /// One import of a file, which is a run of its own.

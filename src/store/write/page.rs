@@ -11,14 +11,12 @@ use crate::core::planner::state::Recheck;
 use crate::core::timeline::apply::{self, Update};
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::{Change, Known, Window};
-use crate::core::timeline::invariants;
-use crate::core::timeline::recheck;
 use crate::core::timeline::stall::Stall;
+use crate::core::timeline::{invariants, recheck};
 use crate::store::ledger::{Failed, Settlement, settle};
 use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
-use crate::store::write::message;
-use crate::store::write::message::RowContext;
+use crate::store::write::message::{self, RowContext};
 use crate::store::write::{gaps, inbox, owner, resolve};
 use crate::store::{Store, StoreError};
 

@@ -1,10 +1,9 @@
 //! `export` and `import jsonl` as a person or a script runs them.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use fake_linkup::Author;
 use rustix::process::Signal;

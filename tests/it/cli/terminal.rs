@@ -1,9 +1,8 @@
 //! The program at a terminal of its own.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
-use std::thread;
+use std::{fs, thread};
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 

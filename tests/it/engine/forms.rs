@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use archiver::api::ApiVersion;
 use fake_linkup::behaviour::TimeForm;
-use fake_linkup::synth;
-use fake_linkup::synth::SynthOptions;
+use fake_linkup::synth::{self, SynthOptions};
 use fake_linkup::{Author, Behaviour, ServerMessage};
 use fastrand::Rng;
 use serde_json::{Value, json};

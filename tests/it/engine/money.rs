@@ -2,11 +2,10 @@
 
 use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
-use fake_linkup::Behaviour;
-use fake_linkup::Mailbox;
 use fake_linkup::faults::{Fault, FaultRule, When};
 use fake_linkup::model::Person;
 use fake_linkup::server::Account;
+use fake_linkup::{Behaviour, Mailbox};
 
 use super::world::{DAY, HOUR, NOW, World, mailbox, server};
 

@@ -6,8 +6,7 @@ use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use archiver::store::Configured;
 use fake_linkup::Behaviour;
-use fake_linkup::synth;
-use fake_linkup::synth::SynthOptions;
+use fake_linkup::synth::{self, SynthOptions};
 use fastrand::Rng;
 
 use super::budgets::trouble;

@@ -1,7 +1,6 @@
 //! A fake API, an archive in a temporary file, the client between them, and what tests want to know of all three.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,8 +16,7 @@ use archiver::secret::Secret;
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, NoProgress, Report, Settings, Stopper};
 use fake_linkup::meter::RequestRow;
-use fake_linkup::serve;
-use fake_linkup::serve::Running;
+use fake_linkup::serve::{self, Running};
 use fake_linkup::{Account, Behaviour, Mailbox, Person, Request, Server, ServerMessage};
 use rusqlite::{Connection, OpenFlags, Params, Row};
 use serde_json::{Value, json};

@@ -3,8 +3,7 @@
 use archiver::api::ApiVersion;
 use fake_linkup::Behaviour;
 use fake_linkup::behaviour::CursorRule;
-use fake_linkup::synth;
-use fake_linkup::synth::SynthOptions;
+use fake_linkup::synth::{self, SynthOptions};
 
 use super::csv;
 use super::world::{Told, compare, import};

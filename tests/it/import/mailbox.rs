@@ -2,8 +2,7 @@
 
 use archiver::api::ApiVersion;
 use fake_linkup::model::Conversation;
-use fake_linkup::synth;
-use fake_linkup::synth::SynthOptions;
+use fake_linkup::synth::{self, SynthOptions};
 use fake_linkup::{Author, Behaviour};
 
 use super::{csv, world};

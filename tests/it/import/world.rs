@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use archiver::core::Ms;
 use archiver::core::timeline::pairing::{NEAR_MS, plain};
-use archiver::linkedin_export;
-use archiver::linkedin_export::{ExportFile, ImportReport, Options};
+use archiver::linkedin_export::{self, ExportFile, ImportReport, Options};
 use archiver::store::Store;
 use archiver::store::verify::{Depth, verify};
 use fake_linkup::ServerMessage;

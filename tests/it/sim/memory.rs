@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use archiver::core::Ms;
 use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
-use archiver::core::inbox;
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
 use archiver::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use archiver::core::timeline::apply::{self, Update};
 use archiver::core::timeline::gap::{Gap, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored, Window};
-use archiver::core::timeline::invariants;
-use archiver::core::timeline::recheck;
 use archiver::core::timeline::stall::Stall;
+use archiver::core::timeline::{invariants, recheck};
+use archiver::core::{Ms, inbox};
 use archiver::store::{
     Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Purpose, Request,
     StoreError, Target, Trigger,

@@ -2,9 +2,8 @@
 
 mod pattern;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 use clap::Args;

@@ -11,8 +11,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::format::{plural, thousands};
 use crate::error::Failure;
-use crate::linkedin_export;
-use crate::linkedin_export::{ExportFile, ImportError, ImportReport};
+use crate::linkedin_export::{self, ExportFile, ImportError, ImportReport};
 use crate::store::{Configured, Reader, Store, StoreError};
 
 /// Unreadable rows that are listed one by one.
