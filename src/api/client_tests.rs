@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::super::testing::{
-    Exchange, KEY, Server, TOKEN, URN, ask_conversation, ask_profile, http, leaks, reservation, say,
+    KEY, ScriptedAnswer, Server, TOKEN, URN, ask_conversation, ask_profile, http, leaks, reservation, say,
     wait_for_hangup,
 };
 use super::*;
@@ -41,7 +41,7 @@ fn api(base_url: &Url) -> HttpApi<SystemClock> {
 }
 
 /// Asks a server that answers like this for 50 messages.
-async fn asked(turn: Exchange) -> Answer<Page> {
+async fn asked(turn: ScriptedAnswer) -> Answer<Page> {
     let server = Server::start(vec![turn]);
     let answer = api(&server.url).conversation(super::Turn::free(), reservation(50), &ask_profile()).await;
     assert_eq!(server.requests().await.len(), 1);
@@ -126,7 +126,7 @@ async fn a_request_that_never_went_out_costs_nothing() {
 #[tokio::test]
 async fn a_closed_connection_is_not_tried_again_and_counts_in_full() {
     for turn in [
-        Box::new(|_: &mut _| {}) as Exchange,
+        Box::new(|_: &mut _| {}) as ScriptedAnswer,
         say("HTTP/1.1 200 OK\r\ncontent-le"),
         say("key-0123456789-abcdef is no HTTP\r\n\r\n"),
     ] {

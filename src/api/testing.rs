@@ -44,16 +44,16 @@ pub(super) fn leaks(text: &str) -> bool {
 }
 
 /// One exchange of the server: it reads a whole request and hands the stream to this.
-pub(super) type Exchange = Box<dyn FnOnce(&mut TcpStream) + Send>;
+pub(super) type ScriptedAnswer = Box<dyn FnOnce(&mut TcpStream) + Send>;
 
 /// Answers with these bytes and closes.
-pub(super) fn say(bytes: impl Into<Vec<u8>>) -> Exchange {
+pub(super) fn say(bytes: impl Into<Vec<u8>>) -> ScriptedAnswer {
     let bytes = bytes.into();
     Box::new(move |stream| stream.write_all(&bytes).unwrap())
 }
 
 /// An HTTP answer with a JSON body.
-pub(super) fn http(status: u16, body: &str) -> Exchange {
+pub(super) fn http(status: u16, body: &str) -> ScriptedAnswer {
     say(format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
@@ -73,7 +73,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(turns: Vec<Exchange>) -> Self {
+    pub(super) fn start(turns: Vec<ScriptedAnswer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let thread = std::thread::spawn(move || {

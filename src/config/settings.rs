@@ -104,9 +104,9 @@ struct AccountTable {
     #[serde(default)]
     conversations: Vec<TextOrTable<ConversationTarget>>,
     #[serde(default)]
-    include: Vec<Text>,
+    include: Vec<TextPattern>,
     #[serde(default)]
-    exclude: Vec<Text>,
+    exclude: Vec<TextPattern>,
     #[serde(default, deserialize_with = "values::credits")]
     credits_per_run: Option<u32>,
     #[serde(default, deserialize_with = "values::credits")]
@@ -116,7 +116,7 @@ struct AccountTable {
 }
 
 #[derive(Deserialize)]
-struct Text(#[serde(deserialize_with = "values::text")] String);
+struct TextPattern(#[serde(deserialize_with = "values::text")] String);
 
 /// A target given by one text, or by a table that also names it.
 struct TextOrTable<T>(T);
@@ -306,8 +306,8 @@ impl AccountTable {
     }
 }
 
-fn patterns(texts: Vec<Text>) -> Vec<String> {
-    texts.into_iter().map(|Text(text)| text.trim().to_owned()).collect()
+fn patterns(texts: Vec<TextPattern>) -> Vec<String> {
+    texts.into_iter().map(|TextPattern(text)| text.trim().to_owned()).collect()
 }
 
 /// The targets without those that are listed already.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::core::Ms;
 use crate::store::{Reader, Scope, Snapshot, StoreError};
 
-use self::state::State;
+use self::state::ExportState;
 
 /// What an export is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl ExportError {
 /// When the archive cannot be read, the place cannot be written or holds something else, or `watch` stops it.
 pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
     let snapshot = reader.snapshot()?;
-    let state = State::read(job, &snapshot)?;
+    let state = ExportState::read(job, &snapshot)?;
     let mut job = job.clone();
     // What was cut short while its files were put in place, or is of an archive before an older one was restored, is
     // begun anew.
@@ -194,21 +194,21 @@ struct Export<'a> {
     snapshot: &'a Snapshot<'a>,
     job: &'a Job,
     /// What the last export to the same place left.
-    before: Option<State>,
+    before: Option<ExportState>,
 }
 
 impl Export<'_> {
     /// The state to leave for the next export.
-    fn state(&self, files: Vec<String>, part: u32) -> Result<State, ExportError> {
+    fn state(&self, files: Vec<String>, part: u32) -> Result<ExportState, ExportError> {
         let series_ms = match &self.before {
             Some(before) if self.job.since_last => before.series_ms,
             _ => self.job.now,
         };
-        State::of(self.job, self.snapshot, files, part, series_ms)
+        ExportState::of(self.job, self.snapshot, files, part, series_ms)
     }
 
     /// Whether this is a later part than the first.
-    fn continues(&self) -> Option<&State> {
+    fn continues(&self) -> Option<&ExportState> {
         self.before.as_ref().filter(|_| self.job.since_last)
     }
 

@@ -123,7 +123,7 @@ fn read(part: &Part, restore: &mut Restore, watch: &mut dyn Watch) -> Result<(),
             "message" => {
                 watch.step()?;
                 messages = messages.saturating_add(1);
-                let record: Message<'_> = serde_json::from_str(text).map_err(json)?;
+                let record: MessageRecord<'_> = serde_json::from_str(text).map_err(json)?;
                 restore.insert("message", record.into_row()).map_err(|e| unfit(path, number, e))?;
             }
             table if restore.knows(table) => {
@@ -174,7 +174,7 @@ fn sql(value: &Value) -> Option<Sql> {
 
 /// A message's record, as far as it is needed: the rest of it says the same for people.
 #[derive(Deserialize)]
-struct Message<'a> {
+struct MessageRecord<'a> {
     message_id: i64,
     sent_at_ms: i64,
     #[serde(borrow)]
@@ -200,7 +200,7 @@ struct MessageColumns {
     changed_run: Option<i64>,
 }
 
-impl Message<'_> {
+impl MessageRecord<'_> {
     fn into_row(self) -> Vec<(&'static str, Sql)> {
         let number = |n: Option<i64>| n.map_or(Sql::Null, Sql::Integer);
         let text = |t: Option<String>| t.map_or(Sql::Null, Sql::Text);

@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 
 /// The state of a place that was exported to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct State {
+pub(super) struct ExportState {
     /// The version of this form.
     pub(super) version: u32,
     /// As what was exported.
@@ -42,7 +42,7 @@ pub(super) struct State {
     pub(super) faces: BTreeMap<i64, i64>,
 }
 
-impl State {
+impl ExportState {
     pub(super) fn of(
         job: &Job,
         snapshot: &Snapshot<'_>,

@@ -18,7 +18,7 @@ pub(crate) struct Thread {
     /// From its oldest to its newest message, drafts and advertisements aside.
     pub(crate) span: Option<Span>,
     title: String,
-    people: BTreeMap<String, Participant>,
+    people: BTreeMap<String, ExportedParticipant>,
 }
 
 /// One side of a row: names and profile URLs, each possibly a list with commas.
@@ -29,14 +29,14 @@ pub(crate) struct Party<'a> {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Participant {
+struct ExportedParticipant {
     name: String,
     url: Option<String>,
 }
 
 impl Party<'_> {
     /// Its members by profile slug, or by name where there is none.
-    fn members(&self) -> Vec<(String, Participant)> {
+    fn members(&self) -> Vec<(String, ExportedParticipant)> {
         let urls: Vec<&str> = self.urls.split([',', ' ']).map(str::trim).filter(|u| !u.is_empty()).collect();
         let names: Vec<&str> = self.names.split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
         let names: Vec<&str> = match urls.len() {
@@ -51,7 +51,7 @@ impl Party<'_> {
             .zip(urls)
             .map(|(name, url)| {
                 let key = url.and_then(profile_slug).unwrap_or_else(|| name.to_lowercase());
-                (key, Participant { name: name.to_owned(), url: url.map(str::to_owned) })
+                (key, ExportedParticipant { name: name.to_owned(), url: url.map(str::to_owned) })
             })
             .filter(|(key, _)| !key.is_empty())
             .collect()
@@ -79,7 +79,7 @@ impl Thread {
 
     /// The thread as the store takes it, described from the owner's side.
     pub(crate) fn described(&self, owner: Option<&str>) -> ImportThread {
-        let others: Vec<&Participant> =
+        let others: Vec<&ExportedParticipant> =
             self.people.iter().filter(|(key, _)| owner != Some(key.as_str())).map(|(_, p)| p).collect();
         let names: Vec<&str> = others.iter().map(|p| p.name.as_str()).filter(|n| !n.is_empty()).collect();
         let group = owner.is_some() && others.len() > 1;
@@ -102,7 +102,7 @@ impl Thread {
 /// The owner of the export: whoever has the configured name, or takes part in nearly all threads with two sides.
 pub(crate) fn owner(threads: &[Thread], owner_name: Option<&str>) -> Option<String> {
     let owner_name = owner_name.map(str::to_lowercase);
-    let called = |(_, p): &(&String, &Participant)| Some(p.name.to_lowercase()) == owner_name;
+    let called = |(_, p): &(&String, &ExportedParticipant)| Some(p.name.to_lowercase()) == owner_name;
     if let Some((key, _)) = threads.iter().flat_map(|t| &t.people).find(called) {
         return Some(key.clone());
     }

@@ -15,6 +15,7 @@ mod engine;
 mod export;
 mod import;
 mod layering;
+mod raw;
 mod schema;
 mod search;
 mod secrets;

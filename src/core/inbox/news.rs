@@ -36,7 +36,7 @@ pub struct Near {
 
 /// What changes for a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Update {
+pub struct RowUpdate {
     /// Whether it is archived from now on.
     pub adopted: bool,
     /// Whether it has messages that the archive does not have.
@@ -66,7 +66,7 @@ pub fn update(
     timeline: &Timeline,
     wanted: bool,
     now: Ms,
-) -> Update {
+) -> RowUpdate {
     let exported = ends_with_export(row, known, timeline.newest_ms);
     let news = exported.is_none() && has_news(row, known, timeline.newest_ms);
     let mut gaps = timeline.gaps.clone();
@@ -78,7 +78,7 @@ pub fn update(
     if news && timeline.top_gap().is_none() {
         gaps.insert(0, Gap::head(timeline.newest_ms, now));
     }
-    Update { adopted: wanted && known.only_exported, news, gaps }
+    RowUpdate { adopted: wanted && known.only_exported, news, gaps }
 }
 
 /// Whether a row shows something that the archive has not seen: its last message is neither the one that the inbox

@@ -1,6 +1,5 @@
 //! The ledger: runs, and every request with the credits set aside for it before it is sent.
 
-pub(super) mod login;
 pub(super) mod spent;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::store::search::index;
+use crate::store::text_index;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// Schema 1, and for each later version the script that leads to it. They never change.
@@ -48,7 +48,7 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64, StoreErr
         }
         if version == SCHEMA_VERSION {
             if from < 3 {
-                index::index_all_unspaced(&tx)?;
+                text_index::index_all_unspaced(&tx)?;
             }
             create_views(&tx)?;
         }

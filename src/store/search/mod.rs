@@ -1,6 +1,5 @@
 //! Full-text search: newest first or by relevance, with filters, and never more work than a bound that is told.
 
-pub(super) mod index;
 mod match_expr;
 mod rank;
 mod spelling;

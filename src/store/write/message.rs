@@ -9,7 +9,7 @@ use crate::core::model::urn;
 use crate::core::raw::Raw;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
-use crate::store::search::index;
+use crate::store::text_index;
 use crate::store::write::intern::Interned;
 use crate::store::{StoreError, ids as row_ids};
 
@@ -194,7 +194,7 @@ pub(crate) fn insert(
             Err(error) => return Err(error.into()),
         }
     }
-    index::unindexed(db, id)?;
+    text_index::unindexed(db, id)?;
     Ok((id, to.sender))
 }
 
@@ -232,8 +232,8 @@ pub(crate) fn update(
     )?
     .execute(params![stored.id, now, edited])?;
     if stored.message.text != message.text {
-        index::forget(db, stored.id, &stored.message.text)?;
-        index::unindexed(db, stored.id)?;
+        text_index::forget(db, stored.id, &stored.message.text)?;
+        text_index::unindexed(db, stored.id)?;
     }
     let to = pointers(db, ids, place, message)?;
     move_participant(db, place.conversation, stored.id, to.sender)?;

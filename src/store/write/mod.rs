@@ -5,6 +5,7 @@ pub(super) mod gaps;
 pub(super) mod inbox;
 pub(super) mod intern;
 pub(super) mod linkedin_export;
+pub(super) mod login;
 pub(super) mod message;
 pub(super) mod owner;
 pub(super) mod page;

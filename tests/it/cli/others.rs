@@ -18,7 +18,8 @@ fn get(base_url: &str, path: &str) -> String {
 
 #[test]
 fn the_fake_api_prints_its_address_and_serves_until_it_is_stopped() {
-    let home = Home::empty();
+    let mut home = Home::empty();
+    home.env("ARCHIVER_BUDGET__CREDITS_PER_RUN", "10000");
     let mut process = Process::start(&mut home.archiver(&["fake-api", "--port", "0", "--seed", "3"]));
     let mut address = String::new();
     let mut stdout = BufReader::new(process.child().stdout.take().unwrap());

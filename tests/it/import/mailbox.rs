@@ -10,7 +10,7 @@ use crate::engine::world::{DAY, HOUR, NOW, World, server};
 
 #[tokio::test(flavor = "current_thread")]
 async fn twenty_thousand_messages_come_from_the_export_and_credits_go_to_what_is_newer() {
-    let options = SynthOptions { conversations: 190, max_messages: 1_000, ..SynthOptions::at(NOW - DAY) };
+    let options = SynthOptions { conversations: 190, max_messages: 1_500, ..SynthOptions::at(NOW - DAY) };
     let mailbox = synth::mailbox(7, &options);
     let csv = csv::of(&mailbox, 7);
     let messages: usize = mailbox.conversations().iter().map(|c| c.visible().count()).sum();

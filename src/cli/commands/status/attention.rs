@@ -13,7 +13,7 @@ use crate::store::{Alert, ArchiveSummary, Cause, ConversationRow, GapRow, InboxS
 pub(super) type FormatTime = fn(Ms) -> String;
 
 /// What the archive knows that may need attention.
-pub(super) struct Evidence<'a> {
+pub(super) struct ArchiveFacts<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) conversations: &'a [ConversationRow],
     pub(super) inboxes: &'a [InboxStatus],
@@ -27,8 +27,8 @@ pub(super) fn needs_attention(row: &ConversationRow) -> bool {
 }
 
 /// One sentence per problem, the most important first.
-pub(super) fn sentences(evidence: &Evidence<'_>, format: FormatTime) -> Vec<String> {
-    let Evidence { metrics, conversations, inboxes, stalled, summary } = evidence;
+pub(super) fn sentences(evidence: &ArchiveFacts<'_>, format: FormatTime) -> Vec<String> {
+    let ArchiveFacts { metrics, conversations, inboxes, stalled, summary } = evidence;
     let mut lines: Vec<String> =
         metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
     lines.extend(metrics.closed.map(|closed| closed.words(format)));

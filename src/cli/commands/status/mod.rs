@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::attention::{Evidence, FormatTime};
+use self::attention::{ArchiveFacts, FormatTime};
 use self::json::{Credits, ServiceStatus, Status};
 use self::picture::Picture;
 use self::selection::ShownConversations;
@@ -137,7 +137,7 @@ impl Facts {
 
     fn status(&self, config: &Config, format: FormatTime) -> Status {
         let Self { metrics, summary, .. } = self;
-        let evidence = Evidence {
+        let evidence = ArchiveFacts {
             metrics,
             conversations: &self.conversations,
             inboxes: &self.inboxes,
