@@ -5,9 +5,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::disallowed_methods,
     reason = "a benchmark measures real time, and one that panics has failed"
 )]
 

@@ -149,18 +149,20 @@ mod tests {
         assert!(found.identical() && (found.right(), found.expected()) == (5, 5));
     }
 
+    type Damage<'a> = &'a dyn Fn(&mut Vec<Archived>);
+
     #[test]
     fn every_kind_of_difference_is_found() {
         let mailbox = mailbox();
         let nothing = BTreeSet::new();
         let whole = archive(&mailbox, &nothing);
-        let with = |change: &dyn Fn(&mut Vec<Archived>)| {
+        let with = |change: Damage<'_>| {
             let mut rows = whole.clone();
             change(&mut rows);
             compare(&mailbox, &nothing, rows)
         };
         assert!(with(&|_| ()).identical());
-        let changes: [(&str, &dyn Fn(&mut Vec<Archived>)); 7] = [
+        let changes: [(&str, Damage<'_>); 7] = [
             ("archived as sent at", &|rows| rows[0].at_ms += 1),
             ("archived as sent by", &|rows| rows[0].sender = "Ada".into()),
             ("archived as \"\"", &|rows| rows[0].text.clear()),
