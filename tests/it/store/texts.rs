@@ -140,7 +140,7 @@ fn many_texts_are_indexed_before_the_run_ends() {
 #[test]
 fn the_index_holds_no_second_copy_of_the_texts() {
     let mut bench = Bench::new(1);
-    let text = "unmistakable ".repeat(20_000);
+    let text = "unmistakable ".repeat(40_000);
     bench.put(0, &last_page(&[item("u1", NOW, "Ada Example", &text)])).unwrap();
     let path = bench.path();
     bench.store.close().unwrap();
