@@ -4,8 +4,8 @@
 #
 #   contrib/clean-root.sh [TARGET]    TARGET: a folder for the build output, otherwise it is thrown away
 #
-# The clone is of the last commit. The toolchain and the crates are this machine's own, read-only, so that nothing is
-# downloaded twice; the commands run as an ordinary user, and cargo offline.
+# The clone is of the last commit. The toolchain is this machine's own, read-only, and the crates are copies of this
+# machine's, so that nothing is downloaded twice; the commands run as an ordinary user, and cargo offline.
 set -euo pipefail
 [[ $# -le 1 && $EUID == 0 ]] || { echo "usage, as root: contrib/clean-root.sh [TARGET]" >&2; exit 2; }
 target=${1:+$(realpath -m "$1")}
@@ -37,6 +37,8 @@ tar -C "$root" -xf target/debian-build-root.tar
 git bundle create --quiet "$root/archiver.git" HEAD
 mkdir -p "${target:=$work/target}" "$root$clone/target" "$root$cargo_home/"{bin,registry} "$root$rustup_home"
 chmod 711 "$root/root"
+# Packed crates only: some unpack to files that nobody but their owner may read.
+cp -a "$cargo_home"/registry/{index,cache} "$root$cargo_home/registry/"
 chown -R "$user:$user" "$root/home/newcomer" "$root$cargo_home" "$target"
 
 # In a mount namespace of their own, so that no mount outlives the command.
@@ -44,7 +46,7 @@ export root clone target cargo_home rustup_home user
 inside() { # COMMAND
   # shellcheck disable=SC2016
   unshare --mount --propagation private bash -euc '
-    for shared in "$cargo_home/bin" "$cargo_home/registry" "$rustup_home"; do
+    for shared in "$cargo_home/bin" "$rustup_home"; do
       mount --bind "$shared" "$root$shared"
       mount -o remount,bind,ro "$root$shared"
     done
