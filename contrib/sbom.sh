@@ -11,7 +11,7 @@ if [[ ${1-} == --check ]]; then
   exec jq -e '
     if .bomFormat == "CycloneDX" and (.components | length) > 100
       and all(.components[]; (.purl | startswith("pkg:cargo/")) and .version != "" and (.licenses | length) == 1
-        and (.hashes[0].content | length) == 64)
+        and ((.hashes[0].content | length) == 64 or .name == "fake-linkup")) # which is of this repository
       and (.components | any(.name == "libsqlite3-sys")) and (.components | all(.name != "proptest"))
     then "\(.components | length) components" else error("not a whole bill of materials") end'
 fi
@@ -35,6 +35,6 @@ cargo metadata --locked --features parquet --format-version 1 --filter-platform 
       licenses: [{expression: .license}]})},
     components: [$used[] | $all[.] | {type: "library", name, version, purl: purl, "bom-ref": purl,
       licenses: [{expression: ((.license // "NOASSERTION") | gsub("/"; " OR "))}],
-      hashes: [{alg: "SHA-256", content: ($sums["\(.name) \(.version)"] // "")}]}] | sort_by(.purl),
+      hashes: [$sums["\(.name) \(.version)"] // empty | {alg: "SHA-256", content: .}]}] | sort_by(.purl),
     dependencies: [([$root] + $used)[] | . as $id | {ref: ($all[$id] | purl), dependsOn: [$deps[$id][] | $all[.] | purl] | unique}] | sort_by(.ref)
   }'
