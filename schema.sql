@@ -215,6 +215,8 @@ CREATE TABLE request (
 ) STRICT;
 CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
+-- The last request of an account that has caps of its own: heads and gaps take turns there.
+CREATE INDEX request_by_account ON request (account);
 
 -- Items of an answer that are not messages: kept, not dropped.
 CREATE TABLE quarantine (

@@ -10,7 +10,7 @@ use crate::core::budget::{self, Caps, Spent, price};
 use crate::core::format::iso_utc;
 use crate::core::planner::forecast::{Forecast, Range, arrival, forecast};
 use crate::core::planner::next::{Next, PlannedStep, Step};
-use crate::core::planner::state::{Inbox, Room, State};
+use crate::core::planner::state::{Inbox, Room, Share, State};
 use crate::error::Failure;
 use crate::store::{Reader, RunStart, StoreError, Trigger};
 use crate::sync;
@@ -147,7 +147,12 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
         spare: budget::spare(&caps, &spent),
     };
     let settings = wiring::settings(config, Trigger::Once, only.to_vec());
-    let limits = settings.limits(room.all, next_run.number, next_run.head_came_last, now);
+    let share = Share { budget: room.all, head_came_last: next_run.head_came_last };
+    let last_of = |account: &AccountConfig| next_run.head_came_last_of.get(&account.name) == Some(&true);
+    let account_shares = config.accounts.iter().zip(&room.accounts);
+    let account_shares =
+        account_shares.map(|(account, budget)| Share { budget: *budget, head_came_last: last_of(account) });
+    let limits = settings.limits(share, account_shares.collect(), next_run.number, now);
     let forecast = forecast(&state, &limits, &room, config.api.version == ApiVersion::V1);
     let upkeep = upkeep(config, &state, now);
     Ok(assemble(config, forecast, upkeep, &caps, &spent, room.all, now))

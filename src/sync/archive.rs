@@ -40,14 +40,14 @@ pub trait Archive {
     /// Credits spent so far by one account; see [`Store::spent_by`].
     fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError>;
 
-    /// Counts a run's answers by what was asked for; see [`Store::charge_by_request`].
-    fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError>;
+    /// Counts a run's answers by what came; see [`Store::charge_by_answer`].
+    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError>;
 
     /// Notes the vendor's balance; see [`Store::note_balance`].
     fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
 
     /// Whether the last request of all was a look at a head; see [`Store::head_came_last`].
-    fn head_came_last(&self) -> Result<bool, StoreError>;
+    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError>;
 
     /// What a conversation is called by now, if it has a name; see [`Store::name_of`].
     fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError>;
@@ -97,16 +97,16 @@ impl Archive for Store {
         Self::spent_by(self, account, run, now)
     }
 
-    fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
-        Self::charge_by_request(self, run)
+    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+        Self::charge_by_answer(self, run)
     }
 
     fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
         Self::note_balance(self, run, moment, credits, now)
     }
 
-    fn head_came_last(&self) -> Result<bool, StoreError> {
-        Self::head_came_last(self)
+    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+        Self::head_came_last(self, account)
     }
 
     fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {

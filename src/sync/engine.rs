@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{self, Left, Purse, Spent};
 use crate::core::planner::next::{self, Next};
-use crate::core::planner::state::{Limits, Progress, Room, Subject};
+use crate::core::planner::state::{Limits, Progress, Room, Share, Subject};
 use crate::store::{Cause, Outcome};
 use crate::sync::run_state::RunState;
 use crate::sync::vendor_balance::VendorBalance;
@@ -33,14 +33,14 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     // Single targets are looked at themselves: that costs no more than the inbox would.
     let read_inbox = settings.inbox && settings.only.is_empty();
     let inboxes = if read_inbox { archive.inboxes(&settings.accounts, clock.now_ms())? } else { Vec::new() };
-    let head_came_last = archive.head_came_last()?;
+    let head_came_last = archive.head_came_last(None)?;
     let run = archive.begin_run(settings.trigger, clock.now_ms())?;
     let balance = VendorBalance::before(archive, api, clock, settings, stop, run).await?;
     let capped = budget::left(&settings.caps, &archive.spent(run, clock.now_ms())?).least();
     let left = [capped, balance.whole()].into_iter().flatten().min();
     observer.begin(targets.len(), left);
     let mut engine = Engine {
-        limits: settings.limits(left, run, head_came_last, clock.now_ms()),
+        limits: settings.limits(Share { budget: left, head_came_last }, Vec::new(), run, clock.now_ms()),
         run_state: RunState::new(targets, inboxes),
         balance,
         archive,
@@ -52,6 +52,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         progress: Progress { stopped: settings.parked.clone(), ..Progress::default() },
         totals: Totals::default(),
     };
+    engine.limits.account_shares = engine.account_shares()?;
     let end = engine.steps().await?;
     if end != RunEnd::Stopped {
         engine.balance.after(engine.archive, api, clock, stop, run).await?;
@@ -98,6 +99,16 @@ pub(super) struct Engine<'a, R, A, C> {
 }
 
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
+    /// What each account with caps of its own might spend in this run.
+    fn account_shares(&self) -> Result<Vec<Share>, RunError> {
+        let share = |(index, budget): (usize, Option<u32>)| {
+            let id = self.run_state.account_of(Subject::Inbox(index)).filter(|_| budget.is_some());
+            let head_came_last = id.map_or(Ok(false), |id| self.archive.head_came_last(Some(id)))?;
+            Ok(Share { budget, head_came_last })
+        };
+        self.room()?.accounts.into_iter().enumerate().map(share).collect()
+    }
+
     async fn steps(&mut self) -> Result<RunEnd, RunError> {
         loop {
             if self.balance.whole() == Some(0) {

@@ -55,13 +55,19 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 Attempt::OutOfBudget => return Ok(failure.and_then(|error| self.give_up(step, &error))),
                 Attempt::Stopped => return Ok(Some(RunEnd::Stopped)),
             };
-            let answer = Answer { receipt: self.balance.seen(answer.receipt), ..answer };
+            let answer = match answer.outcome {
+                Ok(_) => {
+                    let receipt = self.balance.seen(answer.receipt, self.api.tells_price());
+                    Answer { receipt, ..answer }
+                }
+                Err(_) => answer,
+            };
             let asked = Asked { count, ..asked };
             let error = match &answer.outcome {
                 Ok(got) => {
                     self.store(step, &asked, got, &answer)?;
-                    let doubt = (self.limits.run, answer.receipt.unused());
-                    self.balance.compare(self.archive, self.api, self.clock, self.stop, doubt).await?;
+                    let run = self.limits.run;
+                    self.balance.compare(self.archive, self.api, self.clock, self.stop, run).await?;
                     return Ok(None);
                 }
                 Err(error) => error.clone(),
@@ -139,7 +145,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let count = reservation.results();
         self.totals.requests += 1;
         if step.kind == StepKind::Head {
-            self.progress.head_credits = self.progress.head_credits.saturating_add(reservation.credits());
+            self.progress.look(step.account, reservation.credits());
         }
         let answer = self.ask(turn, reservation, addressee, asked);
         // When a stop is asked for meanwhile, the answer gets a moment more to come.

@@ -7,7 +7,7 @@ use crate::api::ApiError;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Purse};
 use crate::core::planner::backoff::Backoff;
-use crate::core::planner::state::Limits;
+use crate::core::planner::state::{Limits, Share};
 use crate::core::planner::step::Step;
 use crate::store::{Committed, Configured, StoreError, Trigger};
 
@@ -53,13 +53,13 @@ pub struct Settings {
 impl Settings {
     /// What bounds the plan of a run.
     #[must_use]
-    pub fn limits(&self, budget: Option<u32>, run: i64, head_came_last: bool, now: Ms) -> Limits {
+    pub fn limits(&self, share: Share, account_shares: Vec<Share>, run: i64, now: Ms) -> Limits {
         let days = |days: u32| now.saturating_sub(i64::from(days).saturating_mul(DAY_MS));
         Limits {
             page_size: self.page_size,
-            budget,
+            share,
+            account_shares,
             run,
-            head_came_last,
             unlisted_runs: self.unlisted_runs.clone(),
             recheck_before_ms: self.recheck_days.map(days),
         }

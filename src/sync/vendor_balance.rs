@@ -19,6 +19,8 @@ pub(super) struct VendorBalance {
     before: Option<f64>,
     after: Option<f64>,
     price: Price,
+    /// Credits of answers so far that were counted in full and may have cost less.
+    unused: u32,
 }
 
 /// What the vendor counts where answers do not tell.
@@ -59,33 +61,45 @@ impl VendorBalance {
         Ok(Self { before, ..Self::default() })
     }
 
-    /// The receipt as the vendor counts, as far as that is known.
-    pub(super) fn seen(&self, receipt: Receipt) -> Receipt {
-        if self.price == Price::ByRequest { receipt.by_request() } else { receipt }
+    /// An answer's receipt as the vendor counts. Until a balance has shown how that is, all that was asked for counts:
+    /// a crash then leaves the ledger too high rather than too low.
+    pub(super) fn seen(&mut self, receipt: Receipt, tells_price: bool) -> Receipt {
+        let in_full = match self.price {
+            Price::Unseen => self.before.is_some() && !tells_price,
+            Price::ByAnswer => false,
+            Price::ByRequest => true,
+        };
+        if !in_full {
+            return receipt;
+        }
+        self.unused = self.unused.saturating_add(receipt.unused());
+        receipt.by_request()
     }
 
-    /// After an answer that was smaller than what was asked for, the first time: asks for the balance whether that made
-    /// it cheaper. Where it did not, the ledger is put right before anything more is spent.
+    /// After an answer that was smaller than what was asked for: asks the balance whether that made it cheaper. If so,
+    /// the ledger counts by answers from then on. What fits neither, because an answer got lost or something else spends
+    /// credits too, leaves it open.
     pub(super) async fn compare<R: Archive, A: Api, C: Clock>(
         &mut self,
         archive: &mut R,
         api: &A,
         clock: &C,
         stop: &Stop,
-        (run, unused): (i64, u32),
+        run: i64,
     ) -> Result<(), RunError> {
-        let Some(before) = self.before.filter(|_| unused > 0 && !api.tells_price()) else { return Ok(()) };
-        if self.price != Price::Unseen {
+        let Some(before) = self.before.filter(|_| self.unused > 0 && self.price == Price::Unseen) else {
             return Ok(());
-        }
+        };
         let Some(now) = ask(api, stop).await else { return Ok(()) };
-        let ledger = f64::from(archive.spent(run, clock.now_ms())?.run);
-        self.price = if before - now - ledger > ROUNDING { Price::ByRequest } else { Price::ByAnswer };
-        if self.price == Price::ByRequest {
+        let (charged, ledger) = (before - now, f64::from(archive.spent(run, clock.now_ms())?.run));
+        if charged <= ledger - f64::from(self.unused) + ROUNDING {
+            self.price = Price::ByAnswer;
+            archive.charge_by_answer(run)?;
+        } else if (charged - ledger).abs() <= ROUNDING {
+            self.price = Price::ByRequest;
             warn!(
                 "the vendor charges for what was requested, not for what was returned; the ledger does the same for this run"
             );
-            archive.charge_by_request(run)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::planner::state::Inbox;
+use crate::core::planner::state::Share;
 use crate::core::timeline::gap::{Gap, Timeline};
 
 fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
@@ -25,9 +26,9 @@ fn state(conversations: Vec<Conversation>) -> State {
 fn limits() -> Limits {
     Limits {
         page_size: 50,
-        budget: Some(20),
+        share: Share { budget: Some(20), head_came_last: false },
+        account_shares: vec![],
         run: 9,
-        head_came_last: false,
         unlisted_runs: vec![1],
         recheck_before_ms: None,
     }

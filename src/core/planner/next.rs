@@ -5,14 +5,16 @@
 //! follow by their newer edge. Where the inbox is read, its head stands for those of all conversations that it
 //! lists: they are not looked at themselves, and a conversation with news has a gap that reaches up to now. But while
 //! gaps wait, heads get at most half of a run's credits, rounded up, and runs of a single credit alternate: otherwise
-//! many silent conversations and a small budget would leave the gaps unfilled for ever. When nothing else is left to
-//! ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
+//! many silent conversations and a small budget would leave the gaps unfilled for ever. The same holds within an account
+//! that has a cap of its own. When nothing else is left to ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
+
+use std::collections::BTreeSet;
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
 use crate::core::planner::backoff::due_run;
 use crate::core::planner::page_size;
-use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, State, Subject};
+use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, Share, State, Subject};
 pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
 use crate::core::timeline::gap::{Gap, Timeline};
 
@@ -39,8 +41,9 @@ pub enum Next {
 #[must_use]
 pub fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Next {
     let (head, head_too_dear) = next_head(state, limits, progress, room);
-    let (gap, gap_too_dear) = next_gap(state, limits, progress, room);
-    let head = head.filter(|_| gap.as_ref().is_none_or(|gap| heads_turn(limits, progress, gap, room)));
+    let (gap, gap_too_dear) = next_gap(state, limits, progress, room, None);
+    let turn = |gap: &Step| heads_turn(&limits.share, progress.head_credits, gap, room);
+    let head = head.filter(|_| gap.as_ref().is_none_or(turn));
     match head.or(gap) {
         Some(step) => Next::Ask(step),
         None if head_too_dear || gap_too_dear => Next::OutOfBudget,
@@ -51,10 +54,12 @@ pub fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) ->
 /// The head to look at next: an inbox before any conversation, unless a run has room for one head only; then all
 /// take turns. And whether there is one that no credit is left for.
 fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> (Option<Step>, bool) {
+    let waits = accounts_whose_gaps_come_first(state, limits, progress, room);
     let open = |whom, account| {
         !progress.heads_done.contains(&whom)
             && !progress.failed.contains(&whom)
             && !progress.stopped.contains(&account)
+            && !waits.contains(&account)
     };
     let inboxes = || {
         let open = |i: &&Inbox| i.timeline.top_gap().is_none() && open(Subject::Inbox(i.account), i.account);
@@ -70,8 +75,15 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
     let inbox = inboxes().filter(|i| paid(i.account)).min_by_key(|i| (i.tried_ms, i.account));
     let conversation = conversations().filter(|c| paid(c.account)).min_by_key(|c| (c.head_tried_ms, c.id));
     let step = match (inbox, conversation) {
-        (Some(i), Some(c)) if few_heads(limits) && c.head_tried_ms < i.tried_ms => Some(head_step(c)),
-        (Some(i), _) => Some(inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), StepKind::Head)),
+        (Some(i), Some(c)) if few_heads(limits, c.account) && c.head_tried_ms < i.tried_ms => {
+            Some(head_step(c))
+        }
+        (Some(i), _) => {
+            let step = inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), StepKind::Head);
+            // A larger page could leave nothing for the gaps.
+            let most = if few_heads(limits, i.account) { HEAD_COUNT } else { step.count };
+            Some(Step { count: step.count.min(most), ..step })
+        }
         (None, Some(c)) => Some(head_step(c)),
         (None, None) => None,
     };
@@ -82,13 +94,29 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
 /// Whether a run leaves heads that it should have looked at, whatever they cost.
 #[must_use]
 pub fn heads_left(state: &State, limits: &Limits, progress: &Progress) -> bool {
-    let limits = Limits { budget: None, ..limits.clone() };
+    let limits = Limits { share: Share::default(), account_shares: Vec::new(), ..limits.clone() };
     next_head(state, &limits, progress, &Room::unlimited()).0.is_some()
 }
 
-/// Whether a run has room for one head at most while gaps wait: then inboxes and conversations take turns.
-fn few_heads(limits: &Limits) -> bool {
-    limits.budget.is_some_and(|budget| budget <= 2)
+/// Whether an account has room for one head at most while gaps wait: then inboxes and conversations take turns.
+fn few_heads(limits: &Limits, account: usize) -> bool {
+    limits.budget_of(account).is_some_and(|budget| budget <= 2)
+}
+
+/// The accounts with a cap of their own that is, for now, for their gaps.
+fn accounts_whose_gaps_come_first(
+    state: &State,
+    limits: &Limits,
+    progress: &Progress,
+    room: &Room,
+) -> BTreeSet<usize> {
+    let gaps_first = |account: usize, share: &Share| {
+        let head_credits = progress.head_credits_of.get(&account).copied().unwrap_or_default();
+        let gap = next_gap(state, limits, progress, room, Some(account)).0;
+        gap.is_some_and(|gap| !heads_turn(share, head_credits, &gap, room))
+    };
+    let capped = limits.account_shares.iter().enumerate().filter(|(_, share)| share.budget.is_some());
+    capped.filter(|(account, share)| gaps_first(*account, share)).map(|(account, _)| account).collect()
 }
 
 /// Whether a conversation's head has to be looked at by itself: always where the inbox is not read; else only where the
@@ -96,7 +124,7 @@ fn few_heads(limits: &Limits) -> bool {
 fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progress: &Progress) -> bool {
     let Some(inbox) = state.inboxes.iter().find(|i| i.account == conversation.account) else { return true };
     let whom = Subject::Inbox(inbox.account);
-    let looked = progress.heads_done.contains(&whom) || few_heads(limits);
+    let looked = progress.heads_done.contains(&whom) || few_heads(limits, conversation.account);
     let walked = inbox.timeline.beginning_seen && looked;
     let hopeless = progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
     let silent = usize::try_from(conversation.silent_looks).unwrap_or(usize::MAX);
@@ -105,8 +133,14 @@ fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progr
     !conversation.listed && (walked || hopeless) && due
 }
 
-/// The gap to ask for next, and whether there is one that costs more than is left.
-fn next_gap(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> (Option<Step>, bool) {
+/// The gap to ask for next, of all accounts or of one, and whether there is one that costs more than is left.
+fn next_gap(
+    state: &State,
+    limits: &Limits,
+    progress: &Progress,
+    room: &Room,
+    only: Option<usize>,
+) -> (Option<Step>, bool) {
     let mut best: Option<((bool, Ms), Step)> = None;
     let mut too_dear = false;
     let mut consider = |rank: (bool, Ms), account: usize, gap: &Gap, step: &dyn Fn() -> Step| {
@@ -116,7 +150,11 @@ fn next_gap(state: &State, limits: &Limits, progress: &Progress, room: &Room) ->
             best = Some((rank, step()));
         }
     };
-    let open = |whom, account| !progress.failed.contains(&whom) && !progress.stopped.contains(&account);
+    let open = |whom, account| {
+        only.is_none_or(|only| only == account)
+            && !progress.failed.contains(&whom)
+            && !progress.stopped.contains(&account)
+    };
     for inbox in state.inboxes.iter().filter(|i| open(Subject::Inbox(i.account), i.account)) {
         for gap in inbox.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
             consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, StepKind::Gap));
@@ -172,7 +210,7 @@ pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next)
         room.take(step.account, step.credits_max());
         match (step.kind, step.whom) {
             (StepKind::Head, whom) => {
-                progress.head_credits = progress.head_credits.saturating_add(step.credits_max());
+                progress.look(step.account, step.credits_max());
                 progress.heads_done.insert(whom);
             }
             (StepKind::Recheck, Subject::Conversation(id)) => {
@@ -221,14 +259,14 @@ fn due(gap: &Gap, run: i64) -> bool {
 
 /// Whether heads may still be asked while gaps wait. A gap that no head may come before, because it needs all that is
 /// left, takes turns with them, run by run.
-fn heads_turn(limits: &Limits, progress: &Progress, gap: &Step, room: &Room) -> bool {
+fn heads_turn(share: &Share, head_credits: u32, gap: &Step, room: &Room) -> bool {
     let left = room.of(gap.account);
     let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(1));
-    match limits.budget {
+    match share.budget {
         None => true,
-        Some(1) => !limits.head_came_last,
-        Some(_) if limits.head_came_last && left.is_some_and(needs_all) => false,
-        Some(budget) => progress.head_credits < budget.div_ceil(2),
+        Some(1) => !share.head_came_last,
+        Some(_) if share.head_came_last && left.is_some_and(needs_all) => false,
+        Some(budget) => head_credits < budget.div_ceil(2),
     }
 }
 

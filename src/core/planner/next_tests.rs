@@ -29,12 +29,17 @@ fn gap(id: i64, newer: Ms, older: Ms) -> Gap {
 fn limits(budget: Option<u32>) -> Limits {
     Limits {
         page_size: 50,
-        budget,
+        share: Share { budget, head_came_last: false },
+        account_shares: vec![],
         run: 1,
-        head_came_last: false,
         unlisted_runs: vec![1, 2, 4],
         recheck_before_ms: None,
     }
+}
+
+/// Those of a run that follows one which ended with a look at a head.
+fn after_a_head(budget: u32) -> Limits {
+    Limits { share: Share { budget: Some(budget), head_came_last: true }, ..limits(None) }
 }
 
 fn room(all: Option<u32>) -> Room {
@@ -52,7 +57,14 @@ fn inbox(gaps: Vec<Gap>) -> Inbox {
 }
 
 fn asks_of(state: &State, limits: &Limits) -> Vec<String> {
-    let (steps, _) = outlook(state, limits, &room(limits.budget));
+    let (steps, _) = outlook(
+        state,
+        limits,
+        &Room {
+            accounts: limits.account_shares.iter().map(|s| s.budget).collect(),
+            ..room(limits.share.budget)
+        },
+    );
     let name = |s: &Step| match s.whom {
         Subject::Inbox(_) if s.kind == StepKind::Head => "i".to_owned(),
         Subject::Inbox(_) => "walk".to_owned(),
@@ -114,16 +126,27 @@ fn heads_get_half_of_a_run_while_gaps_wait_and_the_rest_when_none_does() {
 fn runs_of_one_credit_take_turns() {
     let all = [conversation(1, vec![gap(9, 900, 100)])];
     assert_eq!(asks(&all, &limits(Some(1))), ["h1"]);
-    assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(1)) }), ["g9"]);
+    assert_eq!(asks(&all, &after_a_head(1)), ["g9"]);
 }
 
 #[test]
 fn a_gap_that_needs_the_whole_run_takes_turns_with_the_heads() {
     let all = [conversation(1, vec![Gap { ask_at_least: 20, ..gap(9, 900, 100) }]), conversation(2, vec![])];
     assert_eq!(asks(&all, &limits(Some(2))), ["h1", "h2"]);
-    assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(2)) }), ["g9"]);
+    assert_eq!(asks(&all, &after_a_head(2)), ["g9"]);
     assert_eq!(asks(&all, &limits(Some(3))), ["h1", "h2"]);
-    assert_eq!(asks(&all, &Limits { head_came_last: true, ..limits(Some(3)) }), ["h1", "g9"]);
+    assert_eq!(asks(&all, &after_a_head(3)), ["h1", "g9"]);
+}
+
+#[test]
+fn heads_and_gaps_of_an_account_with_a_cap_of_its_own_take_turns() {
+    let all = [conversation(1, vec![gap(9, 900, 100)]), conversation(2, vec![])];
+    let own = |head_came_last| Limits {
+        account_shares: vec![Share { budget: Some(1), head_came_last }],
+        ..limits(Some(10))
+    };
+    assert_eq!(asks(&all, &own(false)), ["h1"]);
+    assert_eq!(asks(&all, &own(true)), ["g9"]);
 }
 
 #[test]
@@ -181,5 +204,8 @@ fn complete_conversations_are_read_again_when_nothing_else_is_left_and_credits_a
     assert_eq!(asks(&all, &recheck), ["h1", "h2", "h3", "h4", "r4", "r2", "r1"]);
     let poor = Room { spare: false, ..Room::unlimited() };
     assert_eq!(outlook(&state(&all), &recheck, &poor).0.len(), 4);
-    assert_eq!(asks(&all, &Limits { budget: Some(5), ..recheck }), ["h1", "h2", "h3", "h4", "r4"]);
+    assert_eq!(
+        asks(&all, &Limits { share: Share { budget: Some(5), head_came_last: false }, ..recheck }),
+        ["h1", "h2", "h3", "h4", "r4"]
+    );
 }

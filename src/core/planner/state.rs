@@ -1,6 +1,6 @@
 //! What the plan decides on: conversations and inboxes, what bounds a run, and what it has done so far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
 use crate::core::timeline::gap::Timeline;
@@ -106,17 +106,35 @@ pub enum Subject {
 pub struct Limits {
     /// Messages per request while filling history: a multiple of 10.
     pub page_size: u32,
-    /// Credits that this run might spend when it began; `None` is without limit.
-    pub budget: Option<u32>,
+    /// What all accounts together share.
+    pub share: Share,
+    /// What each account may take of it, by its index in the configuration; one that is not in here has no cap of its
+    /// own.
+    pub account_shares: Vec<Share>,
     /// This run's number.
     pub run: i64,
-    /// Whether the last step of any run before this one was a look at a head.
-    pub head_came_last: bool,
     /// How many runs later a conversation that the inbox never shows is looked at again, by the number of looks in a
     /// row that found nothing; the last entry holds for all further ones.
     pub unlisted_runs: Vec<u32>,
     /// Complete conversations that were last read whole before this moment (ms) are read again; `None`: none is.
     pub recheck_before_ms: Option<Ms>,
+}
+
+impl Limits {
+    /// The credits that an account might spend when the run began.
+    pub(super) fn budget_of(&self, account: usize) -> Option<u32> {
+        let own = self.account_shares.get(account).and_then(|share| share.budget);
+        [self.share.budget, own].into_iter().flatten().min()
+    }
+}
+
+/// Credits that heads and gaps share fairly: neither may take them all for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    /// Credits that might be spent when the run began; `None` is without limit.
+    pub budget: Option<u32>,
+    /// Whether the last step before this run was a look at a head.
+    pub head_came_last: bool,
 }
 
 /// The intervals of [`Limits::unlisted_runs`]: they double up to the longest.
@@ -168,8 +186,19 @@ pub struct Progress {
     pub failed: BTreeSet<Subject>,
     /// Accounts that are not asked for again in this run.
     pub stopped: BTreeSet<usize>,
-    /// Credits spent on heads.
+    /// Credits spent on heads, by all accounts together.
     pub head_credits: u32,
+    /// The same by each account.
+    pub head_credits_of: BTreeMap<usize, u32>,
     /// Conversations whose second reading is done with in this run.
     pub rechecked: BTreeSet<i64>,
+}
+
+impl Progress {
+    /// Books what a look at a head of an account has cost.
+    pub fn look(&mut self, account: usize, credits: u32) {
+        self.head_credits = self.head_credits.saturating_add(credits);
+        let own = self.head_credits_of.entry(account).or_default();
+        *own = own.saturating_add(credits);
+    }
 }

@@ -291,15 +291,15 @@ impl Store {
         })
     }
 
-    /// Counts all that a run was answered as if what was asked for were paid, not what came.
+    /// Counts a run's answers by what came, where they were counted by what was asked for.
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
+    pub fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
         self.transact(|tx, ids| {
             tx.execute(
-                "UPDATE request SET credits_spent = credits_reserved
-                 WHERE run = ?1 AND returned IS NOT NULL AND credits_spent BETWEEN 1 AND credits_reserved",
+                "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
+                 WHERE run = ?1 AND returned IS NOT NULL AND credits_spent = credits_reserved",
                 [run],
             )?;
             ids.tally.forget();
@@ -341,12 +341,15 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the last request of all was a look at a head, an inbox's included.
+    /// Whether the last request of all, or of one account, was a look at a head, an inbox's included.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn head_came_last(&self) -> Result<bool, StoreError> {
-        head_came_last(&self.db)
+    pub fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+        match account {
+            Some(account) => head_of_account_came_last(&self.db, account),
+            None => head_came_last(&self.db),
+        }
     }
 }
 
@@ -364,14 +367,20 @@ pub(super) fn insert_run(
 
 /// Whether the last request of all, logins and watches aside, was a look at a head, an inbox's included.
 pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
-    let purpose: Option<String> = db
-        .query_row(
-            "SELECT purpose FROM request WHERE purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(matches!(purpose.as_deref(), Some("head" | "inbox")))
+    let last = "SELECT purpose FROM request WHERE purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1";
+    let purpose: Option<String> = db.query_row(last, [], |row| row.get(0)).optional()?;
+    Ok(purpose.as_deref().is_some_and(is_head))
+}
+
+/// The same of one account.
+pub(super) fn head_of_account_came_last(db: &Connection, account: i64) -> Result<bool, StoreError> {
+    let last = "SELECT purpose FROM request WHERE account = ?1 AND purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1";
+    let purpose: Option<String> = db.query_row(last, [account], |row| row.get(0)).optional()?;
+    Ok(purpose.as_deref().is_some_and(is_head))
+}
+
+fn is_head(purpose: &str) -> bool {
+    matches!(purpose, "head" | "inbox")
 }
 
 /// Writes what became of a request into its row.
@@ -419,10 +428,11 @@ pub(super) fn spent_by_account(
     let (day, month) = day_and_month(now);
     let mut all: BTreeMap<i64, Spent> = BTreeMap::new();
     let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    // The plus keeps SQLite from reading the whole ledger account by account.
     let mut statement = db.prepare_cached(
         "SELECT account, sum(ifnull(credits_spent, credits_reserved)),
            sum(CASE WHEN at_ms >= ?1 THEN ifnull(credits_spent, credits_reserved) ELSE 0 END)
-         FROM request WHERE at_ms >= ?2 GROUP BY account",
+         FROM request WHERE at_ms >= ?2 GROUP BY +account",
     )?;
     let mut rows = statement.query([day, month])?;
     while let Some(row) = rows.next()? {
@@ -430,7 +440,7 @@ pub(super) fn spent_by_account(
         all.insert(row.get(0)?, Spent { run: 0, day, month });
     }
     let mut statement = db.prepare_cached(
-        "SELECT account, sum(ifnull(credits_spent, credits_reserved)) FROM request WHERE run = ?1 GROUP BY account",
+        "SELECT account, sum(ifnull(credits_spent, credits_reserved)) FROM request WHERE run = ?1 GROUP BY +account",
     )?;
     let mut rows = statement.query([run])?;
     while let Some(row) = rows.next()? {

@@ -151,17 +151,19 @@ pub struct RunRow {
 }
 
 /// What a run that began now would begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunStart {
     /// Its number.
     pub number: i64,
     /// Whether the last request of all was for the newest page of a conversation or an inbox.
     pub head_came_last: bool,
+    /// The same of each account, by its name.
+    pub head_came_last_of: BTreeMap<String, bool>,
 }
 
 impl RunStart {
     /// Of an archive that does not exist yet.
-    pub const FIRST: Self = Self { number: 1, head_came_last: false };
+    pub const FIRST: Self = Self { number: 1, head_came_last: false, head_came_last_of: BTreeMap::new() };
 }
 
 /// Figures of the whole archive.
@@ -318,7 +320,14 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn next_run(&self) -> Result<RunStart, StoreError> {
         let number = self.db.query_row("SELECT ifnull(max(id), 0) + 1 FROM run", [], |row| row.get(0))?;
-        Ok(RunStart { number, head_came_last: ledger::head_came_last(self.db)? })
+        let mut accounts = self.db.prepare("SELECT name, id FROM account")?;
+        let accounts = accounts.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut head_came_last_of = BTreeMap::new();
+        for account in accounts {
+            let (name, id) = account?;
+            head_came_last_of.insert(name, ledger::head_of_account_came_last(self.db, id)?);
+        }
+        Ok(RunStart { number, head_came_last: ledger::head_came_last(self.db)?, head_came_last_of })
     }
 
     /// Credits that count as spent on the day and in the month of `now`; none for a run.

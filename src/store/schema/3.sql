@@ -136,5 +136,6 @@ DROP TABLE request;
 ALTER TABLE request_new RENAME TO request;
 CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
+CREATE INDEX request_by_account ON request (account);
 
 DROP TABLE temp.stall;

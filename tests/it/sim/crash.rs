@@ -86,16 +86,16 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.inner.spent_by(account, run, now)
     }
 
-    fn charge_by_request(&mut self, run: i64) -> Result<(), StoreError> {
-        self.call(|a| a.charge_by_request(run))
+    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+        self.call(|a| a.charge_by_answer(run))
     }
 
     fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
         self.call(|a| a.note_balance(run, moment, credits, now))
     }
 
-    fn head_came_last(&self) -> Result<bool, StoreError> {
-        self.inner.head_came_last()
+    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+        self.inner.head_came_last(account)
     }
 
     fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {

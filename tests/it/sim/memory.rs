@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use archiver::core::budget::calendar::day_and_month;
 use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
@@ -30,13 +31,14 @@ pub(crate) struct MemConversation {
     silent_looks: u32,
     listed: Option<(Option<Ms>, Option<String>)>,
     pub(crate) name: String,
+    account: usize,
     discovered: bool,
     troubled: bool,
     hints: Hints,
     recheck: Recheck,
 }
 
-/// The one inbox.
+/// An account's inbox.
 #[derive(Default, Clone)]
 struct MemInbox {
     timeline: Timeline,
@@ -45,17 +47,21 @@ struct MemInbox {
 
 pub(crate) struct Row {
     pub(crate) run: i64,
+    /// The archive's id of the account: one more than its place in the configuration.
+    account: i64,
     pub(crate) at_ms: Ms,
     pub(crate) reserved: u32,
     pub(crate) spent: Option<u32>,
     head: bool,
+    /// Items of the page that came.
+    returned: Option<u32>,
 }
 
 #[derive(Default)]
 pub(crate) struct MemArchive {
     pub(crate) conversations: Vec<MemConversation>,
     pub(crate) ledger: Vec<Row>,
-    inbox: Option<MemInbox>,
+    inboxes: BTreeMap<usize, MemInbox>,
     pub(crate) runs: i64,
     next_id: i64,
 }
@@ -66,18 +72,24 @@ impl MemArchive {
         self.next_id
     }
 
-    fn begin(&mut self, name: &str, discovered: bool, now: Ms) -> usize {
+    fn begin(&mut self, account: usize, name: &str, discovered: bool, now: Ms) -> usize {
         let mut timeline = Timeline::unknown(now);
         timeline.gaps[0].id = self.id();
         let name = name.to_owned();
-        self.conversations.push(MemConversation { timeline, name, discovered, ..MemConversation::default() });
+        self.conversations.push(MemConversation {
+            timeline,
+            name,
+            account,
+            discovered,
+            ..MemConversation::default()
+        });
         self.conversations.len() - 1
     }
 
     fn target(&self, at: usize) -> Target {
         let c = &self.conversations[at];
         Target {
-            account_id: 1,
+            account_id: id_of(c.account),
             conversation_id: Some(c.name.clone()),
             profile_url: None,
             plan: Conversation {
@@ -88,7 +100,7 @@ impl MemArchive {
                 troubled: c.troubled,
                 hints: c.hints,
                 recheck: c.recheck,
-                ..Conversation::new(i64::try_from(at).unwrap(), 0, c.name.clone(), c.timeline.clone())
+                ..Conversation::new(i64::try_from(at).unwrap(), c.account, c.name.clone(), c.timeline.clone())
             },
         }
     }
@@ -126,10 +138,28 @@ impl MemArchive {
         }
     }
 
-    fn settle(&mut self, receipt: &Receipt) {
-        let request = usize::try_from(receipt.request_id()).unwrap();
-        self.ledger[request].spent = Some(receipt.credits());
+    fn settle(&mut self, receipt: &Receipt, returned: Option<u32>) {
+        let row = &mut self.ledger[usize::try_from(receipt.request_id()).unwrap()];
+        row.spent = Some(receipt.credits());
+        row.returned = returned;
     }
+
+    fn sums(&self, run: i64, now: Ms, of: impl Fn(&Row) -> bool) -> Spent {
+        let (day, month) = day_and_month(now);
+        let sum = |within: &dyn Fn(&Row) -> bool| -> u32 {
+            let counted = self.ledger.iter().filter(|r| of(r) && within(r));
+            counted.map(|r| r.spent.unwrap_or(r.reserved)).sum()
+        };
+        Spent {
+            run: sum(&|r| r.run == run),
+            day: sum(&|r| r.at_ms >= day),
+            month: sum(&|r| r.at_ms >= month),
+        }
+    }
+}
+
+fn id_of(account: usize) -> i64 {
+    i64::try_from(account).unwrap() + 1
 }
 
 fn stall(timeline: &mut Timeline, failed: &Failed<'_>, fresh: i64) {
@@ -145,29 +175,39 @@ fn stall(timeline: &mut Timeline, failed: &Failed<'_>, fresh: i64) {
 
 impl Archive for MemArchive {
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
-        let wanted: Vec<String> = accounts[0].conversations.iter().map(|(id, _)| id.clone()).collect();
-        for name in &wanted {
-            if !self.conversations.iter().any(|c| c.name == *name) {
-                self.begin(name, false, now);
+        for (at, account) in accounts.iter().enumerate() {
+            for (name, _) in &account.conversations {
+                if !self.conversations.iter().any(|c| c.name == *name) {
+                    self.begin(at, name, false, now);
+                }
             }
         }
+        let wants = |c: &MemConversation| {
+            let account = &accounts[c.account];
+            account.conversations.iter().any(|(name, _)| c.name == *name)
+                || (c.discovered && account.discover)
+        };
         let all = 0..self.conversations.len();
-        let wants = |c: &MemConversation| wanted.contains(&c.name) || (c.discovered && accounts[0].discover);
         Ok(all.filter(|i| wants(&self.conversations[*i])).map(|i| self.target(i)).collect())
     }
 
-    fn inboxes(&mut self, _: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
-        if self.inbox.is_none() {
-            let mut timeline = Timeline::unknown(now);
-            timeline.gaps[0].id = self.id();
-            self.inbox = Some(MemInbox { timeline, tried_ms: None });
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+        let mut all = Vec::new();
+        for (account, configured) in accounts.iter().enumerate() {
+            if !self.inboxes.contains_key(&account) {
+                let mut timeline = Timeline::unknown(now);
+                timeline.gaps[0].id = self.id();
+                self.inboxes.insert(account, MemInbox { timeline, tried_ms: None });
+            }
+            let MemInbox { timeline, tried_ms } = self.inboxes[&account].clone();
+            let name = configured.account.clone();
+            all.push((id_of(account), Inbox { account, name, timeline, tried_ms }));
         }
-        let MemInbox { timeline, tried_ms } = self.inbox.clone().unwrap();
-        Ok(vec![(1, Inbox { account: 0, name: "me".into(), timeline, tried_ms })])
+        Ok(all)
     }
 
     fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
-        let before = self.inbox.clone().unwrap();
+        let before = self.inboxes[&commit.account].clone();
         let (mut timeline, stall) = inbox::apply(&before.timeline, commit.asked, commit.page, commit.now);
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             eprintln!("inbox {:?} -> {:?}\n   {timeline:?} {stall:?}", commit.asked, commit.page);
@@ -176,14 +216,14 @@ impl Archive for MemArchive {
             gap.id = if gap.id == 0 { self.id() } else { gap.id };
         }
         let tried_ms = if commit.asked.cursor.is_none() { Some(commit.now) } else { before.tried_ms };
-        self.inbox = Some(MemInbox { timeline: timeline.clone(), tried_ms });
+        self.inboxes.insert(commit.account, MemInbox { timeline: timeline.clone(), tried_ms });
         let (mut listed, mut news, mut found) = (vec![], vec![], vec![]);
         for row in &commit.page.rows {
             let known = self.conversations.iter().position(|c| c.name == row.conversation_urn);
             let at = match known {
                 Some(at) => at,
                 None if commit.discover.is_some() => {
-                    let at = self.begin(&row.conversation_urn, true, commit.now);
+                    let at = self.begin(commit.account, &row.conversation_urn, true, commit.now);
                     found.push(self.target(at));
                     at
                 }
@@ -206,7 +246,7 @@ impl Archive for MemArchive {
                 news.push((i64::try_from(at).unwrap(), c.timeline.clone()));
             }
         }
-        self.settle(commit.receipt);
+        self.settle(commit.receipt, Some(commit.page.returned));
         Ok(InboxCommitted { timeline, listed, unlisted: vec![], news, found, stall })
     }
 
@@ -225,33 +265,34 @@ impl Archive for MemArchive {
         request: &Request<'_>,
         now: Ms,
     ) -> Result<Option<Reservation>, StoreError> {
-        let Some(grant) = budget::grant(&[(purse.all, self.spent(request.run, now)?)], request.wanted) else {
-            return Ok(None);
-        };
+        let all = (purse.all, self.spent(request.run, now)?);
+        let own = (purse.account, self.spent_by(request.account, request.run, now)?);
+        let Some(grant) = budget::grant(&[all, own], request.wanted) else { return Ok(None) };
         let head = matches!(request.purpose, Purpose::Head | Purpose::Inbox);
-        self.ledger.push(Row { run: request.run, at_ms: now, reserved: grant.credits(), spent: None, head });
+        self.ledger.push(Row {
+            run: request.run,
+            account: request.account,
+            at_ms: now,
+            reserved: grant.credits(),
+            spent: None,
+            head,
+            returned: None,
+        });
         Ok(Some(grant.recorded(i64::try_from(self.ledger.len()).unwrap() - 1)))
     }
 
     fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
-        const DAY: Ms = 86_400_000;
-        let sum = |of: &dyn Fn(&Row) -> bool| -> u32 {
-            self.ledger.iter().filter(|r| of(r)).map(|r| r.spent.unwrap_or(r.reserved)).sum()
-        };
-        // A month is thirty days here: the arithmetic of months is the store's, and tested there.
-        Ok(Spent {
-            run: sum(&|r| r.run == run),
-            day: sum(&|r| r.at_ms / DAY >= now / DAY),
-            month: sum(&|r| r.at_ms / DAY / 30 >= now / DAY / 30),
-        })
+        Ok(self.sums(run, now, |_| true))
     }
 
-    // There is one account.
-    fn spent_by(&self, _: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
-        self.spent(run, now)
+    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+        Ok(self.sums(run, now, |r| r.account == account))
     }
 
-    fn charge_by_request(&mut self, _: i64) -> Result<(), StoreError> {
+    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+        for row in self.ledger.iter_mut().filter(|r| r.run == run) {
+            row.spent = row.returned.map(budget::price).or(row.spent);
+        }
         Ok(())
     }
 
@@ -259,8 +300,9 @@ impl Archive for MemArchive {
         Ok(())
     }
 
-    fn head_came_last(&self) -> Result<bool, StoreError> {
-        Ok(self.ledger.last().is_some_and(|r| r.head))
+    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+        let mut rows = self.ledger.iter().rev();
+        Ok(rows.find(|r| account.is_none_or(|account| r.account == account)).is_some_and(|r| r.head))
     }
 
     fn name_of(&self, _: i64) -> Result<Option<String>, StoreError> {
@@ -328,7 +370,7 @@ impl Archive for MemArchive {
         let wrong = invariants::broken(&c.timeline);
         assert!(wrong.is_empty(), "{wrong:?} after {asked:?}\n{:?}\nwas {timeline:?}", commit.page);
         let timeline = c.timeline.clone();
-        self.settle(commit.receipt);
+        self.settle(commit.receipt, Some(commit.page.returned));
         Ok(Committed {
             conversation: commit.conversation,
             conversation_id: None,
@@ -342,12 +384,13 @@ impl Archive for MemArchive {
     }
 
     fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
-        self.settle(failed.settlement.receipt);
+        self.settle(failed.settlement.receipt, None);
         let fresh = self.id();
         let head = failed.asked.cursor.is_none();
         let timeline = match failed.conversation {
             None => {
-                let inbox = self.inbox.as_mut().unwrap();
+                let at = usize::try_from(failed.account - 1).unwrap();
+                let inbox = self.inboxes.get_mut(&at).unwrap();
                 inbox.tried_ms = if head { Some(failed.now) } else { inbox.tried_ms };
                 &mut inbox.timeline
             }

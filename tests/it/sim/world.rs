@@ -8,7 +8,8 @@ use std::time::Duration;
 use archiver::api::{Answer, Api, ApiError, Ask, Turn};
 use archiver::clock::Clock;
 use archiver::core::Ms;
-use archiver::core::budget::{Charge, Reservation, price};
+use archiver::core::budget::calendar::day_and_month;
+use archiver::core::budget::{Caps, Charge, Reservation, price};
 use archiver::core::inbox::{InboxPage, InboxRow};
 use archiver::core::model::cursor::Cursor;
 use archiver::core::model::message::{Message, Sender};
@@ -47,6 +48,19 @@ pub(crate) struct Traits {
     pub(crate) inbox: bool,
     /// Conversations from this index on are not in the inbox.
     pub(crate) hidden_from: usize,
+    /// Accounts; conversation `i` belongs to account `i % accounts`.
+    pub(crate) accounts: usize,
+    /// Whether the vendor charges for what was asked rather than for what came, and does not say so.
+    pub(crate) by_request: bool,
+}
+
+/// What the server charged for one request.
+#[derive(Clone, Copy, Debug)]
+struct Charged {
+    /// When the request was made: what a window's cap counts by.
+    at: Ms,
+    account: usize,
+    credits: u32,
 }
 
 pub(crate) struct World {
@@ -54,9 +68,13 @@ pub(crate) struct World {
     pub(crate) traits: Traits,
     pub(crate) conversations: Vec<Vec<Msg>>,
     pub(crate) now: Ms,
-    pub(crate) charged: u32,
-    pub(crate) charged_this_run: u32,
-    pub(crate) requests: u32,
+    /// The caps that must hold at every instant: over all accounts, and of each.
+    pub(crate) caps: (Caps, Vec<Caps>),
+    /// What the vendor says is left to spend; `None` where it does not say.
+    pub(crate) balance: Option<f64>,
+    charges: Vec<Charged>,
+    /// How many charges there were before this run.
+    before_run: usize,
     next_id: u32,
     /// Whether the history that was there before is complete.
     started: bool,
@@ -71,9 +89,10 @@ impl World {
             traits,
             conversations,
             now: start,
-            charged: 0,
-            charged_this_run: 0,
-            requests: 0,
+            caps: (Caps::default(), Vec::new()),
+            balance: None,
+            charges: Vec::new(),
+            before_run: 0,
             next_id: 0,
             started: false,
         };
@@ -180,13 +199,14 @@ impl World {
         }
     }
 
-    /// The inbox below a cursor, most recently active first. A conversation without messages is not in it.
-    fn inbox(&self, cursor: Option<&str>, count: u32) -> InboxPage {
+    /// An account's inbox below a cursor, most recently active first. A conversation without messages is not in it.
+    fn inbox(&self, account: usize, cursor: Option<&str>, count: u32) -> InboxPage {
         let mut rows: Vec<(Ms, usize, &Msg)> = self
             .conversations
             .iter()
             .enumerate()
             .take(self.traits.hidden_from)
+            .filter(|(i, _)| i % self.traits.accounts == account)
             .filter_map(|(i, list)| list.iter().rev().find(|m| !m.deleted).map(|m| (m.at, i, m)))
             .collect();
         rows.sort_by_key(|(at, i, _)| std::cmp::Reverse((*at, *i)));
@@ -213,119 +233,175 @@ impl World {
         }
     }
 
-    fn answer_inbox(&mut self, reservation: Reservation, cursor: Option<&str>) -> Answer<InboxPage> {
-        self.requests += 1;
+    pub(crate) fn begin_run(&mut self) {
+        self.before_run = self.charges.len();
+    }
+
+    pub(crate) fn charged(&self) -> u32 {
+        self.charges.iter().map(|c| c.credits).sum()
+    }
+
+    pub(crate) fn charged_this_run(&self) -> u32 {
+        self.charges.iter().skip(self.before_run).map(|c| c.credits).sum()
+    }
+
+    /// Charges a request that was made at `at`, and holds every cap against what has been charged by now.
+    fn charge(&mut self, (account, at): (usize, Ms), credits: u32) {
+        self.charges.push(Charged { at, account, credits });
+        if let Some(balance) = &mut self.balance {
+            *balance -= f64::from(credits);
+            assert!(*balance >= 0.0, "more was spent than there was");
+        }
+        let (day, month) = day_and_month(at);
+        let sum = |of: Option<usize>, from: Ms, skip: usize| -> u32 {
+            let counted = self.charges.iter().skip(skip);
+            let counted = counted.filter(|c| c.at >= from && of.is_none_or(|account| c.account == account));
+            counted.map(|c| c.credits).sum()
+        };
+        let held = |of: Option<usize>, caps: &Caps| {
+            let within = |cap: Option<u32>, spent: u32| cap.is_none_or(|cap| spent <= cap);
+            assert!(within(caps.run, sum(of, Ms::MIN, self.before_run)), "over the cap of the run: {caps:?}");
+            assert!(within(caps.day, sum(of, day, 0)), "over the cap of the day: {caps:?}");
+            assert!(within(caps.month, sum(of, month, 0)), "over the cap of the month: {caps:?}");
+        };
+        let (all, accounts) = &self.caps;
+        held(None, all);
+        if let Some(caps) = accounts.get(account) {
+            held(Some(account), caps);
+        }
+    }
+
+    /// Time goes on, and something may happen, while a request is under way.
+    fn travel(&mut self) {
         self.now += i64::from(self.rng.u32(1..2000));
         if self.rng.u32(0..100) < self.traits.bustle {
             self.live();
         }
-        let page = self.inbox(cursor, reservation.results());
-        if self.rng.u32(0..1000) < self.traits.faults {
-            let error_price = u32::from(!self.traits.v2);
-            let (charge, error) = match self.rng.u32(0..3) {
-                0 => (self.charge(0), ApiError::Transient { message: "500".into(), retry_after: None }),
-                1 => (self.charge(error_price), ApiError::Refused("no".into())),
-                _ => {
-                    self.charge(price(page.returned));
-                    (Charge::Unknown, ApiError::Malformed("cut".into()))
-                }
-            };
-            return Answer {
-                receipt: reservation.spend(charge),
-                http_status: Some(200),
-                outcome: Err(error),
-            };
-        }
-        let charge = self.charge(price(page.returned));
-        Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: Ok(page) }
     }
 
-    fn charge(&mut self, credits: u32) -> Charge {
-        self.charged += credits;
-        self.charged_this_run += credits;
+    /// Charges for an answer with so many items, and says what the client can know of that.
+    fn charge_answer(&mut self, from: (usize, Ms), asked: u32, returned: u32) -> Charge {
+        let charged = if self.traits.by_request { price(asked) } else { price(returned) };
+        self.charge(from, charged);
+        Charge::Known(price(returned))
+    }
+
+    fn charge_error(&mut self, from: (usize, Ms)) -> Charge {
+        let credits = u32::from(!self.traits.v2);
+        self.charge(from, credits);
         Charge::Known(credits)
     }
 
-    fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
-        self.requests += 1;
-        self.now += i64::from(self.rng.u32(1..2000));
-        if self.rng.u32(0..100) < self.traits.bustle {
-            self.live();
-        }
-        let name = ask.conversation.id().expect("all are asked by id");
-        let conversation: usize = name.trim_start_matches("2-c").parse().unwrap();
-        let cursor = ask.cursor.as_ref().map(|c| c.number().unwrap());
-        let mut page = self.page(conversation, cursor, reservation.results());
-        let transient = |message: &str| ApiError::Transient { message: message.into(), retry_after: None };
-        let error_price = u32::from(!self.traits.v2);
-        if self.rng.u32(0..1000) < self.traits.faults {
-            let (charge, error) = match self.rng.u32(0..12) {
-                0 => (self.charge(0), Some(transient("500"))),
-                1 => (self.charge(error_price), Some(transient("503"))),
-                2 => {
-                    // Processed and charged, but the answer got lost.
-                    self.charge(price(page.returned));
-                    (Charge::Unknown, Some(transient("lost")))
-                }
-                3 => (
-                    self.charge(error_price),
-                    Some(ApiError::RateLimited {
-                        message: "slow".into(),
-                        retry_after: Some(Duration::from_secs(3)),
-                    }),
-                ),
-                4 => {
-                    self.charge(price(page.returned));
-                    (Charge::Unknown, Some(ApiError::Malformed("cut".into())))
-                }
-                5 => (self.charge(error_price), Some(ApiError::Refused("no such".into()))),
-                6 => {
-                    page = self.page(conversation, None, reservation.results());
-                    (self.charge(price(page.returned)), None)
-                }
-                7 => {
-                    if let (Below::More(c), Some(sent)) = (&mut page.below, cursor) {
-                        *c = Cursor::made(sent + 5);
-                    }
-                    (self.charge(price(page.returned)), None)
-                }
-                8 => {
-                    if matches!(page.below, Below::More(_)) {
-                        page.below = Below::MoreWithoutCursor;
-                    }
-                    (self.charge(price(page.returned)), None)
-                }
-                9 => {
-                    if matches!(page.below, Below::More(_)) {
-                        page.messages.clear();
-                        page.returned = 0;
-                    }
-                    (self.charge(price(page.returned)), None)
-                }
-                10 => {
-                    // A short page, though there is more.
-                    if page.messages.len() > 3 && self.traits.urns {
-                        page.messages.truncate(3);
-                        page.returned = 3;
-                        page.below = Below::More(Cursor::made(page.messages[2].at_ms));
-                    }
-                    (self.charge(price(page.returned)), None)
-                }
+    fn answer_inbox(
+        &mut self,
+        reservation: Reservation,
+        account: usize,
+        cursor: Option<&str>,
+    ) -> Answer<InboxPage> {
+        let from = (account, self.now);
+        self.travel();
+        let asked = reservation.results();
+        let page = self.inbox(account, cursor, asked);
+        let mut outcome = Ok(());
+        let charge = if self.rng.u32(0..1000) < self.traits.faults {
+            let (charge, error) = match self.rng.u32(0..3) {
+                0 => (Charge::Known(0), transient("500")),
+                1 => (self.charge_error(from), ApiError::Refused("no".into())),
                 _ => {
-                    if self.traits.urns {
-                        let again = page.messages.clone();
-                        page.messages.extend(again.into_iter().take(2));
-                        page.messages.sort_by_key(|m| -m.at_ms);
-                    }
-                    (self.charge(price(page.returned)), None)
+                    self.charge_answer(from, asked, page.returned);
+                    (Charge::Unknown, ApiError::Malformed("cut".into()))
                 }
             };
-            let outcome = error.map_or(Ok(page), Err);
-            return Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome };
-        }
-        let charge = self.charge(price(page.returned));
-        Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: Ok(page) }
+            outcome = Err(error);
+            charge
+        } else {
+            self.charge_answer(from, asked, page.returned)
+        };
+        Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: outcome.map(|()| page) }
     }
+
+    fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+        let name = ask.conversation.id().expect("all are asked by id");
+        let conversation: usize = name.trim_start_matches("2-c").parse().unwrap();
+        assert_eq!(conversation % self.traits.accounts, ask.account, "asked for in another's name");
+        let from = (ask.account, self.now);
+        self.travel();
+        let cursor = ask.cursor.as_ref().map(|c| c.number().unwrap());
+        let asked = reservation.results();
+        let page = self.page(conversation, cursor, asked);
+        let faulty = self.rng.u32(0..1000) < self.traits.faults;
+        let (charge, outcome) = if faulty {
+            self.fault(from, (conversation, cursor, asked), page)
+        } else {
+            (self.charge_answer(from, asked, page.returned), Ok(page))
+        };
+        Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome }
+    }
+
+    /// One of twelve faults: the request fails, its answer gets lost, or the page is wrong.
+    fn fault(
+        &mut self,
+        from: (usize, Ms),
+        (conversation, cursor, asked): (usize, Option<Ms>, u32),
+        mut page: Page,
+    ) -> (Charge, Result<Page, ApiError>) {
+        match self.rng.u32(0..12) {
+            0 => return (Charge::Known(0), Err(transient("500"))),
+            1 => return (self.charge_error(from), Err(transient("503"))),
+            2 => {
+                // Processed and charged, but the answer got lost.
+                self.charge_answer(from, asked, page.returned);
+                return (Charge::Unknown, Err(transient("lost")));
+            }
+            3 => {
+                let retry_after = Some(Duration::from_secs(3));
+                let error = ApiError::RateLimited { message: "slow".into(), retry_after };
+                return (self.charge_error(from), Err(error));
+            }
+            4 => {
+                self.charge_answer(from, asked, page.returned);
+                return (Charge::Unknown, Err(ApiError::Malformed("cut".into())));
+            }
+            5 => return (self.charge_error(from), Err(ApiError::Refused("no such".into()))),
+            6 => page = self.page(conversation, None, asked),
+            7 => {
+                if let (Below::More(c), Some(sent)) = (&mut page.below, cursor) {
+                    *c = Cursor::made(sent + 5);
+                }
+            }
+            8 => {
+                if matches!(page.below, Below::More(_)) {
+                    page.below = Below::MoreWithoutCursor;
+                }
+            }
+            9 => {
+                if matches!(page.below, Below::More(_)) {
+                    page.messages.clear();
+                    page.returned = 0;
+                }
+            }
+            10 => {
+                // A short page, though there is more.
+                if page.messages.len() > 3 && self.traits.urns {
+                    page.messages.truncate(3);
+                    page.returned = 3;
+                    page.below = Below::More(Cursor::made(page.messages[2].at_ms));
+                }
+            }
+            _ => {
+                if self.traits.urns {
+                    let again = page.messages.clone();
+                    page.messages.extend(again.into_iter().take(2));
+                    page.messages.sort_by_key(|m| -m.at_ms);
+                }
+            }
+        }
+        (self.charge_answer(from, asked, page.returned), Ok(page))
+    }
+}
+
+fn transient(message: &str) -> ApiError {
+    ApiError::Transient { message: message.into(), retry_after: None }
 }
 
 /// The world as API and clock.
@@ -333,7 +409,7 @@ pub(crate) struct Server(pub(crate) RefCell<World>);
 
 impl Api for Server {
     async fn balance(&self) -> Option<f64> {
-        None
+        self.0.borrow().balance
     }
 
     async fn turn(&self) -> Turn {
@@ -348,14 +424,14 @@ impl Api for Server {
         &self,
         _: Turn,
         reservation: Reservation,
-        _: usize,
+        account: usize,
         cursor: Option<&str>,
     ) -> Answer<InboxPage> {
-        self.0.borrow_mut().answer_inbox(reservation, cursor)
+        self.0.borrow_mut().answer_inbox(reservation, account, cursor)
     }
 
     fn tells_price(&self) -> bool {
-        true
+        self.0.borrow().traits.v2
     }
 
     fn endpoint(&self) -> &'static str {

@@ -112,7 +112,7 @@ fn sync(bench: &mut Bench) {
         now,
     };
     bench.store.commit_inbox(&commit).unwrap();
-    bench.store.charge_by_request(run).unwrap();
+    bench.store.charge_by_answer(run).unwrap();
     bench.next_run();
     bench.store.checkpoint().unwrap();
 }
