@@ -56,7 +56,7 @@ echo "-- it runs"
 inside archiver --version
 inside sh -c 'cd /tmp && archiver demo' >"$root/demo"
 grep -q 'In all, the made-up API charged' "$root/demo" || fail "the demo does not come to its end"
-inside archiver sync --once --dry-run | grep -q 'Nothing would be asked' || fail "the default configuration"
+inside archiver sync --once --dry-run | grep -q 'The next run makes no request' || fail "the default configuration"
 # Unconfigured: it says what is missing.
 status=0
 inside archiver check >"$root/check" 2>&1 || status=$?
