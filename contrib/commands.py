@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long whole commands take on a large archive: from the start of the process to its first byte and to its end.
 
-    ARCHIVER_BENCH_KEEP=million/archive.db cargo bench --bench search -- --list
+    ARCHIVER_BENCH_KEEP=million/archive.db cargo bench -p archiver-bench --bench search -- --list
     cargo build --release
     python3 contrib/commands.py million [PROGRAM] [--rounds N] [--only WORD]
 
