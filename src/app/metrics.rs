@@ -50,7 +50,6 @@ pub struct Closed {
 
 impl Closed {
     /// The same in words, with times as the reader wants them.
-    #[must_use]
     pub fn words(&self, when: impl Fn(Ms) -> String) -> String {
         let at = when(self.goes_on_ms.unwrap_or(self.opens_ms));
         format!("the credits of {} are used up; syncing resumes at {at}", self.window)
@@ -120,25 +119,21 @@ impl Metrics {
     }
 
     /// Runs by outcome, those that never were included.
-    #[must_use]
     pub fn runs(&self) -> BTreeMap<String, i64> {
         all_of(&Outcome::ALL.map(Outcome::as_str), &self.figures.runs)
     }
 
     /// Failed requests by kind, those that never were included.
-    #[must_use]
     pub fn failures(&self) -> BTreeMap<String, i64> {
         all_of(&FailureKind::ALL.map(FailureKind::as_str), &self.figures.failures)
     }
 
     /// How long ago the horizon is, in seconds.
-    #[must_use]
     pub fn horizon_age_secs(&self) -> Option<Ms> {
         self.horizon.map(|at| (self.now - at).max(0) / 1_000)
     }
 
     /// The same as the text that Prometheus reads.
-    #[must_use]
     pub fn text(&self) -> String {
         let mut out = Exposition::default();
         out.one(

@@ -111,9 +111,6 @@ pub struct Upkeep {
 
 /// Forecasts the next run and all that follow it. A `budget` given on the command line is among the configuration's
 /// caps already.
-///
-/// # Errors
-/// [`Failure::ArchiveRead`], or [`Failure::Usage`] if one of `only` names no conversation.
 pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
     let path = &config.archive.path;
     let failed = |e: StoreError| wiring::read_failure(path, e);
@@ -160,9 +157,6 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
 
 /// How many of the archive's gaps no run fills: those of conversations that are neither configured nor discovered in an
 /// inbox. The others are what a run reports as left.
-///
-/// # Errors
-/// If the archive cannot be read.
 pub fn gaps_not_synced(config: &Config, reader: &Reader, now: Ms) -> Result<i64, StoreError> {
     let targets = Reader::targets(Some(reader), &wiring::accounts(config), now)?;
     let inboxes = inboxes(config, Some(reader), now)?;

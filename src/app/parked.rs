@@ -11,7 +11,6 @@ use crate::store::{Alert, Cause};
 /// The parked accounts, by their place in the configuration, given what was refused and not been seen to work since.
 ///
 /// The secrets should have been loaded. A credential that is not there to be compared is taken for the refused one.
-#[must_use]
 pub fn parked(refused: &[Alert], config: &Config) -> BTreeSet<usize> {
     let unchanged = |row: &Alert, account| {
         fingerprint(config, account).is_none_or(|fingerprint| fingerprint == row.credential)
@@ -29,7 +28,6 @@ pub fn parked(refused: &[Alert], config: &Config) -> BTreeSet<usize> {
 /// Tells the credential of an account, or the API key, from another one: 32 bits of a hash, which give nothing away, and
 /// when its files were last changed, because a login to an account of v2 writes the same id again. `None` where the
 /// credential has not been loaded.
-#[must_use]
 pub fn fingerprint(config: &Config, account: Option<usize>) -> Option<String> {
     let (key, key_changed) = (config.api.api_key.as_ref(), config.api.api_key_changed_ms);
     let (id, secret, changed) = match account.and_then(|index| config.accounts.get(index)) {

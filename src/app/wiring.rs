@@ -13,7 +13,6 @@ use crate::store::{Configured, StoreError, Trigger};
 use crate::sync::{RunError, Settings};
 
 /// The accounts and conversations of the configuration, as the archive takes them.
-#[must_use]
 pub fn accounts(config: &Config) -> Vec<Configured> {
     let account = |a: &crate::config::AccountConfig| Configured {
         account: a.name.clone(),
@@ -27,7 +26,6 @@ pub fn accounts(config: &Config) -> Vec<Configured> {
 }
 
 /// What a run is to do.
-#[must_use]
 pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Settings {
     Settings {
         trigger,
@@ -49,9 +47,6 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
 }
 
 /// The client for the configured API. The secrets must have been loaded.
-///
-/// # Errors
-/// When a setting cannot be used, or this machine cannot make TLS connections.
 pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
     api_at(config, &Rate::new(config.api.requests_per_minute))
 }
@@ -76,7 +71,6 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
 }
 
 /// What a failure of the archive at this place means for the program.
-#[must_use]
 pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
     let path = path.to_owned();
     match error {
@@ -93,7 +87,6 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
 }
 
 /// The same for a command that only reads it: nothing was to be created or written.
-#[must_use]
 pub fn read_failure(path: &Path, error: StoreError) -> Failure {
     match error {
         StoreError::Busy(_)
@@ -110,7 +103,6 @@ pub fn read_failure(path: &Path, error: StoreError) -> Failure {
 }
 
 /// What a run that could not be done means for the program.
-#[must_use]
 pub fn run_failure(path: &Path, error: RunError) -> Failure {
     match error {
         RunError::Store(error) => archive_failure(path, error),

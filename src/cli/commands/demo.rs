@@ -46,10 +46,7 @@ const HIDDEN: usize = 7;
 const MESSAGES: &str = "SELECT entity_urn, sent_at_ms, sender, text, gone_since FROM message_log";
 
 /// Runs the command.
-///
-/// # Errors
-/// When the folder cannot be made, or a port, or the archive fails; or when the archive is not what the server holds.
-pub fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context) -> Result<(), Failure> {
     let mut out = Output::stdout(&context.env);
     out.line("This is the real program against a made-up LinkupAPI on this machine: no key, no credits, no network.")?;
     let folder = context.env.cwd().join(FOLDER);

@@ -15,14 +15,14 @@ use fake_linkup::synth::{self, SynthOptions};
 /// `archiver fake-api`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct FakeApiArgs {
+pub(crate) struct FakeApiArgs {
     /// Port on 127.0.0.1; 0 picks a free one
     #[arg(long, value_name = "N", default_value_t = 8910)]
-    pub port: u16,
+    pub(crate) port: u16,
 
     /// Seed of the generated conversations
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 const EXAMPLES: &str = "\
@@ -31,10 +31,7 @@ Examples:
   archiver fake-api --port 0 --seed 7  prints the address it listens on";
 
 /// Runs the command until SIGINT or SIGTERM.
-///
-/// # Errors
-/// [`Failure::ApiUnreachable`] if it cannot listen on the port.
-pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
     let unusable = |what: &str, error: std::io::Error| Failure::ApiUnreachable(format!("{what}: {error}"));
     runtime()?.block_on(async {
         let server = synth::server(args.seed, &SynthOptions::at(SystemClock.now_ms()));
@@ -43,10 +40,8 @@ pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
             .await
             .map_err(|e| unusable(&format!("cannot listen on 127.0.0.1:{}", args.port), e))?;
         let base = running.base_url();
-        let mut interrupt =
-            signal(SignalKind::interrupt()).map_err(|e| unusable("cannot handle signals", e))?;
-        let mut terminate =
-            signal(SignalKind::terminate()).map_err(|e| unusable("cannot handle signals", e))?;
+        let on = |kind| signal(kind).map_err(|e| unusable("cannot handle signals", e));
+        let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
         Output::stdout(&context.env).text(&format!(
             "{base}\n\n\
              Get a configuration:  curl -s {base}/_fake/config > archiver.toml\n\

@@ -7,8 +7,8 @@ use crate::app::Context;
 use crate::cli::ui::local_time::local_date;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
-use crate::cli::ui::table::Column;
-use crate::core::format::{iso_utc, plural, thousands};
+use crate::cli::ui::table::{number, text};
+use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::model::urn;
 use crate::core::people::{Contact, Correspondence, Human};
 use crate::error::Failure;
@@ -23,56 +23,45 @@ Examples:
 /// `archiver people`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct PeopleArgs {
-    /// Which messages.
+pub(crate) struct PeopleArgs {
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub(crate) scope: ScopeArgs,
 
     /// Show at most N people [default: 30, with --json all]
     #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// The contacts, as `--json` prints them.
 #[derive(Serialize)]
-struct PeopleReport {
+struct PeopleReport<'a> {
     /// Whether the owner of every account is known.
     owner_known: bool,
-    people: Vec<PersonLine>,
+    people: Vec<PersonLine<'a>>,
 }
 
 #[derive(Serialize)]
-struct PersonLine {
-    account: String,
-    name: Option<String>,
-    other_names: Vec<String>,
-    profile_urls: Vec<String>,
+struct PersonLine<'a> {
+    account: &'a str,
+    name: Option<&'a String>,
+    other_names: &'a [String],
+    profile_urls: &'a [String],
     received: i64,
     sent: Option<i64>,
-    last_at: String,
+    last_at: IsoTime,
     conversations: i64,
     they_answer_median_secs: Option<u32>,
     you_answer_median_secs: Option<u32>,
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
-    let queries = archive.queries();
-    let selected = archive.select(&args.scope)?;
-    let mut tally = Correspondence::new(&queries.senders().map_err(|e| archive.failed(e))?);
-    queries
-        .lines(selected.conversation, selected.since, selected.until, |line| {
-            tally.add(line);
-        })
-        .map_err(|e| archive.failed(e))?;
+    let tally = archive.correspondence(&args.scope, |_, _| ())?;
     let contacts = tally.contacts();
     let mut out = Output::stdout(&context.env);
     if args.json {
@@ -83,16 +72,16 @@ pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
 }
 
-fn person(tally: &Correspondence, contact: &Contact) -> Option<PersonLine> {
+fn person<'a>(tally: &'a Correspondence, contact: &Contact) -> Option<PersonLine<'a>> {
     let human = tally.humans().get(contact.human)?;
     Some(PersonLine {
-        account: human.account.clone(),
-        name: human.names.first().cloned(),
-        other_names: human.names.iter().skip(1).cloned().collect(),
-        profile_urls: human.profile_urls.clone(),
+        account: &human.account,
+        name: human.names.first(),
+        other_names: human.names.get(1..).unwrap_or_default(),
+        profile_urls: &human.profile_urls,
         received: contact.received,
         sent: contact.sent,
-        last_at: iso_utc(contact.last_ms),
+        last_at: IsoTime(contact.last_ms),
         conversations: contact.conversations,
         they_answer_median_secs: contact.they_answer,
         you_answer_median_secs: contact.i_answer,
@@ -120,13 +109,13 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
         return out.line("No messages.");
     }
     let columns = [
-        Column::text("Who"),
-        Column::number("Received"),
-        Column::number("Sent"),
-        Column::text("Last"),
-        Column::number("They answer in"),
-        Column::number("You answer in"),
-        Column::number("Conversations"),
+        text("Who"),
+        number("Received"),
+        number("Sent"),
+        text("Last"),
+        number("They answer in"),
+        number("You answer in"),
+        number("Conversations"),
     ];
     out.table(&columns, &rows)?;
     let left = contacts.len().saturating_sub(rows.len());
@@ -134,8 +123,7 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
         out.line(format!("and {} more; --limit N shows them", thousands(left)))?;
     }
     if !tally.owner_known() {
-        out.line("")?;
-        out.line(UNKNOWN_OWNER)?;
+        out.line(format!("\n{UNKNOWN_OWNER}"))?;
     }
     Ok(())
 }

@@ -13,9 +13,8 @@ use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::printable::printable;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
-use crate::core::Ms;
-use crate::core::format::{iso_utc, plural, thousands};
-use crate::core::people::{Author, Correspondence, Waiting};
+use crate::core::format::{IsoTime, plural, thousands};
+use crate::core::people::{Author, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::error::Failure;
 use crate::store::MonthRow;
@@ -30,20 +29,19 @@ Examples:
 /// `archiver stats`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct StatsArgs {
-    /// Which messages.
+pub(crate) struct StatsArgs {
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub(crate) scope: ScopeArgs,
 
     /// Show everything instead of the first few
     ///
     /// Without it, the last 24 months and the first 8 unanswered messages are shown. --json always has all of them.
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Months, and unanswered messages, that are shown without `--all`.
@@ -70,6 +68,11 @@ impl Count {
     fn all(self) -> i64 {
         self.sent + self.received + self.unknown
     }
+
+    fn sides(self) -> Option<String> {
+        let known = self.sent + self.received > 0;
+        known.then(|| format!("{} sent, {} received", thousands(self.sent), thousands(self.received)))
+    }
 }
 
 #[derive(Serialize)]
@@ -83,9 +86,7 @@ struct MonthCount {
 struct WaitingLine {
     conversation_id: Option<String>,
     name: String,
-    since: String,
-    #[serde(skip)]
-    since_ms: Ms,
+    since: IsoTime,
 }
 
 #[derive(Serialize)]
@@ -112,10 +113,7 @@ struct Stats {
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
     let stats = gather(&OpenArchive::open(context)?, args)?;
     let mut out = Output::stdout(&context.env);
     if args.json { out.json(&stats) } else { show(&mut out, Glyphs::of(&context.env), &stats, args.all) }
@@ -123,27 +121,21 @@ pub fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
 
 fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
     let failed = |e| archive.failed(e);
-    let queries = archive.queries();
-    let selected = archive.select(&args.scope)?;
-    let mut tally = Correspondence::new(&queries.senders().map_err(failed)?);
-    let mut months: BTreeMap<(i32, u32), Count> = BTreeMap::new();
+    let mut months: BTreeMap<String, Count> = BTreeMap::new();
     let (mut messages, mut hours, mut weekdays) = (Count::default(), vec![0_i64; 24], vec![0_i64; 7]);
     let one_more = |list: &mut Vec<i64>, at: u32| {
         if let Some(n) = usize::try_from(at).ok().and_then(|at| list.get_mut(at)) {
             *n += 1;
         }
     };
-    queries
-        .lines(selected.conversation, selected.since, selected.until, |line| {
-            let side = tally.add(line);
-            messages.add(side);
-            if let Some(time) = Local.timestamp_millis_opt(line.at_ms).earliest() {
-                months.entry((time.year(), time.month())).or_default().add(side);
-                one_more(&mut hours, time.hour());
-                one_more(&mut weekdays, time.weekday().num_days_from_monday());
-            }
-        })
-        .map_err(failed)?;
+    let tally = archive.correspondence(&args.scope, |side, line| {
+        messages.add(side);
+        if let Some(time) = Local.timestamp_millis_opt(line.at_ms).earliest() {
+            months.entry(format!("{:04}-{:02}", time.year(), time.month())).or_default().add(side);
+            one_more(&mut hours, time.hour());
+            one_more(&mut weekdays, time.weekday().num_days_from_monday());
+        }
+    })?;
     let names: BTreeMap<i64, Candidate> = archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
     let lines = |side: Author| -> Vec<WaitingLine> {
@@ -152,8 +144,7 @@ fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
             WaitingLine {
                 conversation_id: known.and_then(|c| c.conversation_id.clone()),
                 name: known.map(|c| c.label()).unwrap_or_default(),
-                since: iso_utc(w.since_ms),
-                since_ms: w.since_ms,
+                since: IsoTime(w.since_ms),
             }
         };
         waiting.iter().filter(|w| w.for_side == side).map(line).collect()
@@ -162,17 +153,20 @@ fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
     Ok(Stats {
         owner_known: tally.owner_known(),
         messages,
-        months: months
-            .into_iter()
-            .map(|((year, month), count)| MonthCount { month: format!("{year:04}-{month:02}"), count })
-            .collect(),
+        months: months.into_iter().map(|(month, count)| MonthCount { month, count }).collect(),
         hours,
         weekdays,
         you_answer_median_secs: mine,
         they_answer_median_secs: theirs,
         waiting_for_you: lines(Author::Mine),
         waiting_for_them: lines(Author::Theirs),
-        credits: queries.credits_by_month().map_err(failed)?.into_iter().map(credit_month).collect(),
+        credits: archive
+            .queries()
+            .credits_by_month()
+            .map_err(failed)?
+            .into_iter()
+            .map(credit_month)
+            .collect(),
     })
 }
 
@@ -185,9 +179,7 @@ fn credit_month(row: MonthRow) -> CreditMonth {
 fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<(), Failure> {
     let count = stats.messages;
     let mut words = vec![plural(count.all(), "message")];
-    if count.sent + count.received > 0 {
-        words.push(format!("{} sent, {} received", thousands(count.sent), thousands(count.received)));
-    }
+    words.extend(count.sides());
     if count.unknown > 0 {
         words.push(format!("{} sent or received", thousands(count.unknown)));
     }
@@ -200,8 +192,7 @@ fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<()
         show_times(out, glyphs, stats)?;
     }
     if let Some(line) = answers(stats.you_answer_median_secs, stats.they_answer_median_secs) {
-        out.line("")?;
-        out.line(line)?;
+        out.line(format!("\n{line}"))?;
     }
     show_waiting(out, "Waiting for your answer since", &stats.waiting_for_you, all)?;
     show_waiting(out, "Waiting for their answer since", &stats.waiting_for_them, all)?;
@@ -210,14 +201,12 @@ fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<()
 
 /// The median time to answer, for each side that has answered.
 fn answers(mine: Option<u32>, theirs: Option<u32>) -> Option<String> {
-    match (mine.map(duration), theirs.map(duration)) {
-        (Some(mine), Some(theirs)) => {
-            Some(format!("You answer within {mine}, they within {theirs} (median)."))
-        }
-        (Some(mine), None) => Some(format!("You answer within {mine} (median).")),
-        (None, Some(theirs)) => Some(format!("They answer within {theirs} (median).")),
-        (None, None) => None,
-    }
+    Some(match (mine.map(duration), theirs.map(duration)) {
+        (Some(mine), Some(theirs)) => format!("You answer within {mine}, they within {theirs} (median)."),
+        (Some(mine), None) => format!("You answer within {mine} (median)."),
+        (None, Some(theirs)) => format!("They answer within {theirs} (median)."),
+        (None, None) => return None,
+    })
 }
 
 /// The last `most` entries of a list, or `all` of it.
@@ -239,11 +228,7 @@ fn show_months(out: &mut Output, glyphs: Glyphs, months: &[MonthCount], all: boo
     for month in shown {
         let count = month.count;
         let bar = glyphs.bar(count.all(), most, 30);
-        let split = if count.sent + count.received > 0 {
-            format!("  {} sent, {} received", thousands(count.sent), thousands(count.received))
-        } else {
-            String::new()
-        };
+        let split = count.sides().map_or_else(String::new, |sides| format!("  {sides}"));
         out.line(format!("{}  {bar:<30}  {:>7}{split}", month.month, thousands(count.all())))?;
     }
     match months.len() - shown.len() {
@@ -271,7 +256,7 @@ fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine], all: bool)
     heading(out, title)?;
     let most = if all { lines.len() } else { WAITING };
     for line in lines.iter().take(most) {
-        out.line(format!("{}  {}", local_minute(line.since_ms), printable(&line.name)))?;
+        out.line(format!("{}  {}", local_minute(line.since.0), printable(&line.name)))?;
     }
     match lines.len().saturating_sub(most) {
         0 => Ok(()),

@@ -14,7 +14,7 @@ use crate::cli::commands::plan;
 use crate::cli::ui::local_time::local_minute_of;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Meter;
-use crate::cli::ui::table::Column;
+use crate::cli::ui::table::{number, text};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
 use crate::core::format::{plural, thousands};
@@ -22,38 +22,38 @@ use crate::core::planner::step::{PlannedStep, Step};
 use crate::error::Failure;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
-use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper};
+use crate::sync::{self, Observer, Report, Stop, Stopper};
 
 /// `archiver sync`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SyncArgs {
+pub(crate) struct SyncArgs {
     /// Run once now, then exit
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
 
     /// Ask the running service to sync now
     #[arg(long, conflicts_with = "once")]
-    pub now: bool,
+    pub(crate) now: bool,
 
     /// Spend at most N credits in this run; never raises a configured cap
     #[arg(long, value_name = "N", requires = "once")]
-    pub budget: Option<u32>,
+    pub(crate) budget: Option<u32>,
 
     /// Only this conversation (repeatable)
     ///
     /// Its URN, its thread id (2-…), a profile URL, a configured name, or an unambiguous part of the other
     /// person's name.
     #[arg(long, value_name = "TARGET", requires = "once")]
-    pub only: Vec<String>,
+    pub(crate) only: Vec<String>,
 
     /// Print the plan and its cost; spend nothing
     #[arg(long, requires = "once")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Print one JSON object
     #[arg(long, requires = "once")]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -65,10 +65,7 @@ Examples:
   archiver sync --once --json | jq .horizon     since when nothing is missing";
 
 /// Runs the command.
-///
-/// # Errors
-/// Bad usage or configuration, an archive that fails, or the worst of what the API did.
-pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     if args.now {
         let pid = service::remote::run_now(&context.config(None)?.archive.path)?;
         tracing::info!(pid, "asked the service to sync now");
@@ -84,18 +81,15 @@ pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let report = once(&config, &context.env, args.only.clone(), !args.json)?;
     let mut out = Output::stdout(&context.env);
     if args.json {
-        out.json(&report)?;
+        out.json(&report)?
     } else {
-        show(&mut out, &report)?;
+        show(&mut out, &report)?
     }
     outcome(&report)
 }
 
 /// Makes one run as configured. The secrets must have been loaded.
-///
-/// # Errors
-/// An archive that cannot be written or is in use, or a client that cannot be built.
-pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
+pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
         let api = wiring::api(config)?;
@@ -127,13 +121,11 @@ async fn watch(
     stop: &Stop,
     progress: bool,
 ) -> Result<Report, sync::RunError> {
-    if progress {
-        let mut run = RunMeter { meter: Meter::new(), new_messages: 0 };
-        let report = sync::run(store, api, &SystemClock, settings, stop, &mut run).await;
-        run.meter.clear();
-        return report;
-    }
-    sync::run(store, api, &SystemClock, settings, stop, &mut NoProgress).await
+    let meter = if progress { Meter::new() } else { Meter::hidden() };
+    let mut run = RunMeter { meter, new_messages: 0 };
+    let report = sync::run(store, api, &SystemClock, settings, stop, &mut run).await;
+    run.meter.clear();
+    report
 }
 
 /// SIGINT and SIGTERM end the run after the current page.
@@ -203,10 +195,7 @@ impl Observer for RunMeter {
 }
 
 /// Prints the report.
-///
-/// # Errors
-/// [`Failure::Stdout`].
-pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
+pub(crate) fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
     let touched: Vec<Vec<String>> = report
         .conversations
         .iter()
@@ -217,13 +206,7 @@ pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
         })
         .collect();
     if !touched.is_empty() {
-        let columns = [
-            Column::text("Conversation"),
-            Column::number("New"),
-            Column::text("Missing"),
-            Column::text("Problem"),
-        ];
-        out.table(&columns, &touched)?;
+        out.table(&[text("Conversation"), number("New"), text("Missing"), text("Problem")], &touched)?;
         out.line("")?;
     }
     let mut words = vec![plural(report.new_messages, "new message")];
@@ -268,8 +251,7 @@ struct DryRun<'a> {
 }
 
 fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
-    let config = context.config(args.budget)?;
-    context.warn(&config);
+    let config = context.config_warned(args.budget)?;
     let outlook = outlook(&config, &args.only)?;
     let mut out = Output::stdout(&context.env);
     if !args.json {

@@ -10,21 +10,16 @@ use crate::error::Failure;
 
 /// Whether a signal has come; the work looks at it from time to time.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Whether the work should end.
-    #[must_use]
-    pub fn has_come(&self) -> bool {
+    pub(crate) fn has_come(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Does the work on a thread of its own while this one waits for signals, and returns what the work returns.
-///
-/// # Errors
-/// [`Failure::Machine`] if the system gives no thread.
-pub fn until_interrupted<T: Send + 'static>(
+pub(crate) fn until_interrupted<T: Send + 'static>(
     work: impl FnOnce(Interrupt) -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let interrupt = Interrupt::default();

@@ -15,12 +15,11 @@ const NOT_FOUND: i32 = 127;
 
 /// Standard output, or the input of a pager.
 #[derive(Debug)]
-pub struct Pager {
+pub(crate) struct Pager {
     output: Option<Output>,
     process: Option<Process>,
 }
 
-/// The running pager.
 #[derive(Debug)]
 struct Process {
     child: Child,
@@ -50,8 +49,7 @@ impl IgnoreInterrupts {
 impl Pager {
     /// Starts `$PAGER`, or `less`, if standard output is a terminal and a pager is `wanted`. Otherwise, or without
     /// `less`, this is standard output.
-    #[must_use]
-    pub fn start(context: &Context, wanted: bool) -> Self {
+    pub(crate) fn start(context: &Context, wanted: bool) -> Self {
         let env = &context.env;
         let named = env.text("PAGER");
         let started = if !wanted || !io::stdout().is_terminal() || named == Some("cat") {
@@ -70,16 +68,12 @@ impl Pager {
         }
     }
 
-    /// Where to write.
-    pub fn output(&mut self) -> &mut Output {
+    pub(crate) fn output(&mut self) -> &mut Output {
         self.output.get_or_insert_with(Output::nowhere)
     }
 
     /// Waits until the reader closes the pager.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`] if `$PAGER` cannot be started, or [`Failure::Stdout`].
-    pub fn finish(mut self) -> Result<(), Failure> {
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let Some(Process { child, command, .. }) = &mut self.process else { return self.output().finish() };
         // This ends the pager's input. What it has not read by then, nobody wanted to see.
         drop(self.output.take());

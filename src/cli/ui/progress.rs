@@ -9,12 +9,11 @@ use crate::cli::ui::printable::printable;
 
 /// A line that says what is being done, with a bar where it is known how much there is to do.
 #[derive(Debug)]
-pub struct Meter(ProgressBar);
+pub(crate) struct Meter(ProgressBar);
 
 impl Meter {
     /// On standard error; invisible if that is no terminal.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::hidden();
         }
@@ -23,19 +22,17 @@ impl Meter {
         Self(bar)
     }
 
-    /// Never visible.
-    #[must_use]
-    pub fn hidden() -> Self {
+    pub(crate) fn hidden() -> Self {
         Self(ProgressBar::hidden())
     }
 
     /// Shows what is being done, if it is unknown how much there is to do.
-    pub fn say(&self, doing: &str) {
+    pub(crate) fn say(&self, doing: &str) {
         self.draw("{spinner} {msg}", doing);
     }
 
     /// Shows that `done` of `total` is done.
-    pub fn show(&self, doing: &str, done: u64, total: u64) {
+    pub(crate) fn show(&self, doing: &str, done: u64, total: u64) {
         self.0.set_length(total.max(1));
         self.0.set_position(done.min(total));
         self.draw("{spinner} {msg} {wide_bar} {percent:>3} %", doing);
@@ -52,14 +49,7 @@ impl Meter {
         self.0.set_message(printable(doing).replace('\n', " "));
     }
 
-    /// Removes the line.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
-    }
-}
-
-impl Default for Meter {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -6,7 +6,7 @@ use crate::core::Ms;
 use crate::store::{Alert, Cause, StoreError, alerts};
 
 /// What there is of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct AccountFigures {
     /// Its name.
     pub account: String,

@@ -11,9 +11,6 @@ pub(super) struct Pattern(String);
 
 impl Pattern {
     /// Reads a name.
-    ///
-    /// # Errors
-    /// Says which placeholder is none.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         for letter in placeholders(text) {
             match letter {

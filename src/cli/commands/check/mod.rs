@@ -18,10 +18,10 @@ use crate::store::{Reader, StoreError};
 /// `archiver check`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -56,10 +56,7 @@ impl CheckReport {
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// A configuration that cannot be used, or the worst failure found.
-pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let config = context.config_with_secrets(None)?;
     let mut found = CheckReport::default();
     let targets: usize = config.accounts.iter().map(|a| a.profiles.len() + a.conversations.len()).sum();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-pub use meter::ExportMeter;
+pub(crate) use meter::ExportMeter;
 
 use crate::app::{Context, wiring};
 use crate::cli::ui::interrupt::until_interrupted;
@@ -15,54 +15,47 @@ use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
-use crate::store::Scope;
 
 /// `archiver export`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// jsonl, csv, html, parquet or markdown
     ///
     /// jsonl is lossless: `archiver import jsonl` restores the archive from it. csv is for spreadsheets. html is a
     /// folder of pages to read and search offline. parquet is a folder for DuckDB, pandas and the like. markdown is a
     /// folder of notes, for example for Obsidian.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    pub format: ExportFormat,
+    pub(crate) format: ExportFormat,
 
     /// The file (jsonl, csv) or folder to write
     ///
     /// An earlier export is replaced, anything else is left alone.
     #[arg(long, value_name = "PATH")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 
-    /// Which messages.
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub(crate) scope: ScopeArgs,
 
     /// Only what is new or changed since the last export to PATH
     ///
     /// jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
     /// markdown: writes nothing if nothing has changed.
     #[arg(long)]
-    pub since_last: bool,
+    pub(crate) since_last: bool,
 
     /// Start csv with a byte order mark, which Excel needs
     #[arg(long)]
-    pub bom: bool,
+    pub(crate) bom: bool,
 }
 
 /// The formats, as the command line names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// JSON Lines, lossless.
+pub(crate) enum ExportFormat {
     Jsonl,
-    /// Comma-separated values.
     Csv,
-    /// HTML pages.
     Html,
-    /// Parquet files.
     Parquet,
-    /// Markdown notes.
     Markdown,
 }
 
@@ -85,29 +78,15 @@ Examples:
   archiver export --format csv --out ada.csv --in ada --since 2024";
 
 /// Runs the command.
-///
-/// # Errors
-/// [`Failure::Usage`], [`Failure::Config`], [`Failure::ArchiveRead`], or [`Failure::File`] if the export cannot be
-/// written.
-pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     if args.bom && args.format != ExportFormat::Csv {
-        return Err(Failure::Usage {
-            message: "--bom works with --format csv only".to_owned(),
-            help: "remove --bom".to_owned(),
-        });
+        return Err(Failure::usage("--bom works with --format csv only", "remove --bom"));
     }
     let archive = OpenArchive::open(context)?;
-    let selected = archive.select(&args.scope)?;
-    let scope = Scope {
-        conversation: selected.conversation,
-        since_ms: selected.since,
-        until_ms: selected.until,
-        ..Scope::default()
-    };
     let job = Job {
         format: args.format.into(),
         out: context.env.cwd().join(&args.out),
-        scope,
+        scope: archive.select(&args.scope)?,
         since_last: args.since_last,
         bom: args.bom,
         now: archive.now,
@@ -142,15 +121,13 @@ fn summary(done: &Summary, format: ExportFormat) -> String {
 }
 
 /// The failure that a failed export or restore amounts to; `at` is the archive, or what was being written.
-#[must_use]
-pub fn failure(at: &Path, error: ExportError) -> Failure {
+pub(crate) fn failure(at: &Path, error: ExportError) -> Failure {
     match error {
         ExportError::Store(error) => wiring::archive_failure(at, error),
         ExportError::File { path, source } => Failure::File { path, source },
         ExportError::Refused { message, help } => Failure::Usage { message, help },
         ExportError::Stopped => {
-            let source = std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string());
-            Failure::File { path: at.to_owned(), source }
+            Failure::file(at, std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string()))
         }
     }
 }

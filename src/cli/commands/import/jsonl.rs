@@ -16,14 +16,14 @@ use crate::export::restore;
 /// `archiver import jsonl`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct JsonlArgs {
+pub(crate) struct JsonlArgs {
     /// The exported file and its later parts, in any order
     #[arg(value_name = "PATH", required = true)]
-    pub paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -43,14 +43,8 @@ struct RestoreReport {
 }
 
 /// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], or [`Failure::Usage`] or [`Failure::File`] if a file cannot be read, is damaged, or the archive
-/// exists already.
-pub fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let archive = config.archive.path.clone();
+pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
+    let archive = context.config_warned(None)?.archive.path;
     let paths: Vec<PathBuf> = args.paths.iter().map(|path| context.env.cwd().join(path)).collect();
     let place = archive.clone();
     let restored = until_interrupted(move |interrupt| {

@@ -51,10 +51,10 @@ impl LoginFlow<'_> {
             return Ok(());
         }
         let Some(terminal) = &mut self.terminal else {
-            return Err(Failure::Usage {
-                message: "a login may cost credits, and there is no terminal to ask on".to_owned(),
-                help: format!("add --yes to agree: {}", price(self.version, self.args.token_stdin)),
-            });
+            return Err(Failure::usage(
+                "a login may cost credits, and there is no terminal to ask on",
+                format!("add --yes to agree: {}", price(self.version, self.args.token_stdin)),
+            ));
         };
         let caps = left.map_or_else(String::new, |n| format!(" Your budget leaves {}.", plural(n, "credit")));
         let terms = format!(
@@ -247,10 +247,7 @@ fn price(version: ApiVersion, by_token: bool) -> &'static str {
 }
 
 fn no_terminal(flag: &str) -> Failure {
-    Failure::Usage {
-        message: "there is no terminal to ask on".to_owned(),
-        help: format!("add {flag}, or run the command on a terminal"),
-    }
+    Failure::usage("there is no terminal to ask on", format!("add {flag}, or run the command on a terminal"))
 }
 
 /// LinkedIn asks for something that cannot be asked for without a terminal.

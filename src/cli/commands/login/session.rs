@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::api::login::{self, Challenge, LoginRequest as Ask, Session};
-use crate::api::{Answer, Api as _, ApiError, ApiVersion, HttpApi};
+use crate::api::{Answer, Api as _, ApiError, ApiVersion, ExitClass, HttpApi};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
@@ -140,10 +140,10 @@ impl<'a> LoginSession<'a> {
 
 /// The budget leaves no credit.
 pub(super) fn out_of_budget() -> Failure {
-    Failure::Usage {
-        message: "the budget leaves no credit for a login".to_owned(),
-        help: "see `archiver status`; raise the cap, or wait for the next day or month".to_owned(),
-    }
+    Failure::usage(
+        "the budget leaves no credit for a login",
+        "see `archiver status`; raise the cap, or wait for the next day or month",
+    )
 }
 
 /// The failure that the API's answer amounts to.
@@ -153,27 +153,25 @@ pub(super) fn refused(error: &ApiError, attempt: LoginStep) -> Failure {
         LoginStep::Code => "the code",
         LoginStep::App => "the confirmation in LinkedIn's app",
     };
-    let (refused, help) = match error {
-        ApiError::Key(_) => (true, "check the API key; it comes from LinkupAPI, not from LinkedIn"),
-        ApiError::Refused(_) | ApiError::Account(_) => (
-            true,
-            match attempt {
-                LoginStep::Password => {
-                    "check address, password and country before you try again: each login may cost a credit, and after \
-                     many of them LinkedIn may lock the account"
-                }
-                LoginStep::Token => "the session may have expired; log in with address and password instead",
-                LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
-                LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
-            },
-        ),
-        ApiError::Credits(_) => (false, "buy credits from LinkupAPI, then log in"),
-        ApiError::RateLimited { .. } => (false, "wait a few minutes before you log in again"),
-        ApiError::Transient { .. } | ApiError::Malformed(_) => (
-            false,
-            "it may have succeeded nevertheless: wait a few minutes and run `archiver check` before you try again",
-        ),
+    let help = match error {
+        ApiError::Key(_) => "check the API key; it comes from LinkupAPI, not from LinkedIn",
+        ApiError::Refused(_) | ApiError::Account(_) => match attempt {
+            LoginStep::Password => {
+                "check address, password and country before you try again: each login may cost a credit, and after \
+                 many of them LinkedIn may lock the account"
+            }
+            LoginStep::Token => "the session may have expired; log in with address and password instead",
+            LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
+            LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
+        },
+        ApiError::Credits(_) => "buy credits from LinkupAPI, then log in",
+        ApiError::RateLimited { .. } => "wait a few minutes before you log in again",
+        ApiError::Transient { .. } | ApiError::Malformed(_) => {
+            "it may have succeeded nevertheless: wait a few minutes and run `archiver check` before you try again"
+        }
     };
+    // Whatever the API refuses here are credentials.
+    let refused = matches!(error.policy().exit, Some(ExitClass::Credentials | ExitClass::Refused));
     Failure::Login { message: format!("{what}: {error}"), help: help.to_owned(), refused }
 }
 

@@ -9,12 +9,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::json::Status;
 use super::picture::Picture;
 use super::selection::ShownConversations;
-use super::text::not_synced;
-use super::{horizon, label, missing};
+use super::{label, missing};
 use crate::cli::ui::local_time::{local_date, local_minute};
 use crate::cli::ui::printable::printable;
 use crate::core::Ms;
-use crate::core::format::{iso_date, plural, thousands};
+use crate::core::format::{iso_date, iso_utc, plural, thousands};
 use crate::core::timeline::bar::{Cell, Stretch};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
@@ -82,7 +81,7 @@ fn head(status: &Status, picture: &Picture<'_>) -> Markup {
     html! {
         header {
             h1 { "Archive" }
-            p.lead { (horizon(status, str::to_owned)) }
+            p.lead { (status.horizon_words(iso_utc)) }
             p.fine { (printable(&status.archive)) " · as of " (local_minute(picture.now)) }
         }
         section.tiles {
@@ -90,7 +89,7 @@ fn head(status: &Status, picture: &Picture<'_>) -> Markup {
                 div.tile { b { (figure) } span { (words) } }
             }
         }
-        @for words in [not_synced(status), status.last_run_words(str::to_owned)].into_iter().flatten() {
+        @for words in [status.not_synced_words(), status.last_run_words(iso_utc)].into_iter().flatten() {
             p { (words) }
         }
     }
