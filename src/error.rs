@@ -29,38 +29,18 @@ pub enum Failure {
     /// This machine lacks something that the program needs.
     #[error("{0}")]
     Machine(String),
-    /// The archive's file cannot be created.
-    #[error("cannot create the archive {}: {reason}", path.display())]
-    ArchiveCreate {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The archive's file cannot be written.
-    #[error("cannot write the archive {}: {reason}", path.display())]
-    ArchiveWrite {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The archive does not exist or cannot be read.
-    #[error("cannot read the archive {}: {reason}", path.display())]
-    ArchiveRead {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// A file other than the archive cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The archive's file cannot be created, for this reason.
+    #[error("cannot create the archive {path}: {1}", path = .0.display())]
+    ArchiveCreate(PathBuf, String),
+    /// The archive's file cannot be written, for this reason.
+    #[error("cannot write the archive {path}: {1}", path = .0.display())]
+    ArchiveWrite(PathBuf, String),
+    /// The archive does not exist or cannot be read, for this reason.
+    #[error("cannot read the archive {path}: {1}", path = .0.display())]
+    ArchiveRead(PathBuf, String),
+    /// A file other than the archive, or a directory, cannot be written.
+    #[error("cannot write {path}: {1}", path = .0.display())]
+    File(PathBuf, io::Error),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
@@ -73,11 +53,8 @@ pub enum Failure {
         help: String,
     },
     /// Another process is syncing this archive.
-    #[error("another process is syncing the archive {}", path.display())]
-    Busy {
-        /// The archive.
-        path: PathBuf,
-    },
+    #[error("another process is syncing the archive {path}", path = .0.display())]
+    Busy(PathBuf),
     /// The API refused the key, the account or its session.
     #[error("{0}")]
     Credentials(String),
@@ -122,7 +99,7 @@ impl Failure {
 
     /// A file or directory that cannot be written.
     pub fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
+        Self::File(path.to_owned(), source)
     }
 
     /// The exit code after sysexits.h, how bad it is, and one line on what to do about it.
@@ -150,22 +127,22 @@ impl Failure {
                 (77, 2, "renew whichever was refused: the API key, the account, or an expired login token")
             }
             Self::Login { help, refused, .. } => (if *refused { 77 } else { 69 }, 2, help),
-            Self::Busy { .. } => (
+            Self::Busy(..) => (
                 75,
                 3,
                 "wait for it; if it is the service, `archiver sync --now` starts a run. Reading commands work meanwhile",
             ),
             Self::Stdout(_) => (74, 4, "check whether the disk that the output goes to is full"),
-            Self::File { .. } => (73, 4, "check that the folder exists and that you can write to it"),
-            Self::ArchiveRead { .. } => (
+            Self::File(..) => (73, 4, "check that the folder exists and that you can write to it"),
+            Self::ArchiveRead(..) => (
                 74,
                 5,
                 "check archive.path in the configuration; `archiver sync --once` creates a new archive",
             ),
-            Self::ArchiveWrite { .. } => {
+            Self::ArchiveWrite(..) => {
                 (74, 6, "check for a full disk and the file's permissions; what was committed is kept")
             }
-            Self::ArchiveCreate { .. } => {
+            Self::ArchiveCreate(..) => {
                 (73, 7, "check archive.path in the configuration and the permissions of its folder")
             }
             Self::Config(error) => (78, 8, error.help()),
@@ -212,13 +189,13 @@ mod tests {
             Failure::ApiUnreachable("the API could not be reached".into()),
             Failure::Refused("there is no such profile".into()),
             Failure::Machine("no CA certificates".into()),
-            Failure::ArchiveCreate { path: path.clone(), reason: reason.clone() },
-            Failure::ArchiveWrite { path: path.clone(), reason: reason.clone() },
-            Failure::ArchiveRead { path: path.clone(), reason },
-            Failure::File { path: path.clone(), source: io::ErrorKind::NotFound.into() },
+            Failure::ArchiveCreate(path.clone(), reason.clone()),
+            Failure::ArchiveWrite(path.clone(), reason.clone()),
+            Failure::ArchiveRead(path.clone(), reason),
+            Failure::file(&path, io::ErrorKind::NotFound.into()),
             Failure::Stdout(io::ErrorKind::StorageFull.into()),
             Failure::NoService { message: "no service is running".into(), help: "use --once".into() },
-            Failure::Busy { path },
+            Failure::Busy(path),
             Failure::Credentials("the API key was refused".into()),
             Failure::Config(config),
             Failure::Login {

@@ -23,7 +23,7 @@ impl Context {
         Ok(Config::load(&flags, &self.env)?)
     }
 
-    /// Loads the configuration and prints its warnings.
+    /// The same, with its warnings printed.
     pub fn config_warned(&self, budget: Option<u32>) -> Result<Config, Failure> {
         let config = self.config(budget)?;
         self.warn(&config);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::{AccountConfig, ApiVersion, Config};
+use crate::core::hash::fnv1a;
 use crate::secret::Secret;
 use crate::store::{Alert, Cause};
 
@@ -41,12 +42,9 @@ pub fn fingerprint(config: &Config, account: Option<usize>) -> Option<String> {
     Some(changed.iter().flatten().fold(format!("{hash:08x}"), |mark, ms| format!("{mark} {ms}")))
 }
 
-/// FNV-1a, folded to 32 bits.
+/// The hash, folded to 32 bits.
 fn short_hash(parts: [&str; 2]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(parts.iter().flat_map(|part| part.bytes().chain([0])));
     (hash >> 32) ^ (hash & 0xffff_ffff)
 }
 

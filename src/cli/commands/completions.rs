@@ -9,7 +9,6 @@ use crate::app::Context;
 use crate::cli::ui::output::Output;
 use crate::error::Failure;
 
-/// `archiver completions`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(crate) struct CompletionsArgs {
@@ -23,7 +22,6 @@ Examples:
   archiver completions bash > /etc/bash_completion.d/archiver
   archiver completions fish > ~/.config/fish/completions/archiver.fish";
 
-/// `archiver man`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct ManArgs {
@@ -62,7 +60,7 @@ pub(crate) fn man(context: &Context, root: Command, args: &ManArgs) -> Result<()
 fn write(folder: &Path, pages: &[(String, Vec<u8>)]) -> Result<(), Failure> {
     for (name, page) in pages {
         let path = folder.join(name);
-        std::fs::write(&path, page).map_err(|source| Failure::File { path, source })?;
+        std::fs::write(&path, page).map_err(|source| Failure::File(path, source))?;
     }
     Ok(())
 }

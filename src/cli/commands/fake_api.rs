@@ -3,16 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Context, runtime};
+use crate::cli::ui::interrupt::signalled;
 use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
 use fake_linkup::serve;
 use fake_linkup::synth::{self, SynthOptions};
 
-/// `archiver fake-api`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct FakeApiArgs {
@@ -32,16 +31,13 @@ Examples:
 
 /// Runs the command until SIGINT or SIGTERM.
 pub(crate) fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
-    let unusable = |what: &str, error: std::io::Error| Failure::ApiUnreachable(format!("{what}: {error}"));
     runtime()?.block_on(async {
         let server = synth::server(args.seed, &SynthOptions::at(SystemClock.now_ms()));
         let server = Arc::new(Mutex::new(server));
         let running = serve::bind(Arc::clone(&server), args.port, || SystemClock.now_ms())
             .await
-            .map_err(|e| unusable(&format!("cannot listen on 127.0.0.1:{}", args.port), e))?;
+            .map_err(|e| Failure::ApiUnreachable(format!("cannot listen on 127.0.0.1:{}: {e}", args.port)))?;
         let base = running.base_url();
-        let on = |kind| signal(kind).map_err(|e| unusable("cannot handle signals", e));
-        let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
         Output::stdout(&context.env).text(&format!(
             "{base}\n\n\
              Get a configuration:  curl -s {base}/_fake/config > archiver.toml\n\
@@ -49,10 +45,7 @@ pub(crate) fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> 
              Let time pass:        curl -s -X POST {base}/_fake/advance\n\
              Press Ctrl-C to stop.\n"
         ))?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signalled().await;
         running.stop().await;
         Ok(())
     })

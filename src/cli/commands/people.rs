@@ -10,7 +10,7 @@ use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::cli::ui::table::{number, text};
 use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::model::urn;
-use crate::core::people::{Contact, Correspondence, Human};
+use crate::core::people::{Contact, Correspondence};
 use crate::error::Failure;
 
 const EXAMPLES: &str = "\
@@ -20,7 +20,6 @@ Examples:
   archiver people --in béla             the members of one conversation
   archiver people --json | jq '.people[] | select(.sent == 0)'";
 
-/// `archiver people`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PeopleArgs {
@@ -36,7 +35,6 @@ pub(crate) struct PeopleArgs {
     pub(crate) json: bool,
 }
 
-/// The contacts, as `--json` prints them.
 #[derive(Serialize)]
 struct PeopleReport<'a> {
     /// Whether the owner of every account is known.
@@ -58,18 +56,15 @@ struct PersonLine<'a> {
     you_answer_median_secs: Option<u32>,
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
     let tally = archive.correspondence(&args.scope, |_, _| ())?;
     let contacts = tally.contacts();
+    let most = args.limit.unwrap_or(if args.json { usize::MAX } else { 30 });
+    let people: Vec<_> = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
+    let report = PeopleReport { owner_known: tally.owner_known(), people };
     let mut out = Output::stdout(&context.env);
-    if args.json {
-        let most = args.limit.unwrap_or(usize::MAX);
-        let people = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
-        return out.json(&PeopleReport { owner_known: tally.owner_known(), people });
-    }
-    show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
+    if args.json { out.json(&report) } else { show(&mut out, &report, contacts.len()) }
 }
 
 fn person<'a>(tally: &'a Correspondence, contact: &Contact) -> Option<PersonLine<'a>> {
@@ -88,23 +83,20 @@ fn person<'a>(tally: &'a Correspondence, contact: &Contact) -> Option<PersonLine
     })
 }
 
-fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: usize) -> Result<(), Failure> {
-    let rows: Vec<Vec<String>> = contacts
-        .iter()
-        .take(most)
-        .filter_map(|contact| {
-            let human = tally.humans().get(contact.human)?;
-            Some(vec![
-                label(human),
-                thousands(contact.received),
-                contact.sent.map_or_else(|| "?".to_owned(), thousands),
-                local_date(contact.last_ms),
-                contact.they_answer.map(duration).unwrap_or_default(),
-                contact.i_answer.map(duration).unwrap_or_default(),
-                thousands(contact.conversations),
-            ])
-        })
-        .collect();
+fn show(out: &mut Output, report: &PeopleReport<'_>, all: usize) -> Result<(), Failure> {
+    let row = |person: &PersonLine<'_>| {
+        let url = || person.profile_urls.first().map(|url| urn::label(url));
+        vec![
+            person.name.cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned()),
+            thousands(person.received),
+            person.sent.map_or_else(|| "?".to_owned(), thousands),
+            local_date(person.last_at.0),
+            person.they_answer_median_secs.map(duration).unwrap_or_default(),
+            person.you_answer_median_secs.map(duration).unwrap_or_default(),
+            thousands(person.conversations),
+        ]
+    };
+    let rows: Vec<_> = report.people.iter().map(row).collect();
     if rows.is_empty() {
         return out.line("No messages.");
     }
@@ -118,11 +110,11 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
         number("Conversations"),
     ];
     out.table(&columns, &rows)?;
-    let left = contacts.len().saturating_sub(rows.len());
+    let left = all.saturating_sub(rows.len());
     if left > 0 {
         out.line(format!("and {} more; --limit N shows them", thousands(left)))?;
     }
-    if !tally.owner_known() {
+    if !report.owner_known {
         out.line(format!("\n{UNKNOWN_OWNER}"))?;
     }
     Ok(())
@@ -131,12 +123,6 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
 /// Printed if it is not known which messages are the owner's.
 pub(super) const UNKNOWN_OWNER: &str =
     "It is not known for every account which person is you: set `owner_name` in the configuration.";
-
-/// What a person is called.
-fn label(human: &Human) -> String {
-    let url = || human.profile_urls.first().map(|url| urn::label(url));
-    human.names.first().cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned())
-}
 
 /// A duration in its largest unit.
 pub(super) fn duration(seconds: u32) -> String {

@@ -7,11 +7,10 @@ use crate::app::outlook::{Incomplete, Outlook, ToComplete, outlook};
 use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{number, text};
-use crate::core::format::{plural, thousands};
+use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::planner::next::{Next, Step};
 use crate::error::Failure;
 
-/// `archiver plan`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
@@ -34,7 +33,6 @@ Examples:
   archiver plan --budget 20                      the same with 20 credits per run
   archiver plan --json | jq .to_complete.likely  when the archive will be complete";
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
     let config = context.config_warned(args.budget)?;
     let outlook = outlook(&config, &args.only)?;
@@ -123,16 +121,11 @@ fn completion(to: &ToComplete) -> String {
         Some(likely) => format!("about {}, {least} at least", plural(likely, "credit")),
         None => format!("{least} at least; the length of some conversations is not known yet"),
     };
-    match (to.moments.1, to.runs_likely, to.moments.0, to.runs_min) {
-        (Some(at), Some(runs), ..) => {
-            format!("Complete after {credits}: {}, by {}.", plural(runs, "run"), local_minute(at))
-        }
-        (_, _, Some(at), Some(runs)) => format!(
-            "Complete after {credits}: {} at least, not before {}.",
-            plural(runs, "run"),
-            local_minute(at)
-        ),
-        _ => {
+    let when = |runs: Option<u32>, at: Option<IsoTime>| Some((plural(runs?, "run"), local_minute(at?.0)));
+    match (when(to.runs_likely, to.likely), when(to.runs_min, to.earliest)) {
+        (Some((runs, at)), _) => format!("Complete after {credits}: {runs}, by {at}."),
+        (None, Some((runs, at))) => format!("Complete after {credits}: {runs} at least, not before {at}."),
+        (None, None) => {
             format!("Complete after {credits}; with the current caps that takes longer than can be forecast.")
         }
     }

@@ -25,7 +25,6 @@ use crate::store::{Found, MessageRange, MessageRow, Nothing, Queries, RANKED, Se
 /// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
 
-/// `archiver search`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG)]
 pub(crate) struct SearchArgs {
@@ -98,7 +97,6 @@ Examples:
   archiver search 'invoic* OR bill has:link' --in ada -C 2
   archiver search --json --limit 1000 is:gone '' | jq -r .text";
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
     let failed = |e| archive.failed(e);
@@ -110,12 +108,8 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let mut out = Output::buffered(&context.env);
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
-        if args.json {
-            out.json(&json!({ "count": count }))?
-        } else {
-            out.line(count)?
-        }
-        return out.finish();
+        let shown = if args.json { out.json(&json!({ "count": count })) } else { out.line(count) };
+        return shown.and_then(|()| out.finish());
     }
     let look = if args.best { Queries::search_best } else { Queries::search };
     let found = look(&queries, &search, args.limit).map_err(failed)?;
@@ -156,30 +150,31 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
         (since.into_iter().collect(), until.into_iter().collect());
     let within = |text: &str| dates::parse(text, now, &Local);
     for Filter { not, what } in &query.filters {
-        match (what, not) {
-            (What::From(name), false) => search.from.push(name.clone()),
-            (What::From(name), true) => search.not_from.push(name.clone()),
-            (What::In(word), false) => {
-                search.within.get_or_insert_default().insert(conversation(candidates, word)?);
+        let not = *not;
+        match what {
+            What::From(name) => if not { &mut search.not_from } else { &mut search.from }.push(name.clone()),
+            What::In(word) => {
+                let of = conversation(candidates, word)?;
+                if not { &mut search.without } else { search.within.get_or_insert_default() }.insert(of);
             }
-            (What::In(word), true) => {
-                search.without.insert(conversation(candidates, word)?);
+            What::Before(text) => {
+                if not { &mut since } else { &mut until }.push(within(text)?.0);
             }
-            (What::Before(text), false) => until.push(within(text)?.0),
-            (What::Before(text), true) => since.push(within(text)?.0),
-            (What::After(text), false) => since.push(within(text)?.1),
-            (What::After(text), true) => until.push(within(text)?.1),
-            (What::On(text), false) => {
+            What::After(text) => {
+                if not { &mut until } else { &mut since }.push(within(text)?.1);
+            }
+            What::On(text) if not => search.outside.push(within(text)?),
+            What::On(text) => {
                 let (from, to) = within(text)?;
                 since.push(from);
                 until.push(to);
             }
-            (What::On(text), true) => search.outside.push(within(text)?),
-            (What::Kind(kind), false) => search.kinds.push(kind.clone()),
-            (What::Kind(kind), true) => search.not_kinds.push(kind.clone()),
-            (What::Link, not) => search.link = Some(!not),
-            (What::Edited, not) => search.edited = Some(!not),
-            (What::Gone, not) => search.gone = Some(!not),
+            What::Kind(kind) => {
+                if not { &mut search.not_kinds } else { &mut search.kinds }.push(kind.clone())
+            }
+            What::Link => search.link = Some(!not),
+            What::Edited => search.edited = Some(!not),
+            What::Gone => search.gone = Some(!not),
         }
     }
     (search.since, search.until) = (since.into_iter().max(), until.into_iter().min());
@@ -220,10 +215,12 @@ fn print_json(
     args: &SearchArgs,
 ) -> Result<(), Failure> {
     let mut value = message_json(row);
-    value["snippet"] = json!(snippet(&row.message.text, hits, SNIPPET, Style::plain()));
+    let mut set =
+        |key: &str, inner: Value| value.as_object_mut().and_then(|o| o.insert(key.to_owned(), inner));
+    set("snippet", snippet(&row.message.text, hits, SNIPPET, Style::plain()).into());
     if args.context > 0 {
-        let list = |rows: &[MessageRow]| rows.iter().map(message_json).collect::<Value>();
-        (value["before"], value["after"]) = (list(before), list(after));
+        set("before", before.iter().map(message_json).collect());
+        set("after", after.iter().map(message_json).collect());
     }
     out.json(&value)
 }

@@ -8,14 +8,13 @@ use crate::app::Context;
 use crate::cli::ui::local_time::{local, local_minute};
 use crate::cli::ui::message_text::{folded, from_to, harmless, is_system, message_json, notes, sender};
 use crate::cli::ui::output::Output;
-use crate::cli::ui::pager::Pager;
+use crate::cli::ui::pager::paged;
 use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::core::Ms;
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRange, MessageRow};
 
-/// `archiver show`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
@@ -62,7 +61,6 @@ Examples:
 /// Messages shown for `--around` without `--limit`.
 const AROUND: u32 = 40;
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
     let failed = |e| archive.failed(e);
@@ -81,28 +79,17 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
-    let mut pager = Pager::start(context, !args.no_pager);
     let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
-    let mut transcript = Transcript {
-        out: pager.output(),
-        archive: &archive,
-        edits: args.edits,
-        gaps,
-        low,
-        high: range.until.unwrap_or(Ms::MAX),
-        mark,
-        day: String::new(),
-        is_empty: true,
-    };
-    let title = transcript.out.style().bold(&harmless(&name));
-    let done = transcript.out.line(title).and_then(|()| {
+    let high = range.until.unwrap_or(Ms::MAX);
+    paged(context, !args.no_pager, |out| {
+        let title = out.style().bold(&harmless(&name));
+        out.line(title)?;
+        let (day, is_empty, archive, edits) = (String::new(), true, &archive, args.edits);
+        let mut transcript = Transcript { out, archive, edits, gaps, low, high, mark, day, is_empty };
         let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
         let ended = queries.messages(&range, |row| flow(transcript.message(&row))).map_err(failed)?;
         ended.map_or_else(|| transcript.foot(), Err)
-    });
-    // A pager that its reader has closed is no failure; one that cannot be started comes before any other.
-    pager.finish()?;
-    done
+    })
 }
 
 /// The messages to show, and the one in their middle that `--around` names.
@@ -132,7 +119,6 @@ fn range(
     Ok((range, None))
 }
 
-/// A conversation on its way to the reader.
 struct Transcript<'a> {
     out: &'a mut Output,
     archive: &'a OpenArchive,

@@ -14,7 +14,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
 use crate::store::{Sql, SqlError, SqlValue};
 
-/// `archiver sql`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SqlArgs {
@@ -46,7 +45,6 @@ The *_log views are stable; docs/querying.md has recipes.";
 /// Rows of a table that are laid out at a time, which bounds its memory.
 const AT_ONCE: usize = 1_000;
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
     let path = &context.config_warned(None)?.archive.path;
     let unread = |error| {
@@ -91,7 +89,6 @@ fn help(error: &SqlError) -> &'static str {
     }
 }
 
-/// Writes rows in the chosen format.
 struct RowWriter<'a> {
     out: &'a mut Output,
     args: &'a SqlArgs,

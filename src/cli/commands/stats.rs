@@ -26,7 +26,6 @@ Examples:
   archiver stats --in béla --all
   archiver stats --json | jq .waiting_for_you";
 
-/// `archiver stats`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArgs {
@@ -112,7 +111,6 @@ struct Stats {
     credits: Vec<CreditMonth>,
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
     let stats = gather(&OpenArchive::open(context)?, args)?;
     let mut out = Output::stdout(&context.env);
@@ -215,22 +213,32 @@ fn last<T>(list: &[T], most: usize, all: bool) -> &[T] {
     list.get(left_out..).unwrap_or(list)
 }
 
-/// A heading after an empty line.
 fn heading(out: &mut Output, text: &str) -> Result<(), Failure> {
     let text = out.style().bold(text);
     out.line(format!("\n{text}"))
 }
 
+fn bars(
+    out: &mut Output,
+    glyphs: Glyphs,
+    width: usize,
+    rows: impl Iterator<Item = (String, i64, String)>,
+) -> Result<(), Failure> {
+    let rows: Vec<_> = rows.collect();
+    let most = rows.iter().map(|(_, value, _)| *value).max().unwrap_or_default();
+    rows.iter().try_for_each(|(label, value, rest)| {
+        out.line(format!("{label:<7}  {:<width$}  {rest}", glyphs.bar(*value, most, width)))
+    })
+}
+
 fn show_months(out: &mut Output, glyphs: Glyphs, months: &[MonthCount], all: bool) -> Result<(), Failure> {
     heading(out, "Messages per month")?;
     let shown = last(months, MONTHS, all);
-    let most = shown.iter().map(|m| m.count.all()).max().unwrap_or_default();
-    for month in shown {
-        let count = month.count;
-        let bar = glyphs.bar(count.all(), most, 30);
-        let split = count.sides().map_or_else(String::new, |sides| format!("  {sides}"));
-        out.line(format!("{}  {bar:<30}  {:>7}{split}", month.month, thousands(count.all())))?;
-    }
+    let row = |m: &MonthCount| {
+        let sides = m.count.sides().map_or_else(String::new, |sides| format!("  {sides}"));
+        (m.month.clone(), m.count.all(), format!("{:>7}{sides}", thousands(m.count.all())))
+    };
+    bars(out, glyphs, 30, shown.iter().map(row))?;
     match months.len() - shown.len() {
         0 => Ok(()),
         n => out.line(format!("and {}; --all shows them", plural(n, "earlier month"))),
@@ -242,11 +250,9 @@ fn show_times(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Fai
     out.line(glyphs.spark(&stats.hours))?;
     out.line("0     6     12    18")?;
     heading(out, "Messages per day of the week")?;
-    let most = stats.weekdays.iter().copied().max().unwrap_or_default();
-    for (day, count) in DAYS.iter().zip(&stats.weekdays) {
-        out.line(format!("{day}      {:<30}  {:>7}", glyphs.bar(*count, most, 30), thousands(*count)))?;
-    }
-    Ok(())
+    let days = DAYS.iter().zip(&stats.weekdays);
+    let rows = days.map(|(day, n)| ((*day).to_owned(), *n, format!("{:>7}", thousands(*n))));
+    bars(out, glyphs, 30, rows)
 }
 
 fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine], all: bool) -> Result<(), Failure> {
@@ -269,15 +275,12 @@ fn show_credits(out: &mut Output, glyphs: Glyphs, months: &[CreditMonth], all: b
         return Ok(());
     }
     heading(out, "Credits per month (UTC)")?;
-    let most = months.iter().map(|c| c.row.credits).max().unwrap_or_default();
-    for month in last(months, MONTHS, all) {
-        let bar = glyphs.bar(month.row.credits, most, 24);
-        let each = month.credits_per_message.map_or_else(String::new, |n| format!(", {n} per message"));
-        let credits = plural(month.row.credits, "credit");
-        let new = plural(month.row.new_messages, "new message");
-        out.line(format!("{}  {bar:<24}  {credits}, {new}{each}", month.row.month))?;
-    }
-    Ok(())
+    let row = |CreditMonth { row, credits_per_message }: &CreditMonth| {
+        let each = credits_per_message.map_or_else(String::new, |n| format!(", {n} per message"));
+        let (credits, new) = (plural(row.credits, "credit"), plural(row.new_messages, "new message"));
+        (row.month.clone(), row.credits, format!("{credits}, {new}{each}"))
+    };
+    bars(out, glyphs, 24, last(months, MONTHS, all).iter().map(row))
 }
 
 #[cfg(test)]

@@ -21,7 +21,6 @@ Examples:
   archiver verify backups/archive.db   check a backup
   archiver verify --json | jq .findings";
 
-/// `archiver verify`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
@@ -47,7 +46,6 @@ struct VerifyReport<'a> {
     verification: &'a Verification,
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let path = match &args.path {
         Some(path) => path.clone(),
@@ -56,7 +54,7 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
     let meter = Meter::new();
     let result = verify::verify(&path, depth, &mut |p| meter.show(p.about, p.done, p.of));
-    meter.clear();
+    drop(meter);
     let verification = result.map_err(|e| wiring::read_failure(&path, e))?;
     let broken = verification.broken();
     let mut out = Output::stdout(&context.env);

@@ -55,7 +55,6 @@ pub(crate) fn from_to(from: Option<Ms>, to: Option<Ms>) -> (String, String) {
     (or(from, "the beginning"), or(to, "now"))
 }
 
-/// Who wrote a message.
 pub(crate) fn sender(row: &MessageRow) -> String {
     match row.message.sender.name.as_str() {
         "" => "(unknown)".to_owned(),

@@ -25,12 +25,6 @@ pub(crate) struct Output {
     size: Option<(u16, u16)>,
 }
 
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").field("style", &self.style).field("size", &self.size).finish_non_exhaustive()
-    }
-}
-
 impl Output {
     /// Standard output, locked until this is dropped.
     pub(crate) fn stdout(env: &Env) -> Self {
@@ -47,7 +41,6 @@ impl Output {
         Self { to, style, size }
     }
 
-    /// Writes what is still buffered.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         self.to.flush().map_err(Failure::Stdout)
     }
@@ -55,11 +48,6 @@ impl Output {
     /// The input of a pager on the terminal.
     pub(crate) fn to_pager(to: Box<dyn Write>, env: &Env) -> Self {
         Self { to, style: Style::new(true, env), size: Some(terminal_size(env)) }
-    }
-
-    /// Discards what is written.
-    pub(crate) fn nowhere() -> Self {
-        Self { to: Box::new(io::sink()), style: Style::plain(), size: None }
     }
 
     /// The terminal's width; `None` for a file or pipe, where lines are not folded.

@@ -1,24 +1,22 @@
 //! The progress line of a long command, on standard error and only if that is a terminal.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::cli::ui::printable::printable;
 
-/// A line that says what is being done, with a bar where it is known how much there is to do.
+/// A line that says what is being done, with a bar where it is known how much there is to do. Dropped, it goes away.
 #[derive(Debug)]
 pub(crate) struct Meter(ProgressBar);
 
 impl Meter {
     /// On standard error; invisible if that is no terminal.
     pub(crate) fn new() -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self::hidden();
+        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(120));
         }
-        let bar = ProgressBar::no_length();
-        bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
     }
 
@@ -47,9 +45,5 @@ impl Meter {
         }
         // Names of conversations come from strangers.
         self.0.set_message(printable(doing).replace('\n', " "));
-    }
-
-    pub(crate) fn clear(&self) {
-        self.0.finish_and_clear();
     }
 }

@@ -79,7 +79,6 @@ impl OpenArchive {
         self.queries().candidates().map_err(|e| self.failed(e))
     }
 
-    /// What the flags select.
     pub(crate) fn select(&self, args: &ScopeArgs) -> Result<Scope, Failure> {
         let conversation = match &args.conversation {
             Some(word) => Some(conversation(&self.candidates()?, word)?),

@@ -31,7 +31,6 @@ impl Style {
         self.on
     }
 
-    /// For headings and whatever matters most.
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
@@ -58,7 +57,6 @@ impl Style {
     }
 }
 
-/// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mark {

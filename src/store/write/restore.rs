@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 const BATCH: u32 = 20_000;
 
 /// What a restored archive holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Restored {
     /// Messages.
     pub messages: i64,

@@ -26,7 +26,6 @@ Examples:
   archiver backup /mnt/backups/%Y-%m-%d.db --keep 7  one per day, for a week
   archiver backup archive-copy.db                    replaces an earlier copy";
 
-/// `archiver backup`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
@@ -46,7 +45,6 @@ pub(crate) struct BackupArgs {
     pub(crate) json: bool,
 }
 
-/// What was done, as `--json` prints it.
 #[derive(Serialize)]
 struct BackupReport {
     path: String,
@@ -55,7 +53,6 @@ struct BackupReport {
     deleted: Vec<String>,
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let archive = context.config_warned(None)?.archive.path;
     let (folder, pattern) = place(&args.path)?;
@@ -69,10 +66,7 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let to = folder.join(pattern.name(now));
     let copied = copy(archive.clone(), to.clone())?.map_err(|error| failure(&archive, &to, error))?;
     let deleted = match args.keep {
-        Some(keep) => {
-            let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-            prune(&Kept { archive: &archive, folder: &folder, pattern: &pattern, newest: &to, keep })?
-        }
+        Some(keep) => prune(&archive, &folder, &pattern, &to, usize::try_from(keep).unwrap_or(usize::MAX))?,
         None => Vec::new(),
     };
     let mut out = Output::stdout(&context.env);
@@ -114,7 +108,7 @@ fn copy(archive: PathBuf, to: PathBuf) -> Result<Result<Copied, BackupError>, Fa
     until_interrupted(move |interrupt| {
         let meter = Meter::new();
         let seen = interrupt.clone();
-        let result = backup::backup(
+        backup::backup(
             &archive,
             &to,
             &mut |done, total| {
@@ -122,16 +116,14 @@ fn copy(archive: PathBuf, to: PathBuf) -> Result<Result<Copied, BackupError>, Fa
                 !interrupt.has_come()
             },
             move || seen.has_come(),
-        );
-        meter.clear();
-        result
+        )
     })
 }
 
 fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
     match error {
         BackupError::Archive(error) => wiring::read_failure(archive, error),
-        BackupError::File { path, source } => Failure::File { path, source },
+        BackupError::File { path, source } => Failure::File(path, source),
         BackupError::Refused { path, why } => Failure::file(&path, io::Error::other(format!("it {why}"))),
         BackupError::Stopped => {
             Failure::file(to, io::Error::new(io::ErrorKind::Interrupted, error.to_string()))
@@ -143,37 +135,33 @@ fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
     }
 }
 
-/// Which earlier backups are kept.
-struct Kept<'a> {
-    archive: &'a Path,
-    folder: &'a Path,
-    pattern: &'a Pattern,
-    /// The copy that was just made, which counts as the newest whatever the names of the others say.
-    newest: &'a Path,
+/// Deletes all but the newest backups of this form, and returns the deleted ones. The copy just made counts as the newest
+/// whatever the names of the others say. The archive itself and one that is in use do not count as backups.
+fn prune(
+    archive: &Path,
+    folder: &Path,
+    pattern: &Pattern,
+    newest: &Path,
     keep: usize,
-}
-
-/// Deletes all but the newest backups of this form, and returns the deleted ones. The archive itself and one that is in
-/// use do not count as backups, whatever their names.
-fn prune(kept: &Kept<'_>) -> Result<Vec<PathBuf>, Failure> {
-    let folder = if kept.folder.as_os_str().is_empty() { Path::new(".") } else { kept.folder };
+) -> Result<Vec<PathBuf>, Failure> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let failed = |source| Failure::file(folder, source);
     let mut others = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let moment = entry.file_name().to_str().and_then(|name| kept.pattern.read(name));
+        let moment = entry.file_name().to_str().and_then(|name| pattern.read(name));
         if let Some(moment) = moment
-            && !backup::same_file(kept.newest, &entry.path())
-            && backup::is_spare(kept.archive, &entry.path())
+            && !backup::same_file(newest, &entry.path())
+            && backup::is_spare(archive, &entry.path())
         {
             others.push((moment, entry.path()));
         }
     }
     others.sort();
-    let surplus = others.len().saturating_sub(kept.keep.saturating_sub(1));
+    let surplus = others.len().saturating_sub(keep.saturating_sub(1));
     let mut deleted = Vec::new();
     for (_, path) in others.into_iter().take(surplus) {
-        if backup::delete(kept.archive, &path).map_err(|source| Failure::file(&path, source))? {
+        if backup::delete(archive, &path).map_err(|source| Failure::file(&path, source))? {
             deleted.push(path);
         }
     }

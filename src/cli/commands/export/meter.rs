@@ -8,7 +8,6 @@ use crate::export::{ExportError, Watch};
 /// Messages between two looks at the signals and updates of the progress line.
 const STRIDE: u64 = 512;
 
-/// The progress of an export or a restore.
 #[derive(Debug)]
 pub(crate) struct ExportMeter {
     meter: Meter,
@@ -20,12 +19,6 @@ pub(crate) struct ExportMeter {
 impl ExportMeter {
     pub(crate) fn new(interrupt: Interrupt) -> Self {
         Self { meter: Meter::new(), interrupt, done: 0, total: 0 }
-    }
-}
-
-impl Drop for ExportMeter {
-    fn drop(&mut self) {
-        self.meter.clear();
     }
 }
 

@@ -4,6 +4,7 @@ mod meter;
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 pub(crate) use meter::ExportMeter;
@@ -16,7 +17,6 @@ use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
 
-/// `archiver export`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExportArgs {
@@ -26,7 +26,7 @@ pub(crate) struct ExportArgs {
     /// folder of pages to read and search offline. parquet is a folder for DuckDB, pandas and the like. markdown is a
     /// folder of notes, for example for Obsidian.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    pub(crate) format: ExportFormat,
+    pub(crate) format: Format,
 
     /// The file (jsonl, csv) or folder to write
     ///
@@ -49,25 +49,13 @@ pub(crate) struct ExportArgs {
     pub(crate) bom: bool,
 }
 
-/// The formats, as the command line names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    Jsonl,
-    Csv,
-    Html,
-    Parquet,
-    Markdown,
-}
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Jsonl, Self::Csv, Self::Html, Self::Parquet, Self::Markdown]
+    }
 
-impl From<ExportFormat> for Format {
-    fn from(format: ExportFormat) -> Self {
-        match format {
-            ExportFormat::Jsonl => Self::Jsonl,
-            ExportFormat::Csv => Self::Csv,
-            ExportFormat::Html => Self::Html,
-            ExportFormat::Parquet => Self::Parquet,
-            ExportFormat::Markdown => Self::Markdown,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
@@ -77,14 +65,13 @@ Examples:
   archiver export --format jsonl --out all.jsonl --since-last
   archiver export --format csv --out ada.csv --in ada --since 2024";
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    if args.bom && args.format != ExportFormat::Csv {
+    if args.bom && args.format != Format::Csv {
         return Err(Failure::usage("--bom works with --format csv only", "remove --bom"));
     }
     let archive = OpenArchive::open(context)?;
     let job = Job {
-        format: args.format.into(),
+        format: args.format,
         out: context.env.cwd().join(&args.out),
         scope: archive.select(&args.scope)?,
         since_last: args.since_last,
@@ -103,18 +90,18 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     Output::stdout(&context.env).line(summary(&done, args.format))
 }
 
-fn summary(done: &Summary, format: ExportFormat) -> String {
+fn summary(done: &Summary, format: Format) -> String {
     let out = done.out.display();
     if done.unchanged {
         return format!("Nothing has changed since the last export to {out}.");
     }
     let messages = plural(done.messages, "message");
     match format {
-        ExportFormat::Jsonl | ExportFormat::Csv => format!("Wrote {messages} to {out}"),
-        ExportFormat::Html => {
+        Format::Jsonl | Format::Csv => format!("Wrote {messages} to {out}"),
+        Format::Html => {
             format!("Wrote {messages}; open {}", done.out.join("index.html").display())
         }
-        ExportFormat::Parquet | ExportFormat::Markdown => {
+        Format::Parquet | Format::Markdown => {
             format!("Wrote {messages} in {} to {out}", plural(done.files, "file"))
         }
     }
@@ -124,7 +111,7 @@ fn summary(done: &Summary, format: ExportFormat) -> String {
 pub(crate) fn failure(at: &Path, error: ExportError) -> Failure {
     match error {
         ExportError::Store(error) => wiring::archive_failure(at, error),
-        ExportError::File { path, source } => Failure::File { path, source },
+        ExportError::File { path, source } => Failure::File(path, source),
         ExportError::Refused { message, help } => Failure::Usage { message, help },
         ExportError::Stopped => {
             Failure::file(at, std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string()))

@@ -12,8 +12,8 @@ use crate::cli::ui::output::Output;
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::restore;
+use crate::store::Restored;
 
-/// `archiver import jsonl`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct JsonlArgs {
@@ -37,12 +37,10 @@ Examples:
 #[derive(Serialize)]
 struct RestoreReport {
     archive: String,
-    messages: i64,
-    conversations: i64,
-    runs: i64,
+    #[serde(flatten)]
+    restored: Restored,
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
     let archive = context.config_warned(None)?.archive.path;
     let paths: Vec<PathBuf> = args.paths.iter().map(|path| context.env.cwd().join(path)).collect();
@@ -52,21 +50,13 @@ pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
         restore::jsonl(&paths, &place, &mut meter)
     })?;
     let restored = restored.map_err(|e| failure(&archive, e))?;
-    let report = RestoreReport {
-        archive: archive.display().to_string(),
-        messages: restored.messages,
-        conversations: restored.conversations,
-        runs: restored.runs,
-    };
+    let archive = archive.display().to_string();
     let mut out = Output::stdout(&context.env);
     if args.json {
-        return out.json(&report);
+        return out.json(&RestoreReport { archive, restored });
     }
-    let conversations = plural(report.conversations, "conversation");
-    out.line(format!(
-        "Restored {} in {conversations} and {} to {}",
-        plural(report.messages, "message"),
-        plural(report.runs, "run"),
-        report.archive
-    ))
+    let messages = plural(restored.messages, "message");
+    let (conversations, runs) =
+        (plural(restored.conversations, "conversation"), plural(restored.runs, "run"));
+    out.line(format!("Restored {messages} in {conversations} and {runs} to {archive}"))
 }

@@ -13,12 +13,11 @@ use crate::config::Config;
 use crate::core::format::{plural, thousands};
 use crate::error::Failure;
 use crate::linkedin_export::{self, ExportFile, ImportError, ImportReport};
-use crate::store::{Reader, Store, StoreError};
+use crate::store::Store;
 
 /// Unreadable rows that are listed one by one.
 const SHOWN: usize = 10;
 
-/// `archiver import linkedin-export`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LinkedinExportArgs {
@@ -53,7 +52,6 @@ Examples:
   archiver import linkedin-export Complete_LinkedInDataExport.zip
   archiver import linkedin-export messages.csv --account me --check 20";
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Failure> {
     let config = context.config_warned(None)?;
     let accounts = wiring::accounts(&config);
@@ -71,47 +69,22 @@ pub(crate) fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Fa
     let meter = if args.json { Meter::hidden() } else { Meter::new() };
     let total = export.rows();
     let mut watch = |rows| meter.show(&format!("{} rows", thousands(rows)), rows, total);
+    let path = &config.archive.path;
+    let failed = |e| wiring::archive_failure(path, e);
     let report = if args.dry_run {
-        dry_run(&config, &export, &options, &mut watch)
+        let reader = wiring::reader_if_any(path)?;
+        linkedin_export::outlook(reader.as_ref(), &export, &options, &mut watch)
     } else {
-        import(&config, &export, &options, &mut watch)
+        let mut store = Store::open(path).map_err(failed)?;
+        let report = linkedin_export::import(&mut store, &export, &options, &mut watch);
+        report.and_then(|report| store.close().map(|()| report).map_err(ImportError::Store))
     };
-    meter.clear();
-    let report = report?;
+    drop(meter);
+    let report = report.map_err(|e| failure(&config, e))?;
     let mut out = Output::stdout(&context.env);
     if args.json { out.json(&report) } else { show(&mut out, &report, args) }
 }
 
-fn import(
-    config: &Config,
-    export: &ExportFile,
-    options: &linkedin_export::Options<'_>,
-    watch: &mut dyn FnMut(u64),
-) -> Result<ImportReport, Failure> {
-    let path = &config.archive.path;
-    let failed = |e| wiring::archive_failure(path, e);
-    let mut store = Store::open(path).map_err(failed)?;
-    let report =
-        linkedin_export::import(&mut store, export, options, watch).map_err(|e| failure(config, e))?;
-    store.close().map_err(failed)?;
-    Ok(report)
-}
-
-fn dry_run(
-    config: &Config,
-    export: &ExportFile,
-    options: &linkedin_export::Options<'_>,
-    watch: &mut dyn FnMut(u64),
-) -> Result<ImportReport, Failure> {
-    let reader = match Reader::open(&config.archive.path) {
-        Ok(reader) => Some(reader),
-        Err(StoreError::Missing(_)) => None,
-        Err(error) => return Err(wiring::archive_failure(&config.archive.path, error)),
-    };
-    linkedin_export::outlook(reader.as_ref(), export, options, watch).map_err(|e| failure(config, e))
-}
-
-/// The failure that a failed import amounts to.
 fn failure(config: &Config, error: ImportError) -> Failure {
     let help = match &error {
         ImportError::Store(_) => "",
@@ -130,7 +103,6 @@ fn failure(config: &Config, error: ImportError) -> Failure {
     }
 }
 
-/// Prints the report.
 fn show(out: &mut Output, report: &ImportReport, args: &LinkedinExportArgs) -> Result<(), Failure> {
     for (line, reason) in report.odd_rows.iter().take(SHOWN) {
         out.line(format!("{} line {line}: {reason}", out.style().yellow("!")))?;

@@ -10,7 +10,6 @@ use self::linkedin_export::LinkedinExportArgs;
 use crate::app::Context;
 use crate::error::Failure;
 
-/// `archiver import`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ImportArgs {
@@ -24,7 +23,6 @@ Examples:
   archiver import linkedin-export Complete_LinkedInDataExport.zip
   archiver import jsonl archive.jsonl";
 
-/// What can be imported.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ImportWhat {
     /// Messages from LinkedIn's "Get a copy of your data"
@@ -33,7 +31,6 @@ pub(crate) enum ImportWhat {
     Jsonl(JsonlArgs),
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
     match &args.what {
         ImportWhat::LinkedinExport(args) => linkedin_export::run(context, args),

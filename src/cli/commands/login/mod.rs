@@ -22,7 +22,6 @@ use crate::core::budget::Purse;
 use crate::core::format::plural;
 use crate::error::Failure;
 
-/// `archiver login`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LoginArgs {
@@ -79,9 +78,7 @@ pub(crate) struct LoginArgs {
 /// `--challenge`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ChallengeArg {
-    /// Type a code that LinkedIn sends.
     Code,
-    /// Confirm the login in LinkedIn's app.
     App,
 }
 
@@ -90,13 +87,12 @@ Examples:
   archiver login   asks for everything it needs, and before it spends credits
   archiver login --yes --email me@example.org --password-stdin < password";
 
-/// The result, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct LoginReport<'a> {
     account: &'a str,
     version: &'static str,
     status: &'static str,
-    account_id: Option<&'a str>,
+    account_id: Option<String>,
     file: PathBuf,
     /// What you have to do before the file is used; null if nothing.
     todo: Option<String>,
@@ -104,7 +100,6 @@ struct LoginReport<'a> {
     credits_spent: u32,
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let mut config = context.config(None)?;
     let loaded = config.load_api_key();
@@ -124,7 +119,18 @@ pub(crate) fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     flow.agree(&config, &session, &destination)?;
     let done = runtime()?.block_on(flow.log_in(session, destination))?;
     let todo = todo(&file.reads, &country, account, &done);
-    show(&mut Output::stdout(&context.env), args.json, &config, account, &done, todo)
+    let report = LoginReport {
+        account: &account.name,
+        version: version.as_str(),
+        status: "connected",
+        account_id: done.account_id,
+        file: done.file,
+        todo,
+        requests: done.requests,
+        credits_spent: done.credits,
+    };
+    let mut out = Output::stdout(&context.env);
+    if args.json { out.json(&report) } else { show(&mut out, &report) }
 }
 
 fn check_version(args: &LoginArgs, version: ApiVersion) -> Result<(), Failure> {
@@ -189,37 +195,18 @@ fn todo(reads: &Reads, country: &str, account: &AccountConfig, done: &Finished) 
     (!todo.is_empty()).then(|| todo.join("; "))
 }
 
-fn show(
-    out: &mut Output,
-    json: bool,
-    config: &Config,
-    account: &AccountConfig,
-    done: &Finished,
-    todo: Option<String>,
-) -> Result<(), Failure> {
-    if json {
-        return out.json(&LoginReport {
-            account: &account.name,
-            version: config.api.version.as_str(),
-            status: "connected",
-            account_id: done.account_id.as_deref(),
-            file: done.file.clone(),
-            todo,
-            requests: done.requests,
-            credits_spent: done.credits,
-        });
-    }
-    let what = match &done.account_id {
+fn show(out: &mut Output, report: &LoginReport<'_>) -> Result<(), Failure> {
+    let what = match &report.account_id {
         Some(id) => format!("Wrote the account id {id}"),
         None => "Wrote the login token".to_owned(),
     };
-    out.line(format!("{what} to {} (mode 600).", done.file.display()))?;
-    if let Some(id) = &done.account_id {
+    out.line(format!("{what} to {} (mode 600).", report.file.display()))?;
+    if let Some(id) = &report.account_id {
         out.line(format!("If the service cannot read that file, configure account_id = {id:?}"))?;
     }
-    if let Some(todo) = todo {
+    if let Some(todo) = &report.todo {
         out.line(format!("To do: {todo}"))?;
     }
-    let (requests, credits) = (plural(done.requests, "request"), plural(done.credits, "credit"));
+    let (requests, credits) = (plural(report.requests, "request"), plural(report.credits_spent, "credit"));
     out.line(format!("{requests}, {credits}. Next, run `archiver check`."))
 }

@@ -17,13 +17,9 @@ const POLL_EVERY: Duration = Duration::from_secs(3);
 /// What a request is for, which decides what to do if it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LoginStep {
-    /// Log in by address and password.
     Password,
-    /// Log in by token.
     Token,
-    /// Enter a code.
     Code,
-    /// Confirm in LinkedIn's app.
     App,
 }
 

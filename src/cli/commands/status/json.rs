@@ -11,7 +11,6 @@ use crate::core::Ms;
 use crate::core::format::{IsoTime, counted, iso_date, plural};
 use crate::store::{AccountFigures, ConversationRow, RunRow};
 
-/// The status, as `--json` prints it.
 #[derive(Serialize)]
 pub(super) struct Status<'a> {
     pub(super) archive: String,
@@ -33,7 +32,6 @@ pub(super) struct Status<'a> {
     pub(super) conversations: Vec<ConversationStatus<'a>>,
 }
 
-/// The service, while it runs.
 #[derive(Serialize)]
 pub(super) struct ServiceStatus {
     pub(super) pid: i32,
@@ -47,7 +45,6 @@ struct AccountStatus<'a> {
     parked: bool,
 }
 
-/// Something that only a person can fix.
 #[derive(Serialize)]
 struct AlertStatus<'a> {
     kind: &'static str,
@@ -68,7 +65,6 @@ pub(super) struct Credits {
     days: Vec<Day>,
 }
 
-/// Credits of one UTC day.
 #[derive(Serialize)]
 struct Day {
     day: String,
@@ -162,7 +158,6 @@ impl<'a> Status<'a> {
         self.gaps.saturating_sub(self.gaps_not_synced)
     }
 
-    /// Since when nothing is missing, in a sentence.
     pub(super) fn horizon_words(&self, format: FormatTime) -> String {
         match self.horizon.map(|IsoTime(since)| format(since)) {
             Some(since) if self.conversations.iter().all(|row| row.gaps == 0) => {
@@ -174,7 +169,6 @@ impl<'a> Status<'a> {
         }
     }
 
-    /// The last run in a sentence.
     pub(super) fn last_run_words(&self, format: FormatTime) -> Option<String> {
         let run = self.last_run.as_ref()?;
         Some(format!(

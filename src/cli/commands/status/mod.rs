@@ -13,7 +13,6 @@ use clap::Args;
 
 use self::json::{ServiceStatus, Status};
 use self::picture::Picture;
-use self::selection::ShownConversations;
 use crate::app::metrics::{Closed, Metrics};
 use crate::app::{Context, outlook, wiring};
 use crate::cli::ui::charts::Glyphs;
@@ -29,7 +28,6 @@ use crate::store::{
     ArchiveSummary, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError, holder,
 };
 
-/// `archiver status`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
@@ -79,10 +77,9 @@ pub(crate) fn report(
     // People read times in their own zone; scripts, and the page, which travels, have them in UTC.
     let format: FormatTime = if args.json || args.html.is_some() { iso_utc } else { local_minute };
     let status = Status::of(&facts, config, format);
-    let selection = ShownConversations::of(&facts.conversations, most(args, out));
-    let picture = Picture::of(&facts, &selection);
+    let picture = Picture::of(&facts, most(args, out));
     if let Some(path) = &args.html {
-        page::write(path, &status, &selection, &picture)?;
+        page::write(path, &status, &picture)?;
         if !args.json {
             return out.line(format!("Wrote {}", path.display()));
         }
@@ -90,7 +87,7 @@ pub(crate) fn report(
     if args.json {
         return out.json(&status);
     }
-    text::show(out, &status, &selection, &picture, glyphs, args.all)
+    text::show(out, &status, &picture, glyphs, args.all)
 }
 
 /// How many conversations are shown; `None` is all of them.
@@ -106,7 +103,6 @@ fn most(args: &StatusArgs, out: &Output) -> Option<usize> {
 /// How a time is written.
 type FormatTime = fn(Ms) -> String;
 
-/// What the archive says.
 struct Facts {
     now: Ms,
     conversations: Vec<ConversationRow>,
@@ -144,7 +140,6 @@ fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<ServiceSt
     Some(ServiceStatus { pid, next_slot_at: next.map(IsoTime) })
 }
 
-/// What a conversation is called.
 fn label(row: &ConversationRow) -> String {
     target::label(row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref(), row.id)
 }

@@ -2,7 +2,6 @@
 
 use super::json::Status;
 use super::picture::Picture;
-use super::selection::ShownConversations;
 use super::{label, missing};
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::{local_date, local_minute};
@@ -15,16 +14,14 @@ use crate::store::ConversationRow;
 /// Sentences on what needs attention that are shown without `--all`.
 const SENTENCES: usize = 8;
 
-/// Prints it.
 pub(super) fn show(
     out: &mut Output,
     status: &Status,
-    selection: &ShownConversations<'_>,
     picture: &Picture<'_>,
     glyphs: Glyphs,
     all: bool,
 ) -> Result<(), Failure> {
-    conversations(out, selection)?;
+    conversations(out, picture)?;
     picture.show(out, glyphs)?;
     summary(out, status)?;
     let style = out.style();
@@ -35,7 +32,6 @@ pub(super) fn show(
     more(out, status.attention.len().saturating_sub(most))
 }
 
-/// Says how many more there are.
 fn more(out: &mut Output, left_out: usize) -> Result<(), Failure> {
     match left_out {
         0 => Ok(()),
@@ -43,15 +39,15 @@ fn more(out: &mut Output, left_out: usize) -> Result<(), Failure> {
     }
 }
 
-fn conversations(out: &mut Output, selection: &ShownConversations<'_>) -> Result<(), Failure> {
-    if selection.rows.is_empty() {
+fn conversations(out: &mut Output, picture: &Picture<'_>) -> Result<(), Failure> {
+    if picture.rows.is_empty() {
         return Ok(());
     }
     let columns =
         [text("Conversation"), number("Messages"), text("From – to"), text("Missing"), text("Last synced")];
-    let rows: Vec<Vec<String>> = selection.rows.iter().map(|row| cells(row)).collect();
+    let rows: Vec<Vec<String>> = picture.rows.iter().map(|(row, _)| cells(row)).collect();
     out.table(&columns, &rows)?;
-    more(out, selection.left_out)?;
+    more(out, picture.left_out)?;
     out.line("")
 }
 
