@@ -4,24 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use chrono::DateTime;
 
 use crate::api::FailureKind;
 use crate::app::parked::parked;
-use crate::app::replace;
+use crate::app::{replace, wiring};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, Spent, closes, left};
+use crate::core::format::iso_utc;
 use crate::core::planner::next;
 use crate::store::{
     AccountFigures, ConversationRow, Figures, InboxStatus, Outcome, Queries, RunRow, StoreError,
 };
+
+/// By this the file is known as one of its own.
+const MARK: &str = "# HELP archiver_";
 
 /// What there is to say at a moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     pub(crate) now: Ms,
     pub(crate) figures: Figures,
+    /// When the last backup was made (ms).
+    pub(crate) last_backup: Option<Ms>,
+    /// Gaps of conversations that are forgotten.
+    pub(crate) forgotten_gaps: i64,
     /// Since when nothing is missing (ms).
     pub(crate) horizon: Option<Ms>,
     /// Credits spent in the last run, today and this month.
@@ -83,18 +93,20 @@ pub(crate) fn tell(config: &Config, take: impl FnOnce() -> Result<Metrics, Store
 impl Metrics {
     /// What the archive says now.
     pub(crate) fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
-        Self::of(queries, config, &queries.conversations()?, &queries.inboxes()?, now)
+        Self::of(queries, config, &mut queries.conversations()?, &queries.inboxes()?, now)
     }
 
-    /// The same, where the conversations and inboxes are at hand.
+    /// The same, where the conversations and inboxes are at hand. Forgets the conversations that are configured no more
+    /// and hold nothing, as if they never had been.
     pub(crate) fn of(
         queries: &Queries<'_>,
         config: &Config,
-        rows: &[ConversationRow],
+        rows: &mut Vec<ConversationRow>,
         inboxes: &[InboxStatus],
         now: Ms,
     ) -> Result<Self, StoreError> {
-        let figures = queries.figures()?;
+        let mut figures = queries.figures()?;
+        let forgotten_gaps = forget(rows, &mut figures, queries, config, now)?;
         // What only an export has shown waits until the inbox shows it or somebody configures it.
         let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
         let horizon = next::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));
@@ -108,6 +120,8 @@ impl Metrics {
             horizon: horizon.filter(|_| !figures.blind()),
             parked: parked.collect(),
             figures,
+            forgotten_gaps,
+            last_backup: last_backup(&config.archive.path),
             spent,
             left: left(&config.budget.caps(), &spent),
             closed: closed(queries, config, now)?,
@@ -169,6 +183,8 @@ impl Metrics {
         let success = self.figures.last_success_ms.map(seconds);
         let help = "When a run last ended complete or with its budget spent";
         out.value("last_success_timestamp_seconds", help, success);
+        let backup = self.last_backup.map(seconds);
+        out.value("last_backup_timestamp_seconds", "When a backup was last made", backup);
         out.value("next_run_timestamp_seconds", "When the service runs next", self.next_run.map(seconds));
     }
 
@@ -183,6 +199,37 @@ impl Metrics {
     }
 }
 
+/// Takes out of the rows and figures what is configured no more and holds nothing. Returns how many gaps that had.
+fn forget(
+    rows: &mut Vec<ConversationRow>,
+    figures: &mut Figures,
+    queries: &Queries<'_>,
+    config: &Config,
+    now: Ms,
+) -> Result<i64, StoreError> {
+    let is_empty = |row: &ConversationRow| row.timeline.messages == 0;
+    if !rows.iter().any(is_empty) {
+        return Ok(0);
+    }
+    let asked = queries.asked(&wiring::accounts(config), now)?;
+    let mut gaps = 0;
+    rows.retain(|row| {
+        let stays = !is_empty(row) || asked.contains(&row.id);
+        if !stays {
+            let own = i64::try_from(row.timeline.gaps.len()).unwrap_or(i64::MAX);
+            gaps += own;
+            if let Some(account) = figures.accounts.iter_mut().find(|a| a.account == row.account) {
+                account.conversations -= 1;
+                account.gaps -= own;
+                account.complete -= i64::from(row.timeline.complete());
+                account.failing -= i64::from(row.last_error.is_some());
+            }
+        }
+        stays
+    });
+    Ok(gaps)
+}
+
 fn last_run(out: &mut Exposition, run: &RunRow) {
     let took = run.finished_ms.map(|end| (end - run.started_ms).max(0) / 1_000);
     out.value("last_run_timestamp_seconds", "When the last run began", Some(seconds(run.started_ms)));
@@ -192,6 +239,23 @@ fn last_run(out: &mut Exposition, run: &RunRow) {
     let outcome = |name: &'static str| (name, u8::from(run.outcome.as_deref() == Some(name)));
     let outcomes = Outcome::ALL.map(Outcome::as_str).map(outcome);
     out.labelled("last_run_outcome", "1 for how the last run ended", "outcome", outcomes);
+}
+
+/// What says beside an archive when it was last backed up: a backup only reads the archive itself.
+fn backup_note(archive: &Path) -> PathBuf {
+    archive.with_added_extension("last-backup")
+}
+
+fn last_backup(archive: &Path) -> Option<Ms> {
+    let noted = std::fs::read_to_string(backup_note(archive)).ok()?;
+    Some(DateTime::parse_from_rfc3339(noted.trim()).ok()?.timestamp_millis())
+}
+
+/// Notes beside an archive that it has been backed up. Where that cannot be written, only the metric lacks it.
+pub(crate) fn note_backup(archive: &Path, now: Ms) {
+    if let Err(error) = write_for_all(&backup_note(archive), &format!("{}\n", iso_utc(now))) {
+        tracing::debug!(%error, "cannot note when the backup was made");
+    }
 }
 
 fn all_of(names: &[&str], counted: &[(String, i64)]) -> BTreeMap<String, i64> {
@@ -242,6 +306,16 @@ fn escaped(label: &str) -> String {
 
 /// Replaces the file, which others may read.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    if !replace::is_own_or_new(path, MARK)? {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it holds something else, which is left alone",
+        ));
+    }
+    write_for_all(path, text)
+}
+
+fn write_for_all(path: &Path, text: &str) -> io::Result<()> {
     let file = replace::begin(path)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     replace::finish(file, path, text)

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::commands::{
     backup::BackupArgs, check::CheckArgs, completions::CompletionsArgs, completions::ManArgs, default_config,
     export::ExportArgs, import::ImportArgs, login::LoginArgs, people::PeopleArgs, plan::PlanArgs,
-    search::SearchArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs, sync::SyncArgs,
-    verify::VerifyArgs,
+    restore::RestoreArgs, search::SearchArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs,
+    status::StatusArgs, sync::SyncArgs, verify::VerifyArgs,
 };
 #[cfg(feature = "demo")]
 use crate::cli::commands::{demo, fake_api::FakeApiArgs};
@@ -36,6 +36,7 @@ Exit codes:
   75  another process is syncing this archive
   77  the API refused the credentials
   78  bad configuration
+  130 interrupted by Ctrl-C; after another signal 128 and its number
 If some conversations fail, the others are still synced, and the exit code is that
 of the worst failure.";
 
@@ -62,6 +63,12 @@ pub(crate) struct GlobalArgs {
     /// $XDG_CONFIG_HOME/archiver/archiver.toml, /etc/archiver/archiver.toml.
     #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
     pub(crate) config: Option<PathBuf>,
+
+    /// Archive to use instead of the configured one
+    ///
+    /// Such as a backup, which needs no configuration to be read.
+    #[arg(long, global = true, value_name = "PATH", hide_short_help = true, display_order = LAST)]
+    pub(crate) archive: Option<PathBuf>,
 
     /// error, warn, info, debug or trace [default: info]
     ///
@@ -114,6 +121,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Back up the archive; safe while a sync runs
     Backup(BackupArgs),
+    /// Put a backup in the archive's place
+    Restore(RestoreArgs),
     /// Log in to LinkedIn; asks before it spends credits
     Login(LoginArgs),
     /// Try it on made-up data: no key, no credits, no network

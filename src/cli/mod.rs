@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, check, completions, default_config, export, import, login, people, plan, search, show, sql,
-    stats, status, sync, verify,
+    backup, check, completions, default_config, export, import, login, people, plan, restore, search, show,
+    sql, stats, status, sync, verify,
 };
 use self::commands::{demo, fake_api};
 use self::ui::output;
@@ -63,7 +63,7 @@ fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
     logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);
-    dispatch(&Context { env, config: cli.global.config }, cli.command)
+    dispatch(&Context { env, config: cli.global.config, archive: cli.global.archive }, cli.command)
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
@@ -81,6 +81,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Stats(args) => stats::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),
+        Command::Restore(args) => restore::run(context, &args),
         Command::Login(args) => login::run(context, &args),
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(context),

@@ -1,5 +1,6 @@
 //! The commands as a person or a script meets them: what they print, what they leave, how they end.
 
+mod advice;
 mod check;
 mod demo;
 mod dry_run;
@@ -11,8 +12,10 @@ mod json;
 mod login;
 mod others;
 mod pager;
+mod printable;
 mod reading;
 mod reports;
+mod restore;
 mod signals;
 mod sql;
 mod targets;

@@ -6,11 +6,12 @@ use clap::Args;
 
 use crate::app::Context;
 use crate::cli::ui::local_time::{local, local_minute};
-use crate::cli::ui::message_text::{folded, from_to, harmless, is_system, message_json, notes, sender};
+use crate::cli::ui::message_text::{folded, from_to, is_system, message_json, notes, sender};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::pager::paged;
-use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
+use crate::cli::ui::reading::{OpenArchive, SpanArgs};
 use crate::core::Ms;
+use crate::core::printable::{one_line, printable};
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRange, MessageRow};
@@ -18,7 +19,9 @@ use crate::store::{MessageRange, MessageRow};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
-    /// Part of its name, its URN, thread id or profile URL
+    /// Part of its name, its URN, thread id, profile URL, or #N
+    ///
+    /// '#N' is the conversation around message N, as `archiver search` numbers them.
     #[arg(value_name = "CONVERSATION")]
     pub(crate) conversation: String,
 
@@ -54,8 +57,8 @@ pub(crate) struct ShowArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver show béla              everything, oldest first
   archiver show béla --limit 30   the newest 30 messages
+  archiver show '#1234'           around a message that search has found
   archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits";
 
 /// Messages shown for `--around` without `--limit`.
@@ -66,9 +69,20 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
     let candidates = archive.candidates()?;
-    let id = conversation(&candidates, &args.conversation)?;
+    let (id, around) = match message_number(&args.conversation) {
+        Some(number) => {
+            let message = queries.message(number).map_err(failed)?.ok_or_else(|| {
+                Failure::usage(
+                    format!("the archive has no message #{number}"),
+                    "`archiver search` shows the numbers of messages",
+                )
+            })?;
+            (message.conversation, Some(number.to_string()))
+        }
+        None => (archive.conversation(&candidates, &args.conversation)?, args.around.clone()),
+    };
     let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
-    let (range, mark) = range(&archive, id, args)?;
+    let (range, mark) = range(&archive, id, around.as_deref(), args)?;
     if args.json || args.raw {
         let mut out = Output::buffered(&context.env);
         let line = |row: MessageRow| {
@@ -79,29 +93,36 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
+    let asked = gaps.is_empty() || archive.asked()?.conversations.contains(&id);
     let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
     let high = range.until.unwrap_or(Ms::MAX);
     paged(context, !args.no_pager, |out| {
-        let title = out.style().bold(&harmless(&name));
+        let title = out.style().bold(&one_line(&name));
         out.line(title)?;
         let (day, is_empty, archive, edits) = (String::new(), true, &archive, args.edits);
-        let mut transcript = Transcript { out, archive, edits, gaps, low, high, mark, day, is_empty };
+        let mut transcript = Transcript { out, archive, edits, gaps, asked, low, high, mark, day, is_empty };
         let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
         let ended = queries.messages(&range, |row| flow(transcript.message(&row))).map_err(failed)?;
         ended.map_or_else(|| transcript.foot(), Err)
     })
 }
 
+/// The number of a message, as `archiver search` shows it.
+fn message_number(word: &str) -> Option<i64> {
+    word.trim().strip_prefix('#')?.parse().ok()
+}
+
 /// The messages to show, and the one in their middle that `--around` names.
 fn range(
     archive: &OpenArchive,
     conversation: i64,
+    around: Option<&str>,
     args: &ShowArgs,
 ) -> Result<(MessageRange, Option<i64>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
     let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
-    if let Some(word) = &args.around {
+    if let Some(word) = around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
         let help = "use its entity_urn, or the number after # in the output of `archiver search`";
         let anchor = anchor
@@ -125,6 +146,8 @@ struct Transcript<'a> {
     edits: bool,
     /// Gaps still to come, oldest last.
     gaps: Vec<Gap>,
+    /// Whether runs ask for the conversation, and so fill them.
+    asked: bool,
     /// The time (ms) that is shown; gaps outside of it are not.
     low: Ms,
     high: Ms,
@@ -169,7 +192,7 @@ impl Transcript<'_> {
     fn paragraphs(&mut self, text: &str, indent: &str, quiet: bool) -> Result<(), Failure> {
         let style = self.out.style();
         let width = self.out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(indent.len()));
-        for line in folded(&harmless(text), width) {
+        for line in folded(&printable(text), width) {
             let line = if quiet { style.dim(&line) } else { line };
             self.out.line(format!("{indent}{line}").trim_end())?;
         }
@@ -192,7 +215,7 @@ impl Transcript<'_> {
                 && gap.older_ms.is_none_or(|older| older < self.high)
                 && (moment.is_some() || self.mark.is_none());
             if within {
-                let line = self.out.style().yellow(&gap_line(gap));
+                let line = self.out.style().yellow(&gap_line(gap, self.asked));
                 self.out.line(format!("\n{line}"))?;
                 self.day.clear();
             }
@@ -207,11 +230,13 @@ impl Transcript<'_> {
     }
 }
 
-fn gap_line(gap: &Gap) -> String {
+fn gap_line(gap: &Gap, asked: bool) -> String {
     let (from, to) = from_to(gap.older_ms, gap.newer_ms);
     let why = match &gap.stalled {
-        Some(why) => format!("stalled: {}; retried less and less often", harmless(&why.to_string())),
-        None => "`archiver sync --once` fills it".to_owned(),
+        Some(why) => format!("stalled: {}; retried less and less often", printable(&why.to_string())),
+        None if asked => "`archiver sync --once` fills it".to_owned(),
+        None => "sync does not ask for this conversation; add its id to conversations under [[accounts]]"
+            .to_owned(),
     };
     format!("~~ messages may be missing from {from} to {to} ({why}) ~~")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::cli::ui::printable::printable;
+use crate::core::printable::one_line;
 
 /// A line that says what is being done, with a bar where it is known how much there is to do. Dropped, it goes away.
 #[derive(Debug)]
@@ -13,11 +13,12 @@ pub(crate) struct Meter(ProgressBar);
 impl Meter {
     /// On standard error; invisible if that is no terminal.
     pub(crate) fn new() -> Self {
-        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
-        if !bar.is_hidden() {
-            bar.enable_steady_tick(Duration::from_millis(120));
+        let meter = Self(ProgressBar::no_length().with_finish(ProgressFinish::AndClear));
+        if !meter.0.is_hidden() {
+            meter.say("");
+            meter.0.enable_steady_tick(Duration::from_millis(120));
         }
-        Self(bar)
+        meter
     }
 
     pub(crate) fn hidden() -> Self {
@@ -26,7 +27,7 @@ impl Meter {
 
     /// Shows what is being done, if it is unknown how much there is to do.
     pub(crate) fn say(&self, doing: &str) {
-        self.draw("{spinner} {msg}", doing);
+        self.draw("{spinner} {wide_msg}", doing);
     }
 
     /// Shows that `done` of `total` is done.
@@ -44,6 +45,6 @@ impl Meter {
             self.0.set_style(style);
         }
         // Names of conversations come from strangers.
-        self.0.set_message(printable(doing).replace('\n', " "));
+        self.0.set_message(one_line(doing));
     }
 }

@@ -3,15 +3,16 @@
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::local_date;
 use crate::cli::ui::output::Output;
-use crate::cli::ui::printable::printable;
 use crate::core::Ms;
 use crate::core::format::thousands;
+use crate::core::printable::one_line;
 use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
 
+use super::Facts;
 use super::selection::shown;
-use super::{Facts, label};
+use crate::cli::ui::reading::label;
 
 /// Days of the credits' chart.
 pub(super) const DAYS: u32 = 30;
@@ -90,7 +91,7 @@ impl<'a> Picture<'a> {
 /// A name in exactly `NAME` columns.
 fn fitted(name: &str) -> String {
     use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
-    let name = printable(name).replace('\n', " ");
+    let name = one_line(name);
     let mut fitted = String::new();
     let mut columns = 0;
     let whole = name.width() <= NAME;

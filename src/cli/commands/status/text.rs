@@ -1,13 +1,15 @@
 //! The status as people read it on a terminal.
 
 use super::json::Status;
+use super::missing;
 use super::picture::Picture;
-use super::{label, missing};
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::local_time::{local_date, local_minute};
+use crate::cli::ui::local_time::{local_minute, span};
 use crate::cli::ui::output::Output;
+use crate::cli::ui::reading::label;
 use crate::cli::ui::table::{number, text};
-use crate::core::format::{counted, plural, thousands};
+use crate::core::format::{IsoTime, counted, plural, thousands};
+use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::ConversationRow;
 
@@ -27,7 +29,7 @@ pub(super) fn show(
     let style = out.style();
     let most = if all { usize::MAX } else { SENTENCES };
     for line in status.attention.iter().take(most) {
-        out.line(format!("{} {line}", style.yellow("!")))?;
+        out.line(format!("{} {}", style.yellow("!"), one_line(line)))?;
     }
     more(out, status.attention.len().saturating_sub(most))
 }
@@ -52,10 +54,7 @@ fn conversations(out: &mut Output, picture: &Picture<'_>) -> Result<(), Failure>
 }
 
 fn cells(row: &ConversationRow) -> Vec<String> {
-    let span = match (row.timeline.oldest_ms, row.timeline.newest_ms) {
-        (Some(oldest), Some(newest)) => format!("{} – {}", local_date(oldest), local_date(newest)),
-        _ => String::new(),
-    };
+    let span = span(row.timeline.oldest_ms, row.timeline.newest_ms);
     let synced = row.synced_ms.map(local_minute).unwrap_or_default();
     vec![label(row), thousands(row.timeline.messages), span, missing(row), synced]
 }
@@ -72,6 +71,9 @@ fn summary(out: &mut Output, status: &Status) -> Result<(), Failure> {
     let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
     out.line(format!("{day} today{}, {month} this month{}", left(c.left_today), left(c.left_this_month)))?;
     status.last_run_words(local_minute).map_or(Ok(()), |words| out.line(words))?;
+    if let Some(IsoTime(at)) = status.last_backup_at {
+        out.line(format!("Last backup: {}", local_minute(at)))?;
+    }
     if let Some(service) = &status.service {
         let next = service.next_slot_at.map(|at| format!(", next run {}", local_minute(at.0)));
         let next = next.unwrap_or_default();
