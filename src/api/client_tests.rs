@@ -16,6 +16,7 @@ use super::super::testing::{
 use super::*;
 use crate::clock::SystemClock;
 use crate::core::Ms;
+use crate::core::model::ids::RequestId;
 
 const EMPTY_V1: &str = r#"{"status":"success","data":{"messages":[]}}"#;
 
@@ -65,7 +66,7 @@ async fn a_v1_request_goes_below_the_base_url_with_key_and_token_in_their_places
         assert_eq!(answer.outcome.unwrap().returned, 0);
         assert_eq!(
             (answer.http_status, answer.receipt.request_id(), answer.receipt.credits()),
-            (Some(200), 7, 1)
+            (Some(200), RequestId(7), 1)
         );
         let request = server.requests().await.remove(0);
         let (head, body) = request.split_once("\r\n\r\n").unwrap();

@@ -8,6 +8,7 @@ use super::reply::Reply;
 use super::{Ask, ConversationRef, Scrubber};
 use crate::core::budget::{Reservation, grant};
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::RequestId;
 use crate::secret::Secret;
 
 pub(super) const KEY: &str = "key-0123456789-abcdef";
@@ -35,7 +36,7 @@ pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
 }
 
 pub(super) fn reservation(results: u32) -> Reservation {
-    grant(&[], results).unwrap().recorded(7)
+    grant(&[], results).unwrap().recorded(RequestId(7))
 }
 
 /// Whether a text gives away the key or the token.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::export::state::{ExportState, folder_of, path as state_path};
+use crate::export::state::{ExportState, NOT_WHOLE, folder_of, path as state_path};
 use crate::export::{Export, ExportError, Job, Summary};
 
 /// Bytes that are gathered before they are written.
@@ -102,7 +102,7 @@ impl FilePlace {
         let done = export.state(files.clone(), self.part)?;
         // A new beginning replaces what later parts would go on from: until it is done, none does.
         let before = export.before.clone().filter(|_| self.part > 0);
-        let mut claim = before.unwrap_or_else(|| ExportState { run: -1, ..done.clone() });
+        let mut claim = before.unwrap_or_else(|| ExportState { run: NOT_WHOLE, ..done.clone() });
         claim.files = self.older.iter().chain(&files).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         write_state(export.job, &claim)?;
         file.finish()?;
@@ -217,7 +217,7 @@ impl Folder {
         let claimed = self.older.union(&self.made).cloned().collect();
         write_state(
             export.job,
-            &ExportState { run: -1, files: claimed, faces: Default::default(), ..done.clone() },
+            &ExportState { run: NOT_WHOLE, files: claimed, faces: Default::default(), ..done.clone() },
         )?;
         for name in &self.made {
             let to = self.out.join(name);

@@ -141,13 +141,13 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     field("text", TableValue::Text(m.fields.text), out);
     field("versions", TableValue::Int(m.versions), out);
     field("gone_since", optional(m.gone_since_ms.and_then(text::iso).as_deref()), out);
-    field("message_id", TableValue::Int(m.id), out);
+    field("message_id", TableValue::Int(m.id.0), out);
     field("source", TableValue::Text(m.source_name()), out);
     key("raw", out);
     raw(m, out);
     out.extend_from_slice(b",\"row\":{\"conversation\":");
-    cell(&TableValue::Int(m.conversation_row), out);
-    field("sender", TableValue::Int(m.sender_row), out);
+    cell(&TableValue::Int(m.conversation_row.0), out);
+    field("sender", TableValue::Int(m.sender_row.0), out);
     field("kind", TableValue::Int(m.kind_row), out);
     field("template", TableValue::Int(m.template_row), out);
     field("urn_shape", number(m.shape_row), out);
@@ -158,7 +158,7 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     field("derived_time", number(m.derived_time), out);
     field("extra", optional(m.fields.extra), out);
     field("source", optional(m.source), out);
-    field("changed_run", number(m.changed_run), out);
+    field("changed_run", number(m.changed_run.map(|run| run.0)), out);
     out.extend_from_slice(b"}}");
 }
 

@@ -170,7 +170,7 @@ impl Rows {
         self.number(Some(m.versions));
         self.number(m.gone_since_ms);
         self.text(Some(raw));
-        self.number(Some(m.id));
+        self.number(Some(m.id.0));
         self.text(Some(m.source_name().as_bytes().to_vec()));
     }
 

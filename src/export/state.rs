@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExportError, Format, Job};
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, RunId};
 use crate::store::Snapshot;
 
 /// The version of the state's form.
 const VERSION: u32 = 1;
+
+/// In place of a run: what was exported is not whole yet.
+pub(super) const NOT_WHOLE: RunId = RunId(-1);
 
 /// The state of a place that was exported to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +27,9 @@ pub(super) struct ExportState {
     /// Which archive.
     pub(super) archive: String,
     /// Of which conversation, since when, until when.
-    pub(super) scope: (Option<i64>, Option<Ms>, Option<Ms>),
+    pub(super) scope: (Option<ConversationId>, Option<Ms>, Option<Ms>),
     /// The last run that was whole in it.
-    pub(super) run: i64,
+    pub(super) run: RunId,
     /// When that run began: an archive that was restored since gives its number again.
     #[serde(default)]
     pub(super) run_started_ms: Option<Ms>,
@@ -39,7 +43,7 @@ pub(super) struct ExportState {
     #[serde(default)]
     pub(super) tables: Option<i64>,
     /// For each conversation, what changes with its names and, where the format shows them, its gaps.
-    pub(super) faces: BTreeMap<i64, i64>,
+    pub(super) faces: BTreeMap<ConversationId, i64>,
 }
 
 impl ExportState {
@@ -130,11 +134,15 @@ impl ExportState {
     /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it
     /// came to.
     pub(super) fn goes_on(&self, snapshot: &Snapshot<'_>) -> Result<bool, ExportError> {
-        Ok(self.run >= 0 && self.run_started_ms == snapshot.run_started(self.run)?)
+        Ok(self.run != NOT_WHOLE && self.run_started_ms == snapshot.run_started(self.run)?)
     }
 
     /// The conversations whose names, or what is known of who took part, are not what they were.
-    pub(super) fn changed_faces(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
+    pub(super) fn changed_faces(
+        &self,
+        job: &Job,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<ConversationId>, ExportError> {
         let now = faces(job, snapshot)?;
         Ok(now.into_iter().filter(|(id, face)| self.faces.get(id) != Some(face)).map(|(id, _)| id).collect())
     }
@@ -149,7 +157,7 @@ pub(super) fn tables(job: &Job, snapshot: &Snapshot<'_>) -> Result<Option<i64>, 
     Ok((job.format == Format::Jsonl).then(|| snapshot.tables_mark(&job.scope)).transpose()?)
 }
 
-fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(i64, i64)>, ExportError> {
+fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(ConversationId, i64)>, ExportError> {
     // A page and a note say where messages may be missing.
     Ok(snapshot.faces(matches!(job.format, Format::Html | Format::Markdown))?)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::model::ids::ConversationId;
 use crate::linkedin_export::ImportError;
 use crate::linkedin_export::participants::{Thread, owner};
 use crate::linkedin_export::scan::{ExportFile, RowLocation};
@@ -124,7 +125,7 @@ fn store_all(
     })?;
     if options.check > 0 {
         // Only conversations that a sync would ask for can be checked; with `discover` that may be any.
-        let wanted: BTreeSet<i64> = targets.iter().map(|t| t.plan.id).collect();
+        let wanted: BTreeSet<ConversationId> = targets.iter().map(|t| t.plan.id).collect();
         let within = (!options.account.discover).then_some(&wanted);
         let most = usize::try_from(options.check).unwrap_or(usize::MAX);
         report.checks = store.open_checks(import, within, most, now)?;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
 pub use crate::core::alert::Cause;
+use crate::core::model::ids::AccountId;
 use crate::store::{Store, StoreError};
 
 /// A problem that needs the user.
@@ -32,7 +33,7 @@ impl Store {
             let known: Option<String> = tx
                 .query_row(
                     "SELECT credential FROM alert WHERE ifnull(account, 0) = ?1 AND cause = ?2",
-                    params![account.unwrap_or(0), row.cause.as_str()],
+                    params![account.unwrap_or_default(), row.cause.as_str()],
                     |found| found.get(0),
                 )
                 .optional()?;
@@ -54,7 +55,7 @@ impl Store {
             let account = account_id(tx, row.account.as_deref())?;
             tx.execute(
                 "UPDATE alert SET credential = 'undelivered' WHERE ifnull(account, 0) = ?1 AND cause = ?2",
-                params![account.unwrap_or(0), row.cause.as_str()],
+                params![account.unwrap_or_default(), row.cause.as_str()],
             )?;
             Ok(())
         })
@@ -69,7 +70,7 @@ impl Store {
             let account = account_id(tx, account)?;
             let gone = tx.execute(
                 "DELETE FROM alert WHERE ifnull(account, 0) = ?1 AND cause = ?2",
-                params![account.unwrap_or(0), cause.as_str()],
+                params![account.unwrap_or_default(), cause.as_str()],
             )?;
             Ok(gone > 0)
         })
@@ -90,7 +91,7 @@ impl Store {
     }
 }
 
-fn account_id(db: &Connection, account: Option<&str>) -> Result<Option<i64>, StoreError> {
+fn account_id(db: &Connection, account: Option<&str>) -> Result<Option<AccountId>, StoreError> {
     let Some(name) = account else { return Ok(None) };
     let id = db.query_row("SELECT id FROM account WHERE name = ?1", [name], |row| row.get(0));
     id.optional()?.map(Some).ok_or_else(|| StoreError::Broken(format!("there is no account {name:?} in it")))

@@ -1,5 +1,6 @@
 //! What can go wrong with the archive file, and what the reader should do about it.
 
+use crate::core::model::ids::ConversationId;
 use std::path::PathBuf;
 
 /// A failure of the archive.
@@ -61,7 +62,7 @@ pub enum StoreError {
     )]
     Changed {
         /// The archive's id of the conversation.
-        conversation: i64,
+        conversation: ConversationId,
     },
     /// A row contradicts the schema's promises.
     #[error("the archive contradicts itself: {0}")]

@@ -17,6 +17,7 @@ pub mod verify;
 mod watches;
 mod write;
 
+use crate::core::model::ids::ConversationId;
 use crate::store::read::status;
 use std::path::Path;
 use std::time::Duration;
@@ -108,7 +109,7 @@ impl Store {
     /// When the archive cannot be read.
     pub fn rows_for_comparison(
         &self,
-        conversation: i64,
+        conversation: ConversationId,
     ) -> Result<Vec<(String, i64, String, bool)>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT ifnull(u.prefix || m.urn_key || u.suffix, ''), m.sent_at_ms, m.text, m.gone_since_ms IS NOT NULL

@@ -10,6 +10,7 @@
 
 use rusqlite::{Connection, params};
 
+use crate::core::model::ids::MessageId;
 use crate::core::search::tokenize;
 use crate::store::{Store, StoreError};
 
@@ -49,13 +50,13 @@ impl Store {
 }
 
 /// Notes that a message's text is new.
-pub(crate) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
+pub(crate) fn unindexed(db: &Connection, id: MessageId) -> Result<(), StoreError> {
     db.prepare_cached("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)")?.execute([id])?;
     Ok(())
 }
 
 /// Takes a message's former text out of the index, unless it never was in there.
-pub(crate) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
+pub(crate) fn forget(db: &Connection, id: MessageId, text: &str) -> Result<(), StoreError> {
     let waiting = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)")?
         .query_row([id], |row| row.get::<_, bool>(0))?;
@@ -86,7 +87,7 @@ pub(crate) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
 fn index_unspaced(
     db: &Connection,
     select: &str,
-    mut also: impl FnMut(i64, &str) -> rusqlite::Result<usize>,
+    mut also: impl FnMut(MessageId, &str) -> rusqlite::Result<usize>,
 ) -> Result<(), StoreError> {
     let mut texts = db.prepare(select)?;
     let mut add = db.prepare("INSERT INTO messages_cjk_fts (rowid, text) VALUES (?1, ?2)")?;

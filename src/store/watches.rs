@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::core::Ms;
+use crate::core::model::ids::AccountId;
 use crate::store::ledger::settle;
 use crate::store::{Settlement, Store, StoreError};
 
@@ -22,8 +23,8 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn feed(&self, account: &str) -> Result<Option<(i64, Option<Feed>)>, StoreError> {
-        let id: Option<i64> = self
+    pub fn feed(&self, account: &str) -> Result<Option<(AccountId, Option<Feed>)>, StoreError> {
+        let id: Option<AccountId> = self
             .db
             .query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))
             .optional()?;
@@ -45,7 +46,7 @@ impl Store {
     /// When the archive cannot be written.
     pub fn commit_watch(
         &mut self,
-        account: i64,
+        account: AccountId,
         watch: Option<&str>,
         settlement: &Settlement<'_>,
         now: Ms,
@@ -68,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn note_events(&mut self, account: i64, last: Option<&str>, now: Ms) -> Result<(), StoreError> {
+    pub fn note_events(&mut self, account: AccountId, last: Option<&str>, now: Ms) -> Result<(), StoreError> {
         self.db.execute(
             "UPDATE event_feed SET position = ifnull(?2, position), polled_ms = ?3 WHERE account = ?1",
             params![account, last, now],
@@ -82,7 +83,7 @@ impl Store {
     /// When the archive cannot be read.
     pub fn watching_booked(
         &self,
-        account: i64,
+        account: AccountId,
         endpoints: [&str; 2],
         since: Ms,
         at_least: u32,

@@ -14,6 +14,7 @@ use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::RequestId;
 use archiver::core::model::page::{Below, Page};
 use archiver::secret::Secret;
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ fn api(base_url: &str, version: ApiVersion) -> HttpApi<SystemClock> {
 }
 
 fn reservation() -> Reservation {
-    grant(&[], 50).unwrap().recorded(1)
+    grant(&[], 50).unwrap().recorded(RequestId(1))
 }
 
 fn version_of(name: &str) -> ApiVersion {

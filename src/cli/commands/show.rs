@@ -11,6 +11,7 @@ use crate::cli::ui::output::Output;
 use crate::cli::ui::pager::Pager;
 use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRange, MessageRow};
@@ -102,9 +103,9 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
 /// The messages to show, and the one in their middle that `--around` names.
 fn range(
     archive: &OpenArchive,
-    conversation: i64,
+    conversation: ConversationId,
     args: &ShowArgs,
-) -> Result<(MessageRange, Option<i64>), Failure> {
+) -> Result<(MessageRange, Option<MessageId>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
     let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
@@ -139,7 +140,7 @@ struct Transcript<'a> {
     high: Ms,
     /// Whether gaps after the last message are shown.
     to_end: bool,
-    mark: Option<i64>,
+    mark: Option<MessageId>,
     day: String,
     last_ms: Option<Ms>,
 }
@@ -151,7 +152,7 @@ impl<'a> Transcript<'a> {
         args: &ShowArgs,
         gaps: Vec<Gap>,
         range: &MessageRange,
-        mark: Option<i64>,
+        mark: Option<MessageId>,
     ) -> Self {
         let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
         let (high, to_end) = (range.until.unwrap_or(Ms::MAX), mark.is_none());

@@ -15,6 +15,7 @@ use crate::cli::ui::printable::printable;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::Ms;
 use crate::core::format::{iso_utc, plural, thousands};
+use crate::core::model::ids::ConversationId;
 use crate::core::people::{Author, Correspondence, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::error::Failure;
@@ -144,7 +145,8 @@ fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
             }
         })
         .map_err(failed)?;
-    let names: BTreeMap<i64, Candidate> = archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
+    let names: BTreeMap<ConversationId, Candidate> =
+        archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
     let lines = |side: Author| -> Vec<WaitingLine> {
         let line = |w: &Waiting| {

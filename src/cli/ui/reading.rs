@@ -9,6 +9,7 @@ use crate::app::{Context, wiring};
 use crate::cli::ui::dates;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::planner::target::{self, Candidate};
 use crate::error::Failure;
 use crate::store::{Queries, Reader, StoreError};
@@ -56,7 +57,7 @@ pub struct ScopeArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Selection {
     /// The conversation's id in the archive.
-    pub conversation: Option<i64>,
+    pub conversation: Option<ConversationId>,
     /// From this time on (ms).
     pub since: Option<Ms>,
     /// Before this time (ms).
@@ -125,7 +126,7 @@ impl OpenArchive {
 ///
 /// # Errors
 /// [`Failure::Usage`] if it names none or several.
-pub fn conversation(candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
+pub fn conversation(candidates: &[Candidate], word: &str) -> Result<ConversationId, Failure> {
     target::one(candidates, word).map_err(|error| Failure::Usage {
         message: error.to_string(),
         help: "`archiver status --all` lists the conversations".to_owned(),

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
+use crate::core::model::ids::RunId;
 use crate::core::planner::backoff::due_run;
 use crate::core::planner::page_size;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, Share, State, Subject};
@@ -129,7 +130,7 @@ fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progr
     let hopeless = progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
     let silent = usize::try_from(conversation.silent_looks).unwrap_or(usize::MAX);
     let runs = limits.unlisted_runs.get(silent).or(limits.unlisted_runs.last()).copied().unwrap_or(1);
-    let due = limits.run >= conversation.head_tried_run.saturating_add(i64::from(runs.max(1)));
+    let due = limits.run >= conversation.head_tried_run.plus(i64::from(runs.max(1)));
     !conversation.listed && (walked || hopeless) && due
 }
 
@@ -253,7 +254,7 @@ fn newer(gap: &Gap) -> Ms {
     gap.newer_ms.unwrap_or(Ms::MAX)
 }
 
-fn due(gap: &Gap, run: i64) -> bool {
+fn due(gap: &Gap, run: RunId) -> bool {
     run >= due_run(gap.stalls, gap.stalled_run)
 }
 

@@ -13,6 +13,7 @@ use super::text::{self, Text};
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
 use crate::core::format::plural;
+use crate::core::model::ids::ConversationId;
 use crate::core::planner::target;
 use crate::export::destination::Folder;
 use crate::store::{ConversationRow, Scope};
@@ -27,7 +28,7 @@ const PAGE_BYTES: u64 = 256 * 1024;
 
 /// A conversation with its pages.
 struct ConversationPages {
-    id: i64,
+    id: ConversationId,
     name: String,
     account: String,
     messages: u64,
@@ -50,7 +51,7 @@ impl ConversationPages {
     }
 }
 
-fn page_file(id: i64, page: usize) -> String {
+fn page_file(id: ConversationId, page: usize) -> String {
     if page == 0 { format!("{id}.html") } else { format!("{id}-{}.html", page.saturating_add(1)) }
 }
 

@@ -10,6 +10,7 @@ use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use super::{ConversationPages, Export, ExportError, Watch};
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::raw::render::quote;
 use crate::export::destination::Folder;
 use crate::store::Scope;
@@ -47,7 +48,7 @@ impl SearchIndex {
     ) -> Result<(), ExportError> {
         let shards = usize::try_from(messages.div_ceil(PER_SHARD).clamp(1, MOST_SHARDS)).unwrap_or(1);
         let mut words = Words { scratch: folder.scratch().to_owned(), waiting: vec![Vec::new(); shards] };
-        let by_id: BTreeMap<i64, (usize, &ConversationPages)> =
+        let by_id: BTreeMap<ConversationId, (usize, &ConversationPages)> =
             conversations.iter().enumerate().map(|(at, c)| (c.id, (at, c))).collect();
         let (mut doc, mut shown) = (0_u32, Vec::new());
         export.snapshot.messages(scope, |m| {

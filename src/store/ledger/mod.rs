@@ -11,6 +11,7 @@ use super::{Store, StoreError};
 use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use crate::core::model::ids::{AccountId, ConversationId, RequestId, RunId};
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::stall::Stall;
 use crate::store::ledger::spent::{Settled, SpentCache};
@@ -152,13 +153,13 @@ impl Purpose {
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The run that makes it.
-    pub run: i64,
+    pub run: RunId,
     /// The archive's id of the account.
-    pub account: i64,
+    pub account: AccountId,
     /// The endpoint's name.
     pub endpoint: &'a str,
     /// The conversation it is about.
-    pub conversation: Option<i64>,
+    pub conversation: Option<ConversationId>,
     /// What for.
     pub purpose: Purpose,
     /// Results wanted.
@@ -171,7 +172,7 @@ pub struct Settlement<'a> {
     /// What it cost.
     pub receipt: &'a Receipt,
     /// The conversation it turned out to be about, where that is news.
-    pub conversation: Option<i64>,
+    pub conversation: Option<ConversationId>,
     /// Results that came.
     pub returned: Option<u32>,
     /// Messages that were new.
@@ -207,9 +208,9 @@ impl<'a> Settlement<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Failed<'a> {
     /// The archive's id of the account.
-    pub account: i64,
+    pub account: AccountId,
     /// The conversation that it asked a page of; `None` is the account's inbox.
-    pub conversation: Option<i64>,
+    pub conversation: Option<ConversationId>,
     /// What was asked.
     pub asked: &'a Asked,
     /// What became of it.
@@ -226,7 +227,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+    pub fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<RunId, StoreError> {
         self.begin_run_of(RunKind::Sync, trigger, now)
     }
 
@@ -234,7 +235,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn begin_run_of(&mut self, kind: RunKind, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+    pub fn begin_run_of(&mut self, kind: RunKind, trigger: Trigger, now: Ms) -> Result<RunId, StoreError> {
         self.transact(|tx, _| {
             tx.execute(
                 "UPDATE run SET outcome = 'interrupted',
@@ -250,7 +251,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+    pub fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
         self.name_people()?;
         self.index_texts()?;
         self.transact(|tx, _| {
@@ -287,7 +288,7 @@ impl Store {
                 grant.results(), grant.credits()
             ])?;
             ids.tally.reserved(request.account, grant.credits());
-            Ok(Some(grant.recorded(tx.last_insert_rowid())))
+            Ok(Some(grant.recorded(RequestId(tx.last_insert_rowid()))))
         })
     }
 
@@ -295,7 +296,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+    pub fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {
         self.transact(|tx, ids| {
             tx.execute(
                 "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
@@ -311,7 +312,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    pub fn spent(&self, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         self.interned.tally.spent(&self.db, None, run, now)
     }
 
@@ -319,7 +320,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    pub fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         self.interned.tally.spent(&self.db, Some(account), run, now)
     }
 
@@ -329,7 +330,7 @@ impl Store {
     /// When the archive cannot be written.
     pub fn note_balance(
         &mut self,
-        run: i64,
+        run: RunId,
         moment: Moment,
         credits: f64,
         now: Ms,
@@ -345,7 +346,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+    pub fn head_came_last(&self, account: Option<AccountId>) -> Result<bool, StoreError> {
         match account {
             Some(account) => head_of_account_came_last(&self.db, account),
             None => head_came_last(&self.db),
@@ -359,10 +360,10 @@ pub(super) fn insert_run(
     kind: RunKind,
     trigger: Trigger,
     now: Ms,
-) -> Result<i64, StoreError> {
+) -> Result<RunId, StoreError> {
     tx.prepare_cached("INSERT INTO run (kind, started_ms, trigger) VALUES (?1, ?2, ?3)")?
         .execute(params![kind.as_str(), now, trigger.as_str()])?;
-    Ok(tx.last_insert_rowid())
+    Ok(RunId(tx.last_insert_rowid()))
 }
 
 /// Whether the last request of all, logins and watches aside, was a look at a head, an inbox's included.
@@ -373,7 +374,7 @@ pub(super) fn head_came_last(db: &Connection) -> Result<bool, StoreError> {
 }
 
 /// The same of one account.
-pub(super) fn head_of_account_came_last(db: &Connection, account: i64) -> Result<bool, StoreError> {
+pub(super) fn head_of_account_came_last(db: &Connection, account: AccountId) -> Result<bool, StoreError> {
     let last = "SELECT purpose FROM request WHERE account = ?1 AND purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1";
     let purpose: Option<String> = db.query_row(last, [account], |row| row.get(0)).optional()?;
     Ok(purpose.as_deref().is_some_and(is_head))
@@ -422,11 +423,11 @@ pub(super) fn settle(tx: &Connection, tally: &SpentCache, s: &Settlement<'_>) ->
 /// What counts as spent in each window, by account. A row in the future, after the clock was set back, counts as well.
 pub(super) fn spent_by_account(
     db: &Connection,
-    run: i64,
+    run: RunId,
     now: Ms,
-) -> Result<BTreeMap<i64, Spent>, StoreError> {
+) -> Result<BTreeMap<AccountId, Spent>, StoreError> {
     let (day, month) = day_and_month(now);
-    let mut all: BTreeMap<i64, Spent> = BTreeMap::new();
+    let mut all: BTreeMap<AccountId, Spent> = BTreeMap::new();
     let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     // The plus keeps SQLite from reading the whole ledger account by account.
     let mut statement = db.prepare_cached(

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::budget::calendar::day_and_month;
+use crate::core::model::ids::{AccountId, RunId};
 use crate::store::StoreError;
 use crate::store::ledger::spent_by_account;
 
@@ -20,18 +21,18 @@ pub(crate) struct SpentCache(RefCell<Option<Sums>>);
 struct Sums {
     /// Of the database, as this connection sees it: another one's writing changes it.
     version: i64,
-    run: i64,
+    run: RunId,
     day: Ms,
     month: Ms,
     /// By the archive's id of the account.
-    accounts: BTreeMap<i64, Spent>,
+    accounts: BTreeMap<AccountId, Spent>,
 }
 
 /// A request that was settled: when it was made, and what it was thought to cost and did.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settled {
-    pub(crate) account: i64,
-    pub(crate) run: i64,
+    pub(crate) account: AccountId,
+    pub(crate) run: RunId,
     pub(crate) at_ms: Ms,
     pub(crate) counted: u32,
     pub(crate) credits: u32,
@@ -43,8 +44,8 @@ impl SpentCache {
     pub(crate) fn spent(
         &self,
         db: &Connection,
-        account: Option<i64>,
-        run: i64,
+        account: Option<AccountId>,
+        run: RunId,
         now: Ms,
     ) -> Result<Spent, StoreError> {
         let (day, month) = day_and_month(now);
@@ -64,7 +65,7 @@ impl SpentCache {
     }
 
     /// Counts a reservation that was made now, in the windows that were asked for last.
-    pub(crate) fn reserved(&self, account: i64, credits: u32) {
+    pub(crate) fn reserved(&self, account: AccountId, credits: u32) {
         if let Some(sums) = self.0.borrow_mut().as_mut() {
             let spent = sums.accounts.entry(account).or_default();
             *spent = spent.plus(Spent { run: credits, day: credits, month: credits });

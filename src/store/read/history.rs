@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::model::message::{Message, Sender};
 use crate::core::raw::Raw;
 use crate::store::{Queries, StoreError, ids};
@@ -14,9 +15,9 @@ use crate::store::{Queries, StoreError, ids};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {
     /// The archive's id of the message.
-    pub id: i64,
+    pub id: MessageId,
     /// The archive's id of the conversation.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// The account's name.
     pub account: String,
     /// The conversation's URN, once known.
@@ -47,13 +48,13 @@ impl MessageRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageRange {
     /// Of this conversation only.
-    pub conversation: Option<i64>,
+    pub conversation: Option<ConversationId>,
     /// Sent at this moment (ms) or later.
     pub since: Option<Ms>,
     /// Sent before this moment (ms).
     pub until: Option<Ms>,
     /// From this message on, by its time and id. Only of one conversation.
-    pub from: Option<(Ms, i64)>,
+    pub from: Option<(Ms, MessageId)>,
     /// At most so many.
     pub limit: Option<u32>,
 }
@@ -72,22 +73,22 @@ impl MessageRange {
     fn condition(&self) -> (String, Vec<Value>) {
         let mut condition = String::from("true");
         let mut values = Vec::new();
-        let mut add = |sql: &str, value: i64| {
+        let mut add = |sql: &str, value: Value| {
             condition.push_str(sql);
-            values.push(Value::from(value));
+            values.push(value);
         };
         if let Some(id) = self.conversation {
-            add(" AND m.conversation = ?", id);
+            add(" AND m.conversation = ?", id.into());
         }
         if let Some(since) = self.since {
-            add(" AND m.sent_at_ms >= ?", since);
+            add(" AND m.sent_at_ms >= ?", since.into());
         }
         if let Some(until) = self.until {
-            add(" AND m.sent_at_ms < ?", until);
+            add(" AND m.sent_at_ms < ?", until.into());
         }
         if let Some((at, id)) = self.from {
-            add(" AND (m.sent_at_ms, m.id) >= (?,", at);
-            add(" ?)", id);
+            add(" AND (m.sent_at_ms, m.id) >= (?,", at.into());
+            add(" ?)", id.into());
         }
         (condition, values)
     }
@@ -132,7 +133,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn before(&self, message: &MessageRow, count: u32) -> Result<(Ms, i64), StoreError> {
+    pub fn before(&self, message: &MessageRow, count: u32) -> Result<(Ms, MessageId), StoreError> {
         let here = (message.message.at_ms, message.id);
         let found = self
             .db()
@@ -146,7 +147,12 @@ impl Queries<'_> {
         Ok(found.unwrap_or(here))
     }
 
-    fn step(&self, range: &MessageRange, order: &str, count: u32) -> Result<Option<(Ms, i64)>, StoreError> {
+    fn step(
+        &self,
+        range: &MessageRange,
+        order: &str,
+        count: u32,
+    ) -> Result<Option<(Ms, MessageId)>, StoreError> {
         let (condition, mut values) = range.condition();
         values.push(Value::from(i64::from(count.saturating_sub(1))));
         let mut statement = self.db().prepare(&format!(
@@ -160,7 +166,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn message(&self, id: i64) -> Result<Option<MessageRow>, StoreError> {
+    pub fn message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         by_id(self.db(), id)
     }
 
@@ -168,14 +174,18 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn message_called(&self, word: &str, conversation: i64) -> Result<Option<MessageRow>, StoreError> {
-        if let Ok(id) = word.parse() {
+    pub fn message_called(
+        &self,
+        word: &str,
+        conversation: ConversationId,
+    ) -> Result<Option<MessageRow>, StoreError> {
+        if let Ok(id) = word.parse().map(MessageId) {
             return Ok(by_id(self.db(), id)?.filter(|m| m.conversation == conversation));
         }
         let mut ids = self.db().prepare_cached(
             "SELECT id FROM message WHERE conversation = ?1 AND urn_probe = ?2 ORDER BY id",
         )?;
-        let ids: Vec<i64> =
+        let ids: Vec<MessageId> =
             ids.query_map((conversation, ids::probe(word)), |row| row.get(0))?.collect::<Result<_, _>>()?;
         for id in ids {
             if let Some(row) = by_id(self.db(), id)?.filter(|m| m.message.urn.as_deref() == Some(word)) {
@@ -189,7 +199,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn former(&self, id: i64) -> Result<Vec<(Ms, String)>, StoreError> {
+    pub fn former(&self, id: MessageId) -> Result<Vec<(Ms, String)>, StoreError> {
         let mut statement = self.db().prepare_cached(
             "SELECT replaced_ms, text FROM message_version WHERE message = ?1 AND edited = 1 ORDER BY id",
         )?;
@@ -198,7 +208,7 @@ impl Queries<'_> {
     }
 }
 
-pub(crate) fn by_id(db: &Connection, id: i64) -> Result<Option<MessageRow>, StoreError> {
+pub(crate) fn by_id(db: &Connection, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} FROM message m {JOINS} WHERE m.id = ?1"))?;
     Ok(statement.query_row([id], read).optional()?)

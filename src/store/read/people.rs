@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::people::{SenderRow, SentMessage};
 use crate::store::read::timelines::OUTSIDE;
 use crate::store::{Queries, StoreError};
@@ -57,7 +58,7 @@ impl Queries<'_> {
     /// When the archive cannot be read.
     pub fn lines(
         &self,
-        conversation: Option<i64>,
+        conversation: Option<ConversationId>,
         since: Option<Ms>,
         until: Option<Ms>,
         mut each: impl FnMut(SentMessage),

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
 use crate::core::raw::render::{self, Fields};
 use crate::core::{Ms, hash};
 use crate::store::read::status::Queries;
@@ -12,17 +13,17 @@ use crate::store::{Reader, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scope {
     /// Those of this conversation.
-    pub conversation: Option<i64>,
+    pub conversation: Option<ConversationId>,
     /// Those of this account.
-    pub account: Option<i64>,
+    pub account: Option<AccountId>,
     /// Sent at this time or later.
     pub since_ms: Option<Ms>,
     /// Sent before this time.
     pub until_ms: Option<Ms>,
     /// Stored or changed by a later run than this.
-    pub changed_after: Option<i64>,
+    pub changed_after: Option<RunId>,
     /// With ids from the first to the last of these, which only makes finding them quicker.
-    pub ids: Option<(i64, i64)>,
+    pub ids: Option<(MessageId, MessageId)>,
 }
 
 impl Scope {
@@ -36,13 +37,13 @@ impl Scope {
                 values.push(Value::Integer(value));
             }
         };
-        add("m.conversation = ?", self.conversation);
-        add("m.conversation IN (SELECT id FROM conversation WHERE account = ?)", self.account);
+        add("m.conversation = ?", self.conversation.map(|id| id.0));
+        add("m.conversation IN (SELECT id FROM conversation WHERE account = ?)", self.account.map(|id| id.0));
         add("m.sent_at_ms >= ?", self.since_ms);
         add("m.sent_at_ms < ?", self.until_ms);
-        add("m.changed_run > ?", self.changed_after);
-        add("m.id >= ?", self.ids.map(|(first, _)| first));
-        add("m.id <= ?", self.ids.map(|(_, last)| last));
+        add("m.changed_run > ?", self.changed_after.map(|run| run.0));
+        add("m.id >= ?", self.ids.map(|ids| ids.0.0));
+        add("m.id <= ?", self.ids.map(|ids| ids.1.0));
         (words.join(" AND "), values)
     }
 
@@ -57,9 +58,9 @@ impl Scope {
 #[derive(Debug, Clone, Copy)]
 pub struct ExportRow<'a> {
     /// The archive's id.
-    pub id: i64,
+    pub id: MessageId,
     /// The archive's id of the conversation.
-    pub conversation_row: i64,
+    pub conversation_row: ConversationId,
     /// Whose mailbox.
     pub account: &'a str,
     /// The conversation's URN.
@@ -81,7 +82,7 @@ pub struct ExportRow<'a> {
     /// The form of its JSON.
     pub template: &'a str,
     /// The id of the sender.
-    pub sender_row: i64,
+    pub sender_row: PersonId,
     /// The id of the type.
     pub kind_row: i64,
     /// The id of the template.
@@ -93,7 +94,7 @@ pub struct ExportRow<'a> {
     /// 1: the time is derived.
     pub derived_time: Option<i64>,
     /// The run that last stored or changed it.
-    pub changed_run: Option<i64>,
+    pub changed_run: Option<RunId>,
 }
 
 impl ExportRow<'_> {
@@ -122,13 +123,13 @@ pub struct FormerVersion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountMonth {
     /// The account's id.
-    pub account: i64,
+    pub account: AccountId,
     /// Its name.
     pub account_name: String,
     /// `YYYY-MM`.
     pub month: String,
     /// The least and the greatest id of its messages.
-    pub ids: (i64, i64),
+    pub ids: (MessageId, MessageId),
     /// How many messages it has.
     pub messages: i64,
 }
@@ -229,7 +230,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn former_versions(&self, message: i64) -> Result<Vec<FormerVersion>, StoreError> {
+    pub fn former_versions(&self, message: MessageId) -> Result<Vec<FormerVersion>, StoreError> {
         let mut statement = self.db.prepare_cached(
             "SELECT replaced_ms, text FROM message_version WHERE message = ?1 AND edited = 1 ORDER BY id",
         )?;
@@ -270,18 +271,18 @@ impl Snapshot<'_> {
     /// When the archive cannot be read.
     pub fn touched_months(
         &self,
-        after: i64,
-        conversations: &[i64],
-    ) -> Result<std::collections::BTreeSet<(i64, String)>, StoreError> {
+        after: RunId,
+        conversations: &[ConversationId],
+    ) -> Result<std::collections::BTreeSet<(AccountId, String)>, StoreError> {
         let mut touched = std::collections::BTreeSet::new();
         for (from, values) in [
-            ("message x JOIN conversation c ON c.id = x.conversation WHERE x.changed_run > ?1", vec![after]),
+            ("message x JOIN conversation c ON c.id = x.conversation WHERE x.changed_run > ?1", vec![after.0]),
             (
                 "message_version x JOIN message m ON m.id = x.message JOIN conversation c ON c.id = m.conversation
                  WHERE m.changed_run > ?1",
-                vec![after],
+                vec![after.0],
             ),
-            ("message x JOIN conversation c ON c.id = x.conversation WHERE c.id = ?1", conversations.to_vec()),
+            ("message x JOIN conversation c ON c.id = x.conversation WHERE c.id = ?1", conversations.iter().map(|id| id.0).collect()),
         ] {
             let mut statement = self.db.prepare(&format!("SELECT DISTINCT c.account, {MONTH} FROM {from}"))?;
             for value in values {
@@ -299,7 +300,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn faces(&self, gaps: bool) -> Result<Vec<(i64, i64)>, StoreError> {
+    pub fn faces(&self, gaps: bool) -> Result<Vec<(ConversationId, i64)>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.alias, c.name), ''),
                (SELECT group_concat(p.id || ifnull(p.is_me, '?'), ' ' ORDER BY p.id) FROM participant q JOIN person p ON p.id = q.person
@@ -318,7 +319,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn last_finished_run(&self) -> Result<i64, StoreError> {
+    pub fn last_finished_run(&self) -> Result<RunId, StoreError> {
         Ok(self.db.query_row(
             "SELECT coalesce((SELECT min(id) - 1 FROM run WHERE finished_ms IS NULL), (SELECT max(id) FROM run), 0)",
             [],
@@ -330,7 +331,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn run_started(&self, run: i64) -> Result<Option<Ms>, StoreError> {
+    pub fn run_started(&self, run: RunId) -> Result<Option<Ms>, StoreError> {
         let sql = "SELECT started_ms FROM run WHERE id = ?1";
         Ok(self.db.query_row(sql, [run], |row| row.get(0)).optional()?)
     }

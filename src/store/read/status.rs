@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::core::Ms;
 use crate::core::budget::Spent;
+use crate::core::model::ids::{AccountId, ConversationId, RunId};
 use crate::core::planner::state::Inbox;
 use crate::core::planner::target::Candidate;
 use crate::core::timeline::gap::{Gap, Timeline};
@@ -78,7 +79,7 @@ pub struct Queries<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationRow {
     /// The archive's id.
-    pub id: i64,
+    pub id: ConversationId,
     /// The account's name.
     pub account: String,
     /// The conversation's URN, once known.
@@ -120,7 +121,7 @@ pub struct InboxStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GapRow {
     /// The conversation.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// Upper edge (ms), `None` = now.
     pub newer_ms: Option<Ms>,
     /// Lower edge (ms), `None` = the beginning.
@@ -133,7 +134,7 @@ pub struct GapRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
     /// Its number.
-    pub id: i64,
+    pub id: RunId,
     /// When it began (ms).
     pub started_ms: Ms,
     /// When it ended (ms).
@@ -154,7 +155,7 @@ pub struct RunRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunStart {
     /// Its number.
-    pub number: i64,
+    pub number: RunId,
     /// Whether the last request of all was for the newest page of a conversation or an inbox.
     pub head_came_last: bool,
     /// The same of each account, by its name.
@@ -163,7 +164,8 @@ pub struct RunStart {
 
 impl RunStart {
     /// Of an archive that does not exist yet.
-    pub const FIRST: Self = Self { number: 1, head_came_last: false, head_came_last_of: BTreeMap::new() };
+    pub const FIRST: Self =
+        Self { number: RunId(1), head_came_last: false, head_came_last_of: BTreeMap::new() };
 }
 
 /// Figures of the whole archive.
@@ -195,7 +197,7 @@ impl<'a> Queries<'a> {
     /// # Errors
     /// When the archive cannot be read.
     pub fn candidates(&self) -> Result<Vec<Candidate>, StoreError> {
-        let mut urls: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        let mut urls: BTreeMap<ConversationId, Vec<String>> = BTreeMap::new();
         let mut addresses = self.db.prepare("SELECT conversation, profile_url FROM address")?;
         let mut rows = addresses.query([])?;
         while let Some(row) = rows.next()? {
@@ -229,7 +231,7 @@ impl<'a> Queries<'a> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn gaps_of(&self, conversation: i64) -> Result<Vec<Gap>, StoreError> {
+    pub fn gaps_of(&self, conversation: ConversationId) -> Result<Vec<Gap>, StoreError> {
         timelines::of_conversation(self.db, conversation)
     }
 
@@ -287,7 +289,7 @@ impl<'a> Queries<'a> {
                 synced_ms: r.get(3)?,
                 timeline: Timeline::default(),
             };
-            Ok((r.get::<_, i64>(0)?, row))
+            Ok((r.get::<_, AccountId>(0)?, row))
         })?;
         let mut all = Vec::new();
         for row in rows {
@@ -335,7 +337,7 @@ impl<'a> Queries<'a> {
     /// # Errors
     /// When the archive cannot be read.
     pub fn spent(&self, now: Ms) -> Result<Spent, StoreError> {
-        let all = ledger::spent_by_account(self.db, 0, now)?;
+        let all = ledger::spent_by_account(self.db, RunId::default(), now)?;
         Ok(all.into_values().fold(Spent::default(), Spent::plus))
     }
 
@@ -345,7 +347,7 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn spent_by_account(&self, now: Ms) -> Result<BTreeMap<String, Spent>, StoreError> {
         let mut named = BTreeMap::new();
-        for (id, spent) in ledger::spent_by_account(self.db, 0, now)? {
+        for (id, spent) in ledger::spent_by_account(self.db, RunId::default(), now)? {
             let name = self.db.query_row("SELECT name FROM account WHERE id = ?1", [id], |row| row.get(0))?;
             named.insert(name, spent);
         }
@@ -374,7 +376,7 @@ impl<'a> Queries<'a> {
     /// When the archive cannot be read.
     pub fn last_run(&self) -> Result<Option<RunRow>, StoreError> {
         let newest = "SELECT id FROM run WHERE kind = 'sync' ORDER BY id DESC LIMIT 1";
-        let id: Option<i64> = self.db.query_row(newest, [], |row| row.get(0)).optional()?;
+        let id: Option<RunId> = self.db.query_row(newest, [], |row| row.get(0)).optional()?;
         id.map_or(Ok(None), |id| self.run(id))
     }
 
@@ -382,7 +384,7 @@ impl<'a> Queries<'a> {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn run(&self, id: i64) -> Result<Option<RunRow>, StoreError> {
+    pub fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT r.id, r.started_ms, r.finished_ms, r.outcome, count(q.id), ifnull(sum(q.new_messages), 0),
                ifnull(sum(q.changed_messages), 0), ifnull(sum(ifnull(q.credits_spent, q.credits_reserved)), 0)

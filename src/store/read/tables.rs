@@ -74,7 +74,7 @@ impl Snapshot<'_> {
                 (Some(_), None) => continue,
             };
             let sql = format!("SELECT * FROM {table} WHERE {condition} ORDER BY {order}");
-            self.rows(&sql, &[scope.conversation], |cells| visit(table, cells))?;
+            self.rows(&sql, &[scope.conversation.map(|id| id.0)], |cells| visit(table, cells))?;
         }
         Ok(())
     }
@@ -109,7 +109,16 @@ impl Snapshot<'_> {
         let sql = "SELECT v.* FROM message_version v JOIN message m ON m.id = v.message
              WHERE (?1 IS NULL OR m.conversation = ?1) AND (?2 IS NULL OR m.sent_at_ms >= ?2)
                AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.changed_run > ?4) ORDER BY v.id";
-        self.rows(sql, &[scope.conversation, scope.since_ms, scope.until_ms, scope.changed_after], visit)
+        self.rows(
+            sql,
+            &[
+                scope.conversation.map(|id| id.0),
+                scope.since_ms,
+                scope.until_ms,
+                scope.changed_after.map(|run| run.0),
+            ],
+            visit,
+        )
     }
 
     fn rows<E: From<StoreError>>(

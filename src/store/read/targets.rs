@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
 use crate::core::inbox::filter::Wanted;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use crate::core::timeline::gap::Timeline;
@@ -31,7 +32,7 @@ pub struct Configured {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The archive's id of the account.
-    pub account_id: i64,
+    pub account_id: AccountId,
     /// The id to ask with, once one is known: from then on the profile need not be looked up again.
     pub conversation_id: Option<String>,
     /// The profile to look it up by.
@@ -48,7 +49,7 @@ pub(crate) fn look_up(
 ) -> Result<Vec<Target>, StoreError> {
     let mut targets: Vec<Target> = Vec::new();
     for (index, account) in accounts.iter().enumerate() {
-        let account_id: Option<i64> = match db {
+        let account_id: Option<AccountId> = match db {
             Some(db) => db
                 .query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))
                 .optional()?,
@@ -68,7 +69,7 @@ pub(crate) fn look_up(
                     target(db, index, account_id.unwrap_or_default(), id, given)?
                 }
                 _ => {
-                    let id = -i64::try_from(targets.len()).unwrap_or_default() - 1;
+                    let id = ConversationId(-i64::try_from(targets.len()).unwrap_or_default() - 1);
                     unknown_target(index, id, given, name.as_deref(), is_profile, now)
                 }
             };
@@ -88,7 +89,11 @@ pub(crate) fn look_up(
 }
 
 /// The conversations that the inbox has shown and nobody has configured, as far as they are wanted.
-pub(crate) fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
+pub(crate) fn discovered(
+    db: &Connection,
+    account: AccountId,
+    wanted: &Wanted,
+) -> Result<Vec<ConversationId>, StoreError> {
     let mut statement = db.prepare(
         "SELECT id, coalesce(alias, name), profile_url, urn FROM conversation
          WHERE account = ?1 AND discovered = 1 ORDER BY id",
@@ -107,7 +112,7 @@ pub(crate) fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Resu
 
 fn unknown_target(
     account: usize,
-    id: i64,
+    id: ConversationId,
     given: &str,
     name: Option<&str>,
     is_profile: bool,
@@ -115,18 +120,22 @@ fn unknown_target(
 ) -> Target {
     let mut timeline = Timeline::unknown(now);
     for gap in &mut timeline.gaps {
-        gap.id = id;
+        gap.id = id.0;
     }
     let name = name.map_or_else(|| urn::label(given), str::to_owned);
     Target {
-        account_id: 0,
+        account_id: AccountId::default(),
         conversation_id: (!is_profile).then(|| given.to_owned()),
         profile_url: is_profile.then(|| given.to_owned()),
         plan: Conversation::new(id, account, name, timeline),
     }
 }
 
-pub(crate) fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
+pub(crate) fn known_profile(
+    db: &Connection,
+    account: AccountId,
+    url: &str,
+) -> Result<Option<ConversationId>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?;
     let known = statement.query_row(params![account, url], |row| row.get(0)).optional()?;
@@ -139,11 +148,15 @@ pub(crate) fn known_profile(db: &Connection, account: i64, url: &str) -> Result<
            AND lower(rtrim(profile_url, '/')) = lower(rtrim(?2, '/')) LIMIT 2",
     )?;
     let others = others.query_map(params![account, url], |row| row.get(0))?;
-    let others = others.collect::<Result<Vec<i64>, _>>()?;
+    let others = others.collect::<Result<Vec<ConversationId>, _>>()?;
     Ok(if let [only] = others.as_slice() { Some(*only) } else { None })
 }
 
-pub(crate) fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
+pub(crate) fn known_thread(
+    db: &Connection,
+    account: AccountId,
+    given: &str,
+) -> Result<Option<ConversationId>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?;
     Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
@@ -152,8 +165,8 @@ pub(crate) fn known_thread(db: &Connection, account: i64, given: &str) -> Result
 pub(crate) fn target(
     tx: &Connection,
     index: usize,
-    account_id: i64,
-    id: i64,
+    account_id: AccountId,
+    id: ConversationId,
     given: Option<&str>,
 ) -> Result<Target, StoreError> {
     let mut statement = tx.prepare_cached(
@@ -194,7 +207,7 @@ pub(crate) fn target(
 }
 
 /// A bare thread id as the full name that the API documents, where another conversation tells the mailbox's owner.
-fn in_full(db: &Connection, account: i64, given: &str) -> Result<String, StoreError> {
+fn in_full(db: &Connection, account: AccountId, given: &str) -> Result<String, StoreError> {
     let other: Option<String> = db
         .prepare_cached("SELECT urn FROM conversation WHERE account = ?1 AND urn LIKE 'urn:%' LIMIT 1")?
         .query_row([account], |row| row.get(0))
@@ -210,7 +223,7 @@ pub(crate) fn inboxes(
 ) -> Result<Vec<Inbox>, StoreError> {
     let mut all = Vec::with_capacity(accounts.len());
     for (index, account) in accounts.iter().enumerate() {
-        let known: Option<(i64, Option<Ms>)> = match db {
+        let known: Option<(AccountId, Option<Ms>)> = match db {
             Some(db) => db
                 .query_row(
                     "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1",

@@ -6,6 +6,7 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Row};
 
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::gap::{Gap, Timeline};
 use crate::core::timeline::stall::Stall;
@@ -20,17 +21,19 @@ const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stall_code, st
 const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
 
 /// A conversation's gaps, newest first.
-pub(crate) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
+pub(crate) fn of_conversation(db: &Connection, conversation: ConversationId) -> Result<Vec<Gap>, StoreError> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}"))?;
     let rows = statement.query_map([conversation], |row| read(row, Cursor::served))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The gaps of all conversations, each one's newest first.
-pub(crate) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<Gap>>, StoreError> {
+pub(crate) fn of_all_conversations(
+    db: &Connection,
+) -> Result<BTreeMap<ConversationId, Vec<Gap>>, StoreError> {
     let sql = format!("SELECT {COLUMNS} WHERE conversation IS NOT NULL {ORDER}");
     let mut statement = db.prepare_cached(&sql)?;
-    let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
+    let mut all: BTreeMap<ConversationId, Vec<Gap>> = BTreeMap::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         all.entry(row.get(11)?).or_default().push(read(row, Cursor::served)?);
@@ -39,7 +42,7 @@ pub(crate) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<
 }
 
 /// An inbox's gaps, newest first.
-pub(crate) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
+pub(crate) fn of_inbox(db: &Connection, account: AccountId) -> Result<Vec<Gap>, StoreError> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}"))?;
     let rows = statement.query_map([account], |row| read(row, Cursor::opaque))?;
@@ -71,7 +74,7 @@ pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stal
 }
 
 /// The timeline of a conversation.
-pub(crate) fn conversation(db: &Connection, id: i64) -> Result<Timeline, StoreError> {
+pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeline, StoreError> {
     let gaps = of_conversation(db, id)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
@@ -90,7 +93,7 @@ pub(crate) fn conversation(db: &Connection, id: i64) -> Result<Timeline, StoreEr
 }
 
 /// The timeline of an account's inbox.
-pub(crate) fn inbox(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
+pub(crate) fn inbox(db: &Connection, account: AccountId) -> Result<Timeline, StoreError> {
     let gaps = of_inbox(db, account)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
@@ -103,7 +106,7 @@ pub(crate) fn inbox(db: &Connection, account: i64) -> Result<Timeline, StoreErro
 }
 
 /// How far the recheck of a conversation has come.
-pub(crate) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
+pub(crate) fn recheck(db: &Connection, conversation: ConversationId) -> Result<Recheck, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms) FROM conversation WHERE id = ?1",
     )?;
@@ -111,12 +114,12 @@ pub(crate) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, Sto
 }
 
 /// The id to request a conversation by, once known.
-pub(crate) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
+pub(crate) fn urn(db: &Connection, conversation: ConversationId) -> Result<Option<String>, StoreError> {
     let mut statement = db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
     Ok(statement.query_row([conversation], |row| row.get(0))?)
 }
 
-pub(crate) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
+pub(crate) fn account_of(db: &Connection, conversation: ConversationId) -> Result<AccountId, StoreError> {
     let mut statement = db.prepare_cached("SELECT account FROM conversation WHERE id = ?1")?;
     Ok(statement.query_row([conversation], |row| row.get(0))?)
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use super::{MessageRow, Queries, StoreError};
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::search::query::{Query, Term};
 use crate::core::search::tokenize;
 use crate::store::read::history::by_id;
@@ -37,9 +38,9 @@ pub struct Search {
     /// Words and phrases; its filters are taken apart below.
     pub query: Query,
     /// Only in these conversations.
-    pub within: Option<BTreeSet<i64>>,
+    pub within: Option<BTreeSet<ConversationId>>,
     /// In none of these.
-    pub without: BTreeSet<i64>,
+    pub without: BTreeSet<ConversationId>,
     /// Only by a sender whose name has one of these parts; `me` is the account's owner.
     pub from: Vec<String>,
     /// By none of these.
@@ -128,7 +129,12 @@ impl Queries<'_> {
     }
 
     /// The ids of those that fit, newest first, and where the bound ended the walk.
-    fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<i64>, Option<Ms>), StoreError> {
+    fn ids(
+        &self,
+        search: &Search,
+        limit: usize,
+        bound: u64,
+    ) -> Result<(Vec<MessageId>, Option<Ms>), StoreError> {
         let matched = Match::of(&search.query);
         let Some(checks) = Checks::of(self.db(), search, &matched)? else { return Ok((Vec::new(), None)) };
         if limit == 0 {
@@ -150,7 +156,12 @@ impl Queries<'_> {
     /// The ids of those that fit, where a beginning is so short that most of the newest messages have it: to read them
     /// takes a moment, and the index would first join the lists of all words with that beginning. `None`: it is not, or
     /// not enough were found.
-    fn glance(&self, search: &Search, checks: &Checks, limit: usize) -> Result<Option<Vec<i64>>, StoreError> {
+    fn glance(
+        &self,
+        search: &Search,
+        checks: &Checks,
+        limit: usize,
+    ) -> Result<Option<Vec<MessageId>>, StoreError> {
         let short = |term: &Term| term.prefix && term.text.chars().count() <= SHORT;
         let bound = limit.saturating_mul(8).clamp(GLANCE.0, GLANCE.1);
         if limit > bound || !search.query.all.iter().flatten().any(short) {

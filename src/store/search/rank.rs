@@ -6,6 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::Search;
+use crate::core::model::ids::MessageId;
 use crate::core::search::tokenize;
 use crate::store::StoreError;
 use crate::store::search::match_expr;
@@ -20,14 +21,14 @@ const B: f64 = 0.75;
 pub(super) fn best(
     db: &Connection,
     search: &Search,
-    ids: &[i64],
+    ids: &[MessageId],
     limit: usize,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Vec<MessageId>, StoreError> {
     let wanted = search.wanted();
     // How rare a word is weighs it against the others; one alone has none, and the commonest take long to count.
     let rarities = if wanted.len() > 1 { rarities(db, search)? } else { vec![1.0] };
     let mut texts = db.prepare_cached("SELECT text FROM message WHERE id = ?1")?;
-    let mut found: Vec<(i64, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
+    let mut found: Vec<(MessageId, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
     for id in ids {
         let mut rows = texts.query([id])?;
         let Some(row) = rows.next()? else { continue };
@@ -36,14 +37,14 @@ pub(super) fn best(
         found.push((*id, length(text), counts));
     }
     let mean = found.iter().map(|(_, length, _)| length).sum::<f64>() / float(found.len().max(1));
-    let score = |(id, length, counts): (i64, f64, Vec<u32>)| {
+    let score = |(id, length, counts): (MessageId, f64, Vec<u32>)| {
         let weight = |(count, rarity): (&u32, &f64)| {
             let count = f64::from(*count);
             rarity * count * (K + 1.0) / (count + K * (1.0 - B + B * length / mean.max(1.0)))
         };
         (counts.iter().zip(&rarities).map(weight).sum::<f64>(), id)
     };
-    let mut scored: Vec<(f64, i64)> = found.into_iter().map(score).collect();
+    let mut scored: Vec<(f64, MessageId)> = found.into_iter().map(score).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
     Ok(scored.into_iter().take(limit).map(|(_, id)| id).collect())
 }

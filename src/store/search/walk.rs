@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::types::FromSql;
 use rusqlite::{CachedStatement, Connection, Rows, params};
 
 use super::Search;
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::search::tokenize;
 use crate::store::search::match_expr::Match;
 use crate::store::{StoreError, rowid_of};
@@ -20,12 +22,12 @@ const ONE_BY_ONE: usize = 3_000;
 /// The filters, made ready.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    senders: Option<BTreeSet<i64>>,
-    not_senders: BTreeSet<i64>,
+    senders: Option<BTreeSet<PersonId>>,
+    not_senders: BTreeSet<PersonId>,
     kinds: Option<BTreeSet<i64>>,
     not_kinds: BTreeSet<i64>,
     /// The only messages that come into question, newest first, where those are few.
-    few: Option<Vec<i64>>,
+    few: Option<Vec<MessageId>>,
 }
 
 impl Checks {
@@ -40,10 +42,11 @@ impl Checks {
             checks.kinds = Some(kinds(db, &search.kinds)?);
         }
         checks.not_kinds = kinds(db, &search.not_kinds)?;
-        let empty = |set: &Option<BTreeSet<i64>>| set.as_ref().is_some_and(BTreeSet::is_empty);
+        let nobody = checks.senders.as_ref().is_some_and(BTreeSet::is_empty);
+        let no_kind = checks.kinds.as_ref().is_some_and(BTreeSet::is_empty);
         let backwards = matches!((search.since, search.until), (Some(since), Some(until)) if since >= until);
         let impossible = matched.positive && matched.words.is_none() && matched.runs.is_none();
-        if empty(&checks.senders) || empty(&checks.kinds) || backwards || impossible {
+        if nobody || no_kind || backwards || impossible {
             return Ok(None);
         }
         checks.few = few(db, search, &checks)?;
@@ -52,7 +55,7 @@ impl Checks {
 }
 
 /// The people whose names have one of these parts.
-fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<i64>, StoreError> {
+fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<PersonId>, StoreError> {
     let mut found = BTreeSet::new();
     if parts.is_empty() {
         return Ok(found);
@@ -85,7 +88,7 @@ fn kinds(db: &Connection, names: &[String]) -> Result<BTreeSet<i64>, StoreError>
 }
 
 /// The messages of the conversations that come into question, newest first, or those with edits, when they are few.
-fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<i64>>, StoreError> {
+fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<MessageId>>, StoreError> {
     let only = match (&search.within, &checks.senders) {
         (Some(within), _) => Some(within.clone()),
         (None, Some(senders)) => Some(conversations_of(db, senders)?),
@@ -107,13 +110,16 @@ fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<i
     Ok(None)
 }
 
-fn ids(db: &Connection, sql: &str) -> Result<Vec<i64>, StoreError> {
+fn ids<T: FromSql>(db: &Connection, sql: &str) -> Result<Vec<T>, StoreError> {
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn conversations_of(db: &Connection, people: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+fn conversations_of(
+    db: &Connection,
+    people: &BTreeSet<PersonId>,
+) -> Result<BTreeSet<ConversationId>, StoreError> {
     let mut found = BTreeSet::new();
     let mut statement = db.prepare_cached("SELECT conversation, person FROM participant")?;
     let mut rows = statement.query([])?;
@@ -128,8 +134,8 @@ fn conversations_of(db: &Connection, people: &BTreeSet<i64>) -> Result<BTreeSet<
 fn messages_of(
     db: &Connection,
     search: &Search,
-    conversations: &BTreeSet<i64>,
-) -> Result<Option<Vec<i64>>, StoreError> {
+    conversations: &BTreeSet<ConversationId>,
+) -> Result<Option<Vec<MessageId>>, StoreError> {
     let mut found = Vec::new();
     let mut statement = db.prepare_cached(
         "SELECT id FROM message WHERE conversation = ?1 AND sent_at_ms >= ?2 AND sent_at_ms < ?3 LIMIT ?4",
@@ -149,7 +155,7 @@ fn messages_of(
             return Ok(None);
         }
     }
-    found.sort_unstable_by(|a: &i64, b| b.cmp(a));
+    found.sort_unstable_by(|a: &MessageId, b| b.cmp(a));
     Ok(Some(found))
 }
 
@@ -172,9 +178,9 @@ const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id
 impl Walk<'_> {
     /// Calls with the id of each that fits, newest first, for as long as it returns true. Returns where the bound
     /// ended the walk (ms).
-    pub(super) fn each(&self, mut take: impl FnMut(i64) -> bool) -> Result<Option<Ms>, StoreError> {
-        let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).saturating_sub(SLACK));
-        let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).saturating_add(SLACK));
+    pub(super) fn each(&self, mut take: impl FnMut(MessageId) -> bool) -> Result<Option<Ms>, StoreError> {
+        let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).0.saturating_sub(SLACK));
+        let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).0.saturating_add(SLACK));
         if let Some(few) = &self.checks.few {
             for id in few {
                 let (matches, by_runs) = self.matches(*id)?;
@@ -217,7 +223,7 @@ impl Walk<'_> {
     }
 
     /// Whether the indexes find this message, and whether the one of runs does.
-    fn matches(&self, id: i64) -> Result<(bool, bool), StoreError> {
+    fn matches(&self, id: MessageId) -> Result<(bool, bool), StoreError> {
         let has = |sql: &str, query: &Option<String>| match query {
             Some(query) => Ok::<_, StoreError>(self.db.prepare_cached(sql)?.exists(params![query, id])?),
             None => Ok(false),
@@ -232,7 +238,7 @@ impl Walk<'_> {
     }
 
     /// Whether the filters let a message through, and its time.
-    fn fits(&self, id: i64, by_runs: bool) -> Result<(bool, Ms), StoreError> {
+    fn fits(&self, id: MessageId, by_runs: bool) -> Result<(bool, Ms), StoreError> {
         let (search, checks) = (self.search, self.checks);
         let mut statement = self.db.prepare_cached(
             "SELECT conversation, sent_at_ms, sender, kind, versions > 1, gone_since_ms IS NOT NULL, text FROM message WHERE id = ?1",
@@ -240,7 +246,8 @@ impl Walk<'_> {
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else { return Ok((false, 0)) };
         let at: Ms = row.get(1)?;
-        let (conversation, sender, kind): (i64, i64, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
+        let (conversation, sender, kind): (ConversationId, PersonId, i64) =
+            (row.get(0)?, row.get(2)?, row.get(3)?);
         let flag = |wanted: Option<bool>, column: usize| -> Result<bool, StoreError> {
             Ok(match wanted {
                 Some(wanted) => row.get::<_, bool>(column)? == wanted,
@@ -282,7 +289,7 @@ fn has_link(text: &str) -> bool {
 #[derive(Default)]
 struct IndexWalk<'s> {
     rows: Option<Rows<'s>>,
-    head: Option<i64>,
+    head: Option<MessageId>,
 }
 
 impl<'s> IndexWalk<'s> {
@@ -314,7 +321,7 @@ impl<'s> IndexWalk<'s> {
 }
 
 /// The newest of both sides, once, and whether the second had it.
-fn next(sides: &mut [IndexWalk<'_>; 2]) -> Result<Option<(i64, bool)>, StoreError> {
+fn next(sides: &mut [IndexWalk<'_>; 2]) -> Result<Option<(MessageId, bool)>, StoreError> {
     let [first, second] = sides;
     let Some(id) = first.head.max(second.head) else { return Ok(None) };
     let by_second = second.head == Some(id);

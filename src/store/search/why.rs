@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::Search;
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::search::query::Term;
 use crate::core::search::tokenize;
 use crate::store::search::match_expr;
@@ -106,7 +107,7 @@ fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>, StoreErr
     let mut rows = statement.query([])?;
     let mut all: Option<GapsWithin> = None;
     while let Some(row) = rows.next()? {
-        let (conversation, newer, older): (i64, Option<Ms>, Option<Ms>) =
+        let (conversation, newer, older): (ConversationId, Option<Ms>, Option<Ms>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
         let within = search.within.as_ref().is_none_or(|within| within.contains(&conversation))
             && newer.is_none_or(|newer| search.since.is_none_or(|since| newer >= since))

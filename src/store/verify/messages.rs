@@ -1,5 +1,6 @@
 //! Messages: the counters beside them, their versions, their identity and their JSON.
 
+use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::model::message;
 use std::collections::BTreeMap;
 
@@ -36,14 +37,16 @@ pub(super) fn counters(
     check: &mut Check<'_>,
 ) -> Result<u64, StoreError> {
     let of = rows(db)?;
-    let (mut sums, mut wrote) = (BTreeMap::<i64, Sum>::new(), BTreeMap::<(i64, i64), i64>::new());
+    let (mut sums, mut wrote) =
+        (BTreeMap::<ConversationId, Sum>::new(), BTreeMap::<(ConversationId, PersonId), i64>::new());
     let mut statement = db.prepare(&format!(
         "SELECT conversation, sender, sent_at_ms, gone_since_ms IS NOT NULL, {OUTSIDE} FROM message"
     ))?;
     let mut messages = statement.query([])?;
     let mut looked_at = 0;
     while let Some(row) = messages.next()? {
-        let (conversation, sender, at): (i64, i64, Ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (conversation, sender, at): (ConversationId, PersonId, Ms) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
         let sum = sums.entry(conversation).or_default();
         sum.messages += 1;
         sum.gone += i64::from(row.get::<_, bool>(3)?);
@@ -71,7 +74,7 @@ pub(super) fn counters(
 const COUNT_AGAIN: &str = "restore a backup, or, with no sync running, set the counter to what was counted";
 
 fn compare(
-    id: i64,
+    id: ConversationId,
     said: &Sum,
     there: &Sum,
     former: Option<&(Ms, Ms)>,
@@ -114,7 +117,7 @@ fn show(ms: Option<Ms>) -> String {
 }
 
 /// From when to when the earlier versions of a conversation's messages were dated, where that was another time.
-fn former_spans(db: &Connection) -> Result<BTreeMap<i64, (Ms, Ms)>, StoreError> {
+fn former_spans(db: &Connection) -> Result<BTreeMap<ConversationId, (Ms, Ms)>, StoreError> {
     let mut statement = db.prepare(
         "SELECT m.conversation, min(v.sent_at_ms), max(v.sent_at_ms) FROM message_version v
          JOIN message m ON m.id = v.message WHERE v.sent_at_ms <> m.sent_at_ms GROUP BY m.conversation",
@@ -125,14 +128,15 @@ fn former_spans(db: &Connection) -> Result<BTreeMap<i64, (Ms, Ms)>, StoreError> 
 
 fn participants(
     db: &Connection,
-    mut wrote: BTreeMap<(i64, i64), i64>,
+    mut wrote: BTreeMap<(ConversationId, PersonId), i64>,
     names: &ConversationNames,
     check: &mut Check<'_>,
 ) -> Result<(), StoreError> {
     let mut statement = db.prepare("SELECT conversation, person, messages FROM participant")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (conversation, person, said): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (conversation, person, said): (ConversationId, PersonId, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
         let there = wrote.remove(&(conversation, person)).unwrap_or_default();
         if said != there {
             let what =
@@ -194,10 +198,10 @@ pub(super) fn duplicates(
     )?;
     let mut crowds = crowds.query([])?;
     while let Some(row) = crowds.next()? {
-        let (conversation, probe): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let mut twins = within.query([conversation, probe])?;
+        let (conversation, probe): (ConversationId, i64) = (row.get(0)?, row.get(1)?);
+        let mut twins = within.query((conversation, probe))?;
         while let Some(row) = twins.next()? {
-            let (first, last, count): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (first, last, count): (MessageId, MessageId, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let what = format!("{count} messages have one id: {first} to {last}");
             check.broken(place(names, conversation), what, FROM_BACKUP);
         }
@@ -207,7 +211,7 @@ pub(super) fn duplicates(
 
 /// What the columns say of a message.
 struct StoredColumns {
-    id: i64,
+    id: MessageId,
     raw: String,
     served: Served,
     derived: bool,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::{Check, FROM_BACKUP};
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::timeline::gap::Timeline;
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
@@ -12,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::read::timelines::{self, OUTSIDE};
 
 /// What to call each conversation.
-pub(super) type ConversationNames = BTreeMap<i64, String>;
+pub(super) type ConversationNames = BTreeMap<ConversationId, String>;
 
 pub(super) fn names(db: &Connection) -> Result<ConversationNames, StoreError> {
     let mut statement = db.prepare(
@@ -22,7 +23,7 @@ pub(super) fn names(db: &Connection) -> Result<ConversationNames, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn place(names: &ConversationNames, id: i64) -> String {
+pub(super) fn place(names: &ConversationNames, id: ConversationId) -> String {
     match names.get(&id).filter(|n| !n.is_empty()) {
         Some(name) => format!("conversation {id} ({name})"),
         None => format!("conversation {id}"),
@@ -47,7 +48,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
     }
     let mut inboxes =
         db.prepare("SELECT i.account, a.name FROM inbox i JOIN account a ON a.id = i.account")?;
-    let rows = inboxes.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let rows = inboxes.query_map([], |row| Ok((row.get::<_, AccountId>(0)?, row.get::<_, String>(1)?)))?;
     for row in rows {
         let (account, name) = row?;
         let timeline = timelines::inbox(db, account)?;
@@ -62,7 +63,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
 }
 
 /// How many messages stand in a conversation's timeline.
-fn within(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
+fn within(db: &Connection, conversation: ConversationId) -> Result<i64, StoreError> {
     let sql = format!("SELECT count(*) FROM message WHERE conversation = ?1 AND NOT ({OUTSIDE})");
     Ok(db.prepare_cached(&sql)?.query_row([conversation], |row| row.get(0))?)
 }
@@ -102,7 +103,7 @@ pub(super) fn totals(
     let mut rows = statement.query([])?;
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {
-        let (id, total, standing): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (id, total, standing): (ConversationId, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         looked_at += 1;
         let what = format!("the API counts {total} messages, the archive holds {standing}");
         if total > standing && doubted.query_row(params![id, doubt], |row| row.get::<_, bool>(0))? {

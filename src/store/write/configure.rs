@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::core::Ms;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::timeline::gap::Timeline;
 use crate::store::read::targets::{self, Configured, Target};
@@ -17,7 +18,7 @@ impl Store {
     /// When the archive cannot be written.
     pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
         self.transact(|tx, ids| {
-            let mut wanted: Vec<(usize, i64, i64, Option<&str>)> = Vec::new();
+            let mut wanted: Vec<(usize, AccountId, ConversationId, Option<&str>)> = Vec::new();
             for (index, account) in accounts.iter().enumerate() {
                 let (account_id, renamed) = account_row(tx, account)?;
                 ids.new_people |= renamed;
@@ -51,13 +52,13 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn timeline(&self, conversation: i64) -> Result<Timeline, StoreError> {
+    pub fn timeline(&self, conversation: ConversationId) -> Result<Timeline, StoreError> {
         timelines::conversation(&self.db, conversation)
     }
 }
 
 /// An account's row, made or brought up to date, and whether that changed anything.
-pub(crate) fn account_row(tx: &Connection, account: &Configured) -> Result<(i64, bool), StoreError> {
+pub(crate) fn account_row(tx: &Connection, account: &Configured) -> Result<(AccountId, bool), StoreError> {
     let renamed = tx.execute(
         "INSERT INTO account (name, owner_name) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET owner_name = excluded.owner_name WHERE owner_name IS NOT excluded.owner_name",
@@ -67,7 +68,7 @@ pub(crate) fn account_row(tx: &Connection, account: &Configured) -> Result<(i64,
     Ok((id, renamed))
 }
 
-fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, StoreError> {
+fn by_profile(tx: &Connection, account: AccountId, url: &str, now: Ms) -> Result<ConversationId, StoreError> {
     if let Some(id) = targets::known_profile(tx, account, url)? {
         tx.prepare_cached(
             "INSERT OR IGNORE INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
@@ -76,7 +77,7 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
         return Ok(id);
     }
     tx.execute("INSERT INTO conversation (account, profile_url) VALUES (?1, ?2)", params![account, url])?;
-    let id = tx.last_insert_rowid();
+    let id = ConversationId(tx.last_insert_rowid());
     tx.execute(
         "INSERT INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)",
         params![account, url, id],
@@ -85,7 +86,12 @@ fn by_profile(tx: &Connection, account: i64, url: &str, now: Ms) -> Result<i64, 
     Ok(id)
 }
 
-pub(crate) fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> Result<i64, StoreError> {
+pub(crate) fn by_thread(
+    tx: &Connection,
+    account: AccountId,
+    given: &str,
+    now: Ms,
+) -> Result<ConversationId, StoreError> {
     if let Some(id) = targets::known_thread(tx, account, given)? {
         return Ok(id);
     }
@@ -95,7 +101,7 @@ pub(crate) fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> 
         "INSERT INTO conversation (account, thread, urn) VALUES (?1, ?2, ?3)",
         params![account, thread, full],
     )?;
-    let id = tx.last_insert_rowid();
+    let id = ConversationId(tx.last_insert_rowid());
     open_everything(tx, account, id, now)?;
     Ok(id)
 }
@@ -103,8 +109,8 @@ pub(crate) fn by_thread(tx: &Connection, account: i64, given: &str, now: Ms) -> 
 /// Opens the gap over everything that a new conversation is.
 pub(crate) fn open_everything(
     tx: &Connection,
-    account: i64,
-    conversation: i64,
+    account: AccountId,
+    conversation: ConversationId,
     now: Ms,
 ) -> Result<(), StoreError> {
     tx.execute(
@@ -114,7 +120,7 @@ pub(crate) fn open_everything(
     Ok(())
 }
 
-fn name_row(tx: &Connection, conversation: i64, name: Option<&str>) -> Result<(), StoreError> {
+fn name_row(tx: &Connection, conversation: ConversationId, name: Option<&str>) -> Result<(), StoreError> {
     if name.is_some() {
         tx.prepare_cached("UPDATE conversation SET alias = ?2 WHERE id = ?1 AND alias IS NOT ?2")?
             .execute(params![conversation, name])?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::backoff;
 use crate::core::timeline::gap::Gap;
 use crate::core::timeline::stall::{self, Stall};
@@ -12,8 +13,8 @@ use crate::store::ledger::Failed;
 /// Marks what a failed request was about as stalled, if the failure says something about it.
 pub(crate) fn fail(
     tx: &Connection,
-    account: i64,
-    conversation: Option<i64>,
+    account: AccountId,
+    conversation: Option<ConversationId>,
     before: &[Gap],
     failed: &Failed<'_>,
 ) -> Result<(), StoreError> {
@@ -28,8 +29,8 @@ pub(crate) fn fail(
 /// Brings the rows of a conversation's gaps (`None`: the inbox's) from one list to the other.
 pub(crate) fn write(
     tx: &Connection,
-    account: i64,
-    conversation: Option<i64>,
+    account: AccountId,
+    conversation: Option<ConversationId>,
     before: &[Gap],
     after: &[Gap],
 ) -> Result<(), StoreError> {

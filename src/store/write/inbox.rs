@@ -6,6 +6,7 @@ use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::inbox::filter::Wanted;
 use crate::core::inbox::{self, InboxPage, InboxRow, news};
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::planner::state::Inbox;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
@@ -23,7 +24,7 @@ pub struct InboxCommit<'a> {
     /// Index of the account in the configuration.
     pub account: usize,
     /// The archive's id of the account.
-    pub account_id: i64,
+    pub account_id: AccountId,
     /// What was asked.
     pub asked: &'a Asked,
     /// What came.
@@ -44,11 +45,11 @@ pub struct InboxCommitted {
     /// What is known of the inbox from now on.
     pub timeline: Timeline,
     /// The conversations it listed that the archive holds, those found just now among them, and what each is asked by.
-    pub listed: Vec<(i64, Option<String>)>,
+    pub listed: Vec<(ConversationId, Option<String>)>,
     /// Conversations that it should have listed and did not.
-    pub unlisted: Vec<i64>,
+    pub unlisted: Vec<ConversationId>,
     /// Conversations with news: each has a gap that reaches up to now.
-    pub news: Vec<(i64, Timeline)>,
+    pub news: Vec<(ConversationId, Timeline)>,
     /// Conversations that were not known.
     pub found: Vec<Target>,
     /// Why the walk stops here, if it does.
@@ -61,7 +62,11 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written.
-    pub fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+    pub fn inboxes(
+        &mut self,
+        accounts: &[Configured],
+        now: Ms,
+    ) -> Result<Vec<(AccountId, Inbox)>, StoreError> {
         self.transact(|tx, _| {
             let mut all = Vec::with_capacity(accounts.len());
             for (index, account) in accounts.iter().enumerate() {
@@ -91,7 +96,7 @@ impl Store {
 }
 
 /// Notes that a request for a page of an inbox brought none.
-pub(crate) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+pub(crate) fn fail(tx: &Connection, account: AccountId, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
     tx.execute(
         "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
@@ -104,7 +109,7 @@ pub(crate) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result
 
 /// Notes which conversations of an inbox are wanted. What was not wanted so far was passed by, so when that changes
 /// the inbox is walked anew: a credit for every ten conversations.
-fn remember_wanted(tx: &Connection, id: i64, account: &Configured, now: Ms) -> Result<(), StoreError> {
+fn remember_wanted(tx: &Connection, id: AccountId, account: &Configured, now: Ms) -> Result<(), StoreError> {
     let wanted =
         if account.discover { account.wanted.describe() } else { "only what is configured".to_owned() };
     let before: Option<String> =
@@ -208,14 +213,14 @@ fn write_row(
 }
 
 /// What the archive knows of the conversation that a row is about.
-fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::KnownConversation, StoreError> {
+fn load(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<news::KnownConversation, StoreError> {
     let mut near = Vec::new();
     if let Some((from, to)) = row.last_at_ms.map(news::around) {
         let mut messages = tx.prepare_cached(
             "SELECT sent_at_ms, text, source IS NOT NULL FROM message
              WHERE conversation = ?1 AND sent_at_ms BETWEEN ?2 AND ?3 AND gone_since_ms IS NULL",
         )?;
-        let messages = messages.query_map([id, from, to], |r| {
+        let messages = messages.query_map(params![id, from, to], |r| {
             Ok(news::Near { at_ms: r.get(0)?, text: r.get(1)?, exported: r.get(2)? })
         })?;
         near = messages.collect::<Result<_, _>>()?;
@@ -239,7 +244,13 @@ fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::KnownConversat
 }
 
 /// Stores what a row shows of its conversation.
-fn write_shown(tx: &Connection, id: i64, row: &InboxRow, adopted: bool, now: Ms) -> Result<(), StoreError> {
+fn write_shown(
+    tx: &Connection,
+    id: ConversationId,
+    row: &InboxRow,
+    adopted: bool,
+    now: Ms,
+) -> Result<(), StoreError> {
     tx.prepare_cached(
         "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name),
            headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url), profile_url = ifnull(profile_url, ?5),
@@ -263,7 +274,7 @@ fn write_shown(tx: &Connection, id: i64, row: &InboxRow, adopted: bool, now: Ms)
 }
 
 /// The archive's conversation that a row is about.
-fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, StoreError> {
+fn known(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<Option<ConversationId>, StoreError> {
     if let Some(id) = targets::known_thread(tx, account, &row.conversation_urn)? {
         // However it was configured: what the inbox calls it is what the API knows it by.
         let full = urn::is_conversation_urn(&row.conversation_urn).then_some(&row.conversation_urn);
@@ -278,9 +289,9 @@ fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, S
 
 /// Gives a conversation that is configured by a profile and was not asked for yet its name, if this row is of that
 /// person.
-fn resolve_profile(tx: &Connection, account: i64, row: &InboxRow) -> Result<(), StoreError> {
+fn resolve_profile(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<(), StoreError> {
     let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(()) };
-    let unresolved: Option<i64> = tx
+    let unresolved: Option<ConversationId> = tx
         .prepare_cached(
             "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation
              WHERE a.account = ?1 AND lower(rtrim(a.profile_url, '/')) = lower(rtrim(?2, '/')) AND c.thread IS NULL",
@@ -301,8 +312,8 @@ fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) 
         "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL
            AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3",
     )?;
-    let expected = expected.query_map([commit.account_id, oldest, newest], |r| r.get(0))?;
-    for id in expected.collect::<Result<Vec<i64>, _>>()? {
+    let expected = expected.query_map(params![commit.account_id, oldest, newest], |r| r.get(0))?;
+    for id in expected.collect::<Result<Vec<ConversationId>, _>>()? {
         if !done.listed.iter().any(|(listed, _)| *listed == id) {
             tx.execute("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
             done.unlisted.push(id);
@@ -311,19 +322,19 @@ fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) 
     Ok(())
 }
 
-fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<i64, StoreError> {
+fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<ConversationId, StoreError> {
     tx.execute(
         "INSERT INTO conversation (account, discovered, name) VALUES (?1, 1, ?2)",
         params![commit.account_id, row.name],
     )?;
-    let id = tx.last_insert_rowid();
+    let id = ConversationId(tx.last_insert_rowid());
     name(tx, id, row)?;
     configure::open_everything(tx, commit.account_id, id, commit.now)?;
     Ok(id)
 }
 
 /// Gives a conversation the name that the inbox calls it by.
-fn name(tx: &Connection, id: i64, row: &InboxRow) -> Result<(), StoreError> {
+fn name(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<(), StoreError> {
     // A bare thread id serves to ask with as well as a full name does.
     tx.execute(
         "UPDATE conversation SET thread = ?2, urn = ?3 WHERE id = ?1",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::core::model::ids::{AccountId, PersonId};
 use crate::core::model::message::Sender;
 use crate::store::StoreError;
 use crate::store::ledger::spent::SpentCache;
@@ -14,7 +15,7 @@ pub(crate) struct Interned {
     kinds: Names,
     templates: Names,
     shapes: BTreeMap<String, Names>,
-    people: BTreeMap<i64, BTreeMap<Sender, i64>>,
+    people: BTreeMap<AccountId, BTreeMap<Sender, PersonId>>,
     /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
     pub(crate) new_people: bool,
     /// What is spent in each window.
@@ -83,9 +84,9 @@ impl Interned {
     pub(crate) fn person(
         &mut self,
         db: &Connection,
-        account: i64,
+        account: AccountId,
         sender: &Sender,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<PersonId, StoreError> {
         if let Some(id) = self.people.get(&account).and_then(|people| people.get(sender)) {
             return Ok(*id);
         }
@@ -105,7 +106,7 @@ impl Interned {
                 )?
                 .execute(values)?;
                 self.new_people = true;
-                db.last_insert_rowid()
+                PersonId(db.last_insert_rowid())
             }
         };
         remember(self.people.entry(account).or_default(), sender.clone(), id);
@@ -135,7 +136,7 @@ fn named(
     Ok(id)
 }
 
-fn remember<K: Ord>(memory: &mut BTreeMap<K, i64>, key: K, id: i64) {
+fn remember<K: Ord, V>(memory: &mut BTreeMap<K, V>, key: K, id: V) {
     if memory.len() >= REMEMBERED {
         memory.clear();
     }

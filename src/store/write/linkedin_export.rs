@@ -1,6 +1,7 @@
 //! Writes the rows of an export, one batch per IMMEDIATE transaction. A conversation counts as covered only with its last
 //! batch, so a crash in between leaves its gaps as they were.
 
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
 use crate::store::write::owner;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,9 +32,9 @@ pub struct Import {
     /// The row of `import`.
     pub id: i64,
     /// The run.
-    pub run: i64,
+    pub run: RunId,
     /// The archive's id of the account.
-    pub account: i64,
+    pub account: AccountId,
 }
 
 /// A thread as an export describes it.
@@ -78,7 +79,7 @@ pub struct Imported {
 }
 
 /// The stored messages that rows of a thread's earlier batches were paired with.
-pub type PairedIds = BTreeSet<i64>;
+pub type PairedIds = BTreeSet<MessageId>;
 
 /// The odd rows that are stored already, by line and a hash of their content: the table has no index on these, and a file
 /// may have tens of thousands of them.
@@ -173,7 +174,7 @@ impl Store {
     pub fn open_checks(
         &mut self,
         import: Import,
-        within: Option<&BTreeSet<i64>>,
+        within: Option<&BTreeSet<ConversationId>>,
         wanted: usize,
         now: Ms,
     ) -> Result<usize, StoreError> {
@@ -223,7 +224,7 @@ impl Reader {
     ) -> Result<Imported, StoreError> {
         let known = match archive {
             Some(reader) => {
-                let account: Option<i64> = reader
+                let account: Option<AccountId> = reader
                     .db()
                     .query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))
                     .optional()?;
@@ -244,7 +245,7 @@ impl Reader {
 /// The stored messages that rows may be: in their stretch of time and a little beside it, but for those taken.
 fn known(
     db: &Connection,
-    conversation: i64,
+    conversation: ConversationId,
     messages: &[Message],
     taken: &PairedIds,
 ) -> Result<Vec<Stored>, StoreError> {
@@ -292,7 +293,7 @@ fn write(
     }
 
     let mut counts = Imported::default();
-    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut wrote: BTreeMap<PersonId, i64> = BTreeMap::new();
     // Oldest first, in the order of ids.
     for (message, fate) in batch.messages.iter().zip(&fates).rev() {
         count(&mut counts, message, *fate, &known, taken);
@@ -326,7 +327,13 @@ fn write(
 }
 
 /// Closes what the export covers.
-fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
+fn cover(
+    tx: &Connection,
+    import: Import,
+    conversation: ConversationId,
+    span: Span,
+    now: Ms,
+) -> Result<(), StoreError> {
     let before = timelines::conversation(tx, conversation)?;
     let already = covered(tx, conversation)?;
     let (after, beginning_seen) = coverage::cover(&before, span, already);
@@ -344,7 +351,7 @@ fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms
 }
 
 /// How far up earlier exports cover a conversation.
-fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError> {
+fn covered(tx: &Connection, conversation: ConversationId) -> Result<Option<Ms>, StoreError> {
     let mut statement =
         tx.prepare_cached("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1")?;
     let spans = statement
@@ -354,13 +361,18 @@ fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError>
 }
 
 /// The thread's conversation, created if it does not exist. It is synced once the inbox lists it or it is configured.
-fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -> Result<i64, StoreError> {
+fn conversation(
+    tx: &Connection,
+    account: AccountId,
+    thread: &ImportThread,
+    now: Ms,
+) -> Result<ConversationId, StoreError> {
     let id = match find(tx, account, thread)? {
         Some(id) => id,
         None => {
             tx.prepare_cached("INSERT INTO conversation (account, thread) VALUES (?1, ?2)")?
                 .execute(params![account, thread.thread])?;
-            let id = tx.last_insert_rowid();
+            let id = ConversationId(tx.last_insert_rowid());
             configure::open_everything(tx, account, id, now)?;
             id
         }
@@ -374,7 +386,11 @@ fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -
 }
 
 /// The archive's conversation of a thread: by its id, or by the profile that it is configured by and was never asked.
-fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i64>, StoreError> {
+fn find(
+    db: &Connection,
+    account: AccountId,
+    thread: &ImportThread,
+) -> Result<Option<ConversationId>, StoreError> {
     if let Some(id) = targets::known_thread(db, account, &thread.thread)? {
         return Ok(Some(id));
     }
@@ -383,8 +399,7 @@ fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i
         "SELECT a.profile_url, c.id FROM address a JOIN conversation c ON c.id = a.conversation
          WHERE a.account = ?1 AND c.thread IS NULL ORDER BY c.id",
     )?;
-    let rows = unresolved.query_map([account], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
-    for row in rows {
+    for row in unresolved.query_map([account], |r| <(String, ConversationId)>::try_from(r))? {
         let (url, id) = row?;
         if profile_slug(&url).as_deref() == Some(slug.as_str()) {
             return Ok(Some(id));
@@ -396,7 +411,7 @@ fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i
 fn open_checks(
     tx: &Connection,
     import: Import,
-    within: Option<&BTreeSet<i64>>,
+    within: Option<&BTreeSet<ConversationId>>,
     wanted: usize,
     now: Ms,
 ) -> Result<usize, StoreError> {
@@ -406,9 +421,8 @@ fn open_checks(
            AND c.beginning_seen_ms IS NOT NULL
          GROUP BY m.conversation ORDER BY m.conversation",
     )?;
-    let rows = counts.query_map([import.account], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
-    let mut of: Vec<(i64, usize)> = Vec::new();
-    for row in rows {
+    let mut of: Vec<(ConversationId, usize)> = Vec::new();
+    for row in counts.query_map([import.account], |r| <(ConversationId, i64)>::try_from(r))? {
         let (id, messages) = row?;
         if within.is_none_or(|ids| ids.contains(&id)) {
             of.push((id, usize::try_from(messages).unwrap_or_default()));
@@ -416,7 +430,7 @@ fn open_checks(
     }
     let sizes: Vec<usize> = of.iter().map(|(_, n)| *n).collect();
     let mut opened = 0;
-    let mut positions: (i64, Vec<Ms>) = (0, Vec::new());
+    let mut positions: (ConversationId, Vec<Ms>) = (ConversationId::default(), Vec::new());
     for (index, block) in samples::spots(&sizes, wanted) {
         let Some((conversation, _)) = of.get(index).copied() else { continue };
         if positions.0 != conversation {
@@ -445,7 +459,7 @@ fn open_checks(
 }
 
 /// The times of the messages of a conversation that only exports have, newest first.
-fn shown_by_exports(tx: &Connection, conversation: i64) -> Result<Vec<Ms>, StoreError> {
+fn shown_by_exports(tx: &Connection, conversation: ConversationId) -> Result<Vec<Ms>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind
          WHERE m.conversation = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL

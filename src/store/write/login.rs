@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use crate::core::model::ids::{AccountId, RequestId, RunId};
 use crate::store::StoreError;
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{
@@ -25,8 +26,8 @@ pub struct Ledger {
 /// A login under way, as the ledger has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginRun {
-    run: i64,
-    account: i64,
+    run: RunId,
+    account: AccountId,
 }
 
 impl Ledger {
@@ -44,8 +45,8 @@ impl Ledger {
     /// When the archive cannot be read.
     pub fn left(&self, purse: &Purse, account: &str, now: Ms) -> Result<Option<u32>, StoreError> {
         let known = "SELECT id FROM account WHERE name = ?1";
-        let account: Option<i64> = self.db.query_row(known, [account], |row| row.get(0)).optional()?;
-        let (all, own) = spent(&self.db, 0, account.unwrap_or(0), now)?;
+        let account: Option<AccountId> = self.db.query_row(known, [account], |row| row.get(0)).optional()?;
+        let (all, own) = spent(&self.db, RunId::default(), account.unwrap_or_default(), now)?;
         let lefts = [budget::left(&purse.all, &all).least(), budget::left(&purse.account, &own).least()];
         Ok(lefts.into_iter().flatten().min())
     }
@@ -84,7 +85,7 @@ impl Ledger {
              VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
             params![login.run, now, login.account, endpoint, Purpose::Login.as_str(), grant.credits()],
         )?;
-        let id = tx.last_insert_rowid();
+        let id = RequestId(tx.last_insert_rowid());
         tx.commit()?;
         Ok(Some(grant.recorded(id)))
     }
@@ -131,7 +132,7 @@ impl Ledger {
 }
 
 /// What all accounts and this one have spent.
-fn spent(db: &Connection, run: i64, account: i64, now: Ms) -> Result<(Spent, Spent), StoreError> {
+fn spent(db: &Connection, run: RunId, account: AccountId, now: Ms) -> Result<(Spent, Spent), StoreError> {
     let by_account = spent_by_account(db, run, now)?;
     let own = by_account.get(&account).copied().unwrap_or_default();
     Ok((by_account.into_values().fold(Spent::default(), Spent::plus), own))

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::core::Ms;
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
@@ -16,15 +17,15 @@ use crate::store::{StoreError, ids as row_ids};
 /// Where a message belongs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowContext {
-    pub(crate) account: i64,
-    pub(crate) conversation: i64,
+    pub(crate) account: AccountId,
+    pub(crate) conversation: ConversationId,
     /// The run that writes.
-    pub(crate) run: i64,
+    pub(crate) run: RunId,
 }
 
 /// The ids of what a message's row points to.
 struct Pointers {
-    sender: i64,
+    sender: PersonId,
     kind: i64,
     template: i64,
 }
@@ -37,7 +38,7 @@ const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name,
 /// The stored messages that matter for a page: those that its [`Window`] names.
 pub(crate) fn known(
     db: &Connection,
-    conversation: i64,
+    conversation: ConversationId,
     page: &Page,
     Window { lo, hi, below }: Window,
 ) -> Result<Known, StoreError> {
@@ -113,7 +114,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
 /// The stored messages of a conversation from one moment to another, both included, newest first.
 pub(crate) fn between(
     db: &Connection,
-    conversation: i64,
+    conversation: ConversationId,
     (lo, hi): (Ms, Ms),
 ) -> Result<Vec<Stored>, StoreError> {
     let mut statement = db.prepare_cached(&format!(
@@ -129,7 +130,7 @@ pub(crate) fn add_version(
     db: &Connection,
     ids: &mut Interned,
     place: RowContext,
-    stored: i64,
+    stored: MessageId,
     message: &Message,
     now: Ms,
 ) -> Result<bool, StoreError> {
@@ -147,7 +148,8 @@ pub(crate) fn add_version(
     .execute(params![
         stored, now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
     ])?;
-    db.prepare_cached("UPDATE message SET changed_run = ?2 WHERE id = ?1")?.execute([stored, place.run])?;
+    db.prepare_cached("UPDATE message SET changed_run = ?2 WHERE id = ?1")?
+        .execute(params![stored, place.run])?;
     Ok(true)
 }
 
@@ -158,7 +160,7 @@ pub(crate) fn insert(
     place: RowContext,
     message: &Message,
     exported: bool,
-) -> Result<(i64, i64), StoreError> {
+) -> Result<(MessageId, PersonId), StoreError> {
     let to = pointers(db, ids, place, message)?;
     let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
     let mut statement = db.prepare_cached(
@@ -200,10 +202,10 @@ pub(crate) fn insert(
 
 /// A free id just above a crowd that begins with this taken one. Steps that double find its end, and halving them finds
 /// the place next to it, so that even thousands of messages of one instant take few looks each and stay together.
-fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
+fn free_above(db: &Connection, taken: MessageId) -> Result<MessageId, StoreError> {
     let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1)")?;
     let mut is_taken = |id: i64| statement.query_row([id], |row| row.get::<_, bool>(0));
-    let (mut taken, mut step) = (taken, 1_i64);
+    let (mut taken, mut step) = (taken.0, 1_i64);
     while is_taken(taken.saturating_add(step))? {
         taken = taken.saturating_add(step);
         step = step.saturating_mul(2);
@@ -213,7 +215,7 @@ fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
         let middle = taken.midpoint(free);
         if is_taken(middle)? { taken = middle } else { free = middle }
     }
-    Ok(free)
+    Ok(MessageId(free))
 }
 
 /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
@@ -257,8 +259,13 @@ pub(crate) fn update(
 }
 
 /// Counts a message for its sender as now served, and no longer for the one it was of.
-fn move_participant(db: &Connection, conversation: i64, id: i64, to: i64) -> Result<(), StoreError> {
-    let from: i64 =
+fn move_participant(
+    db: &Connection,
+    conversation: ConversationId,
+    id: MessageId,
+    to: PersonId,
+) -> Result<(), StoreError> {
+    let from: PersonId =
         db.prepare_cached("SELECT sender FROM message WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
     if from == to {
         return Ok(());
@@ -266,19 +273,19 @@ fn move_participant(db: &Connection, conversation: i64, id: i64, to: i64) -> Res
     db.prepare_cached(
         "UPDATE participant SET messages = messages - 1 WHERE conversation = ?1 AND person = ?2",
     )?
-    .execute([conversation, from])?;
+    .execute((conversation, from))?;
     db.prepare_cached("DELETE FROM participant WHERE conversation = ?1 AND person = ?2 AND messages = 0")?
-        .execute([conversation, from])?;
+        .execute((conversation, from))?;
     db.prepare_cached(
         "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, 1)
          ON CONFLICT DO UPDATE SET messages = messages + 1",
     )?
-    .execute([conversation, to])?;
+    .execute((conversation, to))?;
     Ok(())
 }
 
 /// Marks a message as gone, and returns how many that are: none when it already was.
-pub(crate) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_gone(db: &Connection, id: MessageId, since: Ms, run: RunId) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE id = ?1 AND gone_since_ms IS NULL",
@@ -288,21 +295,21 @@ pub(crate) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<
 }
 
 /// Marks a message as back, and returns how many that are: none when it was not gone.
-pub(crate) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_back(db: &Connection, id: MessageId, run: RunId) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE id = ?1 AND gone_since_ms IS NOT NULL",
         )?
-        .execute([id, run])?;
+        .execute(params![id, run])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 
 /// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
 pub(crate) fn set_all_gone(
     db: &Connection,
-    conversation: i64,
+    conversation: ConversationId,
     since: Ms,
-    run: i64,
+    run: RunId,
 ) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
@@ -313,13 +320,17 @@ pub(crate) fn set_all_gone(
 }
 
 /// Marks those of a conversation's messages as back that were marked as gone last, and returns how many that are.
-pub(crate) fn set_all_back(db: &Connection, conversation: i64, run: i64) -> Result<u32, StoreError> {
+pub(crate) fn set_all_back(
+    db: &Connection,
+    conversation: ConversationId,
+    run: RunId,
+) -> Result<u32, StoreError> {
     let marked = db
         .prepare_cached(
             "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE conversation = ?1
                AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)",
         )?
-        .execute([conversation, run])?;
+        .execute(params![conversation, run])?;
     Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 

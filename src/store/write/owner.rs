@@ -2,14 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::core::model::ids::{AccountId, ConversationId, PersonId};
 use crate::core::owner::{self, Participants};
 use crate::store::{Store, StoreError};
 
 /// Counts messages that somebody wrote in a conversation.
 pub(crate) fn wrote(
     tx: &Connection,
-    conversation: i64,
-    person: i64,
+    conversation: ConversationId,
+    person: PersonId,
     messages: i64,
 ) -> Result<(), StoreError> {
     tx.prepare_cached(
@@ -25,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+    pub fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError> {
         let mut statement =
             self.db.prepare_cached("SELECT coalesce(alias, name) FROM conversation WHERE id = ?1")?;
         Ok(statement.query_row([conversation], |row| row.get(0)).optional()?.flatten())
@@ -37,7 +38,7 @@ impl Store {
             return Ok(());
         }
         self.transact(|tx, _| {
-            let accounts: Vec<(i64, Option<String>)> = tx
+            let accounts: Vec<(AccountId, Option<String>)> = tx
                 .prepare("SELECT id, owner_name FROM account")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?;
@@ -51,7 +52,7 @@ impl Store {
     }
 }
 
-fn name_account(tx: &Connection, account: i64, configured: Option<&str>) -> Result<(), StoreError> {
+fn name_account(tx: &Connection, account: AccountId, configured: Option<&str>) -> Result<(), StoreError> {
     let (ids, conversations) = participants(tx, account)?;
     let me = owner::owner(&conversations, configured);
     if let Some(me) = &me {
@@ -74,13 +75,16 @@ fn name_account(tx: &Connection, account: i64, configured: Option<&str>) -> Resu
 }
 
 /// The conversations of an account with the names that wrote in each.
-fn participants(tx: &Connection, account: i64) -> Result<(Vec<i64>, Vec<Participants>), StoreError> {
+fn participants(
+    tx: &Connection,
+    account: AccountId,
+) -> Result<(Vec<ConversationId>, Vec<Participants>), StoreError> {
     let mut statement = tx.prepare(
         "SELECT c.id, c.profile_url, p.name FROM conversation c JOIN participant x ON x.conversation = c.id
          JOIN person p ON p.id = x.person WHERE c.account = ?1 AND p.name <> '' ORDER BY c.id",
     )?;
     let mut rows = statement.query([account])?;
-    let (mut ids, mut conversations): (Vec<i64>, Vec<Participants>) = (Vec::new(), Vec::new());
+    let (mut ids, mut conversations): (Vec<ConversationId>, Vec<Participants>) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         if ids.last() != Some(&id) {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use crate::core::Ms;
 use crate::core::budget::Receipt;
+use crate::core::model::ids::{ConversationId, PersonId};
 use crate::core::model::page::Page;
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::apply::{self, Update};
@@ -24,7 +25,7 @@ use crate::store::{Store, StoreError};
 #[derive(Debug)]
 pub struct Commit<'a> {
     /// The conversation that was asked for.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// What was asked.
     pub asked: &'a Asked,
     /// What came.
@@ -43,7 +44,7 @@ pub struct Commit<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The conversation it belongs to: another one than was asked for when the answer showed the two to be one.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// The id to ask it with from now on, once known.
     pub conversation_id: Option<String>,
     /// The conversation's timeline from now on.
@@ -88,7 +89,7 @@ impl Store {
     }
 }
 
-fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+fn fail(tx: &Connection, conversation: ConversationId, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
     tx.prepare_cached(
         "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
@@ -166,7 +167,7 @@ fn write_messages(
     updates: &[Update],
 ) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
-    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut wrote: BTreeMap<PersonId, i64> = BTreeMap::new();
     for update in updates {
         let Update::Message(change) = update else { continue };
         match change {
@@ -257,7 +258,7 @@ fn write_conversation(
 /// Notes with the conversation what every page tells.
 fn note_page(
     tx: &Connection,
-    conversation: i64,
+    conversation: ConversationId,
     commit: &Commit<'_>,
     counts: &Counts,
     stall: Option<&Stall>,
@@ -283,7 +284,7 @@ fn note_page(
 }
 
 /// Finds the oldest and the newest message again, after some have moved by a second: the conversation has no others.
-fn measure(tx: &Connection, conversation: i64) -> Result<(), StoreError> {
+fn measure(tx: &Connection, conversation: ConversationId) -> Result<(), StoreError> {
     tx.prepare_cached(
         "UPDATE conversation SET
            oldest_ms = (SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind WHERE m.conversation = ?1

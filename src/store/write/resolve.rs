@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::core::Ms;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::store::StoreError;
@@ -10,9 +11,14 @@ use crate::store::write::configure;
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
-pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) -> Result<i64, StoreError> {
+pub(crate) fn conversation(
+    tx: &Connection,
+    asked: ConversationId,
+    page: &Page,
+    now: Ms,
+) -> Result<ConversationId, StoreError> {
     let Some(name) = page.conversation_urn.as_deref() else { return Ok(asked) };
-    let (account, thread, urn, messages): (i64, Option<String>, Option<String>, i64) = tx
+    let (account, thread, urn, messages): (AccountId, Option<String>, Option<String>, i64) = tx
         .prepare_cached("SELECT account, thread, urn, messages FROM conversation WHERE id = ?1")?
         .query_row([asked], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let key = urn::thread_key(name);
@@ -28,7 +34,7 @@ pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
     if thread.as_deref().is_some_and(|thread| thread != key) || (thread.is_some() && urn.is_some()) {
         return Ok(asked);
     }
-    let twin: Option<i64> = tx
+    let twin: Option<ConversationId> = tx
         .prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2 AND id <> ?3")?
         .query_row(params![account, key, asked], |row| row.get(0))
         .optional()?;
@@ -49,14 +55,20 @@ pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
 
 /// The conversation that a profile really leads to, where an export or the inbox has told of another thread with that
 /// person: the profile's addresses are its from now on.
-fn another(tx: &Connection, account: i64, asked: i64, name: &str, now: Ms) -> Result<i64, StoreError> {
+fn another(
+    tx: &Connection,
+    account: AccountId,
+    asked: ConversationId,
+    name: &str,
+    now: Ms,
+) -> Result<ConversationId, StoreError> {
     let found = configure::by_thread(tx, account, name, now)?;
     tx.execute("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
     Ok(found)
 }
 
 /// Makes an empty conversation, of which no page ever came, another name of `kept`.
-fn merge(tx: &Connection, empty: i64, kept: i64) -> Result<(), StoreError> {
+fn merge(tx: &Connection, empty: ConversationId, kept: ConversationId) -> Result<(), StoreError> {
     for statement in [
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",

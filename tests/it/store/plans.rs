@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use archiver::core::budget::{Charge, Purse};
 use archiver::core::inbox::filter::Wanted;
 use archiver::core::inbox::{InboxPage, InboxRow};
+use archiver::core::model::ids::RunId;
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
@@ -54,7 +55,7 @@ fn scans(db: &Connection, sql: &str) -> Vec<String> {
     lines
 }
 
-fn asked(gap: Gap, run: i64) -> Asked {
+fn asked(gap: Gap, run: RunId) -> Asked {
     Asked { gap, cursor: None, count: 10, most: u32::MAX, run }
 }
 

@@ -6,6 +6,7 @@ use super::label;
 use crate::app::metrics::Metrics;
 use crate::core::Ms;
 use crate::core::format::plural;
+use crate::core::model::ids::ConversationId;
 use crate::service::alerts;
 use crate::store::{Alert, ArchiveSummary, Cause, ConversationRow, GapRow, InboxStatus};
 
@@ -33,7 +34,8 @@ pub(super) fn sentences(evidence: &ArchiveFacts<'_>, format: FormatTime) -> Vec<
         metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
     lines.extend(metrics.closed.map(|closed| closed.words(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
-    let rows: BTreeMap<i64, &ConversationRow> = conversations.iter().map(|row| (row.id, row)).collect();
+    let rows: BTreeMap<ConversationId, &ConversationRow> =
+        conversations.iter().map(|row| (row.id, row)).collect();
     for gap in *stalled {
         let id = gap.conversation;
         let name = rows.get(&id).map_or_else(|| format!("conversation {id}"), |row| label(row));

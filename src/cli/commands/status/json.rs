@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::app::metrics::Metrics;
 use crate::core::format::{iso_date, iso_utc, plural};
+use crate::core::model::ids::RunId;
 use crate::store::{AccountFigures, Alert, ConversationRow, DayRow, RunRow};
 
 /// The status, as `--json` prints it.
@@ -100,7 +101,7 @@ pub(super) struct Day {
 /// The last run.
 #[derive(Serialize)]
 pub(super) struct LastRun {
-    pub(super) run_id: i64,
+    pub(super) run_id: RunId,
     pub(super) started_at: String,
     pub(super) finished_at: Option<String>,
     pub(super) outcome: Option<String>,

@@ -35,11 +35,12 @@ impl<'a> ShownConversations<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::ids::ConversationId;
     use crate::core::timeline::gap::Timeline;
 
     fn rows(failing: &[i64], count: i64) -> Vec<ConversationRow> {
         let row = |id: i64| ConversationRow {
-            id,
+            id: ConversationId(id),
             account: "me".to_owned(),
             conversation_id: None,
             thread: None,
@@ -58,7 +59,7 @@ mod tests {
     fn selected(failing: &[i64], count: i64, most: Option<usize>) -> (Vec<i64>, usize) {
         let rows = rows(failing, count);
         let selection = ShownConversations::of(&rows, most);
-        (selection.rows.iter().map(|row| row.id).collect(), selection.left_out)
+        (selection.rows.iter().map(|row| row.id.0).collect(), selection.left_out)
     }
 
     #[test]
