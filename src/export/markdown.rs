@@ -74,8 +74,11 @@ fn write_conversation(
     let mut day = String::new();
     export.snapshot.messages(scope, |message| {
         watch.step()?;
-        let former =
-            if message.versions > 1 { export.snapshot.former_versions(message.id)? } else { Vec::new() };
+        let former = if message.versions > 1 {
+            export.snapshot.queries().former_versions(message.id)?
+        } else {
+            Vec::new()
+        };
         file.write_all(note(message, &former, &mut day).as_bytes()).map_err(failed)
     })?;
     file.flush().map_err(failed)

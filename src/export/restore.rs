@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::export::jsonl::{End, FORMAT, Header, VERSION};
 use crate::export::{ExportError, Watch};
-use crate::store::{Restore, Restored, SCHEMA_VERSION};
+use crate::store::backup::Contents;
+use crate::store::{Restore, SCHEMA_VERSION};
 
 /// What every record says of itself.
 #[derive(Deserialize)]
@@ -30,7 +31,7 @@ struct Part {
 /// # Errors
 /// When there is an archive already, a file is not whole, is of a newer version or does not belong to the others, or
 /// `watch` stops it. Then there is no archive.
-pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result<Restored, ExportError> {
+pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result<Contents, ExportError> {
     let mut parts = files.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
     parts.sort_by_key(|part| part.header.part);
     belong_together(&parts)?;

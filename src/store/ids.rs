@@ -5,6 +5,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRe
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RequestId, RunId};
 use crate::core::model::urn;
 use crate::core::{Ms, hash};
+use crate::store::query::value_rows;
 
 macro_rules! sql_ids {
     ($($name:ident),+) => {$(
@@ -29,6 +30,7 @@ macro_rules! sql_ids {
 }
 
 sql_ids!(AccountId, ConversationId, MessageId, PersonId, RequestId, RunId);
+value_rows!(AccountId, ConversationId, MessageId, PersonId, RunId);
 
 /// The id that a message of this time gets when it is free: ids grow with time, one step is 1024 ms.
 ///

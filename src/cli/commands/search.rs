@@ -17,7 +17,7 @@ use crate::core::planner::target::Candidate;
 use crate::core::search::query::{Filter, Query, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
-use crate::store::{Found, MessageRange, MessageRow, Nothing, Queries, RANKED, Search};
+use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Scope, Search};
 
 /// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
@@ -204,14 +204,14 @@ fn around(queries: &Queries<'_>, row: &MessageRow, count: u32) -> Result<Around,
     if count == 0 {
         return Ok((before, after));
     }
-    let range = MessageRange {
+    let range = Scope {
         conversation: Some(row.conversation),
         from: Some(queries.before(row, count)?),
-        limit: Some(count.saturating_mul(2).saturating_add(1)),
-        ..MessageRange::default()
+        ..Scope::default()
     };
+    let limit = Some(count.saturating_mul(2).saturating_add(1));
     let most = usize::try_from(count).unwrap_or(usize::MAX);
-    queries.messages(&range, |other| {
+    queries.messages(&range, limit, |other| {
         if other.id == row.id {
         } else if (other.message.at_ms, other.id) < (row.message.at_ms, row.id) {
             before.push(other);

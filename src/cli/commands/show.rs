@@ -14,7 +14,7 @@ use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
-use crate::store::{MessageRange, MessageRow};
+use crate::store::{MessageRow, Scope};
 
 /// `archiver show`.
 #[derive(Debug, Clone, Args)]
@@ -75,21 +75,21 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let candidates = archive.candidates()?;
     let id = conversation(&candidates, &args.conversation)?;
     let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
-    let (range, mark) = range(&archive, id, args)?;
+    let (range, limit, mark) = range(&archive, id, args)?;
     if args.json || args.raw {
         let mut out = Output::buffered(&context.env);
         let line = |row: MessageRow| {
             let done = if args.raw { out.json_text(&row.raw()) } else { out.json(&message_json(&row)) };
             done.map_or_else(ControlFlow::Break, ControlFlow::Continue)
         };
-        queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err)?;
+        queries.messages(&range, limit, line).map_err(failed)?.map_or(Ok(()), Err)?;
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
     let mut pager = Pager::start(context, !args.no_pager);
     let mut transcript = Transcript::new(pager.output(), &archive, args, gaps, &range, mark);
     let done = transcript.head(&name).and_then(|()| {
-        match queries.messages(&range, |row| transcript.message(&row)) {
+        match queries.messages(&range, limit, |row| transcript.message(&row)) {
             Ok(None) => transcript.foot(),
             Ok(Some(failure)) => Err(failure),
             Err(error) => Err(failed(error)),
@@ -105,10 +105,10 @@ fn range(
     archive: &OpenArchive,
     conversation: ConversationId,
     args: &ShowArgs,
-) -> Result<(MessageRange, Option<MessageId>), Failure> {
+) -> Result<(Scope, Option<u32>, Option<MessageId>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
-    let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
+    let mut range = Scope { conversation: Some(conversation), ..Scope::default() };
     if let Some(word) = &args.around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
         let anchor = anchor.ok_or_else(|| Failure::Usage {
@@ -117,15 +117,13 @@ fn range(
         })?;
         let count = args.limit.unwrap_or(AROUND);
         range.from = Some(queries.before(&anchor, count / 2).map_err(failed)?);
-        range.limit = Some(count.max(1));
-        return Ok((range, Some(anchor.id)));
+        return Ok((range, Some(count.max(1)), Some(anchor.id)));
     }
-    (range.since, range.until) = args.span.parse(archive.now)?;
+    (range.since_ms, range.until_ms) = args.span.parse(archive.now)?;
     if let Some(limit) = args.limit {
         range = queries.newest_of(range, limit).map_err(failed)?;
-        range.limit = Some(limit);
     }
-    Ok((range, None))
+    Ok((range, args.limit, None))
 }
 
 /// A conversation on its way to the reader.
@@ -151,11 +149,11 @@ impl<'a> Transcript<'a> {
         archive: &'a OpenArchive,
         args: &ShowArgs,
         gaps: Vec<Gap>,
-        range: &MessageRange,
+        range: &Scope,
         mark: Option<MessageId>,
     ) -> Self {
-        let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
-        let (high, to_end) = (range.until.unwrap_or(Ms::MAX), mark.is_none());
+        let low = range.from.map_or(range.since_ms, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
+        let (high, to_end) = (range.until_ms.unwrap_or(Ms::MAX), mark.is_none());
         Self {
             out,
             archive,
@@ -210,10 +208,11 @@ impl<'a> Transcript<'a> {
         let text = harmless(&row.message.text);
         self.paragraphs(&text, "       ", quiet || row.gone_since_ms.is_some())?;
         if self.edits && row.versions > 1 {
-            let former = self.archive.queries().former(row.id).map_err(|e| self.archive.failed(e))?;
-            for (replaced, text) in former {
-                self.out.line(style.dim(&format!("       until {}:", local_minute(replaced))))?;
-                self.paragraphs(&harmless(&text), "         ", true)?;
+            let former =
+                self.archive.queries().former_versions(row.id).map_err(|e| self.archive.failed(e))?;
+            for version in former {
+                self.out.line(style.dim(&format!("       until {}:", local_minute(version.replaced_ms))))?;
+                self.paragraphs(&harmless(&version.text), "         ", true)?;
             }
         }
         self.last_ms = Some(at);

@@ -144,8 +144,11 @@ fn write_conversation(
         }
         left = left.saturating_sub(1);
         messages.gaps(gaps.before(message.sent_at_ms));
-        let former =
-            if message.versions > 1 { export.snapshot.former_versions(message.id)? } else { Vec::new() };
+        let former = if message.versions > 1 {
+            export.snapshot.queries().former_versions(message.id)?
+        } else {
+            Vec::new()
+        };
         messages.message(message, &former);
         Ok::<(), ExportError>(())
     })?;

@@ -9,8 +9,9 @@ use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::model::ids::{AccountId, RunId};
-use crate::store::StoreError;
+use crate::store::Result;
 use crate::store::ledger::spent_by_account;
+use crate::store::query::Statements as _;
 
 /// Sums of the ledger for one run, day and month. They stay true until another process
 /// writes, as a login does beside a run.
@@ -47,9 +48,9 @@ impl SpentCache {
         account: Option<AccountId>,
         run: RunId,
         now: Ms,
-    ) -> Result<Spent, StoreError> {
+    ) -> Result<Spent> {
         let (day, month) = day_and_month(now);
-        let version = db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let version = db.one("PRAGMA data_version", [])?;
         let mut sums = self.0.borrow_mut();
         if sums.as_ref().is_none_or(|s| (s.version, s.run, s.day, s.month) != (version, run, day, month)) {
             *sums = Some(Sums { version, run, day, month, accounts: spent_by_account(db, run, now)? });

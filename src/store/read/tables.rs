@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use rusqlite::types::ValueRef;
 
 use crate::core::hash;
+use crate::store::Result;
 use crate::store::StoreError;
-use crate::store::read::snapshot::{Scope, Snapshot};
+use crate::store::read::message::Scope;
+use crate::store::read::snapshot::Snapshot;
 
 /// A value of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,10 +82,7 @@ impl Snapshot<'_> {
     }
 
     /// A number that changes when any of these rows does.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn tables_mark(&self, scope: &Scope) -> Result<i64, StoreError> {
+    pub fn tables_mark(&self, scope: &Scope) -> Result<i64> {
         let mut mark = 0;
         let mut line = String::new();
         self.tables(scope, |table, cells| {
@@ -133,14 +132,14 @@ impl Snapshot<'_> {
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let cells =
                 names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), value_of(row.get_ref(at)?)?)));
-            let cells = cells.collect::<Result<Vec<_>, StoreError>>()?;
+            let cells = cells.collect::<Result<Vec<_>>>()?;
             visit(&cells)?;
         }
         Ok(())
     }
 }
 
-fn value_of(value: ValueRef<'_>) -> Result<TableValue<'_>, StoreError> {
+fn value_of(value: ValueRef<'_>) -> Result<TableValue<'_>> {
     Ok(match value {
         ValueRef::Null => TableValue::Null,
         ValueRef::Integer(n) => TableValue::Int(n),

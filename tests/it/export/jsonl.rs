@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::export::{contents, export, job, objects, odd_archive};
 
-fn import(files: &[&Path], archive: &Path) -> Result<archiver::store::Restored, ExportError> {
+fn import(files: &[&Path], archive: &Path) -> Result<archiver::store::backup::Contents, ExportError> {
     let files: Vec<PathBuf> = files.iter().map(|f| (*f).to_owned()).collect();
     restore::jsonl(&files, archive, &mut Unwatched)
 }

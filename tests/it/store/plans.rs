@@ -11,7 +11,7 @@ use archiver::core::model::ids::RunId;
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, Failed, InboxCommit, MessageRange, Purpose, Request, Search, Settlement,
+    Alert, Cause, Configured, Failed, InboxCommit, Purpose, Request, Scope, Search, Settlement,
 };
 use rusqlite::Connection;
 
@@ -132,12 +132,11 @@ fn read(bench: &Bench) {
     queries.last_run().unwrap();
     queries.candidates().unwrap();
     queries.gaps_of(conversation).unwrap();
-    let range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
+    let range = Scope { conversation: Some(conversation), ..Scope::default() };
     let range = queries.newest_of(range, 10).unwrap();
-    let first = queries.messages(&range, ControlFlow::Break).unwrap().unwrap();
+    let first = queries.messages(&range, None, ControlFlow::Break).unwrap().unwrap();
     queries.before(&first, 3).unwrap();
-    queries.former(first.id).unwrap();
-    queries.message(first.id).unwrap();
+    queries.former_versions(first.id).unwrap();
     queries.message_called("m1", conversation).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());
