@@ -4,10 +4,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
+use super::outcome::{Reading, judge};
 use super::reply::Reply;
-use super::{Ask, ConversationRef, Scrubber};
+use super::scrub::Scrubber;
+use super::{ApiVersion, Ask, ConversationRef, conversation};
 use crate::core::budget::{Reservation, grant};
 use crate::core::model::cursor::Cursor;
+use crate::core::model::page::Page;
 use crate::secret::Secret;
 
 pub(super) const KEY: &str = "key-0123456789-abcdef";
@@ -20,8 +23,13 @@ pub(super) fn scrubber() -> Scrubber {
     Scrubber::new([Secret::new(KEY), Secret::new(TOKEN)])
 }
 
-pub(super) fn reply(status: u16, body: &str) -> Reply {
-    Reply { status, body: body.as_bytes().to_vec(), ..Reply::default() }
+pub(super) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
+    Reply { status, body: body.into(), ..Reply::default() }
+}
+
+/// What an answer to a request for a page of a conversation is read as.
+pub(super) fn read_page(version: ApiVersion, reply: &Reply, ask: &Ask) -> Reading<Page> {
+    judge(version, reply, &scrubber(), |body| conversation::read_page(body, version, ask, reply.came_ms))
 }
 
 pub(super) fn ask_profile() -> Ask {
