@@ -1,6 +1,5 @@
 //! Tests of `client.rs`.
 
-use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::Command;
@@ -10,12 +9,11 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::super::testing::{
-    KEY, ScriptedAnswer, Server, TOKEN, URN, ask_conversation, ask_profile, http, leaks, reservation, say,
-    wait_for_hangup,
+    KEY, ScriptedAnswer, Server, Slept, TOKEN, URN, ask_conversation, ask_profile, http, leaks, reservation,
+    say, wait_for_hangup,
 };
 use super::*;
 use crate::clock::SystemClock;
-use crate::core::Ms;
 
 const EMPTY_V1: &str = r#"{"status":"success","data":{"messages":[]}}"#;
 
@@ -285,24 +283,6 @@ async fn asks_with_a_proxy_in_the_environment() {
     let api = HttpApi::new(settings, SystemClock).unwrap();
     assert!(ask(&api).await.outcome.is_ok());
     assert_eq!(server.requests().await.len(), 1);
-}
-
-/// A clock whose time only goes on while somebody sleeps.
-#[derive(Default)]
-struct Slept {
-    now: Cell<Ms>,
-    sleeps: RefCell<Vec<u64>>,
-}
-
-impl Clock for Slept {
-    fn now_ms(&self) -> Ms {
-        self.now.get()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.sleeps.borrow_mut().push(duration.as_secs());
-        self.now.set(self.now.get() + Ms::try_from(duration.as_millis()).unwrap());
-    }
 }
 
 #[tokio::test]

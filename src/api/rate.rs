@@ -111,6 +111,7 @@ fn most(per_minute: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::testing::Slept;
     use proptest::prelude::*;
 
     #[test]
@@ -127,18 +128,9 @@ mod tests {
         assert_eq!(window.wait(61_000), Duration::from_millis(1_000));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn clients_that_share_a_rate_keep_it_together() {
-        struct Paused(tokio::time::Instant);
-        impl Clock for Paused {
-            fn now_ms(&self) -> Ms {
-                Ms::try_from(self.0.elapsed().as_millis()).unwrap()
-            }
-            async fn sleep(&self, duration: Duration) {
-                tokio::time::sleep(duration).await;
-            }
-        }
-        let clock = Paused(tokio::time::Instant::now());
+        let clock = Slept::default();
         let (one, other) = (Rate::new(3), Rate::new(3));
         let same = one.clone();
         for rate in [&one, &same, &one] {

@@ -1,13 +1,17 @@
 //! What the tests of this module share: requests, answers, and a server that answers as it is told.
 
+use std::cell::{Cell, RefCell};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::outcome::{Reading, judge};
 use super::reply::Reply;
 use super::scrub::Scrubber;
 use super::{ApiVersion, Ask, ConversationRef, conversation};
+use crate::clock::Clock;
+use crate::core::Ms;
 use crate::core::budget::{Reservation, grant};
 use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
@@ -44,6 +48,24 @@ pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
 
 pub(super) fn reservation(results: u32) -> Reservation {
     grant(&[], results).unwrap().recorded(7)
+}
+
+/// A clock whose time only goes on while somebody sleeps.
+#[derive(Default)]
+pub(super) struct Slept {
+    pub(super) now: Cell<Ms>,
+    pub(super) sleeps: RefCell<Vec<u64>>,
+}
+
+impl Clock for Slept {
+    fn now_ms(&self) -> Ms {
+        self.now.get()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.sleeps.borrow_mut().push(duration.as_secs());
+        self.now.set(self.now.get() + Ms::try_from(duration.as_millis()).unwrap());
+    }
 }
 
 /// Whether a text gives away the key or the token.
