@@ -23,7 +23,8 @@ use crate::binary::Home;
 const SYNC: &[&str] = &["sync", "--once", "--json"];
 
 /// A time that is not of 2021, the year of all that the mailboxes hold.
-const PRESENT: &str = r"([013-9]\d{3}|2[1-9]\d\d|20[013-9]\d|202[02-9])-\d\d-\d\d(T\d\d:\d\d:\d\d\.(\d{3}){1,2}Z| \d\d:\d\d)?";
+const PRESENT: &str =
+    r"([013-9]\d{3}|2[1-9]\d\d|20[013-9]\d|202[02-9])-\d\d-\d\d(T\d\d:\d\d:\d\d\.(\d{3}){1,2}Z| \d\d:\d\d)?";
 
 /// Compares a text with `golden/NAME.snap`, apart from what differs from run to run.
 #[track_caller]
