@@ -1,7 +1,7 @@
 //! The failures of the program, each with its message, one line of help and its exit code.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::api::{ApiError, ExitClass};
 use crate::config::ConfigError;
@@ -29,38 +29,18 @@ pub enum Failure {
     /// This machine lacks something that the program needs.
     #[error("{0}")]
     Machine(String),
-    /// The archive's file cannot be created.
-    #[error("cannot create the archive {}: {reason}", path.display())]
-    ArchiveCreate {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The archive's file cannot be written.
-    #[error("cannot write the archive {}: {reason}", path.display())]
-    ArchiveWrite {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The archive does not exist or cannot be read.
-    #[error("cannot read the archive {}: {reason}", path.display())]
-    ArchiveRead {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// A file other than the archive cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The archive's file cannot be created, for this reason.
+    #[error("cannot create the archive {path}: {1}", path = .0.display())]
+    ArchiveCreate(PathBuf, String),
+    /// The archive's file cannot be written, for this reason.
+    #[error("cannot write the archive {path}: {1}", path = .0.display())]
+    ArchiveWrite(PathBuf, String),
+    /// The archive does not exist or cannot be read, for this reason.
+    #[error("cannot read the archive {path}: {1}", path = .0.display())]
+    ArchiveRead(PathBuf, String),
+    /// A file other than the archive, or a directory, cannot be written.
+    #[error("cannot write {path}: {1}", path = .0.display())]
+    File(PathBuf, io::Error),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
@@ -73,11 +53,8 @@ pub enum Failure {
         help: String,
     },
     /// Another process is syncing this archive.
-    #[error("another process is syncing the archive {}", path.display())]
-    Busy {
-        /// The archive.
-        path: PathBuf,
-    },
+    #[error("another process is syncing the archive {path}", path = .0.display())]
+    Busy(PathBuf),
     /// The API refused the key, the account or its session.
     #[error("{0}")]
     Credentials(String),
@@ -94,56 +71,6 @@ pub enum Failure {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-}
-
-/// A failure as people and scripts see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// What happened; may have several lines.
-    pub message: String,
-    /// One line on what to do about it.
-    pub help: String,
-    /// The exit code, after sysexits.h.
-    pub code: u8,
-}
-
-/// The help and exit code for a failure.
-#[must_use]
-pub fn explain(failure: &Failure) -> Explanation {
-    let (code, help) = match failure {
-        Failure::CheckFailed(_) => (1, "see the list above"),
-        Failure::Usage { help, .. } => (2, help.as_str()),
-        Failure::NoService { help, .. } => (69, help.as_str()),
-        Failure::ApiUnreachable(_) => {
-            (69, "what has been archived is kept; try again later, the next run continues from there")
-        }
-        Failure::Refused(_) => (
-            69,
-            "check profiles and conversations in the configuration; refused ones are retried less and less often",
-        ),
-        Failure::Machine(_) => (69, "check the CA certificates, and the limits on processes and open files"),
-        Failure::ArchiveCreate { .. } => {
-            (73, "check archive.path in the configuration and the permissions of its folder")
-        }
-        Failure::ArchiveWrite { .. } => {
-            (74, "check for a full disk and the file's permissions; what was committed is kept")
-        }
-        Failure::ArchiveRead { .. } => {
-            (74, "check archive.path in the configuration; `archiver sync --once` creates a new archive")
-        }
-        Failure::File { .. } => (73, "check that the folder exists and that you can write to it"),
-        Failure::Stdout(_) => (74, "check whether the disk that the output goes to is full"),
-        Failure::Busy { .. } => (
-            75,
-            "wait for it; if it is the service, `archiver sync --now` starts a run. Reading commands work meanwhile",
-        ),
-        Failure::Credentials(_) => {
-            (77, "renew whichever was refused: the API key, the account, or an expired login token")
-        }
-        Failure::Login { help, refused, .. } => (if *refused { 77 } else { 69 }, help.as_str()),
-        Failure::Config(error) => (78, error.help()),
-    };
-    Explanation { message: failure.to_string(), help: help.to_owned(), code }
 }
 
 impl Failure {
@@ -165,51 +92,86 @@ impl Failure {
         }
     }
 
+    /// A wrong command line, and what to do instead.
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), help: help.into() }
+    }
+
+    /// A file or directory that cannot be written.
+    pub fn file(path: &Path, source: io::Error) -> Self {
+        Self::File(path.to_owned(), source)
+    }
+
+    /// The exit code after sysexits.h, how bad it is, and one line on what to do about it.
+    ///
+    /// The more work a failure stops, and the less likely it passes by itself, the worse it is: bad usage or
+    /// configuration lets nothing begin; an archive that cannot be written makes everything else pointless; a busy one
+    /// stops this process; refused credentials stop an account until someone acts; an API that fails may work again at
+    /// the next run; a failed check has changed nothing.
+    fn class(&self) -> (u8, u8, &str) {
+        match self {
+            Self::CheckFailed(_) => (1, 0, "see the list above"),
+            Self::Refused(_) => (
+                69,
+                1,
+                "check profiles and conversations in the configuration; refused ones are retried less and less often",
+            ),
+            Self::ApiUnreachable(_) => {
+                (69, 1, "what has been archived is kept; try again later, the next run continues from there")
+            }
+            Self::Machine(_) => {
+                (69, 1, "check the CA certificates, and the limits on processes and open files")
+            }
+            Self::NoService { help, .. } => (69, 1, help),
+            Self::Credentials(_) => {
+                (77, 2, "renew whichever was refused: the API key, the account, or an expired login token")
+            }
+            Self::Login { help, refused, .. } => (if *refused { 77 } else { 69 }, 2, help),
+            Self::Busy(..) => (
+                75,
+                3,
+                "wait for it; if it is the service, `archiver sync --now` starts a run. Reading commands work meanwhile",
+            ),
+            Self::Stdout(_) => (74, 4, "check whether the disk that the output goes to is full"),
+            Self::File(..) => (73, 4, "check that the folder exists and that you can write to it"),
+            Self::ArchiveRead(..) => (
+                74,
+                5,
+                "check archive.path in the configuration; `archiver sync --once` creates a new archive",
+            ),
+            Self::ArchiveWrite(..) => {
+                (74, 6, "check for a full disk and the file's permissions; what was committed is kept")
+            }
+            Self::ArchiveCreate(..) => {
+                (73, 7, "check archive.path in the configuration and the permissions of its folder")
+            }
+            Self::Config(error) => (78, 8, error.help()),
+            Self::Usage { help, .. } => (2, 9, help),
+        }
+    }
+
     /// The exit code, after sysexits.h.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        explain(self).code
+        self.class().0
     }
 
     /// One line on what to do about it.
     #[must_use]
-    pub fn help(&self) -> String {
-        explain(self).help
+    pub fn help(&self) -> &str {
+        self.class().2
+    }
+
+    /// The worst of several failures, the first of equally bad ones.
+    #[must_use]
+    pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        failures.into_iter().reduce(|worst, next| if next.class().1 > worst.class().1 { next } else { worst })
     }
 
     /// Whether the reader of standard output closed it, as `head` does.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-
-    /// How bad it is, to choose among several: the more work it stops, and the less likely it passes by itself.
-    ///
-    /// Bad usage or configuration lets nothing begin; an archive that cannot be written makes everything else
-    /// pointless; a busy one stops this process; refused credentials stop an account until someone acts; an API that
-    /// fails may work again at the next run; a failed check has changed nothing.
-    #[must_use]
-    pub fn severity(&self) -> u8 {
-        match self {
-            Self::CheckFailed(_) => 0,
-            Self::Refused(_) | Self::ApiUnreachable(_) | Self::Machine(_) | Self::NoService { .. } => 1,
-            Self::Credentials(_) | Self::Login { .. } => 2,
-            Self::Busy { .. } => 3,
-            Self::Stdout(_) | Self::File { .. } => 4,
-            Self::ArchiveRead { .. } => 5,
-            Self::ArchiveWrite { .. } => 6,
-            Self::ArchiveCreate { .. } => 7,
-            Self::Config(_) => 8,
-            Self::Usage { .. } => 9,
-        }
-    }
-
-    /// The worst of several failures, the first of equally bad ones.
-    #[must_use]
-    pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
-        failures
-            .into_iter()
-            .reduce(|worst, next| if next.severity() > worst.severity() { next } else { worst })
     }
 }
 
@@ -218,24 +180,23 @@ mod tests {
     use super::*;
     use crate::api::FailureKind;
     use crate::config::Config;
-    use std::path::Path;
 
     fn one_of_each() -> Vec<Failure> {
         let (path, reason) = (PathBuf::from("/data/archive.db"), "no space left".to_owned());
         let config = Config::parse("x", Path::new("archiver.toml")).unwrap_err();
         vec![
             Failure::CheckFailed("2 promises are broken".into()),
-            Failure::Usage { message: "what now".into(), help: "use --once".into() },
+            Failure::usage("what now", "use --once"),
             Failure::ApiUnreachable("the API could not be reached".into()),
             Failure::Refused("there is no such profile".into()),
             Failure::Machine("no CA certificates".into()),
-            Failure::ArchiveCreate { path: path.clone(), reason: reason.clone() },
-            Failure::ArchiveWrite { path: path.clone(), reason: reason.clone() },
-            Failure::ArchiveRead { path: path.clone(), reason },
-            Failure::File { path: path.clone(), source: io::ErrorKind::NotFound.into() },
+            Failure::ArchiveCreate(path.clone(), reason.clone()),
+            Failure::ArchiveWrite(path.clone(), reason.clone()),
+            Failure::ArchiveRead(path.clone(), reason),
+            Failure::file(&path, io::ErrorKind::NotFound.into()),
             Failure::Stdout(io::ErrorKind::StorageFull.into()),
             Failure::NoService { message: "no service is running".into(), help: "use --once".into() },
-            Failure::Busy { path },
+            Failure::Busy(path),
             Failure::Credentials("the API key was refused".into()),
             Failure::Config(config),
             Failure::Login {
@@ -252,11 +213,8 @@ mod tests {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
         assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
         for failure in one_of_each() {
-            let said = explain(&failure);
-            assert!(
-                !said.message.is_empty() && !said.help.is_empty() && !said.help.contains('\n'),
-                "{said:?}"
-            );
+            let (said, help) = (failure.to_string(), failure.help());
+            assert!(!said.is_empty() && !help.is_empty() && !help.contains('\n'), "{failure:?}");
         }
     }
 

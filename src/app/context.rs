@@ -18,20 +18,19 @@ impl Context {
     /// Loads the configuration. `budget` is the command line's cap on this run.
     ///
     /// Its warnings are the caller's to pass to [`Context::warn`], once nothing more can add to them.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it.
     pub fn config(&self, budget: Option<u32>) -> Result<Config, Failure> {
         let flags = Flags { config: self.config.clone(), budget };
         Ok(Config::load(&flags, &self.env)?)
     }
 
+    /// The same, with its warnings printed.
+    pub fn config_warned(&self, budget: Option<u32>) -> Result<Config, Failure> {
+        let config = self.config(budget)?;
+        self.warn(&config);
+        Ok(config)
+    }
+
     /// Loads the configuration and the secrets that talking to the API takes.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong or missing.
     pub fn config_with_secrets(&self, budget: Option<u32>) -> Result<Config, Failure> {
         let mut config = self.config(budget)?;
         let loaded = config.load_secrets();
@@ -41,13 +40,8 @@ impl Context {
     }
 
     /// Loads the configuration and those secrets that can be read, for a command that only compares them.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with the configuration. A secret that is missing is no error.
     pub fn config_with_readable_secrets(&self) -> Result<Config, Failure> {
-        let mut config = self.config(None)?;
-        self.warn(&config);
+        let mut config = self.config_warned(None)?;
         if let Err(error) = config.load_secrets() {
             tracing::debug!(%error, "not every secret can be read");
         }
@@ -56,8 +50,6 @@ impl Context {
 
     /// Prints a configuration's warnings, to the log.
     pub fn warn(&self, config: &Config) {
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 }

@@ -4,6 +4,7 @@ mod context;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;
+pub(crate) mod replace;
 mod runtime;
 pub mod wiring;
 

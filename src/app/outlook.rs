@@ -1,5 +1,7 @@
 //! The forecast behind `plan` and `sync --dry-run`, from the configuration and the archive alone.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::app::wiring;
@@ -7,8 +9,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{AccountConfig, ApiVersion, Config, InboxMode};
 use crate::core::Ms;
 use crate::core::budget::{self, Caps, Spent, price};
-use crate::core::format::iso_utc;
-use crate::core::planner::forecast::{Forecast, Range, arrival, forecast};
+use crate::core::format::IsoTime;
+use crate::core::planner::forecast::{Arrival, Forecast, Missing, Range, arrival, forecast};
 use crate::core::planner::next::{Next, PlannedStep, Step};
 use crate::core::planner::state::{Inbox, Room, Share, State};
 use crate::error::Failure;
@@ -24,104 +26,75 @@ const SAMPLE_DAYS: u32 = 28;
 
 /// The forecast, as `plan --json` prints it; null where something cannot be estimated.
 #[derive(Debug, Serialize)]
-pub struct Outlook {
-    /// The next run.
-    pub next_run: NextRun,
+pub(crate) struct Outlook {
+    pub(crate) next_run: NextRun,
     /// What is missing in each conversation and inbox.
-    pub missing: Vec<Incomplete>,
-    /// What it takes until nothing is missing.
-    pub to_complete: ToComplete,
-    /// What it costs to stay complete.
-    pub upkeep: Upkeep,
+    pub(crate) missing: Vec<Incomplete>,
+    pub(crate) to_complete: ToComplete,
+    pub(crate) upkeep: Upkeep,
     /// The steps that the next run begins with, for people.
     #[serde(skip)]
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// What ends these steps.
     #[serde(skip)]
-    pub end: Next,
+    pub(crate) end: Next,
     /// What the caps leave for the next run.
     #[serde(skip)]
-    pub room: Option<u32>,
+    pub(crate) room: Option<u32>,
 }
 
-/// The next run.
 #[derive(Debug, Serialize)]
-pub struct NextRun {
+pub(crate) struct NextRun {
     /// The least it costs, provided that the API answers.
-    pub credits_min: u32,
-    /// What it probably costs.
-    pub credits_likely: Option<u32>,
+    pub(crate) credits_min: u32,
+    pub(crate) credits_likely: Option<u32>,
     /// What it never exceeds; null without a cap.
-    pub credits_max: Option<u32>,
-    /// The steps that it begins with.
-    pub steps: Vec<PlannedStep>,
+    pub(crate) credits_max: Option<u32>,
+    pub(crate) steps: Vec<PlannedStep>,
     /// Whether the credits run out before all that is known to be missing has been requested.
-    pub more_to_follow: bool,
+    pub(crate) more_to_follow: bool,
 }
 
-/// What is missing in a conversation.
 #[derive(Debug, Serialize)]
-pub struct Incomplete {
-    /// What it is called.
-    pub conversation: String,
-    /// Its gaps.
-    pub gaps: usize,
-    /// How many messages are probably missing.
-    pub messages_likely: Option<u32>,
-    /// Credits to complete it, at least.
-    pub credits_min: u32,
-    /// Credits to complete it, probably.
-    pub credits_likely: Option<u32>,
+pub(crate) struct Incomplete {
+    pub(crate) conversation: String,
+    pub(crate) gaps: usize,
+    pub(crate) messages_likely: Option<u32>,
+    pub(crate) credits_min: u32,
+    pub(crate) credits_likely: Option<u32>,
 }
 
-/// What it takes until nothing is missing.
+/// What it takes until nothing is missing, on the current schedule and under the current caps.
 #[derive(Debug, Serialize)]
-pub struct ToComplete {
-    /// Credits, at least.
-    pub credits_min: u32,
-    /// Credits, probably.
-    pub credits_likely: Option<u32>,
-    /// Runs under the current caps, at least.
-    pub runs_min: Option<u32>,
-    /// Runs, probably.
-    pub runs_likely: Option<u32>,
-    /// When the archive is complete at the earliest, on the current schedule (ISO 8601 UTC).
-    pub earliest: Option<String>,
-    /// When it probably is.
-    pub likely: Option<String>,
-    /// The same two times, for people.
-    #[serde(skip)]
-    pub moments: (Option<Ms>, Option<Ms>),
+pub(crate) struct ToComplete {
+    pub(crate) credits_min: u32,
+    pub(crate) credits_likely: Option<u32>,
+    pub(crate) runs_min: Option<u32>,
+    pub(crate) runs_likely: Option<u32>,
+    pub(crate) earliest: Option<IsoTime>,
+    pub(crate) likely: Option<IsoTime>,
 }
 
 /// What it costs to stay complete.
 #[derive(Debug, Serialize)]
-pub struct Upkeep {
-    /// Runs per day on the current schedule.
-    pub runs_per_day: f64,
+pub(crate) struct Upkeep {
+    pub(crate) runs_per_day: f64,
     /// Credits for a run that finds nothing new.
-    pub idle_run: u32,
+    pub(crate) idle_run: u32,
     /// Credits per day when nothing is new.
-    pub idle_per_day: f64,
+    pub(crate) idle_per_day: f64,
     /// Credits per day for rechecking complete conversations.
-    pub recheck_per_day: f64,
+    pub(crate) recheck_per_day: f64,
     /// Credits per day for watching the accounts' events.
-    pub events_per_day: f64,
+    pub(crate) events_per_day: f64,
 }
 
 /// Forecasts the next run and all that follow it. A `budget` given on the command line is among the configuration's
 /// caps already.
-///
-/// # Errors
-/// [`Failure::ArchiveRead`], or [`Failure::Usage`] if one of `only` names no conversation.
-pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
+pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
     let path = &config.archive.path;
     let failed = |e: StoreError| wiring::read_failure(path, e);
-    let reader = match Reader::open(path) {
-        Ok(reader) => Some(reader),
-        Err(StoreError::Missing(_)) => None,
-        Err(error) => return Err(failed(error)),
-    };
+    let reader = wiring::reader_if_any(path)?;
     let now: Ms = SystemClock.now_ms();
     let accounts = wiring::accounts(config);
     let targets = Reader::targets(reader.as_ref(), &accounts, now).map_err(failed)?;
@@ -129,30 +102,28 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
     let inboxes =
         if only.is_empty() { inboxes(config, reader.as_ref(), now).map_err(failed)? } else { vec![] };
     let state = State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
-    let (spent, next_run, by_account) = match &reader {
-        Some(r) => {
-            let queries = r.queries();
-            let by_account = queries.spent_by_account(now).map_err(failed)?;
-            (queries.spent(now).map_err(failed)?, queries.next_run().map_err(failed)?, by_account)
-        }
-        None => (Spent::default(), RunStart::FIRST, Default::default()),
+    let queries = reader.as_ref().map(Reader::queries);
+    let (spent, next_run, by_account) = match &queries {
+        Some(q) => (q.spent(now), q.next_run(), q.spent_by_account(now)),
+        None => (Ok(Spent::default()), Ok(RunStart::FIRST), Ok(BTreeMap::new())),
     };
+    let (spent, next_run) = (spent.map_err(failed)?, next_run.map_err(failed)?);
+    let by_account = by_account.map_err(failed)?;
     let caps = config.budget.caps();
-    let own = |a: &AccountConfig| {
-        budget::left(&a.caps, &by_account.get(&a.name).copied().unwrap_or_default()).least()
+    let share = |account: &AccountConfig| {
+        let spent = by_account.get(&account.name).copied().unwrap_or_default();
+        let head_came_last = next_run.head_came_last_of.get(&account.name) == Some(&true);
+        Share { budget: budget::left(&account.caps, &spent).least(), head_came_last }
     };
+    let shares: Vec<Share> = config.accounts.iter().map(share).collect();
     let room = Room {
         all: budget::left(&caps, &spent).least(),
-        accounts: config.accounts.iter().map(own).collect(),
+        accounts: shares.iter().map(|share| share.budget).collect(),
         spare: budget::spare(&caps, &spent),
     };
+    let all = Share { budget: room.all, head_came_last: next_run.head_came_last };
     let settings = wiring::settings(config, Trigger::Once, only.to_vec());
-    let share = Share { budget: room.all, head_came_last: next_run.head_came_last };
-    let last_of = |account: &AccountConfig| next_run.head_came_last_of.get(&account.name) == Some(&true);
-    let account_shares = config.accounts.iter().zip(&room.accounts);
-    let account_shares =
-        account_shares.map(|(account, budget)| Share { budget: *budget, head_came_last: last_of(account) });
-    let limits = settings.limits(share, account_shares.collect(), next_run.number, now);
+    let limits = settings.limits(all, shares, next_run.number, now);
     let forecast = forecast(&state, &limits, &room, config.api.version == ApiVersion::V1);
     let upkeep = upkeep(config, &state, now);
     Ok(assemble(config, forecast, upkeep, &caps, &spent, room.all, now))
@@ -160,10 +131,7 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
 
 /// How many of the archive's gaps no run fills: those of conversations that are neither configured nor discovered in an
 /// inbox. The others are what a run reports as left.
-///
-/// # Errors
-/// If the archive cannot be read.
-pub fn gaps_not_synced(config: &Config, reader: &Reader, now: Ms) -> Result<i64, StoreError> {
+pub(crate) fn gaps_not_synced(config: &Config, reader: &Reader, now: Ms) -> Result<i64, StoreError> {
     let targets = Reader::targets(Some(reader), &wiring::accounts(config), now)?;
     let inboxes = inboxes(config, Some(reader), now)?;
     let timelines = targets.iter().map(|t| &t.plan.timeline).chain(inboxes.iter().map(|i| &i.timeline));
@@ -172,7 +140,6 @@ pub fn gaps_not_synced(config: &Config, reader: &Reader, now: Ms) -> Result<i64,
     Ok(reader.queries().summary()?.gaps.saturating_sub(i64::try_from(synced).unwrap_or(i64::MAX)))
 }
 
-/// The inboxes that runs read.
 fn inboxes(config: &Config, reader: Option<&Reader>, now: Ms) -> Result<Vec<Inbox>, StoreError> {
     if config.sync.inbox == InboxMode::Off {
         return Ok(Vec::new());
@@ -196,7 +163,15 @@ fn assemble(
     };
     let Range { min, likely, max: _ } = forecast.to_complete;
     let (earliest, expected) = (when(Some(min)), when(likely));
+    let at = |arrival: Option<Arrival>| arrival.map(|a| IsoTime(a.at_ms));
     let Range { min: credits_min, likely: credits_likely, max: credits_max } = forecast.next_run;
+    let incomplete = |m: Missing| Incomplete {
+        conversation: m.name,
+        gaps: m.gaps,
+        messages_likely: m.messages,
+        credits_min: m.credits.min,
+        credits_likely: m.credits.likely,
+    };
     Outlook {
         next_run: NextRun {
             credits_min,
@@ -205,25 +180,14 @@ fn assemble(
             steps: forecast.steps.iter().map(PlannedStep::from).collect(),
             more_to_follow: forecast.end == Next::OutOfBudget,
         },
-        missing: forecast
-            .missing
-            .into_iter()
-            .map(|m| Incomplete {
-                conversation: m.name,
-                gaps: m.gaps,
-                messages_likely: m.messages,
-                credits_min: m.credits.min,
-                credits_likely: m.credits.likely,
-            })
-            .collect(),
+        missing: forecast.missing.into_iter().map(incomplete).collect(),
         to_complete: ToComplete {
             credits_min: min,
             credits_likely: likely,
             runs_min: earliest.map(|a| a.runs),
             runs_likely: expected.map(|a| a.runs),
-            earliest: earliest.map(|a| iso_utc(a.at_ms)),
-            likely: expected.map(|a| iso_utc(a.at_ms)),
-            moments: (earliest.map(|a| a.at_ms), expected.map(|a| a.at_ms)),
+            earliest: at(earliest),
+            likely: at(expected),
         },
         upkeep,
         steps: forecast.steps,

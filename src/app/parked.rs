@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use crate::config::{AccountConfig, ApiVersion, Config};
+use crate::core::hash::fnv1a;
 use crate::secret::Secret;
 use crate::store::{Alert, Cause};
 
 /// The parked accounts, by their place in the configuration, given what was refused and not been seen to work since.
 ///
 /// The secrets should have been loaded. A credential that is not there to be compared is taken for the refused one.
-#[must_use]
 pub fn parked(refused: &[Alert], config: &Config) -> BTreeSet<usize> {
     let unchanged = |row: &Alert, account| {
         fingerprint(config, account).is_none_or(|fingerprint| fingerprint == row.credential)
@@ -29,7 +29,6 @@ pub fn parked(refused: &[Alert], config: &Config) -> BTreeSet<usize> {
 /// Tells the credential of an account, or the API key, from another one: 32 bits of a hash, which give nothing away, and
 /// when its files were last changed, because a login to an account of v2 writes the same id again. `None` where the
 /// credential has not been loaded.
-#[must_use]
 pub fn fingerprint(config: &Config, account: Option<usize>) -> Option<String> {
     let (key, key_changed) = (config.api.api_key.as_ref(), config.api.api_key_changed_ms);
     let (id, secret, changed) = match account.and_then(|index| config.accounts.get(index)) {
@@ -43,12 +42,9 @@ pub fn fingerprint(config: &Config, account: Option<usize>) -> Option<String> {
     Some(changed.iter().flatten().fold(format!("{hash:08x}"), |mark, ms| format!("{mark} {ms}")))
 }
 
-/// FNV-1a, folded to 32 bits.
+/// The hash, folded to 32 bits.
 fn short_hash(parts: [&str; 2]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv1a(parts.iter().flat_map(|part| part.bytes().chain([0])));
     (hash >> 32) ^ (hash & 0xffff_ffff)
 }
 

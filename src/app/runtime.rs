@@ -3,9 +3,6 @@
 use crate::error::Failure;
 
 /// A runtime on the current thread.
-///
-/// # Errors
-/// [`Failure::Machine`], when the system refuses the resources for it.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -9,11 +9,10 @@ use crate::config::{Config, InboxMode};
 use crate::core::planner::state;
 use crate::error::Failure;
 use crate::secret::Secret;
-use crate::store::{Configured, StoreError, Trigger};
+use crate::store::{Configured, Reader, StoreError, Trigger};
 use crate::sync::{RunError, Settings};
 
 /// The accounts and conversations of the configuration, as the archive takes them.
-#[must_use]
 pub fn accounts(config: &Config) -> Vec<Configured> {
     let account = |a: &crate::config::AccountConfig| Configured {
         account: a.name.clone(),
@@ -27,7 +26,6 @@ pub fn accounts(config: &Config) -> Vec<Configured> {
 }
 
 /// What a run is to do.
-#[must_use]
 pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Settings {
     Settings {
         trigger,
@@ -49,9 +47,6 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
 }
 
 /// The client for the configured API. The secrets must have been loaded.
-///
-/// # Errors
-/// When a setting cannot be used, or this machine cannot make TLS connections.
 pub fn api(config: &Config) -> Result<HttpApi<SystemClock>, Failure> {
     api_at(config, &Rate::new(config.api.requests_per_minute))
 }
@@ -75,48 +70,48 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
     HttpApi::new(settings, SystemClock).map_err(|error: BuildError| Failure::Machine(error.to_string()))
 }
 
+/// The archive, opened for reading; `None` if there is none yet.
+pub(crate) fn reader_if_any(path: &Path) -> Result<Option<Reader>, Failure> {
+    match Reader::open(path) {
+        Ok(reader) => Ok(Some(reader)),
+        Err(StoreError::Missing(_)) => Ok(None),
+        Err(error) => Err(read_failure(path, error)),
+    }
+}
+
 /// What a failure of the archive at this place means for the program.
-#[must_use]
 pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
     let path = path.to_owned();
     match error {
-        StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy { path },
-        StoreError::Create { source, .. } => Failure::ArchiveCreate { path, reason: source.to_string() },
-        StoreError::Missing(_) => Failure::ArchiveRead { path, reason: "there is none yet".to_owned() },
+        StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy(path),
+        StoreError::Create { source, .. } => Failure::ArchiveCreate(path, source.to_string()),
+        StoreError::Missing(_) => Failure::ArchiveRead(path, "there is none yet".to_owned()),
         error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. } | StoreError::Exists(_)) => {
-            Failure::ArchiveCreate { path, reason: error.to_string() }
+            Failure::ArchiveCreate(path, error.to_string())
         }
         error @ (StoreError::Sqlite(_) | StoreError::Changed { .. } | StoreError::Broken(_)) => {
-            Failure::ArchiveWrite { path, reason: error.to_string() }
+            Failure::ArchiveWrite(path, error.to_string())
         }
     }
 }
 
 /// The same for a command that only reads it: nothing was to be created or written.
-#[must_use]
-pub fn read_failure(path: &Path, error: StoreError) -> Failure {
-    match error {
-        StoreError::Busy(_)
-        | StoreError::Older { .. }
-        | StoreError::Create { .. }
-        | StoreError::Missing(_) => archive_failure(path, error),
-        error @ (StoreError::NotAnArchive { .. }
-        | StoreError::Newer { .. }
-        | StoreError::Exists(_)
-        | StoreError::Sqlite(_)
-        | StoreError::Changed { .. }
-        | StoreError::Broken(_)) => Failure::ArchiveRead { path: path.to_owned(), reason: error.to_string() },
+pub(crate) fn read_failure(path: &Path, error: StoreError) -> Failure {
+    match archive_failure(path, error) {
+        Failure::ArchiveCreate(path, why) | Failure::ArchiveWrite(path, why) => {
+            Failure::ArchiveRead(path, why)
+        }
+        other => other,
     }
 }
 
 /// What a run that could not be done means for the program.
-#[must_use]
 pub fn run_failure(path: &Path, error: RunError) -> Failure {
     match error {
         RunError::Store(error) => archive_failure(path, error),
-        RunError::Select(error) => Failure::Usage {
-            message: error.to_string(),
-            help: "`archiver status` lists the conversations and what they are called".to_owned(),
-        },
+        RunError::Select(error) => Failure::usage(
+            error.to_string(),
+            "`archiver status` lists the conversations and what they are called",
+        ),
     }
 }

@@ -4,26 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::commands::backup::BackupArgs;
-use crate::cli::commands::check::CheckArgs;
-use crate::cli::commands::completions::{self, CompletionsArgs, ManArgs};
-use crate::cli::commands::default_config;
+use crate::cli::commands::{
+    backup::BackupArgs, check::CheckArgs, completions::CompletionsArgs, completions::ManArgs, default_config,
+    export::ExportArgs, import::ImportArgs, login::LoginArgs, people::PeopleArgs, plan::PlanArgs,
+    search::SearchArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs, sync::SyncArgs,
+    verify::VerifyArgs,
+};
 #[cfg(feature = "demo")]
-use crate::cli::commands::demo;
-use crate::cli::commands::export::ExportArgs;
-#[cfg(feature = "demo")]
-use crate::cli::commands::fake_api::FakeApiArgs;
-use crate::cli::commands::import::ImportArgs;
-use crate::cli::commands::login::LoginArgs;
-use crate::cli::commands::people::PeopleArgs;
-use crate::cli::commands::plan::PlanArgs;
-use crate::cli::commands::search::SearchArgs;
-use crate::cli::commands::show::ShowArgs;
-use crate::cli::commands::sql::SqlArgs;
-use crate::cli::commands::stats::StatsArgs;
-use crate::cli::commands::status::StatusArgs;
-use crate::cli::commands::sync::SyncArgs;
-use crate::cli::commands::verify::VerifyArgs;
+use crate::cli::commands::{demo, fake_api::FakeApiArgs};
 use crate::logging::{LogFilter, LogFormat};
 
 const START: &str = "New here? Try `archiver demo`. `archiver --help` has examples and exit codes.";
@@ -58,31 +46,29 @@ const LAST: usize = 1000;
 #[derive(Debug, Parser)]
 #[command(name = "archiver", version, after_help = START, after_long_help = EXAMPLES_AND_CODES)]
 #[command(max_term_width = 100, disable_help_subcommand = true)]
-pub struct Cli {
-    /// What holds for every command.
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub global: GlobalArgs,
-    /// The command.
+    pub(crate) global: GlobalArgs,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
-pub struct GlobalArgs {
+pub(crate) struct GlobalArgs {
     /// Configuration file [default: ./archiver.toml, …]
     ///
     /// If not given, the first of these that exists: $ARCHIVER_CONFIG, ./archiver.toml,
     /// $XDG_CONFIG_HOME/archiver/archiver.toml, /etc/archiver/archiver.toml.
     #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 
     /// error, warn, info, debug or trace [default: info]
     ///
     /// Also accepts off, or filter directives such as warn,archiver::sync=trace. Defaults to $ARCHIVER_LOG_LEVEL.
     /// Libraries never log below info.
     #[arg(long, global = true, value_name = "LEVEL", display_order = LAST)]
-    pub log_level: Option<LogFilter>,
+    pub(crate) log_level: Option<LogFilter>,
 
     /// text or json [default: text]
     ///
@@ -96,12 +82,12 @@ pub struct GlobalArgs {
         hide_short_help = true,
         display_order = LAST
     )]
-    pub log_format: Option<LogFormat>,
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Download what is missing, within the budget
     Sync(SyncArgs),
     /// Forecast the next run, its cost and when the archive will be complete
@@ -141,10 +127,8 @@ pub enum Command {
     #[command(after_help = default_config::EXAMPLES)]
     DefaultConfig,
     /// Print a shell completion script
-    #[command(after_help = completions::COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
     /// Print the manual pages
-    #[command(after_help = completions::MAN_EXAMPLES)]
     Man(ManArgs),
 }
 

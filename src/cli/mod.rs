@@ -1,8 +1,8 @@
 //! The command line: parses it, runs the command, and reports failures and the exit code.
 
-pub mod args;
-pub mod commands;
-pub mod ui;
+mod args;
+mod commands;
+mod ui;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use self::ui::style::Style;
 #[cfg(feature = "demo")]
 use crate::app::Context;
 use crate::config::Env;
-use crate::error::{Failure, explain};
+use crate::error::Failure;
 use crate::logging;
 
 /// Runs the program with these arguments, the first of which is its own name.
@@ -36,9 +36,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         // `archiver … | head` has got what it wanted.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            let explanation = explain(&failure);
-            output::report(&explanation, style, journal);
-            ExitCode::from(explanation.code)
+            output::report(&failure, style, journal);
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -51,7 +50,7 @@ fn show_usage(error: &clap::Error) -> ExitCode {
 }
 
 fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
-    let usage = |message| Failure::Usage { message, help: "run `archiver --help`".into() };
+    let usage = |message: String| Failure::usage(message, "run `archiver --help`");
     let filter = match &cli.global.log_level {
         Some(given) => Ok(given.clone()),
         // The demo says itself what its runs did.

@@ -23,8 +23,14 @@ pub fn thousands(n: impl TryInto<i128>) -> String {
 /// A number and its noun, for nouns with a plural in -s: `1 message`, `12,345 messages`.
 #[must_use]
 pub fn plural(n: impl TryInto<i128>, word: &str) -> String {
+    counted(n, word, &format!("{word}s"))
+}
+
+/// A number and the words for one or for many: `1 gap is`, `2 gaps are`.
+#[must_use]
+pub fn counted(n: impl TryInto<i128>, one: &str, many: &str) -> String {
     let n: i128 = n.try_into().unwrap_or(i128::MAX);
-    format!("{} {word}{}", thousands(n), if n == 1 { "" } else { "s" })
+    format!("{} {}", thousands(n), if n == 1 { one } else { many })
 }
 
 /// A time in ISO 8601, UTC, with milliseconds.
@@ -33,6 +39,16 @@ pub fn iso_utc(ms: Ms) -> String {
     match DateTime::<Utc>::from_timestamp_millis(ms) {
         Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
         None => format!("{ms} ms"),
+    }
+}
+
+/// A time that JSON has in ISO 8601.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IsoTime(pub Ms);
+
+impl serde::Serialize for IsoTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&iso_utc(self.0))
     }
 }
 

@@ -14,13 +14,11 @@ use crate::store::{Holder, holder};
 /// the archive.
 pub fn run_now(archive: &Path) -> Result<i32, Failure> {
     let shown = archive.display();
-    let found = holder(archive).map_err(|error| Failure::ArchiveRead {
-        path: archive.to_owned(),
-        reason: format!("its lock: {error}"),
-    })?;
+    let failed = |error| Failure::ArchiveRead(archive.to_owned(), format!("its lock: {error}"));
+    let found = holder(archive).map_err(failed)?;
     let pid = match found {
         Holder::Service(pid) => pid,
-        Holder::Other => return Err(Failure::Busy { path: archive.to_owned() }),
+        Holder::Other => return Err(Failure::Busy(archive.to_owned())),
         Holder::Nobody => {
             return Err(Failure::NoService {
                 message: format!("no service is running for {shown}"),

@@ -9,39 +9,34 @@ use crate::app::Context;
 use crate::cli::ui::output::Output;
 use crate::error::Failure;
 
-/// `archiver completions`.
 #[derive(Debug, Clone, Args)]
-pub struct CompletionsArgs {
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_name = "SHELL")]
-    pub shell: Shell,
+    pub(crate) shell: Shell,
 }
 
-/// What `completions --help` ends with.
-pub(crate) const COMPLETIONS_EXAMPLES: &str = "\
+const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   archiver completions bash > /etc/bash_completion.d/archiver
   archiver completions fish > ~/.config/fish/completions/archiver.fish";
 
-/// `archiver man`.
 #[derive(Debug, Clone, Args)]
-pub struct ManArgs {
+#[command(after_help = MAN_EXAMPLES)]
+pub(crate) struct ManArgs {
     /// Write one file per page into this existing folder
     #[arg(long, value_name = "PATH")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }
 
-/// What `man --help` ends with.
-pub(crate) const MAN_EXAMPLES: &str = "\
+const MAN_EXAMPLES: &str = "\
 Examples:
   archiver man | man -l -
   archiver man --out /usr/share/man/man1";
 
 /// Prints a completion script for the program that `root` defines.
-///
-/// # Errors
-/// [`Failure::Stdout`].
-pub fn completions(context: &Context, root: Command, args: &CompletionsArgs) -> Result<(), Failure> {
+pub(crate) fn completions(context: &Context, root: Command, args: &CompletionsArgs) -> Result<(), Failure> {
     Output::stdout(&context.env).bytes(&script(root, args.shell))
 }
 
@@ -53,10 +48,7 @@ fn script(mut root: Command, shell: Shell) -> Vec<u8> {
 }
 
 /// Prints the manual pages one after the other, or writes each to its own file.
-///
-/// # Errors
-/// [`Failure::Stdout`], or [`Failure::File`] with the page that cannot be written.
-pub fn man(context: &Context, root: Command, args: &ManArgs) -> Result<(), Failure> {
+pub(crate) fn man(context: &Context, root: Command, args: &ManArgs) -> Result<(), Failure> {
     let pages = pages(root).map_err(Failure::Stdout)?;
     match &args.out {
         Some(folder) => write(folder, &pages),
@@ -68,7 +60,7 @@ pub fn man(context: &Context, root: Command, args: &ManArgs) -> Result<(), Failu
 fn write(folder: &Path, pages: &[(String, Vec<u8>)]) -> Result<(), Failure> {
     for (name, page) in pages {
         let path = folder.join(name);
-        std::fs::write(&path, page).map_err(|source| Failure::File { path, source })?;
+        std::fs::write(&path, page).map_err(|source| Failure::File(path, source))?;
     }
     Ok(())
 }
@@ -106,21 +98,13 @@ mod tests {
     fn every_command_has_its_page() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &pages(Cli::command()).unwrap()).unwrap();
-        let mut files: Vec<String> = std::fs::read_dir(folder.path())
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let mut expected: Vec<String> = Cli::command()
-            .get_subcommands()
-            .map(|command| format!("archiver-{}.1", command.get_name()))
-            .chain(["archiver.1".to_owned()])
-            .collect();
-        expected.sort();
-        assert_eq!(files, expected);
-        for (name, page) in pages(Cli::command()).unwrap() {
-            assert!(String::from_utf8(page).unwrap().contains("\n.TH "), "{name}");
+        let root = Cli::command();
+        let commands = root.get_subcommands().map(|command| format!("archiver-{}.1", command.get_name()));
+        for name in commands.chain(["archiver.1".to_owned()]) {
+            let page = std::fs::read_to_string(folder.path().join(&name)).unwrap();
+            assert!(page.contains("\n.TH "), "{name}");
         }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), root.get_subcommands().count() + 1);
     }
 
     #[test]

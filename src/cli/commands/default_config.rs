@@ -10,10 +10,6 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   archiver default-config > archiver.toml   then edit it and run `archiver check`";
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Stdout`].
-pub fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context) -> Result<(), Failure> {
     Output::stdout(&context.env).text(DEFAULT_TOML)
 }

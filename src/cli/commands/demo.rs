@@ -1,24 +1,23 @@
 //! `archiver demo`: a guided first run of the real engine, over real HTTP, against the built-in fake API.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::app::{Context, runtime, wiring};
+use crate::app::{Context, replace, runtime, wiring};
 use crate::cli::commands::status::{self, StatusArgs};
 use crate::cli::commands::sync;
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::core::format::plural;
+use crate::core::format::{counted, plural};
 use crate::core::model::urn::thread_key;
 use crate::error::Failure;
-use crate::store::{Sql, SqlValue, Store, Trigger};
+use crate::store::{MessageRow, Reader, Scope, Store, Trigger};
 use crate::sync::{NoProgress, Report, Stopper};
 use fake_linkup::compare::{Archived, Comparison, compare};
 use fake_linkup::meanwhile::{self, Meanwhile};
@@ -42,35 +41,27 @@ const OPTIONS: SynthOptions = SynthOptions { conversations: 12, max_messages: 11
 /// The conversation that the inbox does not show.
 const HIDDEN: usize = 7;
 
-/// Every message of the archive, as the comparison needs it.
-const MESSAGES: &str = "SELECT entity_urn, sent_at_ms, sender, text, gone_since FROM message_log";
-
-/// Runs the command.
-///
-/// # Errors
-/// When the folder cannot be made, or a port, or the archive fails; or when the archive is not what the server holds.
-pub fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context) -> Result<(), Failure> {
     let mut out = Output::stdout(&context.env);
     out.line("This is the real program against a made-up LinkupAPI on this machine: no key, no credits, no network.")?;
     let folder = context.env.cwd().join(FOLDER);
-    prepare(&folder)?;
+    if folder.exists() && !folder.join(MARK).exists() {
+        return Err(Failure::usage(
+            format!("{} already exists and was not made by a demo", folder.display()),
+            "start the demo in another folder",
+        ));
+    }
+    prepare(&folder).map_err(|source| Failure::file(&folder, source))?;
     runtime()?.block_on(guide(&folder, &mut out, Glyphs::of(&context.env)))
 }
 
 /// Makes the folder; one that an earlier demo left is made anew.
-fn prepare(folder: &Path) -> Result<(), Failure> {
-    let failed = |path: PathBuf| move |source| Failure::File { path, source };
+fn prepare(folder: &Path) -> io::Result<()> {
     if folder.exists() {
-        if !folder.join(MARK).exists() {
-            return Err(Failure::Usage {
-                message: format!("{} already exists and was not made by a demo", folder.display()),
-                help: "start the demo in another folder".to_owned(),
-            });
-        }
-        fs::remove_dir_all(folder).map_err(failed(folder.to_owned()))?;
+        fs::remove_dir_all(folder)?;
     }
-    fs::create_dir(folder).map_err(failed(folder.to_owned()))?;
-    fs::write(folder.join(MARK), "").map_err(failed(folder.join(MARK)))
+    fs::create_dir(folder)?;
+    fs::write(folder.join(MARK), "")
 }
 
 /// The mailbox of the demo: one of its conversations is not in the inbox.
@@ -93,8 +84,7 @@ async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Fa
         .map_err(|e| Failure::ApiUnreachable(format!("cannot listen on 127.0.0.1: {e}")))?;
     let config = configure(folder, &locked(&server), None)?;
     let mut demo =
-        Demo { folder, out, server: &server, config, archived: Vec::new(), never_served: BTreeSet::new() };
-    demo.never_served = demo.deleted();
+        Demo { folder, out, server: &server, config, archived: vec![], never_served: deleted(&server) };
 
     demo.title(&format!("1. A first run with a budget of {FIRST_BUDGET} credits, which is too small"))?;
     demo.sync(Some(FIRST_BUDGET)).await?;
@@ -134,38 +124,32 @@ fn configure(folder: &Path, server: &Server, conversation: Option<&str>) -> Resu
     let (text, secrets) = server.config_and_secrets("v1", "discover", "none");
     for (name, secret) in secrets {
         let path = folder.join(name);
-        write_privately(&path, &secret).map_err(|source| Failure::File { path, source })?;
+        // Made-up secrets are kept as real ones should be.
+        let written = replace::begin(&path).and_then(|file| replace::finish(file, &path, &secret));
+        written.map_err(|source| Failure::file(&path, source))?;
     }
-    let text = match conversation {
-        Some(id) => text.replace(&conversations(""), &conversations(&format!("\"{id}\""))),
-        None => text,
-    };
+    let text = conversation.map_or(text.clone(), |id| text.replace(&conversations(""), &conversations(id)));
     let text = format!(
         "# Made by `archiver demo`. The API that it names stopped with the demo; the archive stays readable.\n{text}"
     );
-    fs::write(&path, &text).map_err(|source| Failure::File { path: path.clone(), source })?;
+    fs::write(&path, &text).map_err(|source| Failure::file(&path, source))?;
     let mut config = Config::parse(&text, &path)?;
     config.load_secrets()?;
     Ok(config)
 }
 
-/// The line of the configuration that names conversations.
-fn conversations(list: &str) -> String {
-    format!("conversations = [{list}]")
+/// The line of the configuration that names a conversation, or none.
+fn conversations(id: &str) -> String {
+    if id.is_empty() { "conversations = []".to_owned() } else { format!("conversations = [\"{id}\"]") }
 }
 
-/// Made-up secrets are kept as real ones should be.
-fn write_privately(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(text.as_bytes())
+/// The URNs of all messages that the server does not show.
+fn deleted(server: &Mutex<Server>) -> BTreeSet<String> {
+    let server = locked(server);
+    let all = server.mailbox(0).into_iter().flat_map(|m| m.conversations());
+    all.flat_map(|c| c.messages()).filter(|m| m.deleted).map(|m| m.urn.clone()).collect()
 }
 
-/// The demo under way.
 struct Demo<'a> {
     folder: &'a Path,
     out: &'a mut Output,
@@ -183,7 +167,6 @@ impl Demo<'_> {
         self.out.line(format!("\n{text}\n"))
     }
 
-    /// A run and its report.
     async fn sync(&mut self, budget: Option<u32>) -> Result<(), Failure> {
         let path = &self.config.archive.path;
         let api = wiring::api(&self.config)?;
@@ -200,13 +183,6 @@ impl Demo<'_> {
         sync::show(self.out, &report)
     }
 
-    /// The URNs of all messages that the server does not show.
-    fn deleted(&self) -> BTreeSet<String> {
-        let server = locked(self.server);
-        let all = server.mailbox(0).into_iter().flat_map(|m| m.conversations());
-        all.flat_map(|c| c.messages()).filter(|m| m.deleted).map(|m| m.urn.clone()).collect()
-    }
-
     /// Things happen in the made-up mailbox; says which.
     fn let_time_pass(&mut self) -> Result<(), Failure> {
         let mut rng = fastrand::Rng::with_seed(SEED);
@@ -219,8 +195,27 @@ impl Demo<'_> {
         Ok(())
     }
 
+    /// Every message of the archive against the server's.
     fn compare(&self) -> Result<Comparison, Failure> {
-        let rows = archived(&self.config.archive.path)?;
+        let path = &self.config.archive.path;
+        let failed = |e| wiring::read_failure(path, e);
+        let mut rows = Vec::new();
+        let reader = Reader::open(path).map_err(failed)?;
+        let read = reader.queries().messages::<()>(
+            &Scope::default(),
+            None,
+            |MessageRow { message, gone_since_ms, .. }| {
+                rows.push(Archived {
+                    urn: message.urn.unwrap_or_default(),
+                    at_ms: message.at_ms,
+                    sender: message.sender.name,
+                    text: message.text,
+                    gone: gone_since_ms.is_some(),
+                });
+                ControlFlow::Continue(())
+            },
+        );
+        read.map_err(failed)?;
         let server = locked(self.server);
         Ok(server.mailbox(0).map(|m| compare(m, &self.never_served, rows)).unwrap_or_default())
     }
@@ -247,7 +242,7 @@ impl Demo<'_> {
              [[accounts]]\n  {}\n",
             found.right(),
             plural(found.expected(), "message"),
-            conversations(&format!("\"{id}\"")),
+            conversations(&id),
         ))
     }
 
@@ -259,24 +254,26 @@ impl Demo<'_> {
         }
         let runs: Vec<String> = self.archived.iter().map(u64::to_string).collect();
         let all: u64 = self.archived.iter().sum();
-        self.out.line(format!(
-            "{} of {}, identical: URN, time, sender and text.\n",
-            found.right(),
-            plural(found.expected(), "message")
-        ))?;
-        self.out.line(format!("The runs archived {} = {}.", runs.join(" + "), plural(all, "message")))?;
-        self.out.line(format!(
-            "LinkedIn still shows {} of them. {} deleted there since; the archive keeps them and marks them as gone.",
-            found.same,
-            were(found.kept)
-        ))?;
-        self.out.line(format!(
-            "{} deleted before a run could see them and {} not counted.",
-            were(found.never_served),
-            if found.never_served == 1 { "is" } else { "are" },
-        ))?;
         let charged = locked(self.server).meter.charged();
-        self.out.line(format!("In all, the made-up API charged {}.", plural(charged, "credit")))
+        self.out.line(format!(
+            "{} of {}, identical: URN, time, sender and text.\n\n\
+             The runs archived {} = {}.\n\
+             LinkedIn still shows {} of them. {} deleted there since; the archive keeps them and marks them as gone.\n\
+             {} not counted.\n\
+             In all, the made-up API charged {}.",
+            found.right(),
+            plural(found.expected(), "message"),
+            runs.join(" + "),
+            plural(all, "message"),
+            found.same,
+            counted(found.kept, "was", "were"),
+            counted(
+                found.never_served,
+                "was deleted before a run could see them and is",
+                "were deleted before a run could see them and are",
+            ),
+            plural(charged, "credit"),
+        ))
     }
 
     /// Says what differs, and fails.
@@ -312,54 +309,20 @@ impl Demo<'_> {
     }
 }
 
-/// "2 were" or "1 was".
-fn were(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "was" } else { "were" })
-}
-
 /// What happened, in two sentences whose numbers add up.
 fn told(done: &Meanwhile) -> String {
     format!(
         "Meanwhile, {} arrived: {} in conversations that the inbox shows, {} in one that it does not show,\n\
-         and {} that {} deleted again at once. Of the older ones, {} edited, {} recalled\n\
+         and {} deleted again at once. Of the older ones, {} edited, {} recalled\n\
          (which a run counts as edited, too) and {} deleted.\n",
         plural(done.new_messages(), "message"),
         done.shown,
         done.hidden,
-        done.withdrawn.len(),
-        if done.withdrawn.len() == 1 { "was" } else { "were" },
-        were(done.edited),
+        counted(done.withdrawn.len(), "that was", "that were"),
+        counted(done.edited, "was", "were"),
         done.recalled,
         done.deleted,
     )
-}
-
-/// All messages of the archive.
-fn archived(path: &Path) -> Result<Vec<Archived>, Failure> {
-    let sql = Sql::open(path, || false).map_err(|e| wiring::read_failure(path, e))?;
-    let mut messages = Vec::new();
-    let read = sql.run::<()>(
-        MESSAGES,
-        |_| ControlFlow::Continue(()),
-        |row| {
-            if let [urn, SqlValue::Integer(at_ms), sender, text, gone] = row.as_slice() {
-                messages.push(Archived {
-                    urn: words(urn),
-                    at_ms: *at_ms,
-                    sender: words(sender),
-                    text: words(text),
-                    gone: *gone != SqlValue::Null,
-                });
-            }
-            ControlFlow::Continue(())
-        },
-    );
-    read.map_err(|error| Failure::ArchiveRead { path: path.to_owned(), reason: error.to_string() })?;
-    Ok(messages)
-}
-
-fn words(cell: &SqlValue) -> String {
-    if let SqlValue::Text(text) = cell { text.clone() } else { String::new() }
 }
 
 /// How this program was started, so that the commands that the demo proposes work as they stand.

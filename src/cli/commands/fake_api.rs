@@ -3,26 +3,25 @@
 use std::sync::{Arc, Mutex};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Context, runtime};
+use crate::cli::ui::interrupt::signalled;
 use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
 use fake_linkup::serve;
 use fake_linkup::synth::{self, SynthOptions};
 
-/// `archiver fake-api`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct FakeApiArgs {
+pub(crate) struct FakeApiArgs {
     /// Port on 127.0.0.1; 0 picks a free one
     #[arg(long, value_name = "N", default_value_t = 8910)]
-    pub port: u16,
+    pub(crate) port: u16,
 
     /// Seed of the generated conversations
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 const EXAMPLES: &str = "\
@@ -31,22 +30,14 @@ Examples:
   archiver fake-api --port 0 --seed 7  prints the address it listens on";
 
 /// Runs the command until SIGINT or SIGTERM.
-///
-/// # Errors
-/// [`Failure::ApiUnreachable`] if it cannot listen on the port.
-pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
-    let unusable = |what: &str, error: std::io::Error| Failure::ApiUnreachable(format!("{what}: {error}"));
+pub(crate) fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let server = synth::server(args.seed, &SynthOptions::at(SystemClock.now_ms()));
         let server = Arc::new(Mutex::new(server));
         let running = serve::bind(Arc::clone(&server), args.port, || SystemClock.now_ms())
             .await
-            .map_err(|e| unusable(&format!("cannot listen on 127.0.0.1:{}", args.port), e))?;
+            .map_err(|e| Failure::ApiUnreachable(format!("cannot listen on 127.0.0.1:{}: {e}", args.port)))?;
         let base = running.base_url();
-        let mut interrupt =
-            signal(SignalKind::interrupt()).map_err(|e| unusable("cannot handle signals", e))?;
-        let mut terminate =
-            signal(SignalKind::terminate()).map_err(|e| unusable("cannot handle signals", e))?;
         Output::stdout(&context.env).text(&format!(
             "{base}\n\n\
              Get a configuration:  curl -s {base}/_fake/config > archiver.toml\n\
@@ -54,10 +45,7 @@ pub fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> {
              Let time pass:        curl -s -X POST {base}/_fake/advance\n\
              Press Ctrl-C to stop.\n"
         ))?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signalled().await;
         running.stop().await;
         Ok(())
     })

@@ -7,10 +7,10 @@ use crate::app::Context;
 use crate::cli::ui::local_time::local_date;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
-use crate::cli::ui::table::Column;
-use crate::core::format::{iso_utc, plural, thousands};
+use crate::cli::ui::table::{number, text};
+use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::model::urn;
-use crate::core::people::{Contact, Correspondence, Human};
+use crate::core::people::{Contact, Correspondence};
 use crate::error::Failure;
 
 const EXAMPLES: &str = "\
@@ -20,122 +20,102 @@ Examples:
   archiver people --in béla             the members of one conversation
   archiver people --json | jq '.people[] | select(.sent == 0)'";
 
-/// `archiver people`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct PeopleArgs {
-    /// Which messages.
+pub(crate) struct PeopleArgs {
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub(crate) scope: ScopeArgs,
 
     /// Show at most N people [default: 30, with --json all]
     #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
-/// The contacts, as `--json` prints them.
 #[derive(Serialize)]
-struct PeopleReport {
+struct PeopleReport<'a> {
     /// Whether the owner of every account is known.
     owner_known: bool,
-    people: Vec<PersonLine>,
+    people: Vec<PersonLine<'a>>,
 }
 
 #[derive(Serialize)]
-struct PersonLine {
-    account: String,
-    name: Option<String>,
-    other_names: Vec<String>,
-    profile_urls: Vec<String>,
+struct PersonLine<'a> {
+    account: &'a str,
+    name: Option<&'a String>,
+    other_names: &'a [String],
+    profile_urls: &'a [String],
     received: i64,
     sent: Option<i64>,
-    last_at: String,
+    last_at: IsoTime,
     conversations: i64,
     they_answer_median_secs: Option<u32>,
     you_answer_median_secs: Option<u32>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
-    let queries = archive.queries();
-    let selected = archive.select(&args.scope)?;
-    let mut tally = Correspondence::new(&queries.senders().map_err(|e| archive.failed(e))?);
-    queries
-        .lines(selected.conversation, selected.since, selected.until, |line| {
-            tally.add(line);
-        })
-        .map_err(|e| archive.failed(e))?;
+    let tally = archive.correspondence(&args.scope, |_, _| ())?;
     let contacts = tally.contacts();
+    let most = args.limit.unwrap_or(if args.json { usize::MAX } else { 30 });
+    let people: Vec<_> = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
+    let report = PeopleReport { owner_known: tally.owner_known(), people };
     let mut out = Output::stdout(&context.env);
-    if args.json {
-        let most = args.limit.unwrap_or(usize::MAX);
-        let people = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
-        return out.json(&PeopleReport { owner_known: tally.owner_known(), people });
-    }
-    show(&mut out, &tally, &contacts, args.limit.unwrap_or(30))
+    if args.json { out.json(&report) } else { show(&mut out, &report, contacts.len()) }
 }
 
-fn person(tally: &Correspondence, contact: &Contact) -> Option<PersonLine> {
+fn person<'a>(tally: &'a Correspondence, contact: &Contact) -> Option<PersonLine<'a>> {
     let human = tally.humans().get(contact.human)?;
     Some(PersonLine {
-        account: human.account.clone(),
-        name: human.names.first().cloned(),
-        other_names: human.names.iter().skip(1).cloned().collect(),
-        profile_urls: human.profile_urls.clone(),
+        account: &human.account,
+        name: human.names.first(),
+        other_names: human.names.get(1..).unwrap_or_default(),
+        profile_urls: &human.profile_urls,
         received: contact.received,
         sent: contact.sent,
-        last_at: iso_utc(contact.last_ms),
+        last_at: IsoTime(contact.last_ms),
         conversations: contact.conversations,
         they_answer_median_secs: contact.they_answer,
         you_answer_median_secs: contact.i_answer,
     })
 }
 
-fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: usize) -> Result<(), Failure> {
-    let rows: Vec<Vec<String>> = contacts
-        .iter()
-        .take(most)
-        .filter_map(|contact| {
-            let human = tally.humans().get(contact.human)?;
-            Some(vec![
-                label(human),
-                thousands(contact.received),
-                contact.sent.map_or_else(|| "?".to_owned(), thousands),
-                local_date(contact.last_ms),
-                contact.they_answer.map(duration).unwrap_or_default(),
-                contact.i_answer.map(duration).unwrap_or_default(),
-                thousands(contact.conversations),
-            ])
-        })
-        .collect();
+fn show(out: &mut Output, report: &PeopleReport<'_>, all: usize) -> Result<(), Failure> {
+    let row = |person: &PersonLine<'_>| {
+        let url = || person.profile_urls.first().map(|url| urn::label(url));
+        vec![
+            person.name.cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned()),
+            thousands(person.received),
+            person.sent.map_or_else(|| "?".to_owned(), thousands),
+            local_date(person.last_at.0),
+            person.they_answer_median_secs.map(duration).unwrap_or_default(),
+            person.you_answer_median_secs.map(duration).unwrap_or_default(),
+            thousands(person.conversations),
+        ]
+    };
+    let rows: Vec<_> = report.people.iter().map(row).collect();
     if rows.is_empty() {
         return out.line("No messages.");
     }
     let columns = [
-        Column::text("Who"),
-        Column::number("Received"),
-        Column::number("Sent"),
-        Column::text("Last"),
-        Column::number("They answer in"),
-        Column::number("You answer in"),
-        Column::number("Conversations"),
+        text("Who"),
+        number("Received"),
+        number("Sent"),
+        text("Last"),
+        number("They answer in"),
+        number("You answer in"),
+        number("Conversations"),
     ];
     out.table(&columns, &rows)?;
-    let left = contacts.len().saturating_sub(rows.len());
+    let left = all.saturating_sub(rows.len());
     if left > 0 {
         out.line(format!("and {} more; --limit N shows them", thousands(left)))?;
     }
-    if !tally.owner_known() {
-        out.line("")?;
-        out.line(UNKNOWN_OWNER)?;
+    if !report.owner_known {
+        out.line(format!("\n{UNKNOWN_OWNER}"))?;
     }
     Ok(())
 }
@@ -143,12 +123,6 @@ fn show(out: &mut Output, tally: &Correspondence, contacts: &[Contact], most: us
 /// Printed if it is not known which messages are the owner's.
 pub(super) const UNKNOWN_OWNER: &str =
     "It is not known for every account which person is you: set `owner_name` in the configuration.";
-
-/// What a person is called.
-fn label(human: &Human) -> String {
-    let url = || human.profile_urls.first().map(|url| urn::label(url));
-    human.names.first().cloned().or_else(url).unwrap_or_else(|| "(no name)".to_owned())
-}
 
 /// A duration in its largest unit.
 pub(super) fn duration(seconds: u32) -> String {

@@ -6,26 +6,25 @@ use crate::app::Context;
 use crate::app::outlook::{Incomplete, Outlook, ToComplete, outlook};
 use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
-use crate::cli::ui::table::Column;
-use crate::core::format::{plural, thousands};
+use crate::cli::ui::table::{number, text};
+use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::planner::next::{Next, Step};
 use crate::error::Failure;
 
-/// `archiver plan`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// Assume that the next run may spend N credits at most
     #[arg(long, value_name = "N")]
-    pub budget: Option<u32>,
+    pub(crate) budget: Option<u32>,
 
     /// Only this conversation (repeatable)
     #[arg(long, value_name = "TARGET")]
-    pub only: Vec<String>,
+    pub(crate) only: Vec<String>,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -34,13 +33,8 @@ Examples:
   archiver plan --budget 20                      the same with 20 credits per run
   archiver plan --json | jq .to_complete.likely  when the archive will be complete";
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] if a target names no conversation, or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
-    let config = context.config(args.budget)?;
-    context.warn(&config);
+pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
+    let config = context.config_warned(args.budget)?;
     let outlook = outlook(&config, &args.only)?;
     let mut out = Output::stdout(&context.env);
     if args.json {
@@ -52,10 +46,7 @@ pub fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
 }
 
 /// Prints the requests of the next run and its cost; also for `sync --dry-run`.
-///
-/// # Errors
-/// [`Failure::Stdout`].
-pub fn next_run(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
+pub(crate) fn next_run(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
     for step in &outlook.steps {
         out.line(step)?;
     }
@@ -94,11 +85,11 @@ fn missing(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
     };
     let rows: Vec<Vec<String>> = outlook.missing.iter().map(row).collect();
     let columns = [
-        Column::text("Incomplete"),
-        Column::number("Gaps"),
-        Column::number("Messages"),
-        Column::number("Credits, at least"),
-        Column::number("Likely"),
+        text("Incomplete"),
+        number("Gaps"),
+        number("Messages"),
+        number("Credits, at least"),
+        number("Likely"),
     ];
     out.line("")?;
     out.table(&columns, &rows)
@@ -130,16 +121,11 @@ fn completion(to: &ToComplete) -> String {
         Some(likely) => format!("about {}, {least} at least", plural(likely, "credit")),
         None => format!("{least} at least; the length of some conversations is not known yet"),
     };
-    match (to.moments.1, to.runs_likely, to.moments.0, to.runs_min) {
-        (Some(at), Some(runs), ..) => {
-            format!("Complete after {credits}: {}, by {}.", plural(runs, "run"), local_minute(at))
-        }
-        (_, _, Some(at), Some(runs)) => format!(
-            "Complete after {credits}: {} at least, not before {}.",
-            plural(runs, "run"),
-            local_minute(at)
-        ),
-        _ => {
+    let when = |runs: Option<u32>, at: Option<IsoTime>| Some((plural(runs?, "run"), local_minute(at?.0)));
+    match (when(to.runs_likely, to.likely), when(to.runs_min, to.earliest)) {
+        (Some((runs, at)), _) => format!("Complete after {credits}: {runs}, by {at}."),
+        (None, Some((runs, at))) => format!("Complete after {credits}: {runs} at least, not before {at}."),
+        (None, None) => {
             format!("Complete after {credits}; with the current caps that takes longer than can be forecast.")
         }
     }

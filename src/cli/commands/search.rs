@@ -1,5 +1,8 @@
 //! `archiver search`: full-text search, newest or most relevant first.
 
+use std::cmp::Ordering;
+use std::ops::{ControlFlow, Range};
+
 use chrono::Local;
 use clap::Args;
 use serde_json::{Value, json};
@@ -7,12 +10,12 @@ use serde_json::{Value, json};
 use crate::app::Context;
 use crate::cli::ui::dates;
 use crate::cli::ui::local_time::local_minute;
-use crate::cli::ui::message_text::{harmless, message_json, sender, snippet};
+use crate::cli::ui::message_text::{from_to, harmless, message_json, notes, sender, snippet};
 use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::cli::ui::style::Style;
 use crate::core::Ms;
-use crate::core::format::{plural, thousands};
+use crate::core::format::{counted, plural, thousands};
 use crate::core::planner::target::Candidate;
 use crate::core::search::query::{Filter, Query, What};
 use crate::core::search::tokenize;
@@ -22,50 +25,48 @@ use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Scope, Search};
 /// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
 
-/// `archiver search`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG)]
-pub struct SearchArgs {
+pub(crate) struct SearchArgs {
     /// Words, "phrases", prefix*, OR, -not, from:ada, has:link …
     ///
     /// Quote it for the shell. Put -- before a query that starts with a minus.
     #[arg(value_name = "QUERY", required = true, num_args = 1..)]
-    pub query: Vec<String>,
+    pub(crate) query: Vec<String>,
 
     /// Only senders whose name contains NAME; `me` is you
     #[arg(long, value_name = "NAME")]
-    pub from: Vec<String>,
+    pub(crate) from: Vec<String>,
 
     /// Only this conversation
     ///
     /// Its URN, its thread id (2-…), a profile URL, a configured name, or an unambiguous part of the other
     /// person's name. Repeatable.
     #[arg(long = "in", value_name = "CONVERSATION")]
-    pub within: Vec<String>,
+    pub(crate) within: Vec<String>,
 
-    /// By date.
     #[command(flatten)]
-    pub span: SpanArgs,
+    pub(crate) span: SpanArgs,
 
     /// Show at most N messages
     #[arg(long, value_name = "N", default_value_t = 20)]
-    pub limit: usize,
+    pub(crate) limit: usize,
 
     /// Rank by relevance (newest 2,000 matches)
     #[arg(long)]
-    pub best: bool,
+    pub(crate) best: bool,
 
     /// Show N messages before and after each match
     #[arg(short = 'C', long, value_name = "N", default_value_t = 0, hide_short_help = true)]
-    pub context: u32,
+    pub(crate) context: u32,
 
     /// Print only the number of matches
     #[arg(long, conflicts_with = "best", hide_short_help = true)]
-    pub count: bool,
+    pub(crate) count: bool,
 
     /// Print one JSON object per line
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -96,11 +97,7 @@ Examples:
   archiver search 'invoic* OR bill has:link' --in ada -C 2
   archiver search --json --limit 1000 is:gone '' | jq -r .text";
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
@@ -111,19 +108,11 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let mut out = Output::buffered(&context.env);
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
-        if args.json {
-            out.json(&json!({ "count": count }))?
-        } else {
-            out.line(count)?
-        };
-        return out.finish();
+        let shown = if args.json { out.json(&json!({ "count": count })) } else { out.line(count) };
+        return shown.and_then(|()| out.finish());
     }
-    let found = if args.best {
-        queries.search_best(&search, args.limit)
-    } else {
-        queries.search(&search, args.limit)
-    };
-    let found = found.map_err(failed)?;
+    let look = if args.best { Queries::search_best } else { Queries::search };
+    let found = look(&queries, &search, args.limit).map_err(failed)?;
     for row in &found.messages {
         let around = around(&queries, row, args.context).map_err(failed)?;
         let hits = tokenize::hits(&row.message.text, &search.wanted()).0;
@@ -139,7 +128,7 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
         let why = queries.why_nothing(&search).map_err(failed)?;
         explain(&why, &search).into_iter().for_each(say);
     } else {
-        remarks(&found, args).into_iter().for_each(say);
+        remark(&found, args).into_iter().for_each(say);
     }
     if let Some(at) = found.ended_at {
         say(format!(
@@ -159,42 +148,38 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
     let (since, until) = args.span.parse(now)?;
     let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
         (since.into_iter().collect(), until.into_iter().collect());
-    let within = |text: &str| {
-        Ok::<_, Failure>((dates::parse_since(text, now, &Local)?, dates::parse_until(text, now, &Local)?))
-    };
+    let within = |text: &str| dates::parse(text, now, &Local);
     for Filter { not, what } in &query.filters {
-        match (what, not) {
-            (What::From(name), false) => search.from.push(name.clone()),
-            (What::From(name), true) => search.not_from.push(name.clone()),
-            (What::In(word), false) => {
-                search.within.get_or_insert_default().insert(conversation(candidates, word)?);
+        let not = *not;
+        match what {
+            What::From(name) => if not { &mut search.not_from } else { &mut search.from }.push(name.clone()),
+            What::In(word) => {
+                let of = conversation(candidates, word)?;
+                if not { &mut search.without } else { search.within.get_or_insert_default() }.insert(of);
             }
-            (What::In(word), true) => {
-                search.without.insert(conversation(candidates, word)?);
+            What::Before(text) => {
+                if not { &mut since } else { &mut until }.push(within(text)?.0);
             }
-            (What::Before(text), false) => until.push(within(text)?.0),
-            (What::Before(text), true) => since.push(within(text)?.0),
-            (What::After(text), false) => since.push(within(text)?.1),
-            (What::After(text), true) => until.push(within(text)?.1),
-            (What::On(text), false) => {
+            What::After(text) => {
+                if not { &mut until } else { &mut since }.push(within(text)?.1);
+            }
+            What::On(text) if not => search.outside.push(within(text)?),
+            What::On(text) => {
                 let (from, to) = within(text)?;
                 since.push(from);
                 until.push(to);
             }
-            (What::On(text), true) => search.outside.push(within(text)?),
-            (What::Kind(kind), false) => search.kinds.push(kind.clone()),
-            (What::Kind(kind), true) => search.not_kinds.push(kind.clone()),
-            (What::Link, not) => search.link = Some(!not),
-            (What::Edited, not) => search.edited = Some(!not),
-            (What::Gone, not) => search.gone = Some(!not),
+            What::Kind(kind) => {
+                if not { &mut search.not_kinds } else { &mut search.kinds }.push(kind.clone())
+            }
+            What::Link => search.link = Some(!not),
+            What::Edited => search.edited = Some(!not),
+            What::Gone => search.gone = Some(!not),
         }
     }
     (search.since, search.until) = (since.into_iter().max(), until.into_iter().min());
     Ok(Search { query, ..search })
 }
-
-/// Where in a text a hit is (bytes).
-type HitRange = std::ops::Range<usize>;
 
 /// The messages before and after one.
 type Around = (Vec<MessageRow>, Vec<MessageRow>);
@@ -212,17 +197,12 @@ fn around(queries: &Queries<'_>, row: &MessageRow, count: u32) -> Result<Around,
     let limit = Some(count.saturating_mul(2).saturating_add(1));
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     queries.messages(&range, limit, |other| {
-        if other.id == row.id {
-        } else if (other.message.at_ms, other.id) < (row.message.at_ms, row.id) {
-            before.push(other);
-        } else {
-            after.push(other);
+        match (other.message.at_ms, other.id).cmp(&(row.message.at_ms, row.id)) {
+            Ordering::Less => before.push(other),
+            Ordering::Equal => {}
+            Ordering::Greater => after.push(other),
         }
-        if after.len() < most {
-            std::ops::ControlFlow::Continue(())
-        } else {
-            std::ops::ControlFlow::Break(())
-        }
+        if after.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok((before, after))
 }
@@ -231,18 +211,16 @@ fn print_json(
     out: &mut Output,
     row: &MessageRow,
     (before, after): &Around,
-    hits: &[HitRange],
+    hits: &[Range<usize>],
     args: &SearchArgs,
 ) -> Result<(), Failure> {
     let mut value = message_json(row);
-    let list = |rows: &[MessageRow]| Value::from(rows.iter().map(message_json).collect::<Vec<_>>());
-    if let Some(object) = value.as_object_mut() {
-        let snippet = snippet(&row.message.text, hits, SNIPPET, Style::plain());
-        object.insert("snippet".to_owned(), Value::from(snippet));
-        if args.context > 0 {
-            object.insert("before".to_owned(), list(before));
-            object.insert("after".to_owned(), list(after));
-        }
+    let mut set =
+        |key: &str, inner: Value| value.as_object_mut().and_then(|o| o.insert(key.to_owned(), inner));
+    set("snippet", snippet(&row.message.text, hits, SNIPPET, Style::plain()).into());
+    if args.context > 0 {
+        set("before", before.iter().map(message_json).collect());
+        set("after", after.iter().map(message_json).collect());
     }
     out.json(&value)
 }
@@ -251,7 +229,7 @@ fn print(
     out: &mut Output,
     row: &MessageRow,
     (before, after): &Around,
-    hits: &[HitRange],
+    hits: &[Range<usize>],
 ) -> Result<(), Failure> {
     let style = out.style();
     let conversation = harmless(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
@@ -267,41 +245,27 @@ fn print(
         out.line(context(other))?;
     }
     let text = snippet(&row.message.text, hits, SNIPPET, style);
-    out.line(format!("  {}: {text}{}", sender(row), style.dim(&marks(row))))?;
+    let mut marks = notes(row);
+    if row.gone_since_ms.is_some() {
+        marks.push_str(" (gone)");
+    }
+    out.line(format!("  {}: {text}{}", sender(row), style.dim(&marks)))?;
     for other in after {
         out.line(context(other))?;
     }
     out.line("")
 }
 
-/// What is special about a message.
-fn marks(row: &MessageRow) -> String {
-    let mut marks = String::new();
-    if !matches!(row.message.kind.as_str(), "" | "TEXT") {
-        marks.push_str(&format!(" [{}]", harmless(&row.message.kind)));
-    }
-    if row.versions > 1 {
-        marks.push_str(" (edited)");
-    }
-    if row.gone_since_ms.is_some() {
-        marks.push_str(" (gone)");
-    }
-    marks
-}
-
-/// Remarks on what was found.
-fn remarks(found: &Found, args: &SearchArgs) -> Vec<String> {
-    let mut lines = Vec::new();
-    let ranked = u64::try_from(RANKED).unwrap_or(u64::MAX);
+/// A remark on what was found.
+fn remark(found: &Found, args: &SearchArgs) -> Option<String> {
+    let (ranked, limit) = (u64::try_from(RANKED).unwrap_or(u64::MAX), args.limit);
     if args.best && found.counted >= ranked {
-        lines.push(format!("Ranked the newest {} matches only.", thousands(ranked)));
-    } else if found.messages.len() == args.limit && !args.best {
-        lines.push(format!(
-            "These are the newest {}; use --limit to see more, --count to count them.",
-            thousands(args.limit)
-        ));
+        return Some(format!("Ranked the newest {} matches only.", thousands(ranked)));
     }
-    lines
+    let full = found.messages.len() == limit && !args.best;
+    full.then(|| {
+        format!("These are the newest {}; use --limit to see more, --count to count them.", thousands(limit))
+    })
 }
 
 /// Why nothing was found, one line per reason.
@@ -310,15 +274,11 @@ fn explain(why: &Nothing, search: &Search) -> Vec<String> {
         return vec!["The archive is empty; run `archiver sync --once`.".to_owned()];
     }
     let mut lines = Vec::new();
-    for (word, nearest) in &why.unknown {
-        lines.push(match nearest {
-            Some(nearest) => format!("No message contains {word:?}. Did you mean {nearest:?}?"),
-            None => format!("No message contains {word:?}."),
-        });
-    }
-    for name in &why.nobody {
-        lines.push(format!("No sender's name contains {name:?}."));
-    }
+    lines.extend(why.unknown.iter().map(|(word, nearest)| match nearest {
+        Some(nearest) => format!("No message contains {word:?}. Did you mean {nearest:?}?"),
+        None => format!("No message contains {word:?}."),
+    }));
+    lines.extend(why.nobody.iter().map(|name| format!("No sender's name contains {name:?}.")));
     match why.without_filters {
         Some((n, more)) if n > 0 => {
             let n = format!("{}{}", plural(n, "message"), if more { " or more" } else { "" });
@@ -333,14 +293,11 @@ fn explain(why: &Nothing, search: &Search) -> Vec<String> {
         lines.push("No message matches.".to_owned());
     }
     if why.waiting > 0 {
-        let are = if why.waiting == 1 { "is" } else { "are" };
-        let waiting = plural(why.waiting, "message");
-        lines.push(format!("{waiting} {are} not indexed yet; the next sync indexes them."));
+        let waiting = counted(why.waiting, "message is", "messages are");
+        lines.push(format!("{waiting} not indexed yet; the next sync indexes them."));
     }
     if let Some((gaps, from, to)) = why.gaps {
-        let from = from.map_or_else(|| "the beginning".to_owned(), local_minute);
-        let to = to.map_or_else(|| "now".to_owned(), local_minute);
-        let gaps = plural(gaps, "gap");
+        let (gaps, (from, to)) = (plural(gaps, "gap"), from_to(from, to));
         lines.push(format!(
             "Messages may be missing: {gaps} between {from} and {to}. `archiver sync --once` fills them."
         ));

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use clap::Args;
 
 use crate::app::Context;
-use crate::cli::ui::local_time::{local_minute, local_time, local_weekday};
-use crate::cli::ui::message_text::{folded, harmless, message_json, sender};
+use crate::cli::ui::local_time::{local, local_minute};
+use crate::cli::ui::message_text::{folded, from_to, harmless, is_system, message_json, notes, sender};
 use crate::cli::ui::output::Output;
-use crate::cli::ui::pager::Pager;
+use crate::cli::ui::pager::paged;
 use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId};
@@ -16,43 +16,41 @@ use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRow, Scope};
 
-/// `archiver show`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Part of its name, its URN, thread id or profile URL
     #[arg(value_name = "CONVERSATION")]
-    pub conversation: String,
+    pub(crate) conversation: String,
 
-    /// By date.
     #[command(flatten)]
-    pub span: SpanArgs,
+    pub(crate) span: SpanArgs,
 
     /// Only the newest N messages
     #[arg(long, value_name = "N")]
-    pub limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 
     /// Only messages around this one: its URN or number
     #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["since", "until"])]
-    pub around: Option<String>,
+    pub(crate) around: Option<String>,
 
     /// Include earlier versions of edited messages
     #[arg(long)]
-    pub edits: bool,
+    pub(crate) edits: bool,
 
     /// Do not use a pager
     ///
     /// On a terminal, output goes through $PAGER, or less.
     #[arg(long)]
-    pub no_pager: bool,
+    pub(crate) no_pager: bool,
 
     /// Print one JSON object per line
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 
     /// Print the JSON as served by the API, one line per message
     #[arg(long, conflicts_with = "json", hide_short_help = true)]
-    pub raw: bool,
+    pub(crate) raw: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -64,11 +62,7 @@ Examples:
 /// Messages shown for `--around` without `--limit`.
 const AROUND: u32 = 40;
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] if the conversation is unknown or ambiguous, or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
@@ -86,18 +80,17 @@ pub fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
-    let mut pager = Pager::start(context, !args.no_pager);
-    let mut transcript = Transcript::new(pager.output(), &archive, args, gaps, &range, mark);
-    let done = transcript.head(&name).and_then(|()| {
-        match queries.messages(&range, limit, |row| transcript.message(&row)) {
-            Ok(None) => transcript.foot(),
-            Ok(Some(failure)) => Err(failure),
-            Err(error) => Err(failed(error)),
-        }
-    });
-    // A pager that its reader has closed is no failure; one that cannot be started comes before any other.
-    pager.finish()?;
-    done
+    let low = range.from.map_or(range.since_ms, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
+    let high = range.until_ms.unwrap_or(Ms::MAX);
+    paged(context, !args.no_pager, |out| {
+        let title = out.style().bold(&harmless(&name));
+        out.line(title)?;
+        let (day, is_empty, archive, edits) = (String::new(), true, &archive, args.edits);
+        let mut transcript = Transcript { out, archive, edits, gaps, low, high, mark, day, is_empty };
+        let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
+        let ended = queries.messages(&range, limit, |row| flow(transcript.message(&row))).map_err(failed)?;
+        ended.map_or_else(|| transcript.foot(), Err)
+    })
 }
 
 /// The messages to show, and the one in their middle that `--around` names.
@@ -111,10 +104,9 @@ fn range(
     let mut range = Scope { conversation: Some(conversation), ..Scope::default() };
     if let Some(word) = &args.around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
-        let anchor = anchor.ok_or_else(|| Failure::Usage {
-            message: format!("this conversation has no message {word:?}"),
-            help: "use its entity_urn, or the number after # in the output of `archiver search`".to_owned(),
-        })?;
+        let help = "use its entity_urn, or the number after # in the output of `archiver search`";
+        let anchor = anchor
+            .ok_or_else(|| Failure::usage(format!("this conversation has no message {word:?}"), help))?;
         let count = args.limit.unwrap_or(AROUND);
         range.from = Some(queries.before(&anchor, count / 2).map_err(failed)?);
         return Ok((range, Some(count.max(1)), Some(anchor.id)));
@@ -126,7 +118,6 @@ fn range(
     Ok((range, args.limit, None))
 }
 
-/// A conversation on its way to the reader.
 struct Transcript<'a> {
     out: &'a mut Output,
     archive: &'a OpenArchive,
@@ -136,93 +127,49 @@ struct Transcript<'a> {
     /// The time (ms) that is shown; gaps outside of it are not.
     low: Ms,
     high: Ms,
-    /// Whether gaps after the last message are shown.
-    to_end: bool,
+    /// The message that `--around` names; gaps after the last message are then not shown.
     mark: Option<MessageId>,
     day: String,
-    last_ms: Option<Ms>,
+    is_empty: bool,
 }
 
-impl<'a> Transcript<'a> {
-    fn new(
-        out: &'a mut Output,
-        archive: &'a OpenArchive,
-        args: &ShowArgs,
-        gaps: Vec<Gap>,
-        range: &Scope,
-        mark: Option<MessageId>,
-    ) -> Self {
-        let low = range.from.map_or(range.since_ms, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
-        let (high, to_end) = (range.until_ms.unwrap_or(Ms::MAX), mark.is_none());
-        Self {
-            out,
-            archive,
-            edits: args.edits,
-            gaps,
-            low,
-            high,
-            to_end,
-            mark,
-            day: String::new(),
-            last_ms: None,
-        }
-    }
-
-    fn head(&mut self, name: &str) -> Result<(), Failure> {
-        let style = self.out.style();
-        self.out.line(style.bold(&harmless(name)))
-    }
-
-    fn message(&mut self, row: &MessageRow) -> ControlFlow<Failure> {
-        match self.write(row) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(failure) => ControlFlow::Break(failure),
-        }
-    }
-
-    fn write(&mut self, row: &MessageRow) -> Result<(), Failure> {
+impl Transcript<'_> {
+    fn message(&mut self, row: &MessageRow) -> Result<(), Failure> {
         let at = row.message.at_ms;
         self.gaps_before(Some(at))?;
         let style = self.out.style();
-        let day = local_weekday(at);
+        let day = local(at, "%A, %Y-%m-%d");
         if day != self.day {
             self.out.line(format!("\n{}", style.dim(&format!("—— {day} ——"))))?;
             self.day = day;
         }
-        let mut tail = String::new();
-        if row.versions > 1 {
-            tail.push_str(" (edited)");
-        }
+        let mut notes = notes(row);
         if let Some(gone) = row.gone_since_ms {
-            tail.push_str(&format!(" (gone: not served since {})", local_minute(gone)));
+            notes.push_str(&format!(" (gone: not served since {})", local_minute(gone)));
         }
         let name = sender(row);
         let name = if row.from_me == Some(true) { style.green(&name) } else { style.bold(&name) };
         let here = if self.mark == Some(row.id) { ">" } else { " " };
-        let time = style.dim(&local_time(at));
-        let quiet = !matches!(row.message.kind.as_str(), "" | "TEXT");
-        if quiet {
-            tail.push_str(&format!(" [{}]", harmless(&row.message.kind)));
-        }
-        self.out.line(format!("{here}{time} {name}{}", style.dim(&tail)))?;
-        let text = harmless(&row.message.text);
-        self.paragraphs(&text, "       ", quiet || row.gone_since_ms.is_some())?;
+        let time = style.dim(&local(at, "%H:%M"));
+        self.out.line(format!("{here}{time} {name}{}", style.dim(&notes)))?;
+        let quiet = is_system(row) || row.gone_since_ms.is_some();
+        self.paragraphs(&row.message.text, "       ", quiet)?;
         if self.edits && row.versions > 1 {
             let former =
                 self.archive.queries().former_versions(row.id).map_err(|e| self.archive.failed(e))?;
             for version in former {
                 self.out.line(style.dim(&format!("       until {}:", local_minute(version.replaced_ms))))?;
-                self.paragraphs(&harmless(&version.text), "         ", true)?;
+                self.paragraphs(&version.text, "         ", true)?;
             }
         }
-        self.last_ms = Some(at);
+        self.is_empty = false;
         Ok(())
     }
 
     fn paragraphs(&mut self, text: &str, indent: &str, quiet: bool) -> Result<(), Failure> {
         let style = self.out.style();
         let width = self.out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(indent.len()));
-        for line in folded(text, width) {
+        for line in folded(&harmless(text), width) {
             let line = if quiet { style.dim(&line) } else { line };
             self.out.line(format!("{indent}{line}").trim_end())?;
         }
@@ -243,11 +190,10 @@ impl<'a> Transcript<'a> {
             }
             let within = gap.newer_ms.is_none_or(|newer| newer > self.low)
                 && gap.older_ms.is_none_or(|older| older < self.high)
-                && (moment.is_some() || self.to_end);
+                && (moment.is_some() || self.mark.is_none());
             if within {
-                let line = gap_line(gap);
-                let style = self.out.style();
-                self.out.line(format!("\n{}", style.yellow(&line)))?;
+                let line = self.out.style().yellow(&gap_line(gap));
+                self.out.line(format!("\n{line}"))?;
                 self.day.clear();
             }
             self.gaps.pop();
@@ -257,16 +203,12 @@ impl<'a> Transcript<'a> {
 
     fn foot(&mut self) -> Result<(), Failure> {
         self.gaps_before(None)?;
-        if self.last_ms.is_none() {
-            self.out.line("No messages.")?;
-        }
-        Ok(())
+        if self.is_empty { self.out.line("No messages.") } else { Ok(()) }
     }
 }
 
 fn gap_line(gap: &Gap) -> String {
-    let from = gap.older_ms.map_or_else(|| "the beginning".to_owned(), local_minute);
-    let to = gap.newer_ms.map_or_else(|| "now".to_owned(), local_minute);
+    let (from, to) = from_to(gap.older_ms, gap.newer_ms);
     let why = match &gap.stalled {
         Some(why) => format!("stalled: {}; retried less and less often", harmless(&why.to_string())),
         None => "`archiver sync --once` fills it".to_owned(),

@@ -9,30 +9,29 @@ use serde_json::{Map, Value};
 use crate::app::{Context, wiring};
 use crate::cli::ui::message_text::harmless;
 use crate::cli::ui::output::Output;
-use crate::cli::ui::table::Column;
+use crate::cli::ui::table::{Column, text};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
 use crate::store::{Sql, SqlError, SqlValue};
 
-/// `archiver sql`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SqlArgs {
+pub(crate) struct SqlArgs {
     /// One SELECT statement; `-` reads it from standard input
     #[arg(value_name = "STATEMENT")]
-    pub statement: String,
+    pub(crate) statement: String,
 
     /// Print one JSON object per line
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 
     /// Print CSV with a header line
     #[arg(long, conflicts_with = "json")]
-    pub csv: bool,
+    pub(crate) csv: bool,
 
     /// Give up after SECS seconds; 0 never does
     #[arg(long, value_name = "SECS", default_value_t = 60)]
-    pub timeout: u32,
+    pub(crate) timeout: u32,
 }
 
 const EXAMPLES: &str = "\
@@ -46,19 +45,13 @@ The *_log views are stable; docs/querying.md has recipes.";
 /// Rows of a table that are laid out at a time, which bounds its memory.
 const AT_ONCE: usize = 1_000;
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] if the statement is wrong or would write, or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let path = &config.archive.path;
+pub(crate) fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
+    let path = &context.config_warned(None)?.archive.path;
+    let unread = |error| {
+        Failure::usage(format!("cannot read standard input: {error}"), "pass the statement as an argument")
+    };
     let statement = match args.statement.as_str() {
-        "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| Failure::Usage {
-            message: format!("cannot read standard input: {error}"),
-            help: "pass the statement as an argument".to_owned(),
-        })?,
+        "-" => std::io::read_to_string(std::io::stdin()).map_err(unread)?,
         given => given.to_owned(),
     };
     let end = SystemClock.now_ms().saturating_add(i64::from(args.timeout).saturating_mul(1000));
@@ -79,7 +72,7 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
         Ok(None) => writer.end().and_then(|()| writer.out.finish()),
         Ok(Some(failure)) => Err(failure),
         Err(SqlError::Store(error)) => Err(wiring::read_failure(path, error)),
-        Err(error) => Err(Failure::Usage { message: error.to_string(), help: help(&error).to_owned() }),
+        Err(error) => Err(Failure::usage(error.to_string(), help(&error))),
     }
 }
 
@@ -96,7 +89,6 @@ fn help(error: &SqlError) -> &'static str {
     }
 }
 
-/// Writes rows in the chosen format.
 struct RowWriter<'a> {
     out: &'a mut Output,
     args: &'a SqlArgs,
@@ -121,8 +113,10 @@ impl RowWriter<'_> {
         let shown = |value: &String| {
             if self.out.columns().is_some() { harmless(value) } else { value.clone() }
         };
-        let values: Vec<String> = values.iter().map(shown).collect();
-        self.out.text(&csv(values.iter().map(String::as_str)))
+        let mut line = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        let written = line.write_record(values.iter().map(shown)).map_err(std::io::Error::other);
+        let line = written.and_then(|()| line.into_inner().map_err(|e| e.into_error()));
+        self.out.bytes(&line.map_err(Failure::Stdout)?)
     }
 
     fn row(&mut self, cells: Vec<SqlValue>) -> Result<(), Failure> {
@@ -143,7 +137,7 @@ impl RowWriter<'_> {
             return Ok(());
         }
         let rows = std::mem::take(&mut self.rows);
-        let columns: Vec<Column<'_>> = self.names.iter().map(|name| Column::text(name)).collect();
+        let columns: Vec<Column<'_>> = self.names.iter().map(|name| text(name)).collect();
         self.out.table(&columns, &rows)
     }
 }
@@ -153,10 +147,10 @@ fn unique(names: &[String]) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(*name)) {
         None => Ok(()),
-        Some(twice) => Err(Failure::Usage {
-            message: format!("two columns are called {twice:?}"),
-            help: "give each a name of its own with AS".to_owned(),
-        }),
+        Some(twice) => Err(Failure::usage(
+            format!("two columns are called {twice:?}"),
+            "give each a name of its own with AS",
+        )),
     }
 }
 
@@ -178,18 +172,6 @@ fn json(cell: &SqlValue) -> Value {
         SqlValue::Text(text) => Value::from(text.as_str()),
         SqlValue::Blob(_) => Value::from(plain(cell)),
     }
-}
-
-/// A line of values, quoted where RFC 4180 requires it.
-fn csv<'a>(values: impl Iterator<Item = &'a str>) -> String {
-    let quoted = |value: &str| {
-        if value.contains(['"', ',', '\n', '\r']) {
-            format!("\"{}\"", value.replace('"', "\"\""))
-        } else {
-            value.to_owned()
-        }
-    };
-    values.map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
 }
 
 #[cfg(test)]

@@ -13,10 +13,9 @@ use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::printable::printable;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
-use crate::core::Ms;
-use crate::core::format::{iso_utc, plural, thousands};
+use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::model::ids::ConversationId;
-use crate::core::people::{Author, Correspondence, Waiting};
+use crate::core::people::{Author, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::error::Failure;
 use crate::store::MonthRow;
@@ -28,23 +27,21 @@ Examples:
   archiver stats --in béla --all
   archiver stats --json | jq .waiting_for_you";
 
-/// `archiver stats`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct StatsArgs {
-    /// Which messages.
+pub(crate) struct StatsArgs {
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub(crate) scope: ScopeArgs,
 
     /// Show everything instead of the first few
     ///
     /// Without it, the last 24 months and the first 8 unanswered messages are shown. --json always has all of them.
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Months, and unanswered messages, that are shown without `--all`.
@@ -71,6 +68,11 @@ impl Count {
     fn all(self) -> i64 {
         self.sent + self.received + self.unknown
     }
+
+    fn sides(self) -> Option<String> {
+        let known = self.sent + self.received > 0;
+        known.then(|| format!("{} sent, {} received", thousands(self.sent), thousands(self.received)))
+    }
 }
 
 #[derive(Serialize)]
@@ -84,9 +86,7 @@ struct MonthCount {
 struct WaitingLine {
     conversation_id: Option<String>,
     name: String,
-    since: String,
-    #[serde(skip)]
-    since_ms: Ms,
+    since: IsoTime,
 }
 
 #[derive(Serialize)]
@@ -112,11 +112,7 @@ struct Stats {
     credits: Vec<CreditMonth>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::Usage`] or [`Failure::ArchiveRead`].
-pub fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
     let stats = gather(&OpenArchive::open(context)?, args)?;
     let mut out = Output::stdout(&context.env);
     if args.json { out.json(&stats) } else { show(&mut out, Glyphs::of(&context.env), &stats, args.all) }
@@ -124,27 +120,21 @@ pub fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
 
 fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
     let failed = |e| archive.failed(e);
-    let queries = archive.queries();
-    let selected = archive.select(&args.scope)?;
-    let mut tally = Correspondence::new(&queries.senders().map_err(failed)?);
-    let mut months: BTreeMap<(i32, u32), Count> = BTreeMap::new();
+    let mut months: BTreeMap<String, Count> = BTreeMap::new();
     let (mut messages, mut hours, mut weekdays) = (Count::default(), vec![0_i64; 24], vec![0_i64; 7]);
     let one_more = |list: &mut Vec<i64>, at: u32| {
         if let Some(n) = usize::try_from(at).ok().and_then(|at| list.get_mut(at)) {
             *n += 1;
         }
     };
-    queries
-        .lines(selected.conversation, selected.since, selected.until, |line| {
-            let side = tally.add(line);
-            messages.add(side);
-            if let Some(time) = Local.timestamp_millis_opt(line.at_ms).earliest() {
-                months.entry((time.year(), time.month())).or_default().add(side);
-                one_more(&mut hours, time.hour());
-                one_more(&mut weekdays, time.weekday().num_days_from_monday());
-            }
-        })
-        .map_err(failed)?;
+    let tally = archive.correspondence(&args.scope, |side, line| {
+        messages.add(side);
+        if let Some(time) = Local.timestamp_millis_opt(line.at_ms).earliest() {
+            months.entry(format!("{:04}-{:02}", time.year(), time.month())).or_default().add(side);
+            one_more(&mut hours, time.hour());
+            one_more(&mut weekdays, time.weekday().num_days_from_monday());
+        }
+    })?;
     let names: BTreeMap<ConversationId, Candidate> =
         archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
@@ -154,8 +144,7 @@ fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
             WaitingLine {
                 conversation_id: known.and_then(|c| c.conversation_id.clone()),
                 name: known.map(|c| c.label()).unwrap_or_default(),
-                since: iso_utc(w.since_ms),
-                since_ms: w.since_ms,
+                since: IsoTime(w.since_ms),
             }
         };
         waiting.iter().filter(|w| w.for_side == side).map(line).collect()
@@ -164,17 +153,20 @@ fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
     Ok(Stats {
         owner_known: tally.owner_known(),
         messages,
-        months: months
-            .into_iter()
-            .map(|((year, month), count)| MonthCount { month: format!("{year:04}-{month:02}"), count })
-            .collect(),
+        months: months.into_iter().map(|(month, count)| MonthCount { month, count }).collect(),
         hours,
         weekdays,
         you_answer_median_secs: mine,
         they_answer_median_secs: theirs,
         waiting_for_you: lines(Author::Mine),
         waiting_for_them: lines(Author::Theirs),
-        credits: queries.credits_by_month().map_err(failed)?.into_iter().map(credit_month).collect(),
+        credits: archive
+            .queries()
+            .credits_by_month()
+            .map_err(failed)?
+            .into_iter()
+            .map(credit_month)
+            .collect(),
     })
 }
 
@@ -187,9 +179,7 @@ fn credit_month(row: MonthRow) -> CreditMonth {
 fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<(), Failure> {
     let count = stats.messages;
     let mut words = vec![plural(count.all(), "message")];
-    if count.sent + count.received > 0 {
-        words.push(format!("{} sent, {} received", thousands(count.sent), thousands(count.received)));
-    }
+    words.extend(count.sides());
     if count.unknown > 0 {
         words.push(format!("{} sent or received", thousands(count.unknown)));
     }
@@ -202,8 +192,7 @@ fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<()
         show_times(out, glyphs, stats)?;
     }
     if let Some(line) = answers(stats.you_answer_median_secs, stats.they_answer_median_secs) {
-        out.line("")?;
-        out.line(line)?;
+        out.line(format!("\n{line}"))?;
     }
     show_waiting(out, "Waiting for your answer since", &stats.waiting_for_you, all)?;
     show_waiting(out, "Waiting for their answer since", &stats.waiting_for_them, all)?;
@@ -212,14 +201,12 @@ fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<()
 
 /// The median time to answer, for each side that has answered.
 fn answers(mine: Option<u32>, theirs: Option<u32>) -> Option<String> {
-    match (mine.map(duration), theirs.map(duration)) {
-        (Some(mine), Some(theirs)) => {
-            Some(format!("You answer within {mine}, they within {theirs} (median)."))
-        }
-        (Some(mine), None) => Some(format!("You answer within {mine} (median).")),
-        (None, Some(theirs)) => Some(format!("They answer within {theirs} (median).")),
-        (None, None) => None,
-    }
+    Some(match (mine.map(duration), theirs.map(duration)) {
+        (Some(mine), Some(theirs)) => format!("You answer within {mine}, they within {theirs} (median)."),
+        (Some(mine), None) => format!("You answer within {mine} (median)."),
+        (None, Some(theirs)) => format!("They answer within {theirs} (median)."),
+        (None, None) => return None,
+    })
 }
 
 /// The last `most` entries of a list, or `all` of it.
@@ -228,26 +215,32 @@ fn last<T>(list: &[T], most: usize, all: bool) -> &[T] {
     list.get(left_out..).unwrap_or(list)
 }
 
-/// A heading after an empty line.
 fn heading(out: &mut Output, text: &str) -> Result<(), Failure> {
     let text = out.style().bold(text);
     out.line(format!("\n{text}"))
 }
 
+fn bars(
+    out: &mut Output,
+    glyphs: Glyphs,
+    width: usize,
+    rows: impl Iterator<Item = (String, i64, String)>,
+) -> Result<(), Failure> {
+    let rows: Vec<_> = rows.collect();
+    let most = rows.iter().map(|(_, value, _)| *value).max().unwrap_or_default();
+    rows.iter().try_for_each(|(label, value, rest)| {
+        out.line(format!("{label:<7}  {:<width$}  {rest}", glyphs.bar(*value, most, width)))
+    })
+}
+
 fn show_months(out: &mut Output, glyphs: Glyphs, months: &[MonthCount], all: bool) -> Result<(), Failure> {
     heading(out, "Messages per month")?;
     let shown = last(months, MONTHS, all);
-    let most = shown.iter().map(|m| m.count.all()).max().unwrap_or_default();
-    for month in shown {
-        let count = month.count;
-        let bar = glyphs.bar(count.all(), most, 30);
-        let split = if count.sent + count.received > 0 {
-            format!("  {} sent, {} received", thousands(count.sent), thousands(count.received))
-        } else {
-            String::new()
-        };
-        out.line(format!("{}  {bar:<30}  {:>7}{split}", month.month, thousands(count.all())))?;
-    }
+    let row = |m: &MonthCount| {
+        let sides = m.count.sides().map_or_else(String::new, |sides| format!("  {sides}"));
+        (m.month.clone(), m.count.all(), format!("{:>7}{sides}", thousands(m.count.all())))
+    };
+    bars(out, glyphs, 30, shown.iter().map(row))?;
     match months.len() - shown.len() {
         0 => Ok(()),
         n => out.line(format!("and {}; --all shows them", plural(n, "earlier month"))),
@@ -259,11 +252,9 @@ fn show_times(out: &mut Output, glyphs: Glyphs, stats: &Stats) -> Result<(), Fai
     out.line(glyphs.spark(&stats.hours))?;
     out.line("0     6     12    18")?;
     heading(out, "Messages per day of the week")?;
-    let most = stats.weekdays.iter().copied().max().unwrap_or_default();
-    for (day, count) in DAYS.iter().zip(&stats.weekdays) {
-        out.line(format!("{day}      {:<30}  {:>7}", glyphs.bar(*count, most, 30), thousands(*count)))?;
-    }
-    Ok(())
+    let days = DAYS.iter().zip(&stats.weekdays);
+    let rows = days.map(|(day, n)| ((*day).to_owned(), *n, format!("{:>7}", thousands(*n))));
+    bars(out, glyphs, 30, rows)
 }
 
 fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine], all: bool) -> Result<(), Failure> {
@@ -273,7 +264,7 @@ fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine], all: bool)
     heading(out, title)?;
     let most = if all { lines.len() } else { WAITING };
     for line in lines.iter().take(most) {
-        out.line(format!("{}  {}", local_minute(line.since_ms), printable(&line.name)))?;
+        out.line(format!("{}  {}", local_minute(line.since.0), printable(&line.name)))?;
     }
     match lines.len().saturating_sub(most) {
         0 => Ok(()),
@@ -286,15 +277,12 @@ fn show_credits(out: &mut Output, glyphs: Glyphs, months: &[CreditMonth], all: b
         return Ok(());
     }
     heading(out, "Credits per month (UTC)")?;
-    let most = months.iter().map(|c| c.row.credits).max().unwrap_or_default();
-    for month in last(months, MONTHS, all) {
-        let bar = glyphs.bar(month.row.credits, most, 24);
-        let each = month.credits_per_message.map_or_else(String::new, |n| format!(", {n} per message"));
-        let credits = plural(month.row.credits, "credit");
-        let new = plural(month.row.new_messages, "new message");
-        out.line(format!("{}  {bar:<24}  {credits}, {new}{each}", month.row.month))?;
-    }
-    Ok(())
+    let row = |CreditMonth { row, credits_per_message }: &CreditMonth| {
+        let each = credits_per_message.map_or_else(String::new, |n| format!(", {n} per message"));
+        let (credits, new) = (plural(row.credits, "credit"), plural(row.new_messages, "new message"));
+        (row.month.clone(), row.credits, format!("{credits}, {new}{each}"))
+    };
+    bars(out, glyphs, 24, last(months, MONTHS, all).iter().map(row))
 }
 
 #[cfg(test)]

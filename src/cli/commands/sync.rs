@@ -3,57 +3,55 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::ApiError;
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::outlook;
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
+use crate::cli::ui::interrupt::signalled;
 use crate::cli::ui::local_time::local_minute_of;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Meter;
-use crate::cli::ui::table::Column;
+use crate::cli::ui::table::{number, text};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
 use crate::core::format::{plural, thousands};
-use crate::core::planner::step::{PlannedStep, Step};
+use crate::core::planner::step::Step;
 use crate::error::Failure;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
-use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper};
+use crate::sync::{self, Observer, Report, Stopper};
 
-/// `archiver sync`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct SyncArgs {
+pub(crate) struct SyncArgs {
     /// Run once now, then exit
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
 
     /// Ask the running service to sync now
     #[arg(long, conflicts_with = "once")]
-    pub now: bool,
+    pub(crate) now: bool,
 
     /// Spend at most N credits in this run; never raises a configured cap
     #[arg(long, value_name = "N", requires = "once")]
-    pub budget: Option<u32>,
+    pub(crate) budget: Option<u32>,
 
     /// Only this conversation (repeatable)
     ///
     /// Its URN, its thread id (2-…), a profile URL, a configured name, or an unambiguous part of the other
     /// person's name.
     #[arg(long, value_name = "TARGET", requires = "once")]
-    pub only: Vec<String>,
+    pub(crate) only: Vec<String>,
 
     /// Print the plan and its cost; spend nothing
     #[arg(long, requires = "once")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Print one JSON object
     #[arg(long, requires = "once")]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -64,11 +62,7 @@ Examples:
   archiver sync --once --budget 5 --only Béla   5 credits for one conversation
   archiver sync --once --json | jq .horizon     since when nothing is missing";
 
-/// Runs the command.
-///
-/// # Errors
-/// Bad usage or configuration, an archive that fails, or the worst of what the API did.
-pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     if args.now {
         let pid = service::remote::run_now(&context.config(None)?.archive.path)?;
         tracing::info!(pid, "asked the service to sync now");
@@ -83,34 +77,30 @@ pub fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let config = context.config_with_secrets(args.budget)?;
     let report = once(&config, &context.env, args.only.clone(), !args.json)?;
     let mut out = Output::stdout(&context.env);
-    if args.json {
-        out.json(&report)?;
-    } else {
-        show(&mut out, &report)?;
-    }
-    outcome(&report)
+    let shown = if args.json { out.json(&report) } else { show(&mut out, &report) };
+    shown.and_then(|()| outcome(&report))
 }
 
 /// Makes one run as configured. The secrets must have been loaded.
-///
-/// # Errors
-/// An archive that cannot be written or is in use, or a client that cannot be built.
-pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
+pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
         let api = wiring::api(config)?;
-        let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
+        let failed = |e| wiring::archive_failure(path, e);
+        let mut store = Store::open(path).map_err(failed)?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let signals = tokio::spawn(stop_on_signals(stopper));
-        let report = watch(&mut store, &api, &settings, &stop, progress).await;
+        let meter = if progress { Meter::new() } else { Meter::hidden() };
+        let mut run = RunMeter { meter, new_messages: 0 };
+        let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
+        drop(run);
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
-        let failed = |e| wiring::archive_failure(path, e);
         let now = SystemClock.now_ms();
         let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
         metrics::tell(config, || Metrics::take(&store.queries(), config, now));
         // Release the archive before the command for alerts, which may take long and which a signal ends.
-        store.close().map_err(|e| wiring::archive_failure(path, e))?;
+        store.close().map_err(failed)?;
         tokio::select! {
             () = alerts::run_command(config.alerts.command.clone(), env, news) => {}
             () = stop.wait() => {}
@@ -120,34 +110,9 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
     })
 }
 
-async fn watch(
-    store: &mut Store,
-    api: &crate::api::HttpApi<SystemClock>,
-    settings: &sync::Settings,
-    stop: &Stop,
-    progress: bool,
-) -> Result<Report, sync::RunError> {
-    if progress {
-        let mut run = RunMeter { meter: Meter::new(), new_messages: 0 };
-        let report = sync::run(store, api, &SystemClock, settings, stop, &mut run).await;
-        run.meter.clear();
-        return report;
-    }
-    sync::run(store, api, &SystemClock, settings, stop, &mut NoProgress).await
-}
-
 /// SIGINT and SIGTERM end the run after the current page.
 async fn stop_on_signals(stopper: Stopper) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::warn!("cannot handle signals: stopping the program interrupts the run, which loses nothing");
-        return;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    signalled().await;
     tracing::info!("stopping after the current page");
     stopper.stop();
     // Dropping the stopper would undo the stop.
@@ -170,7 +135,6 @@ fn outcome(report: &Report) -> Result<(), Failure> {
     Err(Failure::of_exit(worst, message))
 }
 
-/// Shows a run's progress.
 struct RunMeter {
     meter: Meter,
     new_messages: u32,
@@ -202,11 +166,7 @@ impl Observer for RunMeter {
     }
 }
 
-/// Prints the report.
-///
-/// # Errors
-/// [`Failure::Stdout`].
-pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
+pub(crate) fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
     let touched: Vec<Vec<String>> = report
         .conversations
         .iter()
@@ -217,13 +177,7 @@ pub fn show(out: &mut Output, report: &Report) -> Result<(), Failure> {
         })
         .collect();
     if !touched.is_empty() {
-        let columns = [
-            Column::text("Conversation"),
-            Column::number("New"),
-            Column::text("Missing"),
-            Column::text("Problem"),
-        ];
-        out.table(&columns, &touched)?;
+        out.table(&[text("Conversation"), number("New"), text("Missing"), text("Problem")], &touched)?;
         out.line("")?;
     }
     let mut words = vec![plural(report.new_messages, "new message")];
@@ -257,30 +211,9 @@ fn ending(report: &Report) -> String {
     }
 }
 
-/// The plan and its cost, as `--json` prints it.
-#[derive(Serialize)]
-struct DryRun<'a> {
-    steps: &'a [PlannedStep],
-    credits_min: u32,
-    credits_likely: Option<u32>,
-    credits_max: Option<u32>,
-    more_to_follow: bool,
-}
-
 fn dry_run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
-    let config = context.config(args.budget)?;
-    context.warn(&config);
+    let config = context.config_warned(args.budget)?;
     let outlook = outlook(&config, &args.only)?;
     let mut out = Output::stdout(&context.env);
-    if !args.json {
-        return plan::next_run(&mut out, &outlook);
-    }
-    let next = &outlook.next_run;
-    out.json(&DryRun {
-        steps: &next.steps,
-        credits_min: next.credits_min,
-        credits_likely: next.credits_likely,
-        credits_max: next.credits_max,
-        more_to_follow: next.more_to_follow,
-    })
+    if args.json { out.json(&outlook.next_run) } else { plan::next_run(&mut out, &outlook) }
 }

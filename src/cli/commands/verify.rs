@@ -9,7 +9,7 @@ use crate::app::{Context, wiring};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::printable::printable;
 use crate::cli::ui::progress::Meter;
-use crate::cli::ui::style::{Mark, Style};
+use crate::cli::ui::style::Mark;
 use crate::core::format::{plural, thousands};
 use crate::error::Failure;
 use crate::store::verify::{self, Depth, Finding, Severity, Verification};
@@ -21,21 +21,20 @@ Examples:
   archiver verify backups/archive.db   check a backup
   archiver verify --json | jq .findings";
 
-/// `archiver verify`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// Archive to check instead of the configured one, such as a backup
     #[arg(value_name = "PATH")]
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
 
     /// Check only SQLite's structures, counters, gaps and the ledger
     #[arg(long)]
-    pub quick: bool,
+    pub(crate) quick: bool,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Serialize)]
@@ -47,23 +46,15 @@ struct VerifyReport<'a> {
     verification: &'a Verification,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], [`Failure::ArchiveRead`], or [`Failure::CheckFailed`] if something is wrong.
-pub fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let path = match &args.path {
         Some(path) => path.clone(),
-        None => {
-            let config = context.config(None)?;
-            context.warn(&config);
-            config.archive.path
-        }
+        None => context.config_warned(None)?.archive.path,
     };
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
     let meter = Meter::new();
     let result = verify::verify(&path, depth, &mut |p| meter.show(p.about, p.done, p.of));
-    meter.clear();
+    drop(meter);
     let verification = result.map_err(|e| wiring::read_failure(&path, e))?;
     let broken = verification.broken();
     let mut out = Output::stdout(&context.env);
@@ -94,7 +85,9 @@ fn show(out: &mut Output, verification: &Verification) -> Result<(), Failure> {
             if check.looked_at > 1 { format!(" ({})", thousands(check.looked_at)) } else { String::new() };
         out.line(format!("{mark} {:<10} {}{many}", check.check, check.about))?;
         for finding in &own {
-            show_finding(out, style, finding)?;
+            let (place, what) = (printable(&finding.place), printable(&finding.what));
+            out.line(format!("      {}: {what}", style.bold(&place)))?;
+            out.line(format!("        {}", style.dim(finding.help)))?;
         }
         let left = check.findings.saturating_sub(u64::try_from(own.len()).unwrap_or_default());
         if left > 0 {
@@ -105,10 +98,4 @@ fn show(out: &mut Output, verification: &Verification) -> Result<(), Failure> {
         out.line("The archive is sound.")?;
     }
     Ok(())
-}
-
-fn show_finding(out: &mut Output, style: Style, finding: &Finding) -> Result<(), Failure> {
-    let place = printable(&finding.place);
-    out.line(format!("      {}: {}", style.bold(&place), printable(&finding.what)))?;
-    out.line(format!("        {}", style.dim(finding.help)))
 }

@@ -5,14 +5,13 @@ use crate::core::timeline::bar;
 
 /// The characters that may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glyphs {
+pub(crate) struct Glyphs {
     unicode: bool,
 }
 
 impl Glyphs {
     /// Those that the locale can show.
-    #[must_use]
-    pub fn of(env: &Env) -> Self {
+    pub(crate) fn of(env: &Env) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.text(name));
         let locale = locale.unwrap_or_default().to_ascii_lowercase();
         Self { unicode: locale.contains("utf-8") || locale.contains("utf8") }
@@ -24,8 +23,7 @@ impl Glyphs {
     }
 
     /// A bar for a value: `most` fills the width.
-    #[must_use]
-    pub fn bar(self, value: i64, most: i64, width: usize) -> String {
+    pub(crate) fn bar(self, value: i64, most: i64, width: usize) -> String {
         let eighths = scaled(value, most, width.saturating_mul(8));
         let (whole, rest) = (eighths / 8, eighths % 8);
         if !self.unicode {
@@ -36,8 +34,7 @@ impl Glyphs {
     }
 
     /// One character per value, higher for larger ones, and a dot for zero.
-    #[must_use]
-    pub fn spark(self, values: &[i64]) -> String {
+    pub(crate) fn spark(self, values: &[i64]) -> String {
         let most = values.iter().copied().max().unwrap_or_default();
         let levels: &[char] = if self.unicode {
             &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
@@ -45,13 +42,8 @@ impl Glyphs {
             &['_', '.', ':', '-', '=', '+', '*', '#']
         };
         let glyph = |value: i64| match value {
-            ..=0 => {
-                if self.unicode {
-                    '·'
-                } else {
-                    ' '
-                }
-            }
+            ..=0 if self.unicode => '·',
+            ..=0 => ' ',
             value => {
                 let level = scaled(value, most, levels.len()).saturating_sub(1);
                 levels.get(level).copied().unwrap_or(' ')
@@ -61,8 +53,7 @@ impl Glyphs {
     }
 
     /// The character for a stretch of time.
-    #[must_use]
-    pub fn cell(self, cell: bar::Cell) -> char {
+    pub(crate) fn cell(self, cell: bar::Cell) -> char {
         use crate::core::timeline::bar::Cell;
         match (cell, self.unicode) {
             (Cell::Covered, true) => '█',

@@ -1,37 +1,25 @@
 //! Dates on the command line, in the user's time zone, with one meaning in every command.
 
-use chrono::{DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
+use chrono::{
+    DateTime, Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
+};
 
 use crate::core::Ms;
 use crate::error::Failure;
 
-/// The accepted forms, for help texts.
-pub const FORMS: &str =
+/// The accepted forms.
+const FORMS: &str =
     "2024, 2024-03, 2024-03-05, 2024-03-05T14:30, today, yesterday, 12h, 7d, 2w, 6mo or 1y (ago)";
 
-/// The first moment of the period that a date names: `--since 2024-03` starts on March 1.
-///
-/// # Errors
-/// [`Failure::Usage`] if it is not a date.
-pub fn parse_since<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<Ms, Failure> {
-    period(text, now, zone).map(|(first, _)| first).ok_or_else(|| not_a_date(text))
+/// The period that a date names, from its first moment to the first one after it: `--since 2024-03` starts on March 1,
+/// and `--until 2024-03` includes all of March.
+pub(crate) fn parse<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<(Ms, Ms), Failure> {
+    let not_a_date = || Failure::usage(format!("{text:?} is not a date"), format!("use one of: {FORMS}"));
+    period(text, now, zone).ok_or_else(not_a_date)
 }
 
-/// The first moment after the period that a date names: `--until 2024-03` includes all of March.
-///
-/// # Errors
-/// [`Failure::Usage`] if it is not a date.
-pub fn parse_until<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Result<Ms, Failure> {
-    period(text, now, zone).map(|(_, after)| after).ok_or_else(|| not_a_date(text))
-}
-
-fn not_a_date(text: &str) -> Failure {
-    Failure::Usage { message: format!("{text:?} is not a date"), help: format!("use one of: {FORMS}") }
-}
-
-/// The period that a date names, from its first moment to the first one after it; a relative date is one millisecond.
-#[must_use]
-pub fn period<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Option<(Ms, Ms)> {
+/// A relative date is one millisecond.
+fn period<Z: TimeZone>(text: &str, now: Ms, zone: &Z) -> Option<(Ms, Ms)> {
     let text = text.trim();
     let today = || Some(zone.timestamp_millis_opt(now).single()?.date_naive());
     let days = |from: NaiveDate, to: NaiveDate| {
@@ -72,27 +60,17 @@ fn ago<Z: TimeZone>(word: &str, now: Ms, zone: &Z) -> Option<Ms> {
 
 /// A year, month or day: its first day and the day after its last.
 fn calendar(text: &str) -> Option<(NaiveDate, NaiveDate)> {
-    if !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
-        return None;
-    }
-    let mut parts = text.split('-');
-    let mut number = |width: usize| match parts.next() {
-        None => Some(None),
-        Some(part) if part.len() == width => part.parse::<u32>().ok().map(Some),
-        Some(_) => None,
-    };
-    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let year = i32::try_from(year?).ok().filter(|y| *y > 0)?;
-    let from = NaiveDate::from_ymd_opt(year, month.unwrap_or(1), day.unwrap_or(1))?;
-    let to = match (month, day) {
-        (None, _) => from.checked_add_months(Months::new(12))?,
-        (Some(_), None) => from.checked_add_months(Months::new(1))?,
-        (Some(_), Some(_)) => from.succ_opt()?,
-    };
-    Some((from, to))
+    [("%Y", "-01-01"), ("%Y-%m", "-01"), ("%Y-%m-%d", "")].into_iter().find_map(|(form, rest)| {
+        let from = NaiveDate::parse_from_str(&format!("{text}{rest}"), "%Y-%m-%d").ok()?;
+        // chrono also reads fewer digits, signs and spaces.
+        let named = from.year() > 0 && from.format(form).to_string() == text;
+        let to = match form {
+            "%Y" => from.checked_add_months(Months::new(12))?,
+            "%Y-%m" => from.checked_add_months(Months::new(1))?,
+            _ => from.succ_opt()?,
+        };
+        named.then_some((from, to))
+    })
 }
 
 /// A date with a time: all of the minute, second or millisecond that it names.
@@ -161,24 +139,12 @@ mod tests {
         ] {
             assert_eq!(utc(text), Some((from.into(), to.into())), "{text}");
         }
-        let bad = [
-            "",
-            "soon",
-            "24",
-            "2024-13",
-            "2024-02-30",
-            "2024-2-3",
-            "2024-",
-            "7",
-            "d",
-            "0000",
-            "2024-01-01-01",
-        ];
-        for text in bad.into_iter().chain(["99999999999d", "4294967295y", "2024-02-29T25:00", "７d", "-5d"])
-        {
+        let bad = " |soon|24|2024-13|2024-02-30|2024-2-3|2024-|7|d|0000|2024-01-01-01|99999999999d|4294967295y|\
+                   2024-02-29T25:00|７d|-5d";
+        for text in bad.split('|') {
             assert_eq!(utc(text), None, "{text}");
         }
-        let failure = parse_since("soon", NOW, &Utc).unwrap_err();
+        let failure = parse("soon", NOW, &Utc).unwrap_err();
         assert_eq!((failure.exit_code(), failure.to_string().as_str()), (2, "\"soon\" is not a date"));
     }
 
@@ -187,7 +153,7 @@ mod tests {
         // Clocks went forward on 30 March: that day has 23 hours.
         let (from, to) = period("2025-03-30", NOW, &Berlin).unwrap();
         assert_eq!((to - from) / 3_600_000, 23);
-        assert_eq!(parse_until("2025-03-29", NOW, &Berlin).unwrap(), from);
+        assert_eq!(parse("2025-03-29", NOW, &Berlin).unwrap().1, from);
         // In São Paulo they once went forward at midnight, so that the day began at one o'clock.
         let (from, to) = period("2018-11-04", NOW, &Sao_Paulo).unwrap();
         assert_eq!((to - from) / 3_600_000, 23);

@@ -10,41 +10,43 @@ use crate::error::Failure;
 
 /// Whether a signal has come; the work looks at it from time to time.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Whether the work should end.
-    #[must_use]
-    pub fn has_come(&self) -> bool {
+    pub(crate) fn has_come(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn signalled() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!("cannot handle signals: stopping the program interrupts it, which loses nothing");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 /// Does the work on a thread of its own while this one waits for signals, and returns what the work returns.
-///
-/// # Errors
-/// [`Failure::Machine`] if the system gives no thread.
-pub fn until_interrupted<T: Send + 'static>(
+pub(crate) fn until_interrupted<T: Send + 'static>(
     work: impl FnOnce(Interrupt) -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let interrupt = Interrupt::default();
     let seen = interrupt.clone();
     runtime()?.block_on(async move {
-        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         let mut work = tokio::task::spawn_blocking(move || work(seen));
-        // Without handlers a signal ends the process, which leaves nothing half-written under a final name.
-        if let (Ok(mut sigint), Ok(mut sigterm)) = signals {
-            tokio::select! {
-                done = &mut work => return joined(done),
-                _ = sigint.recv() => {}
-                _ = sigterm.recv() => {}
+        let done = tokio::select! {
+            done = &mut work => done,
+            () = signalled() => {
+                interrupt.0.store(true, Ordering::Relaxed);
+                work.await
             }
-            interrupt.0.store(true, Ordering::Relaxed);
-        }
-        joined(work.await)
+        };
+        done.map_err(|error| Failure::Machine(format!("a worker thread failed: {error}")))
     })
-}
-
-fn joined<T>(done: Result<T, tokio::task::JoinError>) -> Result<T, Failure> {
-    done.map_err(|error| Failure::Machine(format!("a worker thread failed: {error}")))
 }

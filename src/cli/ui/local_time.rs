@@ -6,33 +6,23 @@ use chrono::{DateTime, Local, TimeZone};
 
 use crate::core::Ms;
 
+/// The time as chrono's format `form` says.
+pub(crate) fn local(ms: Ms, form: &str) -> String {
+    formatted(&Local, ms, form)
+}
+
 /// `2025-04-21 23:13`.
-#[must_use]
-pub fn local_minute(ms: Ms) -> String {
-    formatted(&Local, ms, "%Y-%m-%d %H:%M")
+pub(crate) fn local_minute(ms: Ms) -> String {
+    local(ms, "%Y-%m-%d %H:%M")
 }
 
 /// `2025-04-21`.
-#[must_use]
-pub fn local_date(ms: Ms) -> String {
-    formatted(&Local, ms, "%Y-%m-%d")
-}
-
-/// `Monday, 2025-04-21`.
-#[must_use]
-pub fn local_weekday(ms: Ms) -> String {
-    formatted(&Local, ms, "%A, %Y-%m-%d")
-}
-
-/// `23:13`.
-#[must_use]
-pub fn local_time(ms: Ms) -> String {
-    formatted(&Local, ms, "%H:%M")
+pub(crate) fn local_date(ms: Ms) -> String {
+    local(ms, "%Y-%m-%d")
 }
 
 /// [`local_minute`] of a time written in ISO 8601.
-#[must_use]
-pub fn local_minute_of(iso: &str) -> String {
+pub(crate) fn local_minute_of(iso: &str) -> String {
     DateTime::parse_from_rfc3339(iso)
         .map_or_else(|_| iso.to_owned(), |time| local_minute(time.timestamp_millis()))
 }

@@ -5,35 +5,57 @@ use std::ops::Range;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar as _;
 
+use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::printable::printable;
 use crate::cli::ui::style::Style;
-use crate::core::format::iso_utc;
+use crate::core::Ms;
+use crate::core::format::IsoTime;
 use crate::store::MessageRow;
 
 /// A message as JSON, with the columns of the view `message_log`.
-#[must_use]
-pub fn message_json(row: &MessageRow) -> Value {
+pub(crate) fn message_json(row: &MessageRow) -> Value {
     json!({
         "message_id": row.id,
         "account": row.account,
         "conversation_id": row.conversation_id,
         "conversation": row.conversation_name,
         "entity_urn": row.message.urn,
-        "sent_at": iso_utc(row.message.at_ms),
+        "sent_at": IsoTime(row.message.at_ms),
         "sent_at_ms": row.message.at_ms,
         "sender": row.message.sender.name,
         "from_me": row.from_me,
         "message_type": row.message.kind,
         "text": row.message.text,
         "versions": row.versions,
-        "gone_since": row.gone_since_ms.map(iso_utc),
+        "gone_since": row.gone_since_ms.map(IsoTime),
         "source": row.source,
     })
 }
 
-/// Who wrote a message.
-#[must_use]
-pub fn sender(row: &MessageRow) -> String {
+/// What is special about a message: its type, and whether it was edited.
+pub(crate) fn notes(row: &MessageRow) -> String {
+    let mut notes = String::new();
+    if is_system(row) {
+        notes.push_str(&format!(" [{}]", harmless(&row.message.kind)));
+    }
+    if row.versions > 1 {
+        notes.push_str(" (edited)");
+    }
+    notes
+}
+
+/// Whether nobody wrote it.
+pub(crate) fn is_system(row: &MessageRow) -> bool {
+    !matches!(row.message.kind.as_str(), "" | "TEXT")
+}
+
+/// The ends of a gap, in words.
+pub(crate) fn from_to(from: Option<Ms>, to: Option<Ms>) -> (String, String) {
+    let or = |time: Option<Ms>, none: &str| time.map_or_else(|| none.to_owned(), local_minute);
+    (or(from, "the beginning"), or(to, "now"))
+}
+
+pub(crate) fn sender(row: &MessageRow) -> String {
     match row.message.sender.name.as_str() {
         "" => "(unknown)".to_owned(),
         name => harmless(name).replace('\n', " "),
@@ -41,15 +63,13 @@ pub fn sender(row: &MessageRow) -> String {
 }
 
 /// The text with line breaks and tabs normalized, safe to print.
-#[must_use]
-pub fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ").replace(['\u{2028}', '\u{2029}'], "\n");
     printable(&text)
 }
 
 /// The text in lines of at most `width` columns, folded at spaces where possible.
-#[must_use]
-pub fn folded(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn folded(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
@@ -83,8 +103,7 @@ fn columns(c: char) -> usize {
 }
 
 /// The part of a text around its first hits, on one line, with the hits bold, or in brackets where there are no colours.
-#[must_use]
-pub fn snippet(text: &str, hits: &[Range<usize>], length: usize, style: Style) -> String {
+pub(crate) fn snippet(text: &str, hits: &[Range<usize>], length: usize, style: Style) -> String {
     let first = hits.first().map_or(0, |hit| hit.start);
     let before = text.get(..first).unwrap_or_default();
     // A third of the snippet comes before the hit.

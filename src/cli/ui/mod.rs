@@ -1,14 +1,15 @@
 //! How commands show things: output, tables, charts, pager, progress and dates.
 
-pub mod charts;
-pub mod dates;
-pub mod interrupt;
-pub mod local_time;
-pub mod message_text;
-pub mod output;
-pub mod pager;
-pub mod printable;
-pub mod progress;
-pub mod reading;
-pub mod style;
-pub mod table;
+pub(crate) mod account;
+pub(crate) mod charts;
+pub(crate) mod dates;
+pub(crate) mod interrupt;
+pub(crate) mod local_time;
+pub(crate) mod message_text;
+pub(crate) mod output;
+pub(crate) mod pager;
+pub(crate) mod printable;
+pub(crate) mod progress;
+pub(crate) mod reading;
+pub(crate) mod style;
+pub(crate) mod table;

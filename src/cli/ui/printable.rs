@@ -1,8 +1,7 @@
 //! Makes text from strangers safe to print on a terminal.
 
 /// The text with every character that a terminal would act on replaced: names and messages come from strangers.
-#[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let keep = |c: char| if c != '\n' && is_control(c) { '\u{fffd}' } else { c };
     text.chars().map(keep).collect()
 }

@@ -1,41 +1,36 @@
 //! The progress line of a long command, on standard error and only if that is a terminal.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::cli::ui::printable::printable;
 
-/// A line that says what is being done, with a bar where it is known how much there is to do.
+/// A line that says what is being done, with a bar where it is known how much there is to do. Dropped, it goes away.
 #[derive(Debug)]
-pub struct Meter(ProgressBar);
+pub(crate) struct Meter(ProgressBar);
 
 impl Meter {
     /// On standard error; invisible if that is no terminal.
-    #[must_use]
-    pub fn new() -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self::hidden();
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(120));
         }
-        let bar = ProgressBar::no_length();
-        bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)
     }
 
-    /// Never visible.
-    #[must_use]
-    pub fn hidden() -> Self {
+    pub(crate) fn hidden() -> Self {
         Self(ProgressBar::hidden())
     }
 
     /// Shows what is being done, if it is unknown how much there is to do.
-    pub fn say(&self, doing: &str) {
+    pub(crate) fn say(&self, doing: &str) {
         self.draw("{spinner} {msg}", doing);
     }
 
     /// Shows that `done` of `total` is done.
-    pub fn show(&self, doing: &str, done: u64, total: u64) {
+    pub(crate) fn show(&self, doing: &str, done: u64, total: u64) {
         self.0.set_length(total.max(1));
         self.0.set_position(done.min(total));
         self.draw("{spinner} {msg} {wide_bar} {percent:>3} %", doing);
@@ -50,16 +45,5 @@ impl Meter {
         }
         // Names of conversations come from strangers.
         self.0.set_message(printable(doing).replace('\n', " "));
-    }
-
-    /// Removes the line.
-    pub fn clear(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl Default for Meter {
-    fn default() -> Self {
-        Self::new()
     }
 }

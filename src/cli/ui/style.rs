@@ -8,14 +8,13 @@ use crate::config::Env;
 
 /// Whether output is coloured, and the colours that the program uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     on: bool,
 }
 
 impl Style {
     /// Colours on standard error if it is a terminal that can show them and `NO_COLOR` is unset.
-    #[must_use]
-    pub fn for_stderr(env: &Env) -> Self {
+    pub(crate) fn for_stderr(env: &Env) -> Self {
         Self::new(io::stderr().is_terminal(), env)
     }
 
@@ -24,45 +23,32 @@ impl Style {
         Self { on: terminal && env.text("NO_COLOR").is_none() && env.text("TERM") != Some("dumb") }
     }
 
-    /// No colours at all.
-    #[must_use]
-    pub const fn plain() -> Self {
+    pub(crate) const fn plain() -> Self {
         Self { on: false }
     }
 
-    /// Whether there are colours.
-    #[must_use]
-    pub fn is_on(self) -> bool {
+    pub(crate) fn is_on(self) -> bool {
         self.on
     }
 
-    /// For headings and whatever matters most.
-    #[must_use]
-    pub fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
     /// For whatever matters least.
-    #[must_use]
-    pub fn dim(self, text: &str) -> String {
+    pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// For errors.
-    #[must_use]
-    pub fn red(self, text: &str) -> String {
+    pub(crate) fn red(self, text: &str) -> String {
         self.paint("31", text)
     }
 
-    /// For what is in order.
-    #[must_use]
-    pub fn green(self, text: &str) -> String {
+    pub(crate) fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// For warnings.
-    #[must_use]
-    pub fn yellow(self, text: &str) -> String {
+    pub(crate) fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
@@ -71,22 +57,18 @@ impl Style {
     }
 }
 
-/// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mark {
-    /// As it should be.
+pub(crate) enum Mark {
     Ok,
     /// Worth knowing, but not wrong.
     Note,
-    /// Wrong.
     Wrong,
 }
 
 impl Mark {
     /// What the check's line begins with.
-    #[must_use]
-    pub fn painted(self, style: Style) -> String {
+    pub(crate) fn painted(self, style: Style) -> String {
         match self {
             Self::Ok => style.green("ok   "),
             Self::Note => style.yellow("note "),

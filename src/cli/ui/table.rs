@@ -4,41 +4,32 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::cli::ui::printable::printable;
 
-/// A column of a table.
-#[derive(Debug, Clone, Copy)]
-pub struct Column<'a> {
-    name: &'a str,
-    alignment: CellAlignment,
+/// A column of a table: its heading and alignment.
+pub(crate) type Column<'a> = (&'a str, CellAlignment);
+
+/// A column of text, aligned left.
+pub(crate) const fn text(name: &str) -> Column<'_> {
+    (name, CellAlignment::Left)
 }
 
-impl<'a> Column<'a> {
-    /// A column of text, aligned left.
-    #[must_use]
-    pub const fn text(name: &'a str) -> Self {
-        Self { name, alignment: CellAlignment::Left }
-    }
-
-    /// A column of numbers, aligned right.
-    #[must_use]
-    pub const fn number(name: &'a str) -> Self {
-        Self { name, alignment: CellAlignment::Right }
-    }
+/// A column of numbers, aligned right.
+pub(crate) const fn number(name: &str) -> Column<'_> {
+    (name, CellAlignment::Right)
 }
 
 /// The table as text, two spaces between its columns; with a `width`, cells are folded to fit it.
-#[must_use]
-pub fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: Option<u16>) -> String {
+pub(crate) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    table.set_header(columns.iter().map(|column| printable(column.name)));
+    table.set_header(columns.iter().map(|(name, _)| printable(name)));
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
-    for (laid_out, column) in table.column_iter_mut().zip(columns) {
-        laid_out.set_cell_alignment(column.alignment);
+    for (laid_out, (_, alignment)) in table.column_iter_mut().zip(columns) {
+        laid_out.set_cell_alignment(*alignment);
         laid_out.set_padding((0, 2));
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
@@ -48,8 +39,7 @@ pub fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: Option<u16>) -
 mod tests {
     use super::*;
 
-    const COLUMNS: &[Column<'_>] =
-        &[Column::text("conversation"), Column::number("messages"), Column::text("state")];
+    const COLUMNS: &[Column<'_>] = &[text("conversation"), number("messages"), text("state")];
 
     fn rows() -> Vec<Vec<String>> {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
@@ -77,7 +67,7 @@ somebody with quite a long name         5  a gap, and many words on it";
 
     #[test]
     fn text_from_strangers_cannot_move_the_cursor() {
-        let text = table(&[Column::text("name")], &[vec!["a\u{1b}[2Jb\rc".into()]], None);
+        let text = table(&[text("name")], &[vec!["a\u{1b}[2Jb\rc".into()]], None);
         assert_eq!(text, "name\na\u{fffd}[2Jb\u{fffd}c");
     }
 }

@@ -5,7 +5,7 @@ use crate::store::query::{Statements as _, struct_rows};
 use crate::store::{Alert, Cause, Queries, Result};
 
 /// What there is of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct AccountFigures {
     /// Its name.
     pub account: String,

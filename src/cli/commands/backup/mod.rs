@@ -26,27 +26,25 @@ Examples:
   archiver backup /mnt/backups/%Y-%m-%d.db --keep 7  one per day, for a week
   archiver backup archive-copy.db                    replaces an earlier copy";
 
-/// `archiver backup`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct BackupArgs {
+pub(crate) struct BackupArgs {
     /// The copy, or a folder for it; %Y %m %d %H %M %S %j %F stand for the time (UTC)
     ///
     /// The copy is verified before it gets its name, and has mode 0600. A file that is not an archive is never
     /// replaced.
     #[arg(value_name = "PATH")]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 
     /// Then delete all but the N newest backups with names of this form
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub keep: Option<u32>,
+    pub(crate) keep: Option<u32>,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
-/// What was done, as `--json` prints it.
 #[derive(Serialize)]
 struct BackupReport {
     path: String,
@@ -55,31 +53,20 @@ struct BackupReport {
     deleted: Vec<String>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Usage`], [`Failure::Config`], [`Failure::ArchiveRead`], or [`Failure::File`] if the copy cannot be
-/// written.
-pub fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let archive = config.archive.path;
+pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
+    let archive = context.config_warned(None)?.archive.path;
     let (folder, pattern) = place(&args.path)?;
     if args.keep.is_some() && !pattern.tells_the_order() {
-        return Err(Failure::Usage {
-            message: "--keep needs file names with the full date, to know which backups are the oldest"
-                .to_owned(),
-            help: "pass a folder, or a name with placeholders such as backups/%Y-%m-%d.db".to_owned(),
-        });
+        return Err(Failure::usage(
+            "--keep needs file names with the full date, to know which backups are the oldest",
+            "pass a folder, or a name with placeholders such as backups/%Y-%m-%d.db",
+        ));
     }
     let now = DateTime::<Utc>::from_timestamp_millis(SystemClock.now_ms()).unwrap_or_default();
     let to = folder.join(pattern.name(now));
     let copied = copy(archive.clone(), to.clone())?.map_err(|error| failure(&archive, &to, error))?;
     let deleted = match args.keep {
-        Some(keep) => {
-            let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-            prune(&Kept { archive: &archive, folder: &folder, pattern: &pattern, newest: &to, keep })?
-        }
+        Some(keep) => prune(&archive, &folder, &pattern, &to, usize::try_from(keep).unwrap_or(usize::MAX))?,
         None => Vec::new(),
     };
     let mut out = Output::stdout(&context.env);
@@ -103,10 +90,8 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
 
 /// The folder that the copy goes to, and the pattern of its name.
 fn place(path: &Path) -> Result<(PathBuf, Pattern), Failure> {
-    let usage = |message: String| Failure::Usage {
-        message,
-        help: "the name may contain %Y %m %d %H %M %S %j %F, and %% for a percent sign".to_owned(),
-    };
+    let help = "the name may contain %Y %m %d %H %M %S %j %F, and %% for a percent sign";
+    let usage = |message: String| Failure::usage(message, help);
     let is_folder = path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/');
     if is_folder {
         let pattern = Pattern::parse(pattern::DEFAULT).map_err(usage)?;
@@ -123,7 +108,7 @@ fn copy(archive: PathBuf, to: PathBuf) -> Result<Result<Copied, BackupError>, Fa
     until_interrupted(move |interrupt| {
         let meter = Meter::new();
         let seen = interrupt.clone();
-        let result = backup::backup(
+        backup::backup(
             &archive,
             &to,
             &mut |done, total| {
@@ -131,19 +116,18 @@ fn copy(archive: PathBuf, to: PathBuf) -> Result<Result<Copied, BackupError>, Fa
                 !interrupt.has_come()
             },
             move || seen.has_come(),
-        );
-        meter.clear();
-        result
+        )
     })
 }
 
 fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
-    let file = |path: &Path, source: io::Error| Failure::File { path: path.to_owned(), source };
     match error {
         BackupError::Archive(error) => wiring::read_failure(archive, error),
-        BackupError::File { path, source } => file(&path, source),
-        BackupError::Refused { path, why } => file(&path, io::Error::other(format!("it {why}"))),
-        BackupError::Stopped => file(to, io::Error::new(io::ErrorKind::Interrupted, error.to_string())),
+        BackupError::File { path, source } => Failure::File(path, source),
+        BackupError::Refused { path, why } => Failure::file(&path, io::Error::other(format!("it {why}"))),
+        BackupError::Stopped => {
+            Failure::file(to, io::Error::new(io::ErrorKind::Interrupted, error.to_string()))
+        }
         BackupError::Unsound(why) => Failure::CheckFailed(format!(
             "the copy of {} is damaged and was discarded: {why}; `archiver verify` has details",
             archive.display()
@@ -151,38 +135,33 @@ fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
     }
 }
 
-/// Which earlier backups are kept.
-struct Kept<'a> {
-    archive: &'a Path,
-    folder: &'a Path,
-    pattern: &'a Pattern,
-    /// The copy that was just made, which counts as the newest whatever the names of the others say.
-    newest: &'a Path,
+/// Deletes all but the newest backups of this form, and returns the deleted ones. The copy just made counts as the newest
+/// whatever the names of the others say. The archive itself and one that is in use do not count as backups.
+fn prune(
+    archive: &Path,
+    folder: &Path,
+    pattern: &Pattern,
+    newest: &Path,
     keep: usize,
-}
-
-/// Deletes all but the newest backups of this form, and returns the deleted ones. The archive itself and one that is in
-/// use do not count as backups, whatever their names.
-fn prune(kept: &Kept<'_>) -> Result<Vec<PathBuf>, Failure> {
-    let folder = if kept.folder.as_os_str().is_empty() { Path::new(".") } else { kept.folder };
-    let failed = |source: io::Error| Failure::File { path: folder.to_owned(), source };
+) -> Result<Vec<PathBuf>, Failure> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let failed = |source| Failure::file(folder, source);
     let mut others = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let moment = entry.file_name().to_str().and_then(|name| kept.pattern.read(name));
+        let moment = entry.file_name().to_str().and_then(|name| pattern.read(name));
         if let Some(moment) = moment
-            && !backup::same_file(kept.newest, &entry.path())
-            && backup::is_spare(kept.archive, &entry.path())
+            && !backup::same_file(newest, &entry.path())
+            && backup::is_spare(archive, &entry.path())
         {
             others.push((moment, entry.path()));
         }
     }
     others.sort();
-    let surplus = others.len().saturating_sub(kept.keep.saturating_sub(1));
+    let surplus = others.len().saturating_sub(keep.saturating_sub(1));
     let mut deleted = Vec::new();
     for (_, path) in others.into_iter().take(surplus) {
-        let gone = backup::delete(kept.archive, &path);
-        if gone.map_err(|source| Failure::File { path: path.clone(), source })? {
+        if backup::delete(archive, &path).map_err(|source| Failure::file(&path, source))? {
             deleted.push(path);
         }
     }

@@ -10,24 +10,18 @@ pub(super) const DEFAULT: &str = "archive-%Y%m%dT%H%M%SZ.db";
 pub(super) struct Pattern(String);
 
 impl Pattern {
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// Says which placeholder is none.
+    /// Reads a name. An error says which placeholder is none.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        for letter in placeholders(text) {
-            match letter {
-                Some(letter) if "YmdjHMSF%".contains(letter) => {}
-                Some(letter) => return Err(format!("%{letter} is no placeholder")),
-                None => return Err("it ends with a single %".to_owned()),
-            }
+        let wrong = placeholders(text).find(|letter| !letter.is_some_and(|l| "YmdjHMSF%".contains(l)));
+        match wrong {
+            None => Ok(Self(text.to_owned())),
+            Some(Some(letter)) => Err(format!("%{letter} is no placeholder")),
+            Some(None) => Err("it ends with a single %".to_owned()),
         }
-        Ok(Self(text.to_owned()))
     }
 
     fn has(&self, part: char) -> bool {
-        let has = |letter| letter == part || (letter == 'F' && "Ymd".contains(part));
-        placeholders(&self.0).flatten().any(has)
+        placeholders(&self.0).flatten().any(|l| l == part || (l == 'F' && "Ymd".contains(part)))
     }
 
     /// Whether names of it tell which of two is the older: they have the year, and every unit that is coarser than the
@@ -41,7 +35,6 @@ impl Pattern {
         year && !dangling && units.is_sorted_by(|coarse, fine| coarse >= fine)
     }
 
-    /// The name at a moment.
     pub(super) fn name(&self, at: DateTime<Utc>) -> String {
         at.format(&self.0).to_string()
     }

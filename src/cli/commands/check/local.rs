@@ -26,7 +26,7 @@ const TIMES: usize = 3;
 pub(super) fn schedule(config: &Config, found: &mut CheckReport) {
     let slots = &config.schedule.slots;
     let times = next_times(slots, SystemClock.now_ms()).join(", ");
-    found.add("schedule", Mark::Ok, format!("{} ({}): {times}", slots.line(), slots.zone().name()));
+    found.ok("schedule", format!("{} ({}): {times}", slots.line(), slots.zone().name()));
 }
 
 fn next_times(slots: &Schedule, now: Ms) -> Vec<String> {
@@ -49,9 +49,9 @@ pub(super) fn credentials(env: &Env, config: &Config, found: &mut CheckReport) {
     let there: Vec<String> = wanted.into_iter().filter(|name| is_given(&folder.join(name))).collect();
     if there.is_empty() {
         let what = format!("none for archiver in {}", folder.display());
-        return found.add("credentials", Mark::Note, what);
+        return found.note("credentials", what);
     }
-    found.add("credentials", Mark::Ok, format!("{} from systemd", there.join(", ")));
+    found.ok("credentials", format!("{} from systemd", there.join(", ")));
 }
 
 /// Whether other users can write the configuration or read the archive. Loading the configuration warns about the files
@@ -61,18 +61,18 @@ pub(super) fn files(config: &Config, found: &mut CheckReport) {
     if let Some(source) = config.source.as_deref().filter(|path| mode(path).is_some_and(|m| m & 0o002 != 0)) {
         open = true;
         let what = format!("other users can write {}, which decides where the key is sent", source.display());
-        found.add("files", Mark::Wrong, what);
+        found.wrong("files", what);
     }
     let archive = &config.archive.path;
     for path in ["", "-wal", "-shm"].map(|ending| beside(archive, ending)) {
         if mode(&path).is_some_and(|m| m & 0o077 != 0) {
             open = true;
             let what = format!("other users can read {}: run chmod 600 on it", path.display());
-            found.add("files", Mark::Note, what);
+            found.note("files", what);
         }
     }
     if !open {
-        found.add("files", Mark::Ok, "other users can neither write the configuration nor read the archive");
+        found.ok("files", "other users can neither write the configuration nor read the archive");
     }
 }
 
@@ -86,7 +86,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The free space for the archive.
 pub(super) fn disk(config: &Config, found: &mut CheckReport) {
     let path = &config.archive.path;
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return };
@@ -98,7 +97,7 @@ pub(super) fn disk(config: &Config, found: &mut CheckReport) {
             let detail = format!("{} free, the archive takes {}{why}", megabytes(free), megabytes(size));
             found.add("disk", result, detail);
         }
-        Err(error) => found.add("disk", Mark::Note, format!("unknown: {error}")),
+        Err(error) => found.note("disk", format!("unknown: {error}")),
     }
 }
 
@@ -121,12 +120,12 @@ pub(super) fn clock(now_ms: Ms, server_ms: Ms, found: &mut CheckReport) {
     let off = now_ms.saturating_sub(server_ms);
     let seconds = off.saturating_abs() / 1000;
     if off.saturating_abs() <= MOST_OFF_MS {
-        return found.add("clock", Mark::Ok, "agrees with the API's");
+        return found.ok("clock", "agrees with the API's");
     }
     let way = if off > 0 { "ahead of" } else { "behind" };
     let seconds = plural(seconds, "second");
     let what = format!("{seconds} {way} the API's; daily and monthly budgets go by it");
-    found.add("clock", Mark::Note, what);
+    found.note("clock", what);
 }
 
 #[cfg(test)]

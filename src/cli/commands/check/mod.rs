@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::api::{ApiError, FailureKind, HttpApi};
-use crate::app::{Context, outlook, runtime, wiring};
+use crate::app::{Context, outlook, replace, runtime, wiring};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::Mark;
 use crate::clock::{Clock as _, SystemClock};
@@ -15,13 +15,12 @@ use crate::core::format::plural;
 use crate::error::Failure;
 use crate::store::{Reader, StoreError};
 
-/// `archiver check`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -29,7 +28,6 @@ Examples:
   archiver check                    exit code 0 if everything is in order
   archiver check --config new.toml  check a new configuration before you use it";
 
-/// The result of one check.
 #[derive(Debug, Serialize)]
 struct CheckLine {
     check: &'static str,
@@ -49,17 +47,25 @@ impl CheckReport {
         self.list.push(CheckLine { check, result, detail: detail.into() });
     }
 
+    fn ok(&mut self, check: &'static str, detail: impl Into<String>) {
+        self.add(check, Mark::Ok, detail);
+    }
+
+    fn note(&mut self, check: &'static str, detail: impl Into<String>) {
+        self.add(check, Mark::Note, detail);
+    }
+
+    fn wrong(&mut self, check: &'static str, detail: impl Into<String>) {
+        self.add(check, Mark::Wrong, detail);
+    }
+
     fn api(&mut self, check: &'static str, error: &ApiError) {
-        self.add(check, Mark::Wrong, error.to_string());
+        self.wrong(check, error.to_string());
         self.failures.push(Failure::of_api(check, error));
     }
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A configuration that cannot be used, or the worst failure found.
-pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let config = context.config_with_secrets(None)?;
     let mut found = CheckReport::default();
     let targets: usize = config.accounts.iter().map(|a| a.profiles.len() + a.conversations.len()).sum();
@@ -67,13 +73,13 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
         config.source.as_ref().map_or_else(|| "the environment".to_owned(), |p| p.display().to_string());
     let (accounts, conversations) =
         (plural(config.accounts.len(), "account"), plural(targets, "conversation"));
-    found.add("configuration", Mark::Ok, format!("{source}: {accounts}, {conversations}"));
+    found.ok("configuration", format!("{source}: {accounts}, {conversations}"));
     for warning in &config.warnings {
-        found.add("configuration", Mark::Note, warning.clone());
+        found.note("configuration", warning.clone());
     }
     if targets == 0 && config.sync.inbox != InboxMode::Discover {
         let what = "no profile or conversation is configured and sync.inbox is not \"discover\": a run would do nothing";
-        found.add("configuration", Mark::Wrong, what);
+        found.wrong("configuration", what);
     }
     local::schedule(&config, &mut found);
     local::credentials(&context.env, &config, &mut found);
@@ -92,32 +98,27 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
 
 fn check_archive(config: &Config, found: &mut CheckReport) {
     let path = &config.archive.path;
+    let folder = replace::folder(path);
     let read = |reader: &Reader| {
         let summary = reader.queries().summary()?;
         let not_synced = outlook::gaps_not_synced(config, reader, SystemClock.now_ms())?;
         Ok((plural(summary.messages, "message"), plural(summary.gaps.saturating_sub(not_synced), "gap")))
     };
     match Reader::open(path).and_then(|reader| read(&reader)) {
-        Ok((messages, gaps)) => {
-            found.add("archive", Mark::Ok, format!("{}: {messages}, {gaps}", path.display()));
+        Ok((messages, gaps)) => found.ok("archive", format!("{}: {messages}, {gaps}", path.display())),
+        Err(StoreError::Missing(_)) if !folder.is_dir() => {
+            found.wrong("archive", format!("the folder {} does not exist", folder.display()));
         }
-        Err(StoreError::Missing(_)) => match path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty() && !p.is_dir())
-        {
-            Some(folder) => {
-                found.add("archive", Mark::Wrong, format!("the folder {} does not exist", folder.display()));
-            }
-            None => found.add("archive", Mark::Ok, format!("{}: the first run creates it", path.display())),
-        },
+        Err(StoreError::Missing(_)) => {
+            found.ok("archive", format!("{}: the first run creates it", path.display()));
+        }
         Err(error) => {
-            found.add("archive", Mark::Wrong, error.to_string());
+            found.wrong("archive", error.to_string());
             found.failures.push(wiring::archive_failure(path, error));
         }
     }
 }
 
-/// Makes free requests only.
 async fn check_api(config: &Config, found: &mut CheckReport) -> Result<(), Failure> {
     let api = wiring::api(config)?;
     let (balance, date_ms) = api.balance_at().await;
@@ -126,7 +127,7 @@ async fn check_api(config: &Config, found: &mut CheckReport) -> Result<(), Failu
     }
     match balance {
         Ok(balance) => {
-            found.add("key", Mark::Ok, "accepted");
+            found.ok("key", "accepted");
             let enough = if balance >= 1.0 { Mark::Ok } else { Mark::Wrong };
             found.add("balance", enough, format!("{balance} credits"));
         }
@@ -135,7 +136,7 @@ async fn check_api(config: &Config, found: &mut CheckReport) -> Result<(), Failu
             if config.api.version == ApiVersion::V1
                 && matches!(error.kind, FailureKind::Refused | FailureKind::Malformed) =>
         {
-            found.add("balance", Mark::Note, format!("unknown: {error}"));
+            found.note("balance", format!("unknown: {error}"));
         }
         Err(error) => found.api("balance", &error),
     }
@@ -147,7 +148,7 @@ async fn check_accounts(config: &Config, api: &HttpApi<SystemClock>, found: &mut
     for (index, account) in config.accounts.iter().enumerate() {
         if config.api.version == ApiVersion::V1 {
             let words = "has a login token; v1 has no free way to validate it";
-            found.add("account", Mark::Note, format!("{} {words}", account.name));
+            found.note("account", format!("{} {words}", account.name));
             continue;
         }
         match api.account_state(index).await {

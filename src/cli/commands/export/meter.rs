@@ -8,9 +8,8 @@ use crate::export::{ExportError, Watch};
 /// Messages between two looks at the signals and updates of the progress line.
 const STRIDE: u64 = 512;
 
-/// The progress of an export or a restore.
 #[derive(Debug)]
-pub struct ExportMeter {
+pub(crate) struct ExportMeter {
     meter: Meter,
     interrupt: Interrupt,
     done: u64,
@@ -18,16 +17,8 @@ pub struct ExportMeter {
 }
 
 impl ExportMeter {
-    /// Nothing is done yet.
-    #[must_use]
-    pub fn new(interrupt: Interrupt) -> Self {
+    pub(crate) fn new(interrupt: Interrupt) -> Self {
         Self { meter: Meter::new(), interrupt, done: 0, total: 0 }
-    }
-}
-
-impl Drop for ExportMeter {
-    fn drop(&mut self) {
-        self.meter.clear();
     }
 }
 
@@ -42,10 +33,9 @@ impl Watch for ExportMeter {
             return Ok(());
         }
         let done = format!("{} messages", thousands(self.done));
-        if self.total == 0 {
-            self.meter.say(&done)
-        } else {
-            self.meter.show(&done, self.done, self.total)
+        match self.total {
+            0 => self.meter.say(&done),
+            total => self.meter.show(&done, self.done, total),
         }
         self.go_on()
     }

@@ -4,9 +4,10 @@ mod meter;
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-pub use meter::ExportMeter;
+pub(crate) use meter::ExportMeter;
 
 use crate::app::{Context, wiring};
 use crate::cli::ui::interrupt::until_interrupted;
@@ -15,66 +16,46 @@ use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
-use crate::store::Scope;
 
-/// `archiver export`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// jsonl, csv, html, parquet or markdown
     ///
     /// jsonl is lossless: `archiver import jsonl` restores the archive from it. csv is for spreadsheets. html is a
     /// folder of pages to read and search offline. parquet is a folder for DuckDB, pandas and the like. markdown is a
     /// folder of notes, for example for Obsidian.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    pub format: ExportFormat,
+    pub(crate) format: Format,
 
     /// The file (jsonl, csv) or folder to write
     ///
     /// An earlier export is replaced, anything else is left alone.
     #[arg(long, value_name = "PATH")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 
-    /// Which messages.
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub(crate) scope: ScopeArgs,
 
     /// Only what is new or changed since the last export to PATH
     ///
     /// jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
     /// markdown: writes nothing if nothing has changed.
     #[arg(long)]
-    pub since_last: bool,
+    pub(crate) since_last: bool,
 
     /// Start csv with a byte order mark, which Excel needs
     #[arg(long)]
-    pub bom: bool,
+    pub(crate) bom: bool,
 }
 
-/// The formats, as the command line names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// JSON Lines, lossless.
-    Jsonl,
-    /// Comma-separated values.
-    Csv,
-    /// HTML pages.
-    Html,
-    /// Parquet files.
-    Parquet,
-    /// Markdown notes.
-    Markdown,
-}
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Jsonl, Self::Csv, Self::Html, Self::Parquet, Self::Markdown]
+    }
 
-impl From<ExportFormat> for Format {
-    fn from(format: ExportFormat) -> Self {
-        match format {
-            ExportFormat::Jsonl => Self::Jsonl,
-            ExportFormat::Csv => Self::Csv,
-            ExportFormat::Html => Self::Html,
-            ExportFormat::Parquet => Self::Parquet,
-            ExportFormat::Markdown => Self::Markdown,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
@@ -84,30 +65,15 @@ Examples:
   archiver export --format jsonl --out all.jsonl --since-last
   archiver export --format csv --out ada.csv --in ada --since 2024";
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Usage`], [`Failure::Config`], [`Failure::ArchiveRead`], or [`Failure::File`] if the export cannot be
-/// written.
-pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    if args.bom && args.format != ExportFormat::Csv {
-        return Err(Failure::Usage {
-            message: "--bom works with --format csv only".to_owned(),
-            help: "remove --bom".to_owned(),
-        });
+pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    if args.bom && args.format != Format::Csv {
+        return Err(Failure::usage("--bom works with --format csv only", "remove --bom"));
     }
     let archive = OpenArchive::open(context)?;
-    let selected = archive.select(&args.scope)?;
-    let scope = Scope {
-        conversation: selected.conversation,
-        since_ms: selected.since,
-        until_ms: selected.until,
-        ..Scope::default()
-    };
     let job = Job {
-        format: args.format.into(),
+        format: args.format,
         out: context.env.cwd().join(&args.out),
-        scope,
+        scope: archive.select(&args.scope)?,
         since_last: args.since_last,
         bom: args.bom,
         now: archive.now,
@@ -124,33 +90,31 @@ pub fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     Output::stdout(&context.env).line(summary(&done, args.format))
 }
 
-fn summary(done: &Summary, format: ExportFormat) -> String {
+fn summary(done: &Summary, format: Format) -> String {
     let out = done.out.display();
     if done.unchanged {
         return format!("Nothing has changed since the last export to {out}.");
     }
     let messages = plural(done.messages, "message");
     match format {
-        ExportFormat::Jsonl | ExportFormat::Csv => format!("Wrote {messages} to {out}"),
-        ExportFormat::Html => {
+        Format::Jsonl | Format::Csv => format!("Wrote {messages} to {out}"),
+        Format::Html => {
             format!("Wrote {messages}; open {}", done.out.join("index.html").display())
         }
-        ExportFormat::Parquet | ExportFormat::Markdown => {
+        Format::Parquet | Format::Markdown => {
             format!("Wrote {messages} in {} to {out}", plural(done.files, "file"))
         }
     }
 }
 
 /// The failure that a failed export or restore amounts to; `at` is the archive, or what was being written.
-#[must_use]
-pub fn failure(at: &Path, error: ExportError) -> Failure {
+pub(crate) fn failure(at: &Path, error: ExportError) -> Failure {
     match error {
         ExportError::Store(error) => wiring::archive_failure(at, error),
-        ExportError::File { path, source } => Failure::File { path, source },
+        ExportError::File { path, source } => Failure::File(path, source),
         ExportError::Refused { message, help } => Failure::Usage { message, help },
         ExportError::Stopped => {
-            let source = std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string());
-            Failure::File { path: at.to_owned(), source }
+            Failure::file(at, std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string()))
         }
     }
 }

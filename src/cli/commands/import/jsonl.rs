@@ -13,17 +13,16 @@ use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::restore;
 
-/// `archiver import jsonl`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct JsonlArgs {
+pub(crate) struct JsonlArgs {
     /// The exported file and its later parts, in any order
     #[arg(value_name = "PATH", required = true)]
-    pub paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -42,15 +41,8 @@ struct RestoreReport {
     runs: i64,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Config`], or [`Failure::Usage`] or [`Failure::File`] if a file cannot be read, is damaged, or the archive
-/// exists already.
-pub fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
-    let config = context.config(None)?;
-    context.warn(&config);
-    let archive = config.archive.path.clone();
+pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
+    let archive = context.config_warned(None)?.archive.path;
     let paths: Vec<PathBuf> = args.paths.iter().map(|path| context.env.cwd().join(path)).collect();
     let place = archive.clone();
     let restored = until_interrupted(move |interrupt| {
@@ -58,21 +50,14 @@ pub fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
         restore::jsonl(&paths, &place, &mut meter)
     })?;
     let restored = restored.map_err(|e| failure(&archive, e))?;
-    let report = RestoreReport {
-        archive: archive.display().to_string(),
-        messages: restored.messages,
-        conversations: restored.conversations,
-        runs: restored.runs,
-    };
+    let archive = archive.display().to_string();
     let mut out = Output::stdout(&context.env);
     if args.json {
-        return out.json(&report);
+        let (messages, conversations, runs) = (restored.messages, restored.conversations, restored.runs);
+        return out.json(&RestoreReport { archive, messages, conversations, runs });
     }
-    let conversations = plural(report.conversations, "conversation");
-    out.line(format!(
-        "Restored {} in {conversations} and {} to {}",
-        plural(report.messages, "message"),
-        plural(report.runs, "run"),
-        report.archive
-    ))
+    let messages = plural(restored.messages, "message");
+    let (conversations, runs) =
+        (plural(restored.conversations, "conversation"), plural(restored.runs, "run"));
+    out.line(format!("Restored {messages} in {conversations} and {runs} to {archive}"))
 }

@@ -1,7 +1,7 @@
 //! `archiver import`: adds history that you already have, at no cost.
 
-pub mod jsonl;
-pub mod linkedin_export;
+pub(crate) mod jsonl;
+pub(crate) mod linkedin_export;
 
 use clap::{Args, Subcommand};
 
@@ -10,13 +10,12 @@ use self::linkedin_export::LinkedinExportArgs;
 use crate::app::Context;
 use crate::error::Failure;
 
-/// `archiver import`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     /// What to import.
     #[command(subcommand)]
-    pub what: ImportWhat,
+    pub(crate) what: ImportWhat,
 }
 
 const EXAMPLES: &str = "\
@@ -24,20 +23,15 @@ Examples:
   archiver import linkedin-export Complete_LinkedInDataExport.zip
   archiver import jsonl archive.jsonl";
 
-/// What can be imported.
 #[derive(Debug, Clone, Subcommand)]
-pub enum ImportWhat {
+pub(crate) enum ImportWhat {
     /// Messages from LinkedIn's "Get a copy of your data"
     LinkedinExport(LinkedinExportArgs),
     /// An archive exported with `archiver export --format jsonl`
     Jsonl(JsonlArgs),
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// See [`linkedin_export::run`] and [`jsonl::run`].
-pub fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &ImportArgs) -> Result<(), Failure> {
     match &args.what {
         ImportWhat::LinkedinExport(args) => linkedin_export::run(context, args),
         ImportWhat::Jsonl(args) => jsonl::run(context, args),

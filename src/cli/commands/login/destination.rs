@@ -1,19 +1,19 @@
 //! The file that a login's result goes to: private to its owner, and replaced as a whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Uid, fchown};
 use tempfile::NamedTempFile;
 
+use crate::app::replace;
 use crate::error::Failure;
 
 /// No token is longer (bytes).
 const LONGEST: u64 = 65_536;
 
-/// A file to be written.
 #[derive(Debug)]
 pub(super) struct Destination {
     path: PathBuf,
@@ -34,34 +34,23 @@ impl Destination {
                 let what = "it does not look like a token or an account id and is not overwritten";
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
             }
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            // Temporary files have mode 0600.
-            tempfile::Builder::new().prefix(".archiver-login-").tempfile_in(folder)
+            replace::begin(&path)
         })();
-        let file = prepared.map_err(|source| Failure::File { path: path.clone(), source })?;
+        let file = prepared.map_err(|source| Failure::File(path.clone(), source))?;
         Ok(Self { path, file })
     }
 
-    /// The file's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Writes the file and syncs it to disk.
     pub(super) fn write(self, text: &str) -> Result<PathBuf, Failure> {
-        let Self { path, mut file } = self;
-        let written = (|| {
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            keep_owner(&path, file.as_file());
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-        })();
-        match written {
-            Ok(()) => Ok(path),
-            Err(source) => Err(Failure::File { path, source }),
-        }
+        let Self { path, file } = self;
+        keep_owner(&path, file.as_file());
+        let written = replace::finish(file, &path, &format!("{text}\n"));
+        written.map_err(|source| Failure::file(&path, source))?;
+        Ok(path)
     }
 }
 

@@ -51,10 +51,10 @@ impl LoginFlow<'_> {
             return Ok(());
         }
         let Some(terminal) = &mut self.terminal else {
-            return Err(Failure::Usage {
-                message: "a login may cost credits, and there is no terminal to ask on".to_owned(),
-                help: format!("add --yes to agree: {}", price(self.version, self.args.token_stdin)),
-            });
+            return Err(Failure::usage(
+                "a login may cost credits, and there is no terminal to ask on",
+                format!("add --yes to agree: {}", price(self.version, self.args.token_stdin)),
+            ));
         };
         let caps = left.map_or_else(String::new, |n| format!(" Your budget leaves {}.", plural(n, "credit")));
         let terms = format!(
@@ -97,25 +97,20 @@ impl LoginFlow<'_> {
 
     async fn requests(&mut self, session: &mut LoginSession<'_>) -> Result<Session, Failure> {
         if self.args.token_stdin {
-            let token = line_of_stdin("the token")?;
-            let token = Secret::new(token.expose());
-            let session_or_challenge =
-                session.log_in(&self.ask(Credentials::Token(&token)), LoginStep::Token).await?;
-            return self.challenged(session, session_or_challenge, "").await;
+            let token = Secret::new(line_of_stdin("the token")?.expose());
+            let answer = session.log_in(&self.ask(Credentials::Token(&token)), LoginStep::Token).await?;
+            return self.challenged(session, answer, "").await;
         }
-        let email = self.email()?;
-        let password = self.password()?;
+        let (email, password) = (self.email()?, self.password()?);
         let ask = self.ask(Credentials::Password { email: &email, password: &password });
-        let session_or_challenge = session.log_in(&ask, LoginStep::Password).await?;
+        let answer = session.log_in(&ask, LoginStep::Password).await?;
         drop(password);
-        self.challenged(session, session_or_challenge, &email).await
+        self.challenged(session, answer, &email).await
     }
 
     fn ask<'b>(&'b self, credentials: Credentials<'b>) -> LoginRequest<'b> {
-        let challenge = match self.args.challenge {
-            Some(ChallengeArg::App) => Means::App,
-            Some(ChallengeArg::Code) | None => Means::Code,
-        };
+        let by_app = self.args.challenge == Some(ChallengeArg::App);
+        let challenge = if by_app { Means::App } else { Means::Code };
         LoginRequest { credentials, country: self.country, name: self.name, challenge }
     }
 
@@ -178,11 +173,8 @@ impl LoginFlow<'_> {
                 telling && session.is_connected(account_id).await
             }
             None => {
-                tracing::info!(
-                    seconds = self.args.wait,
-                    "waiting for the login to be confirmed in LinkedIn's app"
-                );
-                let most = Duration::from_secs(self.args.wait);
+                let (seconds, most) = (self.args.wait, Duration::from_secs(self.args.wait));
+                tracing::info!(seconds, "waiting for the login to be confirmed in LinkedIn's app");
                 if telling {
                     session.wait_until_connected(account_id, most).await
                 } else {
@@ -213,22 +205,28 @@ impl LoginFlow<'_> {
     }
 
     fn password(&mut self) -> Result<Secret, Failure> {
-        let password = match &mut self.terminal {
-            _ if self.args.password_stdin => line_of_stdin("the password")?,
-            Some(terminal) => terminal.ask_hidden("Password (hidden): ")?,
-            None => return Err(no_terminal("--password-stdin")),
-        };
-        if password.is_empty() { Err(aborted("no password given")) } else { Ok(password) }
+        let from_stdin = self.args.password_stdin;
+        self.hidden("password", from_stdin, "Password (hidden): ", || no_terminal("--password-stdin"))
     }
 
     fn one_code(&mut self, prompt: &str) -> Result<Secret, Failure> {
-        let code = match &mut self.terminal {
-            _ if self.args.code_stdin => line_of_stdin("the code")?,
+        let code = self.hidden("code", self.args.code_stdin, prompt, || no_more("the code it has sent"))?;
+        Ok(Secret::new(code.expose()))
+    }
+
+    fn hidden(
+        &mut self,
+        what: &str,
+        stdin: bool,
+        prompt: &str,
+        not: fn() -> Failure,
+    ) -> Result<Secret, Failure> {
+        let typed = match &mut self.terminal {
+            _ if stdin => line_of_stdin(&format!("the {what}"))?,
             Some(terminal) => terminal.ask_hidden(prompt)?,
-            None => return Err(no_more("the code it has sent")),
+            None => return Err(not()),
         };
-        let code = Secret::new(code.expose());
-        if code.is_empty() { Err(aborted("no code given")) } else { Ok(code) }
+        if typed.expose().trim().is_empty() { Err(aborted(&format!("no {what} given"))) } else { Ok(typed) }
     }
 }
 
@@ -248,10 +246,7 @@ fn price(version: ApiVersion, by_token: bool) -> &'static str {
 }
 
 fn no_terminal(flag: &str) -> Failure {
-    Failure::Usage {
-        message: "there is no terminal to ask on".to_owned(),
-        help: format!("add {flag}, or run the command on a terminal"),
-    }
+    Failure::usage("there is no terminal to ask on", format!("add {flag}, or run the command on a terminal"))
 }
 
 /// LinkedIn asks for something that cannot be asked for without a terminal.

@@ -15,72 +15,70 @@ use self::flow::{Finished, LoginFlow};
 use self::session::LoginSession;
 use self::terminal::Terminal;
 use crate::app::{Context, runtime, wiring};
+use crate::cli::ui::account::choose;
 use crate::cli::ui::output::Output;
 use crate::config::{AccountConfig, ApiVersion, Config, LoginFile, Reads};
 use crate::core::budget::Purse;
 use crate::core::format::plural;
 use crate::error::Failure;
 
-/// `archiver login`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct LoginArgs {
+pub(crate) struct LoginArgs {
     /// The account; needed if several are configured
     #[arg(long, value_name = "NAME")]
-    pub account: Option<String>,
+    pub(crate) account: Option<String>,
 
     /// Email address of your LinkedIn account
     #[arg(long, value_name = "ADDRESS", conflicts_with = "token_stdin")]
-    pub email: Option<String>,
+    pub(crate) email: Option<String>,
 
     /// Read the password from standard input
     #[arg(long, conflicts_with = "token_stdin")]
-    pub password_stdin: bool,
+    pub(crate) password_stdin: bool,
 
     /// Read the code from standard input, when needed
     ///
     /// Standard input has one line each: the password or token, then the code. The second line is read only once
     /// LinkedIn has sent a code, so you can write it late.
     #[arg(long)]
-    pub code_stdin: bool,
+    pub(crate) code_stdin: bool,
 
     /// Read a v1 login token from standard input (v2)
     #[arg(long)]
-    pub token_stdin: bool,
+    pub(crate) token_stdin: bool,
 
     /// Country to log in from [default: the account's]
     #[arg(long, value_name = "XX")]
-    pub country: Option<String>,
+    pub(crate) country: Option<String>,
 
     /// Proof of identity (v2): code or app [default: code]
     #[arg(long, value_name = "WAY", value_enum, hide_possible_values = true)]
-    pub challenge: Option<ChallengeArg>,
+    pub(crate) challenge: Option<ChallengeArg>,
 
     /// Without a terminal, wait SECS for LinkedIn's app
     ///
     /// Then one more request completes the login.
     #[arg(long, value_name = "SECS", default_value_t = 120, hide_short_help = true)]
-    pub wait: u64,
+    pub(crate) wait: u64,
 
     /// Where to write the token (v1) or the account id (v2)
     #[arg(long, value_name = "PATH")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 
     /// Agree to the cost without being asked
     #[arg(long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// `--challenge`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ChallengeArg {
-    /// Type a code that LinkedIn sends.
+pub(crate) enum ChallengeArg {
     Code,
-    /// Confirm the login in LinkedIn's app.
     App,
 }
 
@@ -89,13 +87,12 @@ Examples:
   archiver login   asks for everything it needs, and before it spends credits
   archiver login --yes --email me@example.org --password-stdin < password";
 
-/// The result, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct LoginReport<'a> {
     account: &'a str,
     version: &'static str,
     status: &'static str,
-    account_id: Option<&'a str>,
+    account_id: Option<String>,
     file: PathBuf,
     /// What you have to do before the file is used; null if nothing.
     todo: Option<String>,
@@ -103,17 +100,13 @@ struct LoginReport<'a> {
     credits_spent: u32,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Failure::Usage`], [`Failure::Config`], an archive or file that cannot be written, or [`Failure::Login`].
-pub fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let mut config = context.config(None)?;
     let loaded = config.load_api_key();
     context.warn(&config);
     loaded?;
-    let index = choose(&config, args.account.as_deref())?;
-    let account = account(&config, index)?;
+    let none = "add [[accounts]] with a name to the configuration first";
+    let (index, account) = choose(&config.accounts, |a| &a.name, args.account.as_deref(), none)?;
     check_version(args, config.api.version)?;
     let country = country(args, account)?;
     let file = file(context, args, &config, index)?;
@@ -126,40 +119,18 @@ pub fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     flow.agree(&config, &session, &destination)?;
     let done = runtime()?.block_on(flow.log_in(session, destination))?;
     let todo = todo(&file.reads, &country, account, &done);
-    show(&mut Output::stdout(&context.env), args.json, &config, account, &done, todo)
-}
-
-fn choose(config: &Config, named: Option<&str>) -> Result<usize, Failure> {
-    let names: Vec<String> = config.accounts.iter().map(|a| format!("{:?}", a.name)).collect();
-    let usage = |message: String, help: String| Err(Failure::Usage { message, help });
-    match (named, config.accounts.as_slice()) {
-        (_, []) => usage(
-            "no account is configured".to_owned(),
-            "add [[accounts]] with a name to the configuration first".to_owned(),
-        ),
-        (None, [_]) => Ok(0),
-        (None, _) => usage(
-            "several accounts are configured".to_owned(),
-            format!("add --account with one of: {}", names.join(", ")),
-        ),
-        (Some(name), accounts) => {
-            let wanted = name.to_lowercase();
-            match accounts.iter().position(|a| a.name.to_lowercase() == wanted) {
-                Some(index) => Ok(index),
-                None => usage(
-                    format!("no account is called {name:?}"),
-                    format!("configured: {}", names.join(", ")),
-                ),
-            }
-        }
-    }
-}
-
-fn account(config: &Config, index: usize) -> Result<&AccountConfig, Failure> {
-    config.accounts.get(index).ok_or_else(|| Failure::Usage {
-        message: "no such account".to_owned(),
-        help: "see [[accounts]] in the configuration".to_owned(),
-    })
+    let report = LoginReport {
+        account: &account.name,
+        version: version.as_str(),
+        status: "connected",
+        account_id: done.account_id,
+        file: done.file,
+        todo,
+        requests: done.requests,
+        credits_spent: done.credits,
+    };
+    let mut out = Output::stdout(&context.env);
+    if args.json { out.json(&report) } else { show(&mut out, &report) }
 }
 
 fn check_version(args: &LoginArgs, version: ApiVersion) -> Result<(), Failure> {
@@ -171,10 +142,10 @@ fn check_version(args: &LoginArgs, version: ApiVersion) -> Result<(), Failure> {
     if version == ApiVersion::V2 {
         return Ok(());
     }
-    Err(Failure::Usage {
-        message: format!("{flag} needs v2, but api.version is \"v1\""),
-        help: "remove it, or set version = \"v2\" under [api]".to_owned(),
-    })
+    Err(Failure::usage(
+        format!("{flag} needs v2, but api.version is \"v1\""),
+        "remove it, or set version = \"v2\" under [api]",
+    ))
 }
 
 fn country(args: &LoginArgs, account: &AccountConfig) -> Result<String, Failure> {
@@ -183,10 +154,7 @@ fn country(args: &LoginArgs, account: &AccountConfig) -> Result<String, Failure>
     if country.len() == 2 && country.chars().all(|c| c.is_ascii_alphabetic()) {
         return Ok(country);
     }
-    Err(Failure::Usage {
-        message: format!("{given:?} is not a country code"),
-        help: "use two letters, such as --country FR".to_owned(),
-    })
+    Err(Failure::usage(format!("{given:?} is not a country code"), "use two letters, such as --country FR"))
 }
 
 fn file(context: &Context, args: &LoginArgs, config: &Config, index: usize) -> Result<LoginFile, Failure> {
@@ -227,37 +195,18 @@ fn todo(reads: &Reads, country: &str, account: &AccountConfig, done: &Finished) 
     (!todo.is_empty()).then(|| todo.join("; "))
 }
 
-fn show(
-    out: &mut Output,
-    json: bool,
-    config: &Config,
-    account: &AccountConfig,
-    done: &Finished,
-    todo: Option<String>,
-) -> Result<(), Failure> {
-    if json {
-        return out.json(&LoginReport {
-            account: &account.name,
-            version: config.api.version.as_str(),
-            status: "connected",
-            account_id: done.account_id.as_deref(),
-            file: done.file.clone(),
-            todo,
-            requests: done.requests,
-            credits_spent: done.credits,
-        });
-    }
-    let what = match &done.account_id {
+fn show(out: &mut Output, report: &LoginReport<'_>) -> Result<(), Failure> {
+    let what = match &report.account_id {
         Some(id) => format!("Wrote the account id {id}"),
         None => "Wrote the login token".to_owned(),
     };
-    out.line(format!("{what} to {} (mode 600).", done.file.display()))?;
-    if let Some(id) = &done.account_id {
+    out.line(format!("{what} to {} (mode 600).", report.file.display()))?;
+    if let Some(id) = &report.account_id {
         out.line(format!("If the service cannot read that file, configure account_id = {id:?}"))?;
     }
-    if let Some(todo) = todo {
+    if let Some(todo) = &report.todo {
         out.line(format!("To do: {todo}"))?;
     }
-    let (requests, credits) = (plural(done.requests, "request"), plural(done.credits, "credit"));
+    let (requests, credits) = (plural(report.requests, "request"), plural(report.credits_spent, "credit"));
     out.line(format!("{requests}, {credits}. Next, run `archiver check`."))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::api::login::{self, Challenge, LoginRequest as Ask, Session};
-use crate::api::{Answer, Api as _, ApiError, ApiVersion, FailureKind, HttpApi};
+use crate::api::{Answer, Api as _, ApiError, ApiVersion, ExitClass, FailureKind, HttpApi};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
@@ -17,13 +17,9 @@ const POLL_EVERY: Duration = Duration::from_secs(3);
 /// What a request is for, which decides what to do if it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LoginStep {
-    /// Log in by address and password.
     Password,
-    /// Log in by token.
     Token,
-    /// Enter a code.
     Code,
-    /// Confirm in LinkedIn's app.
     App,
 }
 
@@ -140,10 +136,10 @@ impl<'a> LoginSession<'a> {
 
 /// The budget leaves no credit.
 pub(super) fn out_of_budget() -> Failure {
-    Failure::Usage {
-        message: "the budget leaves no credit for a login".to_owned(),
-        help: "see `archiver status`; raise the cap, or wait for the next day or month".to_owned(),
-    }
+    Failure::usage(
+        "the budget leaves no credit for a login",
+        "see `archiver status`; raise the cap, or wait for the next day or month",
+    )
 }
 
 /// The failure that the API's answer amounts to.
@@ -153,27 +149,25 @@ pub(super) fn refused(error: &ApiError, attempt: LoginStep) -> Failure {
         LoginStep::Code => "the code",
         LoginStep::App => "the confirmation in LinkedIn's app",
     };
-    let (refused, help) = match error.kind {
-        FailureKind::Key => (true, "check the API key; it comes from LinkupAPI, not from LinkedIn"),
-        FailureKind::Refused | FailureKind::Account => (
-            true,
-            match attempt {
-                LoginStep::Password => {
-                    "check address, password and country before you try again: each login may cost a credit, and after \
-                     many of them LinkedIn may lock the account"
-                }
-                LoginStep::Token => "the session may have expired; log in with address and password instead",
-                LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
-                LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
-            },
-        ),
-        FailureKind::Credits => (false, "buy credits from LinkupAPI, then log in"),
-        FailureKind::RateLimited => (false, "wait a few minutes before you log in again"),
-        FailureKind::Transient | FailureKind::Malformed => (
-            false,
-            "it may have succeeded nevertheless: wait a few minutes and run `archiver check` before you try again",
-        ),
+    let help = match error.kind {
+        FailureKind::Key => "check the API key; it comes from LinkupAPI, not from LinkedIn",
+        FailureKind::Refused | FailureKind::Account => match attempt {
+            LoginStep::Password => {
+                "check address, password and country before you try again: each login may cost a credit, and after \
+                 many of them LinkedIn may lock the account"
+            }
+            LoginStep::Token => "the session may have expired; log in with address and password instead",
+            LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
+            LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
+        },
+        FailureKind::Credits => "buy credits from LinkupAPI, then log in",
+        FailureKind::RateLimited => "wait a few minutes before you log in again",
+        FailureKind::Transient | FailureKind::Malformed => {
+            "it may have succeeded nevertheless: wait a few minutes and run `archiver check` before you try again"
+        }
     };
+    // Whatever the API refuses here are credentials.
+    let refused = matches!(error.policy().exit, Some(ExitClass::Credentials | ExitClass::Refused));
     Failure::Login { message: format!("{what}: {error}"), help: help.to_owned(), refused }
 }
 

@@ -3,13 +3,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 use crate::error::Failure;
 use crate::secret::Secret;
 
 /// No password, token or code is longer (bytes).
 const MOST_BYTES: u64 = 64 * 1024;
+
+const CTRL_C: u8 = 0x03;
+const CTRL_BACKSLASH: u8 = 0x1c;
 
 /// The controlling terminal.
 #[derive(Debug)]
@@ -24,7 +29,6 @@ impl Terminal {
         OpenOptions::new().read(true).write(true).open("/dev/tty").ok().map(Self)
     }
 
-    /// Writes text.
     pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush()).map_err(|e| lost(&e))
     }
@@ -32,67 +36,49 @@ impl Terminal {
     /// Asks for a line, echoed as it is typed.
     pub(super) fn ask(&mut self, prompt: &str) -> Result<String, Failure> {
         self.say(prompt)?;
-        let mut line = Vec::new();
-        while let Some(byte) = self.byte()? {
-            if byte == b'\n' {
-                let line = String::from_utf8(line).map_err(|_| aborted("the input is not UTF-8"))?;
-                return Ok(line.trim().to_owned());
-            }
-            line.push(byte);
-        }
-        Err(aborted("the terminal was closed"))
+        Ok(self.line()?.expose().trim().to_owned())
     }
 
     /// Asks for a line without echo.
     pub(super) fn ask_hidden(&mut self, prompt: &str) -> Result<Secret, Failure> {
         let hidden = Hidden::begin(&self.0).map_err(|e| lost(&e))?;
         self.say(prompt)?;
-        let typed = self.hidden_line();
+        let typed = self.line();
         drop(hidden);
         self.say("\n")?;
         typed
     }
 
-    /// Reads a line and applies corrections, which the terminal does not do in this mode.
-    fn hidden_line(&mut self) -> Result<Secret, Failure> {
-        let mut line: Vec<u8> = Vec::new();
-        while let Some(byte) = self.byte()? {
-            match byte {
-                b'\n' | b'\r' => {
-                    let text = std::str::from_utf8(&line).map_err(|_| aborted("the input is not UTF-8"))?;
-                    let secret = Secret::exact(text);
-                    line.fill(0);
-                    return Ok(secret);
-                }
-                // Ctrl-C and Ctrl-\
-                0x03 | 0x1c => return Err(aborted("interrupted")),
-                // Ctrl-D
-                0x04 => return Err(aborted("no input")),
-                // Backspace: the last character with all of its bytes.
-                0x08 | 0x7f => while line.pop().is_some_and(|b| b & 0xc0 == 0x80) {},
-                // Ctrl-U
-                0x15 => line.clear(),
-                byte => line.push(byte),
+    /// A line, in which the terminal has applied the corrections. It gives one at a time.
+    fn line(&mut self) -> Result<Secret, Failure> {
+        let (mut line, mut part) = (Vec::new(), [0_u8; 4096]);
+        let ended = loop {
+            match self.0.read(&mut part) {
+                Ok(count) => line.extend_from_slice(part.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => break Err(lost(&error)),
             }
-        }
-        Err(aborted("the terminal was closed"))
-    }
-
-    fn byte(&mut self) -> Result<Option<u8>, Failure> {
-        let mut byte = [0_u8; 1];
-        loop {
-            match self.0.read(&mut byte) {
-                Ok(0) => return Ok(None),
-                Ok(_) => return Ok(Some(byte[0])),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(lost(&error)),
+            match line.last() {
+                Some(b'\n') => break secret(line.strip_suffix(b"\n").unwrap_or(&line)),
+                Some(&(CTRL_C | CTRL_BACKSLASH)) => break Err(aborted("interrupted")),
+                None => break Err(aborted("no input")),
+                // Ctrl-D within a line.
+                Some(_) => {}
             }
-        }
+        };
+        line.fill(0);
+        part.fill(0);
+        ended
     }
 }
 
-/// A terminal without echo, until this is dropped. Ctrl-C is read as a character meanwhile: as a signal it would end the
-/// program and leave the terminal without echo.
+/// The text, exactly.
+fn secret(line: &[u8]) -> Result<Secret, Failure> {
+    std::str::from_utf8(line).map(Secret::exact).map_err(|_| aborted("the input is not UTF-8"))
+}
+
+/// A terminal without echo, until this is dropped. Ctrl-C ends the line meanwhile: as a signal it would end the program
+/// and leave the terminal without echo.
 struct Hidden {
     terminal: File,
     before: Termios,
@@ -103,11 +89,11 @@ impl Hidden {
         let terminal = terminal.try_clone()?;
         let before = tcgetattr(&terminal)?;
         let mut hidden = before.clone();
-        hidden
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
-        hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG);
+        hidden.local_modes.insert(LocalModes::ICANON | LocalModes::IEXTEN);
+        hidden.input_modes.insert(InputModes::ICRNL | InputModes::IUTF8);
+        hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+        hidden.special_codes[SpecialCodeIndex::VEOL2] = CTRL_BACKSLASH;
         tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
         Ok(Self { terminal, before })
     }
@@ -140,15 +126,15 @@ pub(super) fn line_of_stdin(what: &str) -> Result<Secret, Failure> {
 }
 
 fn usage(message: String) -> Failure {
-    Failure::Usage { message, help: "write one line each: the password or token, then the code".to_owned() }
+    Failure::usage(message, "write one line each: the password or token, then the code")
 }
 
 /// The user does not continue.
 pub(super) fn aborted(why: &str) -> Failure {
-    Failure::Usage {
-        message: format!("login cancelled: {why}"),
-        help: "no further request is sent; run `archiver login` to start again".to_owned(),
-    }
+    Failure::usage(
+        format!("login cancelled: {why}"),
+        "no further request is sent; run `archiver login` to start again",
+    )
 }
 
 fn lost(error: &io::Error) -> Failure {

@@ -2,25 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::label;
+use super::{Facts, FormatTime, label};
 use crate::app::metrics::Metrics;
-use crate::core::Ms;
-use crate::core::format::plural;
+use crate::core::format::counted;
 use crate::core::model::ids::ConversationId;
 use crate::service::alerts;
-use crate::store::{Alert, ArchiveSummary, Cause, ConversationRow, GapRow, InboxStatus};
-
-/// How a time is written.
-pub(super) type FormatTime = fn(Ms) -> String;
-
-/// What the archive knows that may need attention.
-pub(super) struct ArchiveFacts<'a> {
-    pub(super) metrics: &'a Metrics,
-    pub(super) conversations: &'a [ConversationRow],
-    pub(super) inboxes: &'a [InboxStatus],
-    pub(super) stalled: &'a [GapRow],
-    pub(super) summary: &'a ArchiveSummary,
-}
+use crate::store::{Alert, Cause, ConversationRow, InboxStatus};
 
 /// Whether the conversation itself needs attention: its last request failed, or a gap is stalled.
 pub(super) fn needs_attention(row: &ConversationRow) -> bool {
@@ -28,32 +15,29 @@ pub(super) fn needs_attention(row: &ConversationRow) -> bool {
 }
 
 /// One sentence per problem, the most important first.
-pub(super) fn sentences(evidence: &ArchiveFacts<'_>, format: FormatTime) -> Vec<String> {
-    let ArchiveFacts { metrics, conversations, inboxes, stalled, summary } = evidence;
+pub(super) fn sentences(facts: &Facts, format: FormatTime) -> Vec<String> {
+    let Facts { metrics, conversations, inboxes, stalled, summary, .. } = facts;
     let mut lines: Vec<String> =
         metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
     lines.extend(metrics.closed.map(|closed| closed.words(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
     let rows: BTreeMap<ConversationId, &ConversationRow> =
         conversations.iter().map(|row| (row.id, row)).collect();
-    for gap in *stalled {
+    for gap in stalled {
         let id = gap.conversation;
         let name = rows.get(&id).map_or_else(|| format!("conversation {id}"), |row| label(row));
         lines.push(format!("{name}: {}; retried less and less often", gap.stalled));
     }
     lines.extend(conversations.iter().flat_map(conversation));
-    if summary.unsettled > 0 {
-        let (requests, have) =
-            (plural(summary.unsettled, "request"), if summary.unsettled == 1 { "has" } else { "have" });
-        lines.push(format!(
-            "{requests} of interrupted runs {have} no known cost: the reserved credits count as spent"
-        ));
-    }
-    if summary.quarantined > 0 {
-        let (items, were) =
-            (plural(summary.quarantined, "item"), if summary.quarantined == 1 { "was" } else { "were" });
-        lines.push(format!("{items} in API responses {were} not messages and kept in the table quarantine"));
-    }
+    let mut some = |count: i64, one: &str, many: &str, rest: &str| {
+        if count > 0 {
+            lines.push(counted(count, one, many) + rest);
+        }
+    };
+    let rest = " no known cost: the reserved credits count as spent";
+    some(summary.unsettled, "request of interrupted runs has", "requests of interrupted runs have", rest);
+    let rest = " not messages and kept in the table quarantine";
+    some(summary.quarantined, "item in API responses was", "items in API responses were", rest);
     lines
 }
 

@@ -4,183 +4,224 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::app::metrics::Metrics;
-use crate::core::format::{iso_date, iso_utc, plural};
+use super::attention;
+use super::{Facts, FormatTime, service};
+use crate::config::Config;
+use crate::core::Ms;
+use crate::core::format::{IsoTime, counted, iso_date, plural};
 use crate::core::model::ids::RunId;
-use crate::store::{AccountFigures, Alert, ConversationRow, DayRow, RunRow};
+use crate::store::{AccountFigures, ConversationRow, RunRow};
 
-/// The status, as `--json` prints it.
 #[derive(Serialize)]
-pub(super) struct Status {
+pub(super) struct Status<'a> {
     pub(super) archive: String,
     pub(super) messages: i64,
-    pub(super) gaps: i64,
+    gaps: i64,
     pub(super) gaps_not_synced: i64,
     pub(super) complete: usize,
-    pub(super) horizon: Option<String>,
+    pub(super) horizon: Option<IsoTime>,
     pub(super) credits: Credits,
-    pub(super) last_run: Option<LastRun>,
-    pub(super) horizon_age_secs: Option<i64>,
-    pub(super) last_success_at: Option<String>,
+    last_run: Option<LastRun<'a>>,
+    horizon_age_secs: Option<i64>,
+    last_success_at: Option<IsoTime>,
     pub(super) service: Option<ServiceStatus>,
-    pub(super) accounts: Vec<AccountStatus>,
-    pub(super) runs: BTreeMap<String, i64>,
-    pub(super) failures: BTreeMap<String, i64>,
-    pub(super) needs_attention: Vec<AlertJson>,
+    accounts: Vec<AccountStatus<'a>>,
+    runs: BTreeMap<String, i64>,
+    failures: BTreeMap<String, i64>,
+    needs_attention: Vec<AlertStatus<'a>>,
     pub(super) attention: Vec<String>,
-    pub(super) conversations: Vec<ConversationStatus>,
+    pub(super) conversations: Vec<ConversationStatus<'a>>,
 }
 
-impl Status {
-    /// The gaps that runs fill, as `gaps_left` of a run's report counts them.
-    pub(super) fn gaps_synced(&self) -> i64 {
-        self.gaps.saturating_sub(self.gaps_not_synced)
-    }
-
-    /// The last run in a sentence.
-    pub(super) fn last_run_words(&self, format: fn(&str) -> String) -> Option<String> {
-        let run = self.last_run.as_ref()?;
-        let outcome = run.outcome.as_deref().unwrap_or("running, or interrupted");
-        Some(format!(
-            "Last run: {}, {outcome}: {}, {}, {}",
-            format(&run.started_at),
-            plural(run.requests, "request"),
-            plural(run.new_messages, "new message"),
-            plural(run.credits_spent, "credit")
-        ))
-    }
-}
-
-/// The service, while it runs.
 #[derive(Serialize)]
 pub(super) struct ServiceStatus {
     pub(super) pid: i32,
-    pub(super) next_slot_at: Option<String>,
+    pub(super) next_slot_at: Option<IsoTime>,
 }
 
-/// One account.
 #[derive(Serialize)]
-pub(super) struct AccountStatus {
-    pub(super) account: String,
-    pub(super) messages: i64,
-    pub(super) conversations: i64,
-    pub(super) complete: i64,
-    pub(super) failing: i64,
-    pub(super) gaps: i64,
-    pub(super) parked: bool,
+struct AccountStatus<'a> {
+    #[serde(flatten)]
+    figures: &'a AccountFigures,
+    parked: bool,
 }
 
-/// Something that only a person can fix.
 #[derive(Serialize)]
-pub(super) struct AlertJson {
-    pub(super) kind: &'static str,
-    pub(super) account: Option<String>,
-    pub(super) since: String,
-    pub(super) message: String,
+struct AlertStatus<'a> {
+    kind: &'static str,
+    account: Option<&'a str>,
+    since: IsoTime,
+    message: &'a str,
 }
 
 /// Credits spent, and what the caps leave.
 #[derive(Serialize)]
 pub(super) struct Credits {
-    pub(super) spent_last_run: u32,
+    spent_last_run: u32,
     pub(super) spent_today: u32,
     pub(super) spent_this_month: u32,
-    pub(super) left_last_run: Option<u32>,
+    left_last_run: Option<u32>,
     pub(super) left_today: Option<u32>,
     pub(super) left_this_month: Option<u32>,
-    pub(super) days: Vec<Day>,
+    days: Vec<Day>,
 }
 
-/// Credits of one UTC day.
 #[derive(Serialize)]
-pub(super) struct Day {
-    pub(super) day: String,
-    pub(super) credits: i64,
+struct Day {
+    day: String,
+    credits: i64,
 }
 
-/// The last run.
 #[derive(Serialize)]
-pub(super) struct LastRun {
-    pub(super) run_id: RunId,
-    pub(super) started_at: String,
-    pub(super) finished_at: Option<String>,
-    pub(super) outcome: Option<String>,
-    pub(super) requests: i64,
-    pub(super) new_messages: i64,
-    pub(super) changed_messages: i64,
-    pub(super) credits_spent: i64,
+struct LastRun<'a> {
+    run_id: RunId,
+    started_at: IsoTime,
+    finished_at: Option<IsoTime>,
+    outcome: Option<&'a str>,
+    requests: i64,
+    new_messages: i64,
+    changed_messages: i64,
+    credits_spent: i64,
 }
 
-/// One conversation.
 #[derive(Serialize)]
-pub(super) struct ConversationStatus {
-    pub(super) account: String,
-    pub(super) conversation_id: Option<String>,
-    pub(super) profile_url: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) messages: i64,
-    pub(super) gone: i64,
-    pub(super) unread: Option<i64>,
-    pub(super) oldest_at: Option<String>,
-    pub(super) newest_at: Option<String>,
+pub(super) struct ConversationStatus<'a> {
+    account: &'a str,
+    conversation_id: Option<&'a str>,
+    profile_url: Option<&'a str>,
+    name: Option<&'a str>,
+    messages: i64,
+    gone: i64,
+    unread: Option<i64>,
+    oldest_at: Option<IsoTime>,
+    newest_at: Option<IsoTime>,
     pub(super) gaps: usize,
-    pub(super) complete: bool,
-    pub(super) last_synced_at: Option<String>,
-    pub(super) error: Option<String>,
+    complete: bool,
+    last_synced_at: Option<IsoTime>,
+    error: Option<&'a str>,
 }
 
-pub(super) fn account_status(account: &AccountFigures, metrics: &Metrics) -> AccountStatus {
-    AccountStatus {
-        account: account.account.clone(),
-        messages: account.messages,
-        conversations: account.conversations,
-        complete: account.complete,
-        failing: account.failing,
-        gaps: account.gaps,
-        parked: metrics.parked.contains(&account.account),
+impl<'a> Status<'a> {
+    pub(super) fn of(facts: &'a Facts, config: &Config, format: FormatTime) -> Self {
+        let Facts { metrics, summary, conversations, .. } = facts;
+        let (spent, left) = (&metrics.spent, &metrics.left);
+        let parked = |figures: &AccountFigures| metrics.parked.contains(&figures.account);
+        Self {
+            archive: config.archive.path.display().to_string(),
+            messages: summary.messages,
+            gaps: summary.gaps,
+            gaps_not_synced: facts.gaps_not_synced,
+            complete: conversations.iter().filter(|row| row.timeline.complete()).count(),
+            horizon: metrics.horizon.map(IsoTime),
+            credits: Credits {
+                spent_last_run: spent.run,
+                spent_today: spent.day,
+                spent_this_month: spent.month,
+                left_last_run: left.run,
+                left_today: left.day,
+                left_this_month: left.month,
+                days: facts
+                    .days
+                    .iter()
+                    .map(|row| Day { day: iso_date(row.day_ms), credits: row.credits })
+                    .collect(),
+            },
+            last_run: metrics.last_run.as_ref().map(LastRun::of),
+            horizon_age_secs: metrics.horizon_age_secs(),
+            last_success_at: metrics.figures.last_success_ms.map(IsoTime),
+            service: service(config, metrics.closed, facts.now),
+            accounts: metrics
+                .figures
+                .accounts
+                .iter()
+                .map(|figures| AccountStatus { figures, parked: parked(figures) })
+                .collect(),
+            runs: metrics.runs(),
+            failures: metrics.failures(),
+            needs_attention: metrics
+                .figures
+                .alerts
+                .iter()
+                .map(|row| AlertStatus {
+                    kind: row.cause.as_str(),
+                    account: row.account.as_deref(),
+                    since: IsoTime(row.since_ms),
+                    message: &row.message,
+                })
+                .collect(),
+            attention: attention::sentences(facts, format),
+            conversations: conversations.iter().map(ConversationStatus::of).collect(),
+        }
+    }
+
+    /// The gaps that runs fill, as `gaps_left` of a run's report counts them.
+    pub(super) fn gaps_synced(&self) -> i64 {
+        self.gaps.saturating_sub(self.gaps_not_synced)
+    }
+
+    pub(super) fn horizon_words(&self, format: FormatTime) -> String {
+        match self.horizon.map(|IsoTime(since)| format(since)) {
+            Some(since) if self.conversations.iter().all(|row| row.gaps == 0) => {
+                format!("Nothing is missing, back to {since}.")
+            }
+            Some(since) => format!("Nothing is missing since {since}."),
+            None if self.conversations.is_empty() => "Nothing is configured or archived yet.".to_owned(),
+            None => "Something recent is missing.".to_owned(),
+        }
+    }
+
+    pub(super) fn last_run_words(&self, format: FormatTime) -> Option<String> {
+        let run = self.last_run.as_ref()?;
+        Some(format!(
+            "Last run: {}, {}: {}, {}, {}",
+            format(run.started_at.0),
+            run.outcome.unwrap_or("running, or interrupted"),
+            plural(run.requests, "request"),
+            plural(run.new_messages, "new message"),
+            plural(run.credits_spent, "credit")
+        ))
+    }
+
+    /// The gaps that no run fills, in a sentence.
+    pub(super) fn not_synced_words(&self) -> Option<String> {
+        let (one, many) = ("more gap is in a conversation", "more gaps are in conversations");
+        let gaps = Some(self.gaps_not_synced).filter(|n| *n > 0).map(|n| counted(n, one, many))?;
+        Some(format!("{gaps} that sync does not ask for; add them under [[accounts]] to fill them."))
     }
 }
 
-pub(super) fn alert(row: &Alert) -> AlertJson {
-    AlertJson {
-        kind: row.cause.as_str(),
-        account: row.account.clone(),
-        since: iso_utc(row.since_ms),
-        message: row.message.clone(),
+impl<'a> LastRun<'a> {
+    fn of(run: &'a RunRow) -> Self {
+        Self {
+            run_id: run.id,
+            started_at: IsoTime(run.started_ms),
+            finished_at: run.finished_ms.map(IsoTime),
+            outcome: run.outcome.as_deref(),
+            requests: run.requests,
+            new_messages: run.new_messages,
+            changed_messages: run.changed_messages,
+            credits_spent: run.credits_spent,
+        }
     }
 }
 
-pub(super) fn day(row: &DayRow) -> Day {
-    Day { day: iso_date(row.day_ms), credits: row.credits }
-}
-
-pub(super) fn last_run(run: RunRow) -> LastRun {
-    LastRun {
-        run_id: run.id,
-        started_at: iso_utc(run.started_ms),
-        finished_at: run.finished_ms.map(iso_utc),
-        outcome: run.outcome,
-        requests: run.requests,
-        new_messages: run.new_messages,
-        changed_messages: run.changed_messages,
-        credits_spent: run.credits_spent,
-    }
-}
-
-pub(super) fn conversation(row: &ConversationRow) -> ConversationStatus {
-    ConversationStatus {
-        account: row.account.clone(),
-        conversation_id: row.conversation_id.clone(),
-        profile_url: row.profile_url.clone(),
-        name: row.name.clone(),
-        messages: row.timeline.messages,
-        gone: row.timeline.gone,
-        unread: row.unread,
-        oldest_at: row.timeline.oldest_ms.map(iso_utc),
-        newest_at: row.timeline.newest_ms.map(iso_utc),
-        gaps: row.timeline.gaps.len(),
-        complete: row.timeline.complete(),
-        last_synced_at: row.synced_ms.map(iso_utc),
-        error: row.last_error.clone(),
+impl<'a> ConversationStatus<'a> {
+    fn of(row: &'a ConversationRow) -> Self {
+        let (timeline, at) = (&row.timeline, |ms: Option<Ms>| ms.map(IsoTime));
+        Self {
+            account: &row.account,
+            conversation_id: row.conversation_id.as_deref(),
+            profile_url: row.profile_url.as_deref(),
+            name: row.name.as_deref(),
+            messages: timeline.messages,
+            gone: timeline.gone,
+            unread: row.unread,
+            oldest_at: at(timeline.oldest_ms),
+            newest_at: at(timeline.newest_ms),
+            gaps: timeline.gaps.len(),
+            complete: timeline.complete(),
+            last_synced_at: at(row.synced_ms),
+            error: row.last_error.as_deref(),
+        }
     }
 }

@@ -11,10 +11,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::attention::{ArchiveFacts, FormatTime};
-use self::json::{Credits, ServiceStatus, Status};
+use self::json::{ServiceStatus, Status};
 use self::picture::Picture;
-use self::selection::ShownConversations;
 use crate::app::metrics::{Closed, Metrics};
 use crate::app::{Context, outlook, wiring};
 use crate::cli::ui::charts::Glyphs;
@@ -23,30 +21,31 @@ use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
-use crate::core::format::{iso_utc, plural};
+use crate::core::format::{IsoTime, iso_utc, plural};
 use crate::core::planner::target;
 use crate::error::Failure;
-use crate::store::{ConversationRow, DayRow, Holder, InboxStatus, Reader, StoreError, holder};
+use crate::store::{
+    ArchiveSummary, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError, holder,
+};
 
-/// `archiver status`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 
     /// Write an HTML page with charts to PATH
     ///
     /// The page is one file and loads nothing from the network.
     #[arg(long, value_name = "PATH")]
-    pub html: Option<PathBuf>,
+    pub(crate) html: Option<PathBuf>,
 
     /// Show everything instead of the first few
     ///
     /// Without it, the newest conversations and those that need attention are shown. --json always has all of them.
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -62,29 +61,25 @@ const SHOWN_ON_TERMINAL: (usize, usize) = (5, SHOWN);
 /// Lines of the terminal that are not conversations. Each conversation takes two: in the table and in the picture.
 const OTHER_LINES: usize = 16;
 
-/// Runs the command.
-///
-/// # Errors
-/// Bad configuration, or an archive that does not exist or cannot be read.
-pub fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
     let config = context.config_with_readable_secrets()?;
     report(&config, &mut Output::stdout(&context.env), Glyphs::of(&context.env), args)
 }
 
 /// Prints the status of a configuration's archive.
-///
-/// # Errors
-/// [`Failure::ArchiveRead`] if the archive does not exist or cannot be read, [`Failure::File`] if the page cannot be
-/// written.
-pub fn report(config: &Config, out: &mut Output, glyphs: Glyphs, args: &StatusArgs) -> Result<(), Failure> {
+pub(crate) fn report(
+    config: &Config,
+    out: &mut Output,
+    glyphs: Glyphs,
+    args: &StatusArgs,
+) -> Result<(), Failure> {
     let facts = Facts::read(config).map_err(|e| wiring::read_failure(&config.archive.path, e))?;
     // People read times in their own zone; scripts, and the page, which travels, have them in UTC.
     let format: FormatTime = if args.json || args.html.is_some() { iso_utc } else { local_minute };
-    let status = facts.status(config, format);
-    let selection = ShownConversations::of(&facts.conversations, most(args, out));
-    let picture = Picture::of(&facts, &selection);
+    let status = Status::of(&facts, config, format);
+    let picture = Picture::of(&facts, most(args, out));
     if let Some(path) = &args.html {
-        page::write(path, &status, &selection, &picture)?;
+        page::write(path, &status, &picture)?;
         if !args.json {
             return out.line(format!("Wrote {}", path.display()));
         }
@@ -92,7 +87,7 @@ pub fn report(config: &Config, out: &mut Output, glyphs: Glyphs, args: &StatusAr
     if args.json {
         return out.json(&status);
     }
-    text::show(out, &status, &selection, &picture, glyphs, args.all)
+    text::show(out, &status, &picture, glyphs, args.all)
 }
 
 /// How many conversations are shown; `None` is all of them.
@@ -105,15 +100,17 @@ fn most(args: &StatusArgs, out: &Output) -> Option<usize> {
     Some(lines.map_or(SHOWN, |lines| (usize::from(lines).saturating_sub(OTHER_LINES) / 2).clamp(least, most)))
 }
 
-/// What the archive says.
+/// How a time is written.
+type FormatTime = fn(Ms) -> String;
+
 struct Facts {
     now: Ms,
     conversations: Vec<ConversationRow>,
     inboxes: Vec<InboxStatus>,
     days: Vec<DayRow>,
     metrics: Metrics,
-    summary: crate::store::ArchiveSummary,
-    stalled: Vec<crate::store::GapRow>,
+    summary: ArchiveSummary,
+    stalled: Vec<GapRow>,
     gaps_not_synced: i64,
 }
 
@@ -134,68 +131,17 @@ impl Facts {
             inboxes,
         })
     }
-
-    fn status(&self, config: &Config, format: FormatTime) -> Status {
-        let Self { metrics, summary, .. } = self;
-        let evidence = ArchiveFacts {
-            metrics,
-            conversations: &self.conversations,
-            inboxes: &self.inboxes,
-            stalled: &self.stalled,
-            summary,
-        };
-        Status {
-            archive: config.archive.path.display().to_string(),
-            messages: summary.messages,
-            gaps: summary.gaps,
-            gaps_not_synced: self.gaps_not_synced,
-            complete: self.conversations.iter().filter(|row| row.timeline.complete()).count(),
-            horizon: metrics.horizon.map(iso_utc),
-            horizon_age_secs: metrics.horizon_age_secs(),
-            last_success_at: metrics.figures.last_success_ms.map(iso_utc),
-            service: service(config, metrics.closed, self.now),
-            accounts: metrics.figures.accounts.iter().map(|row| json::account_status(row, metrics)).collect(),
-            runs: metrics.runs(),
-            failures: metrics.failures(),
-            needs_attention: metrics.figures.alerts.iter().map(json::alert).collect(),
-            credits: Credits {
-                spent_last_run: metrics.spent.run,
-                left_last_run: metrics.left.run,
-                spent_today: metrics.spent.day,
-                spent_this_month: metrics.spent.month,
-                left_today: metrics.left.day,
-                left_this_month: metrics.left.month,
-                days: self.days.iter().map(json::day).collect(),
-            },
-            attention: attention::sentences(&evidence, format),
-            last_run: metrics.last_run.clone().map(json::last_run),
-            conversations: self.conversations.iter().map(json::conversation).collect(),
-        }
-    }
 }
 
 /// The service, if one is running and this process may look at its lock.
 fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<ServiceStatus> {
     let Ok(Holder::Service(pid)) = holder(&config.archive.path) else { return None };
     let next = closed.map_or_else(|| config.schedule.slots.next(now), |closed| closed.goes_on_ms);
-    Some(ServiceStatus { pid, next_slot_at: next.map(iso_utc) })
+    Some(ServiceStatus { pid, next_slot_at: next.map(IsoTime) })
 }
 
-/// What a conversation is called.
 fn label(row: &ConversationRow) -> String {
     target::label(row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref(), row.id)
-}
-
-/// Since when nothing is missing, in a sentence.
-fn horizon(status: &Status, format: fn(&str) -> String) -> String {
-    match &status.horizon {
-        Some(since) if status.conversations.iter().all(|row| row.gaps == 0) => {
-            format!("Nothing is missing, back to {}.", format(since))
-        }
-        Some(since) => format!("Nothing is missing since {}.", format(since)),
-        None if status.conversations.is_empty() => "Nothing is configured or archived yet.".to_owned(),
-        None => "Something recent is missing.".to_owned(),
-    }
 }
 
 /// What is missing of a conversation: its newest gap, and how many more there are.

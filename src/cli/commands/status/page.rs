@@ -1,20 +1,17 @@
 //! The status as one self-contained HTML page: no script, and nothing loaded from the network.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::json::Status;
 use super::picture::Picture;
-use super::selection::ShownConversations;
-use super::text::not_synced;
-use super::{horizon, label, missing};
+use super::{label, missing};
+use crate::app::replace;
 use crate::cli::ui::local_time::{local_date, local_minute};
 use crate::cli::ui::printable::printable;
 use crate::core::Ms;
-use crate::core::format::{iso_date, plural, thousands};
+use crate::core::format::{iso_date, iso_utc, plural, thousands};
 use crate::core::timeline::bar::{Cell, Stretch};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
@@ -23,25 +20,13 @@ const STYLE: &str = include_str!("page.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// Writes the page as a whole or not at all, readable by its owner only.
-pub(super) fn write(
-    path: &Path,
-    status: &Status,
-    selection: &ShownConversations<'_>,
-    picture: &Picture<'_>,
-) -> Result<(), Failure> {
-    let failed = |source| Failure::File { path: path.to_owned(), source };
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let page = render(status, selection, picture).into_string();
-    // Temporary files have mode 0600.
-    let mut file =
-        tempfile::Builder::new().prefix(".archiver-status-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(page.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    File::open(folder).and_then(|f| f.sync_all()).map_err(failed)
+pub(super) fn write(path: &Path, status: &Status<'_>, picture: &Picture<'_>) -> Result<(), Failure> {
+    let page = render(status, picture).into_string();
+    let written = replace::begin(path).and_then(|file| replace::finish(file, path, &page));
+    written.map_err(|source| Failure::file(path, source))
 }
 
-fn render(status: &Status, selection: &ShownConversations<'_>, picture: &Picture<'_>) -> Markup {
+fn render(status: &Status, picture: &Picture<'_>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -59,7 +44,7 @@ fn render(status: &Status, selection: &ShownConversations<'_>, picture: &Picture
                     (head(status, picture))
                     (attention(status))
                     (credits(picture))
-                    (conversations(selection, picture))
+                    (conversations(picture))
                 }
             }
         }
@@ -82,7 +67,7 @@ fn head(status: &Status, picture: &Picture<'_>) -> Markup {
     html! {
         header {
             h1 { "Archive" }
-            p.lead { (horizon(status, str::to_owned)) }
+            p.lead { (status.horizon_words(iso_utc)) }
             p.fine { (printable(&status.archive)) " · as of " (local_minute(picture.now)) }
         }
         section.tiles {
@@ -90,7 +75,7 @@ fn head(status: &Status, picture: &Picture<'_>) -> Markup {
                 div.tile { b { (figure) } span { (words) } }
             }
         }
-        @for words in [not_synced(status), status.last_run_words(str::to_owned)].into_iter().flatten() {
+        @for words in [status.not_synced_words(), status.last_run_words(iso_utc)].into_iter().flatten() {
             p { (words) }
         }
     }
@@ -152,27 +137,18 @@ fn column(day: &DayRow, x: i64, step: i64, most: i64, named: bool) -> Markup {
     }
 }
 
-fn class(cell: Cell) -> &'static str {
+/// The class of a stretch, and what it means.
+fn meaning(cell: Cell) -> (&'static str, &'static str) {
     match cell {
-        Cell::Before => "before",
-        Cell::Covered => "covered",
-        Cell::Partly => "partly",
-        Cell::Missing => "missing",
-        Cell::Unknown => "unknown",
+        Cell::Before => ("before", "before the beginning"),
+        Cell::Covered => ("covered", "archived"),
+        Cell::Partly => ("partly", "partly archived"),
+        Cell::Missing => ("missing", "missing"),
+        Cell::Unknown => ("unknown", "not checked since"),
     }
 }
 
-fn words(cell: Cell) -> &'static str {
-    match cell {
-        Cell::Before => "before the beginning",
-        Cell::Covered => "archived",
-        Cell::Partly => "partly archived",
-        Cell::Missing => "missing",
-        Cell::Unknown => "not checked since",
-    }
-}
-
-fn conversations(selection: &ShownConversations<'_>, picture: &Picture<'_>) -> Markup {
+fn conversations(picture: &Picture<'_>) -> Markup {
     if picture.rows.is_empty() {
         return html! {};
     }
@@ -180,8 +156,8 @@ fn conversations(selection: &ShownConversations<'_>, picture: &Picture<'_>) -> M
         section {
             h2 { "Conversations" }
             p.legend {
-                @for cell in [Cell::Covered, Cell::Missing, Cell::Unknown] {
-                    span class={ "key " (class(cell)) } {} (words(cell)) " "
+                @for (class, words) in [Cell::Covered, Cell::Missing, Cell::Unknown].map(meaning) {
+                    span class={ "key " (class) } {} (words) " "
                 }
             }
             div.scroll {
@@ -198,7 +174,7 @@ fn conversations(selection: &ShownConversations<'_>, picture: &Picture<'_>) -> M
                     tbody { @for (row, stretches) in &picture.rows { (conversation(picture, row, stretches)) } }
                 }
             }
-            @if selection.left_out > 0 { p.fine { "and " (thousands(selection.left_out)) " more; --all shows them" } }
+            @if picture.left_out > 0 { p.fine { "and " (thousands(picture.left_out)) " more; --all shows them" } }
         }
     }
 }
@@ -225,9 +201,10 @@ fn bar(picture: &Picture<'_>, stretch: &Stretch) -> Markup {
     let (x, end) = (place(stretch.from_ms), place(stretch.to_ms));
     // Wide enough to be seen, however short it is.
     let wide = (end - x).max(30);
+    let (class, words) = meaning(stretch.cell);
     html! {
-        rect class=(class(stretch.cell)) x=(x.min(10_000 - wide)) y="0" width=(wide) height="10" {
-            title { (words(stretch.cell)) ": " (local_date(stretch.from_ms)) " – " (local_date(stretch.to_ms)) }
+        rect class=(class) x=(x.min(10_000 - wide)) y="0" width=(wide) height="10" {
+            title { (words) ": " (local_date(stretch.from_ms)) " – " (local_date(stretch.to_ms)) }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
 
-use super::selection::ShownConversations;
+use super::selection::shown;
 use super::{Facts, label};
 
 /// Days of the credits' chart.
@@ -25,12 +25,13 @@ pub(super) struct Picture<'a> {
     pub(super) from: Ms,
     pub(super) now: Ms,
     pub(super) rows: Vec<(&'a ConversationRow, Vec<Stretch>)>,
+    /// Conversations that are not drawn.
+    pub(super) left_out: usize,
     pub(super) days: &'a [DayRow],
 }
 
 impl<'a> Picture<'a> {
-    /// The picture of the selected conversations.
-    pub(super) fn of(facts: &'a Facts, selection: &ShownConversations<'a>) -> Self {
+    pub(super) fn of(facts: &'a Facts, most: Option<usize>) -> Self {
         let now = facts.now;
         let oldest = facts.conversations.iter().filter_map(|row| row.timeline.oldest_ms).min();
         let from = oldest.unwrap_or(now).min(now.saturating_sub(1));
@@ -40,10 +41,10 @@ impl<'a> Picture<'a> {
             let asked = row.synced_ms.map(|own| inbox.map_or(own, |inbox| inbox.max(own)));
             (row, stretches(&row.timeline, asked, from, now))
         };
-        Self { from, now, rows: selection.rows.iter().map(|row| drawn(row)).collect(), days: &facts.days }
+        let rows: Vec<_> = shown(&facts.conversations, most).into_iter().map(drawn).collect();
+        Self { from, now, left_out: facts.conversations.len() - rows.len(), rows, days: &facts.days }
     }
 
-    /// Prints it.
     pub(super) fn show(&self, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {
         if self.rows.iter().any(|(row, _)| row.timeline.messages > 0) {
             self.show_bars(out, glyphs)?;

@@ -3,33 +3,21 @@
 use super::attention::needs_attention;
 use crate::store::ConversationRow;
 
-/// The conversations to show, and how many are left out.
-pub(super) struct ShownConversations<'a> {
-    pub(super) rows: Vec<&'a ConversationRow>,
-    pub(super) left_out: usize,
-}
-
-impl<'a> ShownConversations<'a> {
-    /// All of them, or at most `most`: up to half of those need attention, the others are the newest. `rows` are in
-    /// order, newest first, and so are the selected ones.
-    pub(super) fn of(rows: &'a [ConversationRow], most: Option<usize>) -> Self {
-        let Some(most) = most.filter(|most| *most < rows.len()) else {
-            return Self { rows: rows.iter().collect(), left_out: 0 };
-        };
-        let urgent = rows.iter().filter(|row| needs_attention(row)).count().min(most / 2);
-        let (mut urgent_left, mut others_left) = (urgent, most - urgent);
-        let mut selected = Vec::with_capacity(most);
-        for row in rows {
-            let room =
-                if urgent_left > 0 && needs_attention(row) { &mut urgent_left } else { &mut others_left };
-            if *room > 0 {
-                *room -= 1;
-                selected.push(row);
-            }
+/// All of them, or at most `most`: up to half of those need attention, the others are the newest. `rows` are in order,
+/// newest first, and so are the selected ones.
+pub(super) fn shown(rows: &[ConversationRow], most: Option<usize>) -> Vec<&ConversationRow> {
+    let most = most.unwrap_or(usize::MAX).min(rows.len());
+    let urgent = rows.iter().filter(|row| needs_attention(row)).count();
+    let mut urgent_left = if most < rows.len() { urgent.min(most / 2) } else { urgent };
+    let mut others_left = most - urgent_left;
+    let mut fits = |row: &&ConversationRow| {
+        let room = if urgent_left > 0 && needs_attention(row) { &mut urgent_left } else { &mut others_left };
+        *room > 0 && {
+            *room -= 1;
+            true
         }
-        let left_out = rows.len() - selected.len();
-        Self { rows: selected, left_out }
-    }
+    };
+    rows.iter().filter(|row| fits(row)).collect()
 }
 
 #[cfg(test)]
@@ -56,23 +44,21 @@ mod tests {
         (0..count).map(row).collect()
     }
 
-    fn selected(failing: &[i64], count: i64, most: Option<usize>) -> (Vec<i64>, usize) {
-        let rows = rows(failing, count);
-        let selection = ShownConversations::of(&rows, most);
-        (selection.rows.iter().map(|row| row.id.0).collect(), selection.left_out)
+    fn selected(failing: &[i64], count: i64, most: Option<usize>) -> Vec<i64> {
+        shown(&rows(failing, count), most).iter().map(|row| row.id.0).collect()
     }
 
     #[test]
     fn the_newest_and_what_needs_attention_are_shown() {
-        assert_eq!(selected(&[], 100, Some(4)), (vec![0, 1, 2, 3], 96));
-        assert_eq!(selected(&[50, 99], 100, Some(4)), (vec![0, 1, 50, 99], 96));
-        assert_eq!(selected(&[1, 50, 99], 100, Some(4)), (vec![0, 1, 2, 50], 96));
-        assert_eq!(selected(&[50], 100, Some(1)), (vec![0], 99));
+        assert_eq!(selected(&[], 100, Some(4)), vec![0, 1, 2, 3]);
+        assert_eq!(selected(&[50, 99], 100, Some(4)), vec![0, 1, 50, 99]);
+        assert_eq!(selected(&[1, 50, 99], 100, Some(4)), vec![0, 1, 2, 50]);
+        assert_eq!(selected(&[50], 100, Some(1)), vec![0]);
     }
 
     #[test]
     fn nothing_is_left_out_where_all_fit_or_are_wanted() {
-        assert_eq!(selected(&[1], 3, Some(3)), (vec![0, 1, 2], 0));
-        assert_eq!(selected(&[1], 3, None), (vec![0, 1, 2], 0));
+        assert_eq!(selected(&[1], 3, Some(3)), vec![0, 1, 2]);
+        assert_eq!(selected(&[1], 3, None), vec![0, 1, 2]);
     }
 }

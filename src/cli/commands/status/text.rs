@@ -2,29 +2,26 @@
 
 use super::json::Status;
 use super::picture::Picture;
-use super::selection::ShownConversations;
-use super::{horizon, label, missing};
+use super::{label, missing};
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::local_time::{local_date, local_minute, local_minute_of};
+use crate::cli::ui::local_time::{local_date, local_minute};
 use crate::cli::ui::output::Output;
-use crate::cli::ui::table::Column;
-use crate::core::format::{plural, thousands};
+use crate::cli::ui::table::{number, text};
+use crate::core::format::{counted, plural, thousands};
 use crate::error::Failure;
 use crate::store::ConversationRow;
 
 /// Sentences on what needs attention that are shown without `--all`.
 const SENTENCES: usize = 8;
 
-/// Prints it.
 pub(super) fn show(
     out: &mut Output,
     status: &Status,
-    selection: &ShownConversations<'_>,
     picture: &Picture<'_>,
     glyphs: Glyphs,
     all: bool,
 ) -> Result<(), Failure> {
-    conversations(out, selection)?;
+    conversations(out, picture)?;
     picture.show(out, glyphs)?;
     summary(out, status)?;
     let style = out.style();
@@ -32,32 +29,25 @@ pub(super) fn show(
     for line in status.attention.iter().take(most) {
         out.line(format!("{} {line}", style.yellow("!")))?;
     }
-    more(out, status.attention.len().saturating_sub(most), "")
+    more(out, status.attention.len().saturating_sub(most))
 }
 
-/// Says how many more there are.
-fn more(out: &mut Output, left_out: usize, what: &str) -> Result<(), Failure> {
+fn more(out: &mut Output, left_out: usize) -> Result<(), Failure> {
     match left_out {
         0 => Ok(()),
-        1 => out.line(format!("and 1 more{what}; --all shows it")),
-        n => out.line(format!("and {} more{what}; --all shows them", thousands(n))),
+        n => out.line(format!("and {}", counted(n, "more; --all shows it", "more; --all shows them"))),
     }
 }
 
-fn conversations(out: &mut Output, selection: &ShownConversations<'_>) -> Result<(), Failure> {
-    if selection.rows.is_empty() {
+fn conversations(out: &mut Output, picture: &Picture<'_>) -> Result<(), Failure> {
+    if picture.rows.is_empty() {
         return Ok(());
     }
-    let columns = [
-        Column::text("Conversation"),
-        Column::number("Messages"),
-        Column::text("From – to"),
-        Column::text("Missing"),
-        Column::text("Last synced"),
-    ];
-    let rows: Vec<Vec<String>> = selection.rows.iter().map(|row| cells(row)).collect();
+    let columns =
+        [text("Conversation"), number("Messages"), text("From – to"), text("Missing"), text("Last synced")];
+    let rows: Vec<Vec<String>> = picture.rows.iter().map(|(row, _)| cells(row)).collect();
     out.table(&columns, &rows)?;
-    more(out, selection.left_out, "")?;
+    more(out, picture.left_out)?;
     out.line("")
 }
 
@@ -75,31 +65,17 @@ fn summary(out: &mut Output, status: &Status) -> Result<(), Failure> {
         (plural(status.conversations.len(), "conversation"), thousands(status.complete));
     let (messages, gaps) = (plural(status.messages, "message"), plural(status.gaps_synced(), "gap"));
     out.line(format!("{messages} in {conversations}, {complete} complete, {gaps}"))?;
-    if let Some(words) = not_synced(status) {
-        out.line(words)?;
-    }
-    out.line(horizon(status, local_minute_of))?;
+    status.not_synced_words().map_or(Ok(()), |words| out.line(words))?;
+    out.line(status.horizon_words(local_minute))?;
     let left = |left: Option<u32>| left.map(|n| format!(" ({} left)", thousands(n))).unwrap_or_default();
     let c = &status.credits;
     let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
     out.line(format!("{day} today{}, {month} this month{}", left(c.left_today), left(c.left_this_month)))?;
-    if let Some(words) = status.last_run_words(local_minute_of) {
-        out.line(words)?;
-    }
+    status.last_run_words(local_minute).map_or(Ok(()), |words| out.line(words))?;
     if let Some(service) = &status.service {
-        let next = service.next_slot_at.as_ref();
-        let next = next.map_or_else(String::new, |at| format!(", next run {}", local_minute_of(at)));
+        let next = service.next_slot_at.map(|at| format!(", next run {}", local_minute(at.0)));
+        let next = next.unwrap_or_default();
         out.line(format!("The service is running (process {}){next}.", service.pid))?;
     }
     Ok(())
-}
-
-/// The gaps that no run fills, in a sentence.
-pub(super) fn not_synced(status: &Status) -> Option<String> {
-    let (gaps, are) = match status.gaps_not_synced {
-        0 => return None,
-        1 => ("1 more gap".to_owned(), "is in a conversation"),
-        n => (format!("{} more gaps", thousands(n)), "are in conversations"),
-    };
-    Some(format!("{gaps} {are} that sync does not ask for; add them under [[accounts]] to fill them."))
 }
