@@ -139,7 +139,7 @@ pub fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
     };
     let caps = config.budget.caps();
     let own = |a: &AccountConfig| {
-        budget::left(&a.caps, &by_account.get(&a.name).copied().unwrap_or_default()).least()
+        budget::left(&a.caps(), &by_account.get(&a.name).copied().unwrap_or_default()).least()
     };
     let room = Room {
         all: budget::left(&caps, &spent).least(),
