@@ -136,22 +136,13 @@ fn chosen<'a>(accounts: &'a [Configured], name: Option<&str>) -> Result<&'a Conf
 
 /// The failure that a failed import amounts to.
 fn failure(config: &Config, error: ImportError) -> Failure {
-    let help = match &error {
-        ImportError::Store(_) => String::new(),
-        ImportError::Read { .. } => "check that the file exists and that you can read it".to_owned(),
-        ImportError::Zip { .. } => {
-            "download it again, or unpack it and pass the messages.csv in it".to_owned()
-        }
-        ImportError::NoMessages(_) => {
-            "request a copy that includes messages, or pass the messages.csv itself".to_owned()
-        }
-        ImportError::TooLarge { .. } | ImportError::NoHeader { .. } => {
-            "pass the zip file from LinkedIn, or the messages.csv in it".to_owned()
-        }
-    };
     match error {
         ImportError::Store(error) => wiring::archive_failure(&config.archive.path, error),
-        error => Failure::Usage { message: error.to_string(), help },
+        ImportError::Refused { message, help } => Failure::Usage { message, help: help.to_owned() },
+        error @ ImportError::Read { .. } => Failure::Usage {
+            message: error.to_string(),
+            help: "check that the file exists and that you can read it".to_owned(),
+        },
     }
 }
 
