@@ -69,10 +69,7 @@ impl FromStr for LogFormat {
 }
 
 /// What the environment says where the command line is silent: `ARCHIVER_LOG_LEVEL` and `ARCHIVER_LOG_FORMAT`.
-///
-/// # Errors
-///
-/// The variable and what is wrong with it.
+/// An error names the variable.
 pub fn from_env<T: FromStr<Err = String> + Default>(env: &Env, variable: &str) -> Result<T, String> {
     let parsed = env.text(variable).map(|text| text.trim().parse());
     parsed.unwrap_or_else(|| Ok(T::default())).map_err(|what| format!("${variable}: {what}"))
@@ -80,36 +77,33 @@ pub fn from_env<T: FromStr<Err = String> + Default>(env: &Env, variable: &str) -
 
 /// Starts logging to standard error for the rest of the process; the first call counts.
 pub fn init(filter: &LogFilter, format: LogFormat, colour: bool, journal: bool) {
-    let outcome = match (format, journal) {
-        (LogFormat::Text, false) => text_log(filter, colour, std::io::stderr).try_init(),
-        (LogFormat::Text, true) => journal_log(filter, std::io::stderr).try_init(),
-        (LogFormat::Json, false) => json_log(filter, std::io::stderr).try_init(),
-        (LogFormat::Json, true) => json_log(filter, Journal(std::io::stderr)).try_init(),
-    };
-    if outcome.is_err() {
+    if log(filter, format, colour, journal, std::io::stderr).try_init().is_err() {
         tracing::debug!("the log has been started already");
     }
 }
 
-fn text_log<W>(filter: &LogFilter, colour: bool, writer: W) -> impl Subscriber + Send + Sync + use<W>
+/// The journal knows the time, and reads the priority off the line.
+fn log<W>(
+    filter: &LogFilter,
+    format: LogFormat,
+    colour: bool,
+    journal: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // Without the last, a log that cannot be written would be complained of on the same broken stream.
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour).with_target(false);
-    registry().with(
-        lines.log_internal_errors(false).with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))),
-    )
-}
-
-/// As the journal takes it: it knows the time, and reads the priority off the line.
-fn journal_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Sync + use<W>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let lines = tracing_subscriber::fmt::layer().without_time().with_writer(Journal(writer));
-    let lines = lines.with_ansi(false).with_target(false).log_internal_errors(false);
-    registry().with(lines.with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))))
+    // Without this, a log that cannot be written would be complained of on the same broken stream.
+    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_ansi(colour && !journal);
+    let lines = lines.with_writer(Lines { journal, writer });
+    let lines = match (format, journal) {
+        (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
+        (LogFormat::Text, false) => lines.with_target(false).boxed(),
+        (LogFormat::Text, true) => lines.with_target(false).without_time().boxed(),
+    };
+    // A LogFilter has been parsed before, so nothing is lost here.
+    let wanted = EnvFilter::builder().parse_lossy(filter.directives());
+    registry().with(lines.with_filter(wanted.and(filter_fn(is_fit_to_print))))
 }
 
 /// Whether standard error is the journal itself, as its variable says: other programs inherit the variable, too.
@@ -122,14 +116,17 @@ pub fn goes_to_journal(env: &Env) -> bool {
         .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
 }
 
-/// Writes each event as one line with its priority in front.
-struct Journal<W>(W);
+/// Writes each event; for the journal as one line with its priority in front.
+struct Lines<W> {
+    journal: bool,
+    writer: W,
+}
 
-impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Journal<W> {
-    type Writer = JournalLine<W::Writer>;
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Lines<W> {
+    type Writer = Line<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        JournalLine { priority: 6, writer: self.0.make_writer() }
+        Line { priority: self.journal.then_some(6), writer: self.writer.make_writer() }
     }
 
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
@@ -139,19 +136,20 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Journal<W> {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        JournalLine { priority, writer: self.0.make_writer_for(metadata) }
+        Line { priority: self.journal.then_some(priority), writer: self.writer.make_writer_for(metadata) }
     }
 }
 
-struct JournalLine<W> {
-    priority: u8,
+struct Line<W> {
+    priority: Option<u8>,
     writer: W,
 }
 
-impl<W: Write> Write for JournalLine<W> {
+impl<W: Write> Write for Line<W> {
     /// Takes a whole event: that is how they come.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
-        let mut line = format!("<{}>", self.priority).into_bytes();
+        let Some(priority) = self.priority else { return self.writer.write(event) };
+        let mut line = format!("<{priority}>").into_bytes();
         let text = event.strip_suffix(b"\n").unwrap_or(event);
         line.extend(text.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
         line.push(b'\n');
@@ -162,22 +160,6 @@ impl<W: Write> Write for JournalLine<W> {
     fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()
     }
-}
-
-fn json_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Sync + use<W>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let lines =
-        tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer).with_ansi(false);
-    registry().with(
-        lines.log_internal_errors(false).with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))),
-    )
-}
-
-fn env_filter(filter: &LogFilter) -> EnvFilter {
-    // A LogFilter has been parsed before, so nothing is lost here.
-    EnvFilter::builder().parse_lossy(filter.directives())
 }
 
 /// Other crates are heard up to `info` at most: below that, HTTP and TLS libraries print headers and bodies,
@@ -228,16 +210,16 @@ mod tests {
         tracing::warn!(target: "hyper", "hyper warns");
     }
 
-    fn logged(filter: &str, json: bool) -> String {
+    fn logged(filter: &str, format: LogFormat, journal: bool, speak: impl FnOnce()) -> String {
         let (filter, buffer) = (filter.parse().unwrap(), Buffer::default());
         let writer = buffer.clone();
-        let writer = move || writer.clone();
-        if json {
-            tracing::subscriber::with_default(json_log(&filter, writer), speak);
-        } else {
-            tracing::subscriber::with_default(text_log(&filter, false, writer), speak);
-        }
+        let log = log(&filter, format, false, journal, move || writer.clone());
+        tracing::subscriber::with_default(log, speak);
         buffer.text()
+    }
+
+    fn text(filter: &str) -> String {
+        logged(filter, LogFormat::Text, false, speak)
     }
 
     #[test]
@@ -247,8 +229,8 @@ mod tests {
             "hyper=trace,reqwest=trace,h2=trace,rustls=debug,log=trace,archiver_not=trace",
             "trace,hyper=trace",
         ] {
-            for json in [false, true] {
-                let said = logged(filter, json);
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let said = logged(filter, format, false, speak);
                 assert!(!said.contains("MARKER"), "{filter}: {said}");
             }
         }
@@ -256,32 +238,29 @@ mod tests {
 
     #[test]
     fn a_bare_level_is_that_of_this_program() {
-        let said = logged("debug", false);
+        let said = text("debug");
         assert!(said.contains("own debug") && said.contains("own info") && said.contains("hyper warns"));
         assert!(!said.contains("own trace") && !said.contains("job created"), "{said}");
-        assert!(logged("off", false).is_empty());
-        assert_eq!(logged("warn", false).lines().count(), 1);
+        assert!(text("off").is_empty());
+        assert_eq!(text("warn").lines().count(), 1);
     }
 
     #[test]
     fn json_is_one_object_a_line_and_text_has_no_escapes_for_a_file() {
-        let said = logged("info", true);
+        let said = logged("info", LogFormat::Json, false, speak);
         let first: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
         assert_eq!((&first["message"], &first["credits"]), (&"own info".into(), &3.into()));
-        assert!(!logged("trace", false).contains('\u{1b}'));
+        assert!(!text("trace").contains('\u{1b}'));
     }
 
     #[test]
     fn the_journal_gets_a_line_an_event_with_its_priority_and_no_time() {
-        let (filter, buffer) = ("trace".parse().unwrap(), Buffer::default());
-        let writer = buffer.clone();
-        tracing::subscriber::with_default(journal_log(&filter, move || writer.clone()), || {
+        let said = logged("trace", LogFormat::Text, true, || {
             tracing::error!(target: "archiver", error = %"two\nlines", "failed");
             tracing::warn!(target: "archiver", "warned");
             tracing::info!(target: "archiver", credits = 3, "told");
             tracing::debug!(target: "archiver", "mumbled");
         });
-        let said = buffer.text();
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), 4, "{said}");
         assert!(lines[0].starts_with("<3>ERROR failed error=two") && lines[0].ends_with("lines"), "{said}");

@@ -61,7 +61,7 @@ pub(crate) fn closed(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<
     let spent = queries.spent_by_account(now)?;
     let of = |name: &str| spent.get(name).copied().unwrap_or_default();
     let all = left(&config.budget.caps(), &spent.values().copied().fold(Spent::default(), Spent::plus));
-    let accounts: Vec<Left> = config.accounts.iter().map(|a| left(&a.caps, &of(&a.name))).collect();
+    let accounts: Vec<Left> = config.accounts.iter().map(|a| left(&a.caps(), &of(&a.name))).collect();
     Ok(closes(&all, &accounts, now).map(|(opens_ms, window)| Closed {
         window,
         opens_ms,

@@ -113,7 +113,7 @@ pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failu
     let share = |account: &AccountConfig| {
         let spent = by_account.get(&account.name).copied().unwrap_or_default();
         let head_came_last = next_run.head_came_last_of.get(&account.name) == Some(&true);
-        Share { budget: budget::left(&account.caps, &spent).least(), head_came_last }
+        Share { budget: budget::left(&account.caps(), &spent).least(), head_came_last }
     };
     let shares: Vec<Share> = config.accounts.iter().map(share).collect();
     let room = Room {

@@ -106,7 +106,7 @@ impl<'a> Worker<'a> {
 
     fn longer_outage(&self) -> Outage {
         let runs = self.outage.runs.saturating_add(1);
-        let wait = self.config.api.backoff.wait(runs, false, None, fastrand::f64());
+        let wait = self.config.api.backoff().wait(runs, false, None, fastrand::f64());
         tracing::warn!(
             runs,
             wait_secs = wait.as_secs(),

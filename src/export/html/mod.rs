@@ -15,7 +15,7 @@ use crate::core::Ms;
 use crate::core::format::plural;
 use crate::core::model::ids::ConversationId;
 use crate::core::planner::target;
-use crate::export::destination::Folder;
+use crate::export::destination::Place;
 use crate::store::{ConversationRow, Scope};
 
 const STYLE: &str = include_str!("style.css");
@@ -59,14 +59,11 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     // All pages are written, whatever has changed.
     let scope = Scope { changed_after: None, ..export.job.scope };
     let messages = export.announce(&scope, watch)?;
-    let mut folder = Folder::begin(export)?;
+    let mut folder = Place::begin(export)?;
     folder.file("style.css", STYLE.as_bytes())?;
     folder.file("app.js", SCRIPT.as_bytes())?;
     let mut conversations = Vec::new();
-    for row in export.snapshot.queries().conversations()? {
-        if scope.conversation.is_some_and(|wanted| wanted != row.id) {
-            continue;
-        }
+    for row in export.conversations(&scope)? {
         let pages = plan(export, &Scope { conversation: Some(row.id), ..scope })?;
         if pages.is_empty() && row.timeline.gaps.is_empty() {
             continue;
@@ -123,7 +120,7 @@ fn write_conversation(
     scope: &Scope,
     row: &ConversationRow,
     conversation: &ConversationPages,
-    folder: &mut Folder,
+    folder: &mut Place,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let mut gaps = Gaps::of(row, scope);
