@@ -368,7 +368,7 @@ async fn an_inbox_is_read_with_people_groups_and_its_opaque_cursor() {
     assert_eq!((page.rows.len(), page.oddities.len(), page.returned, page.is_end()), (1, 2, 3, true));
     assert_eq!((page.rows[0].unread, page.rows[0].last_at_ms), (Some(1), Some(1_745_270_025_236)));
     let page = listed("v2-inbox.json").await.outcome.unwrap();
-    assert_eq!((page.rows[0].last_from_me, page.is_end()), (Some(true), true));
+    assert!(page.is_end());
 }
 
 #[tokio::test]

@@ -183,14 +183,8 @@ fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room
     let rank = |c: &&Conversation| (c.recheck.at_ms.is_none(), c.recheck.done_ms, c.id);
     let conversation = state.conversations.iter().filter(open).min_by_key(rank)?;
     let from = conversation.recheck.at_ms.or(conversation.timeline.newest_ms)?;
-    Some(Step {
-        whom: Subject::Conversation(conversation.id),
-        account: conversation.account,
-        name: conversation.name.clone(),
-        gap: Gap { newer_ms: Some(from), ..Gap::default() },
-        count: limits.page_size,
-        kind: StepKind::Recheck,
-    })
+    let gap = Gap { newer_ms: Some(from), ..Gap::default() };
+    Some(step(conversation, gap, limits.page_size, StepKind::Recheck))
 }
 
 /// The steps that a run would begin with, each once, for as long as the credits last: what a page leads to is not
@@ -271,15 +265,12 @@ fn heads_turn(share: &Share, head_credits: u32, gap: &Step, room: &Room) -> bool
     }
 }
 
+fn step(of: &Conversation, gap: Gap, count: u32, kind: StepKind) -> Step {
+    Step { whom: Subject::Conversation(of.id), account: of.account, name: of.name.clone(), gap, count, kind }
+}
+
 fn head_step(conversation: &Conversation) -> Step {
-    Step {
-        whom: Subject::Conversation(conversation.id),
-        account: conversation.account,
-        name: conversation.name.clone(),
-        gap: Gap::head(conversation.timeline.newest_ms, 0),
-        count: HEAD_COUNT,
-        kind: StepKind::Head,
-    }
+    step(conversation, Gap::head(conversation.timeline.newest_ms, 0), HEAD_COUNT, StepKind::Head)
 }
 
 fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
@@ -291,14 +282,8 @@ fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
 fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
     // Where the last request failed this one may too: a small one loses less.
     let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
-    Step {
-        whom: Subject::Conversation(conversation.id),
-        account: conversation.account,
-        name: conversation.name.clone(),
-        gap: gap.clone(),
-        count: page_size::ask(&conversation.timeline, &conversation.hints, gap, most),
-        kind: StepKind::Gap,
-    }
+    let count = page_size::ask(&conversation.timeline, &conversation.hints, gap, most);
+    step(conversation, gap.clone(), count, StepKind::Gap)
 }
 
 #[cfg(test)]

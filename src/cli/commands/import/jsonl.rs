@@ -56,8 +56,7 @@ pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
         let (messages, conversations, runs) = (restored.messages, restored.conversations, restored.runs);
         return out.json(&RestoreReport { archive, messages, conversations, runs });
     }
-    let messages = plural(restored.messages, "message");
-    let (conversations, runs) =
-        (plural(restored.conversations, "conversation"), plural(restored.runs, "run"));
+    let (messages, runs) = (plural(restored.messages, "message"), plural(restored.runs, "run"));
+    let conversations = plural(restored.conversations, "conversation");
     out.line(format!("Restored {messages} in {conversations} and {runs} to {archive}"))
 }
