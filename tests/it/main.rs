@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod engine;
 mod export;
+mod gateway;
 mod import;
 mod layering;
 mod raw;
