@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Response};
+use reqwest::{Body, Certificate, Client, Method, Response};
 use url::{Host, Url};
 
 use super::error::BuildError;
@@ -62,14 +62,22 @@ impl Transport {
     /// Posts a JSON body to a path below the base URL, which asks for so many items.
     pub(super) async fn post(
         &self,
-        _turn: Turn,
+        turn: Turn,
         path: &str,
         body: Vec<u8>,
         items: u32,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
         let segments: Vec<&str> = path.split('/').collect();
-        self.send(Method::POST, &segments, &[], Some(body), items, clock).await
+        let flight = turn.flight();
+        let body = Body::wrap(flight.body(body));
+        tokio::select! {
+            biased;
+            () = flight.until_off() => {
+                Err(Lost { sent: false, message: "called off before it was sent".to_owned() })
+            }
+            reply = self.send(Method::POST, &segments, &[], Some(body), items, clock) => reply,
+        }
     }
 
     /// Gets a path below the base URL, given by its segments.
@@ -88,7 +96,7 @@ impl Transport {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<Vec<u8>>,
+        body: Option<Body>,
         items: u32,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {

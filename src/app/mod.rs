@@ -8,4 +8,4 @@ mod runtime;
 pub mod wiring;
 
 pub use context::Context;
-pub use runtime::runtime;
+pub use runtime::{Runtime, runtime};

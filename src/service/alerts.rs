@@ -11,8 +11,10 @@ use crate::app::parked::fingerprint;
 use crate::config::{Config, Env};
 use crate::core::Ms;
 use crate::store::{Alert, Cause, Store, StoreError};
-use crate::sync::{GRACE, Reception};
+use crate::sync::Reception;
 
+/// How long a command may still take once the service stops.
+const GRACE: Duration = Duration::from_millis(600);
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
 

@@ -204,6 +204,7 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
         let supervisor = Supervisor {
             commands: &mut self.commands,
             heartbeat: &mut self.heartbeat,
+            longest: self.work.longest_request(),
             deadline: &deadline,
             stopper,
             hurry: None,
@@ -226,6 +227,7 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
         let supervisor = Supervisor {
             commands: &mut self.commands,
             heartbeat: &mut self.heartbeat,
+            longest: self.work.longest_request(),
             deadline: &deadline,
             stopper,
             hurry: Some(hurrier),

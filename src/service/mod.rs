@@ -11,6 +11,8 @@ mod wakeup;
 mod watchdog;
 mod worker;
 
+use std::time::Duration;
+
 use crate::app::{Context, runtime, wiring};
 use crate::clock::SystemClock;
 use crate::error::Failure;
@@ -43,7 +45,7 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
         let worker = Worker::new(context, config, store);
         let mut main_loop = MainLoop::new(worker, signals, SystemClock, CronWakeup);
         let end = main_loop.run().await;
-        systemd::stopping();
+        systemd::stopping(Duration::ZERO);
         let closed = main_loop.into_work().close().await;
         tracing::info!("the service ended");
         end.and(closed)

@@ -147,9 +147,13 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         if step.kind == StepKind::Head {
             self.progress.look(step.account, reservation.credits());
         }
+        let flight = turn.flight();
         let answer = self.ask(turn, reservation, addressee, asked);
-        // When a stop is asked for meanwhile, the answer gets a moment more to come.
-        Ok(match self.stop.unless_late(self.clock, answer).await {
+        Ok(match self.stop.unless_abandoned(&flight, answer).await {
+            Some(answer) if flight.is_off() => {
+                self.settle_unsent(step, asked, &answer)?;
+                Attempt::Stopped
+            }
             Some(answer) => Attempt::Answered(answer, count),
             None => Attempt::Stopped,
         })

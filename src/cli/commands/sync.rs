@@ -1,10 +1,11 @@
 //! `archiver sync`: starts the service, asks it for a run, or makes one run and reports it.
 
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::ApiError;
 use crate::app::metrics::{self, Metrics};
@@ -102,7 +103,7 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
-        let signals = tokio::spawn(stop_on_signals(stopper));
+        let signals = tokio::spawn(stop_on_signals(OnceSignals::new(), stopper));
         let report = watch(&mut store, &api, &settings, &stop, progress).await;
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let failed = |e| wiring::archive_failure(path, e);
@@ -136,22 +137,38 @@ async fn watch(
     sync::run(store, api, &SystemClock, settings, stop, &mut NoProgress).await
 }
 
-/// SIGINT and SIGTERM end the run after the current page.
-async fn stop_on_signals(stopper: Stopper) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+/// The signals that a single run does not die of, from the moment on that this was made.
+struct OnceSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// Those of the service. A closed terminal or a misdirected reload must not end a run with an answer under way.
+    _ignored: [Signal; 2],
+}
+
+impl OnceSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _ignored: [signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?],
+        })
+    }
+}
+
+/// SIGINT and SIGTERM end the run after the current page, and at once when they come again.
+async fn stop_on_signals(signals: io::Result<OnceSignals>, stopper: Stopper) {
+    let Ok(mut signals) = signals else {
         tracing::warn!("cannot handle signals: stopping the program interrupts the run, which loses nothing");
         return;
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    loop {
+        tokio::select! {
+            _ = signals.interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+        }
+        tracing::info!("stopping after the current page; asked again, at once");
+        stopper.stop();
     }
-    tracing::info!("stopping after the current page");
-    stopper.stop();
-    // Dropping the stopper would undo the stop.
-    std::future::pending::<()>().await;
 }
 
 /// The failure that decides the exit code, if anything failed.

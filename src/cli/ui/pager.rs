@@ -3,10 +3,9 @@
 use std::io::{self, BufWriter, IsTerminal as _};
 use std::process::{Child, Command, Stdio};
 
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Context, runtime};
+use crate::app::{Context, Runtime, runtime};
 use crate::cli::ui::output::Output;
 use crate::error::Failure;
 
@@ -39,10 +38,7 @@ struct IgnoreInterrupts {
 impl IgnoreInterrupts {
     fn new() -> Option<Self> {
         let runtime = runtime().ok()?;
-        let interrupts = {
-            let _within = runtime.enter();
-            signal(SignalKind::interrupt()).ok()?
-        };
+        let interrupts = runtime.block_on(async { signal(SignalKind::interrupt()) }).ok()?;
         Some(Self { _interrupts: interrupts, _runtime: runtime })
     }
 }
