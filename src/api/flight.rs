@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 
 /// One request between its turn and its answer.
 #[derive(Debug, Clone, Default)]
-pub struct Flight(Arc<State>);
+pub struct Flight(Arc<FlightState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct FlightState {
     sent: AtomicBool,
     off: AtomicBool,
     called_off: Notify,

@@ -18,7 +18,7 @@ const MOST_TRIES: u32 = 1_000;
 
 /// The body as JSON; `None` where that cannot be made of it.
 pub(super) fn repair(text: &str) -> Option<String> {
-    let mut walk = Walk { text, at: 0, tries: MOST_TRIES };
+    let mut walk = LenientWalk { text, at: 0, tries: MOST_TRIES };
     let repaired = walk.value(0, "")?;
     walk.skip_space();
     (walk.at == text.len()).then_some(repaired)
@@ -33,13 +33,13 @@ pub(super) fn original(item: &RawValue) -> Option<String> {
     marked.into_iter().find(|(name, _)| name == MARK).map(|(_, text)| text)
 }
 
-struct Walk<'a> {
+struct LenientWalk<'a> {
     text: &'a str,
     at: usize,
     tries: u32,
 }
 
-impl Walk<'_> {
+impl LenientWalk<'_> {
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -139,7 +139,7 @@ impl Walk<'_> {
         let candidates: Vec<usize> = braces.take(self.tries as usize + 1).collect();
         candidates.into_iter().find(|end| {
             self.tries = self.tries.saturating_sub(1);
-            let mut next = Walk { text: self.text, at: *end, tries: 0 };
+            let mut next = LenientWalk { text: self.text, at: *end, tries: 0 };
             if next.take(b']') {
                 next.skip_space();
                 return matches!(next.peek(), Some(b',' | b'}'));

@@ -4,6 +4,7 @@ mod context;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;
+pub mod process;
 mod runtime;
 pub mod wiring;
 

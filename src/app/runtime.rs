@@ -1,5 +1,6 @@
 //! The async runtime that commands and the service run on.
 
+use crate::app::process::check_files;
 use crate::error::Failure;
 
 /// A runtime on the current thread. Dropped, it waits for nothing that still blocks, such as a name server that does not
@@ -30,6 +31,7 @@ impl Drop for Runtime {
 /// # Errors
 /// [`Failure::Machine`], when the system refuses the resources for it.
 pub fn runtime() -> Result<Runtime, Failure> {
+    check_files()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::Machine(format!("cannot start the async runtime: {error}")))?;

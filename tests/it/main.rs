@@ -16,6 +16,7 @@ mod export;
 mod gateway;
 mod import;
 mod layering;
+mod limits;
 mod raw;
 mod schema;
 mod search;

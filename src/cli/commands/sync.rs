@@ -101,6 +101,7 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
     runtime()?.block_on(async {
         let api = wiring::api(config)?;
         let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
+        alerts::check_hold(&store, config, SystemClock.now_ms())?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let signals = tokio::spawn(stop_on_signals(OnceSignals::new(), stopper));
