@@ -188,7 +188,8 @@ CREATE TABLE run (
   started_ms   INTEGER NOT NULL,              -- when it began
   finished_ms  INTEGER,                       -- when it ended; null: it is running, or was cut short
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')), -- once: by hand; start: of the service
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')) -- null: not finished
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')), -- null: not finished
+  retry_at_ms  INTEGER                        -- when the API allowed the next request; null: it asked for no pause
 ) STRICT;
 
 -- The ledger: every request, written before it is sent.

@@ -84,7 +84,8 @@ CREATE TABLE run_new (
   started_ms   INTEGER NOT NULL,
   finished_ms  INTEGER,
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')),
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted'))
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')),
+  retry_at_ms  INTEGER
 ) STRICT;
 INSERT INTO run_new (id, kind, started_ms, finished_ms, trigger, outcome)
 SELECT
