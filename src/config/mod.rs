@@ -32,6 +32,7 @@ pub use self::types::{
     AccountConfig, AlertsConfig, ApiConfig, ArchiveConfig, BudgetConfig, ConversationTarget, EventsConfig,
     InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
+pub use self::values::parse_timezone as timezone;
 pub use crate::core::model::api_version::ApiVersion;
 
 /// The default configuration as a file: every key, with its default and what it does.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::super::text::{self, Text};
+use super::super::text::{Text, Times};
 use crate::core::Ms;
 use crate::core::timeline::gap::Gap;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
@@ -39,8 +39,8 @@ impl Gaps {
 }
 
 /// The messages of a page, with those of a day together and the gaps between them.
-#[derive(Default)]
 pub(super) struct MessageList {
+    times: Times,
     /// The finished days and gaps.
     done: String,
     /// The messages of the day that is not finished.
@@ -52,6 +52,10 @@ pub(super) struct MessageList {
 }
 
 impl MessageList {
+    pub(super) fn new(times: Times) -> Self {
+        Self { times, done: String::new(), of_day: String::new(), day_ms: None, sender: None }
+    }
+
     /// Everything added since the last call.
     pub(super) fn take(&mut self) -> Markup {
         self.end_day();
@@ -61,7 +65,7 @@ impl MessageList {
     pub(super) fn gaps(&mut self, gaps: Vec<Gap>) {
         for gap in gaps {
             self.end_day();
-            let day = |ms: Option<Ms>| ms.map(text::long_day);
+            let day = |ms: Option<Ms>| ms.map(|ms| self.times.long_day(ms));
             let span = match (day(gap.older_ms), day(gap.newer_ms)) {
                 (None, None) => "nothing of this conversation has been fetched yet".to_owned(),
                 (None, Some(newer)) => format!("what was written before {newer}"),
@@ -85,7 +89,7 @@ impl MessageList {
         let messages = PreEscaped(std::mem::take(&mut self.of_day));
         let section = html! {
             section {
-                h2 { time datetime=(text::day(at)) { (text::long_day(at)) } }
+                h2 { time datetime=(self.times.day(at)) { (self.times.long_day(at)) } }
                 (messages)
             }
         };
@@ -93,17 +97,17 @@ impl MessageList {
     }
 
     pub(super) fn message(&mut self, m: &ExportRow<'_>, former: &[FormerVersion]) {
-        if self.day_ms.is_none_or(|at| text::day(at) != text::day(m.sent_at_ms)) {
+        if self.day_ms.is_none_or(|at| self.times.day(at) != self.times.day(m.sent_at_ms)) {
             self.end_day();
             self.day_ms = Some(m.sent_at_ms);
         }
         // Consecutive messages of one sender show the name once.
         let same_sender = self.sender.replace(m.sender_row) == Some(m.sender_row);
-        self.of_day.push_str(&message(m, former, same_sender).into_string());
+        self.of_day.push_str(&message(m, former, same_sender, self.times).into_string());
     }
 }
 
-fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool) -> Markup {
+fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool, times: Times) -> Markup {
     let name = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
     let kind = if m.fields.kind.is_empty() { "no type" } else { m.fields.kind };
     html! {
@@ -114,13 +118,13 @@ fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool) -> Ma
             } @else {
                 p.t dir="auto" lang="" { (linked(m.fields.text)) }
             }
-            (notes(m))
+            (notes(m, times))
             @if !former.is_empty() {
                 details.was {
                     summary { "What it said before" }
                     @for version in former {
                         p.t dir="auto" lang="" { (linked(&version.text)) }
-                        p.note { "until " (text::minute(version.replaced_ms)) " or earlier" }
+                        p.note { "until " (times.minute(version.replaced_ms)) " or earlier" }
                     }
                 }
             }
@@ -128,17 +132,17 @@ fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool) -> Ma
     }
 }
 
-fn notes(m: &ExportRow<'_>) -> Markup {
+fn notes(m: &ExportRow<'_>, times: Times) -> Markup {
     // A message without text shows its type in place of the text.
     let kind = Some(m.fields.kind).filter(|kind| !matches!(*kind, "" | "TEXT") && !m.fields.text.is_empty());
     html! {
         footer {
-            time datetime=(text::iso(m.sent_at_ms).unwrap_or_default()) { (text::clock(m.sent_at_ms)) }
+            time datetime=(times.iso(m.sent_at_ms).unwrap_or_default()) { (times.clock(m.sent_at_ms)) }
             @if m.derived_time.is_some() { " " span.note { "about: no time was served" } }
             @if let Some(kind) = kind { " " span.note { (Text(kind)) } }
             @if m.versions > 1 { " " span.note { "edited" } }
             @if let Some(since) = m.gone_since_ms {
-                " " span.note { "vanished from LinkedIn, noticed on " (text::long_day(since)) }
+                " " span.note { "vanished from LinkedIn, noticed on " (times.long_day(since)) }
             }
             @if m.source.is_some() { " " span.note { "from LinkedIn's own export" } }
         }

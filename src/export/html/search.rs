@@ -70,7 +70,7 @@ impl SearchIndex {
             let file = words.finish(shard, folder)?;
             folder.file(&format!("search/w{shard}.js"), &file)?;
         }
-        folder.file("search/all.js", &directory(conversations, shards, doc))
+        folder.file("search/all.js", &directory(conversations, shards, doc, export.job.timezone.name()))
     }
 }
 
@@ -91,7 +91,7 @@ fn page_of(conversation: &ConversationPages, sent_at_ms: Ms) -> usize {
     conversation.pages.partition_point(|page| page.last_ms < sent_at_ms)
 }
 
-fn directory(conversations: &[ConversationPages], shards: usize, docs: u32) -> Vec<u8> {
+fn directory(conversations: &[ConversationPages], shards: usize, docs: u32, zone: &str) -> Vec<u8> {
     let mut out = format!("archive.all({shards},{PER_FILE},{docs},[").into_bytes();
     for (at, conversation) in conversations.iter().enumerate() {
         let separator = if at == 0 { "" } else { "," };
@@ -99,7 +99,9 @@ fn directory(conversations: &[ConversationPages], shards: usize, docs: u32) -> V
         quote(&conversation.name, &mut out);
         out.push(b']');
     }
-    out.extend_from_slice(b"]);\n");
+    out.extend_from_slice(b"],");
+    quote(zone, &mut out);
+    out.extend_from_slice(b");\n");
     out
 }
 
