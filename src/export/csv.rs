@@ -48,7 +48,7 @@ fn row(
                 rows.write_field(&*raw)?;
             }
             ColumnValue::Null => rows.write_field("")?,
-            ColumnValue::Text(text) => rows.write_field(guard(text, guarded))?,
+            ColumnValue::Text(text) | ColumnValue::Json(text) => rows.write_field(guard(text, guarded))?,
             ColumnValue::Parts(parts) => rows.write_field(guard(&parts.concat(), guarded))?,
             ColumnValue::Number(n) => rows.write_field(n.to_string())?,
             ColumnValue::Time(ms) => rows.write_field(times.iso(ms).unwrap_or_default())?,

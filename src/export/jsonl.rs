@@ -141,6 +141,7 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
             ColumnValue::Number(n) => cell(&TableValue::Int(n), out),
             ColumnValue::Time(ms) => cell(&optional(Times::UTC.iso(ms).as_deref()), out),
             ColumnValue::Truth(yes) => cell(&TableValue::Int(yes.into()), out),
+            ColumnValue::Json(json) => out.extend_from_slice(json.as_bytes()),
             ColumnValue::Raw => raw(m, out),
         }
     }
@@ -158,6 +159,9 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     field("extra", optional(m.fields.extra), out);
     field("source", optional(m.source), out);
     field("changed_run", number(m.changed_run), out);
+    field("subject", optional(m.subject), out);
+    field("attachments", optional(m.attachments), out);
+    field("attachment_names", optional(m.parts().attachment_names().as_deref()), out);
     out.extend_from_slice(b"}}");
 }
 

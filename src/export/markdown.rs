@@ -7,6 +7,7 @@ use super::html::name;
 use super::text::Times;
 use super::{Export, ExportError, Summary, Watch, text};
 use crate::core::Ms;
+use crate::core::model::parts::{Attachment, Parts};
 use crate::export::destination::Place;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
@@ -135,14 +136,32 @@ fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String, times: Ti
         write!(notes, " · vanished, noticed on {}", times.day(since)).unwrap_or_default();
     }
     out.push_str(&format!("**{}** {}{notes}\n\n", escaped(&one_line(sender)), times.clock(m.sent_at_ms)));
-    let said = if m.fields.text.is_empty() { "*no text*".to_owned() } else { escaped(m.fields.text) };
-    out.push_str(&said);
-    out.push_str("\n\n");
+    let parts = m.parts();
+    let subject = parts.subject.iter().map(|subject| format!("**Subject: {}**", escaped(&one_line(subject))));
+    let text = match m.fields.text {
+        "" if parts == Parts::default() => Some("*no text*".to_owned()),
+        "" => None,
+        text => Some(escaped(text)),
+    };
+    for said in subject.chain(text).chain(parts.attachments.iter().map(attached)) {
+        out.push_str(&said);
+        out.push_str("\n\n");
+    }
     for version in former {
         let before = escaped(&version.text).replace('\n', "\n> ");
         out.push_str(&format!("> Until {}:\n> {before}\n\n", times.minute(version.replaced_ms)));
     }
     out
+}
+
+/// An attachment, as a link if its address is one that Markdown takes.
+fn attached(attachment: &Attachment) -> String {
+    let label = format!("[attachment: {}]", escaped(&one_line(&attachment.name)));
+    let is_plain = |url: &&String| {
+        let is_web = url.starts_with("https://") || url.starts_with("http://");
+        is_web && !url.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\\".contains(c))
+    };
+    attachment.url.iter().find(is_plain).map_or_else(|| label.clone(), |url| format!("{label}(<{url}>)"))
 }
 
 fn one_line(text: &str) -> String {

@@ -36,7 +36,7 @@ impl Store {
                 let mut words = tx.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
                 index_unspaced(
                     tx,
-                    "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
+                    "SELECT m.id, m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id ORDER BY u.id",
                     |id, text| words.execute(params![id, text]),
                 )?;
                 tx.execute("DELETE FROM messages_unindexed", [])?;
@@ -54,31 +54,36 @@ pub(crate) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes a message's former text out of the index, unless it never was in there.
-pub(crate) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
+/// Takes a message out of the index before it changes, unless it never was in there.
+pub(crate) fn forget(db: &Connection, id: i64) -> Result<(), StoreError> {
     let waiting = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)")?
         .query_row([id], |row| row.get::<_, bool>(0))?;
     if !waiting {
+        let text: String = db
+            .prepare_cached("SELECT text FROM message_searched WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
         db.prepare_cached("INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)")?
             .execute(params![id, text])?;
-        if tokenize::has_unspaced(text) {
+        if tokenize::has_unspaced(&text) {
             // Older SQLite libraries, which others read the file with, know no option to delete without the text.
             db.prepare_cached(
                 "INSERT INTO messages_cjk_fts (messages_cjk_fts, rowid, text) VALUES ('delete', ?1, ?2)",
             )?
-            .execute(params![id, tokenize::indexed(text)])?;
+            .execute(params![id, tokenize::indexed(&text)])?;
         }
     }
     Ok(())
 }
 
-/// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
-pub(crate) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
+/// Indexes all messages but those that wait for it, where neither index has any.
+pub(crate) fn index_everything(db: &Connection) -> Result<(), StoreError> {
+    let mut words = db.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
     index_unspaced(
         db,
-        "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
-        |_, _| Ok(0),
+        "SELECT id, text FROM message_searched m
+         WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
+        |id, text| words.execute(params![id, text]),
     )
 }
 

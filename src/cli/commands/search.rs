@@ -79,7 +79,7 @@ In a query:
   a OR b     -a                 either one; not this one
   from:NAME  in:CONVERSATION    the sender (me is you), the conversation
   after:2024  before:2024-03  on:yesterday
-  has:link  is:edited  is:gone  is:mine  type:TEXT
+  has:link  has:attachment  is:edited  is:gone  is:mine  type:TEXT
   Prefix a filter with - to negate it: -from:me. Quote a value with spaces: from:\"Ada E\".
   Chinese, Japanese, Korean and Thai need no spaces between words.
 
@@ -126,7 +126,7 @@ pub fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let found = found.map_err(failed)?;
     for row in &found.messages {
         let around = around(&queries, row, args.context).map_err(failed)?;
-        let hits = tokenize::hits(&row.message.text, &search.wanted()).0;
+        let hits = tokenize::hits(&row.shown(), &search.wanted()).0;
         if args.json {
             print_json(&mut out, row, &around, &hits, args)?
         } else {
@@ -185,6 +185,7 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
             (What::Kind(kind), false) => search.kinds.push(kind.clone()),
             (What::Kind(kind), true) => search.not_kinds.push(kind.clone()),
             (What::Link, not) => search.link = Some(!not),
+            (What::Attachment, not) => search.attachment = Some(!not),
             (What::Edited, not) => search.edited = Some(!not),
             (What::Gone, not) => search.gone = Some(!not),
         }
@@ -237,7 +238,7 @@ fn print_json(
     let mut value = message_json(row);
     let list = |rows: &[MessageRow]| Value::from(rows.iter().map(message_json).collect::<Vec<_>>());
     if let Some(object) = value.as_object_mut() {
-        let snippet = snippet(&row.message.text, hits, SNIPPET, Style::plain());
+        let snippet = snippet(&row.shown(), hits, SNIPPET, Style::plain());
         object.insert("snippet".to_owned(), Value::from(snippet));
         if args.context > 0 {
             object.insert("before".to_owned(), list(before));
@@ -260,13 +261,13 @@ fn print(
     out.line(format!("{when}  {}  {}", style.dim(&conversation), style.dim(&number)))?;
     let width = out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(4));
     let context = |other: &MessageRow| {
-        let text = snippet(&other.message.text, &[], width.min(100), style);
+        let text = snippet(&other.shown(), &[], width.min(100), style);
         style.dim(&format!("    {}: {text}", sender(other)))
     };
     for other in before {
         out.line(context(other))?;
     }
-    let text = snippet(&row.message.text, hits, SNIPPET, style);
+    let text = snippet(&row.shown(), hits, SNIPPET, style);
     out.line(format!("  {}: {text}{}", sender(row), style.dim(&marks(row))))?;
     for other in after {
         out.line(context(other))?;

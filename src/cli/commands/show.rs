@@ -206,7 +206,7 @@ impl<'a> Transcript<'a> {
             tail.push_str(&format!(" [{}]", harmless(&row.message.kind)));
         }
         self.out.line(format!("{here}{time} {name}{}", style.dim(&tail)))?;
-        let text = harmless(&row.message.text);
+        let text = harmless(&row.shown());
         self.paragraphs(&text, "       ", quiet || row.gone_since_ms.is_some())?;
         if self.edits && row.versions > 1 {
             let former = self.archive.queries().former(row.id).map_err(|e| self.archive.failed(e))?;

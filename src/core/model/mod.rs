@@ -4,4 +4,5 @@ pub mod api_version;
 pub mod cursor;
 pub mod message;
 pub mod page;
+pub mod parts;
 pub mod urn;

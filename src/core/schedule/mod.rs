@@ -61,14 +61,14 @@ fn named(name: &str) -> Result<&'static str, String> {
 
 /// A step beyond the end of its field would never come: croner takes it for once in the next larger unit.
 fn check_steps(text: &str, (field, values): (&str, u32)) -> Result<(), String> {
-    let steps = text.split(',').filter_map(|part| part.split_once('/'));
-    for step in steps.filter_map(|(_, step)| step.parse::<u32>().ok()).filter(|step| *step >= values) {
-        return Err(format!(
+    let steps = text.split(',').filter_map(|part| part.split_once('/')?.1.parse::<u32>().ok());
+    match steps.max().filter(|step| *step >= values) {
+        None => Ok(()),
+        Some(step) => Err(format!(
             "steps by {step} in its {field}, of which there are {values}: a step stays within them, so that this one \
              would never come; list the times instead"
-        ));
+        )),
     }
-    Ok(())
 }
 
 impl Schedule {

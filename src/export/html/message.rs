@@ -6,6 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::super::text::{Text, Times};
 use crate::core::Ms;
+use crate::core::model::parts::{Attachment, Parts};
 use crate::core::timeline::gap::Gap;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
@@ -109,15 +110,18 @@ impl MessageList {
 
 fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool, times: Times) -> Markup {
     let name = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
+    let parts = m.parts();
     let kind = if m.fields.kind.is_empty() { "no type" } else { m.fields.kind };
     html! {
         article.m.me[m.from_me == Some(1)].gone[m.gone_since_ms.is_some()] id={ "m" (m.id) } {
             h3 class=[same_sender.then_some("hidden")] dir="auto" { (Text(name)) }
-            @if m.fields.text.is_empty() {
-                p.none { "No text (" (Text(kind)) ")" }
-            } @else {
+            @if let Some(subject) = &parts.subject { p.t.subject dir="auto" lang="" { strong { (Text(subject)) } } }
+            @if !m.fields.text.is_empty() {
                 p.t dir="auto" lang="" { (linked(m.fields.text)) }
+            } @else if parts == Parts::default() {
+                p.none { "No text (" (Text(kind)) ")" }
             }
+            @for attachment in &parts.attachments { p.t.attachment dir="auto" { (attached(attachment)) } }
             (notes(m, times))
             @if !former.is_empty() {
                 details.was {
@@ -130,6 +134,23 @@ fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool, times
             }
         }
     }
+}
+
+/// The name of an attachment, as a link to where it was if that is on the web.
+fn attached(attachment: &Attachment) -> Markup {
+    let label = attachment.label();
+    let url = attachment.url.as_deref().filter(|url| is_web(url));
+    html! {
+        @if let Some(url) = url {
+            a href=(Text(url)) rel="noopener noreferrer nofollow" target="_blank" { (Text(&label)) }
+        } @else {
+            (Text(&label))
+        }
+    }
+}
+
+fn is_web(address: &str) -> bool {
+    url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
 }
 
 fn notes(m: &ExportRow<'_>, times: Times) -> Markup {
@@ -169,8 +190,7 @@ fn pieces(text: &str) -> Vec<(&str, bool)> {
     while let Some(at) = next_address(rest) {
         let (before, from) = rest.split_at(at);
         let (address, after) = from.split_at(address_length(from));
-        let is_link = url::Url::parse(address)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+        let is_link = is_web(address);
         pieces.extend([(before, false), (address, is_link)]);
         rest = after;
     }

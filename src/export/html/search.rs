@@ -51,14 +51,15 @@ impl SearchIndex {
             }
             let Some((at, conversation)) = by_id.get(&m.conversation_row) else { return Ok(()) };
             let page = page_of(conversation, m.sent_at_ms);
-            let head: String = m.fields.text.chars().take(SHOWN).collect();
+            let text = m.parts().shown(m.fields.text);
+            let head: String = text.chars().take(SHOWN).collect();
             shown.extend_from_slice(if shown.is_empty() { b"[" } else { b",[" });
             shown.extend_from_slice(format!("{at},{page},{},{},", m.id, m.sent_at_ms).as_bytes());
             quote(m.fields.name, &mut shown);
             shown.push(b',');
             quote(&head, &mut shown);
             shown.push(b']');
-            for word in index_words(m.fields.text) {
+            for word in index_words(&text) {
                 words.add(&word, doc, folder)?;
             }
             doc = doc.saturating_add(1);

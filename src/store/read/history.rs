@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
+use crate::core::model::parts::Parts;
 use crate::core::raw::Raw;
 use crate::store::{Queries, StoreError, ids};
 
@@ -31,6 +32,8 @@ pub struct MessageRow {
     pub from_me: Option<bool>,
     /// `api` or `export`.
     pub source: String,
+    /// Subject and attachments.
+    pub parts: Parts,
     /// Text, type, sender, time, URN and what rebuilds the served JSON.
     pub message: Message,
 }
@@ -40,6 +43,12 @@ impl MessageRow {
     #[must_use]
     pub fn raw(&self) -> String {
         self.message.served_json()
+    }
+
+    /// Subject, text and attachments as one text.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.parts.shown(&self.message.text)
     }
 }
 
@@ -58,9 +67,9 @@ pub struct MessageRange {
     pub limit: Option<u32>,
 }
 
-const COLUMNS: &str = "m.id, m.conversation, a.name, c.urn, coalesce(c.alias, c.name), m.versions, m.gone_since_ms, p.is_me,
+const COLUMNS: &str = "m.id, m.conversation, a.name, coalesce(c.urn, c.thread, c.profile_url), coalesce(c.alias, c.name), m.versions, m.gone_since_ms, p.is_me,
     ifnull(m.source, 'api'), u.prefix || m.urn_key || u.suffix, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name,
-    p.profile_url, k.name, m.text, t.json, m.extra";
+    p.profile_url, k.name, m.text, t.json, m.extra, m.subject, m.attachments";
 
 // The order of these is the order in which they are looked up: the message first, then what it points to.
 const JOINS: &str = "CROSS JOIN conversation c ON c.id = m.conversation CROSS JOIN account a ON a.id = c.account
@@ -215,6 +224,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         gone_since_ms: row.get(6)?,
         from_me: row.get(7)?,
         source: row.get(8)?,
+        parts: Parts::stored(row.get(20)?, row.get_ref(21)?.as_str_or_null()?),
         message: Message {
             urn: row.get(9)?,
             at_ms: row.get(10)?,

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params_from_iter};
 
+use crate::core::model::parts::Parts;
 use crate::core::raw::render::{self, Fields};
 use crate::core::{Ms, hash};
 use crate::store::read::status::Queries;
@@ -78,6 +79,10 @@ pub struct ExportRow<'a> {
     pub gone_since_ms: Option<Ms>,
     /// `export` or null, as the table has it.
     pub source: Option<&'a str>,
+    /// Its subject.
+    pub subject: Option<&'a str>,
+    /// Its attachments, as a JSON array.
+    pub attachments: Option<&'a str>,
     /// The form of its JSON.
     pub template: &'a str,
     /// The id of the sender.
@@ -102,10 +107,10 @@ impl ExportRow<'_> {
         render::render(self.template, self.sent_at_ms, &self.fields, out);
     }
 
-    /// `export` or `api`, as `message_log` says.
+    /// Subject and attachments.
     #[must_use]
-    pub fn source_name(&self) -> &str {
-        self.source.unwrap_or("api")
+    pub fn parts(&self) -> Parts {
+        Parts::stored(self.subject.map(str::to_owned), self.attachments)
     }
 }
 
@@ -140,8 +145,8 @@ const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), 
 
 const MESSAGES: &str = "SELECT m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe,
     m.urn_key, m.versions, m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run,
-    a.name, c.urn, coalesce(c.alias, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
-    k.name, t.json, u.prefix, u.suffix
+    a.name, coalesce(c.urn, c.thread, c.profile_url), coalesce(c.alias, c.name), p.name, p.first_name, p.last_name, p.profile_url, p.is_me,
+    k.name, t.json, u.prefix, u.suffix, m.subject, m.attachments
   FROM message m CROSS JOIN conversation c ON c.id = m.conversation CROSS JOIN account a ON a.id = c.account
   CROSS JOIN person p ON p.id = m.sender CROSS JOIN kind k ON k.id = m.kind CROSS JOIN template t ON t.id = m.template
   LEFT JOIN urn_shape u ON u.id = m.urn_shape";
@@ -372,6 +377,8 @@ fn export_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<ExportRow<'a>> {
         conversation: optional(18)?,
         from_me: row.get(23)?,
         template: text(25)?,
+        subject: optional(28)?,
+        attachments: optional(29)?,
         fields: Fields {
             text: text(12)?,
             extra: optional(13)?,

@@ -26,7 +26,7 @@ pub(super) fn best(
     let wanted = search.wanted();
     // How rare a word is weighs it against the others; one alone has none, and the commonest take long to count.
     let rarities = if wanted.len() > 1 { rarities(db, search)? } else { vec![1.0] };
-    let mut texts = db.prepare_cached("SELECT text FROM message WHERE id = ?1")?;
+    let mut texts = db.prepare_cached("SELECT text FROM message_searched WHERE id = ?1")?;
     let mut found: Vec<(i64, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
     for id in ids {
         let mut rows = texts.query([id])?;

@@ -83,7 +83,7 @@ fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
 fn waits(db: &Connection, term: &Term) -> Result<bool, StoreError> {
     let folded = tokenize::fold(&term.text);
     let mut statement =
-        db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message m ON m.id = u.id")?;
+        db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;

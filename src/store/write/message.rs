@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row, params};
 use crate::core::Ms;
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::Page;
+use crate::core::model::parts::Parts;
 use crate::core::model::urn;
 use crate::core::raw::Raw;
 use crate::core::timeline::identity::{Known, Stored, Window};
@@ -162,10 +163,13 @@ pub(crate) fn insert(
     let to = pointers(db, ids, place, message)?;
     let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
     let mut statement = db.prepare_cached(
-        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source,
+           subject, attachments, attachment_names)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     let derived = message.derived_time.then_some(1);
+    let parts = Parts::of(message.raw.extra.as_deref(), exported);
+    let (attachments, names) = (parts.attachments_json(), parts.attachment_names());
     let mut id = row_ids::rowid_of(message.at_ms);
     loop {
         let done = statement.execute(params![
@@ -182,7 +186,10 @@ pub(crate) fn insert(
             message.text,
             message.raw.extra,
             place.run,
-            exported.then_some("export")
+            exported.then_some("export"),
+            parts.subject,
+            attachments,
+            names
         ]);
         match done {
             Ok(_) => break,
@@ -231,8 +238,10 @@ pub(crate) fn update(
          SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
     )?
     .execute(params![stored.id, now, edited])?;
-    if stored.message.text != message.text {
-        text_index::forget(db, stored.id, &stored.message.text)?;
+    let parts = Parts::of(message.raw.extra.as_deref(), false);
+    let before = Parts::of(stored.message.raw.extra.as_deref(), stored.exported);
+    if stored.message.text != message.text || parts != before {
+        text_index::forget(db, stored.id)?;
         text_index::unindexed(db, stored.id)?;
     }
     let to = pointers(db, ids, place, message)?;
@@ -247,11 +256,13 @@ pub(crate) fn update(
     db.prepare_cached(
         "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
            urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
-           source = NULL, changed_run = ?13 WHERE id = ?1",
+           source = NULL, changed_run = ?13, subject = ?14, attachments = ?15,
+           attachment_names = ?16 WHERE id = ?1",
     )?
     .execute(params![
         stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text, message.raw.extra, shape,
-        probe, key, i64::from(edited), place.run
+        probe, key, i64::from(edited), place.run, parts.subject, parts.attachments_json(),
+        parts.attachment_names()
     ])?;
     Ok(())
 }
