@@ -30,18 +30,18 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub(crate) format: Format,
 
-    /// The file (jsonl, csv) or folder to write; `-` for standard output
+    /// The file or folder to write; `-` for standard output
     ///
-    /// An earlier export is replaced, anything else is left alone. jsonl and csv can also go to a pipe or a device.
+    /// jsonl and csv are a file, the others a folder. An earlier export is replaced, anything else is left alone. jsonl and csv can also go to a pipe or a device.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
 
     #[command(flatten)]
     pub(crate) scope: ScopeArgs,
 
-    /// Only what is new or changed since the last export to PATH
+    /// Only what is new or changed since the last export
     ///
-    /// jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
+    /// The last one to PATH counts. jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
     /// markdown: writes nothing if nothing has changed.
     #[arg(long)]
     pub(crate) since_last: bool,
@@ -50,11 +50,15 @@ pub(crate) struct ExportArgs {
     #[arg(long)]
     pub(crate) bom: bool,
 
-    /// Show times in this time zone, such as Europe/Berlin, instead of UTC (html, markdown, csv)
+    /// Times in this zone, not UTC (html, markdown, csv)
+    ///
+    /// A name such as Europe/Berlin. jsonl and parquet have UTC.
     #[arg(long, value_name = "ZONE", value_parser = config::timezone)]
     pub(crate) timezone: Option<Tz>,
 
-    /// Replace notes that you have edited since the last export (markdown)
+    /// Replace notes that you have edited (markdown)
+    ///
+    /// Notes that were edited since the last export are otherwise left alone.
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -73,9 +77,8 @@ const EXAMPLES: &str = "\
 Examples:
   archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
-  archiver export --format csv --out ada.csv --in ada --since 2024
-  archiver export --format jsonl --out - | jq .text
-  archiver export --format markdown --out notes --timezone Europe/Berlin";
+  archiver export --format csv --out ada.csv --in ada --timezone Europe/Berlin
+  archiver export --format jsonl --out - | jq .text";
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     use Format::{Csv, Html, Markdown};
