@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -28,6 +28,7 @@ use crate::core::model::api_version::ApiVersion;
 use crate::core::model::urn;
 use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
+use crate::secret::Secret;
 
 /// The countries that the API documents for its proxies.
 const COUNTRIES: &[&str] = &["US", "UK", "FR", "DE", "NL", "IT", "IL", "CA", "BR", "ES", "IN"];
@@ -58,6 +59,10 @@ struct ApiSection {
     api_key: Option<String>,
     #[serde(default, deserialize_with = "values::optional_text")]
     api_key_file: Option<String>,
+    #[serde(default, deserialize_with = "values::proxy")]
+    proxy: Option<Secret>,
+    #[serde(default, deserialize_with = "values::optional_path")]
+    ca_file: Option<PathBuf>,
     #[serde(deserialize_with = "values::seconds::<_, 1, 600>")]
     timeout_secs: Duration,
     #[serde(deserialize_with = "values::whole::<_, 1, 60_000>")]
@@ -218,7 +223,7 @@ impl Document {
                 login_files: Vec::new(),
                 warnings: Vec::new(),
             },
-            api: self.api.into(),
+            api: self.api.into_config(origin),
         };
         // What does not name the account can only be meant for an only one.
         let only = self.accounts.len() == 1;
@@ -242,15 +247,23 @@ impl ApiSection {
     }
 }
 
-impl From<ApiSection> for ApiConfig {
-    fn from(api: ApiSection) -> Self {
-        Self {
-            base_url: api.base_url,
-            version: api.version,
-            timeout: api.timeout_secs,
-            requests_per_minute: api.requests_per_minute,
-            retries: api.retries,
-            backoff: Backoff { base: api.retry_base_secs, max: api.retry_max_secs },
+/// The variables that other programs take a proxy from.
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+
+impl ApiSection {
+    fn into_config(self, origin: &Origin<'_>) -> ApiConfig {
+        let is_set = |name: &&str| origin.env.text(name).is_some_and(|value| !value.trim().is_empty());
+        ApiConfig {
+            base_url: self.base_url,
+            version: self.version,
+            ignored_proxy: PROXY_VARIABLES.into_iter().find(is_set).filter(|_| self.proxy.is_none()),
+            proxy: self.proxy,
+            ca_file: self.ca_file.map(|path| resolve(&path, origin.env, origin.dir)),
+            timeout: self.timeout_secs,
+            requests_per_minute: self.requests_per_minute,
+            retries: self.retries,
+            backoff: Backoff { base: self.retry_base_secs, max: self.retry_max_secs },
             api_key: None,
             api_key_changed_ms: None,
         }

@@ -30,6 +30,12 @@ pub struct ApiConfig {
     pub retries: u32,
     /// How waits between retries grow.
     pub backoff: Backoff,
+    /// The proxy that requests go through: only what is configured, never one of the environment.
+    pub proxy: Option<Secret>,
+    /// Further CA certificates (PEM) that are trusted, absolute.
+    pub ca_file: Option<PathBuf>,
+    /// A variable of the environment that names a proxy and is not heeded.
+    pub ignored_proxy: Option<&'static str>,
     /// The API key, once [`super::Config::load_secrets`] has read it.
     pub api_key: Option<Secret>,
     /// When the file that it was read from was last changed (ms), where it is a file of its owner's.
@@ -82,12 +88,15 @@ pub struct ScheduleConfig {
 }
 
 /// `[alerts]`: how you are told of a problem that needs you.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertsConfig {
     /// The program and its arguments; empty runs nothing.
     #[serde(default, deserialize_with = "values::command")]
     pub command: Vec<String>,
+    /// What is called when a run begins and when it has ended, well or not.
+    #[serde(default, deserialize_with = "values::ping_url")]
+    pub ping_url: Option<Secret>,
 }
 
 /// `[metrics]`: figures for a monitoring system.

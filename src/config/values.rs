@@ -12,6 +12,7 @@ use url::Url;
 use super::problem::nearest;
 use super::{conversation_id, profile_url};
 use crate::core::schedule::Schedule;
+use crate::secret::Secret;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn whole<'de, D: Deserializer<'de>, const MIN: u32, const MAX: u32>(
@@ -90,6 +91,26 @@ pub(super) fn command<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D:
 
 pub(super) fn base_url<'de, D: Deserializer<'de>>(d: D) -> Result<Url, D::Error> {
     parse_base_url(&String::deserialize(d)?).map_err(Error::custom)
+}
+
+/// The URL of a proxy. It may hold a password, so that no error repeats it.
+pub(super) fn proxy<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Secret>, D::Error> {
+    let text = Secret::from(String::deserialize(d)?);
+    let url = Url::parse(text.expose()).ok().filter(|url| url.host().is_some());
+    match url.as_ref().map(Url::scheme) {
+        Some("http" | "https") => Ok(Some(text)),
+        _ => Err(Error::custom("must be the URL of an HTTP proxy, such as \"http://proxy.example:3128\"")),
+    }
+}
+
+/// A URL that is called. Whoever knows it can call it, too, so that no error repeats it.
+pub(super) fn ping_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Secret>, D::Error> {
+    let text = Secret::from(String::deserialize(d)?);
+    let url = Url::parse(text.expose()).ok().filter(|url| url.host().is_some());
+    match url.as_ref().map(Url::scheme) {
+        Some("http" | "https") => Ok(Some(text)),
+        _ => Err(Error::custom("must be a URL that begins with https:// or http://")),
+    }
 }
 
 pub(super) fn cron<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {

@@ -83,6 +83,7 @@ fn api(base_url: &str, version: ApiVersion) -> HttpApi<SystemClock> {
         api_key: Secret::new(KEY),
         timeout: Duration::from_secs(20),
         rate: Rate::new(600),
+        network: Network::default(),
         accounts: vec![account],
     };
     HttpApi::new(settings, SystemClock).unwrap()

@@ -21,6 +21,7 @@ use crate::config::{Config, Env};
 use crate::core::format::{plural, thousands};
 use crate::core::planner::step::{PlannedStep, Step};
 use crate::error::Failure;
+use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, NoProgress, Observer, Report, Stop, Stopper};
@@ -105,7 +106,10 @@ pub fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Re
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let signals = tokio::spawn(stop_on_signals(OnceSignals::new(), stopper));
+        let ping = RunPing::begin(config);
         let report = watch(&mut store, &api, &settings, &stop, progress).await;
+        let pinged = ping.end(report.as_ref().ok().map(|report| report.outcome));
+        tokio::select! { () = pinged => {}, () = stop.wait() => {} }
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let failed = |e| wiring::archive_failure(path, e);
         let now = SystemClock.now_ms();

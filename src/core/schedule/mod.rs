@@ -23,6 +23,21 @@ use croner::parser::{CronParser, Seconds, Year};
 
 use super::Ms;
 
+/// Names for common lines, as cron has them.
+const NAMED: [(&str, &str); 7] = [
+    ("@hourly", "0 0 * * * *"),
+    ("@daily", "0 0 0 * * *"),
+    ("@midnight", "0 0 0 * * *"),
+    ("@weekly", "0 0 0 * * 0"),
+    ("@monthly", "0 0 0 1 * *"),
+    ("@yearly", "0 0 0 1 1 *"),
+    ("@annually", "0 0 0 1 1 *"),
+];
+
+/// What each field counts, and how many there are.
+const FIELDS: [(&str, u32); 6] =
+    [("seconds", 60), ("minutes", 60), ("hours", 24), ("days", 31), ("months", 12), ("weekdays", 7)];
+
 /// Offsets change at most once in so many seconds.
 const BETWEEN_CHANGES: i64 = 12 * 3_600;
 /// No change of offset is larger: places have moved over the date line.
@@ -38,12 +53,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads a line of six fields, sec min hour day month weekday, or of five without the second, which is then 0.
+    /// Reads a line of six fields, sec min hour day month weekday, or of five without the second, which is then 0, or one
+    /// of cron's names such as `@daily`.
     ///
     /// # Errors
     /// What is wrong with the line, that it never occurs among it.
     pub fn new(line: &str, zone: Tz) -> Result<Self, String> {
+        let line = NAMED.iter().find(|(name, _)| *name == line.trim()).map_or(line, |(_, line)| line);
         let line = match line.split_whitespace().count() {
+            1 if line.trim().starts_with('@') => {
+                let names = NAMED.map(|(name, _)| name).join(", ");
+                return Err(format!("{} is not one of {names}", line.trim()));
+            }
             5 => format!("0 {}", line.trim()),
             6 => line.trim().to_owned(),
             n => {
@@ -52,6 +73,7 @@ impl Schedule {
                 ));
             }
         };
+        check_steps(&line)?;
         let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
         let cron = parser.parse(&line).map_err(|error| format!("is not a schedule: {error}"))?;
         let every_so_often = line.split_whitespace().take(3).any(|field| field.contains('*'));
@@ -176,6 +198,21 @@ impl Schedule {
         }
         high
     }
+}
+
+/// Refuses steps that never come to a second time within their field: croner and cron take `*/90` for one time an hour.
+fn check_steps(line: &str) -> Result<(), String> {
+    for (field, (unit, size)) in line.split_whitespace().zip(FIELDS) {
+        for part in field.split(',') {
+            let step = part.split_once('/').and_then(|(_, step)| step.parse::<u32>().ok());
+            if step.is_some_and(|step| step >= size) {
+                return Err(format!(
+                    "cannot step {part} through {size} {unit}: name the times, or step through a larger unit"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn local(seconds: i64) -> Option<NaiveDateTime> {

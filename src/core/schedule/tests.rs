@@ -252,7 +252,15 @@ fn a_line_has_five_or_six_fields_and_occurs() {
     assert_eq!(line(" 0 0 9 * * Mon-Fri ").unwrap(), "0 0 9 * * Mon-Fri");
     assert_eq!(line("0 0 0 29 2 *").unwrap(), "0 0 0 29 2 *");
     assert!(line("0 0 0 30 2 *").unwrap_err().contains("never occurs"));
-    for bad in ["", "@hourly", "* * * *", "0 0 0 1 1 * 2020", "61 * * * * *", "x * * * *"] {
+    assert_eq!(line("@daily").unwrap(), "0 0 0 * * *");
+    assert_eq!(line(" @hourly ").unwrap(), "0 0 * * * *");
+    assert!(line("@weekly").is_ok() && line("@annually").is_ok());
+    assert!(line("@reboot").unwrap_err().starts_with("@reboot is not one of @hourly, @daily"));
+    for (stepped, words) in [("*/90 * * * *", "*/90 through 60 minutes"), ("0 0 */24 * * *", "*/24 through 24 hours")] {
+        assert!(line(stepped).unwrap_err().contains(words), "{stepped}");
+    }
+    assert!(line("*/59 * * * *").is_ok());
+    for bad in ["", "* * * *", "0 0 0 1 1 * 2020", "61 * * * * *", "x * * * *"] {
         assert!(line(bad).is_err(), "{bad}");
     }
 }

@@ -76,6 +76,7 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
         found.add("configuration", Mark::Wrong, what);
     }
     local::schedule(&config, &mut found);
+    local::network(&config, &mut found);
     local::credentials(&context.env, &config, &mut found);
     local::files(&config, &mut found);
     check_archive(&config, &mut found);
