@@ -87,9 +87,6 @@ pub struct KnownOddRows(BTreeMap<(i64, i64), i64>);
 
 impl Store {
     /// Begins the run of an import.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn begin_import(
         &mut self,
         account: &Configured,
@@ -110,9 +107,7 @@ impl Store {
     }
 
     /// Stores a batch and, with a thread's last one, that the export covers it.
-    ///
-    /// # Errors
-    /// When the archive cannot be written. Nothing of the batch is stored then.
+    /// Nothing of the batch is stored on an error.
     pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported, StoreError> {
         let done = self.transact(|tx, ids| write(tx, ids, batch, taken))?;
         self.texts_waiting(done.new)?;
@@ -120,9 +115,6 @@ impl Store {
     }
 
     /// The odd rows that imports of the account have stored.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     pub fn known_odd_rows(&self, import: Import) -> Result<KnownOddRows, StoreError> {
         let mut statement = self.db.prepare(
             "SELECT o.line, o.content, o.id FROM import_oddity o JOIN import i ON i.id = o.import WHERE i.account = ?1",
@@ -136,9 +128,6 @@ impl Store {
 
     /// Stores rows that are no messages, each with its line, the reason and its columns as JSON, unless they are `kept`
     /// already.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn keep_odd_rows(
         &mut self,
         import: Import,
@@ -167,9 +156,6 @@ impl Store {
 
     /// Opens up to `wanted` gaps of about ten messages, spread evenly over what only exports have, within these
     /// conversations or all of the account's. Returns how many it opened.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn open_checks(
         &mut self,
         import: Import,
@@ -181,9 +167,6 @@ impl Store {
     }
 
     /// Ends the run of an import and stores its totals.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn finish_import(
         &mut self,
         import: Import,
@@ -211,9 +194,6 @@ impl Store {
 impl Reader {
     /// What would happen to a batch of rows, without writing anything. `last`: it is the last of its thread. Without an
     /// `archive` everything is new.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     pub fn import_outlook(
         archive: Option<&Self>,
         account: &str,
@@ -366,7 +346,7 @@ fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -
         }
     };
     tx.prepare_cached(
-        "UPDATE conversation SET thread = ifnull(thread, ?2), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
+        "UPDATE conversation SET thread = iif(thread IS NULL OR thread LIKE 'name:%', ?2, thread), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
            is_group = ifnull(is_group, ?5) WHERE id = ?1",
     )?
     .execute(params![id, thread.thread, thread.name, thread.profile_url, thread.is_group])?;
@@ -376,6 +356,9 @@ fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -
 /// The archive's conversation of a thread: by its id, or by the profile that it is configured by and was never asked.
 fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i64>, StoreError> {
     if let Some(id) = targets::known_thread(db, account, &thread.thread)? {
+        return Ok(Some(id));
+    }
+    if let Some(id) = by_name(db, account, thread)? {
         return Ok(Some(id));
     }
     let Some(slug) = thread.profile_url.as_deref().and_then(profile_slug) else { return Ok(None) };
@@ -391,6 +374,20 @@ fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i
         }
     }
     Ok(None)
+}
+
+/// The conversation with somebody of this name, where an export without ids tells no more: either of the two may.
+fn by_name(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i64>, StoreError> {
+    let Some(name) = thread.name.as_deref().filter(|_| thread.is_group == Some(false)) else {
+        return Ok(None);
+    };
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM conversation WHERE account = ?1 AND name = ?2 AND is_group IS NOT 1 AND thread IS NOT ?3
+           AND (?3 LIKE 'name:%' OR thread LIKE 'name:%') LIMIT 2",
+    )?;
+    let ids = statement.query_map(params![account, name, thread.thread], |row| row.get(0))?;
+    let ids = ids.collect::<Result<Vec<i64>, _>>()?;
+    Ok(if let [only] = ids.as_slice() { Some(*only) } else { None })
 }
 
 fn open_checks(

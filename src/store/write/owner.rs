@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::core::model::urn::profile_slug;
 use crate::core::owner::{self, Participants};
+use crate::store::write::linkedin_export::Import;
 use crate::store::{Store, StoreError};
 
 /// Counts messages that somebody wrote in a conversation.
@@ -31,6 +33,31 @@ impl Store {
         Ok(statement.query_row([conversation], |row| row.get(0)).optional()?.flatten())
     }
 
+    /// Notes who the account's owner is, as an export tells: by this name or by this part of a profile's URL.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn name_owner(&mut self, import: Import, name: &str, slug: Option<&str>) -> Result<(), StoreError> {
+        self.transact(|tx, ids| {
+            let mut people = tx.prepare("SELECT id, name, profile_url FROM person WHERE account = ?1")?;
+            let people = people.query_map([import.account], |row| {
+                let page: Option<String> = row.get(2)?;
+                let own_slug = page.as_deref().and_then(profile_slug);
+                let same_page = slug.is_some() && own_slug.as_deref() == slug;
+                // Another page is another person, whatever the name.
+                let other_page = slug.is_some() && own_slug.is_some() && !same_page;
+                let same_name = !name.is_empty() && row.get::<_, String>(1)?.eq_ignore_ascii_case(name);
+                Ok((row.get::<_, i64>(0)?, same_page || same_name && !other_page))
+            })?;
+            let mut set = tx.prepare("UPDATE person SET is_me = ?2 WHERE id = ?1 AND is_me IS NOT ?2")?;
+            for person in people.collect::<Result<Vec<_>, _>>()? {
+                set.execute(params![person.0, person.1])?;
+            }
+            ids.new_people = true;
+            Ok(())
+        })
+    }
+
     /// Works out again who is who, when senders were stored that had not been seen before.
     pub(crate) fn name_people(&mut self) -> Result<(), StoreError> {
         if !self.interned.new_people {
@@ -53,7 +80,15 @@ impl Store {
 
 fn name_account(tx: &Connection, account: i64, configured: Option<&str>) -> Result<(), StoreError> {
     let (ids, conversations) = participants(tx, account)?;
-    let me = owner::owner(&conversations, configured);
+    // Whom an export has told is known, whoever writes in what the API has shown.
+    let told = tx
+        .prepare_cached(
+            "SELECT DISTINCT name FROM person WHERE account = ?1 AND is_me = 1 AND name <> '' LIMIT 2",
+        )?
+        .query_map([account], |row| row.get(0))?
+        .collect::<Result<Vec<String>, _>>()?;
+    let told = if let [only] = told.as_slice() { Some(only.clone()) } else { None };
+    let me = owner::owner(&conversations, configured).or(told);
     if let Some(me) = &me {
         tx.execute(
             "UPDATE person SET is_me = (name = ?2) WHERE account = ?1 AND is_me IS NOT (name = ?2)",

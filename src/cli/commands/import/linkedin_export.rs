@@ -37,6 +37,10 @@ pub struct LinkedinExportArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub check: u32,
 
+    /// Import it even if it is another member's than the account's
+    #[arg(long)]
+    pub any_owner: bool,
+
     /// Print what would be imported; write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -62,14 +66,16 @@ pub fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Failure> 
     context.warn(&config);
     let accounts = wiring::accounts(&config);
     let account = chosen(&accounts, args.account.as_deref())?;
-    let export = ExportFile::open(&args.path).map_err(|e| failure(&config, e))?;
+    let now = SystemClock.now_ms();
+    let export = ExportFile::open(&args.path, now).map_err(|e| failure(&config, e))?;
     let file = args.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let options = linkedin_export::Options {
         accounts: &accounts,
         account,
         file: &file,
         check: args.check,
-        now: SystemClock.now_ms(),
+        any_owner: args.any_owner,
+        now,
     };
     let meter = if args.json { Meter::hidden() } else { Meter::new() };
     let total = export.rows();
@@ -138,7 +144,7 @@ fn chosen<'a>(accounts: &'a [Configured], name: Option<&str>) -> Result<&'a Conf
 fn failure(config: &Config, error: ImportError) -> Failure {
     match error {
         ImportError::Store(error) => wiring::archive_failure(&config.archive.path, error),
-        ImportError::Refused { message, help } => Failure::Usage { message, help: help.to_owned() },
+        ImportError::Refused { message, help } => Failure::Usage { message, help },
         error @ ImportError::Read { .. } => Failure::Usage {
             message: error.to_string(),
             help: "check that the file exists and that you can read it".to_owned(),
