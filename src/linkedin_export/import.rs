@@ -10,7 +10,7 @@ use crate::core::budget::RESULTS_PER_CREDIT;
 use crate::core::model::urn::profile_slug;
 use crate::linkedin_export::ImportError;
 use crate::linkedin_export::participants::{ExportOwner, Thread, folded};
-use crate::linkedin_export::scan::{ExportFile, RowLocation};
+use crate::linkedin_export::scan::{ExportFile, OddRow, RowLocation};
 use crate::store::{Batch, Configured, ImportThread, Imported, PairedIds, Queries, Reader, Store};
 
 /// Rows read and stored per transaction.
@@ -96,7 +96,7 @@ pub fn import(
     let targets = store.configure(options.accounts, now)?;
     let import = store.begin_import(options.account, "linkedin-export", options.file, now)?;
     let mut kept = store.known_odd_rows(import)?;
-    for odd in export.odd().chunks(ODD_BATCH) {
+    for odd in batches(export.odd(), ODD_BATCH, OddRow::length) {
         let rows = odd.iter().map(|odd| Ok((odd.line, odd.reason.clone(), export.content(odd)?)));
         let rows = rows.collect::<io::Result<Vec<_>>>().map_err(options.unreadable())?;
         store.keep_odd_rows(import, &rows, &mut kept)?;
@@ -108,7 +108,8 @@ pub fn import(
         Ok(store
             .import_batch(&Batch { import, thread: described, messages: &messages, covers, now }, taken)?)
     })?;
-    if let Some(owner) = &owner {
+    // Of another member's export nothing is learnt of the account's owner.
+    if let Some(owner) = owner.as_ref().filter(|_| !options.any_owner) {
         store.name_owner(import, &owner.name, owner.key.strip_prefix("in/"))?;
     }
     if options.check > 0 {
@@ -167,17 +168,17 @@ fn belongs(
     }
 }
 
-/// Rows that are read and stored together, newest first: at most so many, and of at most so many bytes.
-fn batches(places: &[RowLocation]) -> Vec<&[RowLocation]> {
+/// Rows that are read and stored together, in their order: at most so many, and of at most so many bytes.
+fn batches<T>(rows: &[T], most: usize, length: fn(&T) -> u64) -> Vec<&[T]> {
     let (mut batches, mut from, mut bytes) = (Vec::new(), 0, 0);
-    for (at, place) in places.iter().enumerate() {
-        if at > from && (at - from >= BATCH || bytes + place.length() > BATCH_BYTES) {
-            batches.push(places.get(from..at).unwrap_or_default());
+    for (at, row) in rows.iter().enumerate() {
+        if at > from && (at - from >= most || bytes + length(row) > BATCH_BYTES) {
+            batches.push(rows.get(from..at).unwrap_or_default());
             (from, bytes) = (at, 0);
         }
-        bytes += place.length();
+        bytes += length(row);
     }
-    batches.push(places.get(from..).unwrap_or_default());
+    batches.extend(rows.get(from..).filter(|rest| !rest.is_empty()));
     batches
 }
 
@@ -206,7 +207,7 @@ fn each_thread(
         let described = thread.described(owner);
         let mut taken = PairedIds::new();
         let (mut new, mut sent) = (0, 0);
-        let parts = batches(&thread.places);
+        let parts = batches(&thread.places, BATCH, RowLocation::length);
         for (number, part) in parts.iter().enumerate() {
             let counts = act(thread, &described, part, number + 1 == parts.len(), &mut taken)?;
             new += u64::from(counts.new);

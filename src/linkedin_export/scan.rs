@@ -54,6 +54,12 @@ pub struct OddRow {
     length: u32,
 }
 
+impl OddRow {
+    pub(crate) fn length(&self) -> u64 {
+        self.length.into()
+    }
+}
+
 /// An open export whose rows have been scanned.
 #[derive(Debug)]
 pub struct ExportFile {
