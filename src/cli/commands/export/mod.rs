@@ -31,9 +31,10 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub format: ExportFormat,
 
-    /// The file (jsonl, csv) or folder to write; `-` for standard output
+    /// The file (jsonl, csv) or folder to write
     ///
-    /// An earlier export is replaced, anything else is left alone. jsonl and csv can also go to a pipe or a device.
+    /// An earlier export is replaced, anything else is left alone. jsonl and csv can also go to - (standard output), a
+    /// pipe or a device.
     #[arg(long, value_name = "PATH")]
     pub out: PathBuf,
 
@@ -52,12 +53,14 @@ pub struct ExportArgs {
     #[arg(long)]
     pub bom: bool,
 
-    /// Show times in this time zone, such as Europe/Berlin, instead of UTC (html, markdown, csv)
+    /// Show times in this zone, not in UTC: Europe/Berlin
+    ///
+    /// In html, markdown and csv. jsonl and parquet have UTC.
     #[arg(long, value_name = "ZONE", value_parser = config::timezone)]
     pub timezone: Option<Tz>,
 
     /// Replace notes that you have edited since the last export (markdown)
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub force: bool,
 }
 
@@ -93,8 +96,7 @@ Examples:
   archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
   archiver export --format csv --out ada.csv --in ada --since 2024
-  archiver export --format jsonl --out - | jq .text
-  archiver export --format markdown --out notes --timezone Europe/Berlin";
+  archiver export --format jsonl --out - | jq .text";
 
 /// Runs the command.
 ///
