@@ -15,7 +15,7 @@
 //! | [`store`] | the edge to SQLite, and the only SQL | `core` |
 //! | [`core`] | pure: messages, timelines, plans, budgets, schedules | nothing |
 //! | [`error`] | how the program fails: messages, help, exit codes | `api`, `config` |
-//! | [`logging`] | the log | `config` |
+//! | [`logging`] | the log | `core`, `config` |
 //! | [`config`] | the configuration and where secrets come from | `core`, `secret` |
 //! | [`clock`] | time as an argument | `core` |
 //! | [`secret`] | keys and tokens that no log can show | nothing |

@@ -11,6 +11,7 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Env;
+use crate::core::printable::coloured;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -84,7 +85,7 @@ pub fn init(filter: &LogFilter, format: LogFormat, colour: bool, journal: bool) 
         (LogFormat::Text, false) => text_log(filter, colour, std::io::stderr).try_init(),
         (LogFormat::Text, true) => journal_log(filter, std::io::stderr).try_init(),
         (LogFormat::Json, false) => json_log(filter, std::io::stderr).try_init(),
-        (LogFormat::Json, true) => json_log(filter, Journal(std::io::stderr)).try_init(),
+        (LogFormat::Json, true) => json_log(filter, for_journal(std::io::stderr)).try_init(),
     };
     if outcome.is_err() {
         tracing::debug!("the log has been started already");
@@ -96,6 +97,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // Without the last, a log that cannot be written would be complained of on the same broken stream.
+    let writer = EventLines { writer, colour, priority: false };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour).with_target(false);
     registry().with(
         lines.log_internal_errors(false).with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))),
@@ -107,7 +109,7 @@ fn journal_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Syn
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().without_time().with_writer(Journal(writer));
+    let lines = tracing_subscriber::fmt::layer().without_time().with_writer(for_journal(writer));
     let lines = lines.with_ansi(false).with_target(false).log_internal_errors(false);
     registry().with(lines.with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))))
 }
@@ -122,14 +124,23 @@ pub fn goes_to_journal(env: &Env) -> bool {
         .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
 }
 
-/// Writes each event as one line with its priority in front.
-struct Journal<W>(W);
+/// Writes each event as one line that is safe to print, for the journal with its priority in front.
+struct EventLines<W> {
+    writer: W,
+    colour: bool,
+    priority: bool,
+}
 
-impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Journal<W> {
-    type Writer = JournalLine<W::Writer>;
+fn for_journal<W>(writer: W) -> EventLines<W> {
+    EventLines { writer, colour: false, priority: true }
+}
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for EventLines<W> {
+    type Writer = EventLine<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        JournalLine { priority: 6, writer: self.0.make_writer() }
+        let start = if self.priority { "<6>".to_owned() } else { String::new() };
+        EventLine { start, colour: self.colour, writer: self.writer.make_writer() }
     }
 
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
@@ -139,23 +150,23 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Journal<W> {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        JournalLine { priority, writer: self.0.make_writer_for(metadata) }
+        let start = if self.priority { format!("<{priority}>") } else { String::new() };
+        EventLine { start, colour: self.colour, writer: self.writer.make_writer_for(metadata) }
     }
 }
 
-struct JournalLine<W> {
-    priority: u8,
+struct EventLine<W> {
+    start: String,
+    colour: bool,
     writer: W,
 }
 
-impl<W: Write> Write for JournalLine<W> {
+impl<W: Write> Write for EventLine<W> {
     /// Takes a whole event: that is how they come.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
-        let mut line = format!("<{}>", self.priority).into_bytes();
-        let text = event.strip_suffix(b"\n").unwrap_or(event);
-        line.extend(text.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
-        line.push(b'\n');
-        self.writer.write_all(&line)?;
+        let text = String::from_utf8_lossy(event.strip_suffix(b"\n").unwrap_or(event));
+        let line = coloured(&text, self.colour).replace('\n', " ");
+        self.writer.write_all(format!("{}{line}\n", self.start).as_bytes())?;
         Ok(event.len())
     }
 

@@ -14,6 +14,7 @@ pub mod model;
 pub mod owner;
 pub mod people;
 pub mod planner;
+pub mod printable;
 pub mod raw;
 pub mod schedule;
 pub mod search;

@@ -11,6 +11,7 @@ mod json;
 mod login;
 mod others;
 mod pager;
+mod printable;
 mod reading;
 mod reports;
 mod signals;

@@ -9,6 +9,7 @@ use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{number, text};
 use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::planner::next::{Next, Step};
+use crate::core::printable::one_line;
 use crate::error::Failure;
 
 #[derive(Debug, Clone, Args)]
@@ -48,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
 /// Prints the requests of the next run and its cost; also for `sync --dry-run`.
 pub(crate) fn next_run(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
     for step in &outlook.steps {
-        out.line(step)?;
+        out.line(one_line(&step.to_string()))?;
     }
     let first: u32 = outlook.steps.iter().map(Step::credits_max).sum();
     let count = plural(outlook.steps.len(), "request");

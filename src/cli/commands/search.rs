@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use crate::app::Context;
 use crate::cli::ui::dates;
 use crate::cli::ui::local_time::local_minute;
-use crate::cli::ui::message_text::{from_to, harmless, message_json, notes, sender, snippet};
+use crate::cli::ui::message_text::{from_to, message_json, notes, sender, snippet};
 use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::cli::ui::style::Style;
 use crate::core::Ms;
 use crate::core::format::{counted, plural, thousands};
 use crate::core::planner::target::Candidate;
+use crate::core::printable::one_line;
 use crate::core::search::query::{Filter, Query, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
@@ -232,7 +233,7 @@ fn print(
     hits: &[Range<usize>],
 ) -> Result<(), Failure> {
     let style = out.style();
-    let conversation = harmless(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
+    let conversation = one_line(row.conversation_name.as_deref().unwrap_or("unnamed conversation"));
     let when = style.green(&local_minute(row.message.at_ms));
     let number = format!("#{}", row.id);
     out.line(format!("{when}  {}  {}", style.dim(&conversation), style.dim(&number)))?;

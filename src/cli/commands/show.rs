@@ -6,11 +6,12 @@ use clap::Args;
 
 use crate::app::Context;
 use crate::cli::ui::local_time::{local, local_minute};
-use crate::cli::ui::message_text::{folded, from_to, harmless, is_system, message_json, notes, sender};
+use crate::cli::ui::message_text::{folded, from_to, is_system, message_json, notes, sender};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::pager::paged;
 use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
 use crate::core::Ms;
+use crate::core::printable::{one_line, printable};
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRange, MessageRow};
@@ -82,7 +83,7 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
     let high = range.until.unwrap_or(Ms::MAX);
     paged(context, !args.no_pager, |out| {
-        let title = out.style().bold(&harmless(&name));
+        let title = out.style().bold(&one_line(&name));
         out.line(title)?;
         let (day, is_empty, archive, edits) = (String::new(), true, &archive, args.edits);
         let mut transcript = Transcript { out, archive, edits, gaps, low, high, mark, day, is_empty };
@@ -169,7 +170,7 @@ impl Transcript<'_> {
     fn paragraphs(&mut self, text: &str, indent: &str, quiet: bool) -> Result<(), Failure> {
         let style = self.out.style();
         let width = self.out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(indent.len()));
-        for line in folded(&harmless(text), width) {
+        for line in folded(&printable(text), width) {
             let line = if quiet { style.dim(&line) } else { line };
             self.out.line(format!("{indent}{line}").trim_end())?;
         }
@@ -210,7 +211,7 @@ impl Transcript<'_> {
 fn gap_line(gap: &Gap) -> String {
     let (from, to) = from_to(gap.older_ms, gap.newer_ms);
     let why = match &gap.stalled {
-        Some(why) => format!("stalled: {}; retried less and less often", harmless(&why.to_string())),
+        Some(why) => format!("stalled: {}; retried less and less often", printable(&why.to_string())),
         None => "`archiver sync --once` fills it".to_owned(),
     };
     format!("~~ messages may be missing from {from} to {to} ({why}) ~~")

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::app::{Context, wiring};
-use crate::cli::ui::message_text::harmless;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{Column, text};
 use crate::clock::{Clock as _, SystemClock};
+use crate::core::printable::printable;
 use crate::error::Failure;
 use crate::store::{Sql, SqlError, SqlValue};
 
@@ -111,7 +111,7 @@ impl RowWriter<'_> {
     fn csv(&mut self, values: &[String]) -> Result<(), Failure> {
         // A file gets the text as it is; a terminal would act on some characters.
         let shown = |value: &String| {
-            if self.out.columns().is_some() { harmless(value) } else { value.clone() }
+            if self.out.columns().is_some() { printable(value) } else { value.clone() }
         };
         let mut line = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         let written = line.write_record(values.iter().map(shown)).map_err(std::io::Error::other);
@@ -128,7 +128,7 @@ impl RowWriter<'_> {
             let texts: Vec<String> = cells.iter().map(plain).collect();
             return self.csv(&texts);
         }
-        self.rows.push(cells.iter().map(|cell| harmless(&plain(cell))).collect());
+        self.rows.push(cells.iter().map(|cell| printable(&plain(cell))).collect());
         if self.rows.len() >= AT_ONCE { self.end() } else { Ok(()) }
     }
 

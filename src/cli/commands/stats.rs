@@ -11,11 +11,11 @@ use crate::cli::commands::people::{UNKNOWN_OWNER, duration};
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
-use crate::cli::ui::printable::printable;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::people::{Author, Waiting};
 use crate::core::planner::target::Candidate;
+use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::MonthRow;
 
@@ -262,7 +262,7 @@ fn show_waiting(out: &mut Output, title: &str, lines: &[WaitingLine], all: bool)
     heading(out, title)?;
     let most = if all { lines.len() } else { WAITING };
     for line in lines.iter().take(most) {
-        out.line(format!("{}  {}", local_minute(line.since.0), printable(&line.name)))?;
+        out.line(format!("{}  {}", local_minute(line.since.0), one_line(&line.name)))?;
     }
     match lines.len().saturating_sub(most) {
         0 => Ok(()),

@@ -18,6 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
 use crate::core::format::{plural, thousands};
 use crate::core::planner::step::Step;
+use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
@@ -126,7 +127,7 @@ fn outcome(report: &Report) -> Result<(), Failure> {
     let conversations = report.conversations.iter().map(|c| (c.name.clone(), &c.error));
     let all = inboxes.chain(conversations);
     let errors: Vec<String> =
-        all.filter_map(|(name, error)| Some(format!("{name}: {}", error.as_ref()?))).collect();
+        all.filter_map(|(name, error)| Some(format!("{}: {}", one_line(&name), error.as_ref()?))).collect();
     let message = match errors.as_slice() {
         [] => "the API refused a request or failed".to_owned(),
         [one] => one.clone(),

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::app::{Context, wiring};
 use crate::cli::ui::output::Output;
-use crate::cli::ui::printable::printable;
 use crate::cli::ui::progress::Meter;
 use crate::cli::ui::style::Mark;
 use crate::core::format::{plural, thousands};
+use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::verify::{self, Depth, Finding, Severity, Verification};
 
@@ -85,7 +85,7 @@ fn show(out: &mut Output, verification: &Verification) -> Result<(), Failure> {
             if check.looked_at > 1 { format!(" ({})", thousands(check.looked_at)) } else { String::new() };
         out.line(format!("{mark} {:<10} {}{many}", check.check, check.about))?;
         for finding in &own {
-            let (place, what) = (printable(&finding.place), printable(&finding.what));
+            let (place, what) = (one_line(&finding.place), one_line(&finding.what));
             out.line(format!("      {}: {what}", style.bold(&place)))?;
             out.line(format!("        {}", style.dim(finding.help)))?;
         }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::cli::ui::local_time::local_minute;
-use crate::cli::ui::printable::printable;
 use crate::cli::ui::style::Style;
 use crate::core::Ms;
 use crate::core::format::IsoTime;
+use crate::core::printable::{one_line, printable};
 use crate::store::MessageRow;
 
 /// A message as JSON, with the columns of the view `message_log`.
@@ -36,7 +36,7 @@ pub(crate) fn message_json(row: &MessageRow) -> Value {
 pub(crate) fn notes(row: &MessageRow) -> String {
     let mut notes = String::new();
     if is_system(row) {
-        notes.push_str(&format!(" [{}]", harmless(&row.message.kind)));
+        notes.push_str(&format!(" [{}]", printable(&row.message.kind)));
     }
     if row.versions > 1 {
         notes.push_str(" (edited)");
@@ -58,14 +58,8 @@ pub(crate) fn from_to(from: Option<Ms>, to: Option<Ms>) -> (String, String) {
 pub(crate) fn sender(row: &MessageRow) -> String {
     match row.message.sender.name.as_str() {
         "" => "(unknown)".to_owned(),
-        name => harmless(name).replace('\n', " "),
+        name => one_line(name),
     }
-}
-
-/// The text with line breaks and tabs normalized, safe to print.
-pub(crate) fn harmless(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\t', "    ").replace(['\u{2028}', '\u{2029}'], "\n");
-    printable(&text)
 }
 
 /// The text in lines of at most `width` columns, folded at spaces where possible.
@@ -112,7 +106,7 @@ pub(crate) fn snippet(text: &str, hits: &[Range<usize>], length: usize, style: S
     let end = rest.char_indices().nth(length).map_or(text.len(), |(at, _)| start.saturating_add(at));
     let mut out = String::from(if start > 0 { "…" } else { "" });
     let mut at = start;
-    let plain = |range: Range<usize>| harmless(text.get(range).unwrap_or_default());
+    let plain = |range: Range<usize>| printable(text.get(range).unwrap_or_default());
     for hit in hits.iter().filter(|hit| hit.start >= start && hit.end <= end) {
         out.push_str(&plain(at..hit.start));
         let marked = plain(hit.clone());
@@ -165,7 +159,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_moves_the_cursor_or_runs_over(text in "[\\x00-\\x20a-z日é🎉\u{202e}\u{9b}\n]{0,60}", width in 8usize..30) {
-            for line in folded(&harmless(&text), width) {
+            for line in folded(&printable(&text), width) {
                 prop_assert!(line.width() <= width, "{line:?}");
                 let obeyed = |c: char| c.is_control() || c == char::from_u32(0x202e).unwrap();
                 prop_assert!(!line.chars().any(obeyed));

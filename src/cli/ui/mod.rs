@@ -8,7 +8,6 @@ pub(crate) mod local_time;
 pub(crate) mod message_text;
 pub(crate) mod output;
 pub(crate) mod pager;
-pub(crate) mod printable;
 pub(crate) mod progress;
 pub(crate) mod reading;
 pub(crate) mod style;

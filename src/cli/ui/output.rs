@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use serde::Serialize;
 
-use crate::cli::ui::printable::{printable, printable_json};
 use crate::cli::ui::style::Style;
 use crate::cli::ui::table::{Column, table};
 use crate::config::Env;
+use crate::core::printable::{coloured, json, printable};
 use crate::error::Failure;
 
 /// Bytes that are buffered for a file or pipe: few enough that its reader sees the first at once.
@@ -64,7 +64,12 @@ impl Output {
         self.style
     }
 
+    /// Writes a line for people. Here, whatever strangers have put into it becomes safe to print.
     pub(crate) fn line(&mut self, line: impl fmt::Display) -> Result<(), Failure> {
+        self.raw(&coloured(&line.to_string(), self.style.is_on()))
+    }
+
+    fn raw(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.to, "{line}").map_err(Failure::Stdout)
     }
 
@@ -83,9 +88,9 @@ impl Output {
         self.json_text(&json)
     }
 
-    /// Writes a line of JSON: as it is, or on a terminal with the characters escaped that it would act on.
-    pub(crate) fn json_text(&mut self, json: &str) -> Result<(), Failure> {
-        if self.size.is_some() { self.line(printable_json(json)) } else { self.line(json) }
+    /// Writes a line of JSON: as it is, or on a terminal with the characters escaped that are not printable.
+    pub(crate) fn json_text(&mut self, text: &str) -> Result<(), Failure> {
+        if self.size.is_some() { self.raw(&json(text)) } else { self.raw(text) }
     }
 
     /// Writes a table, folded to the terminal's width.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::cli::ui::printable::printable;
+use crate::core::printable::one_line;
 
 /// A line that says what is being done, with a bar where it is known how much there is to do. Dropped, it goes away.
 #[derive(Debug)]
@@ -44,6 +44,6 @@ impl Meter {
             self.0.set_style(style);
         }
         // Names of conversations come from strangers.
-        self.0.set_message(printable(doing).replace('\n', " "));
+        self.0.set_message(one_line(doing));
     }
 }

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-use crate::cli::ui::printable::printable;
+use crate::core::printable::one_line;
 
 /// A column of a table: its heading and alignment.
 pub(crate) type Column<'a> = (&'a str, CellAlignment);
@@ -24,9 +24,9 @@ pub(crate) fn table(columns: &[Column<'_>], rows: &[Vec<String>], width: Option<
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    table.set_header(columns.iter().map(|(name, _)| printable(name)));
+    table.set_header(columns.iter().map(|(name, _)| one_line(name)));
     for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell)));
+        table.add_row(row.iter().map(|cell| one_line(cell)));
     }
     for (laid_out, (_, alignment)) in table.column_iter_mut().zip(columns) {
         laid_out.set_cell_alignment(*alignment);

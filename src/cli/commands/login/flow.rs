@@ -9,7 +9,6 @@ use super::terminal::{Terminal, aborted, line_of_stdin};
 use super::{ChallengeArg, LoginArgs};
 use crate::api::login::{Challenge, Credentials, LoginRequest, Means, Session};
 use crate::api::{ApiError, ApiVersion};
-use crate::cli::ui::printable::printable;
 use crate::config::Config;
 use crate::core::format::plural;
 use crate::error::Failure;
@@ -141,7 +140,7 @@ impl LoginFlow<'_> {
     ) -> Result<Session, Failure> {
         let mut prompt = match said {
             "" => "LinkedIn has sent a code. Code: ".to_owned(),
-            said => format!("{}\nCode: ", printable(said)),
+            said => format!("{said}\nCode: "),
         };
         let mut left = MOST_CODES;
         loop {

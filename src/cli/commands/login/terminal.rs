@@ -7,6 +7,7 @@ use rustix::termios::{
     InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 
+use crate::core::printable::printable;
 use crate::error::Failure;
 use crate::secret::Secret;
 
@@ -30,7 +31,7 @@ impl Terminal {
     }
 
     pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
-        self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush()).map_err(|e| lost(&e))
+        self.0.write_all(printable(text).as_bytes()).and_then(|()| self.0.flush()).map_err(|e| lost(&e))
     }
 
     /// Asks for a line, echoed as it is typed.

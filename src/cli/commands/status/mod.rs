@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{IsoTime, iso_utc, plural};
 use crate::core::planner::target;
+use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::{
     ArchiveSummary, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError, holder,
@@ -141,7 +142,8 @@ fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<ServiceSt
 }
 
 fn label(row: &ConversationRow) -> String {
-    target::label(row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref(), row.id)
+    let (name, url, id) = (row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref());
+    one_line(&target::label(name, url, id, row.id))
 }
 
 /// What is missing of a conversation: its newest gap, and how many more there are.

@@ -9,9 +9,9 @@ use super::picture::Picture;
 use super::{label, missing};
 use crate::app::replace;
 use crate::cli::ui::local_time::{local_date, local_minute};
-use crate::cli::ui::printable::printable;
 use crate::core::Ms;
 use crate::core::format::{iso_date, iso_utc, plural, thousands};
+use crate::core::printable::printable;
 use crate::core::timeline::bar::{Cell, Stretch};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
@@ -182,7 +182,7 @@ fn conversations(picture: &Picture<'_>) -> Markup {
 fn conversation(picture: &Picture<'_>, row: &ConversationRow, stretches: &[Stretch]) -> Markup {
     html! {
         tr {
-            td.name { (printable(&label(row))) }
+            td.name { (label(row)) }
             td.number { (thousands(row.timeline.messages)) }
             td.bar {
                 svg viewBox="0 0 10000 10" preserveAspectRatio="none" role="img" aria-label="over time" {

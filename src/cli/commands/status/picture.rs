@@ -3,9 +3,9 @@
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::local_date;
 use crate::cli::ui::output::Output;
-use crate::cli::ui::printable::printable;
 use crate::core::Ms;
 use crate::core::format::thousands;
+use crate::core::printable::one_line;
 use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
@@ -90,7 +90,7 @@ impl<'a> Picture<'a> {
 /// A name in exactly `NAME` columns.
 fn fitted(name: &str) -> String {
     use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
-    let name = printable(name).replace('\n', " ");
+    let name = one_line(name);
     let mut fitted = String::new();
     let mut columns = 0;
     let whole = name.width() <= NAME;

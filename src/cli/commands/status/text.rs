@@ -8,6 +8,7 @@ use crate::cli::ui::local_time::{local_date, local_minute};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{number, text};
 use crate::core::format::{counted, plural, thousands};
+use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::ConversationRow;
 
@@ -27,7 +28,7 @@ pub(super) fn show(
     let style = out.style();
     let most = if all { usize::MAX } else { SENTENCES };
     for line in status.attention.iter().take(most) {
-        out.line(format!("{} {line}", style.yellow("!")))?;
+        out.line(format!("{} {}", style.yellow("!"), one_line(line)))?;
     }
     more(out, status.attention.len().saturating_sub(most))
 }
