@@ -44,6 +44,9 @@ pub enum Failure {
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
+    /// A signal of this number ended the work.
+    #[error("interrupted: {1}")]
+    Interrupted(i32, &'static str),
     /// No service is running.
     #[error("{message}")]
     NoService {
@@ -132,6 +135,9 @@ impl Failure {
                 3,
                 "wait for it; if it is the service, `archiver sync --now` starts a run. Reading commands work meanwhile",
             ),
+            Self::Interrupted(signal, _) => {
+                (u8::try_from(128 + signal).unwrap_or(128), 4, "run the command again")
+            }
             Self::Stdout(_) => (74, 4, "check whether the disk that the output goes to is full"),
             Self::File(..) => (73, 4, "check that the folder exists and that you can write to it"),
             Self::ArchiveRead(..) => (
@@ -194,6 +200,7 @@ mod tests {
             Failure::ArchiveRead(path.clone(), reason),
             Failure::file(&path, io::ErrorKind::NotFound.into()),
             Failure::Stdout(io::ErrorKind::StorageFull.into()),
+            Failure::Interrupted(2, "nothing was replaced"),
             Failure::NoService { message: "no service is running".into(), help: "use --once".into() },
             Failure::Busy(path),
             Failure::Credentials("the API key was refused".into()),
@@ -210,7 +217,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
+        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 73, 74, 130, 69, 75, 77, 78, 77, 69]);
         for failure in one_of_each() {
             let (said, help) = (failure.to_string(), failure.help());
             assert!(!said.is_empty() && !help.is_empty() && !help.contains('\n'), "{failure:?}");

@@ -17,6 +17,9 @@ use crate::store::{
     AccountFigures, ConversationRow, Figures, InboxStatus, Outcome, Queries, RunRow, StoreError,
 };
 
+/// By this the file is known as one of its own.
+const MARK: &str = "# HELP archiver_";
+
 /// What there is to say at a moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -242,6 +245,12 @@ fn escaped(label: &str) -> String {
 
 /// Replaces the file, which others may read.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    if !replace::is_own_or_new(path, MARK)? {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it holds something else, which is left alone",
+        ));
+    }
     let file = replace::begin(path)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     replace::finish(file, path, text)

@@ -1,7 +1,7 @@
 //! Files that are replaced as a whole or not at all: whoever reads one sees the old content or the new.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -9,6 +9,22 @@ use tempfile::NamedTempFile;
 /// The folder that a file is in.
 pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The bytes at the beginning of a file in which its mark is looked for.
+const HEAD: u64 = 4096;
+
+/// Whether there is no file, an empty one, or one that this program has written: its mark is near the beginning.
+pub(crate) fn is_own_or_new(path: &Path, mark: &str) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    }
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+    Ok(head.is_empty() || String::from_utf8_lossy(&head).contains(mark))
 }
 
 /// A new file beside the one to be replaced, of mode 0600. It goes away unless it is finished.

@@ -36,6 +36,7 @@ Exit codes:
   75  another process is syncing this archive
   77  the API refused the credentials
   78  bad configuration
+  130 interrupted by Ctrl-C; after another signal 128 and its number
 If some conversations fail, the others are still synced, and the exit code is that
 of the worst failure.";
 

@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> 
              Let time pass:        curl -s -X POST {base}/_fake/advance\n\
              Press Ctrl-C to stop.\n"
         ))?;
-        signalled().await;
+        signalled(true).await;
         running.stop().await;
         Ok(())
     })

@@ -1,8 +1,10 @@
 //! `archiver sync`: starts the service, asks it for a run, or makes one run and reports it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::ApiError;
 use crate::app::metrics::{self, Metrics};
@@ -91,10 +93,15 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         let mut store = Store::open(path).map_err(failed)?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
-        let signals = tokio::spawn(stop_on_signals(stopper));
+        let mut signals = pin!(stop_on_signals(stopper));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, new_messages: 0 };
-        let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
+        let report = tokio::select! {
+            report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run) => report,
+            signal = &mut signals => {
+                return Err(Failure::Interrupted(signal, "what was stored is kept, what was asked counts as spent"));
+            }
+        };
         drop(run);
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
@@ -102,22 +109,27 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         metrics::tell(config, || Metrics::take(&store.queries(), config, now));
         // Release the archive before the command for alerts, which may take long and which a signal ends.
         store.close().map_err(failed)?;
+        let command = alerts::run_command(config.alerts.command.clone(), env, news);
         tokio::select! {
-            () = alerts::run_command(config.alerts.command.clone(), env, news) => {}
+            () = command => {}
             () = stop.wait() => {}
+            _ = &mut signals => {}
         }
-        signals.abort();
         Ok(report)
     })
 }
 
-/// SIGINT and SIGTERM end the run after the current page.
-async fn stop_on_signals(stopper: Stopper) {
-    signalled().await;
-    tracing::info!("stopping after the current page");
+/// SIGINT and SIGTERM end the run after the current page; a second one ends it at once, which this returns.
+async fn stop_on_signals(stopper: Stopper) -> i32 {
+    // Not for a single run: it does not read its configuration again, and is one already.
+    let _ignored = signal(SignalKind::user_defined1());
+    signalled(false).await;
+    tracing::info!("stopping after the current page; once more ends it at once");
     stopper.stop();
+    let second = signalled(false).await;
     // Dropping the stopper would undo the stop.
-    std::future::pending::<()>().await;
+    drop(stopper);
+    second
 }
 
 /// The failure that decides the exit code, if anything failed.

@@ -237,7 +237,7 @@ fn an_interrupted_export_leaves_what_was_there_and_nothing_half() {
     let (before, files) = (fs::read(home.path("all.csv")).unwrap(), home.files());
     for (signal, format, out) in [
         (Signal::INT, "csv", "all.csv"),
-        (Signal::TERM, "jsonl", "all.jsonl"),
+        (Signal::HUP, "jsonl", "all.jsonl"),
         (Signal::TERM, "html", "pages"),
         (Signal::INT, "markdown", "notes"),
         #[cfg(feature = "parquet")]
@@ -252,8 +252,8 @@ fn an_interrupted_export_leaves_what_was_there_and_nothing_half() {
             thread::yield_now();
         }
         process.signal(signal);
-        let ran = process.finish().expect(73);
-        assert!(ran.stdout.is_empty() && ran.stderr.contains("interrupted; nothing was replaced"), "{ran:?}");
+        let ran = process.finish().expect(128 + signal.as_raw());
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("interrupted: nothing was replaced"), "{ran:?}");
         assert_eq!(home.files(), files, "{format}");
         assert!(fs::read(home.path("all.csv")).unwrap() == before);
     }

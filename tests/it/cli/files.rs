@@ -152,3 +152,31 @@ fn a_report_that_cannot_be_written_is_74_and_a_log_that_cannot_be_is_no_matter()
         assert_eq!(ran.json()["outcome"], "complete", "{shell}");
     }
 }
+
+#[test]
+fn the_status_page_and_the_metrics_replace_only_what_they_wrote_themselves() {
+    let api = api();
+    let mut home = Home::of(&api, "v1");
+    home.env("ARCHIVER_METRICS__TEXTFILE", "archiver.prom");
+    home.sync();
+    let (archive, config) =
+        (fs::read(home.archive()).unwrap(), fs::read(home.path("archiver.toml")).unwrap());
+    fs::create_dir(home.path("folder")).unwrap();
+    for other in ["archive.db", "archiver.toml", "api_key", "folder"] {
+        let ran = home.run(&["status", "--html", other]).expect(2);
+        assert!(ran.stderr.contains("is not a status page, and is left alone"), "{ran:?}");
+        home.env("ARCHIVER_METRICS__TEXTFILE", other);
+        let ran = home.run(SYNC).expect(0);
+        assert!(ran.stderr.contains("it holds something else, which is left alone"), "{ran:?}");
+    }
+    assert!(fs::read(home.archive()).unwrap().starts_with(&archive[..16]));
+    assert!(fs::read(home.path("archiver.toml")).unwrap() == config);
+    // Their own they do replace, and an empty file.
+    home.write("empty.html", "");
+    home.env("ARCHIVER_METRICS__TEXTFILE", "archiver.prom");
+    for _ in 0..2 {
+        home.run(&["status", "--html", "empty.html"]).expect(0);
+        let ran = home.run(SYNC).expect(0);
+        assert!(!ran.stderr.contains("left alone"), "{ran:?}");
+    }
+}

@@ -93,6 +93,61 @@ fn an_answer_that_comes_soon_after_the_signal_is_still_stored() {
     assert_eq!(home.count("SELECT count(*) FROM message_log"), 50);
 }
 
+#[test]
+fn a_run_outlives_its_terminal_and_a_second_interrupt_ends_it_at_once() {
+    let api = people();
+    let home = Home::of(&api, "v1");
+    api.server().faults.add(FaultRule::always(Fault::Hang));
+    let requests = api.requests_as_they_come();
+    let process = Process::start(&mut home.archiver(SYNC));
+    requests.recv().unwrap();
+    process.signal(Signal::HUP);
+    process.signal(Signal::USR1);
+    thread::sleep(Duration::from_millis(200));
+    process.signal(Signal::INT);
+    thread::sleep(Duration::from_millis(50));
+    process.signal(Signal::INT);
+    let ran = process.finish();
+    // The first ends the run after a moment of grace, the second before it is over.
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(ran.stderr.contains("once more ends it at once"), "{ran:?}");
+    api.server().faults.clear();
+    home.sync_until_complete();
+    assert_complete(&home, &api.server());
+}
+
+#[test]
+fn now_signals_nobody_who_merely_has_the_lock_open() {
+    let api = people();
+    let home = Home::of(&api, "v1");
+    home.sync();
+    // Whoever owns the folder can write any number there and hold the lock.
+    let lock =
+        std::fs::File::options().write(true).create(true).truncate(true).open(home.path("archive.db.lock"));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    let victims = [
+        // A program of another name, and this one, which does not hold the lock.
+        std::process::Command::new("sleep").arg("60").stdin(home_lock(&home)).spawn().unwrap(),
+        home.archiver(&["fake-api", "--port", "0"])
+            .stdin(home_lock(&home))
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap(),
+    ];
+    for (mut victim, code) in victims.into_iter().zip([69, 75]) {
+        home.write("archive.db.lock", &format!("{} service\n", victim.id()));
+        let ran = home.run(&["sync", "--now"]).expect(code);
+        assert!(victim.try_wait().unwrap().is_none(), "{ran:?}");
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+    }
+}
+
+fn home_lock(home: &Home) -> std::fs::File {
+    std::fs::File::open(home.path("archive.db.lock")).unwrap()
+}
+
 /// Waits until this counts something in the archive that a process is writing.
 fn until(home: &Home, query: &str) {
     let begun = Instant::now();

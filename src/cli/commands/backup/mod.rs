@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     }
     let now = DateTime::<Utc>::from_timestamp_millis(SystemClock.now_ms()).unwrap_or_default();
     let to = folder.join(pattern.name(now));
-    let copied = copy(archive.clone(), to.clone())?.map_err(|error| failure(&archive, &to, error))?;
+    let copied = copy(archive.clone(), to.clone())?;
     let deleted = match args.keep {
         Some(keep) => prune(&archive, &folder, &pattern, &to, usize::try_from(keep).unwrap_or(usize::MAX))?,
         None => Vec::new(),
@@ -104,11 +104,10 @@ fn place(path: &Path) -> Result<(PathBuf, Pattern), Failure> {
 }
 
 /// Makes the copy; a signal ends it and leaves nothing half-written.
-fn copy(archive: PathBuf, to: PathBuf) -> Result<Result<Copied, BackupError>, Failure> {
+fn copy(archive: PathBuf, to: PathBuf) -> Result<Copied, Failure> {
     until_interrupted(move |interrupt| {
-        let meter = Meter::new();
-        let seen = interrupt.clone();
-        backup::backup(
+        let (meter, seen) = (Meter::new(), interrupt.clone());
+        let copied = backup::backup(
             &archive,
             &to,
             &mut |done, total| {
@@ -116,23 +115,18 @@ fn copy(archive: PathBuf, to: PathBuf) -> Result<Result<Copied, BackupError>, Fa
                 !interrupt.has_come()
             },
             move || seen.has_come(),
-        )
+        );
+        copied.map_err(|error| match error {
+            BackupError::Archive(error) => wiring::read_failure(&archive, error),
+            BackupError::File { path, source } => Failure::File(path, source),
+            BackupError::Refused { path, why } => Failure::file(&path, io::Error::other(format!("it {why}"))),
+            BackupError::Stopped => interrupt.failure("nothing was left behind"),
+            BackupError::Unsound(why) => Failure::CheckFailed(format!(
+                "the copy of {} is damaged and was discarded: {why}; `archiver verify` has details",
+                archive.display()
+            )),
+        })
     })
-}
-
-fn failure(archive: &Path, to: &Path, error: BackupError) -> Failure {
-    match error {
-        BackupError::Archive(error) => wiring::read_failure(archive, error),
-        BackupError::File { path, source } => Failure::File(path, source),
-        BackupError::Refused { path, why } => Failure::file(&path, io::Error::other(format!("it {why}"))),
-        BackupError::Stopped => {
-            Failure::file(to, io::Error::new(io::ErrorKind::Interrupted, error.to_string()))
-        }
-        BackupError::Unsound(why) => Failure::CheckFailed(format!(
-            "the copy of {} is damaged and was discarded: {why}; `archiver verify` has details",
-            archive.display()
-        )),
-    }
 }
 
 /// Deletes all but the newest backups of this form, and returns the deleted ones. The copy just made counts as the newest

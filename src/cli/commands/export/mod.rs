@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 pub(crate) use meter::ExportMeter;
 
 use crate::app::{Context, wiring};
-use crate::cli::ui::interrupt::until_interrupted;
+use crate::cli::ui::interrupt::{Interrupt, until_interrupted};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::format::plural;
@@ -80,12 +80,11 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     };
     let OpenArchive { path, reader, .. } = archive;
     let done = until_interrupted(move |interrupt| {
-        let mut meter = ExportMeter::new(interrupt);
-        export::run(&reader, &job, &mut meter)
-    })?;
-    let done = done.map_err(|error| match error {
-        ExportError::Store(error) => wiring::read_failure(&path, error),
-        error => failure(&args.out, error),
+        let done = export::run(&reader, &job, &mut ExportMeter::new(interrupt.clone()));
+        done.map_err(|error| match error {
+            ExportError::Store(error) => wiring::read_failure(&path, error),
+            error => failure(&job.out, error, interrupt),
+        })
     })?;
     Output::stdout(&context.env).line(summary(&done, args.format))
 }
@@ -108,13 +107,11 @@ fn summary(done: &Summary, format: Format) -> String {
 }
 
 /// The failure that a failed export or restore amounts to; `at` is the archive, or what was being written.
-pub(crate) fn failure(at: &Path, error: ExportError) -> Failure {
+pub(crate) fn failure(at: &Path, error: ExportError, interrupt: &Interrupt) -> Failure {
     match error {
         ExportError::Store(error) => wiring::archive_failure(at, error),
         ExportError::File { path, source } => Failure::File(path, source),
         ExportError::Refused { message, help } => Failure::Usage { message, help },
-        ExportError::Stopped => {
-            Failure::file(at, std::io::Error::new(std::io::ErrorKind::Interrupted, error.to_string()))
-        }
+        ExportError::Stopped => interrupt.failure("nothing was replaced"),
     }
 }

@@ -46,10 +46,9 @@ pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
     let paths: Vec<PathBuf> = args.paths.iter().map(|path| context.env.cwd().join(path)).collect();
     let place = archive.clone();
     let restored = until_interrupted(move |interrupt| {
-        let mut meter = ExportMeter::new(interrupt);
-        restore::jsonl(&paths, &place, &mut meter)
+        let restored = restore::jsonl(&paths, &place, &mut ExportMeter::new(interrupt.clone()));
+        restored.map_err(|e| failure(&place, e, interrupt))
     })?;
-    let restored = restored.map_err(|e| failure(&archive, e))?;
     let archive = archive.display().to_string();
     let mut out = Output::stdout(&context.env);
     if args.json {

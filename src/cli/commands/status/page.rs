@@ -17,13 +17,22 @@ use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
 
 const STYLE: &str = include_str!("page.css");
+/// By this it is known as one of its own pages.
+const TITLE: &str = "<title>archiver: status</title>";
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// Writes the page as a whole or not at all, readable by its owner only.
 pub(super) fn write(path: &Path, status: &Status<'_>, picture: &Picture<'_>) -> Result<(), Failure> {
+    let failed = |source| Failure::file(path, source);
+    if !replace::is_own_or_new(path, TITLE).map_err(failed)? {
+        return Err(Failure::usage(
+            format!("{} is not a status page, and is left alone", path.display()),
+            "pass another PATH, or delete the file first",
+        ));
+    }
     let page = render(status, picture).into_string();
     let written = replace::begin(path).and_then(|file| replace::finish(file, path, &page));
-    written.map_err(|source| Failure::file(path, source))
+    written.map_err(failed)
 }
 
 fn render(status: &Status, picture: &Picture<'_>) -> Markup {
@@ -36,7 +45,7 @@ fn render(status: &Status, picture: &Picture<'_>) -> Markup {
                 meta name="referrer" content="no-referrer";
                 meta name="color-scheme" content="light dark";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "archiver: status" }
+                (PreEscaped(TITLE))
                 style { (PreEscaped(STYLE)) }
             }
             body {
