@@ -12,13 +12,13 @@ use crate::cli::ui::dates;
 use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::message_text::{from_to, message_json, notes, sender, snippet};
 use crate::cli::ui::output::{Output, note};
-use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
+use crate::cli::ui::reading::{OpenArchive, SpanArgs};
 use crate::cli::ui::style::Style;
 use crate::core::Ms;
 use crate::core::format::{counted, plural, thousands};
 use crate::core::planner::target::Candidate;
 use crate::core::printable::one_line;
-use crate::core::search::query::{Filter, Query, What};
+use crate::core::search::query::{FILTERS, Filter, Query, Term, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
 use crate::store::{Found, MessageRange, MessageRow, Nothing, Queries, RANKED, Search};
@@ -105,7 +105,7 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let query = Query::parse(&args.query.join(" "));
     let needs_names = !args.within.is_empty() || query.filters.iter().any(|f| matches!(f.what, What::In(_)));
     let candidates = if needs_names { archive.candidates()? } else { Vec::new() };
-    let search = search_of(args, query, &candidates, archive.now)?;
+    let search = search_of(args, query, &candidates, &archive)?;
     let mut out = Output::buffered(&context.env);
     if args.count {
         let count = queries.search_count(&search).map_err(failed)?;
@@ -125,9 +125,12 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     }
     out.finish()?;
     let say = |text: String| note(&text, &context.env);
+    misread(&search.query).into_iter().for_each(say);
     if found.messages.is_empty() && args.limit > 0 {
         let why = queries.why_nothing(&search).map_err(failed)?;
         explain(&why, &search).into_iter().for_each(say);
+        let names = queries.senders().map_err(failed)?;
+        senders_named(&search, names.iter().map(|sender| sender.name.as_str())).into_iter().for_each(say);
     } else {
         remark(&found, args).into_iter().for_each(say);
     }
@@ -141,10 +144,16 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
 }
 
 /// The search that the flags and the query's filters describe together.
-fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms) -> Result<Search, Failure> {
+fn search_of(
+    args: &SearchArgs,
+    query: Query,
+    candidates: &[Candidate],
+    archive: &OpenArchive,
+) -> Result<Search, Failure> {
+    let now = archive.now;
     let mut search = Search { from: args.from.clone(), ..Search::default() };
     for word in &args.within {
-        search.within.get_or_insert_default().insert(conversation(candidates, word)?);
+        search.within.get_or_insert_default().insert(archive.conversation(candidates, word)?);
     }
     let (since, until) = args.span.parse(now)?;
     let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
@@ -155,7 +164,7 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
         match what {
             What::From(name) => if not { &mut search.not_from } else { &mut search.from }.push(name.clone()),
             What::In(word) => {
-                let of = conversation(candidates, word)?;
+                let of = archive.conversation(candidates, word)?;
                 if not { &mut search.without } else { search.within.get_or_insert_default() }.insert(of);
             }
             What::Before(text) => {
@@ -255,6 +264,33 @@ fn print(
         out.line(context(other))?;
     }
     out.line("")
+}
+
+/// What of the query was not taken as it may have been meant.
+fn misread(query: &Query) -> Vec<String> {
+    let ignored = match query.ignored.as_slice() {
+        [] => None,
+        ignored if query.is_empty() => Some(format!(
+            "Ignored: {}. Nothing else is asked for, so every message matches.",
+            ignored.join(" ")
+        )),
+        ignored => Some(format!("Ignored: {}.", ignored.join(" "))),
+    };
+    let look = |word: &String| {
+        format!("{word:?} is not a filter, so it is searched for as text. Filters: {FILTERS}")
+    };
+    ignored.into_iter().chain(query.not_filters.iter().map(look)).collect()
+}
+
+/// A hint for each word that is a part of a sender's name.
+fn senders_named<'a>(search: &Search, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names: Vec<String> = names.map(tokenize::fold).collect();
+    let words = search.query.all.iter().filter(|group| group.len() == 1).flatten();
+    let is_name = |word: &&Term| {
+        let folded = tokenize::fold(&word.text);
+        names.iter().any(|name| name.split_whitespace().any(|part| part == folded))
+    };
+    words.filter(is_name).map(|word| format!("{:?} is a sender: try from:{}", word.text, word.text)).collect()
 }
 
 /// A remark on what was found.

@@ -9,7 +9,7 @@ use crate::cli::ui::local_time::{local, local_minute};
 use crate::cli::ui::message_text::{folded, from_to, is_system, message_json, notes, sender};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::pager::paged;
-use crate::cli::ui::reading::{OpenArchive, SpanArgs, conversation};
+use crate::cli::ui::reading::{OpenArchive, SpanArgs};
 use crate::core::Ms;
 use crate::core::printable::{one_line, printable};
 use crate::core::timeline::gap::Gap;
@@ -19,7 +19,9 @@ use crate::store::{MessageRange, MessageRow};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
-    /// Part of its name, its URN, thread id or profile URL
+    /// Part of its name, its URN, thread id, profile URL, or #N
+    ///
+    /// '#N' is the conversation around message N, as `archiver search` numbers them.
     #[arg(value_name = "CONVERSATION")]
     pub(crate) conversation: String,
 
@@ -55,8 +57,8 @@ pub(crate) struct ShowArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver show béla              everything, oldest first
   archiver show béla --limit 30   the newest 30 messages
+  archiver show '#1234'           around a message that search has found
   archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits";
 
 /// Messages shown for `--around` without `--limit`.
@@ -67,9 +69,20 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let failed = |e| archive.failed(e);
     let queries = archive.queries();
     let candidates = archive.candidates()?;
-    let id = conversation(&candidates, &args.conversation)?;
+    let (id, around) = match message_number(&args.conversation) {
+        Some(number) => {
+            let message = queries.message(number).map_err(failed)?.ok_or_else(|| {
+                Failure::usage(
+                    format!("the archive has no message #{number}"),
+                    "`archiver search` shows the numbers of messages",
+                )
+            })?;
+            (message.conversation, Some(number.to_string()))
+        }
+        None => (archive.conversation(&candidates, &args.conversation)?, args.around.clone()),
+    };
     let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
-    let (range, mark) = range(&archive, id, args)?;
+    let (range, mark) = range(&archive, id, around.as_deref(), args)?;
     if args.json || args.raw {
         let mut out = Output::buffered(&context.env);
         let line = |row: MessageRow| {
@@ -93,16 +106,22 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     })
 }
 
+/// The number of a message, as `archiver search` shows it.
+fn message_number(word: &str) -> Option<i64> {
+    word.trim().strip_prefix('#')?.parse().ok()
+}
+
 /// The messages to show, and the one in their middle that `--around` names.
 fn range(
     archive: &OpenArchive,
     conversation: i64,
+    around: Option<&str>,
     args: &ShowArgs,
 ) -> Result<(MessageRange, Option<i64>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
     let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
-    if let Some(word) = &args.around {
+    if let Some(word) = around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
         let help = "use its entity_urn, or the number after # in the output of `archiver search`";
         let anchor = anchor

@@ -21,6 +21,12 @@ pub(crate) fn local_date(ms: Ms) -> String {
     local(ms, "%Y-%m-%d")
 }
 
+/// `2025-04-21 – 2025-06-30`; empty if there is nothing.
+pub(crate) fn span(oldest: Option<Ms>, newest: Option<Ms>) -> String {
+    let days = oldest.zip(newest).map(|(from, to)| format!("{} – {}", local_date(from), local_date(to)));
+    days.unwrap_or_default()
+}
+
 /// [`local_minute`] of a time written in ISO 8601.
 pub(crate) fn local_minute_of(iso: &str) -> String {
     DateTime::parse_from_rfc3339(iso)

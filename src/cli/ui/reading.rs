@@ -1,5 +1,6 @@
 //! What the reading commands share: opening the archive, and the flags that select messages.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use chrono::Local;
@@ -7,12 +8,20 @@ use clap::Args;
 
 use crate::app::{Context, wiring};
 use crate::cli::ui::dates;
+use crate::cli::ui::local_time::span;
+use crate::cli::ui::table::{number, table, text};
+use crate::cli::ui::terminal::Terminal;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::Ms;
+use crate::core::format::{plural, thousands};
 use crate::core::people::{Author, Correspondence, SentMessage};
-use crate::core::planner::target::{self, Candidate};
+use crate::core::planner::target::{self, Candidate, SelectError};
+use crate::core::printable::one_line;
 use crate::error::Failure;
-use crate::store::{Queries, Reader, Scope, StoreError};
+use crate::store::{ConversationRow, Queries, Reader, Scope, StoreError};
+
+/// Conversations that a choice lists at most.
+const LISTED: usize = 20;
 
 /// Flags that select messages by date.
 #[derive(Debug, Clone, Default, Args)]
@@ -81,7 +90,7 @@ impl OpenArchive {
 
     pub(crate) fn select(&self, args: &ScopeArgs) -> Result<Scope, Failure> {
         let conversation = match &args.conversation {
-            Some(word) => Some(conversation(&self.candidates()?, word)?),
+            Some(word) => Some(self.conversation(&self.candidates()?, word)?),
             None => None,
         };
         let (since_ms, until_ms) = args.span.parse(self.now)?;
@@ -101,10 +110,64 @@ impl OpenArchive {
         queries.lines(conversation, since_ms, until_ms, add).map_err(|e| self.failed(e))?;
         Ok(tally)
     }
+
+    /// The one conversation that a word names. If it names several, whoever sits at a terminal chooses.
+    pub(crate) fn conversation(&self, candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
+        let error = match target::one(candidates, word) {
+            Ok(id) => return Ok(id),
+            Err(SelectError::Several { .. }) => {
+                return self.choose(&target::matching(candidates, word), word);
+            }
+            Err(error) => error.to_string(),
+        };
+        Err(Failure::usage(error, "`archiver status --all` lists the conversations"))
+    }
+
+    fn choose(&self, found: &[&Candidate], word: &str) -> Result<i64, Failure> {
+        let rows = self.queries().conversations().map_err(|e| self.failed(e))?;
+        // As recent as they are: the order of the rows.
+        let found: Vec<&ConversationRow> =
+            rows.iter().filter(|row| found.iter().any(|c| c.id == row.id)).collect();
+        let shown = found.iter().zip(1..).take(LISTED).map(|(row, n)| {
+            let timeline = &row.timeline;
+            let span = span(timeline.oldest_ms, timeline.newest_ms);
+            let id = row.thread.clone().unwrap_or_default();
+            vec![n.to_string(), label(row), thousands(timeline.messages), span, id]
+        });
+        let columns = [number(""), text("Conversation"), number("Messages"), text("From – to"), text("Id")];
+        let list = table(&columns, &shown.collect::<Vec<_>>(), None);
+        let more = found.len().saturating_sub(LISTED);
+        let more = if more > 0 {
+            format!(
+                "
+and {} more",
+                thousands(more)
+            )
+        } else {
+            String::new()
+        };
+        let question = format!(
+            "{word:?} may mean {}:
+{list}{more}",
+            plural(found.len(), "conversation")
+        );
+        let Some(mut terminal) = Terminal::open().filter(|_| io::stdin().is_terminal()) else {
+            return Err(Failure::usage(question, "pass the id in the last column instead"));
+        };
+        terminal.say(&format!(
+            "{question}
+"
+        ))?;
+        let answer = terminal.ask("Number (empty to cancel): ")?;
+        let chosen = answer.parse::<usize>().ok().and_then(|n| found.get(n.checked_sub(1)?));
+        chosen
+            .map(|row| row.id)
+            .ok_or_else(|| Failure::usage("no conversation was chosen", "pass its id, or more of its name"))
+    }
 }
 
-/// The one conversation that a word names.
-pub(crate) fn conversation(candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
-    let help = "`archiver status --all` lists the conversations";
-    target::one(candidates, word).map_err(|error| Failure::usage(error.to_string(), help))
+/// What a conversation is called, on one line.
+pub(crate) fn label(row: &ConversationRow) -> String {
+    let (name, url, id) = (row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref());
+    one_line(&target::label(name, url, id, row.id))
 }

@@ -81,6 +81,17 @@ fn nearest(near: &[String]) -> String {
 /// When none or several fit.
 pub fn one(candidates: &[Candidate], word: &str) -> Result<i64, SelectError> {
     let word = word.trim();
+    match matching(candidates, word).as_slice() {
+        [one] => Ok(one.id),
+        [] => Err(SelectError::None { word: word.to_owned(), near: near(candidates, &tokenize::fold(word)) }),
+        several => Err(SelectError::Several { word: word.to_owned(), names: labels(several) }),
+    }
+}
+
+/// All conversations that a word may mean: those that it names exactly, or else those whose name it is a part of.
+#[must_use]
+pub fn matching<'a>(candidates: &'a [Candidate], word: &str) -> Vec<&'a Candidate> {
+    let word = word.trim();
     let (thread, page, folded) = (urn::thread_key(word), urn::profile_slug(word), tokenize::fold(word));
     let exact = |c: &&Candidate| {
         c.conversation_id.as_deref().is_some_and(|id| urn::thread_key(id) == thread)
@@ -89,15 +100,8 @@ pub fn one(candidates: &[Candidate], word: &str) -> Result<i64, SelectError> {
     };
     let part =
         |c: &&Candidate| !folded.is_empty() && c.names.iter().any(|n| tokenize::fold(n).contains(&folded));
-    let mut found: Vec<&Candidate> = candidates.iter().filter(exact).collect();
-    if found.is_empty() {
-        found = candidates.iter().filter(part).collect();
-    }
-    match found.as_slice() {
-        [one] => Ok(one.id),
-        [] => Err(SelectError::None { word: word.to_owned(), near: near(candidates, &folded) }),
-        several => Err(SelectError::Several { word: word.to_owned(), names: labels(several) }),
-    }
+    let found: Vec<&Candidate> = candidates.iter().filter(exact).collect();
+    if found.is_empty() { candidates.iter().filter(part).collect() } else { found }
 }
 
 /// What several are called: by more than the name where that is the same.

@@ -11,6 +11,10 @@ pub struct Query {
     pub none: Vec<Term>,
     /// What else must hold.
     pub filters: Vec<Filter>,
+    /// What was typed and has no effect: signs alone, and `AND`, `OR` or `NOT` with nothing to go with.
+    pub ignored: Vec<String>,
+    /// Words that look like filters and are none.
+    pub not_filters: Vec<String>,
 }
 
 /// A word or phrase.
@@ -57,6 +61,13 @@ pub enum What {
 /// Terms and filters that a query has at most; what follows is not looked at.
 pub const MOST: usize = 64;
 
+/// The filters there are, for people.
+pub const FILTERS: &str =
+    "from:NAME in:CONVERSATION before:DATE after:DATE on:DATE type:TEXT has:link is:edited is:gone is:mine";
+
+/// What comes before the colon of a filter.
+const KEYS: [&str; 9] = ["from", "in", "before", "after", "on", "during", "type", "has", "is"];
+
 /// Letters of a query that are looked at.
 const LONGEST: usize = 4096;
 
@@ -68,16 +79,36 @@ impl Query {
         // Whether the next word is an alternative to the last one, or unwanted.
         let (mut or, mut not) = (false, false);
         let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(at, _)| at);
+        // Operators that wait for something to go with.
+        let mut open: Vec<&str> = Vec::new();
         for item in items(text.get(..end).unwrap_or(text)).into_iter().take(MOST) {
+            if matches!(item, Item::Filter(_) | Item::Term(..)) {
+                let first = query.is_empty();
+                query.ignored.extend(open.drain(..).filter(|o| first && *o != "NOT").map(str::to_owned));
+            }
             match item {
-                Item::Or => or = true,
-                Item::And => or = false,
-                Item::Not => not = true,
+                Item::Or => {
+                    open.push("OR");
+                    or = true;
+                }
+                Item::And => {
+                    open.push("AND");
+                    or = false;
+                }
+                Item::Not => {
+                    open.push("NOT");
+                    not = true;
+                }
+                Item::Nothing(text) => query.ignored.push(text),
                 Item::Filter(filter) => {
                     query.filters.push(Filter { not: filter.not != not, ..filter });
                     (or, not) = (false, false);
                 }
                 Item::Term(minus, term) => {
+                    let key = term.text.split_once(':').map(|(key, _)| key.to_ascii_lowercase());
+                    if key.is_some_and(|key| KEYS.contains(&key.as_str())) {
+                        query.not_filters.push(term.text.clone());
+                    }
                     match query.all.last_mut() {
                         _ if minus || not => query.none.push(term),
                         Some(group) if or => group.push(term),
@@ -87,6 +118,7 @@ impl Query {
                 }
             }
         }
+        query.ignored.extend(open.into_iter().map(str::to_owned));
         query
     }
 
@@ -108,6 +140,8 @@ enum Item {
     Not,
     Term(bool, Term),
     Filter(Filter),
+    /// Nothing that could be looked for.
+    Nothing(String),
 }
 
 /// Cuts a text at spaces outside of quotes. A quote that is never closed ends with the text.
@@ -116,7 +150,8 @@ fn items(text: &str) -> Vec<Item> {
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let (item, after) = item(rest);
-        items.extend(item);
+        let typed = || rest.strip_suffix(after).unwrap_or(rest).trim().to_owned();
+        items.push(item.unwrap_or_else(|| Item::Nothing(typed())));
         rest = after.trim_start();
     }
     items
@@ -271,6 +306,25 @@ mod tests {
             ("NEAR(a b, 3) col:x ^a {a b}: c", "NEAR(a & b & 3 & col:x & a & a & b & c"),
         ] {
             assert_eq!(brief(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_is_known_and_so_is_what_only_looks_like_a_filter() {
+        for (text, ignored, not_filters) in [
+            ("AND", "AND", ""),
+            ("\"", "\"", ""),
+            ("a OR", "OR", ""),
+            ("OR a AND b", "OR", ""),
+            ("a AND NOT b NOT", "NOT", ""),
+            ("-- a () NOT b", "-- ()", ""),
+            ("has:nonsense is:gone", "", "has:nonsense"),
+            ("re:offer http://x.y form:ada", "", ""),
+            ("NOT a AND b", "", ""),
+        ] {
+            let query = Query::parse(text);
+            let said = (query.ignored.join(" "), query.not_filters.join(" "));
+            assert_eq!(said, (ignored.to_owned(), not_filters.to_owned()), "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 use fake_linkup::Author;
 use serde_json::Value;
 
+use super::terminal::at_terminal;
 use super::{add_older, golden};
 use crate::binary::{FakeApi, HOUR, Home, KEY, Ran, START, server};
 
@@ -172,7 +173,84 @@ fn words_that_name_no_conversation_message_or_date_are_bad_usage_with_help() {
         let ran = home.run(args).expect(2);
         assert!(ran.stdout.is_empty() && ran.stderr.contains("error:"), "{args:?}: {ran:?}");
     }
-    assert!(home.run(&["show", "a"]).stderr.contains("Ada Example or "));
+    assert!(home.run(&["show", "a"]).stderr.contains("may mean "));
     home.run(&["search", "\" ( OR * NEAR:"]).expect(0);
     home.run(&["search", "--", "-x"]).expect(0);
+}
+
+/// Three people of one name.
+fn namesakes() -> Home {
+    let api = FakeApi::serve(server(&[("Eve Sample", 12), ("Eve Sample", 3), ("Eve Sample", 5)]));
+    let home = Home::of(&api, "v1");
+    home.sync_until_complete();
+    home
+}
+
+#[test]
+fn a_word_that_fits_several_is_a_numbered_choice_with_dates() {
+    let home = namesakes();
+    let ran = home.run(&["show", "eve"]).expect(2);
+    assert!(ran.stderr.contains("\"eve\" may mean 3 conversations:"), "{ran:?}");
+    let listed: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("Eve Sample")).collect();
+    for (line, number) in listed.iter().zip(["1", "2", "3"]) {
+        assert!(line.starts_with(number) && line.contains("2021-01-") && line.contains(" – "), "{ran:?}");
+    }
+    // The id in the last column is one of a kind.
+    for (line, number) in listed.iter().zip([12, 5, 3]) {
+        let id = line.split_whitespace().last().unwrap();
+        let shown = home.run(&["show", id, "--json"]).expect(0);
+        assert_eq!(lines(&shown).len(), number, "{line}");
+    }
+    home.run(&["search", "x", "--in", "eve"]).expect(2);
+}
+
+#[test]
+fn at_a_terminal_the_choice_is_made_by_its_number() {
+    let mut home = namesakes();
+    home.env("PAGER", "cat");
+    let script = [("Number (empty to cancel): ", "2\n")];
+    let (shown, code) = at_terminal(&home, &["show", "eve"], &script);
+    assert_eq!(code, Some(0), "{shown}");
+    let (_, shown) = shown.split_once("cancel): ").unwrap();
+    assert_eq!(shown.matches("       message ").count(), 5, "{shown}");
+    for answer in ["\n", "9\n", "x\n"] {
+        let (shown, code) = at_terminal(&home, &["show", "eve"], &[("Number (empty to cancel): ", answer)]);
+        assert_eq!(code, Some(2), "{shown}");
+    }
+}
+
+#[test]
+fn the_number_of_a_search_hit_shows_its_conversation() {
+    let home = archive();
+    let hit = home.run(&["search", "cafe", "--limit", "1"]).expect(0);
+    let number = hit.stdout.lines().next().unwrap().split('#').nth(1).unwrap();
+    let shown = home.run(&["show", &format!("#{number}")]).expect(0).stdout;
+    assert!(shown.starts_with("Ada Example\n"), "{shown}");
+    assert!(shown.lines().any(|line| line.starts_with('>')), "{shown}");
+    home.run(&["show", "#999999999"]).expect(2);
+}
+
+#[test]
+fn a_search_says_what_it_ignored_and_what_is_no_filter() {
+    let home = archive();
+    let said = |query: &str| home.run(&["search", query]).expect(0).stderr;
+    for (query, remark) in [
+        ("AND", "Ignored: AND. Nothing else is asked for, so every message matches."),
+        ("\"", "Ignored: \". Nothing else"),
+        ("thursday OR", "Ignored: OR."),
+        (
+            "has:nonsense",
+            "\"has:nonsense\" is not a filter, so it is searched for as text. Filters: from:NAME",
+        ),
+        ("Béla budget", "\"Béla\" is a sender: try from:Béla"),
+    ] {
+        assert!(said(query).contains(remark), "{query}: {}", said(query));
+    }
+    for query in ["thursday AND report", "thursday OR friday", "report -draft", "is:edited"] {
+        assert!(
+            !said(query).contains("Ignored") && !said(query).contains("filter,"),
+            "{query}: {}",
+            said(query)
+        );
+    }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::destination::Destination;
 use super::session::{LoginSession, LoginStep, out_of_budget, refused};
-use super::terminal::{Terminal, aborted, line_of_stdin};
 use super::{ChallengeArg, LoginArgs};
 use crate::api::login::{Challenge, Credentials, LoginRequest, Means, Session};
 use crate::api::{ApiError, ApiVersion};
+use crate::cli::ui::terminal::{Terminal, aborted, line_of_stdin};
 use crate::config::Config;
 use crate::core::format::plural;
 use crate::error::Failure;

@@ -3,7 +3,6 @@
 mod destination;
 mod flow;
 mod session;
-mod terminal;
 
 use std::path::PathBuf;
 
@@ -13,10 +12,10 @@ use serde::Serialize;
 use self::destination::Destination;
 use self::flow::{Finished, LoginFlow};
 use self::session::LoginSession;
-use self::terminal::Terminal;
 use crate::app::{Context, runtime, wiring};
 use crate::cli::ui::account::choose;
 use crate::cli::ui::output::Output;
+use crate::cli::ui::terminal::Terminal;
 use crate::config::{AccountConfig, ApiVersion, Config, LoginFile, Reads};
 use crate::core::budget::Purse;
 use crate::core::format::plural;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, FormatTime, label};
+use super::{Facts, FormatTime};
 use crate::app::metrics::Metrics;
+use crate::cli::ui::reading::label;
 use crate::core::format::counted;
 use crate::service::alerts;
 use crate::store::{Alert, Cause, ConversationRow, InboxStatus};

@@ -22,8 +22,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{IsoTime, iso_utc, plural};
-use crate::core::planner::target;
-use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::{
     ArchiveSummary, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError, holder,
@@ -139,11 +137,6 @@ fn service(config: &Config, closed: Option<Closed>, now: Ms) -> Option<ServiceSt
     let Ok(Holder::Service(pid)) = holder(&config.archive.path) else { return None };
     let next = closed.map_or_else(|| config.schedule.slots.next(now), |closed| closed.goes_on_ms);
     Some(ServiceStatus { pid, next_slot_at: next.map(IsoTime) })
-}
-
-fn label(row: &ConversationRow) -> String {
-    let (name, url, id) = (row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref());
-    one_line(&target::label(name, url, id, row.id))
 }
 
 /// What is missing of a conversation: its newest gap, and how many more there are.

@@ -5,10 +5,11 @@ use std::path::Path;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::json::Status;
+use super::missing;
 use super::picture::Picture;
-use super::{label, missing};
 use crate::app::replace;
 use crate::cli::ui::local_time::{local_date, local_minute};
+use crate::cli::ui::reading::label;
 use crate::core::Ms;
 use crate::core::format::{iso_date, iso_utc, plural, thousands};
 use crate::core::printable::printable;

@@ -10,8 +10,9 @@ use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
 
+use super::Facts;
 use super::selection::shown;
-use super::{Facts, label};
+use crate::cli::ui::reading::label;
 
 /// Days of the credits' chart.
 pub(super) const DAYS: u32 = 30;

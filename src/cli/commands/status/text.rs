@@ -1,11 +1,12 @@
 //! The status as people read it on a terminal.
 
 use super::json::Status;
+use super::missing;
 use super::picture::Picture;
-use super::{label, missing};
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::local_time::{local_date, local_minute};
+use crate::cli::ui::local_time::{local_minute, span};
 use crate::cli::ui::output::Output;
+use crate::cli::ui::reading::label;
 use crate::cli::ui::table::{number, text};
 use crate::core::format::{counted, plural, thousands};
 use crate::core::printable::one_line;
@@ -53,10 +54,7 @@ fn conversations(out: &mut Output, picture: &Picture<'_>) -> Result<(), Failure>
 }
 
 fn cells(row: &ConversationRow) -> Vec<String> {
-    let span = match (row.timeline.oldest_ms, row.timeline.newest_ms) {
-        (Some(oldest), Some(newest)) => format!("{} – {}", local_date(oldest), local_date(newest)),
-        _ => String::new(),
-    };
+    let span = span(row.timeline.oldest_ms, row.timeline.newest_ms);
     let synced = row.synced_ms.map(local_minute).unwrap_or_default();
     vec![label(row), thousands(row.timeline.messages), span, missing(row), synced]
 }

@@ -19,29 +19,29 @@ const CTRL_BACKSLASH: u8 = 0x1c;
 
 /// The controlling terminal.
 #[derive(Debug)]
-pub(super) struct Terminal(File);
+pub(crate) struct Terminal(File);
 
 impl Terminal {
     /// The terminal; `None` if standard error goes elsewhere or the process has none.
-    pub(super) fn open() -> Option<Self> {
+    pub(crate) fn open() -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
         }
         OpenOptions::new().read(true).write(true).open("/dev/tty").ok().map(Self)
     }
 
-    pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.0.write_all(printable(text).as_bytes()).and_then(|()| self.0.flush()).map_err(|e| lost(&e))
     }
 
     /// Asks for a line, echoed as it is typed.
-    pub(super) fn ask(&mut self, prompt: &str) -> Result<String, Failure> {
+    pub(crate) fn ask(&mut self, prompt: &str) -> Result<String, Failure> {
         self.say(prompt)?;
         Ok(self.line()?.expose().trim().to_owned())
     }
 
     /// Asks for a line without echo.
-    pub(super) fn ask_hidden(&mut self, prompt: &str) -> Result<Secret, Failure> {
+    pub(crate) fn ask_hidden(&mut self, prompt: &str) -> Result<Secret, Failure> {
         let hidden = Hidden::begin(&self.0).map_err(|e| lost(&e))?;
         self.say(prompt)?;
         let typed = self.line();
@@ -109,7 +109,7 @@ impl Drop for Hidden {
 }
 
 /// The next line of standard input. Nothing is read ahead, so that a code may arrive late.
-pub(super) fn line_of_stdin(what: &str) -> Result<Secret, Failure> {
+pub(crate) fn line_of_stdin(what: &str) -> Result<Secret, Failure> {
     let mut line = Vec::new();
     io::stdin()
         .lock()
@@ -131,7 +131,7 @@ fn usage(message: String) -> Failure {
 }
 
 /// The user does not continue.
-pub(super) fn aborted(why: &str) -> Failure {
+pub(crate) fn aborted(why: &str) -> Failure {
     Failure::usage(
         format!("login cancelled: {why}"),
         "no further request is sent; run `archiver login` to start again",
