@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::api::FailureKind;
 use crate::app::parked::parked;
-use crate::app::replace;
+use crate::app::{replace, wiring};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, Spent, closes, left};
@@ -25,6 +25,8 @@ const MARK: &str = "# HELP archiver_";
 pub(crate) struct Metrics {
     pub(crate) now: Ms,
     pub(crate) figures: Figures,
+    /// Gaps of conversations that are forgotten.
+    pub(crate) forgotten_gaps: i64,
     /// Since when nothing is missing (ms).
     pub(crate) horizon: Option<Ms>,
     /// Credits spent in the last run, today and this month.
@@ -86,18 +88,20 @@ pub(crate) fn tell(config: &Config, take: impl FnOnce() -> Result<Metrics, Store
 impl Metrics {
     /// What the archive says now.
     pub(crate) fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
-        Self::of(queries, config, &queries.conversations()?, &queries.inboxes()?, now)
+        Self::of(queries, config, &mut queries.conversations()?, &queries.inboxes()?, now)
     }
 
-    /// The same, where the conversations and inboxes are at hand.
+    /// The same, where the conversations and inboxes are at hand. Forgets the conversations that are configured no more
+    /// and hold nothing, as if they never had been.
     pub(crate) fn of(
         queries: &Queries<'_>,
         config: &Config,
-        rows: &[ConversationRow],
+        rows: &mut Vec<ConversationRow>,
         inboxes: &[InboxStatus],
         now: Ms,
     ) -> Result<Self, StoreError> {
-        let figures = queries.figures()?;
+        let mut figures = queries.figures()?;
+        let forgotten_gaps = forget(rows, &mut figures, queries, config, now)?;
         // What only an export has shown waits until the inbox shows it or somebody configures it.
         let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
         let horizon = next::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));
@@ -111,6 +115,7 @@ impl Metrics {
             horizon: horizon.filter(|_| !figures.blind()),
             parked: parked.collect(),
             figures,
+            forgotten_gaps,
             spent,
             left: left(&config.budget.caps(), &spent),
             closed: closed(queries, config, now)?,
@@ -184,6 +189,37 @@ impl Metrics {
         let left = left.map(|(window, n)| (window, or_no_cap(n)));
         out.labelled("credits_left", "Credits left of each cap", "window", left);
     }
+}
+
+/// Takes out of the rows and figures what is configured no more and holds nothing. Returns how many gaps that had.
+fn forget(
+    rows: &mut Vec<ConversationRow>,
+    figures: &mut Figures,
+    queries: &Queries<'_>,
+    config: &Config,
+    now: Ms,
+) -> Result<i64, StoreError> {
+    let is_empty = |row: &ConversationRow| row.timeline.messages == 0;
+    if !rows.iter().any(is_empty) {
+        return Ok(0);
+    }
+    let asked = queries.asked(&wiring::accounts(config), now)?;
+    let mut gaps = 0;
+    rows.retain(|row| {
+        let stays = !is_empty(row) || asked.contains(&row.id);
+        if !stays {
+            let own = i64::try_from(row.timeline.gaps.len()).unwrap_or(i64::MAX);
+            gaps += own;
+            if let Some(account) = figures.accounts.iter_mut().find(|a| a.account == row.account) {
+                account.conversations -= 1;
+                account.gaps -= own;
+                account.complete -= i64::from(row.timeline.complete());
+                account.failing -= i64::from(row.last_error.is_some());
+            }
+        }
+        stays
+    });
+    Ok(gaps)
 }
 
 fn last_run(out: &mut Exposition, run: &RunRow) {

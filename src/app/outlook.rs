@@ -1,6 +1,6 @@
 //! The forecast behind `plan` and `sync --dry-run`, from the configuration and the archive alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::core::planner::forecast::{Arrival, Forecast, Missing, Range, arrival,
 use crate::core::planner::next::{Next, PlannedStep, Step};
 use crate::core::planner::state::{Inbox, Room, Share, State};
 use crate::error::Failure;
-use crate::store::{Reader, RunStart, StoreError, Trigger};
+use crate::store::{AccountFigures, Reader, RunStart, StoreError, Trigger};
 use crate::sync;
 use crate::sync::watch::CREDITS_PER_DAY;
 
@@ -96,6 +96,11 @@ pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failu
     let failed = |e: StoreError| wiring::read_failure(path, e);
     let reader = wiring::reader_if_any(path)?;
     let now: Ms = SystemClock.now_ms();
+    if let Some(reader) = &reader
+        && let Some(warning) = renamed(&reader.queries().figures().map_err(failed)?.accounts, config)
+    {
+        tracing::warn!("{warning}");
+    }
     let accounts = wiring::accounts(config);
     let targets = Reader::targets(reader.as_ref(), &accounts, now).map_err(failed)?;
     let targets = sync::select(targets, only).map_err(|e| wiring::run_failure(path, e.into()))?;
@@ -129,15 +134,39 @@ pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failu
     Ok(assemble(config, forecast, upkeep, &caps, &spent, room.all, now))
 }
 
-/// How many of the archive's gaps no run fills: those of conversations that are neither configured nor discovered in an
-/// inbox. The others are what a run reports as left.
-pub(crate) fn gaps_not_synced(config: &Config, reader: &Reader, now: Ms) -> Result<i64, StoreError> {
+/// What runs ask for.
+#[derive(Debug)]
+pub(crate) struct AskedFor {
+    /// The conversations, by the archive's ids.
+    pub(crate) conversations: BTreeSet<i64>,
+    /// The archive's other gaps, which no run fills: those of conversations that are neither configured nor discovered
+    /// in an inbox. The rest is what a run reports as left.
+    pub(crate) gaps_elsewhere: i64,
+}
+
+pub(crate) fn asked(config: &Config, reader: &Reader, now: Ms) -> Result<AskedFor, StoreError> {
     let targets = Reader::targets(Some(reader), &wiring::accounts(config), now)?;
     let inboxes = inboxes(config, Some(reader), now)?;
     let timelines = targets.iter().map(|t| &t.plan.timeline).chain(inboxes.iter().map(|i| &i.timeline));
     // A conversation that no run has seen yet has one gap, which is not stored.
     let synced = timelines.flat_map(|timeline| &timeline.gaps).filter(|gap| gap.id != 0).count();
-    Ok(reader.queries().summary()?.gaps.saturating_sub(i64::try_from(synced).unwrap_or(i64::MAX)))
+    let all = reader.queries().summary()?.gaps;
+    Ok(AskedFor {
+        conversations: targets.iter().map(|t| t.plan.id).collect(),
+        gaps_elsewhere: all.saturating_sub(i64::try_from(synced).unwrap_or(i64::MAX)),
+    })
+}
+
+/// That the archive has an account which is not configured, and does not have one which is: renamed, most likely.
+pub(crate) fn renamed(known: &[AccountFigures], config: &Config) -> Option<String> {
+    let is_configured = |name: &str| config.accounts.iter().any(|a| a.name == name);
+    let gone = known.iter().find(|a| a.messages > 0 && !is_configured(&a.account))?;
+    let new = config.accounts.iter().find(|a| known.iter().all(|known| known.account != a.name))?;
+    let (gone, new) = (&gone.account, &new.name);
+    Some(format!(
+        "the archive knows the account {gone:?}, not {new:?}: a run would begin a second mailbox and pay for it again. \
+         Call it {gone:?} in the configuration, or set archive.path to another archive"
+    ))
 }
 
 fn inboxes(config: &Config, reader: Option<&Reader>, now: Ms) -> Result<Vec<Inbox>, StoreError> {

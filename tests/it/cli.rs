@@ -1,5 +1,6 @@
 //! The commands as a person or a script meets them: what they print, what they leave, how they end.
 
+mod advice;
 mod check;
 mod demo;
 mod dry_run;

@@ -90,7 +90,7 @@ async fn guide(folder: &Path, out: &mut Output, glyphs: Glyphs) -> Result<(), Fa
     demo.sync(Some(FIRST_BUDGET)).await?;
 
     demo.title("2. What is missing is on record: `archiver status`")?;
-    status::report(&demo.config, demo.out, glyphs, &StatusArgs { json: false, html: None, all: true })?;
+    status::report(&demo.config, demo.out, glyphs, &StatusArgs { all: true, ..StatusArgs::default() })?;
 
     demo.title("3. The next run continues where the budget ended")?;
     demo.sync(None).await?;

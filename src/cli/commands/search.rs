@@ -128,7 +128,8 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     misread(&search.query).into_iter().for_each(say);
     if found.messages.is_empty() && args.limit > 0 {
         let why = queries.why_nothing(&search).map_err(failed)?;
-        explain(&why, &search).into_iter().for_each(say);
+        let elsewhere = why.gaps.is_some() && archive.asked()?.gaps_elsewhere > 0;
+        explain(&why, &search, elsewhere).into_iter().for_each(say);
         let names = queries.senders().map_err(failed)?;
         senders_named(&search, names.iter().map(|sender| sender.name.as_str())).into_iter().for_each(say);
     } else {
@@ -306,7 +307,7 @@ fn remark(found: &Found, args: &SearchArgs) -> Option<String> {
 }
 
 /// Why nothing was found, one line per reason.
-fn explain(why: &Nothing, search: &Search) -> Vec<String> {
+fn explain(why: &Nothing, search: &Search, elsewhere: bool) -> Vec<String> {
     if why.empty {
         return vec!["The archive is empty; run `archiver sync --once`.".to_owned()];
     }
@@ -335,9 +336,12 @@ fn explain(why: &Nothing, search: &Search) -> Vec<String> {
     }
     if let Some((gaps, from, to)) = why.gaps {
         let (gaps, (from, to)) = (plural(gaps, "gap"), from_to(from, to));
-        lines.push(format!(
-            "Messages may be missing: {gaps} between {from} and {to}. `archiver sync --once` fills them."
-        ));
+        let fills = if elsewhere {
+            "`archiver sync --once` fills those that it asks for; `archiver status` names the others."
+        } else {
+            "`archiver sync --once` fills them."
+        };
+        lines.push(format!("Messages may be missing: {gaps} between {from} and {to}. {fills}"));
     }
     lines
 }

@@ -93,13 +93,14 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
+    let asked = gaps.is_empty() || archive.asked()?.conversations.contains(&id);
     let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
     let high = range.until.unwrap_or(Ms::MAX);
     paged(context, !args.no_pager, |out| {
         let title = out.style().bold(&one_line(&name));
         out.line(title)?;
         let (day, is_empty, archive, edits) = (String::new(), true, &archive, args.edits);
-        let mut transcript = Transcript { out, archive, edits, gaps, low, high, mark, day, is_empty };
+        let mut transcript = Transcript { out, archive, edits, gaps, asked, low, high, mark, day, is_empty };
         let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
         let ended = queries.messages(&range, |row| flow(transcript.message(&row))).map_err(failed)?;
         ended.map_or_else(|| transcript.foot(), Err)
@@ -145,6 +146,8 @@ struct Transcript<'a> {
     edits: bool,
     /// Gaps still to come, oldest last.
     gaps: Vec<Gap>,
+    /// Whether runs ask for the conversation, and so fill them.
+    asked: bool,
     /// The time (ms) that is shown; gaps outside of it are not.
     low: Ms,
     high: Ms,
@@ -212,7 +215,7 @@ impl Transcript<'_> {
                 && gap.older_ms.is_none_or(|older| older < self.high)
                 && (moment.is_some() || self.mark.is_none());
             if within {
-                let line = self.out.style().yellow(&gap_line(gap));
+                let line = self.out.style().yellow(&gap_line(gap, self.asked));
                 self.out.line(format!("\n{line}"))?;
                 self.day.clear();
             }
@@ -227,11 +230,13 @@ impl Transcript<'_> {
     }
 }
 
-fn gap_line(gap: &Gap) -> String {
+fn gap_line(gap: &Gap, asked: bool) -> String {
     let (from, to) = from_to(gap.older_ms, gap.newer_ms);
     let why = match &gap.stalled {
         Some(why) => format!("stalled: {}; retried less and less often", printable(&why.to_string())),
-        None => "`archiver sync --once` fills it".to_owned(),
+        None if asked => "`archiver sync --once` fills it".to_owned(),
+        None => "sync does not ask for this conversation; add its id to conversations under [[accounts]]"
+            .to_owned(),
     };
     format!("~~ messages may be missing from {from} to {to} ({why}) ~~")
 }

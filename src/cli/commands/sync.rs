@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::ApiError;
 use crate::app::metrics::{self, Metrics};
-use crate::app::outlook::outlook;
+use crate::app::outlook::{outlook, renamed};
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
 use crate::cli::ui::interrupt::signalled;
@@ -91,6 +91,9 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         let api = wiring::api(config)?;
         let failed = |e| wiring::archive_failure(path, e);
         let mut store = Store::open(path).map_err(failed)?;
+        if let Some(warning) = renamed(&store.queries().figures().map_err(failed)?.accounts, config) {
+            tracing::warn!("{warning}");
+        }
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let mut signals = pin!(stop_on_signals(stopper));

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use chrono::Local;
 use clap::Args;
 
+use crate::app::outlook::{self, AskedFor};
 use crate::app::{Context, wiring};
 use crate::cli::ui::dates;
 use crate::cli::ui::local_time::span;
 use crate::cli::ui::table::{number, table, text};
 use crate::cli::ui::terminal::Terminal;
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{plural, thousands};
 use crate::core::people::{Author, Correspondence, SentMessage};
@@ -61,6 +63,7 @@ pub(crate) struct ScopeArgs {
 /// The configured archive, opened for reading.
 #[derive(Debug)]
 pub(crate) struct OpenArchive {
+    config: Config,
     pub(crate) path: PathBuf,
     pub(crate) reader: Reader,
     /// When the command began (ms).
@@ -69,9 +72,10 @@ pub(crate) struct OpenArchive {
 
 impl OpenArchive {
     pub(crate) fn open(context: &Context) -> Result<Self, Failure> {
-        let path = context.config_warned(None)?.archive.path;
+        let config = context.config_warned(None)?;
+        let path = config.archive.path.clone();
         let reader = Reader::open(&path).map_err(|e| wiring::read_failure(&path, e))?;
-        Ok(Self { path, reader, now: SystemClock.now_ms() })
+        Ok(Self { config, path, reader, now: SystemClock.now_ms() })
     }
 
     pub(crate) fn queries(&self) -> Queries<'_> {
@@ -81,6 +85,11 @@ impl OpenArchive {
     /// The failure that a read error amounts to.
     pub(crate) fn failed(&self, error: StoreError) -> Failure {
         wiring::read_failure(&self.path, error)
+    }
+
+    /// What runs ask for.
+    pub(crate) fn asked(&self) -> Result<AskedFor, Failure> {
+        outlook::asked(&self.config, &self.reader, self.now).map_err(|e| self.failed(e))
     }
 
     /// All conversations with their names and ids.

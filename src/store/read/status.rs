@@ -1,6 +1,6 @@
 //! What can be read from an archive: the queries behind `status` and the run's report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -223,6 +223,14 @@ impl<'a> Queries<'a> {
             Ok(candidate)
         })
         .collect()
+    }
+
+    /// The conversations that runs ask for with this configuration, by the archive's ids.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn asked(&self, accounts: &[Configured], now: Ms) -> Result<BTreeSet<i64>, StoreError> {
+        Ok(targets::look_up(Some(self.db), accounts, now)?.into_iter().map(|t| t.plan.id).collect())
     }
 
     /// The gaps of a conversation, newest first.

@@ -6,14 +6,17 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::api::{ApiError, HttpApi};
-use crate::app::{Context, outlook, replace, runtime, wiring};
+use crate::app::outlook::{self, renamed};
+use crate::app::parked::parked;
+use crate::app::{Context, replace, runtime, wiring};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::Mark;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, InboxMode};
 use crate::core::format::plural;
 use crate::error::Failure;
-use crate::store::{Reader, StoreError};
+use crate::service::alerts;
+use crate::store::{Alert, Reader, StoreError};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -100,12 +103,17 @@ fn check_archive(config: &Config, found: &mut CheckReport) {
     let path = &config.archive.path;
     let folder = replace::folder(path);
     let read = |reader: &Reader| {
-        let summary = reader.queries().summary()?;
-        let not_synced = outlook::gaps_not_synced(config, reader, SystemClock.now_ms())?;
-        Ok((plural(summary.messages, "message"), plural(summary.gaps.saturating_sub(not_synced), "gap")))
+        let (summary, figures) = (reader.queries().summary()?, reader.queries().figures()?);
+        let asked = outlook::asked(config, reader, SystemClock.now_ms())?;
+        let gaps = plural(summary.gaps.saturating_sub(asked.gaps_elsewhere), "gap");
+        Ok((plural(summary.messages, "message"), gaps, figures))
     };
     match Reader::open(path).and_then(|reader| read(&reader)) {
-        Ok((messages, gaps)) => found.ok("archive", format!("{}: {messages}, {gaps}", path.display())),
+        Ok((messages, gaps, figures)) => {
+            found.ok("archive", format!("{}: {messages}, {gaps}", path.display()));
+            renamed(&figures.accounts, config).into_iter().for_each(|what| found.wrong("account", what));
+            check_parked(config, &figures.alerts, found);
+        }
         Err(StoreError::Missing(_)) if !folder.is_dir() => {
             found.wrong("archive", format!("the folder {} does not exist", folder.display()));
         }
@@ -160,6 +168,18 @@ async fn check_accounts(config: &Config, api: &HttpApi<SystemClock>, found: &mut
             }
             Err(error) => found.api("account", &error),
         }
+    }
+}
+
+/// A parked account is not synced on schedule, whatever its state is now.
+fn check_parked(config: &Config, rows: &[Alert], found: &mut CheckReport) {
+    for account in parked(rows, config).into_iter().filter_map(|index| config.accounts.get(index)) {
+        let own = |row: &&Alert| row.account.as_ref().is_none_or(|name| *name == account.name);
+        let why = rows.iter().find(own).map(alerts::describe).unwrap_or_default();
+        let what =
+            format!("{}: parked: {why}; renew it, or try it with `archiver sync --once`", account.name);
+        found.wrong("account", what.clone());
+        found.failures.push(Failure::Credentials(format!("account {what}")));
     }
 }
 

@@ -124,7 +124,8 @@ fn show(out: &mut Output, report: &ImportReport, args: &LinkedinExportArgs) -> R
     words.push(plural(report.conversations.len(), "conversation"));
     out.line(words.join(", "))?;
     out.line(format!(
-        "This saved about {}. `archiver sync` downloads what is newer than the export.",
+        "This saved about {}. `archiver sync` downloads what is newer than the export, of conversations that are\n\
+         configured or that the inbox shows; `archiver status` names the others.",
         plural(report.credits_saved, "credit")
     ))?;
     if args.check > 0 && !args.dry_run {

@@ -9,6 +9,7 @@ use super::{Facts, FormatTime, service};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{IsoTime, counted, iso_date, plural};
+use crate::core::printable::one_line;
 use crate::store::{AccountFigures, ConversationRow, RunRow};
 
 #[derive(Serialize)]
@@ -53,6 +54,9 @@ struct AlertStatus<'a> {
     message: &'a str,
 }
 
+/// Conversations that a sentence names at most.
+const NAMED: usize = 3;
+
 /// Credits spent, and what the caps leave.
 #[derive(Serialize)]
 pub(super) struct Credits {
@@ -87,6 +91,8 @@ struct LastRun<'a> {
 pub(super) struct ConversationStatus<'a> {
     account: &'a str,
     conversation_id: Option<&'a str>,
+    #[serde(skip)]
+    thread: Option<&'a str>,
     profile_url: Option<&'a str>,
     name: Option<&'a str>,
     messages: i64,
@@ -96,6 +102,8 @@ pub(super) struct ConversationStatus<'a> {
     newest_at: Option<IsoTime>,
     pub(super) gaps: usize,
     complete: bool,
+    /// Whether runs ask for it.
+    asked: bool,
     last_synced_at: Option<IsoTime>,
     error: Option<&'a str>,
 }
@@ -109,7 +117,7 @@ impl<'a> Status<'a> {
             archive: config.archive.path.display().to_string(),
             messages: summary.messages,
             gaps: summary.gaps,
-            gaps_not_synced: facts.gaps_not_synced,
+            gaps_not_synced: facts.asked.gaps_elsewhere,
             complete: conversations.iter().filter(|row| row.timeline.complete()).count(),
             horizon: metrics.horizon.map(IsoTime),
             credits: Credits {
@@ -149,7 +157,7 @@ impl<'a> Status<'a> {
                 })
                 .collect(),
             attention: attention::sentences(facts, format),
-            conversations: conversations.iter().map(ConversationStatus::of).collect(),
+            conversations: conversations.iter().map(|row| ConversationStatus::of(row, facts)).collect(),
         }
     }
 
@@ -181,11 +189,25 @@ impl<'a> Status<'a> {
         ))
     }
 
-    /// The gaps that no run fills, in a sentence.
+    /// The gaps that no run fills: in which conversations, and how to have them filled.
     pub(super) fn not_synced_words(&self) -> Option<String> {
         let (one, many) = ("more gap is in a conversation", "more gaps are in conversations");
         let gaps = Some(self.gaps_not_synced).filter(|n| *n > 0).map(|n| counted(n, one, many))?;
-        Some(format!("{gaps} that sync does not ask for; add them under [[accounts]] to fill them."))
+        let named = |row: &ConversationStatus<'_>| {
+            Some(format!("{} ({})", one_line(row.name.unwrap_or("unnamed")), row.thread?))
+        };
+        let rows: Vec<_> = self.conversations.iter().filter(|row| row.gaps > 0 && !row.asked).collect();
+        let mut names: Vec<String> = rows.iter().filter_map(|row| named(row)).take(NAMED).collect();
+        if names.is_empty() {
+            return Some(format!(
+                "{gaps} that sync does not ask for; add them under [[accounts]] to fill them."
+            ));
+        }
+        names.extend((rows.len() > names.len()).then(|| format!("{} more", rows.len() - names.len())));
+        let names = names.join(", ");
+        Some(format!(
+            "{gaps} that sync does not ask for: {names}. Add their ids to conversations under [[accounts]] to fill them."
+        ))
     }
 }
 
@@ -205,11 +227,12 @@ impl<'a> LastRun<'a> {
 }
 
 impl<'a> ConversationStatus<'a> {
-    fn of(row: &'a ConversationRow) -> Self {
+    fn of(row: &'a ConversationRow, facts: &Facts) -> Self {
         let (timeline, at) = (&row.timeline, |ms: Option<Ms>| ms.map(IsoTime));
         Self {
             account: &row.account,
             conversation_id: row.conversation_id.as_deref(),
+            thread: row.thread.as_deref(),
             profile_url: row.profile_url.as_deref(),
             name: row.name.as_deref(),
             messages: timeline.messages,
@@ -219,6 +242,7 @@ impl<'a> ConversationStatus<'a> {
             newest_at: at(timeline.newest_ms),
             gaps: timeline.gaps.len(),
             complete: timeline.complete(),
+            asked: facts.asked.conversations.contains(&row.id),
             last_synced_at: at(row.synced_ms),
             error: row.last_error.as_deref(),
         }

@@ -14,6 +14,7 @@ use clap::Args;
 use self::json::{ServiceStatus, Status};
 use self::picture::Picture;
 use crate::app::metrics::{Closed, Metrics};
+use crate::app::outlook::AskedFor;
 use crate::app::{Context, outlook, wiring};
 use crate::cli::ui::charts::Glyphs;
 use crate::cli::ui::local_time::{local_date, local_minute};
@@ -21,13 +22,14 @@ use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
-use crate::core::format::{IsoTime, iso_utc, plural};
+use crate::core::format::{IsoTime, counted, iso_utc, plural};
 use crate::error::Failure;
 use crate::store::{
-    ArchiveSummary, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError, holder,
+    Alert, ArchiveSummary, Cause, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError,
+    holder,
 };
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// Print one JSON object
@@ -45,6 +47,12 @@ pub(crate) struct StatusArgs {
     /// Without it, the newest conversations and those that need attention are shown. --json always has all of them.
     #[arg(long)]
     pub(crate) all: bool,
+
+    /// Exit with 1 if an account needs you or the last run failed
+    ///
+    /// For monitors; see also the alert command and the metrics in the configuration.
+    #[arg(long)]
+    pub(crate) exit_code: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -79,14 +87,16 @@ pub(crate) fn report(
     let picture = Picture::of(&facts, most(args, out));
     if let Some(path) = &args.html {
         page::write(path, &status, &picture)?;
-        if !args.json {
-            return out.line(format!("Wrote {}", path.display()));
-        }
     }
-    if args.json {
-        return out.json(&status);
+    match &args.html {
+        _ if args.json => out.json(&status)?,
+        Some(path) => out.line(format!("Wrote {}", path.display()))?,
+        None => text::show(out, &status, &picture, glyphs, args.all)?,
     }
-    text::show(out, &status, &picture, glyphs, args.all)
+    match facts.trouble().filter(|_| args.exit_code) {
+        Some(trouble) => Err(Failure::CheckFailed(trouble)),
+        None => Ok(()),
+    }
 }
 
 /// How many conversations are shown; `None` is all of them.
@@ -110,7 +120,7 @@ struct Facts {
     metrics: Metrics,
     summary: ArchiveSummary,
     stalled: Vec<GapRow>,
-    gaps_not_synced: i64,
+    asked: AskedFor,
 }
 
 impl Facts {
@@ -118,17 +128,36 @@ impl Facts {
         let reader = Reader::open(&config.archive.path)?;
         let queries = reader.queries();
         let now = SystemClock.now_ms();
-        let (conversations, inboxes) = (queries.conversations()?, queries.inboxes()?);
+        let (mut conversations, inboxes) = (queries.conversations()?, queries.inboxes()?);
+        let metrics = Metrics::of(&queries, config, &mut conversations, &inboxes, now)?;
+        let (mut summary, mut asked) = (queries.summary()?, outlook::asked(config, &reader, now)?);
+        summary.gaps -= metrics.forgotten_gaps;
+        asked.gaps_elsewhere -= metrics.forgotten_gaps;
         Ok(Self {
             now,
-            metrics: Metrics::of(&queries, config, &conversations, &inboxes, now)?,
+            metrics,
             days: queries.credits_by_day(now, picture::DAYS)?,
-            summary: queries.summary()?,
+            summary,
             stalled: queries.stalled()?,
-            gaps_not_synced: outlook::gaps_not_synced(config, &reader, now)?,
+            asked,
             conversations,
             inboxes,
         })
+    }
+}
+
+impl Facts {
+    /// Why `--exit-code` is 1.
+    fn trouble(&self) -> Option<String> {
+        let used_up = |row: &&Alert| row.cause == Cause::Credits;
+        // What has been renewed since is tried by the next run.
+        let alerts = self.metrics.parked.len() + self.metrics.figures.alerts.iter().filter(used_up).count();
+        let outcome = self.metrics.last_run.as_ref().and_then(|run| run.outcome.as_deref());
+        match (alerts, outcome) {
+            (1.., _) => Some(format!("{} your attention", counted(alerts, "thing needs", "things need"))),
+            (0, Some(outcome @ ("failed" | "partial"))) => Some(format!("the last run ended {outcome}")),
+            (0, _) => None,
+        }
     }
 }
 
