@@ -38,6 +38,9 @@ pub enum Failure {
     /// The archive does not exist or cannot be read, for this reason.
     #[error("cannot read the archive {path}: {1}", path = .0.display())]
     ArchiveRead(PathBuf, String),
+    /// This user may not read the archive, or not look into its folder.
+    #[error("cannot read the archive {path}: permission denied", path = .0.display())]
+    ArchiveDenied(PathBuf),
     /// A file other than the archive, or a directory, cannot be written.
     #[error("cannot write {path}: {1}", path = .0.display())]
     File(PathBuf, io::Error),
@@ -140,6 +143,11 @@ impl Failure {
             }
             Self::Stdout(_) => (74, 4, "check whether the disk that the output goes to is full"),
             Self::File(..) => (73, 4, "check that the folder exists and that you can write to it"),
+            Self::ArchiveDenied(_) => (
+                74,
+                5,
+                "run it as the user that owns the archive; for the service's: sudo archiver --config /etc/archiver/archiver.toml …",
+            ),
             Self::ArchiveRead(..) => (
                 74,
                 5,
@@ -198,6 +206,7 @@ mod tests {
             Failure::ArchiveCreate(path.clone(), reason.clone()),
             Failure::ArchiveWrite(path.clone(), reason.clone()),
             Failure::ArchiveRead(path.clone(), reason),
+            Failure::ArchiveDenied(path.clone()),
             Failure::file(&path, io::ErrorKind::NotFound.into()),
             Failure::Stdout(io::ErrorKind::StorageFull.into()),
             Failure::Interrupted(2, "nothing was replaced"),
@@ -217,7 +226,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 73, 74, 130, 69, 75, 77, 78, 77, 69]);
+        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 74, 73, 74, 130, 69, 75, 77, 78, 77, 69]);
         for failure in one_of_each() {
             let (said, help) = (failure.to_string(), failure.help());
             assert!(!said.is_empty() && !help.is_empty() && !help.contains('\n'), "{failure:?}");

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use chrono::DateTime;
 
 use crate::api::FailureKind;
 use crate::app::parked::parked;
@@ -12,6 +14,7 @@ use crate::app::{replace, wiring};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, Spent, closes, left};
+use crate::core::format::iso_utc;
 use crate::core::planner::next;
 use crate::store::{
     AccountFigures, ConversationRow, Figures, InboxStatus, Outcome, Queries, RunRow, StoreError,
@@ -25,6 +28,8 @@ const MARK: &str = "# HELP archiver_";
 pub(crate) struct Metrics {
     pub(crate) now: Ms,
     pub(crate) figures: Figures,
+    /// When the last backup was made (ms).
+    pub(crate) last_backup: Option<Ms>,
     /// Gaps of conversations that are forgotten.
     pub(crate) forgotten_gaps: i64,
     /// Since when nothing is missing (ms).
@@ -116,6 +121,7 @@ impl Metrics {
             parked: parked.collect(),
             figures,
             forgotten_gaps,
+            last_backup: last_backup(&config.archive.path),
             spent,
             left: left(&config.budget.caps(), &spent),
             closed: closed(queries, config, now)?,
@@ -177,6 +183,8 @@ impl Metrics {
         let success = self.figures.last_success_ms.map(seconds);
         let help = "When a run last ended complete or with its budget spent";
         out.value("last_success_timestamp_seconds", help, success);
+        let backup = self.last_backup.map(seconds);
+        out.value("last_backup_timestamp_seconds", "When a backup was last made", backup);
         out.value("next_run_timestamp_seconds", "When the service runs next", self.next_run.map(seconds));
     }
 
@@ -233,6 +241,23 @@ fn last_run(out: &mut Exposition, run: &RunRow) {
     out.labelled("last_run_outcome", "1 for how the last run ended", "outcome", outcomes);
 }
 
+/// What says beside an archive when it was last backed up: a backup only reads the archive itself.
+fn backup_note(archive: &Path) -> PathBuf {
+    archive.with_added_extension("last-backup")
+}
+
+fn last_backup(archive: &Path) -> Option<Ms> {
+    let noted = std::fs::read_to_string(backup_note(archive)).ok()?;
+    Some(DateTime::parse_from_rfc3339(noted.trim()).ok()?.timestamp_millis())
+}
+
+/// Notes beside an archive that it has been backed up. Where that cannot be written, only the metric lacks it.
+pub(crate) fn note_backup(archive: &Path, now: Ms) {
+    if let Err(error) = write_for_all(&backup_note(archive), &format!("{}\n", iso_utc(now))) {
+        tracing::debug!(%error, "cannot note when the backup was made");
+    }
+}
+
 fn all_of(names: &[&str], counted: &[(String, i64)]) -> BTreeMap<String, i64> {
     let mut all: BTreeMap<String, i64> = names.iter().map(|name| ((*name).to_owned(), 0)).collect();
     all.extend(counted.iter().cloned());
@@ -287,6 +312,10 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
             "it holds something else, which is left alone",
         ));
     }
+    write_for_all(path, text)
+}
+
+fn write_for_all(path: &Path, text: &str) -> io::Result<()> {
     let file = replace::begin(path)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     replace::finish(file, path, text)

@@ -1,6 +1,8 @@
 //! Builds the parts of the program from the configuration, and turns their errors into failures.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate};
@@ -74,7 +76,7 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
 pub(crate) fn reader_if_any(path: &Path) -> Result<Option<Reader>, Failure> {
     match Reader::open(path) {
         Ok(reader) => Ok(Some(reader)),
-        Err(StoreError::Missing(_)) => Ok(None),
+        Err(StoreError::Missing(_)) if !is_denied(path) => Ok(None),
         Err(error) => Err(read_failure(path, error)),
     }
 }
@@ -98,11 +100,23 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
 /// The same for a command that only reads it: nothing was to be created or written.
 pub(crate) fn read_failure(path: &Path, error: StoreError) -> Failure {
     match archive_failure(path, error) {
+        Failure::ArchiveCreate(path, _) | Failure::ArchiveWrite(path, _) | Failure::ArchiveRead(path, _)
+            if is_denied(&path) =>
+        {
+            Failure::ArchiveDenied(path)
+        }
         Failure::ArchiveCreate(path, why) | Failure::ArchiveWrite(path, why) => {
             Failure::ArchiveRead(path, why)
         }
         other => other,
     }
+}
+
+/// Whether this user may not read what is there, or not even look.
+pub(crate) fn is_denied(path: &Path) -> bool {
+    let looked =
+        fs::metadata(path).and_then(|meta| if meta.is_file() { File::open(path).map(drop) } else { Ok(()) });
+    looked.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// What a run that could not be done means for the program.

@@ -64,6 +64,12 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "PATH", display_order = LAST)]
     pub(crate) config: Option<PathBuf>,
 
+    /// Archive to use instead of the configured one
+    ///
+    /// Such as a backup, which needs no configuration to be read.
+    #[arg(long, global = true, value_name = "PATH", hide_short_help = true, display_order = LAST)]
+    pub(crate) archive: Option<PathBuf>,
+
     /// error, warn, info, debug or trace [default: info]
     ///
     /// Also accepts off, or filter directives such as warn,archiver::sync=trace. Defaults to $ARCHIVER_LOG_LEVEL.

@@ -63,7 +63,7 @@ fn start(cli: Cli, env: Env, journal: bool) -> Result<(), Failure> {
     let format = cli.global.log_format.map_or_else(|| logging::from_env(&env, "ARCHIVER_LOG_FORMAT"), Ok);
     let colour = Style::for_stderr(&env).is_on();
     logging::init(&filter.map_err(usage)?, format.map_err(usage)?, colour, journal);
-    dispatch(&Context { env, config: cli.global.config }, cli.command)
+    dispatch(&Context { env, config: cli.global.config, archive: cli.global.archive }, cli.command)
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {

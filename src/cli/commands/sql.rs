@@ -46,7 +46,7 @@ The *_log views are stable; docs/querying.md has recipes.";
 const AT_ONCE: usize = 1_000;
 
 pub(crate) fn run(context: &Context, args: &SqlArgs) -> Result<(), Failure> {
-    let path = &context.config_warned(None)?.archive.path;
+    let path = &context.reading_config()?.archive.path;
     let unread = |error| {
         Failure::usage(format!("cannot read standard input: {error}"), "pass the statement as an argument")
     };

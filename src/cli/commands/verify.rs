@@ -49,7 +49,7 @@ struct VerifyReport<'a> {
 pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let path = match &args.path {
         Some(path) => path.clone(),
-        None => context.config_warned(None)?.archive.path,
+        None => context.reading_config()?.archive.path,
     };
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
     let meter = Meter::new();

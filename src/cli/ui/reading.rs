@@ -72,7 +72,7 @@ pub(crate) struct OpenArchive {
 
 impl OpenArchive {
     pub(crate) fn open(context: &Context) -> Result<Self, Failure> {
-        let config = context.config_warned(None)?;
+        let config = context.reading_config()?;
         let path = config.archive.path.clone();
         let reader = Reader::open(&path).map_err(|e| wiring::read_failure(&path, e))?;
         Ok(Self { config, path, reader, now: SystemClock.now_ms() })

@@ -180,3 +180,86 @@ fn the_status_page_and_the_metrics_replace_only_what_they_wrote_themselves() {
         assert!(!ran.stderr.contains("left alone"), "{ran:?}");
     }
 }
+
+/// Runs the program as somebody to whom the archive does not belong.
+fn as_another_user(home: &Home, args: &[&str]) -> crate::binary::Ran {
+    let command = if rustix::process::getuid().is_root() {
+        home.archiver_with("setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups"], args)
+    } else {
+        home.archiver(args)
+    };
+    let mut command = command;
+    Process::start(&mut command).finish()
+}
+
+#[test]
+fn an_archive_that_one_may_not_read_is_not_said_to_be_missing() {
+    let api = api();
+    let mut home = Home::of(&api, "v1");
+    fs::create_dir(home.path("private")).unwrap();
+    home.env("ARCHIVER_ARCHIVE__PATH", "private/archive.db");
+    home.sync();
+    let set = |name: &str, mode| {
+        fs::set_permissions(home.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for name in ["archiver.toml", "api_key", "token.me"] {
+        set(name, 0o644);
+    }
+    set("", 0o755);
+    for (folder, file) in [(0o000, 0o600), (0o755, 0o000)] {
+        set("private/archive.db", file);
+        set("private", folder);
+        for args in [
+            &["status"][..],
+            &["show", "ada"],
+            &["sql", "SELECT 1"],
+            &["verify"],
+            &["plan"],
+            &["sync", "--once", "--dry-run"],
+            &["backup", "/tmp/never.db"],
+            &["check"],
+        ] {
+            let ran = as_another_user(&home, args).expect(74);
+            assert!(
+                ran.stderr.contains("permission denied") && ran.stderr.contains("help: run it as"),
+                "{ran:?}"
+            );
+            assert!(!ran.stderr.contains("there is none"), "{ran:?}");
+        }
+        set("private", 0o755);
+    }
+}
+
+#[test]
+fn a_backup_is_read_without_a_configuration() {
+    let api = api();
+    let home = Home::of(&api, "v1");
+    home.sync();
+    assert!(home.run(&["status", "--json"]).expect(0).json()["last_backup_at"].is_null());
+    home.run(&["backup", "copy.db"]).expect(0);
+    assert!(home.run(&["status", "--json"]).expect(0).json()["last_backup_at"].is_string());
+    assert!(home.run(&["status"]).expect(0).stdout.contains("Last backup: "));
+
+    let bare = Home::empty();
+    let copy = home.path("copy.db");
+    let copy = copy.to_str().unwrap();
+    for args in [
+        &["status"][..],
+        &["show", "ada"],
+        &["search", "message"],
+        &["sql", "SELECT count(*) FROM message_log"],
+        &["people"],
+        &["stats"],
+        &["verify"],
+        &["export", "--format", "csv", "--out", "all.csv"],
+        &["backup", "second.db"],
+    ] {
+        bare.run(args).expect(78);
+        bare.run(&[args, &["--archive", copy]].concat()).expect(0);
+    }
+    // It also takes the place of the configured one.
+    fs::remove_file(home.archive()).unwrap();
+    home.run(&["status"]).expect(74);
+    let status = home.run(&["status", "--json", "--archive", "copy.db"]).expect(0).json();
+    assert_eq!(status["messages"], 25);
+}

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::{Context, wiring};
+use crate::app::{Context, metrics, wiring};
 use crate::cli::ui::interrupt::until_interrupted;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Meter;
@@ -54,7 +54,7 @@ struct BackupReport {
 }
 
 pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
-    let archive = context.config_warned(None)?.archive.path;
+    let archive = context.reading_config()?.archive.path;
     let (folder, pattern) = place(&args.path)?;
     if args.keep.is_some() && !pattern.tells_the_order() {
         return Err(Failure::usage(
@@ -65,6 +65,7 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let now = DateTime::<Utc>::from_timestamp_millis(SystemClock.now_ms()).unwrap_or_default();
     let to = folder.join(pattern.name(now));
     let copied = copy(archive.clone(), to.clone())?;
+    metrics::note_backup(&archive, now.timestamp_millis());
     let deleted = match args.keep {
         Some(keep) => prune(&archive, &folder, &pattern, &to, usize::try_from(keep).unwrap_or(usize::MAX))?,
         None => Vec::new(),

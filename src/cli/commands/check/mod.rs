@@ -114,6 +114,11 @@ fn check_archive(config: &Config, found: &mut CheckReport) {
             renamed(&figures.accounts, config).into_iter().for_each(|what| found.wrong("account", what));
             check_parked(config, &figures.alerts, found);
         }
+        Err(error) if wiring::is_denied(path) => {
+            let failure = wiring::read_failure(path, error);
+            found.wrong("archive", failure.to_string());
+            found.failures.push(failure);
+        }
         Err(StoreError::Missing(_)) if !folder.is_dir() => {
             found.wrong("archive", format!("the folder {} does not exist", folder.display()));
         }

@@ -24,6 +24,7 @@ pub(super) struct Status<'a> {
     last_run: Option<LastRun<'a>>,
     horizon_age_secs: Option<i64>,
     last_success_at: Option<IsoTime>,
+    pub(super) last_backup_at: Option<IsoTime>,
     pub(super) service: Option<ServiceStatus>,
     accounts: Vec<AccountStatus<'a>>,
     runs: BTreeMap<String, i64>,
@@ -136,6 +137,7 @@ impl<'a> Status<'a> {
             last_run: metrics.last_run.as_ref().map(LastRun::of),
             horizon_age_secs: metrics.horizon_age_secs(),
             last_success_at: metrics.figures.last_success_ms.map(IsoTime),
+            last_backup_at: metrics.last_backup.map(IsoTime),
             service: service(config, metrics.closed, facts.now),
             accounts: metrics
                 .figures

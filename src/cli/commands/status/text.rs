@@ -8,7 +8,7 @@ use crate::cli::ui::local_time::{local_minute, span};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::label;
 use crate::cli::ui::table::{number, text};
-use crate::core::format::{counted, plural, thousands};
+use crate::core::format::{IsoTime, counted, plural, thousands};
 use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::ConversationRow;
@@ -71,6 +71,9 @@ fn summary(out: &mut Output, status: &Status) -> Result<(), Failure> {
     let (day, month) = (plural(c.spent_today, "credit"), thousands(c.spent_this_month));
     out.line(format!("{day} today{}, {month} this month{}", left(c.left_today), left(c.left_this_month)))?;
     status.last_run_words(local_minute).map_or(Ok(()), |words| out.line(words))?;
+    if let Some(IsoTime(at)) = status.last_backup_at {
+        out.line(format!("Last backup: {}", local_minute(at)))?;
+    }
     if let Some(service) = &status.service {
         let next = service.next_slot_at.map(|at| format!(", next run {}", local_minute(at.0)));
         let next = next.unwrap_or_default();
