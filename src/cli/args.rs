@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::commands::{
     backup::BackupArgs, check::CheckArgs, completions::CompletionsArgs, completions::ManArgs, default_config,
     export::ExportArgs, import::ImportArgs, login::LoginArgs, people::PeopleArgs, plan::PlanArgs,
-    search::SearchArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs, sync::SyncArgs,
-    verify::VerifyArgs,
+    restore::RestoreArgs, search::SearchArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs,
+    status::StatusArgs, sync::SyncArgs, verify::VerifyArgs,
 };
 #[cfg(feature = "demo")]
 use crate::cli::commands::{demo, fake_api::FakeApiArgs};
@@ -121,6 +121,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Back up the archive; safe while a sync runs
     Backup(BackupArgs),
+    /// Put a backup in the archive's place
+    Restore(RestoreArgs),
     /// Log in to LinkedIn; asks before it spends credits
     Login(LoginArgs),
     /// Try it on made-up data: no key, no credits, no network

@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, check, completions, default_config, export, import, login, people, plan, search, show, sql,
-    stats, status, sync, verify,
+    backup, check, completions, default_config, export, import, login, people, plan, restore, search, show,
+    sql, stats, status, sync, verify,
 };
 use self::commands::{demo, fake_api};
 use self::ui::output;
@@ -81,6 +81,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Stats(args) => stats::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Backup(args) => backup::run(context, &args),
+        Command::Restore(args) => restore::run(context, &args),
         Command::Login(args) => login::run(context, &args),
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(context),

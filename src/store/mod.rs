@@ -10,6 +10,7 @@ mod error;
 mod ids;
 mod ledger;
 mod read;
+mod replacement;
 mod schema;
 mod search;
 mod text_index;
@@ -38,6 +39,7 @@ pub use read::status::{
 };
 pub use read::tables::{TABLES, TableValue};
 pub use read::targets::{Configured, Target};
+pub use replacement::{CarriedLedger, Replacement};
 pub use schema::open::{Holder, holder};
 pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use watches::Feed;

@@ -15,6 +15,7 @@ mod pager;
 mod printable;
 mod reading;
 mod reports;
+mod restore;
 mod signals;
 mod sql;
 mod targets;

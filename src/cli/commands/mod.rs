@@ -13,6 +13,7 @@ pub(crate) mod import;
 pub(crate) mod login;
 pub(crate) mod people;
 pub(crate) mod plan;
+pub(crate) mod restore;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod sql;

@@ -1,0 +1,229 @@
+//! `archiver restore`: puts a backup in the archive's place, with what its ledger does not know of.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::{Context, runtime, wiring};
+use crate::cli::ui::interrupt::{Interrupt, until_interrupted};
+use crate::cli::ui::output::Output;
+use crate::cli::ui::progress::Meter;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::core::Ms;
+use crate::core::budget::left;
+use crate::core::format::plural;
+use crate::error::Failure;
+use crate::store::backup::{BackupError, same_file};
+use crate::store::verify::{self, Depth};
+use crate::store::{CarriedLedger, Replacement, StoreError};
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// Credits spent since the backup was made
+    ///
+    /// Only if the ledger of the replaced archive cannot be read. By default the balance tells, if the backup knows an
+    /// earlier one; else the credits that the caps leave today count as spent.
+    #[arg(long, value_name = "N")]
+    spent: Option<u32>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+The service must be stopped. The replaced archive is kept beside the new one.
+
+Examples:
+  archiver restore /mnt/backups/archive-20260102T030405Z.db
+  archiver restore copy.db --spent 0   nothing was spent since";
+
+/// What stands in for credits that the backup's ledger does not know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum LedgerSource {
+    /// The ledger of the replaced archive.
+    Archive,
+    /// `--spent`.
+    Given,
+    /// The vendor's balance, now and then.
+    Balance,
+    /// Nothing tells: all that the caps leave.
+    Caps,
+}
+
+#[derive(Serialize)]
+struct RestoreSummary {
+    archive: String,
+    backup: String,
+    messages: i64,
+    conversations: i64,
+    ledger_from: LedgerSource,
+    credits_booked: i64,
+    replaced: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> {
+    let config = context.config_warned(None)?;
+    let (archive, backup) = (config.archive.path.clone(), context.env.cwd().join(&args.path));
+    if same_file(&archive, &backup) {
+        return Err(Failure::usage("that is the archive itself", "pass the path of a backup"));
+    }
+    let now = SystemClock.now_ms();
+    let spent = args.spent;
+    let (shown, from) = (archive.display().to_string(), backup.display().to_string());
+    let balance = if spent.is_none() { balance(context) } else { None };
+    let summary = until_interrupted(move |interrupt| {
+        let mut replacement = prepare(&archive, &backup, interrupt)?;
+        let failed = |e| wiring::archive_failure(&archive, e);
+        let (ledger_from, credits_booked) = match (spent, replacement.carry_ledger().map_err(failed)?) {
+            (_, Some(CarriedLedger { credits, .. })) => (LedgerSource::Archive, credits),
+            (given, None) => book(&mut replacement, &config, given, balance, now).map_err(failed)?,
+        };
+        let contents = replacement.queries().and_then(|queries| queries.summary()).map_err(failed)?;
+        let replaced = replacement.finish(&aside(&archive, now)).map_err(failed)?;
+        Ok(RestoreSummary {
+            archive: shown,
+            backup: from,
+            messages: contents.messages,
+            conversations: contents.conversations,
+            ledger_from,
+            credits_booked,
+            replaced: replaced.map(|path| path.display().to_string()),
+        })
+    })?;
+    let mut out = Output::stdout(&context.env);
+    if args.json { out.json(&summary) } else { show(&mut out, &summary) }
+}
+
+/// Copies the backup beside the archive and checks all of it.
+fn prepare(archive: &Path, backup: &Path, interrupt: &Interrupt) -> Result<Replacement, Failure> {
+    let (meter, seen) = (Meter::new(), interrupt.clone());
+    let go_on = &mut |done, total| {
+        meter.show("copying the backup", done, total);
+        !interrupt.has_come()
+    };
+    let stopped = || interrupt.failure("nothing was replaced");
+    let prepared = Replacement::prepare(archive, backup, go_on, move || seen.has_come());
+    let replacement = prepared.map_err(|error| match error {
+        BackupError::Archive(error @ (StoreError::Missing(_) | StoreError::NotAnArchive { .. })) => {
+            wiring::read_failure(backup, error)
+        }
+        BackupError::Archive(error) => wiring::archive_failure(archive, error),
+        BackupError::File { path, source } => Failure::File(path, source),
+        BackupError::Refused { path, why } => {
+            Failure::usage(format!("{} {why}", path.display()), "nothing was replaced")
+        }
+        BackupError::Unsound(why) => unsound(backup, &why),
+        BackupError::Stopped => stopped(),
+    })?;
+    let verified =
+        verify::verify(replacement.path(), Depth::Full, &mut |p| meter.show(p.about, p.done, p.of));
+    let verified = verified.map_err(|error| unsound(backup, &error.to_string()))?;
+    match verified.broken() {
+        0 if interrupt.has_come() => Err(stopped()),
+        0 => Ok(replacement),
+        n => Err(unsound(backup, &format!("it has {}", plural(n, "problem")))),
+    }
+}
+
+fn unsound(backup: &Path, why: &str) -> Failure {
+    let backup = backup.display();
+    Failure::CheckFailed(format!(
+        "the backup {backup} is damaged and was not restored: {why}; `archiver verify {backup}` has details"
+    ))
+}
+
+/// The vendor's balance now, which is free to ask for; `None` if it cannot be had.
+fn balance(context: &Context) -> Option<f64> {
+    let config = context.config_with_secrets(None).ok()?;
+    let api = wiring::api(&config).ok()?;
+    runtime().ok()?.block_on(api.balance_at()).0.ok()
+}
+
+/// Books what was spent after the backup was made where no ledger tells, so that it cannot be spent again.
+fn book(
+    replacement: &mut Replacement,
+    config: &Config,
+    given: Option<u32>,
+    balance: Option<f64>,
+    now: Ms,
+) -> Result<(LedgerSource, i64), StoreError> {
+    let expected = replacement.expected_balance()?;
+    let by_balance =
+        expected.zip(balance).map(|(then, now)| (then - now).ceil()).filter(|spent| *spent >= 0.0);
+    let spent = replacement.queries()?.spent(now)?;
+    let by_account = replacement.queries()?.spent_by_account(now)?;
+    let mut booked: Vec<(&str, u32)> = Vec::new();
+    let first = config.accounts.first().map_or("", |account| account.name.as_str());
+    let source = match (given, by_balance) {
+        (Some(given), _) => {
+            booked.push((first, given));
+            LedgerSource::Given
+        }
+        (None, Some(spent)) => {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "filtered and saturating"
+            )]
+            booked.push((first, spent as u32));
+            LedgerSource::Balance
+        }
+        (None, None) => {
+            // Of the day: the month's cap is as far as anybody knows spent by days that were within theirs.
+            let all = left(&config.budget.caps(), &spent);
+            booked.push((first, all.day.or(all.month).unwrap_or(0)));
+            for account in config.accounts.iter().skip(1) {
+                let own = left(&account.caps, &by_account.get(&account.name).copied().unwrap_or_default());
+                booked.push((&account.name, own.day.or(own.month).unwrap_or(0)));
+            }
+            LedgerSource::Caps
+        }
+    };
+    let mut sum = 0;
+    for (account, credits) in
+        booked.into_iter().filter(|(account, credits)| *credits > 0 && !account.is_empty())
+    {
+        replacement.book(account, credits, "assumed: spent after the backup was made", now)?;
+        sum += i64::from(credits);
+    }
+    Ok((source, sum))
+}
+
+/// Where the replaced archive is kept.
+fn aside(archive: &Path, now: Ms) -> PathBuf {
+    let now = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default();
+    archive.with_added_extension(format!("replaced-{}", now.format("%Y%m%dT%H%M%S%3fZ")))
+}
+
+fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
+    let RestoreSummary { archive, backup, messages, conversations, ledger_from, credits_booked, replaced } =
+        summary;
+    let (messages, conversations) = (plural(*messages, "message"), plural(*conversations, "conversation"));
+    out.line(format!("Restored {messages} in {conversations} from {backup} to {archive}"))?;
+    let credits = plural(*credits_booked, "credit");
+    out.line(match ledger_from {
+        LedgerSource::Archive => {
+            format!("The ledger has {credits} more, which the replaced archive had spent since.")
+        }
+        LedgerSource::Given => format!("The ledger has {credits} more, as you say."),
+        LedgerSource::Balance => format!("The ledger has {credits} more, which the balance has fallen by since."),
+        LedgerSource::Caps => format!(
+            "What was spent since is not known: {} of the caps count as spent. If you know, restore again with --spent N.",
+            plural(*credits_booked, "credit")
+        ),
+    })?;
+    match replaced {
+        Some(replaced) => out.line(format!("The replaced archive is kept as {replaced}")),
+        None => Ok(()),
+    }
+}
