@@ -38,6 +38,12 @@ impl Rate {
         self.window(|window| window.most = most(per_minute));
     }
 
+    /// How long the next request has to wait; zero is not at all.
+    #[must_use]
+    pub fn wait(&self, now_ms: Ms) -> Duration {
+        self.window(|window| window.wait(now_ms))
+    }
+
     /// Waits until one more request may go out, and counts it.
     pub(super) async fn turn<C: Clock>(&self, clock: &C) -> Turn {
         loop {

@@ -1,19 +1,20 @@
 //! `archiver sync`: starts the service, asks it for a run, or makes one run and reports it.
 
+use std::io::IsTerminal as _;
 use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::ApiError;
+use crate::api::{ApiError, Rate};
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::{outlook, renamed};
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
 use crate::cli::ui::interrupt::signalled;
-use crate::cli::ui::local_time::local_minute_of;
-use crate::cli::ui::output::Output;
+use crate::cli::ui::local_time::{local_minute, local_minute_of};
+use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::progress::Meter;
 use crate::cli::ui::table::{number, text};
 use crate::clock::{Clock as _, SystemClock};
@@ -72,6 +73,7 @@ pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
         return Ok(());
     }
     if !args.once {
+        announce(context);
         return service::serve(context);
     }
     if args.dry_run {
@@ -84,11 +86,25 @@ pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     shown.and_then(|()| outcome(&report))
 }
 
+/// Tells whoever started the service at a terminal what it waits for.
+fn announce(context: &Context) {
+    // What is wrong with the configuration, the service says.
+    let Ok(config) = context.config(None) else { return };
+    if std::io::stderr().is_terminal() {
+        let next =
+            config.schedule.slots.next(SystemClock.now_ms()).map_or_else(|| "never".to_owned(), local_minute);
+        let first = if config.schedule.run_at_start { "The first run begins now. " } else { "" };
+        let text = format!("{first}Next run at {next}; Ctrl-C ends. For one run: archiver sync --once");
+        note(&text, &context.env);
+    }
+}
+
 /// Makes one run as configured. The secrets must have been loaded.
 pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
-        let api = wiring::api(config)?;
+        let rate = Rate::new(config.api.requests_per_minute);
+        let api = wiring::api_at(config, &rate)?;
         let failed = |e| wiring::archive_failure(path, e);
         let mut store = Store::open(path).map_err(failed)?;
         if let Some(warning) = renamed(&store.queries().figures().map_err(failed)?.accounts, config) {
@@ -98,7 +114,7 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         let (stopper, stop) = Stopper::new();
         let mut signals = pin!(stop_on_signals(stopper));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
-        let mut run = RunMeter { meter, new_messages: 0 };
+        let mut run = RunMeter { meter, rate, new_messages: 0 };
         let report = tokio::select! {
             report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run) => report,
             signal = &mut signals => {
@@ -153,6 +169,7 @@ fn outcome(report: &Report) -> Result<(), Failure> {
 
 struct RunMeter {
     meter: Meter,
+    rate: Rate,
     new_messages: u32,
 }
 
@@ -168,7 +185,13 @@ impl Observer for RunMeter {
             0 => String::new(),
             n => format!("{} new · ", thousands(n)),
         };
-        self.meter.say(&format!("{so_far}{step}"));
+        match self.rate.wait(SystemClock.now_ms()) {
+            Duration::ZERO => self.meter.say(&format!("{so_far}{step}")),
+            wait => self.meter.say(&format!(
+                "{so_far}waiting {} s: request limit (api.requests_per_minute)",
+                wait.as_secs().max(1)
+            )),
+        }
     }
 
     fn stored(&mut self, _: &Step, committed: &Committed, _: u32) {

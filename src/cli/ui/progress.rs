@@ -13,11 +13,12 @@ pub(crate) struct Meter(ProgressBar);
 impl Meter {
     /// On standard error; invisible if that is no terminal.
     pub(crate) fn new() -> Self {
-        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
-        if !bar.is_hidden() {
-            bar.enable_steady_tick(Duration::from_millis(120));
+        let meter = Self(ProgressBar::no_length().with_finish(ProgressFinish::AndClear));
+        if !meter.0.is_hidden() {
+            meter.say("");
+            meter.0.enable_steady_tick(Duration::from_millis(120));
         }
-        Self(bar)
+        meter
     }
 
     pub(crate) fn hidden() -> Self {
@@ -26,7 +27,7 @@ impl Meter {
 
     /// Shows what is being done, if it is unknown how much there is to do.
     pub(crate) fn say(&self, doing: &str) {
-        self.draw("{spinner} {msg}", doing);
+        self.draw("{spinner} {wide_msg}", doing);
     }
 
     /// Shows that `done` of `total` is done.

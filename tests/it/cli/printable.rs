@@ -34,6 +34,7 @@ fn without_own(shown: &str) -> String {
         "\u{1b}[33m",
         "\u{1b}[2K",
         "\u{1b}[1A",
+        "\u{1b}[1B",
     ];
     own.iter().fold(shown.to_owned(), |shown, code| shown.replace(code, ""))
 }
@@ -54,6 +55,7 @@ fn is_harmless(what: &str, shown: &str) {
 fn on_a_terminal_strangers_can_neither_act_nor_hide_nor_forge_a_line() {
     let (api, mut home) = evil();
     home.env("PAGER", "cat");
+    home.env("TERM", "xterm");
     api.server().faults.add(FaultRule::once(Fault::http(500)));
     let commands: &[&[&str]] = &[
         &["sync", "--once", "--dry-run"],

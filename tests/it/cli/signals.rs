@@ -7,6 +7,7 @@ use fake_linkup::{Fault, FaultRule};
 use rustix::process::Signal;
 
 use super::SYNC;
+use super::terminal::at_terminal;
 use crate::binary::{FakeApi, Home, Process, assert_complete, assert_sound, server};
 
 /// A stop takes less than a second; a busy machine is given time.
@@ -155,4 +156,23 @@ fn until(home: &Home, query: &str) {
         assert!(begun.elapsed() < Duration::from_secs(30), "never: {query}");
         thread::yield_now();
     }
+}
+
+#[test]
+fn at_a_terminal_a_wait_says_what_for() {
+    let api = people();
+    let mut home = Home::of(&api, "v1");
+    // The service says when it runs next, and ends with Ctrl-C.
+    home.env("ARCHIVER_SCHEDULE__RUN_AT_START", "false");
+    let (shown, code) =
+        at_terminal(&home, &["sync"], &[("Next run at 20", ""), ("the service began", "\u{3}")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("Ctrl-C ends. For one run: archiver sync --once"), "{shown}");
+    home.env("TERM", "xterm");
+    // A run that the limit of requests keeps waiting says so.
+    home.env("ARCHIVER_API__REQUESTS_PER_MINUTE", "1");
+    let (shown, code) =
+        at_terminal(&home, &["sync", "--once"], &[("waiting ", ""), ("s: request limit", "\u{3}")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("Stopped: "), "{shown}");
 }
