@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::app::Context;
-use crate::app::outlook::{Incomplete, Outlook, ToComplete, outlook};
+use crate::app::outlook::{Incomplete, Outlook, ToComplete, Upkeep, outlook};
 use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{number, text};
@@ -103,17 +103,30 @@ fn until_complete(out: &mut Output, outlook: &Outlook) -> Result<(), Failure> {
     } else {
         out.line(completion(&outlook.to_complete))?;
     }
-    let upkeep = &outlook.upkeep;
-    let extra = |credits: f64, what: &str| {
-        if credits > 0.0 { format!(", {credits} for {what}") } else { String::new() }
+    out.line(staying_complete(&outlook.upkeep))
+}
+
+/// What it costs to stay complete, in whole numbers: of a day, or of four weeks where a day has parts of a run.
+fn staying_complete(upkeep: &Upkeep) -> String {
+    let Upkeep { runs_per_day, idle_per_day, recheck_per_day, events_per_day, .. } = upkeep;
+    let whole = [runs_per_day, idle_per_day, recheck_per_day].iter().all(|n| n.fract() == 0.0);
+    let (days, period) = if whole { (1.0, "day") } else { (28.0, "4 weeks") };
+    let number = |per_day: &f64| thousands_of((per_day * days).round());
+    let extra = |credits: &f64, what: &str| {
+        if *credits > 0.0 { format!(", {} for {what}", number(credits)) } else { String::new() }
     };
-    out.line(format!(
-        "Staying complete costs {} credits per day in {} runs when nothing is new{}{}.",
-        upkeep.idle_per_day,
-        upkeep.runs_per_day,
-        extra(upkeep.recheck_per_day, "rechecks"),
-        extra(upkeep.events_per_day, "events"),
-    ))
+    format!(
+        "Staying complete costs {} credits per {period} in {} runs when nothing is new{}{}.",
+        number(idle_per_day),
+        number(runs_per_day),
+        extra(recheck_per_day, "rechecks"),
+        extra(events_per_day, "events"),
+    )
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a saturating number for people")]
+fn thousands_of(whole: f64) -> String {
+    thousands(whole as i64)
 }
 
 fn completion(to: &ToComplete) -> String {
@@ -129,5 +142,36 @@ fn completion(to: &ToComplete) -> String {
         (None, None) => {
             format!("Complete after {credits}; with the current caps that takes longer than can be forecast.")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upkeep_is_told_in_whole_numbers() {
+        let said = |runs_per_day, recheck_per_day| {
+            let (idle_run, idle_per_day, events_per_day) = (1, runs_per_day, 0.0);
+            staying_complete(&Upkeep {
+                runs_per_day,
+                idle_run,
+                idle_per_day,
+                recheck_per_day,
+                events_per_day,
+            })
+        };
+        assert_eq!(
+            said(8640.0, 0.0),
+            "Staying complete costs 8,640 credits per day in 8,640 runs when nothing is new."
+        );
+        assert_eq!(
+            said(0.14, 0.0),
+            "Staying complete costs 4 credits per 4 weeks in 4 runs when nothing is new."
+        );
+        assert_eq!(
+            said(48.0, 0.25),
+            "Staying complete costs 1,344 credits per 4 weeks in 1,344 runs when nothing is new, 7 for rechecks."
+        );
     }
 }
