@@ -192,6 +192,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::FailureKind;
     use crate::config::Config;
 
     fn one_of_each() -> Vec<Failure> {
@@ -246,11 +247,11 @@ mod tests {
 
     #[test]
     fn only_refused_keys_and_accounts_are_credentials() {
-        let code = |error: ApiError| Failure::of_api("me", &error).exit_code();
-        assert_eq!(code(ApiError::Key("no".into())), 77);
-        assert_eq!(code(ApiError::Account("no".into())), 77);
-        assert_eq!(code(ApiError::Malformed("html".into())), 69);
-        assert_eq!(code(ApiError::Credits("none".into())), 69);
+        let code = |kind| Failure::of_api("me", &ApiError::new(kind, "no")).exit_code();
+        assert_eq!(code(FailureKind::Key), 77);
+        assert_eq!(code(FailureKind::Account), 77);
+        assert_eq!(code(FailureKind::Malformed), 69);
+        assert_eq!(code(FailureKind::Credits), 69);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Env;
-use crate::core::printable::coloured;
+use crate::core::printable::{coloured, json};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -70,10 +70,7 @@ impl FromStr for LogFormat {
 }
 
 /// What the environment says where the command line is silent: `ARCHIVER_LOG_LEVEL` and `ARCHIVER_LOG_FORMAT`.
-///
-/// # Errors
-///
-/// The variable and what is wrong with it.
+/// An error names the variable.
 pub fn from_env<T: FromStr<Err = String> + Default>(env: &Env, variable: &str) -> Result<T, String> {
     let parsed = env.text(variable).map(|text| text.trim().parse());
     parsed.unwrap_or_else(|| Ok(T::default())).map_err(|what| format!("${variable}: {what}"))
@@ -81,37 +78,33 @@ pub fn from_env<T: FromStr<Err = String> + Default>(env: &Env, variable: &str) -
 
 /// Starts logging to standard error for the rest of the process; the first call counts.
 pub fn init(filter: &LogFilter, format: LogFormat, colour: bool, journal: bool) {
-    let outcome = match (format, journal) {
-        (LogFormat::Text, false) => text_log(filter, colour, std::io::stderr).try_init(),
-        (LogFormat::Text, true) => journal_log(filter, std::io::stderr).try_init(),
-        (LogFormat::Json, false) => json_log(filter, std::io::stderr).try_init(),
-        (LogFormat::Json, true) => json_log(filter, for_journal(std::io::stderr)).try_init(),
-    };
-    if outcome.is_err() {
+    if log(filter, format, colour, journal, std::io::stderr).try_init().is_err() {
         tracing::debug!("the log has been started already");
     }
 }
 
-fn text_log<W>(filter: &LogFilter, colour: bool, writer: W) -> impl Subscriber + Send + Sync + use<W>
+/// The journal knows the time, and reads the priority off the line.
+fn log<W>(
+    filter: &LogFilter,
+    format: LogFormat,
+    colour: bool,
+    journal: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // Without the last, a log that cannot be written would be complained of on the same broken stream.
-    let writer = EventLines { writer, colour, priority: false };
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour).with_target(false);
-    registry().with(
-        lines.log_internal_errors(false).with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))),
-    )
-}
-
-/// As the journal takes it: it knows the time, and reads the priority off the line.
-fn journal_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Sync + use<W>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let lines = tracing_subscriber::fmt::layer().without_time().with_writer(for_journal(writer));
-    let lines = lines.with_ansi(false).with_target(false).log_internal_errors(false);
-    registry().with(lines.with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))))
+    // Without this, a log that cannot be written would be complained of on the same broken stream.
+    let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_ansi(colour && !journal);
+    let lines = lines.with_writer(LogLines { format, colour: colour && !journal, journal, writer });
+    let lines = match (format, journal) {
+        (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
+        (LogFormat::Text, false) => lines.with_target(false).boxed(),
+        (LogFormat::Text, true) => lines.with_target(false).without_time().boxed(),
+    };
+    // A LogFilter has been parsed before, so nothing is lost here.
+    let wanted = EnvFilter::builder().parse_lossy(filter.directives());
+    registry().with(lines.with_filter(wanted.and(filter_fn(is_fit_to_print))))
 }
 
 /// Whether standard error is the journal itself, as its variable says: other programs inherit the variable, too.
@@ -125,22 +118,25 @@ pub fn goes_to_journal(env: &Env) -> bool {
 }
 
 /// Writes each event as one line that is safe to print, for the journal with its priority in front.
-struct EventLines<W> {
-    writer: W,
+struct LogLines<W> {
+    format: LogFormat,
     colour: bool,
-    priority: bool,
+    journal: bool,
+    writer: W,
 }
 
-fn for_journal<W>(writer: W) -> EventLines<W> {
-    EventLines { writer, colour: false, priority: true }
+impl<W> LogLines<W> {
+    fn line<V>(&self, priority: u8, writer: V) -> LogLine<V> {
+        let priority = self.journal.then_some(priority);
+        LogLine { format: self.format, colour: self.colour, priority, writer }
+    }
 }
 
-impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for EventLines<W> {
-    type Writer = EventLine<W::Writer>;
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for LogLines<W> {
+    type Writer = LogLine<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        let start = if self.priority { "<6>".to_owned() } else { String::new() };
-        EventLine { start, colour: self.colour, writer: self.writer.make_writer() }
+        self.line(6, self.writer.make_writer())
     }
 
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
@@ -150,45 +146,33 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for EventLines<W> {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        let start = if self.priority { format!("<{priority}>") } else { String::new() };
-        EventLine { start, colour: self.colour, writer: self.writer.make_writer_for(metadata) }
+        self.line(priority, self.writer.make_writer_for(metadata))
     }
 }
 
-struct EventLine<W> {
-    start: String,
+struct LogLine<W> {
+    format: LogFormat,
     colour: bool,
+    priority: Option<u8>,
     writer: W,
 }
 
-impl<W: Write> Write for EventLine<W> {
+impl<W: Write> Write for LogLine<W> {
     /// Takes a whole event: that is how they come.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(event.strip_suffix(b"\n").unwrap_or(event));
-        let line = coloured(&text, self.colour).replace('\n', " ");
-        self.writer.write_all(format!("{}{line}\n", self.start).as_bytes())?;
+        let line = match self.format {
+            LogFormat::Text => coloured(&text, self.colour),
+            LogFormat::Json => json(&text),
+        };
+        let start = self.priority.map_or_else(String::new, |priority| format!("<{priority}>"));
+        self.writer.write_all(format!("{start}{}\n", line.replace('\n', " ")).as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()
     }
-}
-
-fn json_log<W>(filter: &LogFilter, writer: W) -> impl Subscriber + Send + Sync + use<W>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let lines =
-        tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer).with_ansi(false);
-    registry().with(
-        lines.log_internal_errors(false).with_filter(env_filter(filter).and(filter_fn(is_fit_to_print))),
-    )
-}
-
-fn env_filter(filter: &LogFilter) -> EnvFilter {
-    // A LogFilter has been parsed before, so nothing is lost here.
-    EnvFilter::builder().parse_lossy(filter.directives())
 }
 
 /// Other crates are heard up to `info` at most: below that, HTTP and TLS libraries print headers and bodies,
@@ -239,16 +223,16 @@ mod tests {
         tracing::warn!(target: "hyper", "hyper warns");
     }
 
-    fn logged(filter: &str, json: bool) -> String {
+    fn logged(filter: &str, format: LogFormat, journal: bool, speak: impl FnOnce()) -> String {
         let (filter, buffer) = (filter.parse().unwrap(), Buffer::default());
         let writer = buffer.clone();
-        let writer = move || writer.clone();
-        if json {
-            tracing::subscriber::with_default(json_log(&filter, writer), speak);
-        } else {
-            tracing::subscriber::with_default(text_log(&filter, false, writer), speak);
-        }
+        let log = log(&filter, format, false, journal, move || writer.clone());
+        tracing::subscriber::with_default(log, speak);
         buffer.text()
+    }
+
+    fn text(filter: &str) -> String {
+        logged(filter, LogFormat::Text, false, speak)
     }
 
     #[test]
@@ -258,8 +242,8 @@ mod tests {
             "hyper=trace,reqwest=trace,h2=trace,rustls=debug,log=trace,archiver_not=trace",
             "trace,hyper=trace",
         ] {
-            for json in [false, true] {
-                let said = logged(filter, json);
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let said = logged(filter, format, false, speak);
                 assert!(!said.contains("MARKER"), "{filter}: {said}");
             }
         }
@@ -267,32 +251,29 @@ mod tests {
 
     #[test]
     fn a_bare_level_is_that_of_this_program() {
-        let said = logged("debug", false);
+        let said = text("debug");
         assert!(said.contains("own debug") && said.contains("own info") && said.contains("hyper warns"));
         assert!(!said.contains("own trace") && !said.contains("job created"), "{said}");
-        assert!(logged("off", false).is_empty());
-        assert_eq!(logged("warn", false).lines().count(), 1);
+        assert!(text("off").is_empty());
+        assert_eq!(text("warn").lines().count(), 1);
     }
 
     #[test]
     fn json_is_one_object_a_line_and_text_has_no_escapes_for_a_file() {
-        let said = logged("info", true);
+        let said = logged("info", LogFormat::Json, false, speak);
         let first: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
         assert_eq!((&first["message"], &first["credits"]), (&"own info".into(), &3.into()));
-        assert!(!logged("trace", false).contains('\u{1b}'));
+        assert!(!text("trace").contains('\u{1b}'));
     }
 
     #[test]
     fn the_journal_gets_a_line_an_event_with_its_priority_and_no_time() {
-        let (filter, buffer) = ("trace".parse().unwrap(), Buffer::default());
-        let writer = buffer.clone();
-        tracing::subscriber::with_default(journal_log(&filter, move || writer.clone()), || {
+        let said = logged("trace", LogFormat::Text, true, || {
             tracing::error!(target: "archiver", error = %"two\nlines", "failed");
             tracing::warn!(target: "archiver", "warned");
             tracing::info!(target: "archiver", credits = 3, "told");
             tracing::debug!(target: "archiver", "mumbled");
         });
-        let said = buffer.text();
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), 4, "{said}");
         assert!(lines[0].starts_with("<3>ERROR failed error=two") && lines[0].ends_with("lines"), "{said}");

@@ -3,19 +3,22 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::json;
 use tracing::debug;
 use url::Url;
 
+use super::conversation::read_page;
 use super::error::{ApiError, BuildError};
-use super::inbox::MOST_ROWS;
+use super::inbox::{MOST_ROWS, read_inbox};
 use super::login::{self, Challenge, LoginRequest, Session};
+use super::outcome::{Reading, Unusable, judge};
+use super::policy::FailureKind;
 use super::rate::{Rate, Turn};
-use super::reply::Reply;
+use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
 use super::transport::{Lost, Transport};
 use super::v2::{self, Events};
-use super::{Answer, Api, Ask, v1};
-use crate::api::outcome::Reading;
+use super::{Answer, Api, Ask, request_body, v1};
 use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::{Charge, Reservation};
@@ -70,6 +73,12 @@ impl<C> fmt::Debug for HttpApi<C> {
     }
 }
 
+/// What a request says whose it is.
+enum Access<'a> {
+    V1 { country: &'a str, token: &'a str },
+    V2 { account_id: &'a str },
+}
+
 impl<C: Clock> HttpApi<C> {
     /// Builds the client. Nothing is sent.
     ///
@@ -97,7 +106,7 @@ impl<C: Clock> HttpApi<C> {
     /// The same, and what time it is by the server's clock (ms), where it says so.
     pub async fn balance_at(&self) -> (Result<f64, ApiError>, Option<Ms>) {
         match self.get(&["v2", "credits"], &[]).await {
-            Ok(reply) => (v2::read_balance(&reply, &self.scrubber), reply.date_ms),
+            Ok(reply) => (self.free(&reply, v2::read_balance), reply.date_ms),
             Err(error) => (Err(error), None),
         }
     }
@@ -113,7 +122,8 @@ impl<C: Clock> HttpApi<C> {
 
     /// The same of an account by its id.
     pub async fn state_of(&self, account_id: &str) -> Result<String, ApiError> {
-        v2::read_account_state(&self.get(&["v2", "accounts", account_id], &[]).await?, &self.scrubber)
+        let reply = self.get(&["v2", "accounts", account_id], &[]).await?;
+        self.free(&reply, v2::read_account_state).map(|state| self.scrubber.clean(&state))
     }
 
     /// Asks for a new session. One request, never repeated by itself.
@@ -123,10 +133,10 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         login: &LoginRequest<'_>,
     ) -> Answer<Session> {
-        let scrubber = self.scrubber.and(login.secrets());
-        let body = login.body(self.version).map_err(|_| unwritable());
-        let path = login::endpoint(self.version);
-        self.ask(turn, reservation, path, body, |reply| login::read(reply, self.version, &scrubber)).await
+        let (version, scrubber) = (self.version, self.scrubber.and(login.secrets()));
+        let request = (login::endpoint(version), login.body(version));
+        let read = |body: &Object<'_>, _: &Reply| Ok((login::read(body, version, &scrubber)?, 0));
+        self.ask(turn, reservation, Ok(request), &scrubber, read).await
     }
 
     /// Answers a challenge, with the code that LinkedIn sent or, where the login was confirmed in its app, without.
@@ -136,18 +146,18 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         challenge: &Challenge<'_>,
     ) -> Answer<Session> {
-        let scrubber = self.scrubber.and(challenge.code().cloned());
-        let body = challenge.body().map_err(|_| unwritable());
-        self.ask(turn, reservation, challenge.endpoint(), body, |reply| {
-            login::read_passed(reply, self.version, &scrubber)
-        })
-        .await
+        let (version, scrubber) = (self.version, self.scrubber.and(challenge.code().cloned()));
+        let request = (challenge.endpoint(), challenge.body());
+        let read = |body: &Object<'_>, _: &Reply| Ok((login::read_passed(body, version, &scrubber)?, 0));
+        self.ask(turn, reservation, Ok(request), &scrubber, read).await
     }
 
     /// Has an account watched, so that its events can be read (v2). Returns the name of the watch.
     pub async fn watch(&self, turn: Turn, reservation: Reservation, account: usize) -> Answer<String> {
-        let body = self.v2_access(account).and_then(|id| v2::watch_body(id).map_err(|_| unwritable()));
-        self.ask(turn, reservation, v2::WEBHOOKS, body, |reply| v2::read_watch(reply, &self.scrubber)).await
+        let request = |id: &str| (v2::WEBHOOKS, request_body(json!({ "account_id": id })));
+        let request = self.v2_access(account).map(request);
+        let read = |body: &Object<'_>, _: &Reply| Ok((v2::read_watch(body)?, 0));
+        self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
     /// Reads what happened in a watched account after an event, or since a moment (ms). Free, so that it takes no
@@ -156,11 +166,20 @@ impl<C: Clock> HttpApi<C> {
         let since = since_ms.to_string();
         let from = after.map_or(("since", since.as_str()), |after| ("after", after));
         let reply = self.get(&["v2", "webhooks", watch, "events"], &[from, ("count", "100")]).await?;
-        v2::read_events(&reply, &self.scrubber)
+        self.free(&reply, v2::read_events)
     }
 
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, ApiError> {
         self.transport.get(self.turn().await, path, query, &self.clock).await.map_err(|lost| self.lost(&lost))
+    }
+
+    /// Reads what v2 alone offers, for nothing.
+    fn free<T>(
+        &self,
+        reply: &Reply,
+        read: impl FnOnce(&Object<'_>) -> Result<T, Unusable>,
+    ) -> Result<T, ApiError> {
+        judge(ApiVersion::V2, reply, &self.scrubber, |body| Ok((read(body)?, 0))).outcome
     }
 
     /// Posts a body and has the answer read.
@@ -168,66 +187,55 @@ impl<C: Clock> HttpApi<C> {
         &self,
         turn: Turn,
         reservation: Reservation,
-        path: &str,
-        body: Result<Vec<u8>, ApiError>,
-        read: impl FnOnce(&Reply) -> Reading<T>,
+        request: Result<(&str, Vec<u8>), ApiError>,
+        scrubber: &Scrubber,
+        read: impl FnOnce(&Object<'_>, &Reply) -> Result<(T, u32), Unusable>,
     ) -> Answer<T> {
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => return answer(reservation, None, Reading::unsent(error)),
+        let (path, body) = match request {
+            Ok(request) => request,
+            Err(error) => return answer(reservation, None, Charge::Known(0), Err(error)),
         };
         match self.transport.post(turn, path, body, &self.clock).await {
-            Ok(reply) => answer(reservation, Some(reply.status), read(&reply)),
+            Ok(reply) => {
+                let Reading { charge, outcome } =
+                    judge(self.version, &reply, scrubber, |body| read(body, &reply));
+                answer(reservation, Some(reply.status), charge, outcome)
+            }
             Err(lost) => {
                 let charge = if lost.sent { Charge::Unknown } else { Charge::Known(0) };
-                answer(reservation, None, Reading { charge, outcome: Err(self.lost(&lost)) })
+                answer(reservation, None, charge, Err(self.lost(&lost)))
             }
         }
     }
 
     fn lost(&self, lost: &Lost) -> ApiError {
-        ApiError::Transient { message: self.scrubber.clean(&lost.message), retry_after: None }
+        ApiError::new(FailureKind::Transient, self.scrubber.clean(&lost.message))
     }
 
     fn account(&self, index: usize) -> Result<&AccountAccess, ApiError> {
-        let missing = || ApiError::Account(format!("there is no account number {}", index + 1));
-        self.accounts.get(index).ok_or_else(missing)
-    }
-
-    /// The account's name and country and its login token.
-    fn v1_access(&self, index: usize) -> Result<(&AccountAccess, &Secret), ApiError> {
-        let account = self.account(index)?;
-        let token = account.login_token.as_ref().filter(|t| !t.is_empty());
-        Ok((account, token.ok_or_else(|| v1::no_token(&account.name))?))
+        self.accounts.get(index).ok_or_else(|| no_access(format!("there is no account number {}", index + 1)))
     }
 
     fn v2_access(&self, index: usize) -> Result<&str, ApiError> {
         let account = self.account(index)?;
         let id = account.account_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
-        id.ok_or_else(|| v2::no_account_id(&account.name))
+        id.ok_or_else(|| {
+            no_access(format!("the account `{}` has no account_id, which v2 needs", account.name))
+        })
     }
 
-    fn conversation_body(&self, ask: &Ask, results: u32) -> Result<Vec<u8>, ApiError> {
-        match self.version {
-            ApiVersion::V1 => {
-                let (account, token) = self.v1_access(ask.account)?;
-                v1::conversation_body(ask, results, &account.country, token.expose())
-            }
-            ApiVersion::V2 => v2::conversation_body(ask, results, self.v2_access(ask.account)?),
+    fn access(&self, index: usize) -> Result<Access<'_>, ApiError> {
+        if self.version == ApiVersion::V2 {
+            return self.v2_access(index).map(|account_id| Access::V2 { account_id });
         }
-        .map_err(|_| unwritable())
-    }
-
-    fn inbox_body(&self, account: usize, results: u32, cursor: Option<&str>) -> Result<Vec<u8>, ApiError> {
-        let rows = results.min(MOST_ROWS);
-        match self.version {
-            ApiVersion::V1 => {
-                let (account, token) = self.v1_access(account)?;
-                v1::inbox_body(rows, cursor, &account.country, token.expose())
+        let account = self.account(index)?;
+        match account.login_token.as_ref().filter(|t| !t.is_empty()) {
+            Some(token) => Ok(Access::V1 { country: &account.country, token: token.expose() }),
+            None => {
+                let why = format!("the account `{}` has no login token, which v1 needs", account.name);
+                Err(no_access(why))
             }
-            ApiVersion::V2 => v2::inbox_body(rows, cursor, self.v2_access(account)?),
         }
-        .map_err(|_| unwritable())
     }
 }
 
@@ -237,21 +245,15 @@ impl<C: Clock> Api for HttpApi<C> {
     }
 
     async fn conversation(&self, turn: Turn, reservation: Reservation, ask: &Ask) -> Answer<Page> {
-        let body = self.conversation_body(ask, reservation.results());
-        match self.version {
-            ApiVersion::V1 => {
-                self.ask(turn, reservation, v1::CONVERSATION, body, |reply| {
-                    v1::read_conversation(reply, ask, &self.scrubber)
-                })
-                .await
+        let results = reservation.results();
+        let request = self.access(ask.account).map(|access| match access {
+            Access::V1 { country, token } => {
+                (v1::CONVERSATION, v1::conversation_body(ask, results, country, token))
             }
-            ApiVersion::V2 => {
-                self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
-                    v2::read_conversation(reply, ask, &self.scrubber)
-                })
-                .await
-            }
-        }
+            Access::V2 { account_id } => (v2::MESSAGES, v2::conversation_body(ask, results, account_id)),
+        });
+        let read = |body: &Object<'_>, reply: &Reply| read_page(body, self.version, ask, reply.came_ms);
+        self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
     async fn inbox(
@@ -261,21 +263,13 @@ impl<C: Clock> Api for HttpApi<C> {
         account: usize,
         cursor: Option<&str>,
     ) -> Answer<InboxPage> {
-        let body = self.inbox_body(account, reservation.results(), cursor);
-        match self.version {
-            ApiVersion::V1 => {
-                self.ask(turn, reservation, v1::INBOX, body, |reply| {
-                    v1::read_inbox(reply, cursor, &self.scrubber)
-                })
-                .await
-            }
-            ApiVersion::V2 => {
-                self.ask(turn, reservation, v2::MESSAGES, body, |reply| {
-                    v2::read_inbox(reply, cursor, &self.scrubber)
-                })
-                .await
-            }
-        }
+        let rows = reservation.results().min(MOST_ROWS);
+        let request = self.access(account).map(|access| match access {
+            Access::V1 { country, token } => (v1::INBOX, v1::inbox_body(rows, cursor, country, token)),
+            Access::V2 { account_id } => (v2::MESSAGES, v2::inbox_body(rows, cursor, account_id)),
+        });
+        let read = |body: &Object<'_>, _: &Reply| read_inbox(body, cursor);
+        self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
     async fn balance(&self) -> Option<f64> {
@@ -306,12 +300,18 @@ impl<C: Clock> Api for HttpApi<C> {
     }
 }
 
-fn answer<T>(reservation: Reservation, http_status: Option<u16>, reading: Reading<T>) -> Answer<T> {
-    Answer { receipt: reservation.spend(reading.charge), http_status, outcome: reading.outcome }
+fn answer<T>(
+    reservation: Reservation,
+    http_status: Option<u16>,
+    charge: Charge,
+    outcome: Result<T, ApiError>,
+) -> Answer<T> {
+    Answer { receipt: reservation.spend(charge), http_status, outcome }
 }
 
-fn unwritable() -> ApiError {
-    ApiError::Refused("the request cannot be written as JSON".to_owned())
+/// Why an account cannot be asked at all.
+fn no_access(why: String) -> ApiError {
+    ApiError::new(FailureKind::Account, why)
 }
 
 #[cfg(test)]

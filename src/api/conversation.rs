@@ -6,6 +6,7 @@ use crate::api::Ask;
 use crate::api::outcome::Unusable;
 use crate::api::reply::{Object, kind_of, read_flag};
 use crate::core::Ms;
+use crate::core::model::api_version::ApiVersion;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::message::Message;
 use crate::core::model::page::{Below, Oddity, Page};
@@ -14,7 +15,12 @@ use crate::core::raw::{self, Served, read_string};
 use crate::core::timeline::timestamps;
 
 /// Reads a page of a conversation and how many items it held.
-pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Result<(Page, u32), Unusable> {
+pub(super) fn read_page(
+    body: &Object<'_>,
+    version: ApiVersion,
+    ask: &Ask,
+    came_ms: Option<Ms>,
+) -> Result<(Page, u32), Unusable> {
     let data = data(body)?;
     let items = items(&data, "messages")?;
     let returned = count(items.len());
@@ -39,7 +45,8 @@ pub(super) fn read_page(body: &Object<'_>, ask: &Ask, came_ms: Option<Ms>) -> Re
         below: below(body, &data, ask.cursor.as_ref().map(Cursor::text)),
         returned,
         conversation_urn: named.filter(|n| urn::is_conversation_urn(n)).or(derived),
-        total: data.integer("total_message_count"),
+        // Only v2 documents this figure; in v1 a member of that name would be something unknown.
+        total: data.integer("total_message_count").filter(|_| version == ApiVersion::V2),
         unread: data.integer("unread_count"),
         last_seen_ms: data.get("last_seen_at").and_then(raw::read_time),
         messages,

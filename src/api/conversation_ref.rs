@@ -3,48 +3,39 @@
 /// The conversation that a request is about: by its own id or by the other side's profile, never by both, and never by
 /// nothing, for a request about nobody would still be charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversationRef(Name);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Name {
-    Id(String),
-    Profile(String),
+pub struct ConversationRef {
+    name: String,
+    is_id: bool,
 }
 
 impl ConversationRef {
     /// By the conversation's URN or bare thread id; `None` where that is empty.
     #[must_use]
     pub fn by_id(id: &str) -> Option<Self> {
-        filled(id).map(|id| Self(Name::Id(id)))
+        Self::new(id, true)
     }
 
     /// By the other side's profile URL, from which the API finds the conversation; `None` where that is empty.
     #[must_use]
     pub fn by_profile(url: &str) -> Option<Self> {
-        filled(url).map(|url| Self(Name::Profile(url)))
+        Self::new(url, false)
+    }
+
+    fn new(name: &str, is_id: bool) -> Option<Self> {
+        (!name.trim().is_empty()).then(|| Self { name: name.to_owned(), is_id })
     }
 
     /// The conversation's URN or bare thread id, where it is named by that.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        match &self.0 {
-            Name::Id(id) => Some(id),
-            Name::Profile(_) => None,
-        }
+        self.is_id.then_some(&self.name)
     }
 
     /// The other side's profile URL, where the conversation is named by that.
     #[must_use]
     pub fn profile_url(&self) -> Option<&str> {
-        match &self.0 {
-            Name::Id(_) => None,
-            Name::Profile(url) => Some(url),
-        }
+        (!self.is_id).then_some(&self.name)
     }
-}
-
-fn filled(name: &str) -> Option<String> {
-    (!name.trim().is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]

@@ -46,17 +46,15 @@ fn read_row(item: &RawValue) -> Result<InboxRow, Oddity> {
     let group = others.len() > 1 || named_group || members.flag("is_group") == Some(true);
     // Headline, page and picture are a person's; of a group, nobody's.
     let person = others.first().filter(|_| others.len() == 1).cloned().unwrap_or_default();
-    let last = members.get("last_message").map(LastMessage::read).unwrap_or_default();
+    let (last_text, last_at_ms) = members.get("last_message").map(last_message).unwrap_or_default();
     Ok(InboxRow {
         name: name(&members, &others),
         headline: person.headline,
         profile_url: person.profile_url,
         picture_url: person.picture_url,
         group,
-        last_at_ms: last.at_ms,
-        last_text: last.text,
-        last_sender_name: last.sender,
-        last_from_me: last.from_me,
+        last_at_ms,
+        last_text,
         unread: members.integer("unread").or_else(|| members.integer("unread_count")),
         kind,
         raw: item.get().to_owned(),
@@ -123,29 +121,15 @@ fn name(members: &Object<'_>, others: &[Participant]) -> Option<String> {
     }
 }
 
-#[derive(Debug, Default)]
-struct LastMessage {
-    text: Option<String>,
-    at_ms: Option<i64>,
-    sender: Option<String>,
-    from_me: Option<bool>,
+/// The text and the time of the last message.
+fn last_message(value: &RawValue) -> (Option<String>, Option<i64>) {
+    let Some(members) = Object::parse(value.get()) else { return (text(value), None) };
+    let time = members.get("time").or_else(|| members.get("timestamp"));
+    (members.get("text").and_then(text), time.and_then(read_time))
 }
 
-impl LastMessage {
-    fn read(value: &RawValue) -> Self {
-        let Some(members) = Object::parse(value.get()) else {
-            let text = read_string(value).map(Cow::into_owned);
-            return Self { text, ..Self::default() };
-        };
-        let time = members.get("time").or_else(|| members.get("timestamp"));
-        let sender = members.get("sender");
-        Self {
-            text: members.get("text").and_then(read_string).map(Cow::into_owned),
-            at_ms: time.and_then(read_time),
-            sender: sender.and_then(Participant::read).and_then(|p| p.name),
-            from_me: sender.and_then(|s| Object::parse(s.get())?.flag("is_me")),
-        }
-    }
+fn text(value: &RawValue) -> Option<String> {
+    read_string(value).map(Cow::into_owned)
 }
 
 #[cfg(test)]

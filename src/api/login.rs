@@ -1,13 +1,12 @@
 //! Logging in: v1 gives a token, v2 connects an account; either may ask for a challenge to be passed first.
 
-use serde::Serialize;
+use serde_json::json;
 
-use super::reply::{Object, Reply};
+use super::reply::Object;
+use super::request_body;
 use super::scrub::Scrubber;
-use super::v1::V1;
-use super::v2::V2;
 use crate::api::conversation::data;
-use crate::api::outcome::{Reading, Unusable, judge, says_success};
+use crate::api::outcome::{Unusable, says_success};
 use crate::core::model::api_version::ApiVersion;
 use crate::secret::Secret;
 
@@ -89,75 +88,29 @@ pub enum Challenge<'a> {
     },
 }
 
-#[derive(Serialize)]
-struct V1Login<'a> {
-    email: &'a str,
-    password: &'a str,
-    country: &'a str,
-}
-
-#[derive(Serialize)]
-struct V1Verify<'a> {
-    email: &'a str,
-    code: &'a str,
-    country: &'a str,
-}
-
-#[derive(Serialize)]
-struct V2Login<'a> {
-    platform: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    login_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-    country: &'a str,
-    account_name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    challenge_type: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct V2Checkpoint<'a> {
-    account_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-}
-
-impl Means {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Code => "code_challenge",
-            Self::App => "app_challenge",
-        }
-    }
-}
-
 impl LoginRequest<'_> {
     /// The body of the request. v1 knows no login by token: there, it is the token.
-    pub(super) fn body(&self, version: ApiVersion) -> Result<Vec<u8>, serde_json::Error> {
-        let country = self.country;
-        let (email, password, login_token) = match self.credentials {
+    pub(super) fn body(&self, version: ApiVersion) -> Vec<u8> {
+        let (email, password, token) = match self.credentials {
             Credentials::Password { email, password } => (Some(email), Some(password.expose()), None),
             Credentials::Token(token) => (None, None, Some(token.expose())),
         };
-        match version {
-            ApiVersion::V1 => serde_json::to_vec(&V1Login {
-                email: email.unwrap_or_default(),
-                password: password.unwrap_or_default(),
-                country,
+        let challenge = match self.challenge {
+            Means::Code => "code_challenge",
+            Means::App => "app_challenge",
+        };
+        request_body(match version {
+            ApiVersion::V1 => json!({ "email": email, "password": password, "country": self.country }),
+            ApiVersion::V2 => json!({
+                "platform": "linkedin",
+                "login_token": token,
+                "email": email,
+                "password": password,
+                "country": self.country,
+                "account_name": self.name,
+                "challenge_type": password.map(|_| challenge),
             }),
-            ApiVersion::V2 => serde_json::to_vec(&V2Login {
-                platform: "linkedin",
-                login_token,
-                email,
-                password,
-                country,
-                account_name: self.name,
-                challenge_type: password.map(|_| self.challenge.as_str()),
-            }),
-        }
+        })
     }
 
     /// What no error may show. The address is no secret, but none of the archive's business either.
@@ -170,15 +123,12 @@ impl LoginRequest<'_> {
 }
 
 impl Challenge<'_> {
-    pub(super) fn body(&self) -> Result<Vec<u8>, serde_json::Error> {
-        match *self {
-            Self::V1 { email, country, code } => {
-                serde_json::to_vec(&V1Verify { email, code: code.expose(), country })
-            }
-            Self::V2 { account_id, code } => {
-                serde_json::to_vec(&V2Checkpoint { account_id, code: code.map(Secret::expose) })
-            }
-        }
+    pub(super) fn body(&self) -> Vec<u8> {
+        let code = self.code().map(Secret::expose);
+        request_body(match *self {
+            Self::V1 { email, country, .. } => json!({ "email": email, "code": code, "country": country }),
+            Self::V2 { account_id, .. } => json!({ "account_id": account_id, "code": code }),
+        })
     }
 
     pub(super) fn code(&self) -> Option<&Secret> {
@@ -208,33 +158,32 @@ pub fn endpoint(version: ApiVersion) -> &'static str {
 }
 
 /// Reads the answer to a login.
-#[must_use]
-pub fn read(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Reading<Session> {
-    match version {
-        ApiVersion::V1 => judge(&V1, reply, scrubber, |body| {
-            // Both of its answers are a success; only a token is a token.
-            match token(body)? {
-                Some(token) => Ok((Session::Token(token), 0)),
-                None if says_success(body) => {
-                    let said = body.string("message").unwrap_or_default();
-                    Ok((Session::CodeSent { said: scrubber.clean(&said) }, 0))
-                }
-                None => Err(Unusable::new("it has no `login_token` and does not say that a code was sent")),
-            }
-        }),
-        ApiVersion::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
+pub(super) fn read(body: &Object<'_>, version: ApiVersion, scrubber: &Scrubber) -> Result<Session, Unusable> {
+    if version == ApiVersion::V2 {
+        return account(body, scrubber);
+    }
+    // Both of v1's answers are a success; only a token is a token.
+    match token(body)? {
+        Some(token) => Ok(Session::Token(token)),
+        None if says_success(body) => {
+            let said = body.string("message").unwrap_or_default();
+            Ok(Session::CodeSent { said: scrubber.clean(&said) })
+        }
+        None => Err(Unusable::new("it has no `login_token` and does not say that a code was sent")),
     }
 }
 
 /// Reads the answer to a challenge that was passed.
-#[must_use]
-pub fn read_passed(reply: &Reply, version: ApiVersion, scrubber: &Scrubber) -> Reading<Session> {
+pub(super) fn read_passed(
+    body: &Object<'_>,
+    version: ApiVersion,
+    scrubber: &Scrubber,
+) -> Result<Session, Unusable> {
     match version {
-        ApiVersion::V1 => judge(&V1, reply, scrubber, |body| match token(body)? {
-            Some(token) => Ok((Session::Token(token), 0)),
-            None => Err(Unusable::new("it has no `login_token`")),
-        }),
-        ApiVersion::V2 => judge(&V2, reply, scrubber, |body| account(body, scrubber)),
+        ApiVersion::V1 => {
+            token(body)?.map(Session::Token).ok_or_else(|| Unusable::new("it has no `login_token`"))
+        }
+        ApiVersion::V2 => account(body, scrubber),
     }
 }
 
@@ -251,24 +200,22 @@ fn token(body: &Object<'_>) -> Result<Option<Secret>, Unusable> {
 }
 
 /// v2's account, connected or challenged.
-fn account(body: &Object<'_>, scrubber: &Scrubber) -> Result<(Session, u32), Unusable> {
+fn account(body: &Object<'_>, scrubber: &Scrubber) -> Result<Session, Unusable> {
     let data = data(body)?;
     let id = data.string("account_id").map(|id| id.trim().to_owned());
     let id = id.filter(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_graphic()));
     let account_id = id.ok_or_else(|| Unusable::new("its `data` has no `account_id`"))?;
     let status = data.string("status").unwrap_or_default().to_ascii_lowercase();
     match status.as_str() {
-        "connected" | "active" => Ok((Session::Connected(account_id), 0)),
+        "connected" | "active" => Ok(Session::Connected(account_id)),
         "checkpoint_required" => {
             let app = data.string("challenge_type").is_some_and(|t| t.to_ascii_lowercase().contains("app"));
-            let means = if app { Means::App } else { Means::Code };
-            Ok((Session::Challenged { account_id, means }, 0))
+            Ok(Session::Challenged { account_id, means: if app { Means::App } else { Means::Code } })
         }
         other => {
             let other = scrubber.clean(other);
-            Err(Unusable::new(format!(
-                "its `status` is neither connected nor checkpoint_required, but `{other}`"
-            )))
+            let why = format!("its `status` is neither connected nor checkpoint_required, but `{other}`");
+            Err(Unusable::new(why))
         }
     }
 }

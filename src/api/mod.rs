@@ -1,39 +1,38 @@
 //! The edge to LinkupAPI: requests, answers, and what the caller does about each failure.
 
 mod classify;
-pub mod client;
+mod client;
 mod conversation;
 mod conversation_ref;
-pub mod error;
+mod error;
 mod inbox;
 pub mod login;
 mod outcome;
-pub mod policy;
-pub mod rate;
+mod policy;
+mod rate;
 mod reply;
 mod scrub;
 #[cfg(test)]
 mod testing;
 mod transport;
-pub mod v1;
+mod v1;
 pub mod v2;
 
 use std::future::Future;
+
+use serde_json::Value;
 
 use crate::core::budget::{Receipt, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
 
-pub use crate::api::outcome::Reading;
 pub use crate::core::model::api_version::ApiVersion;
 pub use client::{AccountAccess, ApiSettings, HttpApi};
 pub use conversation_ref::ConversationRef;
 pub use error::{ApiError, BuildError};
 pub use policy::{ExitClass, FailureKind, Policy, Retry, Stalls, Stops};
 pub use rate::{Rate, Turn};
-pub use reply::{Cut, Reply};
-pub use scrub::Scrubber;
 pub use v2::Events;
 
 /// A request for one page of a conversation. How many messages is the reservation's to say.
@@ -102,4 +101,16 @@ pub trait Api {
 
     /// The name of the inbox endpoint for the ledger, such as `v1/messages/inbox`.
     fn inbox_endpoint(&self) -> &'static str;
+}
+
+/// A request's body: the members that have a value.
+fn request_body(mut members: Value) -> Vec<u8> {
+    drop_nulls(&mut members);
+    members.to_string().into_bytes()
+}
+
+fn drop_nulls(members: &mut Value) {
+    if let Value::Object(members) = members {
+        members.retain(|_, value| !value.is_null());
+    }
 }

@@ -8,22 +8,15 @@ use crate::api::error::ApiError;
 use crate::api::policy::FailureKind;
 use crate::api::reply::{Cut, Object, Reply};
 use crate::api::scrub::Scrubber;
+use crate::api::{v1, v2};
 use crate::core::budget::Charge;
+use crate::core::model::api_version::ApiVersion;
 
 /// What an answer turned out to be, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading<T> {
-    /// What it cost, as far as it tells.
-    pub charge: Charge,
-    /// What it holds, or why nothing.
-    pub outcome: Result<T, ApiError>,
-}
-
-impl<T> Reading<T> {
-    /// A request that was never sent, and so costs nothing.
-    pub(super) fn unsent(error: ApiError) -> Self {
-        Self { charge: Charge::Known(0), outcome: Err(error) }
-    }
+pub(super) struct Reading<T> {
+    pub(super) charge: Charge,
+    pub(super) outcome: Result<T, ApiError>,
 }
 
 /// Why an answer that is no error cannot be used.
@@ -51,51 +44,51 @@ pub(super) enum Seen {
     Neither,
 }
 
-/// Where v1 and v2 differ.
-pub(super) trait Dialect {
-    /// What the answer cost.
-    fn charge(&self, status: u16, body: Option<&Object<'_>>, seen: Seen) -> Charge;
-
-    /// What an error is about, where the body has a code for it.
-    fn coded(&self, body: &Object<'_>) -> Option<FailureKind>;
-}
-
-/// Judges an answer; `read` takes what was asked for out of the body.
+/// Judges an answer; `read` takes what was asked for out of the body, and says how many items its list held.
 pub(super) fn judge<T>(
-    dialect: &impl Dialect,
+    version: ApiVersion,
     reply: &Reply,
     scrubber: &Scrubber,
     read: impl FnOnce(&Object<'_>) -> Result<(T, u32), Unusable>,
 ) -> Reading<T> {
     let text = reply.text();
     let body = Object::parse(&text);
-    let charge = |seen| dialect.charge(reply.status, body.as_ref(), seen);
+    let charge = |seen| match version {
+        ApiVersion::V1 => v1::charge(reply.status, seen),
+        ApiVersion::V2 => v2::charge(body.as_ref(), seen),
+    };
     let failed = |seen, error| Reading { charge: charge(seen), outcome: Err(error) };
+    let malformed = |seen, why| failed(seen, ApiError::new(FailureKind::Malformed, why));
+    let refused = || failed(Seen::Error, error(version, reply, body.as_ref(), &text, scrubber));
 
-    if let (true, Some(cut)) = (reply.ok(), &reply.cut) {
-        return failed(Seen::Neither, cut_error(cut, scrubber));
+    match &reply.cut {
+        Some(Cut::TooLarge) if reply.ok() => {
+            return malformed(Seen::Neither, "it is larger than any honest answer".to_owned());
+        }
+        Some(Cut::Broken(why)) if reply.ok() => {
+            let message = format!("the answer broke off: {}", scrubber.clean(why));
+            return failed(Seen::Neither, ApiError::new(FailureKind::Transient, message));
+        }
+        _ => {}
     }
     let Some(body) = &body else {
-        return if reply.ok() {
-            let why = format!("HTTP {} with {} instead of JSON", reply.status, nature(&text));
-            failed(Seen::Neither, ApiError::Malformed(why))
-        } else {
-            failed(Seen::Error, error(dialect, reply, None, &text, scrubber))
-        };
+        if !reply.ok() {
+            return refused();
+        }
+        let why = format!("HTTP {} with {} instead of JSON", reply.status, nature(&text));
+        return malformed(Seen::Neither, why);
     };
     let says = says(body);
     if says == Says::Failure || (says == Says::Nothing && !reply.ok()) {
-        return failed(Seen::Error, error(dialect, reply, Some(body), &text, scrubber));
+        return refused();
     }
     match read(body) {
         Ok((value, returned)) => Reading { charge: charge(Seen::List(returned)), outcome: Ok(value) },
-        Err(_) if !reply.ok() || (says == Says::Nothing && !classify::words(body).is_empty()) => {
-            failed(Seen::Error, error(dialect, reply, Some(body), &text, scrubber))
-        }
+        Err(_) if !reply.ok() || (says == Says::Nothing && !classify::words(body).is_empty()) => refused(),
         Err(Unusable { why, returned }) => {
             let said = classify::words(body);
             let why = if said.is_empty() { why } else { format!("{why}: {}", scrubber.clean(&said)) };
-            failed(returned.map_or(Seen::Neither, Seen::List), ApiError::Malformed(why))
+            malformed(returned.map_or(Seen::Neither, Seen::List), why)
         }
     }
 }
@@ -131,7 +124,7 @@ pub(super) fn says_success(body: &Object<'_>) -> bool {
 }
 
 fn error(
-    dialect: &impl Dialect,
+    version: ApiVersion,
     reply: &Reply,
     body: Option<&Object<'_>>,
     text: &str,
@@ -143,8 +136,8 @@ fn error(
         None => text.chars().take(500).collect(),
     };
     let told = body.filter(|_| reply.ok()).and_then(classify::status);
-    let status = told.unwrap_or(reply.status);
-    let kind = body.and_then(|b| dialect.coded(b)).unwrap_or_else(|| classify::kind(status, &said));
+    let coded = body.filter(|_| version == ApiVersion::V2).and_then(v2::coded);
+    let kind = coded.unwrap_or_else(|| classify::kind(told.unwrap_or(reply.status), &said));
     let mut message = format!("HTTP {}", reply.status);
     if let Some(host) = &reply.redirect_host {
         message.push_str(&format!(", a redirect to {}, which is not followed", scrubber.clean(host)));
@@ -154,17 +147,7 @@ fn error(
         message.push_str(": ");
         message.push_str(&said);
     }
-    ApiError::new(kind, message, reply.retry_after)
-}
-
-fn cut_error(cut: &Cut, scrubber: &Scrubber) -> ApiError {
-    match cut {
-        Cut::TooLarge => ApiError::Malformed("it is larger than any honest answer".to_owned()),
-        Cut::Broken(why) => {
-            let message = format!("the answer broke off: {}", scrubber.clean(why));
-            ApiError::Transient { message, retry_after: None }
-        }
-    }
+    ApiError { kind, message, retry_after: reply.retry_after.filter(|_| kind.may_pass()) }
 }
 
 fn is_markup(text: &str) -> bool {

@@ -114,6 +114,24 @@ impl FailureKind {
         }
     }
 
+    /// What an error's message begins with.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Account => "the account was refused: ",
+            Self::Credits => "the API reports that the credits are used up: ",
+            Self::Key => "the API key was refused: ",
+            Self::Malformed => "the answer cannot be used: ",
+            Self::RateLimited => "the API is limiting the rate of requests: ",
+            Self::Refused => "the request was refused: ",
+            Self::Transient => "",
+        }
+    }
+
+    /// Whether a later attempt in the same run may succeed.
+    pub(super) fn may_pass(self) -> bool {
+        self.policy().retry != Retry::Never
+    }
+
     /// What the caller does about it.
     #[must_use]
     pub fn policy(self) -> Policy {

@@ -64,7 +64,10 @@ impl Rate {
 
     /// Whether one request more would still leave room for another.
     pub(super) fn has_room_for_two(&self, now_ms: Ms) -> bool {
-        self.window(|window| window.has_room_for_two(now_ms))
+        self.window(|window| {
+            let recent = window.sent.iter().filter(|t| now_ms - (**t).min(now_ms) < WINDOW_MS).count();
+            recent + 2 <= window.most
+        })
     }
 
     fn window<T>(&self, with: impl FnOnce(&mut RateWindow) -> T) -> T {
@@ -72,27 +75,20 @@ impl Rate {
     }
 }
 
-fn most(per_minute: u32) -> usize {
-    usize::try_from(per_minute).unwrap_or(usize::MAX).max(1)
-}
-
 /// The requests of the last minute, and how many there may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RateWindow {
+#[derive(Debug)]
+struct RateWindow {
     most: usize,
     sent: VecDeque<Ms>,
 }
 
 impl RateWindow {
-    /// At most so many requests in any 60 seconds; 0 counts as 1.
-    #[must_use]
-    pub fn new(per_minute: u32) -> Self {
+    fn new(per_minute: u32) -> Self {
         Self { most: most(per_minute), sent: VecDeque::new() }
     }
 
     /// How long to wait before the next request may go out; zero is now.
-    #[must_use]
-    pub fn wait(&self, now_ms: Ms) -> Duration {
+    fn wait(&self, now_ms: Ms) -> Duration {
         // A request in the future means that the clock was set back; it counts as sent just now, so that the
         // wait is never longer than the window.
         let recent = self.sent.iter().map(|t| (*t).min(now_ms)).filter(|t| now_ms - t < WINDOW_MS);
@@ -103,15 +99,7 @@ impl RateWindow {
         Duration::from_millis(u64::try_from(blocking + WINDOW_MS - now_ms).unwrap_or(0))
     }
 
-    /// Whether one request more would still leave room for another.
-    #[must_use]
-    pub fn has_room_for_two(&self, now_ms: Ms) -> bool {
-        let recent = self.sent.iter().filter(|t| now_ms - (**t).min(now_ms) < WINDOW_MS).count();
-        recent + 2 <= self.most
-    }
-
-    /// Notes that a request goes out now.
-    pub fn sent(&mut self, now_ms: Ms) {
+    fn sent(&mut self, now_ms: Ms) {
         for sent in &mut self.sent {
             *sent = (*sent).min(now_ms);
         }
@@ -122,9 +110,14 @@ impl RateWindow {
     }
 }
 
+fn most(per_minute: u32) -> usize {
+    usize::try_from(per_minute).unwrap_or(usize::MAX).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::testing::Slept;
     use proptest::prelude::*;
 
     #[test]
@@ -141,18 +134,9 @@ mod tests {
         assert_eq!(window.wait(61_000), Duration::from_millis(1_000));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn clients_that_share_a_rate_keep_it_together() {
-        struct Paused(tokio::time::Instant);
-        impl Clock for Paused {
-            fn now_ms(&self) -> Ms {
-                Ms::try_from(self.0.elapsed().as_millis()).unwrap()
-            }
-            async fn sleep(&self, duration: Duration) {
-                tokio::time::sleep(duration).await;
-            }
-        }
-        let clock = Paused(tokio::time::Instant::now());
+        let clock = Slept::default();
         let (one, other) = (Rate::new(3), Rate::new(3));
         let same = one.clone();
         for rate in [&one, &same, &one] {

@@ -10,52 +10,45 @@ use crate::core::Ms;
 use crate::core::raw::read_string;
 
 /// An HTTP answer, as far as reading it needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    pub(super) status: u16,
     /// How long the server asks to wait.
-    pub retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
     /// When it came.
-    pub came_ms: Option<Ms>,
+    pub(super) came_ms: Option<Ms>,
     /// The server's own time.
-    pub date_ms: Option<Ms>,
+    pub(super) date_ms: Option<Ms>,
     /// The host that a redirect points to. It is never followed.
-    pub redirect_host: Option<String>,
-    /// The body, decompressed; only its beginning when `cut` says so.
-    pub body: Vec<u8>,
+    pub(super) redirect_host: Option<String>,
+    /// Decompressed; only its beginning when `cut` says so.
+    pub(super) body: Vec<u8>,
     /// Why the body is not whole.
-    pub cut: Option<Cut>,
+    pub(super) cut: Option<Cut>,
 }
 
 /// Why a body is not whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
-    /// It is larger than any honest answer.
+#[derive(Debug)]
+pub(super) enum Cut {
     TooLarge,
     /// The connection broke or the time was up.
     Broken(String),
 }
 
 impl Reply {
-    /// Whether the status is one of success.
-    #[must_use]
-    pub fn ok(&self) -> bool {
+    pub(super) fn ok(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// The body as text. Bytes that are no UTF-8 become U+FFFD: one bad byte in one message must not keep the
     /// page, and all that is older, out of the archive for ever.
-    #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
-        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
-        String::from_utf8_lossy(body)
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body))
     }
 }
 
 /// Reads a `Retry-After` header: seconds or an HTTP date. A time that is already over is none: the caller's own
 /// patience then decides.
-#[must_use]
 pub(super) fn retry_after(header: &str, now_ms: Ms) -> Option<Duration> {
     let header = header.trim();
     let wait = match header.parse::<f64>() {
@@ -69,7 +62,6 @@ pub(super) fn retry_after(header: &str, now_ms: Ms) -> Option<Duration> {
 }
 
 /// Reads a `Date` header (ms).
-#[must_use]
 pub(super) fn date(header: &str) -> Option<Ms> {
     Some(chrono::DateTime::parse_from_rfc2822(header.trim()).ok()?.timestamp_millis())
 }

@@ -11,24 +11,20 @@ const PART: usize = 8;
 
 /// What must never be shown.
 #[derive(Debug, Clone, Default)]
-pub struct Scrubber(Vec<Secret>);
+pub(super) struct Scrubber(Vec<Secret>);
 
 impl Scrubber {
-    /// Hides these.
-    #[must_use]
-    pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
+    pub(super) fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
         Self(secrets.into_iter().filter(|s| !s.is_empty()).collect())
     }
 
     /// Hides these as well.
-    #[must_use]
-    pub fn and(&self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+    pub(super) fn and(&self, secrets: impl IntoIterator<Item = Secret>) -> Self {
         Self::new(self.0.iter().cloned().chain(secrets))
     }
 
     /// The text in one line, at most 200 characters, with each secret or long part of one replaced by `***`.
-    #[must_use]
-    pub fn clean(&self, text: &str) -> String {
+    pub(super) fn clean(&self, text: &str) -> String {
         let chars: Vec<char> = text.chars().take(MOST_SCANNED).collect();
         let mut out = String::new();
         let (mut at, mut length) = (0, 0);

@@ -1,13 +1,21 @@
 //! What the tests of this module share: requests, answers, and a server that answers as it is told.
 
+use std::cell::{Cell, RefCell};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use super::outcome::{Reading, judge};
 use super::reply::Reply;
-use super::{Ask, ConversationRef, Scrubber};
+use super::scrub::Scrubber;
+use super::{ApiVersion, Ask, ConversationRef, conversation};
+use crate::clock::Clock;
+use crate::core::Ms;
 use crate::core::budget::{Reservation, grant};
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::RequestId;
+use crate::core::model::page::Page;
 use crate::secret::Secret;
 
 pub(super) const KEY: &str = "key-0123456789-abcdef";
@@ -20,8 +28,13 @@ pub(super) fn scrubber() -> Scrubber {
     Scrubber::new([Secret::new(KEY), Secret::new(TOKEN)])
 }
 
-pub(super) fn reply(status: u16, body: &str) -> Reply {
-    Reply { status, body: body.as_bytes().to_vec(), ..Reply::default() }
+pub(super) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
+    Reply { status, body: body.into(), ..Reply::default() }
+}
+
+/// What an answer to a request for a page of a conversation is read as.
+pub(super) fn read_page(version: ApiVersion, reply: &Reply, ask: &Ask) -> Reading<Page> {
+    judge(version, reply, &scrubber(), |body| conversation::read_page(body, version, ask, reply.came_ms))
 }
 
 pub(super) fn ask_profile() -> Ask {
@@ -35,7 +48,25 @@ pub(super) fn ask_conversation(id: &str, cursor: Option<&str>) -> Ask {
 }
 
 pub(super) fn reservation(results: u32) -> Reservation {
-    grant(&[], results).unwrap().recorded(7)
+    grant(&[], results).unwrap().recorded(RequestId(7))
+}
+
+/// A clock whose time only goes on while somebody sleeps.
+#[derive(Default)]
+pub(super) struct Slept {
+    pub(super) now: Cell<Ms>,
+    pub(super) sleeps: RefCell<Vec<u64>>,
+}
+
+impl Clock for Slept {
+    fn now_ms(&self) -> Ms {
+        self.now.get()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.sleeps.borrow_mut().push(duration.as_secs());
+        self.now.set(self.now.get() + Ms::try_from(duration.as_millis()).unwrap());
+    }
 }
 
 /// Whether a text gives away the key or the token.

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::super::v2;
 use super::*;
 
 /// Any JSON value, not too deep.
@@ -45,10 +44,10 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..300),
         status in 0..600_u16,
     ) {
-        let reply = Reply { status, body: bytes, ..Reply::default() };
-        let ask = ask_conversation(THREAD, Some("9"));
-        prop_assert!(read_conversation(&reply, &ask, &scrubber()).outcome.is_err());
-        prop_assert!(v2::read_conversation(&reply, &ask, &scrubber()).outcome.is_err());
+        let (reply, ask) = (reply(status, bytes), ask_conversation(THREAD, Some("9")));
+        for version in [ApiVersion::V1, ApiVersion::V2] {
+            prop_assert!(read_page(version, &reply, &ask).outcome.is_err());
+        }
     }
 
     #[test]
@@ -65,8 +64,7 @@ proptest! {
         if cut {
             body.truncate(keep.index(body.len()));
         }
-        let reply = Reply { status: 200, body, ..Reply::default() };
-        if let Ok(page) = read_conversation(&reply, &ask_profile(), &scrubber()).outcome {
+        if let Ok(page) = read_page(ApiVersion::V1, &reply(200, body), &ask_profile()).outcome {
             prop_assert_eq!(page.messages.len() + page.oddities.len(), page.returned as usize);
         }
     }

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::super::outcome::Reading;
+use super::super::policy::FailureKind;
+use super::super::reply::Reply;
 use super::super::testing::{
-    MESSAGE_URN, THREAD, TOKEN, URN, ask_conversation, ask_profile, leaks, reply, scrubber,
+    MESSAGE_URN, THREAD, TOKEN, URN, ask_conversation, ask_profile, leaks, read_page, reply,
 };
+use super::super::{ApiError, ApiVersion, Retry};
 use super::*;
-use crate::api::Retry;
-use crate::core::model::cursor::Cursor;
-use crate::core::model::page::Below;
+use crate::core::model::page::{Below, Page};
 
 const SAMPLE: &str = r#"{"status":"success","data":{
  "conversation_id":"urn:li:msg_conversation:(urn:li:fsd_profile:ACoAAOWNER,2-OTFjNWU3YWMtN2IwNi00ZWUwLWE1YzYtNTg4OGNkMGU2ZGRhXzAxMw==)",
@@ -22,28 +24,22 @@ const SAMPLE: &str = r#"{"status":"success","data":{
  "next_cursor":"1745266498889","has_next_page":true}}"#;
 
 fn read(status: u16, body: &str) -> Reading<Page> {
-    read_conversation(&reply(status, body), &ask_profile(), &scrubber())
+    read_page(ApiVersion::V1, &reply(status, body), &ask_profile())
 }
 
-fn page(body: &str) -> Page {
-    read(200, body).outcome.unwrap()
-}
-
-/// A page without messages and with these members beside and outside of them.
-fn below(inside: &str, outside: &str) -> Below {
-    page(&format!(r#"{{"status":"success","data":{{"messages":[]{inside}}}{outside}}}"#)).below
+/// A page of an answer of success with these members in its `data`.
+fn page(data: &str) -> Page {
+    read(200, &format!(r#"{{"status":"success","data":{{{data}}}}}"#)).outcome.unwrap()
 }
 
 fn more(cursor: &str) -> Below {
     Below::More(Cursor::served(cursor.to_owned()))
 }
 
-fn body(ask: &Ask) -> Value {
-    serde_json::from_slice(&conversation_body(ask, 50, "DE", TOKEN).unwrap()).unwrap()
-}
-
 #[test]
 fn a_request_names_the_conversation_once_and_its_cursor_as_a_string() {
+    let body =
+        |ask: &Ask| -> Value { serde_json::from_slice(&conversation_body(ask, 50, "DE", TOKEN)).unwrap() };
     assert_eq!(
         body(&ask_profile()),
         json!({"linkedin_url": "https://www.linkedin.com/in/ada-example/", "total_results": 50, "country": "DE", "login_token": TOKEN})
@@ -100,7 +96,8 @@ fn the_end_is_only_what_is_documented_as_one() {
         (r#","cursor":"9","next_cursor":null"#, "", Below::End),
         (r#","cursor":"9","next_cursor":"8""#, "", more("8")),
     ] {
-        assert_eq!(below(inside, outside), expected, "{inside} {outside}");
+        let body = format!(r#"{{"status":"success","data":{{"messages":[]{inside}}}{outside}}}"#);
+        assert_eq!(read(200, &body).outcome.unwrap().below, expected, "{inside} {outside}");
     }
 }
 
@@ -109,7 +106,7 @@ fn the_cursor_that_was_asked_with_is_not_taken_for_the_next_one() {
     let ask = ask_conversation(THREAD, Some("9"));
     let answer = |cursor: &str| {
         let body = format!(r#"{{"status":"success","data":{{"messages":[],"cursor":"{cursor}"}}}}"#);
-        read_conversation(&reply(200, &body), &ask, &scrubber()).outcome.unwrap().below
+        read_page(ApiVersion::V1, &reply(200, body), &ask).outcome.unwrap().below
     };
     assert_eq!((answer("9"), answer("8")), (Below::MoreWithoutCursor, more("8")));
 }
@@ -134,88 +131,42 @@ fn an_answer_without_a_list_is_malformed_and_counts_in_full() {
         (SAMPLE.get(..700).unwrap(), "HTTP 200 with a cut or broken object instead of JSON"),
     ] {
         let reading = read(200, body);
-        assert_eq!(reading.outcome, Err(ApiError::Malformed(why.to_owned())), "{body}");
+        assert_eq!(reading.outcome, Err(ApiError::new(FailureKind::Malformed, why)), "{body}");
         assert_eq!(reading.charge, Charge::Unknown, "{body}");
     }
 }
 
 #[test]
 fn an_error_is_read_from_the_body_first_and_then_from_the_status() {
-    let text = |s: &str| s.to_owned();
-    let limited = |s: &str| ApiError::RateLimited { message: s.to_owned(), retry_after: None };
-    let transient = |s: &str| ApiError::Transient { message: s.to_owned(), retry_after: None };
-    for (status, body, error, charge) in [
-        (
-            200,
-            r#"{"status":"error","message":"Invalid token"}"#,
-            ApiError::Account(text("HTTP 200: Invalid token")),
-            1,
-        ),
-        (
-            200,
-            r#"{"status":"error","data":"Session expired"}"#,
-            ApiError::Account(text("HTTP 200: Session expired")),
-            1,
-        ),
-        (
-            200,
-            r#"{"status":"error","data":{"messages":[]},"message":"no"}"#,
-            ApiError::Refused(text("HTTP 200: no")),
-            1,
-        ),
-        (200, r#"{"error":"Invalid API key"}"#, ApiError::Key(text("HTTP 200: Invalid API key")), 1),
-        (
-            200,
-            r#"{"error":{"message":"Not enough credits"}}"#,
-            ApiError::Credits(text("HTTP 200: Not enough credits")),
-            1,
-        ),
-        (
-            200,
-            r#"{"status":"error","message":"Too many requests"}"#,
-            limited("HTTP 200: Too many requests"),
-            1,
-        ),
-        (200, r#"{"status":"error"}"#, ApiError::Refused(text("HTTP 200")), 1),
-        (200, r#"{"message":"Cookie expired"}"#, ApiError::Account(text("HTTP 200: Cookie expired")), 1),
-        (200, r#"{"status":"pending","message":"wait"}"#, ApiError::Refused(text("HTTP 200: wait")), 1),
-        (401, "", ApiError::Account(text("HTTP 401")), 1),
-        (
-            403,
-            r#"{"status":"error","message":"Forbidden"}"#,
-            ApiError::Account(text("HTTP 403: Forbidden")),
-            1,
-        ),
-        (
-            403,
-            "Your credits are exhausted",
-            ApiError::Credits(text("HTTP 403: Your credits are exhausted")),
-            1,
-        ),
-        (402, "{}", ApiError::Credits(text("HTTP 402")), 1),
-        (
-            400,
-            r#"{"detail":"total_results must be positive"}"#,
-            ApiError::Refused(text("HTTP 400: total_results must be positive")),
-            1,
-        ),
-        (
-            404,
-            r#"{"status":"error","message":"No conversation"}"#,
-            ApiError::Refused(text("HTTP 404: No conversation")),
-            1,
-        ),
-        (404, r#"{"data":{"messages":[]}}"#, ApiError::Refused(text("HTTP 404")), 1),
-        (429, "", limited("HTTP 429"), 1),
-        (500, r#"{"status":"error","message":"oops"}"#, transient("HTTP 500: oops"), 0),
-        (500, "<html>oops</html>", transient("HTTP 500"), 0),
-        (500, r#"{"status":"success"}"#, transient("HTTP 500"), 0),
-        (502, "<html>bad gateway</html>", transient("HTTP 502"), 1),
-        (408, "", transient("HTTP 408"), 1),
-        (301, "", ApiError::Refused(text("HTTP 301")), 1),
+    use FailureKind::{Account, Credits, Key, RateLimited, Refused, Transient};
+    for (status, body, kind, said, charge) in [
+        (200, r#"{"status":"error","message":"Invalid token"}"#, Account, ": Invalid token", 1),
+        (200, r#"{"status":"error","data":"Session expired"}"#, Account, ": Session expired", 1),
+        (200, r#"{"status":"error","data":{"messages":[]},"message":"no"}"#, Refused, ": no", 1),
+        (200, r#"{"error":"Invalid API key"}"#, Key, ": Invalid API key", 1),
+        (200, r#"{"error":{"message":"Not enough credits"}}"#, Credits, ": Not enough credits", 1),
+        (200, r#"{"status":"error","message":"Too many requests"}"#, RateLimited, ": Too many requests", 1),
+        (200, r#"{"status":"error"}"#, Refused, "", 1),
+        (200, r#"{"message":"Cookie expired"}"#, Account, ": Cookie expired", 1),
+        (200, r#"{"status":"pending","message":"wait"}"#, Refused, ": wait", 1),
+        (401, "", Account, "", 1),
+        (403, r#"{"status":"error","message":"Forbidden"}"#, Account, ": Forbidden", 1),
+        (403, "Your credits are exhausted", Credits, ": Your credits are exhausted", 1),
+        (402, "{}", Credits, "", 1),
+        (400, r#"{"detail":"count must be positive"}"#, Refused, ": count must be positive", 1),
+        (404, r#"{"status":"error","message":"No conversation"}"#, Refused, ": No conversation", 1),
+        (404, r#"{"data":{"messages":[]}}"#, Refused, "", 1),
+        (429, "", RateLimited, "", 1),
+        (500, r#"{"status":"error","message":"oops"}"#, Transient, ": oops", 0),
+        (500, "<html>oops</html>", Transient, "", 0),
+        (500, r#"{"status":"success"}"#, Transient, "", 0),
+        (502, "<html>bad gateway</html>", Transient, "", 1),
+        (408, "", Transient, "", 1),
+        (301, "", Refused, "", 1),
     ] {
         let reading = read(status, body);
-        assert_eq!(reading.outcome, Err(error), "{status} {body}");
+        let expected = ApiError::new(kind, format!("HTTP {status}{said}"));
+        assert_eq!(reading.outcome, Err(expected), "{status} {body}");
         assert_eq!(reading.charge, Charge::Known(charge), "{status} {body}");
     }
 }
@@ -241,16 +192,15 @@ fn how_long_to_wait_is_passed_on() {
     let wait = std::time::Duration::from_secs(9);
     for (status, retry) in [(429, Retry::AfterLongWait), (503, Retry::AfterWait)] {
         let reply = Reply { retry_after: Some(wait), ..reply(status, "") };
-        let error = read_conversation(&reply, &ask_profile(), &scrubber()).outcome.unwrap_err();
-        assert_eq!((error.retry_after(), error.policy().retry), (Some(wait), retry));
+        let error = read_page(ApiVersion::V1, &reply, &ask_profile()).outcome.unwrap_err();
+        assert_eq!((error.retry_after, error.policy().retry), (Some(wait), retry));
     }
 }
 
 #[test]
 fn items_that_are_no_messages_are_kept_aside() {
-    let page = page(
-        r#"{"status":"success","data":{"messages":[7,{"text":"a","timestamp":1745270025236},["x"],null,"\ud83d",{"\ud83d":1}]}}"#,
-    );
+    let page =
+        page(r#""messages":[7,{"text":"a","timestamp":1745270025236},["x"],null,"\ud83d",{"\ud83d":1}]"#);
     let kept: Vec<_> = page.oddities.iter().map(|o| (o.json.as_str(), o.reason.as_str())).collect();
     assert_eq!(
         kept,
@@ -267,7 +217,7 @@ fn items_that_are_no_messages_are_kept_aside() {
 
 #[test]
 fn the_conversation_is_known_by_its_name_or_by_its_messages() {
-    let urn = |data: &str| page(&format!(r#"{{"status":"success","data":{{{data}}}}}"#)).conversation_urn;
+    let urn = |data: &str| page(data).conversation_urn;
     let item = format!(r#"{{"entity_urn":"{MESSAGE_URN}"}}"#);
     let other = item.replace("ZGRhXzAxMw==", "ZGRhXzAxNw==");
     assert_eq!(urn(&format!(r#""messages":[{{}},{item},{item}]"#)).as_deref(), Some(URN));
@@ -278,15 +228,12 @@ fn the_conversation_is_known_by_its_name_or_by_its_messages() {
 
 #[test]
 fn an_answer_for_another_conversation_is_malformed_and_paid_for() {
-    let asked = |id: &str| read_conversation(&reply(200, SAMPLE), &ask_conversation(id, None), &scrubber());
+    let asked = |id: &str| read_page(ApiVersion::V1, &reply(200, SAMPLE), &ask_conversation(id, None));
     for same in [URN, THREAD, THREAD.trim_end_matches('='), "some-other-form-of-id"] {
         assert!(asked(same).outcome.is_ok(), "{same}");
     }
     let reading = asked("2-YW5vdGhlcg==");
-    assert_eq!(
-        reading.outcome,
-        Err(ApiError::Malformed("the answer is for another conversation".to_owned()))
-    );
+    assert_eq!(reading.outcome.unwrap_err().message, "the answer is for another conversation");
     assert_eq!(reading.charge, Charge::Known(1));
 }
 
@@ -295,8 +242,7 @@ fn a_bad_byte_in_one_message_does_not_lose_the_page() {
     let mut body = SAMPLE.as_bytes().to_vec();
     let at = SAMPLE.find('😃').unwrap();
     body[at] = 0xff;
-    let reply = Reply { status: 200, body, ..Reply::default() };
-    let page = read_conversation(&reply, &ask_profile(), &scrubber()).outcome.unwrap();
+    let page = read_page(ApiVersion::V1, &reply(200, body), &ask_profile()).outcome.unwrap();
     assert_eq!(page.messages.len(), 2);
     assert!(page.messages[0].text.contains('\u{fffd}'));
 }

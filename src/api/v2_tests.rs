@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::testing::{THREAD, URN, ask_conversation, ask_profile, reply, scrubber};
+use super::super::outcome::Reading;
+use super::super::testing::{THREAD, URN, ask_conversation, ask_profile, read_page, reply};
+use super::super::{ApiError, ApiVersion};
 use super::*;
-use crate::core::model::cursor::Cursor;
-use crate::core::model::page::Below;
+use crate::core::model::page::{Below, Page};
 
 const SAMPLE: &str = r#"{"success":true,"data":{"total_message_count":55,"unread_count":0,"last_seen_message":true,"last_seen_at":1777147641366,
  "messages":[{"text":"Sounds good!","timestamp":1777147641366,"sender":"Ada Example","sender_info":{"first_name":"Ada","last_name":"Example",
@@ -15,15 +16,12 @@ const SAMPLE: &str = r#"{"success":true,"data":{"total_message_count":55,"unread
  "metadata":{"action":"get_conversation","account_id":"69c1","credits_consumed":1,"timestamp":"2026-04-26T10:35:00Z"}}"#;
 
 fn read(status: u16, body: &str) -> Reading<Page> {
-    read_conversation(&reply(status, body), &ask_conversation(THREAD, None), &scrubber())
-}
-
-fn body(ask: &Ask) -> Value {
-    serde_json::from_slice(&conversation_body(ask, 30, "69c1").unwrap()).unwrap()
+    read_page(ApiVersion::V2, &reply(status, body), &ask_conversation(THREAD, None))
 }
 
 #[test]
 fn a_request_is_an_action_with_parameters_and_never_marks_as_read() {
+    let body = |ask: &Ask| -> Value { serde_json::from_slice(&conversation_body(ask, 30, "69c1")).unwrap() };
     assert_eq!(
         body(&ask_profile()),
         json!({"account_id": "69c1", "action": "get_conversation",
@@ -88,36 +86,27 @@ fn the_price_is_what_the_answer_says_or_else_an_estimate() {
 
 #[test]
 fn error_codes_tell_what_to_do_and_cost_nothing_unless_they_say_so() {
-    let text = |code: &str, status: u16| format!("HTTP {status}: {code}: words");
-    for (status, code) in [
-        (403, "INVALID_API_KEY"),
-        (404, "INVALID_ACCOUNT"),
-        (403, "ACCOUNT_INACTIVE"),
-        (400, "INVALID_ACTION"),
-        (400, "INVALID_PARAMS"),
-        (429, "RATE_LIMITED"),
-        (402, "INSUFFICIENT_CREDITS"),
-        (500, "INTERNAL_ERROR"),
-        (200, "CHANNEL_ERROR"),
-        (418, "SOMETHING_NEW"),
-        (503, "SOMETHING_NEW"),
+    use FailureKind::{Account, Credits, Key, RateLimited, Refused, Transient};
+    for (status, code, kind) in [
+        (403, "INVALID_API_KEY", Key),
+        (404, "INVALID_ACCOUNT", Account),
+        (403, "ACCOUNT_INACTIVE", Account),
+        (400, "INVALID_ACTION", Refused),
+        (400, "INVALID_PARAMS", Refused),
+        (429, "RATE_LIMITED", RateLimited),
+        (402, "INSUFFICIENT_CREDITS", Credits),
+        (500, "INTERNAL_ERROR", Transient),
+        (200, "CHANNEL_ERROR", Transient),
+        (418, "SOMETHING_NEW", Refused),
+        (503, "SOMETHING_NEW", Transient),
     ] {
-        let message = text(code, status);
-        let expected = match code {
-            "INVALID_API_KEY" => ApiError::Key(message),
-            "INVALID_ACCOUNT" | "ACCOUNT_INACTIVE" => ApiError::Account(message),
-            "INSUFFICIENT_CREDITS" => ApiError::Credits(message),
-            "RATE_LIMITED" => ApiError::RateLimited { message, retry_after: None },
-            "INTERNAL_ERROR" | "CHANNEL_ERROR" => ApiError::Transient { message, retry_after: None },
-            _ if status == 503 => ApiError::Transient { message, retry_after: None },
-            _ => ApiError::Refused(message),
-        };
         let body = |credits: &str| {
             format!(
                 r#"{{"success":false,"error":{{"code":"{code}","message":"words"}},"metadata":{{"credits_consumed":{credits}}}}}"#
             )
         };
         let reading = read(status, &body("null"));
+        let expected = ApiError::new(kind, format!("HTTP {status}: {code}: words"));
         assert_eq!((reading.charge, reading.outcome), (Charge::Known(0), Err(expected)), "{code}");
         assert_eq!(read(status, &body("2")).charge, Charge::Known(2));
     }
@@ -125,17 +114,13 @@ fn error_codes_tell_what_to_do_and_cost_nothing_unless_they_say_so() {
 
 #[test]
 fn errors_without_the_envelope_are_read_by_status_and_words() {
-    for (status, body, expected) in [
-        (404, "<html>", ApiError::Refused("HTTP 404".to_owned())),
-        (403, r#"{"error":"invalid api key"}"#, ApiError::Key("HTTP 403: invalid api key".to_owned())),
-        (
-            502,
-            "bad gateway",
-            ApiError::Transient { message: "HTTP 502: bad gateway".to_owned(), retry_after: None },
-        ),
+    for (status, body, kind, said) in [
+        (404, "<html>", FailureKind::Refused, "HTTP 404"),
+        (403, r#"{"error":"invalid api key"}"#, FailureKind::Key, "HTTP 403: invalid api key"),
+        (502, "bad gateway", FailureKind::Transient, "HTTP 502: bad gateway"),
     ] {
         let reading = read(status, body);
-        assert_eq!((reading.charge, reading.outcome), (Charge::Known(0), Err(expected)), "{body}");
+        assert_eq!((reading.charge, reading.outcome), (Charge::Known(0), Err(ApiError::new(kind, said))));
     }
 }
 
@@ -149,7 +134,7 @@ fn an_answer_without_a_list_is_malformed() {
         (SAMPLE.get(..500).unwrap(), Charge::Unknown),
     ] {
         let reading = read(200, body);
-        assert!(matches!(reading.outcome, Err(ApiError::Malformed(_))), "{body}");
+        assert!(matches!(reading.outcome, Err(e) if e.kind == FailureKind::Malformed), "{body}");
         assert_eq!(reading.charge, charge, "{body}");
     }
 }
@@ -157,10 +142,7 @@ fn an_answer_without_a_list_is_malformed() {
 #[test]
 fn an_answer_whose_messages_are_of_another_conversation_is_malformed() {
     let ask = ask_conversation("2-YW5vdGhlcg==", None);
-    let reading = read_conversation(&reply(200, SAMPLE), &ask, &scrubber());
-    assert_eq!(
-        reading.outcome,
-        Err(ApiError::Malformed("the answer is for another conversation".to_owned()))
-    );
+    let reading = read_page(ApiVersion::V2, &reply(200, SAMPLE), &ask);
+    assert_eq!(reading.outcome.unwrap_err().message, "the answer is for another conversation");
     assert_eq!(reading.charge, Charge::Known(1));
 }

@@ -71,7 +71,7 @@ pub(crate) fn closed(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<
     let spent = queries.spent_by_account(now)?;
     let of = |name: &str| spent.get(name).copied().unwrap_or_default();
     let all = left(&config.budget.caps(), &spent.values().copied().fold(Spent::default(), Spent::plus));
-    let accounts: Vec<Left> = config.accounts.iter().map(|a| left(&a.caps, &of(&a.name))).collect();
+    let accounts: Vec<Left> = config.accounts.iter().map(|a| left(&a.caps(), &of(&a.name))).collect();
     Ok(closes(&all, &accounts, now).map(|(opens_ms, window)| Closed {
         window,
         opens_ms,
@@ -106,7 +106,7 @@ impl Metrics {
         now: Ms,
     ) -> Result<Self, StoreError> {
         let mut figures = queries.figures()?;
-        let forgotten_gaps = forget(rows, &mut figures, queries, config, now)?;
+        let forgotten_gaps = forget(rows, &mut figures, queries, config)?;
         // What only an export has shown waits until the inbox shows it or somebody configures it.
         let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
         let horizon = next::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));
@@ -205,13 +205,12 @@ fn forget(
     figures: &mut Figures,
     queries: &Queries<'_>,
     config: &Config,
-    now: Ms,
 ) -> Result<i64, StoreError> {
     let is_empty = |row: &ConversationRow| row.timeline.messages == 0;
     if !rows.iter().any(is_empty) {
         return Ok(0);
     }
-    let asked = queries.asked(&wiring::accounts(config), now)?;
+    let asked = queries.asked(&wiring::accounts(config))?;
     let mut gaps = 0;
     rows.retain(|row| {
         let stays = !is_empty(row) || asked.contains(&row.id);

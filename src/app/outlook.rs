@@ -10,6 +10,7 @@ use crate::config::{AccountConfig, ApiVersion, Config, InboxMode};
 use crate::core::Ms;
 use crate::core::budget::{self, Caps, Spent, price};
 use crate::core::format::IsoTime;
+use crate::core::model::ids::ConversationId;
 use crate::core::planner::forecast::{Arrival, Forecast, Missing, Range, arrival, forecast};
 use crate::core::planner::next::{Next, PlannedStep, Step};
 use crate::core::planner::state::{Inbox, Room, Share, State};
@@ -118,7 +119,7 @@ pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failu
     let share = |account: &AccountConfig| {
         let spent = by_account.get(&account.name).copied().unwrap_or_default();
         let head_came_last = next_run.head_came_last_of.get(&account.name) == Some(&true);
-        Share { budget: budget::left(&account.caps, &spent).least(), head_came_last }
+        Share { budget: budget::left(&account.caps(), &spent).least(), head_came_last }
     };
     let shares: Vec<Share> = config.accounts.iter().map(share).collect();
     let room = Room {
@@ -138,7 +139,7 @@ pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failu
 #[derive(Debug)]
 pub(crate) struct AskedFor {
     /// The conversations, by the archive's ids.
-    pub(crate) conversations: BTreeSet<i64>,
+    pub(crate) conversations: BTreeSet<ConversationId>,
     /// The archive's other gaps, which no run fills: those of conversations that are neither configured nor discovered
     /// in an inbox. The rest is what a run reports as left.
     pub(crate) gaps_elsewhere: i64,

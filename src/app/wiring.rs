@@ -22,7 +22,7 @@ pub fn accounts(config: &Config) -> Vec<Configured> {
         profiles: a.profiles.iter().map(|p| (p.url.clone(), p.name.clone())).collect(),
         conversations: a.conversations.iter().map(|c| (c.id.clone(), c.name.clone())).collect(),
         discover: config.sync.inbox == InboxMode::Discover,
-        wanted: a.wanted.clone(),
+        wanted: a.wanted(),
     };
     config.accounts.iter().map(account).collect()
 }
@@ -32,10 +32,10 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
     Settings {
         trigger,
         caps: config.budget.caps(),
-        account_caps: config.accounts.iter().map(|a| a.caps).collect(),
+        account_caps: config.accounts.iter().map(crate::config::AccountConfig::caps).collect(),
         page_size: config.sync.page_size,
         retries: config.api.retries,
-        backoff: config.api.backoff,
+        backoff: config.api.backoff(),
         jitter: fastrand::f64,
         accounts: accounts(config),
         only,

@@ -20,7 +20,6 @@ pub struct Env {
 
 impl Env {
     /// The environment of this process.
-    #[must_use]
     pub fn of_process() -> Self {
         // `vars_os` rather than `vars`: the latter panics on a variable that is not Unicode.
         let vars = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -29,26 +28,22 @@ impl Env {
     }
 
     /// An environment of exactly these variables, in which no configuration of the machine is found.
-    #[must_use]
     pub fn fixed<'a>(cwd: &Path, vars: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value)));
         Self { vars: set_only(vars), cwd: cwd.to_owned(), system_config: cwd.join("no-system-config.toml") }
     }
 
     /// A variable's value, when it is set to some text.
-    #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.vars.get(name)?.to_str()
     }
 
     /// A variable's value as a path, made absolute.
-    #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         Some(self.cwd.join(self.vars.get(name)?))
     }
 
     /// The working directory.
-    #[must_use]
     pub fn cwd(&self) -> &Path {
         &self.cwd
     }

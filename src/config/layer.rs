@@ -1,17 +1,22 @@
-//! The layers of the configuration: built-in defaults, a file, the environment. Each is checked alone.
+//! The layers of the configuration: built-in defaults, a file, the environment. Keys and kinds of values are checked in
+//! each; the `config` crate merges them, and serde reads what comes out.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{Map, Source, Value};
+use config::builder::DefaultState;
+use config::{ConfigBuilder, ValueKind};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
+use super::Config;
 use super::env::Env;
-use super::problem::{Location, Problem, known_keys, nearest};
-use super::settings::Document;
-use super::strict::{Places, join, note_places, problems, quoted, to_layer};
+use super::keys::{KEYS, KeyKind, anywhere, document, find, join, nearest, to_config, unknown, write_out};
+use super::problem::{Location, Problem};
+use super::secrets::Written;
+use crate::secret::Secret;
 
 /// The prefix of all environment variables.
 const PREFIX: &str = "ARCHIVER_";
@@ -32,50 +37,69 @@ const OTHER_VARIABLES: &[&str] = &[
 const RENAMED: [(&str, &str, &str); 3] = [
     ("", "attention", "alerts"),
     ("sync", "unlisted_max_runs", "max_runs_between_polls"),
-    ("accounts", "own_name", "owner_name"),
+    ("accounts[]", "own_name", "owner_name"),
 ];
 
-/// What the layers say, and what is wrong with them.
-#[derive(Default)]
-pub(super) struct Layers {
-    values: Vec<Layer>,
-    /// Where each key was written; where a variable sets it too, that is the variable.
+/// Where each key was written, and its value as a message may show it, by its path.
+pub(super) type Places = BTreeMap<String, (Location, Option<String>)>;
+
+/// What the layers say, and what is wrong with them. There is no `Debug`: some values are secrets.
+pub(super) struct Layers<'a> {
+    pub(super) env: &'a Env,
+    /// What relative paths are relative to.
+    pub(super) dir: &'a Path,
+    values: ConfigBuilder<DefaultState>,
+    /// Where a variable sets a key too, that is the place.
     pub(super) places: Places,
     /// How many accounts there are.
     pub(super) accounts: usize,
     pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Problem>,
 }
 
-/// The values of one document that has been checked. There is no `Debug` of its own: some may be secrets.
-#[derive(Clone)]
-struct Layer(Map<String, Value>);
+impl<'a> Layers<'a> {
+    /// Begins with the defaults.
+    pub(super) fn new(env: &'a Env, dir: &'a Path) -> Self {
+        let mut layers = Self {
+            env,
+            dir,
+            values: ConfigBuilder::default(),
+            places: Places::new(),
+            accounts: 0,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let mut defaults = DeTable::parse(super::DEFAULT_TOML).map(Spanned::into_inner).unwrap_or_default();
+        // A file of the default name need not be there, unlike one that is named.
+        if let Some(DeValue::Table(api)) = defaults.get_mut("api").map(Spanned::get_mut) {
+            api.remove("api_key_file");
+        }
+        layers.put(&DeValue::Table(defaults));
+        layers
+    }
 
-impl Layers {
     /// Adds a file. A problem with its syntax names line and column and never repeats the text: it may hold a secret.
     pub(super) fn add_file(&mut self, name: &Arc<str>, text: &str) {
         // Some editors begin a file with a byte order mark, which TOML does not know.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let place = |offset| Location::line(name, position(text, offset).0);
         match DeTable::parse(text) {
-            Ok(table) => self.add(table.into_inner(), &place),
+            Ok(table) => {
+                self.add(table.into_inner(), &|offset| Location::line(name, position(text, offset).0));
+            }
             Err(error) => {
                 let (line, column) = start(text, &error);
                 let what = format!("invalid TOML at column {column}: {}", error.message());
                 self.problems.push(Problem::new(what).at(&Location::line(name, line)));
             }
         }
-        self.problems.sort_by(|a, b| a.place().cmp(&b.place()));
     }
 
     /// Adds what variables set.
-    pub(super) fn add_env(&mut self, env: &Env) {
-        let variables: BTreeMap<String, String> = known_keys()
-            .into_iter()
-            .filter(|path| !path.starts_with("accounts."))
-            .map(|path| (variable(&path), path))
-            .chain([(ACCOUNTS_VARIABLE.to_owned(), "accounts".to_owned())])
-            .collect();
+    pub(super) fn add_env(&mut self) {
+        let env = self.env;
+        let paths = KEYS.keys().filter(|path| path.contains('.') || *path == "accounts");
+        let paths = paths.filter(|path| !path.contains('['));
+        let variables: BTreeMap<String, &str> = paths.map(|path| (variable(path), path.as_str())).collect();
         let renamed: BTreeMap<String, &String> =
             variables.iter().filter_map(|(name, path)| Some((variable(&old_name(path)?), name))).collect();
         for (name, value) in env.starting_with(PREFIX) {
@@ -90,169 +114,191 @@ impl Layers {
                     problem(format!("is the old name of ${new}, which is set too: unset it"));
                     continue;
                 }
-                self.warnings.push(format!("{place} is deprecated: use ${new}"));
+                self.warnings.push(Problem::new(format!("{place} is deprecated: use ${new}")));
             }
             match (variables.get(current.map_or(name, String::as_str)), value.to_str()) {
                 (_, None) => problem("is not valid UTF-8".to_owned()),
                 (None, _) => problem(unknown_variable(name, variables.keys())),
-                (Some(path), Some(text)) => self.add_variable(path, text, &place),
+                (Some(path), Some(text)) => match parse(path, &as_toml_number(path, text.trim())) {
+                    Ok(value) => self.add(document(path, value), &|_| place.clone()),
+                    Err(what) => problem(what),
+                },
             }
         }
     }
 
-    /// Adds what one variable sets, read as whichever kind of value the key takes: first as a string, so that a key of
-    /// digits stays as it is.
-    fn add_variable(&mut self, path: &str, text: &str, place: &Location) {
-        let trimmed = text.trim();
-        // Rust reads more numbers than TOML does, such as those that begin with a zero.
-        let whole = trimmed.parse::<i64>().map(|n| n.to_string());
-        let number =
-            whole.ok().or_else(|| Some(format!("{:?}", trimmed.parse::<f64>().ok()?).to_lowercase()));
-        let parsed = DeValue::parse(number.as_deref().unwrap_or(trimmed));
-        let string = |text| Ok(Spanned::new(0..0, DeValue::String(Cow::Borrowed(text))));
-        let as_strings = [string(text), string(trimmed)].into_iter().filter(|_| path != "accounts");
-        let mut reported = None;
-        for value in as_strings.chain([parsed]) {
-            let table = match value {
-                Ok(value) => document(path, value),
-                Err(error) if path == "accounts" => {
-                    let (line, column) = start(trimmed, &error);
-                    let what = format!("invalid TOML at line {line}, column {column}: {}", error.message());
-                    reported = Some(vec![Problem::new(what).at(place)]);
-                    continue;
-                }
-                Err(_) => continue,
-            };
-            let mut alone = Self::default();
-            alone.add(table, &|_| place.clone());
-            if alone.problems.is_empty() {
-                return self.append(alone);
-            }
-            // A value of the right type that is out of range says more than one of the wrong type.
-            if reported.is_none() || !alone.problems.iter().any(|problem| problem.is_wrong_type_of(path)) {
-                reported = Some(alone.problems);
-            }
-        }
-        self.problems.extend(reported.into_iter().flatten());
-    }
-
-    fn append(&mut self, other: Self) {
-        self.values.extend(other.values);
-        if other.places.contains_key("accounts") {
-            self.accounts = other.accounts;
-        }
-        self.places.extend(other.places);
-        self.warnings.extend(other.warnings);
-    }
-
-    /// Checks a document and adds its values.
+    /// Checks the keys of a document and the kinds of their values, and puts it over what there is.
     fn add(&mut self, mut table: DeTable<'_>, place: &dyn Fn(usize) -> Location) {
-        self.rename(&mut table, place);
-        let document = DeValue::Table(table);
-        note_places(&document, "", place, &mut self.places);
-        self.problems.extend(problems(&document, &self.places));
-        if let Some(accounts) = document.get("accounts").and_then(|accounts| accounts.get_ref().as_array()) {
-            self.accounts = accounts.len();
-            self.refuse_same_names(accounts.iter().map(Spanned::get_ref));
+        if let Some(accounts) = table.get("accounts") {
+            // A list is replaced as a whole.
+            self.places.retain(|path, _| !path.starts_with("accounts"));
+            self.accounts = accounts.get_ref().as_array().map_or(0, |accounts| accounts.len());
         }
-        match to_layer(&document) {
-            Ok(values) if self.problems.is_empty() => self.values.push(Layer(values)),
-            Ok(_) => {}
-            Err(problem) if self.problems.is_empty() => self.problems.push(problem),
-            Err(_) => {}
-        }
+        self.check(&mut table, "", place);
+        self.put(&DeValue::Table(table));
     }
 
-    /// Gives keys that are written by their old name the new one.
-    fn rename(&mut self, root: &mut DeTable<'_>, place: &dyn Fn(usize) -> Location) {
-        for (section, old, new) in RENAMED {
-            let tables: Vec<(String, &mut DeTable<'_>)> = match root.get_mut(section).map(Spanned::get_mut) {
-                _ if section.is_empty() => vec![(String::new(), root)],
-                Some(DeValue::Table(table)) => vec![(section.to_owned(), table)],
-                Some(DeValue::Array(items)) => {
-                    let tables =
-                        items.iter_mut().enumerate().filter_map(|(index, item)| match item.get_mut() {
-                            DeValue::Table(table) => Some((format!("{section}[{index}]"), table)),
-                            _ => None,
-                        });
-                    tables.collect()
-                }
-                _ => Vec::new(),
-            };
-            for (path, table) in tables {
-                let Some((key, value)) = table.remove_entry(old) else { continue };
-                let (place, path) = (place(key.span().start), join(&path, old));
-                if table.contains_key(new) {
-                    let what = format!("is the old name of `{new}`, which is given too: remove it");
-                    self.problems.push(Problem::new(what).at(&place).key(path));
-                } else {
-                    self.warnings.push(format!("{place}: {path} is deprecated: use {new}"));
-                    table.insert(Spanned::new(key.span(), Cow::Borrowed(new)), value);
-                }
-            }
-        }
-    }
-
-    fn refuse_same_names<'a>(&mut self, accounts: impl Iterator<Item = &'a DeValue<'a>>) {
-        let mut seen = BTreeSet::new();
-        for (index, account) in accounts.enumerate() {
-            let name = account.get("name").and_then(|name| name.get_ref().as_str());
-            let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) else { continue };
-            if !seen.insert(name.to_lowercase()) {
-                let key = format!("accounts[{index}].name");
-                let problem = Problem::new("another account has this name already").value(quoted(name));
-                let problem = self.places.get(&key).into_iter().fold(problem, Problem::at);
-                self.problems.push(problem.key(key));
-            }
-        }
-    }
-
-    /// The layers over the defaults, each over the ones before it.
-    pub(super) fn merge(self) -> Result<Document, Problem> {
-        let mut defaults = DeTable::parse(super::DEFAULT_TOML).map(Spanned::into_inner).unwrap_or_default();
-        // A file of the default name need not be there, unlike one that is named.
-        if let Some(DeValue::Table(api)) = defaults.get_mut("api").map(Spanned::get_mut) {
-            api.remove("api_key_file");
-        }
-        let defaults = Layer(to_layer(&DeValue::Table(defaults))?);
-        let builder = [defaults]
+    fn put(&mut self, table: &DeValue<'_>) {
+        let Some(ValueKind::Table(table)) = to_config(table).map(|value| value.kind) else { return };
+        let layer = table
             .into_iter()
-            .chain(self.values)
-            .fold(config::Config::builder(), |all, layer| all.add_source(layer));
-        // The error is not repeated: it may hold a value.
-        let merged = builder.build().and_then(config::Config::try_deserialize);
-        merged.map_err(|_| Problem::new("the configuration cannot be merged"))
+            .try_fold(config::Config::builder(), |layer, (key, value)| layer.set_override(key, value));
+        if let Ok(layer) = layer.and_then(ConfigBuilder::<DefaultState>::build) {
+            self.values = std::mem::take(&mut self.values).add_source(layer);
+        }
+    }
+
+    /// Checks a table, from which it removes what is reported.
+    fn check(&mut self, table: &mut DeTable<'_>, path: &str, place: &dyn Fn(usize) -> Location) {
+        self.rename(table, path, place);
+        let entries = std::mem::take(table).into_iter().filter_map(|(key, mut value)| {
+            // The key's own line: a value may begin further down, and a section's span is not its header's.
+            let (own, path) = (place(key.span().start), join(path, key.get_ref()));
+            self.check_value(value.get_mut(), &path, own, place).then_some((key, value))
+        });
+        *table = entries.collect();
+    }
+
+    /// Whether a value may stay.
+    fn check_value(
+        &mut self,
+        value: &mut DeValue<'_>,
+        path: &str,
+        own: Location,
+        place: &dyn Fn(usize) -> Location,
+    ) -> bool {
+        let kind = KeyKind::of(value);
+        self.places.insert(path.to_owned(), (own, shown(path, value)));
+        match find(path) {
+            None => self.problems.push(self.problem(path, unknown(path)).without_value()),
+            // Of what should be a number, serde says which.
+            Some(key) if !key.kinds.contains(&kind) && key.kinds != [KeyKind::Number] => {
+                let what = format!("must be {}, not {}", key.wanted(path), kind.name());
+                let problem = self.problem(path, what);
+                // Anything may be where a table, a list or an account's text belongs.
+                let shy = path.contains('[') || !path.contains('.') || key.kinds.contains(&KeyKind::List);
+                self.problems.push(if shy { problem.without_value() } else { problem });
+                self.mend(path);
+            }
+            Some(_) => {
+                match value {
+                    DeValue::Table(table) => self.check(table, path, place),
+                    DeValue::Array(items) => {
+                        for (index, item) in items.iter_mut().enumerate() {
+                            let (own, path) = (place(item.span().start), format!("{path}[{index}]"));
+                            self.check_value(item.get_mut(), &path, own, place);
+                            write_out(item, &path);
+                        }
+                    }
+                    _ => {}
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives keys of a table that are written by their old name the new one.
+    fn rename(&mut self, table: &mut DeTable<'_>, path: &str, place: &dyn Fn(usize) -> Location) {
+        for (_, old, new) in RENAMED.into_iter().filter(|(section, ..)| *section == anywhere(path)) {
+            let Some((key, value)) = table.remove_entry(old) else { continue };
+            let (place, path) = (place(key.span().start), join(path, old));
+            if table.contains_key(new) {
+                let what = format!("is the old name of `{new}`, which is given too: remove it");
+                self.problems.push(Problem::new(what).at(&place).key(path));
+            } else {
+                self.warnings.push(Problem::new(format!("{path} is deprecated: use {new}")).at(&place));
+                table.insert(Spanned::new(key.span(), Cow::Borrowed(new)), value);
+            }
+        }
+    }
+
+    /// Puts the example of the default file in the place of what was reported, so that the rest can be read.
+    fn mend(&mut self, path: &str) {
+        let Some(key) = find(path) else { return };
+        if let Ok(values) = std::mem::take(&mut self.values).set_override(path, key.example.clone()) {
+            self.values = values;
+        }
+    }
+
+    /// A path of the configuration: relative to its file, with `~/` for the home directory.
+    pub(super) fn resolve(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), self.env.path("HOME")) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.dir.join(path),
+        }
+    }
+
+    /// A secret or the name of its file, with where it was written.
+    pub(super) fn written(&self, key: &str, text: Option<Secret>) -> Option<Written> {
+        Some(Written { place: self.places.get(key)?.0.clone(), text: text? })
+    }
+
+    /// A problem with what stands at this path.
+    pub(super) fn problem(&self, path: &str, what: impl Into<String>) -> Problem {
+        let problem = Problem::new(what).key(path);
+        let Some((place, value)) = self.places.get(path) else { return problem };
+        value.iter().fold(problem.at(place), |problem, value| problem.value(value))
+    }
+
+    /// Warns of what stands at this path.
+    pub(super) fn warn(&mut self, path: &str, what: &str) {
+        let warning = Problem::new(format!("{path}{what}"));
+        let place = self.places.get(path);
+        self.warnings.push(place.into_iter().fold(warning, |warning, (place, _)| warning.at(place)));
+    }
+
+    /// Reads what the layers say together, and reports every value that is out of its range.
+    pub(super) fn read(&mut self) -> Option<Config> {
+        // Each turn mends one key.
+        for _ in 0..=self.places.len() {
+            let merged = self.values.build_cloned();
+            let (path, what) = match merged.and_then(config::Config::try_deserialize) {
+                Ok(config) => return Some(config),
+                Err(config::ConfigError::At { key: Some(path), error, .. }) => (path, error.to_string()),
+                Err(config::ConfigError::NotFound(path)) => (path, "is missing".to_owned()),
+                // It is not repeated: it may hold a value.
+                Err(_) => break,
+            };
+            // The `config` crate leaves out the dot behind a place in a list.
+            let path = path.replace(']', "].").trim_end_matches('.').to_owned();
+            // What was written in short is known by the whole of it.
+            let (table, _) = path.rsplit_once('.').unwrap_or_default();
+            let known = if self.places.contains_key(&path) { &path } else { table };
+            let mut problem = self.problem(known, &what);
+            if what == "is missing" {
+                problem = problem.key(&path);
+            }
+            self.problems.push(problem);
+            self.mend(&path);
+        }
+        self.problems.push(Problem::new("the configuration cannot be read"));
+        None
     }
 }
 
-impl std::fmt::Debug for Layer {
-    /// Names only: values may be secrets.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+/// What a variable says, read as the kind of value that its key takes: so a key of digits stays as it is. What cannot be
+/// read so is a text, of which that is said.
+fn parse<'a>(path: &str, text: &'a str) -> Result<Spanned<DeValue<'a>>, String> {
+    let as_text = Spanned::new(0..0, DeValue::String(Cow::Borrowed(text)));
+    match find(path).map(|key| key.kinds.as_slice()) {
+        Some([KeyKind::Text]) => Ok(as_text),
+        _ => match DeValue::parse(text) {
+            Err(error) if path == "accounts" => {
+                let (line, column) = start(text, &error);
+                Err(format!("invalid TOML at line {line}, column {column}: {}", error.message()))
+            }
+            parsed => Ok(parsed.unwrap_or(as_text)),
+        },
     }
 }
 
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        Ok(self.0.clone())
-    }
-}
-
-/// A document that sets one key.
-fn document<'a>(path: &'a str, value: Spanned<DeValue<'a>>) -> DeTable<'a> {
-    let table = |value, name| {
-        let mut table = DeTable::new();
-        table.insert(Spanned::new(0..0, Cow::Borrowed(name)), value);
-        table
-    };
-    match path.split_once('.') {
-        Some((section, key)) => table(Spanned::new(0..0, DeValue::Table(table(value, key))), section),
-        None => table(value, path),
-    }
+/// Rust reads more numbers than TOML does, such as those that begin with a zero.
+fn as_toml_number<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
+    let whole = text.parse::<i64>().map(|n| n.to_string());
+    let number = whole.ok().or_else(|| Some(format!("{:?}", text.parse::<f64>().ok()?).to_lowercase()));
+    let wanted = find(path).is_some_and(|key| key.kinds == [KeyKind::Number]);
+    number.filter(|_| wanted).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// The environment variable that sets a key.
@@ -286,6 +332,31 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> 
     match nearest(&dotted(name), known.keys().map(String::as_str)).and_then(|near| known.get(near)) {
         Some(near) => format!("unknown variable; did you mean {near}?"),
         None => "unknown variable".to_owned(),
+    }
+}
+
+/// A value for a message: short, on one line, and certainly no secret.
+fn shown(path: &str, value: &DeValue<'_>) -> Option<String> {
+    const MOST: usize = 80;
+    // User name and password of a URL are secrets, and its query may hold one.
+    let doubtful = |text: &str| text.contains('@') || text.contains("://") && text.contains(['?', '#']);
+    match value {
+        _ if path.contains("api_key") || path.contains("login_token") => None,
+        DeValue::String(text) if doubtful(text) && !path.contains('[') => None,
+        // Of an account, anything may be where a number belongs.
+        DeValue::String(_)
+            if path.contains('[') && find(path).is_some_and(|key| key.kinds == [KeyKind::Number]) =>
+        {
+            None
+        }
+        DeValue::String(text) => {
+            let cut = if text.chars().count() > MOST { "…" } else { "" };
+            Some(format!("{:?}", text.chars().take(MOST).chain(cut.chars()).collect::<String>()))
+        }
+        DeValue::Integer(n) => Some(n.to_string()),
+        DeValue::Float(n) => Some(n.to_string()),
+        DeValue::Boolean(on) => Some(on.to_string()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }
 

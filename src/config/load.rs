@@ -1,31 +1,32 @@
-//! From files and variables to a configuration: find, check each layer alone, merge, warn.
+//! From files and variables to a configuration: find, check each layer, merge, warn.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use super::env::Env;
+use super::files::read_small;
 use super::layer::{ACCOUNTS_VARIABLE, Layers};
 use super::problem::{ConfigError, Location, Problem};
 use super::secrets::is_open_to_others;
-use super::settings::Origin;
 use super::{Config, Flags};
 
 const TOKEN_VARIABLE: &str = "ARCHIVER_LOGIN_TOKEN";
+
+/// No configuration is longer; whatever is, is some other file.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The file to use and its text; `None` when there is none and the environment says enough without it.
 pub(super) fn find_file(flags: &Flags, env: &Env) -> Result<Option<(PathBuf, String)>, ConfigError> {
     let named = flags.config.as_ref().map(|path| env.cwd().join(path));
     if let Some(path) = named.or_else(|| env.path("ARCHIVER_CONFIG")) {
-        return match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some((path, text))),
-            Err(error) => Err(unreadable(&path, &error)),
-        };
+        let text = read_small(&path, MOST_BYTES).map_err(|error| unreadable(&path, &error))?;
+        return Ok(Some((path, text)));
     }
     let places = env.config_places();
     for path in &places {
-        match fs::read_to_string(path) {
+        match read_small(path, MOST_BYTES) {
             Ok(text) => return Ok(Some((path.clone(), text))),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => return Err(unreadable(path, &error)),
         }
     }
@@ -36,40 +37,36 @@ pub(super) fn find_file(flags: &Flags, env: &Env) -> Result<Option<(PathBuf, Str
     let searched: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
     let what = format!("there is no configuration file; looked for {}", searched.join(", "));
     let help = "begin with `archiver default-config > archiver.toml` and edit it";
-    Err(ConfigError::with_help(Problem::new(what), help))
+    Err(ConfigError::from(Problem::new(what)).advising(help))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     let problem = Problem::new(format!("cannot be read: {error}")).at(&Location::file(path));
-    let help = "`archiver default-config` prints a configuration to begin with";
-    ConfigError::with_help(problem, help)
+    ConfigError::from(problem).advising("`archiver default-config` prints a configuration to begin with")
 }
 
-/// Checks each layer alone, then merges them. `file` is its path and its text.
+/// Checks each layer, then merges them. `file` is its path and its text.
 pub(super) fn build(file: Option<(&Path, &str)>, flags: &Flags, env: &Env) -> Result<Config, ConfigError> {
-    let mut layers = Layers::default();
+    let dir = env.cwd().join(file.and_then(|(path, _)| path.parent()).unwrap_or(env.cwd()));
+    let mut layers = Layers::new(env, &dir);
     let mut of_secrets = Vec::new();
     if let Some((path, text)) = file {
         layers.add_file(&path.display().to_string().into(), text);
         warn_of_inline_secrets(path, &layers, &mut of_secrets);
     }
-    layers.add_env(env);
+    layers.add_env();
     if layers.accounts > 1 && env.text(TOKEN_VARIABLE).is_some() {
         let what = "is for a single account, but there are several: give each its login_token_file, or a systemd \
                     credential login_token.NAME";
         layers.problems.push(Problem::new(what).at(&Location::variable(TOKEN_VARIABLE)));
     }
-    if !layers.problems.is_empty() {
+    let config = layers.read().map(|config| config.complete(&mut layers));
+    let Some(mut config) = config.filter(|_| layers.problems.is_empty()) else {
+        layers.problems.sort();
         return Err(ConfigError::new(layers.problems));
-    }
-    let dir = env.cwd().join(file.and_then(|(path, _)| path.parent()).unwrap_or(env.cwd()));
-    let (places, mut warnings) = (std::mem::take(&mut layers.places), std::mem::take(&mut layers.warnings));
-    let settings = layers.merge();
-    let origin = Origin { env, dir: &dir, places: &places };
-    let config = settings.and_then(|settings| settings.into_config(&origin));
-    let mut config = config.map_err(|problem| ConfigError::new(vec![problem]))?;
-    warnings.append(&mut config.warnings);
-    config.warnings = warnings;
+    };
+    layers.warnings.sort();
+    config.warnings = layers.warnings.iter().map(ToString::to_string).collect();
     config.sources.warnings = of_secrets;
     config.source = file.map(|(path, _)| path.to_owned());
     config.budget.credits_per_run = [config.budget.credits_per_run, flags.budget].into_iter().flatten().min();
@@ -77,12 +74,12 @@ pub(super) fn build(file: Option<(&Path, &str)>, flags: &Flags, env: &Env) -> Re
 }
 
 /// Secrets in the file itself end up in backups, in screenshots and in questions that people ask about it.
-fn warn_of_inline_secrets(path: &Path, layers: &Layers, warnings: &mut Vec<String>) {
+fn warn_of_inline_secrets(path: &Path, layers: &Layers<'_>, warnings: &mut Vec<String>) {
     let open = if is_open_to_others(path) { ", which others can read" } else { "" };
     let tokens = (0..layers.accounts).map(|index| (format!("accounts[{index}]."), "login_token"));
     for (table, name) in [("api.".to_owned(), "api_key")].into_iter().chain(tokens) {
         let key = format!("{table}{name}");
-        let Some(place) = layers.places.get(&key) else { continue };
+        let Some((place, _)) = layers.places.get(&key) else { continue };
         let file_key = format!("{name}_file");
         if layers.places.contains_key(&format!("{table}{file_key}")) {
             warnings.push(format!("{place}: {key} is not used, because {file_key} is given too"));

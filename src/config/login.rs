@@ -1,31 +1,23 @@
-//! What a login needs of the configuration: the API key, and the files that its result is read from afterwards.
+//! The credential of an account, and the file to which a login writes it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
 
+use super::layer::Layers;
 use super::problem::{ConfigError, Location, Problem};
-use super::secrets::{self, Source, changed_ms, looks_like_a_secret, resolve};
-use super::settings::{Origin, SecretText};
+use super::secrets::{self, Candidates, Source, Written, looks_like_a_secret};
 use super::{AccountConfig, ApiVersion, Config};
+use crate::secret::Secret;
 
-/// No id is longer; whatever is, is some other file.
-const MOST_ID_BYTES: u64 = 4096;
-
-/// The files of one account that a login writes.
-pub(super) struct LoginFiles {
-    token: Spot,
-    id: Spot,
+/// A login token or an account's id.
+#[derive(Debug)]
+pub(super) struct AccountSecret {
+    source: Source,
+    file: LoginTarget,
 }
 
-impl fmt::Debug for LoginFiles {
-    /// Without the paths: one may be the secret itself, put into the wrong key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginFiles").finish_non_exhaustive()
-    }
-}
-
-/// A file, and how it is known.
-struct Spot {
+/// The file that a login writes.
+struct LoginTarget {
     path: PathBuf,
     /// Where the configuration names it; `None` when it does not.
     named: Option<Location>,
@@ -37,159 +29,157 @@ struct Spot {
     doubtful: bool,
 }
 
+impl fmt::Debug for LoginTarget {
+    /// Without the path: it may be the secret itself, put into the wrong key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginTarget").finish_non_exhaustive()
+    }
+}
+
 /// A file that a login writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether it is what the next command reads.
+    /// Whether the next command reads it.
     pub reads: Reads,
 }
 
-/// Whether a file is what the next command reads.
+/// Whether the next command reads a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reads {
-    /// It is.
+    /// It does.
     Yes,
-    /// Only once this line stands in the account's part of the configuration.
+    /// Only once this line is in the account's part of the configuration.
     AfterLine(String),
-    /// Not as long as this is there, which goes first.
+    /// Not while this is there, which takes precedence.
     NotBefore(String),
 }
 
-impl LoginFiles {
-    /// Their places: as the configuration names them, else of the default names beside it.
-    pub(super) fn of(
+impl AccountSecret {
+    /// Chooses where to read it from. `default` is the name of its file for an only account.
+    fn new(
         account: &str,
-        token_file: Option<&SecretText>,
-        id_file: Option<&SecretText>,
+        default: &'static str,
         only: bool,
-        origin: &Origin<'_>,
+        (inline, file): (Option<Written>, Option<Written>),
+        layers: &Layers<'_>,
     ) -> Self {
-        let place = |written: Option<&SecretText>, default: &str| {
-            let name = if only { default.to_owned() } else { format!("{default}.{account}") };
-            match written {
-                Some(w) => Spot {
-                    path: resolve(Path::new(&w.text), origin.env, origin.dir),
-                    named: Some(w.place.clone()),
-                    by_default: false,
-                    name,
-                    doubtful: looks_like_a_secret(&w.text),
-                },
-                None => Spot {
-                    path: origin.dir.join(&name),
-                    named: None,
-                    by_default: only,
-                    name,
-                    doubtful: false,
-                },
+        let name = if only { default.to_owned() } else { format!("{default}.{account}") };
+        let given = file.as_ref().map(|file| file.text.expose());
+        let target = LoginTarget {
+            path: layers.resolve(Path::new(given.unwrap_or(&name))),
+            named: file.as_ref().map(|file| file.place.clone()),
+            by_default: only,
+            doubtful: given.is_some_and(looks_like_a_secret),
+            name,
+        };
+        let default_file = only.then_some(default);
+        let mut candidates = Candidates { inline, file, default_file, ..Candidates::default() };
+        if default == "login_token" {
+            candidates.variable = only.then_some("ARCHIVER_LOGIN_TOKEN");
+            candidates.credentials.push(format!("login_token.{account}"));
+            candidates.credentials.extend(only.then(|| "login_token".to_owned()));
+        }
+        Self { source: candidates.choose(layers), file: target }
+    }
+}
+
+/// The credentials of an account, one for each version of the API.
+#[derive(Debug)]
+pub(super) struct AccountSecrets {
+    token: AccountSecret,
+    id: AccountSecret,
+}
+
+impl AccountSecrets {
+    /// Takes what an account says of them. `path` is the account's own.
+    pub(super) fn take(account: &mut AccountConfig, layers: &Layers<'_>, path: &str, only: bool) -> Self {
+        let credential = |default, inline, file| {
+            let inline = layers.written(&format!("{path}.{default}"), inline);
+            let file = layers.written(&format!("{path}.{default}_file"), file);
+            AccountSecret::new(&account.name, default, only, (inline, file), layers)
+        };
+        let id = account.account_id.as_deref().map(Secret::new);
+        Self {
+            token: credential("login_token", account.token_inline.take(), account.token_file.take()),
+            id: credential("account_id", id, account.id_file.take()),
+        }
+    }
+
+    /// The one that a version wants, and the key of its file.
+    fn of(&self, version: ApiVersion) -> (&AccountSecret, &'static str) {
+        match version {
+            ApiVersion::V1 => (&self.token, "login_token_file"),
+            ApiVersion::V2 => (&self.id, "account_id_file"),
+        }
+    }
+
+    /// Reads the token (v1) or the id (v2) into the account. `path` is the account's own, in a message.
+    pub(super) fn load(
+        &mut self,
+        version: ApiVersion,
+        account: &mut AccountConfig,
+        path: &str,
+        only: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Problem> {
+        let (credential, key) = match version {
+            ApiVersion::V1 => (&mut self.token, "login_token"),
+            ApiVersion::V2 => (&mut self.id, "account_id"),
+        };
+        let (key, name) = (format!("{path}.{key}"), &account.name);
+        let source = credential.source.next_reading();
+        let changed_ms = source.changed_ms();
+        let read = secrets::load(source, &key, warnings)?;
+        let missing = match version {
+            ApiVersion::V1 => {
+                account.credential_changed_ms = changed_ms;
+                account.login_token = read.or_else(|| account.login_token.take());
+                let variable = if only { ", or set $ARCHIVER_LOGIN_TOKEN" } else { "" };
+                account.login_token.is_none().then(|| {
+                    format!("is missing for account {name:?}: name its file as login_token_file{variable}")
+                })
+            }
+            ApiVersion::V2 => {
+                if let Some(id) = read {
+                    account.account_id = Some(id.expose().to_owned());
+                    account.credential_changed_ms = changed_ms;
+                }
+                account.account_id.is_none().then(|| {
+                    format!(
+                        "is missing for account {name:?}: api.version \"v2\" wants it; `archiver login` gets it"
+                    )
+                })
             }
         };
-        Self { token: place(token_file, "login_token"), id: place(id_file, "account_id") }
+        missing.map_or(Ok(()), |what| Err(Problem::new(what).key(key)))
     }
 }
 
 impl Config {
     /// Reads the API key alone: all that a login needs.
-    ///
-    /// # Errors
-    ///
-    /// When it is missing or cannot be read.
     pub fn load_api_key(&mut self) -> Result<(), ConfigError> {
         self.warnings.append(&mut self.sources.warnings);
-        let source = std::mem::replace(&mut self.sources.api_key, Source::Nowhere);
-        let key = secrets::load(source, "api.api_key", &mut self.warnings);
-        self.api.api_key = key.map_err(|problem| ConfigError::new(vec![problem]))?;
-        if self.api.api_key.is_some() {
-            return Ok(());
-        }
-        let what = "is missing: name its file as api_key_file, or set $ARCHIVER_API_KEY";
-        Err(ConfigError::new(vec![Problem::new(what).key("api.api_key")]).advising(super::CREDENTIALS))
+        self.read_api_key().map_err(|problem| ConfigError::from(problem).advising(super::CREDENTIALS))
     }
 
     /// The file that a login to this account writes: with v1 the token's, with v2 the id's.
-    ///
-    /// # Errors
-    ///
-    /// When what names it looks like the secret itself.
+    /// It is refused where what names it looks like the secret itself.
     pub fn login_file(&self, account: usize) -> Result<LoginFile, ConfigError> {
-        let nothing = || ConfigError::new(vec![Problem::new("there is no such account").key("accounts")]);
-        let (spot, key, instead) = self.login_spot(account).ok_or_else(nothing)?;
-        if spot.doubtful {
+        let credentials = self.sources.accounts.get(account);
+        let nothing = || Problem::new("there is no such account").key("accounts");
+        let (AccountSecret { source, file }, key) = credentials.ok_or_else(nothing)?.of(self.api.version);
+        if file.doubtful {
             let what = "must name a file: is that the secret itself?";
             let problem = Problem::new(what).key(format!("accounts[{account}].{key}"));
-            let problem = spot.named.iter().fold(problem, |problem, place| problem.at(place));
-            return Err(ConfigError::new(vec![problem]));
+            return Err(file.named.iter().fold(problem, |problem, place| problem.at(place)).into());
         }
-        let reads = match instead {
+        let reads = match source.instead_of_a_file() {
             Some(instead) => Reads::NotBefore(instead),
-            None if spot.named.is_some() || spot.by_default => Reads::Yes,
-            None => Reads::AfterLine(format!("{key} = {:?}", spot.name)),
+            None if file.named.is_some() || file.by_default => Reads::Yes,
+            None => Reads::AfterLine(format!("{key} = {:?}", file.name)),
         };
-        Ok(LoginFile { path: spot.path.clone(), reads })
+        Ok(LoginFile { path: file.path.clone(), reads })
     }
-
-    /// The file, its key, and what would be read before it.
-    fn login_spot(&self, account: usize) -> Option<(&Spot, &'static str, Option<String>)> {
-        let files = self.sources.login_files.get(account)?;
-        Some(match self.api.version {
-            ApiVersion::V1 => {
-                let instead = self.sources.login_tokens.get(account)?.instead_of_a_file();
-                (&files.token, "login_token_file", instead)
-            }
-            // An id in the configuration itself goes only before a file that nobody named.
-            ApiVersion::V2 => {
-                let given = self.accounts.get(account)?.account_id.is_some() && files.id.named.is_none();
-                (&files.id, "account_id_file", given.then(|| "account_id in the configuration".to_owned()))
-            }
-        })
-    }
-}
-
-/// Reads an account's id from its file, where that goes before the one in the configuration or there is none.
-pub(super) fn load_id(
-    account: &mut AccountConfig,
-    files: Option<&LoginFiles>,
-    key: &str,
-) -> Result<(), Problem> {
-    let file = files.map(|files| &files.id);
-    let from_a_file = account.account_id.is_none() || account.credential_changed_ms.is_some();
-    if let Some(file) = file.filter(|f| f.named.is_some() || (f.by_default && from_a_file)) {
-        match read_id(&file.path) {
-            Ok(id) => {
-                account.account_id = Some(id);
-                account.credential_changed_ms = Some(changed_ms(&file.path).unwrap_or_default());
-            }
-            Err(error) if file.named.is_none() && error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                let what = format!("cannot read {}: {error}", file.path.display());
-                let problem = Problem::new(what).key(format!("{key}_file"));
-                return Err(file.named.iter().fold(problem, |problem, place| problem.at(place)));
-            }
-        }
-    }
-    if account.account_id.is_some() {
-        return Ok(());
-    }
-    let what = format!(
-        "is missing for account {:?}: api.version \"v2\" wants it; `archiver login` gets it",
-        account.name
-    );
-    Err(Problem::new(what).key(key))
-}
-
-fn read_id(path: &Path) -> io::Result<String> {
-    let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    if fs::metadata(path)?.len() > MOST_ID_BYTES {
-        return Err(odd("it is too long for an account's id: is it the right file?"));
-    }
-    let text = fs::read_to_string(path)?;
-    let id = text.trim();
-    if id.is_empty() {
-        return Err(odd("it is empty"));
-    }
-    if !id.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(odd("it holds characters that no id has: is it the right file?"));
-    }
-    Ok(id.to_owned())
 }

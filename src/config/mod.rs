@@ -5,13 +5,14 @@
 //! file. Nothing else in the program reads the environment.
 
 mod env;
+mod files;
+mod keys;
 mod layer;
 mod load;
 mod login;
 mod problem;
 mod secrets;
 mod settings;
-mod strict;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,8 @@ mod types;
 mod values;
 
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 pub use self::env::Env;
 pub use self::login::{LoginFile, Reads};
@@ -44,7 +47,8 @@ pub struct Flags {
 }
 
 /// A configuration that has been checked.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// How the API is reached.
     pub api: ApiConfig,
@@ -63,32 +67,30 @@ pub struct Config {
     /// How history is fetched.
     pub sync: SyncConfig,
     /// The mailboxes; may be empty.
+    #[serde(default)]
     pub accounts: Vec<AccountConfig>,
     /// The file that it was read from; `None` when the environment alone said everything.
+    #[serde(skip)]
     pub source: Option<PathBuf>,
     /// What is not wrong but should be known: to be printed once.
+    #[serde(skip)]
     pub warnings: Vec<String>,
+    #[serde(skip)]
     sources: SecretSources,
 }
 
 /// Where the secrets are, until they are read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct SecretSources {
     api_key: secrets::Source,
     /// As many as there are accounts.
-    login_tokens: Vec<secrets::Source>,
-    /// As many again.
-    login_files: Vec<login::LoginFiles>,
+    accounts: Vec<login::AccountSecrets>,
     /// What is to be said of secrets in the configuration itself, to whoever reads the secrets.
     warnings: Vec<String>,
 }
 
 impl Config {
-    /// Finds, reads, merges and checks everything but the secrets' files.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once.
+    /// Finds, reads, merges and checks everything but the secrets' files. An error has all problems at once.
     pub fn load(flags: &Flags, env: &Env) -> Result<Self, ConfigError> {
         match load::find_file(flags, env)? {
             Some((path, text)) => load::build(Some((&path, &text)), flags, env),
@@ -97,10 +99,6 @@ impl Config {
     }
 
     /// Checks a text as if it were the file of this name, without an environment.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let dir = file.parent().unwrap_or(Path::new("/"));
@@ -109,70 +107,36 @@ impl Config {
 
     /// Reads the API key and what else this version of the API wants of each account. Until then
     /// [`ApiConfig::api_key`] and [`AccountConfig::login_token`] are `None`, and whoever only reads the archive
-    /// needs neither. Called again, it reads again what is in files. May add warnings, of where the secrets are.
-    ///
-    /// # Errors
-    ///
-    /// All that is missing or cannot be read, at once.
+    /// needs neither. Called again, it reads again what is in files. May add warnings, of where the secrets are. An
+    /// error has all that is missing or cannot be read.
     pub fn load_secrets(&mut self) -> Result<(), ConfigError> {
         self.warnings.append(&mut self.sources.warnings);
-        let mut problems = Vec::new();
-        let key = self.sources.api_key.next_reading();
-        self.api.api_key_changed_ms = key.changed_ms();
-        match secrets::load(key, "api.api_key", &mut self.warnings) {
-            Ok(Some(key)) => self.api.api_key = Some(key),
-            Ok(None) if self.api.api_key.is_some() => {}
-            Ok(None) => problems.push(
-                Problem::new("is missing: name its file as api_key_file, or set $ARCHIVER_API_KEY")
-                    .key("api.api_key"),
-            ),
-            Err(problem) => problems.push(problem),
-        }
+        let mut problems: Vec<Problem> = self.read_api_key().err().into_iter().collect();
         if self.accounts.is_empty() {
             problems.push(
                 Problem::new("there is none: add [[accounts]] with a name to the file").key("accounts"),
             );
         }
         let only = self.accounts.len() == 1;
-        for (index, account) in self.accounts.iter_mut().enumerate() {
-            let source = self.sources.login_tokens.get_mut(index);
-            let source = source.map_or(secrets::Source::Nowhere, secrets::Source::next_reading);
-            if self.api.version == ApiVersion::V1 {
-                account.credential_changed_ms = source.changed_ms();
-            }
-            let key = |name: &str| format!("accounts[{index}].{name}");
-            let ready = match self.api.version {
-                ApiVersion::V1 => load_token(account, source, &key("login_token"), only, &mut self.warnings),
-                ApiVersion::V2 => {
-                    login::load_id(account, self.sources.login_files.get(index), &key("account_id"))
-                }
-            };
-            problems.extend(ready.err());
+        for (index, (account, credentials)) in
+            self.accounts.iter_mut().zip(&mut self.sources.accounts).enumerate()
+        {
+            let path = format!("accounts[{index}]");
+            let loaded = credentials.load(self.api.version, account, &path, only, &mut self.warnings);
+            problems.extend(loaded.err());
         }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems).advising(CREDENTIALS)) }
+    }
+
+    fn read_api_key(&mut self) -> Result<(), Problem> {
+        let source = self.sources.api_key.next_reading();
+        self.api.api_key_changed_ms = source.changed_ms();
+        let read = secrets::load(source, "api.api_key", &mut self.warnings)?;
+        self.api.api_key = read.or_else(|| self.api.api_key.take());
+        let missing = || Problem::new("is missing: name its file as api_key_file, or set $ARCHIVER_API_KEY");
+        if self.api.api_key.is_some() { Ok(()) } else { Err(missing().key("api.api_key")) }
     }
 }
 
 /// Where credentials come from.
 const CREDENTIALS: &str = "the vendor's dashboard shows the API key; `archiver login` gets a login token (v1) or an account's id (v2)";
-
-fn load_token(
-    account: &mut AccountConfig,
-    source: secrets::Source,
-    key: &str,
-    only: bool,
-    warnings: &mut Vec<String>,
-) -> Result<(), Problem> {
-    match secrets::load(source, key, warnings)? {
-        Some(token) => account.login_token = Some(token),
-        None if account.login_token.is_some() => {}
-        None => {
-            let variable = if only { ", or set $ARCHIVER_LOGIN_TOKEN" } else { "" };
-            let name = &account.name;
-            let what =
-                format!("is missing for account {name:?}: name its file as login_token_file{variable}");
-            return Err(Problem::new(what).key(key));
-        }
-    }
-    Ok(())
-}

@@ -5,10 +5,7 @@ use url::Url;
 use crate::core::model::urn;
 
 /// Brings a profile's page to one form, `https://www.linkedin.com/in/slug/`, from its URL or a bare slug.
-///
-/// # Errors
-///
-/// What is wrong with it, to follow the value in a message.
+/// What is wrong follows the value in a message.
 pub fn profile_url(text: &str) -> Result<String, String> {
     let text = text.trim();
     let slug = match as_linkedin_url(text)? {
@@ -35,10 +32,7 @@ pub fn profile_url(text: &str) -> Result<String, String> {
 }
 
 /// The conversation's URN or bare thread id, from either or from the page that a browser shows the thread on.
-///
-/// # Errors
-///
-/// What is wrong with it, to follow the value in a message.
+/// What is wrong follows the value in a message.
 pub fn conversation_id(text: &str) -> Result<String, String> {
     const WANTED: &str =
         "is neither a conversation's URN (urn:li:msg_conversation:(…)) nor a thread id (2-…)";

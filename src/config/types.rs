@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use serde::Deserialize;
 use url::Url;
 
@@ -16,24 +17,45 @@ use crate::core::schedule::Schedule;
 use crate::secret::Secret;
 
 /// `[api]`: how LinkupAPI is reached.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ApiConfig {
     /// Ends in a slash, so that endpoints can be joined to it. Plain http for loopback only.
+    #[serde(deserialize_with = "values::base_url")]
     pub base_url: Url,
     /// Which version of the API is spoken.
+    #[serde(deserialize_with = "values::api_version")]
     pub version: ApiVersion,
     /// The longest that one request may take.
+    #[serde(rename = "timeout_secs", deserialize_with = "values::seconds::<_, 1, 600>")]
     pub timeout: Duration,
     /// The most requests in a minute.
+    #[serde(deserialize_with = "values::whole::<_, 1, 60_000>")]
     pub requests_per_minute: u32,
     /// Retries of one request, where a retry can help.
+    #[serde(deserialize_with = "values::whole::<_, 0, 10>")]
     pub retries: u32,
-    /// How waits between retries grow.
-    pub backoff: Backoff,
+    #[serde(deserialize_with = "values::fractional_seconds::<_, 3_600>")]
+    retry_base_secs: Duration,
+    #[serde(deserialize_with = "values::fractional_seconds::<_, 86_400>")]
+    retry_max_secs: Duration,
     /// The API key, once [`super::Config::load_secrets`] has read it.
+    #[serde(skip)]
     pub api_key: Option<Secret>,
     /// When the file that it was read from was last changed (ms), where it is a file of its owner's.
+    #[serde(skip)]
     pub api_key_changed_ms: Option<Ms>,
+    #[serde(rename = "api_key", default, deserialize_with = "values::secret")]
+    pub(super) key_inline: Option<Secret>,
+    #[serde(rename = "api_key_file", default, deserialize_with = "values::secret")]
+    pub(super) key_file: Option<Secret>,
+}
+
+impl ApiConfig {
+    /// How waits between retries grow.
+    pub fn backoff(&self) -> Backoff {
+        Backoff { base: self.retry_base_secs, max: self.retry_max_secs }
+    }
 }
 
 /// `[archive]`: the file that everything is kept in.
@@ -64,20 +86,24 @@ pub struct BudgetConfig {
 
 impl BudgetConfig {
     /// The caps as the ledger's arithmetic takes them.
-    #[must_use]
     pub fn caps(&self) -> Caps {
         Caps { run: self.credits_per_run, day: self.credits_per_day, month: self.credits_per_month }
     }
 }
 
 /// `[schedule]`: when the service syncs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScheduleConfig {
     /// The times, of `schedule.cron` in `schedule.timezone`.
+    #[serde(rename = "cron", deserialize_with = "values::cron")]
     pub slots: Schedule,
+    #[serde(deserialize_with = "values::timezone")]
+    pub(super) timezone: Tz,
     /// Whether to sync when the service starts, too.
     pub run_at_start: bool,
     /// How much later than scheduled a run may begin: by chance, up to this.
+    #[serde(rename = "jitter_secs", deserialize_with = "values::seconds::<_, 0, 3_600>")]
     pub jitter: Duration,
 }
 
@@ -118,6 +144,7 @@ pub struct SyncConfig {
     #[serde(deserialize_with = "values::page_size")]
     pub page_size: u32,
     /// What the inbox is used for.
+    #[serde(deserialize_with = "values::inbox_mode")]
     pub inbox: InboxMode,
     /// The most runs that pass between two looks at a conversation that the inbox never shows.
     #[serde(deserialize_with = "values::whole::<_, 1, 10_000>")]
@@ -128,8 +155,7 @@ pub struct SyncConfig {
 }
 
 /// What the inbox is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InboxMode {
     /// Conversations found in it are archived, too.
     Discover,
@@ -141,7 +167,6 @@ pub enum InboxMode {
 
 impl InboxMode {
     /// As it is written in the configuration.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Discover => "discover",
@@ -152,29 +177,66 @@ impl InboxMode {
 }
 
 /// One of `[[accounts]]`: a mailbox and what to archive of it.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AccountConfig {
     /// The name that the archive knows it by; unique.
+    #[serde(deserialize_with = "values::account_name")]
     pub name: String,
     /// Proxy country, upper case.
+    #[serde(default = "values::default_country", deserialize_with = "values::country")]
     pub country: String,
     /// The display name of the account's owner, which tells own messages from received ones.
+    #[serde(default, deserialize_with = "values::trimmed")]
     pub owner_name: Option<String>,
     /// The account's id at the API (v2).
+    #[serde(default, deserialize_with = "values::trimmed")]
     pub account_id: Option<String>,
     /// The session (v1), once [`super::Config::load_secrets`] has read it.
+    #[serde(skip)]
     pub login_token: Option<Secret>,
     /// When the file that the token (v1) or the id (v2) was read from was last changed (ms), where it is a file of its
     /// owner's: a login writes it anew, with the same id or another.
+    #[serde(skip)]
     pub credential_changed_ms: Option<Ms>,
+    #[serde(rename = "account_id_file", default, deserialize_with = "values::secret")]
+    pub(super) id_file: Option<Secret>,
+    #[serde(rename = "login_token", default, deserialize_with = "values::secret")]
+    pub(super) token_inline: Option<Secret>,
+    #[serde(rename = "login_token_file", default, deserialize_with = "values::secret")]
+    pub(super) token_file: Option<Secret>,
     /// Conversations given by the other side's profile.
+    #[serde(default)]
     pub profiles: Vec<ProfileTarget>,
     /// Conversations given by themselves.
+    #[serde(default)]
     pub conversations: Vec<ConversationTarget>,
+    #[serde(default)]
+    include: Vec<TextPattern>,
+    #[serde(default)]
+    exclude: Vec<TextPattern>,
+    #[serde(default, deserialize_with = "values::credits")]
+    credits_per_run: Option<u32>,
+    #[serde(default, deserialize_with = "values::credits")]
+    credits_per_day: Option<u32>,
+    #[serde(default, deserialize_with = "values::credits")]
+    credits_per_month: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TextPattern(#[serde(deserialize_with = "values::text")] String);
+
+impl AccountConfig {
     /// Which of the conversations found in the inbox are archived.
-    pub wanted: Wanted,
+    pub fn wanted(&self) -> Wanted {
+        let texts = |list: &[TextPattern]| list.iter().map(|pattern| pattern.0.trim().to_owned()).collect();
+        Wanted { include: texts(&self.include), exclude: texts(&self.exclude) }
+    }
+
     /// The most credits that this account may spend by itself.
-    pub caps: Caps,
+    pub fn caps(&self) -> Caps {
+        Caps { run: self.credits_per_run, day: self.credits_per_day, month: self.credits_per_month }
+    }
 }
 
 /// A conversation given by the other side's profile.

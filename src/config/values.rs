@@ -1,23 +1,43 @@
 //! How the values of single keys are read: their ranges, and what an error says they must be.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use config::{Value, ValueKind};
+use serde::de::{Deserialize, Deserializer, Error};
 use url::Url;
 
-use super::problem::nearest;
-use super::{conversation_id, profile_url};
+use super::keys::nearest;
+use super::{ApiVersion, InboxMode, conversation_id, profile_url};
 use crate::core::schedule::Schedule;
+use crate::secret::Secret;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn whole<'de, D: Deserializer<'de>, const MIN: u32, const MAX: u32>(
     d: D,
 ) -> Result<u32, D::Error> {
-    d.deserialize_any(Whole { min: MIN, max: MAX })
+    let n = match Value::deserialize(d)?.kind {
+        ValueKind::I64(n) => u32::try_from(n).ok().filter(|n| (MIN..=MAX).contains(n)),
+        ValueKind::U64(_) | ValueKind::I128(_) | ValueKind::U128(_) => None,
+        other => {
+            let but = but_is(&other).map(|kind| format!(", not {kind}")).unwrap_or_default();
+            return Err(Error::custom(format!("must be a whole number from {MIN} to {MAX}{but}")));
+        }
+    };
+    n.ok_or_else(|| Error::custom(format!("must be from {MIN} to {MAX}")))
+}
+
+/// What a value is that should be a number; nothing for a number.
+fn but_is(value: &ValueKind) -> Option<&'static str> {
+    Some(match value {
+        ValueKind::String(_) => "a string",
+        ValueKind::Boolean(_) => "true or false",
+        ValueKind::Array(_) => "a list",
+        ValueKind::Table(_) => "a table",
+        _ => return None,
+    })
 }
 
 /// A cap on credits.
@@ -36,7 +56,13 @@ pub(super) fn seconds<'de, D: Deserializer<'de>, const MIN: u32, const MAX: u32>
 pub(super) fn fractional_seconds<'de, D: Deserializer<'de>, const MAX: u32>(
     d: D,
 ) -> Result<Duration, D::Error> {
-    d.deserialize_any(Seconds { max: MAX })
+    let value = Value::deserialize(d)?;
+    if let Some(kind) = but_is(&value.kind) {
+        return Err(Error::custom(format!("must be a number from 0 to {MAX}, not {kind}")));
+    }
+    let seconds = value.into_float().ok().filter(|n| (0.0..=f64::from(MAX)).contains(n));
+    let seconds = seconds.and_then(|n| Duration::try_from_secs_f64(n).ok());
+    seconds.ok_or_else(|| Error::custom(format!("must be from 0 to {MAX}")))
 }
 
 /// Messages per request.
@@ -53,27 +79,45 @@ pub(super) fn page_size<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error
     }
 }
 
-/// A string that is not blank.
-pub(super) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    let text = String::deserialize(d)?;
-    if text.trim().is_empty() { Err(Error::custom("must not be empty")) } else { Ok(text) }
+/// How a key is read whose value is a text; a refusal says what is wrong with it.
+macro_rules! texts {
+    ($($name:ident -> $kind:ty: $read:expr;)*) => {
+        $(pub(super) fn $name<'de, D: Deserializer<'de>>(d: D) -> Result<$kind, D::Error> {
+            let read: fn(String) -> Result<$kind, String> = $read;
+            read(String::deserialize(d)?).map_err(Error::custom)
+        })*
+    };
 }
 
-pub(super) fn optional_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    text(d).map(Some)
+texts! {
+    api_version -> ApiVersion: |text| one_of(&text, &[ApiVersion::V1, ApiVersion::V2], ApiVersion::as_str);
+    inbox_mode -> InboxMode: |text| {
+        one_of(&text, &[InboxMode::Discover, InboxMode::Probe, InboxMode::Off], InboxMode::as_str)
+    };
+    text -> String: some;
+    // A secret or the name of its file, which may be the secret itself put into the wrong key.
+    secret -> Option<Secret>: |text| some(text).map(Secret::from).map(Some);
+    trimmed -> Option<String>: |text| Ok(Some(some(text)?.trim().to_owned()));
+    path -> PathBuf: |text| some(text).map(PathBuf::from);
+    optional_path -> Option<PathBuf>: |text| some(text).map(PathBuf::from).map(Some);
+    base_url -> Url: |text| parse_base_url(&text);
+    cron -> Schedule: |line| Schedule::new(&line, Tz::UTC);
+    timezone -> Tz: |name| parse_timezone(&name);
+    account_name -> String: parse_account_name;
+    country -> String: parse_country;
+    profile -> String: |text| profile_url(&some(text)?);
+    conversation -> String: |text| conversation_id(&some(text)?);
 }
 
-/// A trimmed string that is not blank.
-pub(super) fn trimmed<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    text(d).map(|text| Some(text.trim().to_owned()))
+/// A text that is not blank.
+fn some(text: String) -> Result<String, String> {
+    if text.trim().is_empty() { Err("must not be empty".to_owned()) } else { Ok(text) }
 }
 
-pub(super) fn path<'de, D: Deserializer<'de>>(d: D) -> Result<PathBuf, D::Error> {
-    text(d).map(PathBuf::from)
-}
-
-pub(super) fn optional_path<'de, D: Deserializer<'de>>(d: D) -> Result<Option<PathBuf>, D::Error> {
-    path(d).map(Some)
+fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
+    let names = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| format!("must be one of: {}", names()))
 }
 
 /// A program and its arguments.
@@ -88,85 +132,26 @@ pub(super) fn command<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D:
     Ok(command)
 }
 
-pub(super) fn base_url<'de, D: Deserializer<'de>>(d: D) -> Result<Url, D::Error> {
-    parse_base_url(&String::deserialize(d)?).map_err(Error::custom)
-}
-
-pub(super) fn cron<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    let line = String::deserialize(d)?;
-    Schedule::new(&line, Tz::UTC).map_err(Error::custom)?;
-    Ok(line)
-}
-
-pub(super) fn timezone<'de, D: Deserializer<'de>>(d: D) -> Result<Tz, D::Error> {
-    parse_timezone(&String::deserialize(d)?).map_err(Error::custom)
-}
-
 /// An account's name, which is part of a credential's file name and appears in tables and logs.
-pub(super) fn account_name<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    let name = text(d)?.trim().to_owned();
+fn parse_account_name(text: String) -> Result<String, String> {
+    let name = some(text)?.trim().to_owned();
     if name.chars().count() > 64 || name.chars().any(|c| c.is_control() || c == '/') {
-        return Err(Error::custom("must have at most 64 characters, none of them a slash"));
+        return Err("must have at most 64 characters, none of them a slash".to_owned());
     }
     Ok(name)
 }
 
 /// A country's two letters, in upper case.
-pub(super) fn country<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    let country = text(d)?.trim().to_uppercase();
+fn parse_country(text: String) -> Result<String, String> {
+    let country = some(text)?.trim().to_uppercase();
     if country.len() != 2 || !country.chars().all(|c| c.is_ascii_alphabetic()) {
-        return Err(Error::custom("must be a two-letter country code, such as \"FR\""));
+        return Err("must be a two-letter country code, such as \"FR\"".to_owned());
     }
-    Ok(Some(country))
+    Ok(country)
 }
 
-pub(super) fn profile<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    profile_url(&text(d)?).map_err(Error::custom)
-}
-
-pub(super) fn conversation<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    conversation_id(&text(d)?).map_err(Error::custom)
-}
-
-struct Whole {
-    min: u32,
-    max: u32,
-}
-
-impl Visitor<'_> for Whole {
-    type Value = u32;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number from {} to {}", self.min, self.max)
-    }
-
-    fn visit_i64<E: Error>(self, n: i64) -> Result<u32, E> {
-        let n = u32::try_from(n).ok().filter(|n| (self.min..=self.max).contains(n));
-        n.ok_or_else(|| E::custom(format!("must be from {} to {}", self.min, self.max)))
-    }
-}
-
-struct Seconds {
-    max: u32,
-}
-
-impl Visitor<'_> for Seconds {
-    type Value = Duration;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a number from 0 to {}", self.max)
-    }
-
-    fn visit_i64<E: Error>(self, n: i64) -> Result<Duration, E> {
-        // What is no `u32` is out of range in any case.
-        self.visit_f64(u32::try_from(n).map_or(f64::INFINITY, f64::from))
-    }
-
-    fn visit_f64<E: Error>(self, n: f64) -> Result<Duration, E> {
-        let seconds = Some(n).filter(|n| (0.0..=f64::from(self.max)).contains(n));
-        let seconds = seconds.and_then(|n| Duration::try_from_secs_f64(n).ok());
-        seconds.ok_or_else(|| E::custom(format!("must be from 0 to {}", self.max)))
-    }
+pub(super) fn default_country() -> String {
+    "FR".to_owned()
 }
 
 /// The base URL, ending in a slash so that endpoints can be joined to it.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, PersonId};
 
 /// One message: who wrote when, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentMessage {
     /// The archive's id of the conversation.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// The archive's id of the sender.
-    pub sender: i64,
+    pub sender: PersonId,
     /// When.
     pub at_ms: Ms,
 }
@@ -19,7 +20,7 @@ pub struct SentMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderRow {
     /// The archive's id.
-    pub id: i64,
+    pub id: PersonId,
     /// The account's name.
     pub account: String,
     /// Display name; may be empty.
@@ -45,7 +46,7 @@ pub struct Human {
 
 /// The humans behind senders, and which of them each sender is.
 #[must_use]
-pub fn humans(senders: &[SenderRow]) -> (Vec<Human>, BTreeMap<i64, usize>) {
+pub fn humans(senders: &[SenderRow]) -> (Vec<Human>, BTreeMap<PersonId, usize>) {
     let mut group: Vec<usize> = (0..senders.len()).collect();
     let mut first: BTreeMap<(&str, bool, &str), usize> = BTreeMap::new();
     for (index, sender) in senders.iter().enumerate() {
@@ -135,7 +136,7 @@ pub struct Contact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
     /// The archive's id of the conversation.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// For whose answer.
     pub for_side: Author,
     /// Since when.
@@ -146,10 +147,10 @@ pub struct Waiting {
 #[derive(Debug)]
 pub struct Correspondence {
     humans: Vec<Human>,
-    of: BTreeMap<i64, usize>,
+    of: BTreeMap<PersonId, usize>,
     /// Accounts whose owner is known.
     known: BTreeSet<String>,
-    courses: BTreeMap<i64, Exchange>,
+    courses: BTreeMap<ConversationId, Exchange>,
     last: BTreeMap<usize, Ms>,
 }
 
@@ -291,11 +292,21 @@ mod tests {
     use super::*;
 
     fn sender(id: i64, name: &str, url: Option<&str>, is_me: Option<bool>) -> SenderRow {
-        SenderRow { id, account: "me".into(), name: name.into(), profile_url: url.map(Into::into), is_me }
+        SenderRow {
+            id: PersonId(id),
+            account: "me".into(),
+            name: name.into(),
+            profile_url: url.map(Into::into),
+            is_me,
+        }
     }
 
     fn line(conversation: i64, sender: i64, minute: i64) -> SentMessage {
-        SentMessage { conversation, sender, at_ms: minute * 60_000 }
+        SentMessage {
+            conversation: ConversationId(conversation),
+            sender: PersonId(sender),
+            at_ms: minute * 60_000,
+        }
     }
 
     #[test]
@@ -337,7 +348,10 @@ mod tests {
         assert_eq!((contacts[1].received, contacts[1].sent, contacts[1].they_answer), (1, Some(0), None));
         assert_eq!(ada.last_ms, 201 * 60_000);
         let waiting = tally.waiting();
-        assert_eq!(waiting, [Waiting { conversation: 1, for_side: Author::Mine, since_ms: 6_000_000 }]);
+        assert_eq!(
+            waiting,
+            [Waiting { conversation: ConversationId(1), for_side: Author::Mine, since_ms: 6_000_000 }]
+        );
         assert_eq!(tally.answers(), (Some(480), Some(300)));
         assert!(tally.owner_known());
     }

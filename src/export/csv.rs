@@ -1,82 +1,58 @@
 //! CSV for spreadsheets: a row for each message with the columns of `message_log`, and no cell that a spreadsheet would
 //! take for a formula.
 
-use super::{Export, ExportError, Summary, Watch, text};
-use crate::export::destination::{FilePlace, OneFile};
-use crate::store::ExportRow;
+use std::io::Write;
 
-/// The columns: those of `message_log`.
-pub const COLUMNS: &[&str] = &[
-    "account",
-    "conversation_id",
-    "conversation",
-    "entity_urn",
-    "sent_at_ms",
-    "sent_at",
-    "sender",
-    "from_me",
-    "message_type",
-    "text",
-    "versions",
-    "gone_since",
-    "raw",
-    "message_id",
-    "source",
-];
+use super::columns::{COLUMNS, ColumnValue};
+use super::{Export, ExportError, Watch, text};
+use crate::store::ExportRow;
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    let place = FilePlace::choose(export)?;
+pub(super) fn write(
+    export: &Export<'_>,
+    _: u32,
+    out: &mut dyn Write,
+    watch: &mut dyn Watch,
+) -> Result<u64, ExportError> {
     let scope = export.job.scope;
     let messages = export.announce(&scope, watch)?;
-    let mut file = OneFile::begin(&place.to)?;
+    let failed = |error: ::csv::Error| ExportError::file(&export.job.out)(error.into());
     if export.job.bom {
-        file.put(BOM)?;
+        out.write_all(BOM).map_err(ExportError::file(&export.job.out))?;
     }
-    file.put(COLUMNS.join(",").as_bytes())?;
-    file.put(b"\r\n")?;
-    let failed = |error: ::csv::Error| ExportError::file(&place.to)(error.into());
-    let mut rows = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(file);
+    let mut rows = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
+    rows.write_record(COLUMNS.iter().map(|column| column.name)).map_err(failed)?;
     let (mut raw, mut guarded) = (Vec::new(), String::new());
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
         row(&mut rows, message, &mut raw, &mut guarded).map_err(failed)
     })?;
-    watch.closing("syncing to disk");
-    let file = rows.into_inner().map_err(|e| ExportError::file(&place.to)(e.into_error()))?;
-    place.finish(export, file, messages)
+    rows.flush().map_err(ExportError::file(&export.job.out))?;
+    Ok(messages)
 }
 
 fn row(
-    rows: &mut ::csv::Writer<OneFile>,
+    rows: &mut ::csv::Writer<&mut dyn Write>,
     m: &ExportRow<'_>,
     raw: &mut Vec<u8>,
     guarded: &mut String,
 ) -> Result<(), ::csv::Error> {
-    raw.clear();
-    m.raw_into(raw);
-    let urn = m.fields.urn.map(|parts| parts.concat());
-    let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
-    for cell in [
-        m.account,
-        m.conversation_id.unwrap_or_default(),
-        m.conversation.unwrap_or_default(),
-        urn.as_deref().unwrap_or_default(),
-        &m.sent_at_ms.to_string(),
-        &text::iso(m.sent_at_ms).unwrap_or_default(),
-        m.fields.name,
-        &number(m.from_me),
-        m.fields.kind,
-        m.fields.text,
-        &m.versions.to_string(),
-        &m.gone_since_ms.and_then(text::iso).unwrap_or_default(),
-    ] {
-        rows.write_field(guard(cell, guarded))?;
+    for column in COLUMNS {
+        match (column.cell)(m) {
+            ColumnValue::Raw => {
+                raw.clear();
+                m.raw_into(raw);
+                rows.write_field(&*raw)?;
+            }
+            ColumnValue::Null => rows.write_field("")?,
+            ColumnValue::Text(text) => rows.write_field(guard(text, guarded))?,
+            ColumnValue::Parts(parts) => rows.write_field(guard(&parts.concat(), guarded))?,
+            ColumnValue::Number(n) => rows.write_field(n.to_string())?,
+            ColumnValue::Time(ms) => rows.write_field(text::iso(ms).unwrap_or_default())?,
+            ColumnValue::Truth(yes) => rows.write_field(if yes { "1" } else { "0" })?,
+        }
     }
-    rows.write_field(raw)?;
-    rows.write_field(m.id.to_string())?;
-    rows.write_field(m.source_name())?;
     rows.write_record(None::<&[u8]>)
 }
 

@@ -1,116 +1,292 @@
 //! Where exports go: files are made under other names and put in place when all are whole; what is not an export's own
-//! is never replaced or removed.
+//! is never replaced or removed. Folders are held open and no link in them is followed, so that whoever may write to
+//! them cannot lead an export elsewhere.
 
-use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File};
+use std::io::{BufWriter, Read as _, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 
-use crate::export::state::{ExportState, folder_of, path as state_path};
-use crate::export::{Export, ExportError, Job, Summary};
+use super::state::{ExportState, NOT_WHOLE, folder_of, path as state_path};
+use super::{Export, ExportError, Summary};
 
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 256 * 1024;
 
-/// A file in the making. Dropped, it is gone.
-pub(super) struct OneFile {
-    to: PathBuf,
-    file: BufWriter<NamedTempFile>,
+/// A folder that is held open, whatever its path comes to mean.
+struct OpenFolder {
+    fd: OwnedFd,
+    path: PathBuf,
 }
 
-impl OneFile {
-    /// Begins the file that is to be at this place.
-    pub(super) fn begin(to: &Path) -> Result<Self, ExportError> {
-        let folder = folder_of(to);
-        let file = tempfile::Builder::new().prefix(".archiver-export-").tempfile_in(&folder);
-        let file = file.map_err(ExportError::file(&folder))?;
-        Ok(Self { to: to.to_owned(), file: BufWriter::with_capacity(BUFFER, file) })
+impl OpenFolder {
+    /// Opens the folder that the user has named, through links.
+    fn named(path: &Path) -> Result<Self, ExportError> {
+        let fd = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        Ok(Self { fd: fd.map_err(|e| ExportError::file(path)(e.into()))?, path: path.to_owned() })
     }
 
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), ExportError> {
-        self.file.write_all(bytes).map_err(ExportError::file(&self.to))
+    /// Makes a folder in it, where there is none, and opens that.
+    fn make(&self, name: &Path) -> Result<Self, ExportError> {
+        match rustix::fs::mkdirat(&self.fd, name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(ExportError::file(&self.path.join(name))(error.into())),
+        }
+        self.inner(name)?.ok_or_else(|| ExportError::file(&self.path.join(name))(Errno::NOENT.into()))
     }
 
-    /// Puts the file in place, once it is on the disk.
-    pub(super) fn finish(self) -> Result<(), ExportError> {
-        let to = self.to;
-        let file = self.file.into_inner().map_err(|e| ExportError::file(&to)(e.into_error()))?;
-        file.as_file().sync_all().map_err(ExportError::file(&to))?;
-        file.persist(&to).map_err(|e| ExportError::file(&to)(e.error))?;
+    /// Opens a folder in it, if there is one.
+    fn inner(&self, name: &Path) -> Result<Option<Self>, ExportError> {
+        let path = self.path.join(name);
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self { fd, path })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP | Errno::NOTDIR) => Err(ExportError::refused(
+                format!("{} is a symbolic link or a file, not a folder of the export", path.display()),
+                "replace it with a folder, or choose another path",
+            )),
+            Err(error) => Err(ExportError::file(&path)(error.into())),
+        }
+    }
+
+    /// The folder of a file whose name has `/` between its parts, and the last of these.
+    fn folder_of<'a>(&self, name: &'a str, make: bool) -> Result<Option<(Self, &'a str)>, ExportError> {
+        let fd = self.fd.try_clone().map_err(ExportError::file(&self.path))?;
+        let mut folder = Self { fd, path: self.path.clone() };
+        let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
+        for part in Path::new(folders) {
+            let inner = if make { Some(folder.make(part.as_ref())?) } else { folder.inner(part.as_ref())? };
+            let Some(inner) = inner else { return Ok(None) };
+            folder = inner;
+        }
+        Ok(Some((folder, file)))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// Opens a file in it, which is its owner's alone.
+    fn file(&self, name: &str, how: OFlags) -> Result<File, ExportError> {
+        let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, how, Mode::RUSR | Mode::WUSR);
+        Ok(fd.map_err(|e| ExportError::file(&self.path.join(name))(e.into()))?.into())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), ExportError> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(ExportError::file(&self.path.join(name))(error.into())),
+        }
+    }
+
+    /// Removes a file, and the folders between that are empty then.
+    fn remove_with_folders(&self, name: &str) -> Result<(), ExportError> {
+        let Some((folder, file)) = self.folder_of(name, false)? else { return Ok(()) };
+        folder.remove(file)?;
+        let mut rest = name;
+        while let Some((folders, _)) = rest.rsplit_once('/') {
+            let Some((outer, own)) = self.folder_of(folders, false)? else { break };
+            // One that holds something else stays, and so do those around it.
+            if rustix::fs::unlinkat(&outer.fd, own, AtFlags::REMOVEDIR).is_err() {
+                break;
+            }
+            rest = folders;
+        }
         Ok(())
     }
 }
 
-impl Write for OneFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+/// The files of an export in the making, in a hidden folder inside the one that they go to. Dropped, they are gone.
+struct Staging {
+    folder: OpenFolder,
+    around: OwnedFd,
+    name: String,
+    files: BTreeSet<String>,
+}
+
+impl Staging {
+    fn begin(around: &OpenFolder) -> Result<Self, ExportError> {
+        let name = format!(".archiver-export-{:08x}", fastrand::u32(..));
+        let failed = ExportError::file(&around.path);
+        rustix::fs::mkdirat(&around.fd, &name, Mode::RWXU).map_err(|e| failed(e.into()))?;
+        let folder = around.make(Path::new(&name))?;
+        let around = around.fd.try_clone().map_err(ExportError::file(&around.path))?;
+        Ok(Self { folder, around, name, files: BTreeSet::new() })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+    fn create(&mut self, name: &str, how: OFlags) -> Result<File, ExportError> {
+        self.files.insert(name.to_owned());
+        self.folder.file(name, how | OFlags::CREATE)
+    }
+
+    /// Puts a file in place, once it is on the disk.
+    fn put(&mut self, name: &str, to: &OpenFolder, as_name: &str) -> Result<(), ExportError> {
+        let synced = self.folder.file(name, OFlags::RDONLY)?.sync_all();
+        synced.map_err(ExportError::file(&self.folder.path.join(name)))?;
+        rustix::fs::renameat(&self.folder.fd, name, &to.fd, as_name)
+            .map_err(|e| ExportError::file(&to.path.join(as_name))(e.into()))?;
+        self.files.remove(name);
+        Ok(())
     }
 }
 
-/// The place of an export that is one file, and later parts of it beside.
-pub(super) struct FilePlace {
-    /// The file to write now.
-    pub(super) to: PathBuf,
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What is left of it is hidden, and can be removed by anybody.
+        let _left = self.files.iter().filter(|file| self.folder.remove(file).is_err()).count();
+        let _left = rustix::fs::unlinkat(&self.around, &self.name, AtFlags::REMOVEDIR).is_err();
+    }
+}
+
+/// The place of an export: a folder of files, or one file and later parts of it beside it.
+pub(super) struct Place {
+    out: OpenFolder,
+    staging: Staging,
+    /// Goes after what is in them.
+    _new: NewFolders,
+    /// The files made now, relative to the folder, and what they are called meanwhile.
+    made: BTreeMap<String, String>,
+    /// The files that an earlier export made.
+    older: BTreeSet<String>,
     /// Its number: 0 is the first, whole one.
     pub(super) part: u32,
-    /// What there is already, by name; without a new beginning it stays.
-    older: Vec<String>,
 }
 
-impl FilePlace {
-    /// Chooses the file. One that is there and was not written by an export is refused.
-    pub(super) fn choose(export: &Export<'_>) -> Result<Self, ExportError> {
+impl Place {
+    /// Begins in the job's folder, which is made where it is not there, or beside its file.
+    pub(super) fn begin(export: &Export<'_>) -> Result<Self, ExportError> {
         let out = &export.job.out;
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let older = export.before.as_ref().map(|s| s.files.clone()).unwrap_or_default();
-        let (to, part) = match export.continues() {
-            None => (out.clone(), 0),
-            Some(before) => {
-                let part = before.part.saturating_add(1);
-                (out.with_file_name(part_name(&name(out), part)), part)
-            }
+        let in_folder = export.job.format.is_folder();
+        if out.is_dir() != in_folder && out.exists() {
+            let (what, other) = if in_folder {
+                ("a file", "a folder, such as --out archive")
+            } else {
+                ("a folder", "a file, such as --out archive.jsonl")
+            };
+            let message = format!("{} is {what}", out.display());
+            return Err(ExportError::refused(message, format!("pass {other}")));
+        }
+        let (new, folder) = match in_folder {
+            true => (NewFolders::make(out)?, OpenFolder::named(out)?),
+            false => (NewFolders(Vec::new()), OpenFolder::named(&folder_of(out))?),
         };
-        if to.is_dir() {
-            let message = format!("{} is a folder", to.display());
-            return Err(ExportError::refused(message, "pass a file, such as --out archive.jsonl"));
+        let before = if in_folder { export.before.as_ref() } else { export.continues() };
+        let older = export.before.iter().flat_map(|before| before.files.iter().cloned()).collect();
+        let place = Self {
+            staging: Staging::begin(&folder)?,
+            out: folder,
+            _new: new,
+            made: BTreeMap::new(),
+            older,
+            part: before.map_or(0, |before| before.part.saturating_add(1)),
+        };
+        // Whoever gave the folder away may have written other names into the state: none may lead out of it.
+        let plain = |name: &str| name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if let Some(name) = place.older.iter().find(|n| !plain(n) || !in_folder && n.contains('/')) {
+            let state = state_path(export.job);
+            return Err(ExportError::refused(
+                format!("{} was not written by an export: it names {name:?}", state.display()),
+                "choose another path, or remove it if you do not need it",
+            ));
         }
-        if to.symlink_metadata().is_ok() && !older.contains(&name(&to)) {
-            return Err(foreign(&to));
-        }
-        Ok(Self { to, part, older })
+        place.older.iter().try_for_each(|name| place.out.folder_of(name, false).map(|_| ()))?;
+        Ok(place)
     }
 
-    /// Puts the file in place, leaves the state, and removes parts that a new beginning makes obsolete.
+    /// Begins one of the files: its path has `/` between its parts. One that is there and was not written by an export
+    /// is refused.
+    pub(super) fn create(&mut self, name: &str) -> Result<BufWriter<File>, ExportError> {
+        if let Some((folder, file)) = self.out.folder_of(name, false)?
+            && folder.has(file)
+            && !self.older.contains(name)
+        {
+            return Err(ExportError::refused(
+                format!("{} exists and was not written by an export", self.out.path.join(name).display()),
+                "choose another path; an export replaces only what an export wrote",
+            ));
+        }
+        let staged = self.made.len().to_string();
+        let file = self.staging.create(&staged, OFlags::WRONLY | OFlags::EXCL)?;
+        self.made.insert(name.to_owned(), staged);
+        Ok(BufWriter::with_capacity(BUFFER, file))
+    }
+
+    /// Writes a whole file.
+    pub(super) fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        let mut file = self.create(name)?;
+        let written = file.write_all(bytes).and_then(|()| file.flush());
+        written.map_err(ExportError::file(&self.out.path.join(name)))
+    }
+
+    /// Adds to a file that is needed only meanwhile.
+    pub(super) fn note(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        let mut file = self.staging.create(name, OFlags::WRONLY | OFlags::APPEND)?;
+        file.write_all(bytes).map_err(ExportError::file(&self.staging.folder.path.join(name)))
+    }
+
+    /// What was noted, which is forgotten.
+    pub(super) fn noted(&mut self, name: &str) -> Result<Vec<u8>, ExportError> {
+        let mut bytes = Vec::new();
+        let read = self.staging.folder.file(name, OFlags::RDONLY)?.read_to_end(&mut bytes);
+        read.map_err(ExportError::file(&self.staging.folder.path.join(name)))?;
+        self.staging.folder.remove(name)?;
+        self.staging.files.remove(name);
+        Ok(bytes)
+    }
+
+    /// Where the one file of this export goes.
+    pub(super) fn one_file(&self, export: &Export<'_>) -> PathBuf {
+        let out = &export.job.out;
+        let name = out.file_name().unwrap_or_default().to_string_lossy();
+        if self.part == 0 { out.clone() } else { out.with_file_name(part_name(&name, self.part)) }
+    }
+
+    /// Puts all files in place, removes those of an earlier export that are neither made anew nor `kept`, and leaves
+    /// the state.
     pub(super) fn finish(
-        self,
+        mut self,
         export: &Export<'_>,
-        file: OneFile,
+        kept: impl Fn(&str) -> bool,
         messages: u64,
     ) -> Result<Summary, ExportError> {
-        let name = self.to.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut files = if self.part > 0 { self.older.clone() } else { Vec::new() };
-        files.push(name);
-        // First it is known whose the file is, then it is there; until it is, the last run stands as it was, so that
-        // nothing is left out whenever this is cut short.
-        let done = export.state(files.clone(), self.part)?;
-        // A new beginning replaces what later parts would go on from: until it is done, none does.
-        let before = export.before.clone().filter(|_| self.part > 0);
-        let mut claim = before.unwrap_or_else(|| ExportState { run: -1, ..done.clone() });
-        claim.files = self.older.iter().chain(&files).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        write_state(export.job, &claim)?;
-        file.finish()?;
-        for old in self.older.iter().filter(|old| !files.contains(old)) {
-            remove(&self.to.with_file_name(old))?;
+        let stays = |name: &&String| !self.made.contains_key(*name) && kept(name);
+        let kept: BTreeSet<String> = self.older.iter().filter(stays).cloned().collect();
+        let files: Vec<String> = self.made.keys().chain(&kept).cloned().collect();
+        let done = export.state(files, self.part)?;
+        // First it is known whose the files are, then they are there. Until all are, no run counts as exported, unless
+        // the last one stands as it was: then nothing is left out whenever this is cut short.
+        let claimed = self.older.iter().chain(self.made.keys()).cloned().collect::<BTreeSet<_>>();
+        let base = match export.continues().filter(|_| !export.job.format.is_folder()) {
+            Some(before) => before.clone(),
+            None => ExportState { run: NOT_WHOLE, faces: BTreeMap::new(), ..done.clone() },
+        };
+        self.leave(export, &ExportState { files: claimed.into_iter().collect(), ..base })?;
+        for (name, staged) in &self.made {
+            if let Some((folder, file)) = self.out.folder_of(name, true)? {
+                self.staging.put(staged, &folder, file)?;
+            }
         }
-        write_state(export.job, &done)?;
-        Ok(Summary { messages, files: 1, out: self.to, unchanged: false })
+        for old in self.older.iter().filter(|old| !self.made.contains_key(*old) && !kept.contains(*old)) {
+            self.out.remove_with_folders(old)?;
+        }
+        self.leave(export, &done)?;
+        let out = if export.job.format.is_folder() { export.job.out.clone() } else { self.one_file(export) };
+        Ok(Summary { messages, files: self.made.len(), out, unchanged: false })
+    }
+
+    fn leave(&mut self, export: &Export<'_>, state: &ExportState) -> Result<(), ExportError> {
+        let path = state_path(export.job);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut file = self.staging.create("state", OFlags::WRONLY | OFlags::EXCL)?;
+        file.write_all(&state.json()?).map_err(ExportError::file(&path))?;
+        self.staging.put("state", &self.out, &name)
     }
 }
 
@@ -122,142 +298,13 @@ fn part_name(name: &str, part: u32) -> String {
     }
 }
 
-fn foreign(path: &Path) -> ExportError {
-    ExportError::refused(
-        format!("{} exists and was not written by an export", path.display()),
-        "choose another path; an export replaces only what an export wrote",
-    )
-}
-
-fn remove(path: &Path) -> Result<(), ExportError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ExportError::file(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-fn write_state(job: &Job, state: &ExportState) -> Result<(), ExportError> {
-    let mut file = OneFile::begin(&state_path(job))?;
-    file.put(&state.json()?)?;
-    file.finish()
-}
-
-/// A folder of files in the making, which is inside the one that they go to.
-pub(super) struct Folder {
-    out: PathBuf,
-    staging: TempDir,
-    /// Goes after what is in them.
-    _new: NewFolders,
-    /// The files made now, relative to the folder.
-    made: BTreeSet<String>,
-    /// The files that an earlier export made.
-    older: BTreeSet<String>,
-}
-
-impl Folder {
-    /// Begins in the job's folder, which is made where it is not there.
-    pub(super) fn begin(export: &Export<'_>) -> Result<Self, ExportError> {
-        let out = export.job.out.clone();
-        if out.exists() && !out.is_dir() {
-            let message = format!("{} is a file", out.display());
-            return Err(ExportError::refused(message, "pass a folder, such as --out archive"));
-        }
-        let new = NewFolders::make(&out)?;
-        let staging = tempfile::Builder::new()
-            .prefix(".archiver-export-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&out)
-            .map_err(ExportError::file(&out))?;
-        let older: BTreeSet<String> =
-            export.before.as_ref().map(|s| s.files.iter().cloned().collect()).unwrap_or_default();
-        older.iter().try_for_each(|name| stays_inside(&out, name))?;
-        Ok(Self { out, staging, _new: new, made: BTreeSet::new(), older })
-    }
-
-    /// A folder for what is needed only meanwhile.
-    pub(super) fn scratch(&self) -> &Path {
-        self.staging.path()
-    }
-
-    /// Begins one of the files: its path has `/` between its parts.
-    pub(super) fn create(&mut self, name: &str) -> Result<BufWriter<File>, ExportError> {
-        let to = self.out.join(name);
-        stays_inside(&self.out, name)?;
-        if to.symlink_metadata().is_ok() && !self.older.contains(name) {
-            return Err(foreign(&to));
-        }
-        let path = self.staging.path().join("files").join(name);
-        private_folder(&folder_of(&path))?;
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let file = file.map_err(ExportError::file(&path))?;
-        self.made.insert(name.to_owned());
-        Ok(BufWriter::with_capacity(64 * 1024, file))
-    }
-
-    /// Writes a whole file.
-    pub(super) fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
-        let mut file = self.create(name)?;
-        file.write_all(bytes).and_then(|()| file.flush()).map_err(ExportError::file(&self.out.join(name)))
-    }
-
-    /// Puts all files in place, removes those of an earlier export that are neither made anew nor `kept`, and leaves
-    /// the state.
-    pub(super) fn finish(
-        self,
-        export: &Export<'_>,
-        kept: impl Fn(&str) -> bool,
-        messages: u64,
-    ) -> Result<Summary, ExportError> {
-        let kept: BTreeSet<&String> =
-            self.older.iter().filter(|name| !self.made.contains(*name) && kept(name)).collect();
-        let files: Vec<String> = self.made.iter().chain(kept.iter().copied()).cloned().collect();
-        let part = export.before.as_ref().map_or(0, |s| s.part.saturating_add(1));
-        let done = export.state(files, part)?;
-        // Whose the files are is on record before the first is there. Until the last is, no run counts as exported.
-        let claimed = self.older.union(&self.made).cloned().collect();
-        write_state(
-            export.job,
-            &ExportState { run: -1, files: claimed, faces: Default::default(), ..done.clone() },
-        )?;
-        for name in &self.made {
-            let to = self.out.join(name);
-            stays_inside(&self.out, name)?;
-            private_folder(&folder_of(&to))?;
-            let from = self.staging.path().join("files").join(name);
-            File::open(&from).and_then(|file| file.sync_all()).map_err(ExportError::file(&from))?;
-            fs::rename(&from, &to).map_err(ExportError::file(&to))?;
-        }
-        for old in self.older.iter().filter(|old| !self.made.contains(*old) && !kept.contains(old)) {
-            stays_inside(&self.out, old)?;
-            remove(&self.out.join(old))?;
-            remove_empty_folders(&self.out, old);
-        }
-        write_state(export.job, &done)?;
-        Ok(Summary { messages, files: self.made.len(), out: self.out, unchanged: false })
-    }
-}
-
-/// None of the folders between the export's own and a file is a link, which would lead to somewhere else.
-fn stays_inside(out: &Path, file: &str) -> Result<(), ExportError> {
-    let between = Path::new(file).ancestors().skip(1).filter(|inner| !inner.as_os_str().is_empty());
-    for folder in between.map(|inner| out.join(inner)) {
-        if folder.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
-            return Err(ExportError::refused(
-                format!("{} is a symbolic link, which may lead out of the export's folder", folder.display()),
-                "replace it with a folder, or choose another path",
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Folders that were not there before, the innermost first. Dropped, those that are still empty are gone again.
 struct NewFolders(Vec<PathBuf>);
 
 impl NewFolders {
     fn make(path: &Path) -> Result<Self, ExportError> {
         let new = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-        private_folder(path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(ExportError::file(path))?;
         Ok(Self(new))
     }
 }
@@ -267,20 +314,4 @@ impl Drop for NewFolders {
         // One with something in it is no longer ours to remove, and neither are those around it.
         let _full = self.0.iter().find(|folder| fs::remove_dir(folder).is_err());
     }
-}
-
-/// Removes the folders of a removed file as far as they are empty.
-fn remove_empty_folders(out: &Path, file: &str) {
-    let mut folder = Path::new(file).parent();
-    while let Some(inner) = folder.filter(|f| !f.as_os_str().is_empty()) {
-        // One that holds something else stays, and so do those around it.
-        if fs::remove_dir(out.join(inner)).is_err() {
-            return;
-        }
-        folder = inner.parent();
-    }
-}
-
-fn private_folder(path: &Path) -> Result<(), ExportError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(ExportError::file(path))
 }

@@ -1,12 +1,14 @@
 //! JSON Lines: every row of the archive as one line, without loss. `docs/export.md` describes the records.
 
+use std::io::Write;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Export, ExportError, Summary, Watch, text};
+use super::columns::{COLUMNS, ColumnValue};
+use super::{Export, ExportError, Watch, text};
 use crate::core::Ms;
 use crate::core::raw::render::{quote, quote_parts};
 use crate::core::raw::without_lone_surrogates;
-use crate::export::destination::{FilePlace, OneFile};
 use crate::store::{ExportRow, SCHEMA_VERSION, TableValue};
 
 /// The name of the format, in its first line.
@@ -52,13 +54,14 @@ pub(super) struct End {
 }
 
 /// Lines go to the file one by one, counted.
-struct Lines {
-    file: OneFile,
+struct Lines<'a> {
+    export: &'a Export<'a>,
+    out: &'a mut dyn Write,
     buffer: Vec<u8>,
     records: u64,
 }
 
-impl Lines {
+impl Lines<'_> {
     fn value(&mut self, value: &impl Serialize) -> Result<(), ExportError> {
         self.buffer.clear();
         serde_json::to_writer(&mut self.buffer, value)
@@ -87,16 +90,20 @@ impl Lines {
     fn line(&mut self) -> Result<(), ExportError> {
         self.buffer.push(b'\n');
         self.records = self.records.saturating_add(1);
-        self.file.put(&self.buffer)
+        self.out.write_all(&self.buffer).map_err(ExportError::file(&self.export.job.out))
     }
 }
 
-pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
-    let place = FilePlace::choose(export)?;
+pub(super) fn write(
+    export: &Export<'_>,
+    part: u32,
+    out: &mut dyn Write,
+    watch: &mut dyn Watch,
+) -> Result<u64, ExportError> {
     let scope = export.job.scope;
     let messages = export.announce(&scope, watch)?;
-    let mut lines = Lines { file: OneFile::begin(&place.to)?, buffer: Vec::new(), records: 0 };
-    let state = export.state(Vec::new(), place.part)?;
+    let mut lines = Lines { export, out, buffer: Vec::new(), records: 0 };
+    let state = export.state(Vec::new(), part)?;
     lines.value(&Header {
         record: "header".to_owned(),
         format: FORMAT.to_owned(),
@@ -106,7 +113,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         exported_at: text::iso(export.job.now),
         archive: state.archive,
         series: state.series_ms,
-        part: place.part,
+        part,
         whole: !scope.is_partial(),
         messages,
     })?;
@@ -118,36 +125,27 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     export.snapshot.versions(&scope, |cells| lines.row("message_version", cells))?;
     let records = lines.records;
     lines.value(&End { record: "end".to_owned(), records })?;
-    watch.closing("syncing to disk");
-    place.finish(export, lines.file, messages)
+    Ok(messages)
 }
 
 /// The columns of `message_log`, and under `row` the rest of what the table has.
 fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"record\":\"message\"");
-    field("account", TableValue::Text(m.account), out);
-    field("conversation_id", optional(m.conversation_id), out);
-    field("conversation", optional(m.conversation), out);
-    key("entity_urn", out);
-    match &m.fields.urn {
-        Some(parts) => quote_parts(parts, out),
-        None => out.extend_from_slice(b"null"),
+    for column in COLUMNS {
+        key(column.name, out);
+        match (column.cell)(m) {
+            ColumnValue::Null => cell(&TableValue::Null, out),
+            ColumnValue::Text(text) => quote(text, out),
+            ColumnValue::Parts(parts) => quote_parts(&parts, out),
+            ColumnValue::Number(n) => cell(&TableValue::Int(n), out),
+            ColumnValue::Time(ms) => cell(&optional(text::iso(ms).as_deref()), out),
+            ColumnValue::Truth(yes) => cell(&TableValue::Int(yes.into()), out),
+            ColumnValue::Raw => raw(m, out),
+        }
     }
-    field("sent_at_ms", TableValue::Int(m.sent_at_ms), out);
-    field("sent_at", optional(text::iso(m.sent_at_ms).as_deref()), out);
-    field("sender", TableValue::Text(m.fields.name), out);
-    field("from_me", number(m.from_me), out);
-    field("message_type", TableValue::Text(m.fields.kind), out);
-    field("text", TableValue::Text(m.fields.text), out);
-    field("versions", TableValue::Int(m.versions), out);
-    field("gone_since", optional(m.gone_since_ms.and_then(text::iso).as_deref()), out);
-    field("message_id", TableValue::Int(m.id), out);
-    field("source", TableValue::Text(m.source_name()), out);
-    key("raw", out);
-    raw(m, out);
     out.extend_from_slice(b",\"row\":{\"conversation\":");
-    cell(&TableValue::Int(m.conversation_row), out);
-    field("sender", TableValue::Int(m.sender_row), out);
+    cell(&TableValue::Int(m.conversation_row.0), out);
+    field("sender", TableValue::Int(m.sender_row.0), out);
     field("kind", TableValue::Int(m.kind_row), out);
     field("template", TableValue::Int(m.template_row), out);
     field("urn_shape", number(m.shape_row), out);
@@ -158,7 +156,7 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     field("derived_time", number(m.derived_time), out);
     field("extra", optional(m.fields.extra), out);
     field("source", optional(m.source), out);
-    field("changed_run", number(m.changed_run), out);
+    field("changed_run", number(m.changed_run.map(|run| run.0)), out);
     out.extend_from_slice(b"}}");
 }
 

@@ -7,20 +7,17 @@ use std::io::Write as _;
 use super::html::name;
 use super::{Export, ExportError, Summary, Watch, text};
 use crate::core::Ms;
-use crate::export::destination::Folder;
+use crate::export::destination::Place;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
     let scope = Scope { changed_after: None, ..export.job.scope };
     let messages = export.announce(&scope, watch)?;
-    let mut folder = Folder::begin(export)?;
+    let mut folder = Place::begin(export)?;
     // The list's own name, as a file system that knows no capitals has it.
     let mut taken = BTreeSet::from(["readme".to_owned()]);
     let mut list = String::from("# Conversations\n\n");
-    for row in export.snapshot.queries().conversations()? {
-        if scope.conversation.is_some_and(|wanted| wanted != row.id) {
-            continue;
-        }
+    for row in export.conversations(&scope)? {
         let scope = Scope { conversation: Some(row.id), ..scope };
         let count = export.snapshot.count(&scope)?;
         if count == 0 && row.timeline.gaps.is_empty() {
@@ -64,7 +61,7 @@ fn write_conversation(
     row: &ConversationRow,
     count: u64,
     name: &str,
-    folder: &mut Folder,
+    folder: &mut Place,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let path = export.job.out.join(name);
@@ -74,8 +71,11 @@ fn write_conversation(
     let mut day = String::new();
     export.snapshot.messages(scope, |message| {
         watch.step()?;
-        let former =
-            if message.versions > 1 { export.snapshot.former_versions(message.id)? } else { Vec::new() };
+        let former = if message.versions > 1 {
+            export.snapshot.queries().former_versions(message.id)?
+        } else {
+            Vec::new()
+        };
         file.write_all(note(message, &former, &mut day).as_bytes()).map_err(failed)
     })?;
     file.flush().map_err(failed)

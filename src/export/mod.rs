@@ -1,22 +1,24 @@
 //! The archive as other files: one consistent look at it, streamed into a format, and put in place when it is whole.
 
-pub mod csv;
+pub mod columns;
+mod csv;
 mod destination;
 mod html;
-pub mod jsonl;
+mod jsonl;
 mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;
 pub mod restore;
 mod state;
-pub mod text;
+mod text;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::core::Ms;
-use crate::store::{Reader, Scope, Snapshot, StoreError};
+use crate::store::{ConversationRow, Reader, Scope, Snapshot, StoreError};
 
+use self::destination::Place;
 use self::state::ExportState;
 
 /// What an export is written as.
@@ -36,7 +38,6 @@ pub enum Format {
 
 impl Format {
     /// Its name on the command line and in files.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jsonl => "jsonl",
@@ -44,6 +45,14 @@ impl Format {
             Self::Html => "html",
             Self::Parquet => "parquet",
             Self::Markdown => "markdown",
+        }
+    }
+
+    /// Whether it is a folder of files.
+    const fn is_folder(self) -> bool {
+        match self {
+            Self::Jsonl | Self::Csv => false,
+            Self::Html | Self::Parquet | Self::Markdown => true,
         }
     }
 }
@@ -78,42 +87,30 @@ pub struct Summary {
     pub unchanged: bool,
 }
 
-/// Is told how far the export is, and may end it.
+/// Is told how far the export is, and ends it with [`ExportError::Stopped`].
 pub trait Watch {
     /// So many messages will be written.
-    fn total(&mut self, messages: u64);
+    fn total(&mut self, _messages: u64) {}
 
     /// One more is.
-    ///
-    /// # Errors
-    /// [`ExportError::Stopped`], to end the export.
-    fn step(&mut self) -> Result<(), ExportError>;
+    fn step(&mut self) -> Result<(), ExportError> {
+        Ok(())
+    }
 
     /// Something else than a message is done.
-    ///
-    /// # Errors
-    /// [`ExportError::Stopped`], to end the export.
     fn go_on(&mut self) -> Result<(), ExportError> {
         Ok(())
     }
 
     /// All messages have been read; what takes time now is this.
-    fn closing(&mut self, doing: &'static str);
+    fn closing(&mut self, _doing: &'static str) {}
 }
 
 /// Watches nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 
-impl Watch for Unwatched {
-    fn total(&mut self, _: u64) {}
-
-    fn step(&mut self) -> Result<(), ExportError> {
-        Ok(())
-    }
-
-    fn closing(&mut self, _: &'static str) {}
-}
+impl Watch for Unwatched {}
 
 /// Why an export or the import of one came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -154,9 +151,6 @@ impl ExportError {
 }
 
 /// Exports.
-///
-/// # Errors
-/// When the archive cannot be read, the place cannot be written or holds something else, or `watch` stops it.
 pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
     let snapshot = reader.snapshot()?;
     let state = ExportState::read(job, &snapshot)?;
@@ -175,8 +169,8 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         return Ok(Summary { messages: 0, files: 0, out: job.out.clone(), unchanged: true });
     }
     match job.format {
-        Format::Jsonl => jsonl::write(&export, watch),
-        Format::Csv => csv::write(&export, watch),
+        Format::Jsonl => export.one_file(jsonl::write, watch),
+        Format::Csv => export.one_file(csv::write, watch),
         Format::Html => html::write(&export, watch),
         Format::Markdown => markdown::write(&export, watch),
         #[cfg(feature = "parquet")]
@@ -188,6 +182,9 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         )),
     }
 }
+
+/// Writes a part and returns how many messages it has.
+type OneFileFormat = fn(&Export<'_>, u32, &mut dyn Write, &mut dyn Watch) -> Result<u64, ExportError>;
 
 /// What the formats are given.
 struct Export<'a> {
@@ -224,6 +221,26 @@ impl Export<'_> {
             Format::Jsonl => Ok(before.tables == state::tables(self.job, self.snapshot)?),
             _ => Ok(before.changed_faces(self.job, self.snapshot)?.is_empty()),
         }
+    }
+
+    /// Writes a format that is one file.
+    fn one_file(&self, write: OneFileFormat, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
+        let mut place = Place::begin(self)?;
+        let path = place.one_file(self);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut file = place.create(&name)?;
+        let messages = write(self, place.part, &mut file, watch)?;
+        watch.closing("syncing to disk");
+        file.flush().map_err(ExportError::file(&path))?;
+        let is_later = place.part > 0;
+        place.finish(self, |_| is_later, messages)
+    }
+
+    /// The conversations that are meant.
+    fn conversations(&self, scope: &Scope) -> Result<Vec<ConversationRow>, ExportError> {
+        let mut rows = self.snapshot.queries().conversations()?;
+        rows.retain(|row| scope.conversation.is_none_or(|wanted| wanted == row.id));
+        Ok(rows)
     }
 
     /// How many messages there are to be written, which the watch is told.

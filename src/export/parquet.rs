@@ -12,47 +12,32 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 
+use super::columns::{COLUMNS, ColumnKind, ColumnValue, MessageColumn};
 use super::{Export, ExportError, Summary, Watch};
-use crate::export::destination::Folder;
+use crate::export::destination::Place;
 use crate::store::{AccountMonth, ExportRow, Scope};
-
-/// The columns of `message_log`, with types: times count milliseconds in UTC, truths are true or false.
-const SCHEMA: &str = "message message_log {
-  REQUIRED BYTE_ARRAY account (UTF8);
-  OPTIONAL BYTE_ARRAY conversation_id (UTF8);
-  OPTIONAL BYTE_ARRAY conversation (UTF8);
-  OPTIONAL BYTE_ARRAY entity_urn (UTF8);
-  REQUIRED INT64 sent_at_ms;
-  REQUIRED INT64 sent_at (TIMESTAMP(MILLIS,true));
-  REQUIRED BYTE_ARRAY sender (UTF8);
-  OPTIONAL BOOLEAN from_me;
-  REQUIRED BYTE_ARRAY message_type (UTF8);
-  REQUIRED BYTE_ARRAY text (UTF8);
-  REQUIRED INT64 versions;
-  OPTIONAL INT64 gone_since (TIMESTAMP(MILLIS,true));
-  REQUIRED BYTE_ARRAY raw (UTF8);
-  REQUIRED INT64 message_id;
-  REQUIRED BYTE_ARRAY source (UTF8);
-}";
 
 /// Rows that are gathered in memory before they are written, and how many bytes of them.
 const ROWS: usize = 20_000;
 const BYTES: usize = 16 * 1024 * 1024;
 
-/// A column in the making: its values, and where there are none.
-enum ParquetColumn {
-    Text(Vec<ByteArray>, Vec<i16>),
-    Number(Vec<i64>, Vec<i16>),
-    Truth(Vec<bool>, Vec<i16>),
+/// A column in the making: its values, and for each row whether there is one.
+struct Gathered {
+    values: Values,
+    there: Vec<i16>,
+}
+
+enum Values {
+    Text(Vec<ByteArray>),
+    Number(Vec<i64>),
+    Truth(Vec<bool>),
 }
 
 /// The rows that wait to be written.
-#[derive(Default)]
 struct Rows {
-    columns: Vec<ParquetColumn>,
+    columns: Vec<Gathered>,
     rows: usize,
     bytes: usize,
-    at: usize,
 }
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
@@ -74,7 +59,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     let due: Vec<&AccountMonth> = months.iter().filter(is_due).collect();
     let messages: u64 = due.iter().map(|m| u64::try_from(m.messages).unwrap_or(0)).sum();
     watch.total(messages);
-    let mut folder = Folder::begin(export)?;
+    let mut folder = Place::begin(export)?;
     for month in due {
         write_month(export, &scope, month, &mut folder, watch)?;
     }
@@ -101,7 +86,7 @@ fn write_month(
     export: &Export<'_>,
     scope: &Scope,
     month: &AccountMonth,
-    folder: &mut Folder,
+    folder: &mut Place,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let name = file_of(month);
@@ -118,19 +103,19 @@ fn write_month(
         },
         ..*scope
     };
-    let schema = Arc::new(parse_message_type(SCHEMA).map_err(failed)?);
+    let schema = Arc::new(parse_message_type(&schema()).map_err(failed)?);
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_created_by(concat!("archiver ", env!("CARGO_PKG_VERSION")).to_owned())
         .build();
     let file = folder.create(&name)?;
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(failed)?;
-    let mut rows = Rows::default();
+    let mut rows = Rows::new();
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
         rows.add(message);
         if rows.rows >= ROWS || rows.bytes >= BYTES {
-            std::mem::take(&mut rows).write(&mut writer).map_err(failed)?;
+            std::mem::replace(&mut rows, Rows::new()).write(&mut writer).map_err(failed)?;
         }
         Ok::<(), ExportError>(())
     })?;
@@ -150,64 +135,55 @@ fn bounds(month: &str) -> (Option<i64>, Option<i64>) {
     (ms(first).filter(|_| month != "0000-01"), ms(next).filter(|_| month != "9999-12"))
 }
 
+/// The columns with types: times count milliseconds in UTC, truths are true or false.
+fn schema() -> String {
+    let fields = COLUMNS.iter().map(|column| {
+        let (kind, meaning) = match column.kind {
+            ColumnKind::Text => ("BYTE_ARRAY", " (UTF8)"),
+            ColumnKind::Number => ("INT64", ""),
+            ColumnKind::Time => ("INT64", " (TIMESTAMP(MILLIS,true))"),
+            ColumnKind::Truth => ("BOOLEAN", ""),
+        };
+        let need = if column.required { "REQUIRED" } else { "OPTIONAL" };
+        format!("{need} {kind} {}{meaning};", column.name)
+    });
+    format!("message message_log {{ {} }}", fields.collect::<String>())
+}
+
 impl Rows {
+    fn new() -> Self {
+        let gathered = |column: &MessageColumn| Gathered {
+            values: match column.kind {
+                ColumnKind::Text => Values::Text(Vec::new()),
+                ColumnKind::Number | ColumnKind::Time => Values::Number(Vec::new()),
+                ColumnKind::Truth => Values::Truth(Vec::new()),
+            },
+            there: Vec::new(),
+        };
+        Self { columns: COLUMNS.iter().map(gathered).collect(), rows: 0, bytes: 0 }
+    }
+
     fn add(&mut self, m: &ExportRow<'_>) {
         self.rows = self.rows.saturating_add(1);
-        self.at = 0;
-        let mut raw = Vec::new();
-        m.raw_into(&mut raw);
-        self.bytes = self.bytes.saturating_add(raw.len()).saturating_add(m.fields.text.len());
-        self.text(Some(m.account.as_bytes().to_vec()));
-        self.text(m.conversation_id.map(|t| t.as_bytes().to_vec()));
-        self.text(m.conversation.map(|t| t.as_bytes().to_vec()));
-        self.text(m.fields.urn.map(|parts| parts.concat().into_bytes()));
-        self.number(Some(m.sent_at_ms));
-        self.number(Some(m.sent_at_ms));
-        self.text(Some(m.fields.name.as_bytes().to_vec()));
-        self.truth(m.from_me.map(|mine| mine == 1));
-        self.text(Some(m.fields.kind.as_bytes().to_vec()));
-        self.text(Some(m.fields.text.as_bytes().to_vec()));
-        self.number(Some(m.versions));
-        self.number(m.gone_since_ms);
-        self.text(Some(raw));
-        self.number(Some(m.id));
-        self.text(Some(m.source_name().as_bytes().to_vec()));
-    }
-
-    /// The next column of this row.
-    fn next(&mut self, new: impl FnOnce() -> ParquetColumn) -> Option<&mut ParquetColumn> {
-        let at = self.at;
-        self.at = at.saturating_add(1);
-        if self.columns.len() == at {
-            self.columns.push(new());
-        }
-        self.columns.get_mut(at)
-    }
-
-    fn text(&mut self, value: Option<Vec<u8>>) {
-        if let Some(ParquetColumn::Text(values, there)) =
-            self.next(|| ParquetColumn::Text(Vec::new(), Vec::new()))
-        {
-            there.push(i16::from(value.is_some()));
-            values.extend(value.map(ByteArray::from));
-        }
-    }
-
-    fn number(&mut self, value: Option<i64>) {
-        if let Some(ParquetColumn::Number(values, there)) =
-            self.next(|| ParquetColumn::Number(Vec::new(), Vec::new()))
-        {
-            there.push(i16::from(value.is_some()));
-            values.extend(value);
-        }
-    }
-
-    fn truth(&mut self, value: Option<bool>) {
-        if let Some(ParquetColumn::Truth(values, there)) =
-            self.next(|| ParquetColumn::Truth(Vec::new(), Vec::new()))
-        {
-            there.push(i16::from(value.is_some()));
-            values.extend(value);
+        for (column, gathered) in COLUMNS.iter().zip(&mut self.columns) {
+            let cell = (column.cell)(m);
+            gathered.there.push(i16::from(cell != ColumnValue::Null));
+            match (&mut gathered.values, cell) {
+                (Values::Number(values), ColumnValue::Number(n) | ColumnValue::Time(n)) => values.push(n),
+                (Values::Truth(values), ColumnValue::Truth(yes)) => values.push(yes),
+                (Values::Text(values), cell) => {
+                    let mut text = Vec::new();
+                    match cell {
+                        ColumnValue::Text(t) => text.extend_from_slice(t.as_bytes()),
+                        ColumnValue::Parts(parts) => text = parts.concat().into_bytes(),
+                        ColumnValue::Raw => m.raw_into(&mut text),
+                        _ => continue,
+                    }
+                    self.bytes = self.bytes.saturating_add(text.len());
+                    values.push(ByteArray::from(text));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -217,16 +193,16 @@ impl Rows {
         writer: &mut SerializedFileWriter<W>,
     ) -> Result<(), ParquetError> {
         let mut group = writer.next_row_group()?;
-        for column in self.columns {
+        for Gathered { values, there } in self.columns {
             let Some(mut next) = group.next_column()? else { break };
-            match (next.untyped(), column) {
-                (ColumnWriter::ByteArrayColumnWriter(to), ParquetColumn::Text(values, there)) => {
+            match (next.untyped(), values) {
+                (ColumnWriter::ByteArrayColumnWriter(to), Values::Text(values)) => {
                     to.write_batch(&values, Some(&there), None)?;
                 }
-                (ColumnWriter::Int64ColumnWriter(to), ParquetColumn::Number(values, there)) => {
+                (ColumnWriter::Int64ColumnWriter(to), Values::Number(values)) => {
                     to.write_batch(&values, Some(&there), None)?;
                 }
-                (ColumnWriter::BoolColumnWriter(to), ParquetColumn::Truth(values, there)) => {
+                (ColumnWriter::BoolColumnWriter(to), Values::Truth(values)) => {
                     to.write_batch(&values, Some(&there), None)?;
                 }
                 _ => return Err(ParquetError::General("a column is of another type".to_owned())),

@@ -1,5 +1,6 @@
 //! Back from JSON Lines: a new archive, equal to the one that was exported.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,13 +11,14 @@ use serde_json::{Map, Value};
 
 use crate::export::jsonl::{End, FORMAT, Header, VERSION};
 use crate::export::{ExportError, Watch};
-use crate::store::{Restore, Restored, SCHEMA_VERSION};
+use crate::store::backup::Contents;
+use crate::store::{Restore, SCHEMA_VERSION, StoreError};
 
 /// What every record says of itself.
 #[derive(Deserialize)]
 struct Kind<'a> {
     #[serde(borrow)]
-    record: std::borrow::Cow<'a, str>,
+    record: Cow<'a, str>,
 }
 
 /// One file of an export, of which the first line has been read.
@@ -25,12 +27,8 @@ struct Part {
     header: Header,
 }
 
-/// Makes a new archive of the parts of an export, in whatever order they are given.
-///
-/// # Errors
-/// When there is an archive already, a file is not whole, is of a newer version or does not belong to the others, or
-/// `watch` stops it. Then there is no archive.
-pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result<Restored, ExportError> {
+/// Makes a new archive of the parts of an export, in whatever order they are given. An error leaves no archive.
+pub fn jsonl(files: &[PathBuf], archive: &Path, watch: &mut dyn Watch) -> Result<Contents, ExportError> {
     let mut parts = files.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
     parts.sort_by_key(|part| part.header.part);
     belong_together(&parts)?;
@@ -124,14 +122,12 @@ fn read(part: &Part, restore: &mut Restore, watch: &mut dyn Watch) -> Result<(),
                 watch.step()?;
                 messages = messages.saturating_add(1);
                 let record: MessageRecord<'_> = serde_json::from_str(text).map_err(json)?;
-                restore.insert("message", record.into_row()).map_err(|e| unfit(path, number, e))?;
+                insert(restore, "message", &record.into_row()).map_err(|e| unfit(path, number, e))?;
             }
             table if restore.knows(table) => {
-                let record: Map<String, Value> = serde_json::from_str(text).map_err(json)?;
-                let row = record.iter().filter(|(name, _)| *name != "record");
-                let row = row.map(|(name, value)| Some((name.as_str(), sql(value)?))).collect::<Option<_>>();
-                let row = row.ok_or_else(|| damaged(path, number, "a value is an object or a list"))?;
-                restore.insert(table, row).map_err(|e| unfit(path, number, e))?;
+                let mut record: Map<String, Value> = serde_json::from_str(text).map_err(json)?;
+                record.remove("record");
+                insert(restore, table, &record).map_err(|e| unfit(path, number, e))?;
             }
             other => return Err(damaged(path, number, &format!("there is no record called {other:?}"))),
         }
@@ -150,8 +146,7 @@ fn damaged(path: &Path, line: u64, why: &str) -> ExportError {
 }
 
 /// What the archive says of a row: its file may be full, or the row may not be one of its own.
-fn unfit(path: &Path, line: u64, error: crate::store::StoreError) -> ExportError {
-    use crate::store::StoreError;
+fn unfit(path: &Path, line: u64, error: StoreError) -> ExportError {
     match &error {
         StoreError::Broken(why) => damaged(path, line, why),
         StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, why))
@@ -163,13 +158,17 @@ fn unfit(path: &Path, line: u64, error: crate::store::StoreError) -> ExportError
     }
 }
 
-fn sql(value: &Value) -> Option<Sql> {
-    Some(match value {
-        Value::Null => Sql::Null,
-        Value::Number(n) => n.as_i64().map(Sql::Integer).or_else(|| n.as_f64().map(Sql::Real))?,
-        Value::String(text) => Sql::Text(text.clone()),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    })
+fn insert(restore: &mut Restore, table: &str, row: &Map<String, Value>) -> Result<(), StoreError> {
+    let sql = |value: &Value| {
+        Some(match value {
+            Value::Null => Sql::Null,
+            Value::Number(n) => n.as_i64().map(Sql::Integer).or_else(|| n.as_f64().map(Sql::Real))?,
+            Value::String(text) => Sql::Text(text.clone()),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+        })
+    };
+    let row = row.iter().map(|(name, value)| Some((name.as_str(), sql(value)?))).collect::<Option<_>>();
+    restore.insert(table, row.ok_or_else(|| StoreError::Broken("a value is an object or a list".to_owned()))?)
 }
 
 /// A message's record, as far as it is needed: the rest of it says the same for people.
@@ -178,52 +177,21 @@ struct MessageRecord<'a> {
     message_id: i64,
     sent_at_ms: i64,
     #[serde(borrow)]
-    text: std::borrow::Cow<'a, str>,
+    text: Cow<'a, str>,
     versions: i64,
-    row: MessageColumns,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MessageColumns {
-    conversation: i64,
-    sender: i64,
-    kind: i64,
-    template: i64,
-    urn_shape: Option<i64>,
-    urn_probe: Option<i64>,
-    urn_key: Option<String>,
-    gone_since_ms: Option<i64>,
-    derived_time: Option<i64>,
-    extra: Option<String>,
-    source: Option<String>,
-    changed_run: Option<i64>,
+    /// The other columns of the table.
+    row: Map<String, Value>,
 }
 
 impl MessageRecord<'_> {
-    fn into_row(self) -> Vec<(&'static str, Sql)> {
-        let number = |n: Option<i64>| n.map_or(Sql::Null, Sql::Integer);
-        let text = |t: Option<String>| t.map_or(Sql::Null, Sql::Text);
-        let row = self.row;
-        let mut columns = vec![
-            ("id", Sql::Integer(self.message_id)),
-            ("conversation", Sql::Integer(row.conversation)),
-            ("sent_at_ms", Sql::Integer(self.sent_at_ms)),
-            ("sender", Sql::Integer(row.sender)),
-            ("kind", Sql::Integer(row.kind)),
-            ("template", Sql::Integer(row.template)),
-            ("urn_shape", number(row.urn_shape)),
-            ("urn_probe", number(row.urn_probe)),
-            ("urn_key", text(row.urn_key)),
-            ("versions", Sql::Integer(self.versions)),
-            ("gone_since_ms", number(row.gone_since_ms)),
-            ("derived_time", number(row.derived_time)),
-            ("text", Sql::Text(self.text.into_owned())),
-            ("extra", text(row.extra)),
+    fn into_row(mut self) -> Map<String, Value> {
+        let told = [
+            ("id", self.message_id.into()),
+            ("sent_at_ms", self.sent_at_ms.into()),
+            ("text", self.text.into_owned().into()),
+            ("versions", self.versions.into()),
         ];
-        // Schema 1 did not have these.
-        columns.extend(row.source.map(|source| ("source", Sql::Text(source))));
-        columns.extend(row.changed_run.map(|run| ("changed_run", Sql::Integer(run))));
-        columns
+        self.row.extend(told.map(|(name, value)| (name.to_owned(), value)));
+        self.row
     }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{ExportError, Format, Job};
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, RunId};
 use crate::store::Snapshot;
 
 /// The version of the state's form.
 const VERSION: u32 = 1;
+
+/// In place of a run: what was exported is not whole yet.
+pub(super) const NOT_WHOLE: RunId = RunId(-1);
 
 /// The state of a place that was exported to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +27,9 @@ pub(super) struct ExportState {
     /// Which archive.
     pub(super) archive: String,
     /// Of which conversation, since when, until when.
-    pub(super) scope: (Option<i64>, Option<Ms>, Option<Ms>),
+    pub(super) scope: (Option<ConversationId>, Option<Ms>, Option<Ms>),
     /// The last run that was whole in it.
-    pub(super) run: i64,
+    pub(super) run: RunId,
     /// When that run began: an archive that was restored since gives its number again.
     #[serde(default)]
     pub(super) run_started_ms: Option<Ms>,
@@ -39,7 +43,7 @@ pub(super) struct ExportState {
     #[serde(default)]
     pub(super) tables: Option<i64>,
     /// For each conversation, what changes with its names and, where the format shows them, its gaps.
-    pub(super) faces: BTreeMap<i64, i64>,
+    pub(super) faces: BTreeMap<ConversationId, i64>,
 }
 
 impl ExportState {
@@ -88,29 +92,10 @@ impl ExportState {
             let message = format!("{} holds an export in the format {}", job.out.display(), state.format);
             return Err(ExportError::refused(message, "choose another path, or the same format"));
         }
-        state.check_files(job, &path)?;
         if job.since_last {
             state.check_same(job, snapshot)?;
         }
         Ok(Some(state))
-    }
-
-    /// Whoever gave the folder away may have written other names into it: none may lead out of it.
-    fn check_files(&self, job: &Job, path: &Path) -> Result<(), ExportError> {
-        let in_folders = matches!(job.format, Format::Html | Format::Parquet | Format::Markdown);
-        let is_within = |name: &&String| {
-            let mut parts = Path::new(name.as_str()).components();
-            let count = parts.clone().count();
-            let plain = parts.all(|part| matches!(part, Component::Normal(_)));
-            plain && count > 0 && (in_folders || count == 1)
-        };
-        match self.files.iter().find(|name| !is_within(name)) {
-            None => Ok(()),
-            Some(name) => Err(ExportError::refused(
-                format!("{} was not written by an export: it names {name:?}", path.display()),
-                "choose another path, or remove it if you do not need it",
-            )),
-        }
     }
 
     fn check_same(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<(), ExportError> {
@@ -130,11 +115,15 @@ impl ExportState {
     /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it
     /// came to.
     pub(super) fn goes_on(&self, snapshot: &Snapshot<'_>) -> Result<bool, ExportError> {
-        Ok(self.run >= 0 && self.run_started_ms == snapshot.run_started(self.run)?)
+        Ok(self.run != NOT_WHOLE && self.run_started_ms == snapshot.run_started(self.run)?)
     }
 
     /// The conversations whose names, or what is known of who took part, are not what they were.
-    pub(super) fn changed_faces(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<i64>, ExportError> {
+    pub(super) fn changed_faces(
+        &self,
+        job: &Job,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<ConversationId>, ExportError> {
         let now = faces(job, snapshot)?;
         Ok(now.into_iter().filter(|(id, face)| self.faces.get(id) != Some(face)).map(|(id, _)| id).collect())
     }
@@ -149,7 +138,7 @@ pub(super) fn tables(job: &Job, snapshot: &Snapshot<'_>) -> Result<Option<i64>, 
     Ok((job.format == Format::Jsonl).then(|| snapshot.tables_mark(&job.scope)).transpose()?)
 }
 
-fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(i64, i64)>, ExportError> {
+fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(ConversationId, i64)>, ExportError> {
     // A page and a note say where messages may be missing.
     Ok(snapshot.faces(matches!(job.format, Format::Html | Format::Markdown))?)
 }

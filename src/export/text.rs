@@ -5,8 +5,7 @@ use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use crate::core::Ms;
 
 /// A time as the archive's views write it: ISO 8601, UTC, with milliseconds. `None` beyond the year 9999.
-#[must_use]
-pub fn iso(ms: Ms) -> Option<String> {
+pub(super) fn iso(ms: Ms) -> Option<String> {
     let at = DateTime::<Utc>::from_timestamp_millis(ms).filter(|at| (0..=9999).contains(&at.year()))?;
     let (year, month, day) = (at.year(), at.month(), at.day());
     let (hour, minute, second, milli) = (at.hour(), at.minute(), at.second(), at.timestamp_subsec_millis());
@@ -14,33 +13,28 @@ pub fn iso(ms: Ms) -> Option<String> {
 }
 
 /// A day, in UTC: `2025-04-21`.
-#[must_use]
-pub fn day(ms: Ms) -> String {
+pub(super) fn day(ms: Ms) -> String {
     iso(ms).and_then(|iso| iso.get(..10).map(str::to_owned)).unwrap_or_else(|| format!("{ms} ms"))
 }
 
 /// A day as people write it, in UTC: `21 April 2025`.
-#[must_use]
-pub fn long_day(ms: Ms) -> String {
+pub(super) fn long_day(ms: Ms) -> String {
     DateTime::<Utc>::from_timestamp_millis(ms)
         .map_or_else(|| format!("{ms} ms"), |at| at.format("%-d %B %Y").to_string())
 }
 
 /// The time of day, in UTC: `21:13`.
-#[must_use]
-pub fn clock(ms: Ms) -> String {
+pub(super) fn clock(ms: Ms) -> String {
     iso(ms).and_then(|iso| iso.get(11..16).map(str::to_owned)).unwrap_or_default()
 }
 
 /// A minute, in UTC: `2025-04-21 21:13`.
-#[must_use]
-pub fn minute(ms: Ms) -> String {
+pub(super) fn minute(ms: Ms) -> String {
     format!("{} {}", day(ms), clock(ms))
 }
 
 /// A part of a file's name, of any text: letters and digits of all scripts stay, all else becomes one hyphen.
-#[must_use]
-pub fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut slug = String::new();
     for c in text.chars() {
@@ -58,7 +52,7 @@ pub fn slug(text: &str) -> String {
 
 /// Text in HTML, escaped, with a replacement character for whatever HTML cannot contain.
 #[derive(Debug, Clone, Copy)]
-pub struct Text<'a>(pub &'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl maud::Render for Text<'_> {
     fn render_to(&self, out: &mut String) {

@@ -9,7 +9,7 @@ use zip::ZipArchive;
 use crate::linkedin_export::ImportError;
 
 /// The most bytes that are read or unpacked: some two million messages. What is larger is not an export of messages.
-pub const LARGEST: u64 = 1 << 30;
+pub(crate) const LARGEST: u64 = 1 << 30;
 
 /// The name of the file with the messages.
 const MESSAGES: &str = "messages.csv";
@@ -19,44 +19,51 @@ const ZIP: &[u8] = b"PK";
 /// Opens `messages.csv`: the file itself, the one in a folder, or the one in a zip, which is unpacked to a file without
 /// a name that goes when it is closed.
 pub(crate) fn open(path: &Path, largest: u64) -> Result<File, ImportError> {
-    let failed = |source| ImportError::Read { path: path.to_owned(), source };
+    let failed = ImportError::read(path);
     if path.is_dir() {
         let names = std::fs::read_dir(path).map_err(failed)?;
         let within = names
             .filter_map(Result::ok)
             .find(|entry| entry.file_name().to_string_lossy().eq_ignore_ascii_case(MESSAGES));
-        let within = within.ok_or_else(|| ImportError::NoMessages(path.to_owned()))?;
-        return open(&within.path(), largest);
+        return open(&within.ok_or_else(|| no_messages(path))?.path(), largest);
     }
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(&failed)?;
     let mut begins = Vec::with_capacity(ZIP.len());
-    Read::by_ref(&mut file).take(2).read_to_end(&mut begins).map_err(failed)?;
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    Read::by_ref(&mut file).take(2).read_to_end(&mut begins).map_err(&failed)?;
+    file.seek(SeekFrom::Start(0)).map_err(&failed)?;
     if begins == ZIP {
         return unpacked(path, file, largest);
     }
-    if file.metadata().map_err(failed)?.len() > largest {
-        return Err(ImportError::TooLarge { path: path.to_owned(), largest });
-    }
-    Ok(file)
+    if file.metadata().map_err(&failed)?.len() > largest { Err(too_large(path, largest)) } else { Ok(file) }
+}
+
+fn no_messages(path: &Path) -> ImportError {
+    let help = "request a copy that includes messages, or pass the messages.csv itself";
+    ImportError::refused(format!("{} contains no messages.csv", path.display()), help)
+}
+
+fn too_large(path: &Path, largest: u64) -> ImportError {
+    let path = path.display();
+    let what =
+        format!("messages.csv in {path} is larger than {largest} bytes, too large for an export of messages");
+    ImportError::refused(what, "pass the zip file from LinkedIn, or the messages.csv in it")
 }
 
 fn unpacked(path: &Path, zip: File, largest: u64) -> Result<File, ImportError> {
-    let broken = |reason: String| ImportError::Zip { path: path.to_owned(), reason };
-    let failed = |source| ImportError::Read { path: path.to_owned(), source };
+    let broken = |reason: String| {
+        let help = "download it again, or unpack it and pass the messages.csv in it";
+        ImportError::refused(format!("cannot unpack {}: {reason}", path.display()), help)
+    };
+    let failed = ImportError::read(path);
     let mut zip = ZipArchive::new(zip).map_err(|e| broken(e.to_string()))?;
-    let number = messages_in(&zip).ok_or_else(|| ImportError::NoMessages(path.to_owned()))?;
+    let number = messages_in(&zip).ok_or_else(|| no_messages(path))?;
     let mut entry = zip.by_index(number).map_err(|e| broken(e.to_string()))?;
-    let too_large = || ImportError::TooLarge { path: path.to_owned(), largest };
-    if entry.size() > largest {
-        return Err(too_large());
-    }
-    let mut file = tempfile::tempfile().map_err(failed)?;
+    let mut file = tempfile::tempfile().map_err(&failed)?;
     // What a zip says of sizes is no promise: one byte more than allowed is enough to know.
     let copied = io::copy(&mut Read::by_ref(&mut entry).take(largest.saturating_add(1)), &mut file)
         .map_err(|e| broken(e.to_string()))?;
     if copied > largest {
-        return Err(too_large());
+        return Err(too_large(path, largest));
     }
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     Ok(file)
@@ -116,7 +123,7 @@ mod tests {
         let path = zipped(folder.path(), &[("messages.csv", &vec![b'x'; 100_000])]);
         assert!(std::fs::metadata(&path).unwrap().len() < 1_000, "it is packed well");
         for largest in [99_999, 10] {
-            assert!(matches!(open(&path, largest), Err(ImportError::TooLarge { .. })));
+            assert!(open(&path, largest).unwrap_err().to_string().contains("too large"));
         }
         assert_eq!(text(open(&path, 100_000).unwrap()).len(), 100_000);
         // The same with sizes that lie: both records of the size say 10.
@@ -133,9 +140,9 @@ mod tests {
     fn a_file_that_is_no_export_is_refused_with_a_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = zipped(folder.path(), &[("Connections.csv", b"x")]);
-        assert!(matches!(open(&path, LARGEST), Err(ImportError::NoMessages(_))));
+        assert!(open(&path, LARGEST).unwrap_err().to_string().contains("contains no messages.csv"));
         std::fs::write(&path, "PK and nothing else").unwrap();
-        assert!(matches!(open(&path, LARGEST), Err(ImportError::Zip { .. })));
+        assert!(open(&path, LARGEST).unwrap_err().to_string().contains("cannot unpack"));
         assert!(matches!(open(&folder.path().join("none"), LARGEST), Err(ImportError::Read { .. })));
     }
 }

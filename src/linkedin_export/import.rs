@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::model::ids::ConversationId;
 use crate::linkedin_export::ImportError;
 use crate::linkedin_export::participants::{Thread, owner};
 use crate::linkedin_export::scan::{ExportFile, RowLocation};
-use crate::store::{Batch, Configured, ImportThread, Imported, PairedIds, Reader, Store, StoreError};
+use crate::store::{Batch, Configured, ImportThread, Imported, PairedIds, Reader, Store};
 
 /// Rows read and stored per transaction.
 const BATCH: usize = 1_000;
@@ -30,6 +31,13 @@ pub struct Options<'a> {
     pub check: u32,
     /// Now.
     pub now: Ms,
+}
+
+impl Options<'_> {
+    fn unreadable(&self) -> impl FnOnce(io::Error) -> ImportError + use<> {
+        let path = self.file.into();
+        |source| ImportError::Read { path, source }
+    }
 }
 
 /// What an import did or would do.
@@ -70,28 +78,7 @@ pub struct ThreadReport {
     pub new_messages: u64,
 }
 
-/// Why a thread could not be imported.
-#[derive(Debug, thiserror::Error)]
-enum ThreadError {
-    #[error(transparent)]
-    Read(#[from] io::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl ThreadError {
-    fn of_file(self, file: &str) -> ImportError {
-        match self {
-            Self::Read(source) => ImportError::Read { path: file.into(), source },
-            Self::Store(error) => ImportError::Store(error),
-        }
-    }
-}
-
-/// Imports an export, and calls `watch` with the number of rows done.
-///
-/// # Errors
-/// [`ImportError`] when the file can no longer be read or the archive fails. What was stored by then stays; importing
+/// Imports an export, and calls `watch` with the number of rows done. What was stored before an error stays; importing
 /// the file again completes it.
 pub fn import(
     store: &mut Store,
@@ -99,32 +86,24 @@ pub fn import(
     options: &Options<'_>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<ImportReport, ImportError> {
-    store_all(store, export, options, watch).map_err(|e| e.of_file(options.file))
-}
-
-fn store_all(
-    store: &mut Store,
-    export: &ExportFile,
-    options: &Options<'_>,
-    watch: &mut dyn FnMut(u64),
-) -> Result<ImportReport, ThreadError> {
     let now = options.now;
     let targets = store.configure(options.accounts, now)?;
     let import = store.begin_import(options.account, "linkedin-export", options.file, now)?;
     let mut kept = store.known_odd_rows(import)?;
     for odd in export.odd().chunks(ODD_BATCH) {
         let rows = odd.iter().map(|odd| Ok((odd.line, odd.reason.clone(), export.content(odd)?)));
-        store.keep_odd_rows(import, &rows.collect::<io::Result<Vec<_>>>()?, &mut kept)?;
+        let rows = rows.collect::<io::Result<Vec<_>>>().map_err(options.unreadable())?;
+        store.keep_odd_rows(import, &rows, &mut kept)?;
     }
     let mut report = each_thread(export, options, watch, |thread, described, part, last, taken| {
-        let messages = export.messages(part)?;
+        let messages = export.messages(part).map_err(options.unreadable())?;
         let covers = thread.span.filter(|_| last);
         Ok(store
             .import_batch(&Batch { import, thread: described, messages: &messages, covers, now }, taken)?)
     })?;
     if options.check > 0 {
         // Only conversations that a sync would ask for can be checked; with `discover` that may be any.
-        let wanted: BTreeSet<i64> = targets.iter().map(|t| t.plan.id).collect();
+        let wanted: BTreeSet<ConversationId> = targets.iter().map(|t| t.plan.id).collect();
         let within = (!options.account.discover).then_some(&wanted);
         let most = usize::try_from(options.check).unwrap_or(usize::MAX);
         report.checks = store.open_checks(import, within, most, now)?;
@@ -135,9 +114,6 @@ fn store_all(
 }
 
 /// What an import would do, without writing anything. Without an `archive` everything is new.
-///
-/// # Errors
-/// [`ImportError`] when the file or the archive cannot be read.
 pub fn outlook(
     archive: Option<&Reader>,
     export: &ExportFile,
@@ -146,10 +122,9 @@ pub fn outlook(
 ) -> Result<ImportReport, ImportError> {
     let account = &options.account.account;
     each_thread(export, options, watch, |_, described, part, last, taken| {
-        let messages = export.messages(part)?;
+        let messages = export.messages(part).map_err(options.unreadable())?;
         Ok(Reader::import_outlook(archive, account, described, (&messages, last), taken)?)
     })
-    .map_err(|e: ThreadError| e.of_file(options.file))
 }
 
 /// Calls `act` for each batch of each thread, newest first, and adds up the results.
@@ -163,8 +138,8 @@ fn each_thread(
         &[RowLocation],
         bool,
         &mut PairedIds,
-    ) -> Result<Imported, ThreadError>,
-) -> Result<ImportReport, ThreadError> {
+    ) -> Result<Imported, ImportError>,
+) -> Result<ImportReport, ImportError> {
     let owner = owner(&export.threads, options.account.owner_name.as_deref());
     let mut report = ImportReport {
         account: options.account.account.clone(),

@@ -5,9 +5,8 @@ mod import;
 mod participants;
 mod scan;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use archive::LARGEST;
 pub use import::{ImportReport, Options, ThreadReport, import, outlook};
 pub use scan::{ExportFile, OddRow};
 
@@ -24,34 +23,25 @@ pub enum ImportError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The zip is damaged, or of a kind that is not understood.
-    #[error("cannot unpack {}: {reason}", path.display())]
-    Zip {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// There are no messages in the zip or folder.
-    #[error("{} contains no messages.csv", .0.display())]
-    NoMessages(PathBuf),
-    /// The file is larger than any export.
-    #[error("messages.csv in {} is larger than {largest} bytes, too large for an export of messages", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The most that is read.
-        largest: u64,
-    },
-    /// The file has other columns.
-    #[error("{} has no header with the columns CONVERSATION ID and DATE; it starts with {found:?}", path.display())]
-    NoHeader {
-        /// The file.
-        path: PathBuf,
-        /// Its first row, shortened.
-        found: String,
+    /// It is no export of messages.
+    #[error("{message}")]
+    Refused {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        help: &'static str,
     },
     /// The archive failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ImportError {
+    fn read(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::Read { path: path.to_owned(), source }
+    }
+
+    fn refused(message: String, help: &'static str) -> Self {
+        Self::Refused { message, help }
+    }
 }

@@ -54,16 +54,13 @@ pub struct ExportFile {
 
 impl ExportFile {
     /// Reads the export at this path: a zip, a folder or the file itself.
-    ///
-    /// # Errors
-    /// [`ImportError`] when there is no export, it cannot be read, or it is larger than [`super::LARGEST`].
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let file = archive::open(path, archive::LARGEST)?;
-        let failed = |source| ImportError::Read { path: path.to_owned(), source };
+        let failed = ImportError::read(path);
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .from_reader(file.try_clone().map_err(failed)?);
+            .from_reader(file.try_clone().map_err(&failed)?);
         let header = header(&mut reader, path)?;
         let columns = Columns::of(&header);
         let mut export = Self { file, columns, header, threads: Vec::new(), odd: Vec::new(), rows: 0 };
@@ -72,13 +69,11 @@ impl ExportFile {
     }
 
     /// How many rows it has.
-    #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
     /// Rows that are no messages.
-    #[must_use]
     pub fn odd(&self) -> &[OddRow] {
         &self.odd
     }
@@ -205,10 +200,7 @@ fn header(reader: &mut Reader<File>, path: &Path) -> Result<Vec<String>, ImportE
     let mut record = ByteRecord::new();
     let mut first = None;
     for _ in 0..PREAMBLE {
-        let more = reader
-            .read_byte_record(&mut record)
-            .map_err(|e| ImportError::Read { path: path.to_owned(), source: e.into() })?;
-        if !more {
+        if !reader.read_byte_record(&mut record).map_err(|e| ImportError::read(path)(e.into()))? {
             break;
         }
         let mut names: Vec<String> = Vec::with_capacity(record.len());
@@ -223,7 +215,10 @@ fn header(reader: &mut Reader<File>, path: &Path) -> Result<Vec<String>, ImportE
         }
         first.get_or_insert_with(|| short(&names.join(",")).to_owned());
     }
-    Err(ImportError::NoHeader { path: path.to_owned(), found: first.unwrap_or_default() })
+    let (path, found) = (path.display(), first.unwrap_or_default());
+    let what =
+        format!("{path} has no header with the columns CONVERSATION ID and DATE; it starts with {found:?}");
+    Err(ImportError::refused(what, "pass the zip file from LinkedIn, or the messages.csv in it"))
 }
 
 /// The beginning of a text, for messages to a person.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::api::ApiError;
+use crate::api::{ApiError, FailureKind};
 use crate::app::parked::fingerprint;
 use crate::config::{Config, Env};
 use crate::core::Ms;
@@ -67,13 +67,12 @@ fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> R
 /// What a person reads.
 #[must_use]
 pub fn describe(row: &Alert) -> String {
-    let message = row.message.clone();
-    let error = match row.cause {
-        Cause::Account => ApiError::Account(message),
-        Cause::Key => ApiError::Key(message),
-        Cause::Credits => ApiError::Credits(message),
+    let kind = match row.cause {
+        Cause::Account => FailureKind::Account,
+        Cause::Key => FailureKind::Key,
+        Cause::Credits => FailureKind::Credits,
     };
-    error.to_string()
+    ApiError::new(kind, row.message.as_str()).to_string()
 }
 
 /// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and

@@ -16,7 +16,6 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// This one.
     pub(super) fn just(command: ServiceCommand) -> Self {
         let mut received = Self::default();
         received.add(command);

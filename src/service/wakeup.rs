@@ -11,13 +11,11 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::core::Ms;
 
-/// Wakes the loop.
 pub(super) trait Wakeup {
     /// Waits until this moment: for ever, where it cannot be told when that is. Dropped, it is called off.
     fn at(&self, moment: Ms) -> impl Future<Output = ()>;
 }
 
-/// Wake-ups by tokio-cron-scheduler.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CronWakeup;
 

@@ -20,7 +20,7 @@ use crate::service::main_loop::Work;
 use crate::service::systemd;
 use crate::service::watchdog::StepDeadline;
 use crate::store::{Outcome, Store, StoreError, Trigger};
-use crate::sync::{self, Reception, Report, Stop};
+use crate::sync::{self, Reception, Report, RunError, Stop};
 
 /// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
@@ -76,8 +76,8 @@ impl<'a> Worker<'a> {
         told.and(self.store.close()).map_err(|error| wiring::archive_failure(&path, error))
     }
 
-    fn failed(&self, error: StoreError) -> Failure {
-        wiring::archive_failure(&self.config.archive.path, error)
+    fn failed(&self, error: impl Into<RunError>) -> Failure {
+        wiring::run_failure(&self.config.archive.path, error.into())
     }
 
     fn parked(&self) -> Result<BTreeSet<usize>, Failure> {
@@ -106,7 +106,7 @@ impl<'a> Worker<'a> {
 
     fn longer_outage(&self) -> Outage {
         let runs = self.outage.runs.saturating_add(1);
-        let wait = self.config.api.backoff.wait(runs, false, None, fastrand::f64());
+        let wait = self.config.api.backoff().wait(runs, false, None, fastrand::f64());
         tracing::warn!(
             runs,
             wait_secs = wait.as_secs(),
@@ -221,7 +221,7 @@ impl Work for Worker<'_> {
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let mut observer = deadline;
         let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
-        self.after(&report.map_err(|error| wiring::run_failure(&self.config.archive.path, error))?)
+        self.after(&report.map_err(|error| self.failed(error))?)
     }
 
     async fn read_events(
@@ -237,7 +237,7 @@ impl Work for Worker<'_> {
         let requests = u32::try_from(2 * settings.accounts.len()).unwrap_or(u32::MAX);
         deadline.extend(self.longest_request().saturating_mul(requests));
         let polled = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, (hurry, stop)).await;
-        let polled = polled.map_err(|error| wiring::run_failure(&self.config.archive.path, error))?;
+        let polled = polled.map_err(|error| self.failed(error))?;
         self.alert(&polled.reception)?;
         Ok(polled.news)
     }

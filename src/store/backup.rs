@@ -6,16 +6,17 @@
 //! but writes every row anew and tells nothing of how far it is.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::Serialize;
 
 use super::StoreError;
+use crate::store::query::{Statements as _, struct_rows};
 use crate::store::schema::open;
 
 /// Pages of one step: some milliseconds, after which it is seen whether to go on.
@@ -23,7 +24,7 @@ const STEP: i32 = 512;
 /// SQLite instructions between two looks at whether to go on while the copy is checked.
 const INSTRUCTIONS: i32 = 100_000;
 
-/// What a copy holds.
+/// How much an archive or a copy of it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Contents {
     /// Messages.
@@ -38,6 +39,18 @@ pub struct Contents {
     pub runs: i64,
     /// Requests.
     pub requests: i64,
+}
+
+struct_rows!(Contents { messages, versions, conversations, gaps, runs, requests });
+
+impl Contents {
+    pub(super) fn of(db: &Connection) -> Result<Self, StoreError> {
+        db.one(
+            "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM message_version), (SELECT count(*) FROM conversation),
+               (SELECT count(*) FROM gap), (SELECT count(*) FROM run), (SELECT count(*) FROM request)",
+            [],
+        )
+    }
 }
 
 /// A copy that was made.
@@ -62,7 +75,7 @@ pub enum BackupError {
         /// What could not be written.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// What is there already is no earlier backup.
     #[error("{path} {why}")]
@@ -78,6 +91,13 @@ pub enum BackupError {
     /// It was asked to stop.
     #[error("stopped before it was done; nothing was left behind")]
     Stopped,
+}
+
+impl BackupError {
+    fn file(path: &Path) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path: path.clone(), source }
+    }
 }
 
 /// Told how many of how many pages are copied; says whether to go on.
@@ -100,26 +120,22 @@ pub fn backup(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let file_error = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BackupError::File { path, source }
-    };
     // In a folder of its own, which goes with all that SQLite may put beside the file.
     let scratch = tempfile::Builder::new()
         .prefix(".archiver-backup-")
         .tempdir_in(folder)
-        .map_err(file_error(folder))?;
+        .map_err(BackupError::file(folder))?;
     let unfinished = scratch.path().join("copy.db");
-    private().open(&unfinished).map_err(file_error(&unfinished))?;
+    private().open(&unfinished).map_err(BackupError::file(&unfinished))?;
     let contents = copy(&source, &unfinished, go_on, stop)?;
     drop(source);
-    let file = File::open(&unfinished).map_err(file_error(&unfinished))?;
-    file.sync_all().map_err(file_error(&unfinished))?;
-    let bytes = file.metadata().map_err(file_error(&unfinished))?.len();
+    let file = File::open(&unfinished).map_err(BackupError::file(&unfinished))?;
+    file.sync_all().map_err(BackupError::file(&unfinished))?;
+    let bytes = file.metadata().map_err(BackupError::file(&unfinished))?.len();
     // Once more: the copy took its time. Whoever would open what is there is kept out until it is replaced.
     let _lock = replaceable(archive, to)?;
-    fs::rename(&unfinished, to).map_err(file_error(to))?;
-    File::open(folder).and_then(|f| f.sync_all()).map_err(file_error(folder))?;
+    fs::rename(&unfinished, to).map_err(BackupError::file(to))?;
+    File::open(folder).and_then(|f| f.sync_all()).map_err(BackupError::file(folder))?;
     Ok(Copied { bytes, contents })
 }
 
@@ -137,10 +153,9 @@ fn copy(
 ) -> Result<Contents, BackupError> {
     let sqlite = |e: rusqlite::Error| BackupError::Archive(StoreError::Sqlite(e));
     let snapshot = source.unchecked_transaction().map_err(sqlite)?;
-    let expected = contents(&snapshot).map_err(sqlite)?;
+    let expected = Contents::of(&snapshot)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let written =
-        |e: rusqlite::Error| BackupError::File { path: to.to_owned(), source: std::io::Error::other(e) };
+    let written = |e: rusqlite::Error| BackupError::file(to)(io::Error::other(e));
     let mut copy = Connection::open_with_flags(to, flags).map_err(written)?;
     // Until it is renamed nobody needs it, so no step has to survive anything.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(written)?;
@@ -174,31 +189,22 @@ fn copy(
 
 /// The copy is sound and holds what the archive held.
 fn check(copy: &Connection, expected: &Contents) -> Result<(), BackupError> {
-    let failed = |e: rusqlite::Error| match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::OperationInterrupted) => BackupError::Stopped,
-        _ => BackupError::Unsound(e.to_string()),
+    let failed = |error: StoreError| match error {
+        StoreError::Sqlite(e) if e.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            BackupError::Stopped
+        }
+        StoreError::Sqlite(e) => BackupError::Unsound(e.to_string()),
+        other => BackupError::Unsound(other.to_string()),
     };
-    let said: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    let said: String = copy.one("PRAGMA quick_check(1)", []).map_err(failed)?;
     if said != "ok" {
         return Err(BackupError::Unsound(said));
     }
-    let found = contents(copy).map_err(failed)?;
+    let found = Contents::of(copy).map_err(failed)?;
     if found != *expected {
         return Err(BackupError::Unsound(format!("it holds {found:?} and not {expected:?}")));
     }
     Ok(())
-}
-
-fn contents(db: &Connection) -> rusqlite::Result<Contents> {
-    let count = |table: &str| db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
-    Ok(Contents {
-        messages: count("message")?,
-        versions: count("message_version")?,
-        conversations: count("conversation")?,
-        gaps: count("gap")?,
-        runs: count("run")?,
-        requests: count("request")?,
-    })
 }
 
 /// Whether a copy may take this place: nothing is there, or an earlier backup that nobody uses. Where an archive has
@@ -227,7 +233,7 @@ fn lock_of(file: &Path) -> Result<Option<open::Lock>, &'static str> {
 ///
 /// # Errors
 /// When it cannot be deleted.
-pub fn delete(archive: &Path, copy: &Path) -> std::io::Result<bool> {
+pub fn delete(archive: &Path, copy: &Path) -> io::Result<bool> {
     // Whoever would begin to sync it meanwhile is kept out until it is gone.
     let Ok(_lock) = unused(archive, copy) else { return Ok(false) };
     fs::remove_file(copy)?;

@@ -1,6 +1,10 @@
 //! What can go wrong with the archive file, and what the reader should do about it.
 
-use std::path::PathBuf;
+use crate::core::model::ids::ConversationId;
+use std::path::{Path, PathBuf};
+
+/// What the archive returns.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A failure of the archive.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +65,17 @@ pub enum StoreError {
     )]
     Changed {
         /// The archive's id of the conversation.
-        conversation: i64,
+        conversation: ConversationId,
     },
     /// A row contradicts the schema's promises.
     #[error("the archive contradicts itself: {0}")]
     Broken(String),
+}
+
+impl StoreError {
+    /// From why a file cannot be created or written.
+    pub(super) fn create(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Create { path: path.clone(), source }
+    }
 }

@@ -9,6 +9,7 @@ pub mod backup;
 mod error;
 mod ids;
 mod ledger;
+mod query;
 mod read;
 mod replacement;
 mod schema;
@@ -18,6 +19,8 @@ pub mod verify;
 mod watches;
 mod write;
 
+use crate::core::model::ids::ConversationId;
+use crate::store::query::Statements as _;
 use crate::store::read::status;
 use std::path::Path;
 use std::time::Duration;
@@ -26,13 +29,14 @@ use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
-pub use error::StoreError;
+pub use error::{Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
-pub use read::history::{MessageRange, MessageRow};
+pub use read::history::FormerVersion;
+pub use read::message::{ExportRow, MessageRow, Scope};
 pub use read::people::{DayRow, MonthRow};
-pub use read::snapshot::{AccountMonth, ExportRow, FormerVersion, Scope, Snapshot};
+pub use read::snapshot::{AccountMonth, Snapshot};
 pub use read::sql::{Sql, SqlError, SqlValue};
 pub use read::status::{
     ArchiveSummary, ConversationRow, GapRow, InboxStatus, Queries, Reader, RunRow, RunStart,
@@ -47,7 +51,7 @@ pub use write::inbox::{InboxCommit, InboxCommitted};
 pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KnownOddRows, PairedIds};
 pub use write::login::{Ledger, LoginRun};
 pub use write::page::{Commit, Committed};
-pub use write::restore::{Restore, Restored};
+pub use write::restore::Restore;
 
 use write::intern::Interned;
 
@@ -73,7 +77,7 @@ impl Store {
     /// # Errors
     /// When another process holds it, when the file cannot be created or read, is no archive, or is of a newer
     /// version of this program.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self> {
         let lock = schema::open::lock(path)?;
         let db = schema::open::open_or_create(path)?;
         let mut store = Self { db, interned: Interned::default(), unindexed: 0, lock: Some(lock) };
@@ -83,10 +87,7 @@ impl Store {
     }
 
     /// An archive in memory, for simulations.
-    ///
-    /// # Errors
-    /// When SQLite cannot create it.
-    pub fn in_memory() -> Result<Self, StoreError> {
+    pub fn in_memory() -> Result<Self> {
         let db = Connection::open_in_memory()?;
         schema::open::configure(&db)?;
         db.execute_batch(SCHEMA)?;
@@ -105,29 +106,21 @@ impl Store {
     }
 
     /// Every message of a conversation as identity, time (ms), text and whether it is gone, oldest first.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     pub fn rows_for_comparison(
         &self,
-        conversation: i64,
-    ) -> Result<Vec<(String, i64, String, bool)>, StoreError> {
-        let mut statement = self.db.prepare(
+        conversation: ConversationId,
+    ) -> Result<Vec<(String, i64, String, bool)>> {
+        self.db.all(
             "SELECT ifnull(u.prefix || m.urn_key || u.suffix, ''), m.sent_at_ms, m.text, m.gone_since_ms IS NOT NULL
              FROM message m LEFT JOIN urn_shape u ON u.id = m.urn_shape WHERE m.conversation = ?1
              ORDER BY m.sent_at_ms, m.id",
-        )?;
-        let rows =
-            statement.query_map([conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            [conversation],
+        )
     }
 
     /// Calls `seen` with every statement that is executed, so that tests can look at its query plan.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] if SQLite refuses.
     #[doc(hidden)]
-    pub fn trace(&mut self, mut seen: impl FnMut(&str) + Send + 'static) -> Result<(), StoreError> {
+    pub fn trace(&mut self, mut seen: impl FnMut(&str) + Send + 'static) -> Result<()> {
         let seen = move |event: TraceEvent<'_>| {
             if let TraceEvent::Stmt(_, sql) = event {
                 seen(sql);
@@ -140,17 +133,14 @@ impl Store {
     ///
     /// # Errors
     /// When the lock's file cannot be written.
-    pub fn sign_as_service(&self) -> Result<(), StoreError> {
+    pub fn sign_as_service(&self) -> Result<()> {
         let lock = self.lock.as_ref();
         lock.map_or(Ok(()), schema::open::Lock::sign_as_service)
             .map_err(|e| StoreError::Broken(format!("its lock: {e}")))
     }
 
     /// Moves the `-wal` file's content into the archive and frees memory.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+    pub fn checkpoint(&mut self) -> Result<()> {
         self.index_texts()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
@@ -164,10 +154,7 @@ impl Store {
     }
 
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn close(mut self) -> Result<(), StoreError> {
+    pub fn close(mut self) -> Result<()> {
         self.index_texts()?;
         self.db.close().map_err(|(_, e)| StoreError::from(e))
     }
@@ -175,8 +162,8 @@ impl Store {
     /// Runs `work` in one IMMEDIATE transaction. When it fails nothing of it stays, in the file or in memory.
     fn transact<T>(
         &mut self,
-        work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Interned) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Interned) -> Result<T>,
+    ) -> Result<T> {
         let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let done = work(&tx, &mut self.interned).and_then(|value| Ok((value, tx.commit()?)));
         match done {

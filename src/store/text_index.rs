@@ -10,26 +10,25 @@
 
 use rusqlite::{Connection, params};
 
+use crate::core::model::ids::MessageId;
 use crate::core::search::tokenize;
-use crate::store::{Store, StoreError};
+use crate::store::Result;
+use crate::store::Store;
+use crate::store::query::Statements as _;
 
 /// Messages that wait at most before they are indexed.
 const BATCH: u32 = 16_384;
 
 impl Store {
     /// Notes that so many messages wait to be indexed, and indexes them when they are many.
-    pub(crate) fn texts_waiting(&mut self, fresh: u32) -> Result<(), StoreError> {
+    pub(crate) fn texts_waiting(&mut self, fresh: u32) -> Result<()> {
         self.unindexed = self.unindexed.saturating_add(fresh);
         if self.unindexed >= BATCH { self.index_texts() } else { Ok(()) }
     }
 
     /// Brings the full-text index up to date.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn index_texts(&mut self) -> Result<(), StoreError> {
-        let waiting: bool =
-            self.db.query_row("SELECT EXISTS (SELECT 1 FROM messages_unindexed)", [], |row| row.get(0))?;
+    pub fn index_texts(&mut self) -> Result<()> {
+        let waiting: bool = self.db.one("SELECT EXISTS (SELECT 1 FROM messages_unindexed)", [])?;
         if waiting {
             self.transact(|tx, _| {
                 // Each text is read once, for both indexes: a batch's rows lie all over the file.
@@ -39,8 +38,7 @@ impl Store {
                     "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
                     |id, text| words.execute(params![id, text]),
                 )?;
-                tx.execute("DELETE FROM messages_unindexed", [])?;
-                Ok(())
+                tx.run("DELETE FROM messages_unindexed", [])
             })?;
         }
         self.unindexed = 0;
@@ -49,32 +47,31 @@ impl Store {
 }
 
 /// Notes that a message's text is new.
-pub(crate) fn unindexed(db: &Connection, id: i64) -> Result<(), StoreError> {
-    db.prepare_cached("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)")?.execute([id])?;
-    Ok(())
+pub(crate) fn unindexed(db: &Connection, id: MessageId) -> Result<()> {
+    db.run("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)", [id])
 }
 
 /// Takes a message's former text out of the index, unless it never was in there.
-pub(crate) fn forget(db: &Connection, id: i64, text: &str) -> Result<(), StoreError> {
-    let waiting = db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)")?
-        .query_row([id], |row| row.get::<_, bool>(0))?;
-    if !waiting {
-        db.prepare_cached("INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)")?
-            .execute(params![id, text])?;
+pub(crate) fn forget(db: &Connection, id: MessageId, text: &str) -> Result<()> {
+    let waiting = "SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)";
+    if !db.one::<bool>(waiting, [id])? {
+        db.run(
+            "INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)",
+            params![id, text],
+        )?;
         if tokenize::has_unspaced(text) {
             // Older SQLite libraries, which others read the file with, know no option to delete without the text.
-            db.prepare_cached(
+            db.run(
                 "INSERT INTO messages_cjk_fts (messages_cjk_fts, rowid, text) VALUES ('delete', ?1, ?2)",
-            )?
-            .execute(params![id, tokenize::indexed(text)])?;
+                params![id, tokenize::indexed(text)],
+            )?;
         }
     }
     Ok(())
 }
 
 /// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
-pub(crate) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
+pub(crate) fn index_all_unspaced(db: &Connection) -> Result<()> {
     index_unspaced(
         db,
         "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
@@ -86,8 +83,8 @@ pub(crate) fn index_all_unspaced(db: &Connection) -> Result<(), StoreError> {
 fn index_unspaced(
     db: &Connection,
     select: &str,
-    mut also: impl FnMut(i64, &str) -> rusqlite::Result<usize>,
-) -> Result<(), StoreError> {
+    mut also: impl FnMut(MessageId, &str) -> rusqlite::Result<usize>,
+) -> Result<()> {
     let mut texts = db.prepare(select)?;
     let mut add = db.prepare("INSERT INTO messages_cjk_fts (rowid, text) VALUES (?1, ?2)")?;
     let mut rows = texts.query([])?;

@@ -5,6 +5,7 @@ use tracing::{debug, warn};
 use crate::api::{Answer, Api, ApiError, Stalls};
 use crate::clock::Clock;
 use crate::core::inbox::InboxPage;
+use crate::core::model::ids::ConversationId;
 use crate::core::model::page::Page;
 use crate::core::planner::state::Subject;
 use crate::core::planner::step::{Step, StepKind};
@@ -39,7 +40,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     fn store_page(
         &mut self,
         step: &Step,
-        conversation: i64,
+        conversation: ConversationId,
         asked: &Asked,
         page: &Page,
         answer: &Answer<Got>,

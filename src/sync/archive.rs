@@ -2,6 +2,7 @@
 
 use crate::core::Ms;
 use crate::core::budget::{Purse, Reservation, Spent};
+use crate::core::model::ids::{AccountId, ConversationId, RunId};
 use crate::core::planner::state::Inbox;
 use crate::core::timeline::gap::Timeline;
 use crate::store::{
@@ -15,16 +16,16 @@ pub trait Archive {
     fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError>;
 
     /// The inboxes of these accounts; see [`Store::inboxes`].
-    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError>;
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError>;
 
     /// Stores a page of an inbox; see [`Store::commit_inbox`].
     fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError>;
 
     /// Begins a run; see [`Store::begin_run`].
-    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError>;
+    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<RunId, StoreError>;
 
     /// Ends a run; see [`Store::finish_run`].
-    fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError>;
+    fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Ms) -> Result<(), StoreError>;
 
     /// Sets credits aside; see [`Store::reserve`].
     fn reserve(
@@ -35,22 +36,22 @@ pub trait Archive {
     ) -> Result<Option<Reservation>, StoreError>;
 
     /// Credits spent so far; see [`Store::spent`].
-    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError>;
+    fn spent(&self, run: RunId, now: Ms) -> Result<Spent, StoreError>;
 
     /// Credits spent so far by one account; see [`Store::spent_by`].
-    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError>;
+    fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError>;
 
     /// Counts a run's answers by what came; see [`Store::charge_by_answer`].
-    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError>;
+    fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError>;
 
     /// Notes the vendor's balance; see [`Store::note_balance`].
-    fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
+    fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
 
     /// Whether the last request of all was a look at a head; see [`Store::head_came_last`].
-    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError>;
+    fn head_came_last(&self, account: Option<AccountId>) -> Result<bool, StoreError>;
 
     /// What a conversation is called by now, if it has a name; see [`Store::name_of`].
-    fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError>;
+    fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError>;
 
     /// Stores a page; see [`Store::commit_page`].
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError>;
@@ -64,7 +65,7 @@ impl Archive for Store {
         Self::configure(self, accounts, now)
     }
 
-    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError> {
         Self::inboxes(self, accounts, now)
     }
 
@@ -72,11 +73,11 @@ impl Archive for Store {
         Self::commit_inbox(self, commit)
     }
 
-    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<RunId, StoreError> {
         Self::begin_run(self, trigger, now)
     }
 
-    fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+    fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
         Self::finish_run(self, run, outcome, now)
     }
 
@@ -89,27 +90,27 @@ impl Archive for Store {
         Self::reserve(self, purse, request, now)
     }
 
-    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    fn spent(&self, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         Self::spent(self, run, now)
     }
 
-    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         Self::spent_by(self, account, run, now)
     }
 
-    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+    fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {
         Self::charge_by_answer(self, run)
     }
 
-    fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
+    fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
         Self::note_balance(self, run, moment, credits, now)
     }
 
-    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+    fn head_came_last(&self, account: Option<AccountId>) -> Result<bool, StoreError> {
         Self::head_came_last(self, account)
     }
 
-    fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+    fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError> {
         Self::name_of(self, conversation)
     }
 

@@ -56,7 +56,7 @@ pub struct Reception {
 impl Reception {
     /// Counts a failed request.
     pub(super) fn count(&mut self, error: &ApiError) {
-        *self.failures.entry(error.kind()).or_default() += 1;
+        *self.failures.entry(error.kind).or_default() += 1;
     }
 
     /// Notes a failure that is final.
@@ -89,7 +89,7 @@ impl Refusal {
         let cause = error.policy().alert?;
         // The key and the balance belong to all accounts.
         let account = account.filter(|_| cause == Cause::Account);
-        Some(Self { cause, account, message: error.message().to_owned() })
+        Some(Self { cause, account, message: error.message.clone() })
     }
 }
 

@@ -192,7 +192,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     async fn wait_for_retry(&mut self, step: &Step, error: &ApiError, attempt: u32) -> bool {
         let long = error.policy().retry == Retry::AfterLongWait;
         let jitter = (self.settings.jitter)();
-        let wait = self.settings.backoff.wait(attempt + 1, long, error.retry_after(), jitter);
+        let wait = self.settings.backoff.wait(attempt + 1, long, error.retry_after, jitter);
         self.observer.failed(step, error, Some(wait));
         tokio::select! {
             () = self.clock.sleep(wait) => false,

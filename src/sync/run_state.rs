@@ -6,6 +6,7 @@ use tracing::warn;
 
 use crate::api::ConversationRef;
 use crate::core::Ms;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::next;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, State, Subject};
 use crate::core::timeline::gap::Timeline;
@@ -22,7 +23,7 @@ struct TargetResult {
 /// How to ask for a conversation: by its id, once that is known.
 #[derive(Debug)]
 struct Address {
-    account_id: i64,
+    account_id: AccountId,
     name: ConversationRef,
 }
 
@@ -40,22 +41,22 @@ pub(super) struct Addressee {
     /// The account's index in the configuration.
     pub(super) account: usize,
     /// The archive's id of the account.
-    pub(super) account_id: i64,
+    pub(super) account_id: AccountId,
     /// The archive's id and the API's name of the conversation; `None` is the account's inbox.
-    pub(super) conversation: Option<(i64, ConversationRef)>,
+    pub(super) conversation: Option<(ConversationId, ConversationRef)>,
 }
 
 /// The state that the plan decides on, and what goes with it.
 #[derive(Debug)]
 pub(super) struct RunState {
     pub(super) state: State,
-    addresses: BTreeMap<i64, Address>,
-    account_ids: BTreeMap<usize, i64>,
+    addresses: BTreeMap<ConversationId, Address>,
+    account_ids: BTreeMap<usize, AccountId>,
     results: BTreeMap<Subject, TargetResult>,
 }
 
 impl RunState {
-    pub(super) fn new(targets: Vec<Target>, inboxes: Vec<(i64, Inbox)>) -> Self {
+    pub(super) fn new(targets: Vec<Target>, inboxes: Vec<(AccountId, Inbox)>) -> Self {
         let mut run_state = Self {
             state: State::default(),
             addresses: BTreeMap::new(),
@@ -90,7 +91,7 @@ impl RunState {
     }
 
     /// The archive's id of the account.
-    pub(super) fn account_of(&self, whom: Subject) -> Option<i64> {
+    pub(super) fn account_of(&self, whom: Subject) -> Option<AccountId> {
         match whom {
             Subject::Conversation(id) => self.addresses.get(&id).map(|a| a.account_id),
             Subject::Inbox(account) => self.account_ids.get(&account).copied(),
@@ -142,7 +143,7 @@ impl RunState {
     }
 
     /// A page of a conversation was stored; it may have turned out to be one that was known already.
-    pub(super) fn stored(&mut self, asked: i64, done: &Committed) {
+    pub(super) fn stored(&mut self, asked: ConversationId, done: &Committed) {
         if done.conversation != asked {
             self.become_one(asked, done.conversation);
         }
@@ -160,7 +161,7 @@ impl RunState {
         result.error = done.stall.as_ref().map(ToString::to_string);
     }
 
-    fn become_one(&mut self, asked: i64, kept: i64) {
+    fn become_one(&mut self, asked: ConversationId, kept: ConversationId) {
         self.results.remove(&Subject::Conversation(asked));
         let address = self.addresses.remove(&asked);
         if self.addresses.contains_key(&kept) {

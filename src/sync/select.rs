@@ -29,15 +29,16 @@ pub fn select(targets: Vec<Target>, words: &[String]) -> Result<Vec<Target>, Sel
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::ids::{AccountId, ConversationId};
     use crate::core::planner::state::Conversation;
     use crate::core::timeline::gap::Timeline;
 
     fn target(id: i64, name: &str) -> Target {
         Target {
-            account_id: 1,
+            account_id: AccountId(1),
             conversation_id: Some(format!("2-{id}")),
             profile_url: None,
-            plan: Conversation::new(id, 0, name.to_owned(), Timeline::default()),
+            plan: Conversation::new(ConversationId(id), 0, name.to_owned(), Timeline::default()),
         }
     }
 
@@ -47,7 +48,7 @@ mod tests {
             let targets =
                 vec![target(1, "Ada Example"), target(2, "Béla, contract"), target(3, "Béla Sample")];
             let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-            Ok(select(targets, &words)?.into_iter().map(|t| t.plan.id).collect::<Vec<_>>())
+            Ok(select(targets, &words)?.into_iter().map(|t| t.plan.id.0).collect::<Vec<_>>())
         };
         assert_eq!(ids(&["contract", "ada"]), Ok(vec![1, 2]));
         assert_eq!(ids(&[]), Ok(vec![1, 2, 3]));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::api::ApiError;
 use crate::core::Ms;
 use crate::core::budget::{Caps, Purse};
+use crate::core::model::ids::RunId;
 use crate::core::planner::backoff::Backoff;
 use crate::core::planner::state::{Limits, Share};
 use crate::core::planner::step::Step;
@@ -53,7 +54,7 @@ pub struct Settings {
 impl Settings {
     /// What bounds the plan of a run.
     #[must_use]
-    pub fn limits(&self, share: Share, account_shares: Vec<Share>, run: i64, now: Ms) -> Limits {
+    pub fn limits(&self, share: Share, account_shares: Vec<Share>, run: RunId, now: Ms) -> Limits {
         let days = |days: u32| now.saturating_sub(i64::from(days).saturating_mul(DAY_MS));
         Limits {
             page_size: self.page_size,

@@ -5,6 +5,7 @@ use tracing::{info, warn};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::core::budget::{Left, Receipt};
+use crate::core::model::ids::RunId;
 use crate::store::{Cause, Moment};
 use crate::sync::report::{BalanceReport, Refusal};
 use crate::sync::settings::{RunError, Settings};
@@ -43,7 +44,7 @@ impl VendorBalance {
         clock: &C,
         settings: &Settings,
         stop: &Stop,
-        run: i64,
+        run: RunId,
     ) -> Result<Self, RunError> {
         if !settings.reconcile {
             return Ok(Self::default());
@@ -85,7 +86,7 @@ impl VendorBalance {
         api: &A,
         clock: &C,
         stop: &Stop,
-        run: i64,
+        run: RunId,
     ) -> Result<(), RunError> {
         let Some(before) = self.before.filter(|_| self.unused > 0 && self.price == Price::Unseen) else {
             return Ok(());
@@ -111,7 +112,7 @@ impl VendorBalance {
         api: &A,
         clock: &C,
         stop: &Stop,
-        run: i64,
+        run: RunId,
     ) -> Result<(), RunError> {
         let Some(before) = self.before.filter(|b| *b >= 1.0) else { return Ok(()) };
         let Some(after) = ask(api, stop).await else { return Ok(()) };

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{Charge, Purse, RESULTS_PER_CREDIT, left};
+use crate::core::model::ids::{AccountId, RunId};
 use crate::store::{Feed, Outcome, Purpose, Request, RunKind, Settlement, Store, Trigger};
 use crate::sync::Stop;
 use crate::sync::report::Reception;
@@ -99,7 +100,7 @@ fn purse(settings: &Settings, index: usize) -> Purse {
     purse
 }
 
-fn request(run: i64, account: i64, endpoint: &str) -> Request<'_> {
+fn request(run: RunId, account: AccountId, endpoint: &str) -> Request<'_> {
     let wanted = CREDITS_PER_DAY * RESULTS_PER_CREDIT;
     Request { run, account, endpoint, conversation: None, purpose: Purpose::Watch, wanted }
 }
@@ -112,14 +113,17 @@ struct Watcher<'a, C> {
     /// Its place in the settings.
     index: usize,
     /// The archive's id of it.
-    id: i64,
+    id: AccountId,
 }
 
 impl<C: Clock> Watcher<'_, C> {
     /// Whether the caps leave room for a day of watching.
     fn pays(&self, store: &Store, purse: &Purse) -> Result<bool, RunError> {
         let now = self.clock.now_ms();
-        let spent = [(purse.all, store.spent(0, now)?), (purse.account, store.spent_by(self.id, 0, now)?)];
+        let spent = [
+            (purse.all, store.spent(RunId::default(), now)?),
+            (purse.account, store.spent_by(self.id, RunId::default(), now)?),
+        ];
         let room = spent.iter().filter_map(|(caps, spent)| left(caps, spent).least()).min();
         if room.is_some_and(|room| room < CREDITS_PER_DAY) {
             debug!("the caps leave nothing for watching events");

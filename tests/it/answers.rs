@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use archiver::api::{
-    AccountAccess, Answer, Api as _, ApiError, ApiSettings, ApiVersion, Ask, ConversationRef, HttpApi, Rate,
-    Turn,
+    AccountAccess, Answer, Api as _, ApiSettings, ApiVersion, Ask, ConversationRef, FailureKind, HttpApi,
+    Rate, Turn,
 };
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
 use archiver::core::inbox::InboxPage;
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::RequestId;
 use archiver::core::model::page::{Below, Page};
 use archiver::secret::Secret;
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ fn api(base_url: &str, version: ApiVersion) -> HttpApi<SystemClock> {
 }
 
 fn reservation() -> Reservation {
-    grant(&[], 50).unwrap().recorded(1)
+    grant(&[], 50).unwrap().recorded(RequestId(1))
 }
 
 fn version_of(name: &str) -> ApiVersion {
@@ -182,24 +183,11 @@ async fn what_is_no_page_is_never_taken_for_an_empty_one() {
     ] {
         let answer = answered(name, "200 OK", version).await;
         assert!(
-            matches!(&answer.outcome, Err(ApiError::Malformed(said)) if said.contains(why)),
+            matches!(&answer.outcome, Err(e) if e.kind == FailureKind::Malformed && e.message.contains(why)),
             "{name}: {:?}",
             answer.outcome
         );
         assert_eq!(answer.receipt.credits(), credits, "{name}");
-    }
-}
-
-/// What a failure asks the caller to do, in one word.
-fn policy(error: &ApiError) -> &'static str {
-    match error {
-        ApiError::Key(_) => "key",
-        ApiError::Account(_) => "account",
-        ApiError::Credits(_) => "credits",
-        ApiError::Refused(_) => "refused",
-        ApiError::RateLimited { .. } => "rate limited",
-        ApiError::Transient { .. } => "transient",
-        ApiError::Malformed(_) => "malformed",
     }
 }
 
@@ -220,8 +208,8 @@ async fn a_v1_error_is_what_its_body_says_whatever_the_status_and_costs_a_credit
         ("v1-no-credits.json", "200 OK", "credits", 1),
         ("v1-no-credits.json", "403 Forbidden", "credits", 1),
         ("v1-no-credits.json", "402 Payment Required", "credits", 1),
-        ("v1-too-many.json", "200 OK", "rate limited", 1),
-        ("v1-too-many.json", "429 Too Many Requests", "rate limited", 1),
+        ("v1-too-many.json", "200 OK", "rate_limited", 1),
+        ("v1-too-many.json", "429 Too Many Requests", "rate_limited", 1),
         ("v1-internal.json", "500 Internal Server Error", "transient", 0),
         ("v1-error-object.json", "500 Internal Server Error", "transient", 0),
         ("v1-internal.json", "503 Service Unavailable", "transient", 1),
@@ -236,11 +224,11 @@ async fn a_v1_error_is_what_its_body_says_whatever_the_status_and_costs_a_credit
         let answer = answered(name, head, ApiVersion::V1).await;
         let error = answer.outcome.unwrap_err();
         assert_eq!(
-            (policy(&error), answer.receipt.credits()),
+            (error.kind.as_str(), answer.receipt.credits()),
             (expected, credits),
             "{name} with {head}: {error}"
         );
-        let retried = matches!(expected, "rate limited" | "transient");
+        let retried = matches!(expected, "rate_limited" | "transient");
         assert_eq!(error.policy().retry != archiver::api::Retry::Never, retried, "{name} with {head}");
     }
 }
@@ -253,7 +241,7 @@ async fn a_v2_error_is_what_its_code_says_and_costs_what_its_metadata_says() {
         ("v2-account-inactive.json", "403 Forbidden", "account", 0),
         ("v2-invalid-action.json", "400 Bad Request", "refused", 0),
         ("v2-invalid-params.json", "400 Bad Request", "refused", 0),
-        ("v2-rate-limited.json", "429 Too Many Requests", "rate limited", 0),
+        ("v2-rate-limited.json", "429 Too Many Requests", "rate_limited", 0),
         ("v2-insufficient-credits.json", "402 Payment Required", "credits", 0),
         ("v2-internal-error.json", "500 Internal Server Error", "transient", 0),
         ("v2-channel-error.json", "200 OK", "transient", 0),
@@ -266,7 +254,7 @@ async fn a_v2_error_is_what_its_code_says_and_costs_what_its_metadata_says() {
         let answer = answered(name, head, ApiVersion::V2).await;
         let error = answer.outcome.unwrap_err();
         assert_eq!(
-            (policy(&error), answer.receipt.credits()),
+            (error.kind.as_str(), answer.receipt.credits()),
             (expected, credits),
             "{name} with {head}: {error}"
         );
@@ -282,7 +270,7 @@ async fn a_wait_that_the_server_asks_for_is_heard_in_seconds() {
         ("429 Too Many Requests", None),
     ] {
         let error = answered("v1-too-many.json", head, ApiVersion::V1).await.outcome.unwrap_err();
-        assert_eq!(error.retry_after().map(|d| d.as_secs()), seconds, "{head}");
+        assert_eq!(error.retry_after.map(|d| d.as_secs()), seconds, "{head}");
     }
 }
 
@@ -292,7 +280,7 @@ async fn a_redirect_is_not_followed() {
     let head = format!("307 Temporary Redirect\r\nlocation: http://{}/", elsewhere.local_addr().unwrap());
     for version in [ApiVersion::V1, ApiVersion::V2] {
         let answer = answered("empty.txt", &head, version).await;
-        assert_eq!(policy(&answer.outcome.unwrap_err()), "refused");
+        assert_eq!(answer.outcome.unwrap_err().kind.as_str(), "refused");
     }
     elsewhere.set_nonblocking(true).unwrap();
     assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
@@ -380,7 +368,7 @@ async fn an_inbox_is_read_with_people_groups_and_its_opaque_cursor() {
     assert_eq!((page.rows.len(), page.oddities.len(), page.returned, page.is_end()), (1, 2, 3, true));
     assert_eq!((page.rows[0].unread, page.rows[0].last_at_ms), (Some(1), Some(1_745_270_025_236)));
     let page = listed("v2-inbox.json").await.outcome.unwrap();
-    assert_eq!((page.rows[0].last_from_me, page.is_end()), (Some(true), true));
+    assert!(page.is_end());
 }
 
 #[tokio::test]
@@ -395,10 +383,10 @@ async fn an_inbox_that_is_none_is_an_error() {
         "page.html",
     ] {
         let error = listed(name).await.outcome.unwrap_err();
-        assert_eq!(policy(&error), "malformed", "{name}: {error}");
+        assert_eq!(error.kind.as_str(), "malformed", "{name}: {error}");
     }
-    assert_eq!(policy(&listed("v1-expired.json").await.outcome.unwrap_err()), "account");
-    assert_eq!(policy(&listed("v2-channel-error.json").await.outcome.unwrap_err()), "transient");
+    assert_eq!(listed("v1-expired.json").await.outcome.unwrap_err().kind.as_str(), "account");
+    assert_eq!(listed("v2-channel-error.json").await.outcome.unwrap_err().kind.as_str(), "transient");
 }
 
 #[tokio::test]
@@ -414,7 +402,7 @@ async fn the_balance_and_an_accounts_state_are_read() {
     assert!(server.request().starts_with("GET /v2/accounts/69c1 HTTP/1.1\r\n"));
     let server = Once::answering("404 Not Found", &fixture("v2-invalid-account.json"));
     let error = api(&server.base_url, ApiVersion::V2).account_state(0).await.unwrap_err();
-    assert_eq!(policy(&error), "account");
+    assert_eq!(error.kind.as_str(), "account");
 }
 
 #[tokio::test]

@@ -164,8 +164,8 @@ fn edits_are_found_by_what_they_say_now_and_by_having_been_made() {
     assert_eq!(texts(&Search { edited: Some(true), ..search("") }), ["戦争と平和"]);
     assert!(texts(&Search { gone: Some(true), ..search("") }).contains(&"thursday again".to_owned()));
     let found = bench.store.queries().search(&search("戦争"), 1).unwrap();
-    let former = bench.store.queries().former(found.messages[0].id).unwrap();
-    assert_eq!(former[0].1, "我们希望世界和平");
+    let former = bench.store.queries().former_versions(found.messages[0].id).unwrap();
+    assert_eq!(former[0].text, "我们希望世界和平");
 }
 
 #[test]

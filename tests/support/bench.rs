@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use archiver::core::Ms;
 use archiver::core::budget::{Charge, Purse, Receipt, Reservation};
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::RunId;
 use archiver::core::model::page::{Below, Oddity, Page};
 use archiver::core::raw::read;
 use archiver::core::timeline::gap::{Asked, Gap};
@@ -23,7 +24,7 @@ pub(crate) struct Bench {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) targets: Vec<Target>,
-    pub(crate) run: i64,
+    pub(crate) run: RunId,
     pub(crate) now: Ms,
 }
 

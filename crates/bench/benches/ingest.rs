@@ -13,6 +13,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use archiver::core::model::ids::RunId;
 use archiver::core::timeline::apply;
 use archiver::core::timeline::gap::{Asked, Timeline};
 use archiver::core::timeline::identity::Known;
@@ -60,7 +61,8 @@ fn apply(c: &mut Criterion) {
     let mailbox = Mailbox::new(1000);
     let page = mailbox.page(0, 0);
     let timeline = Timeline::unknown(NOW_MS);
-    let asked = Asked { gap: timeline.gaps[0].clone(), cursor: None, count: PAGE, most: u32::MAX, run: 1 };
+    let asked =
+        Asked { gap: timeline.gaps[0].clone(), cursor: None, count: PAGE, most: u32::MAX, run: RunId(1) };
     c.bench_function("apply a page of 50 to an empty conversation", |b| {
         b.iter(|| apply::apply(&timeline, &asked, black_box(&page), &Known::default(), NOW_MS));
     });

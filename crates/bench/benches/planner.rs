@@ -17,6 +17,7 @@ use std::hint::black_box;
 use archiver::core::Ms;
 use archiver::core::budget::price;
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::{MessageId, RunId};
 use archiver::core::model::message::{Message, Sender};
 use archiver::core::model::page::{Below, Page};
 use archiver::core::planner::page_size;
@@ -95,7 +96,7 @@ impl Conversation {
             let page = self.page(cursor.as_ref().and_then(Cursor::number), count, counts);
             credits += price(page.returned);
             self.served_total = page.total;
-            let asked = Asked { gap, cursor, count, most: u32::MAX, run: 1 };
+            let asked = Asked { gap, cursor, count, most: u32::MAX, run: RunId(1) };
             let Window { lo, hi, .. } = Window::of(&asked, &page);
             let near = self.stored.iter().rev().filter(|s| (lo..=hi).contains(&s.message.at_ms));
             let known = Known { near: near.cloned().collect(), below: vec![] };
@@ -103,7 +104,7 @@ impl Conversation {
                 match update {
                     Update::Message(Change::Insert(index)) => {
                         let message = page.messages[index].clone();
-                        let id = message.at_ms;
+                        let id = MessageId(message.at_ms);
                         self.stored.push(Stored { id, message, gone: false, exported: false });
                     }
                     Update::Gaps(gaps) => self.timeline.gaps = gaps,

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use archiver::core::search::query::Query;
-use archiver::store::{MessageRange, Reader, Search, Store};
+use archiver::store::{Reader, Scope, Search, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 use archiver_bench::{Mailbox, NOW_MS, PAGE, walk};
@@ -86,12 +86,12 @@ fn searching(c: &mut Criterion) {
     group.bench_function("why nothing was found", |b| {
         b.iter(|| queries.why_nothing(&search("qqqqqqqq")).unwrap())
     });
-    let range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
+    let range = Scope { conversation: Some(conversation), ..Scope::default() };
     group.bench_function("show: the first message", |b| {
-        b.iter(|| queries.messages(&range, |row| ControlFlow::Break(row.id)).unwrap());
+        b.iter(|| queries.messages(&range, None, |row| ControlFlow::Break(row.id)).unwrap());
     });
     group.bench_function("all messages of a conversation", |b| {
-        b.iter(|| queries.messages(&range, |_| ControlFlow::<()>::Continue(())).unwrap());
+        b.iter(|| queries.messages(&range, None, |_| ControlFlow::<()>::Continue(())).unwrap());
     });
     group.finish();
 }

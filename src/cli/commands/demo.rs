@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::core::format::{counted, plural};
 use crate::core::model::urn::thread_key;
 use crate::error::Failure;
-use crate::store::{MessageRange, MessageRow, Reader, Store, Trigger};
+use crate::store::{MessageRow, Reader, Scope, Store, Trigger};
 use crate::sync::{NoProgress, Report, Stopper};
 use fake_linkup::compare::{Archived, Comparison, compare};
 use fake_linkup::meanwhile::{self, Meanwhile};
@@ -202,7 +202,8 @@ impl Demo<'_> {
         let mut rows = Vec::new();
         let reader = Reader::open(path).map_err(failed)?;
         let read = reader.queries().messages::<()>(
-            &MessageRange::default(),
+            &Scope::default(),
+            None,
             |MessageRow { message, gone_since_ms, .. }| {
                 rows.push(Archived {
                     urn: message.urn.unwrap_or_default(),

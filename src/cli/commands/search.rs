@@ -21,7 +21,7 @@ use crate::core::printable::one_line;
 use crate::core::search::query::{FILTERS, Filter, Query, Term, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
-use crate::store::{Found, MessageRange, MessageRow, Nothing, Queries, RANKED, Search};
+use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Scope, Search};
 
 /// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
@@ -200,14 +200,14 @@ fn around(queries: &Queries<'_>, row: &MessageRow, count: u32) -> Result<Around,
     if count == 0 {
         return Ok((before, after));
     }
-    let range = MessageRange {
+    let range = Scope {
         conversation: Some(row.conversation),
         from: Some(queries.before(row, count)?),
-        limit: Some(count.saturating_mul(2).saturating_add(1)),
-        ..MessageRange::default()
+        ..Scope::default()
     };
+    let limit = Some(count.saturating_mul(2).saturating_add(1));
     let most = usize::try_from(count).unwrap_or(usize::MAX);
-    queries.messages(&range, |other| {
+    queries.messages(&range, limit, |other| {
         match (other.message.at_ms, other.id).cmp(&(row.message.at_ms, row.id)) {
             Ordering::Less => before.push(other),
             Ordering::Equal => {}

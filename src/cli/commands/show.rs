@@ -11,10 +11,11 @@ use crate::cli::ui::output::Output;
 use crate::cli::ui::pager::paged;
 use crate::cli::ui::reading::{OpenArchive, SpanArgs};
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::printable::{one_line, printable};
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
-use crate::store::{MessageRange, MessageRow};
+use crate::store::{MessageRow, Scope};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -82,46 +83,46 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
         None => (archive.conversation(&candidates, &args.conversation)?, args.around.clone()),
     };
     let name = candidates.iter().find(|c| c.id == id).map(|c| c.label()).unwrap_or_default();
-    let (range, mark) = range(&archive, id, around.as_deref(), args)?;
+    let (range, limit, mark) = range(&archive, id, around.as_deref(), args)?;
     if args.json || args.raw {
         let mut out = Output::buffered(&context.env);
         let line = |row: MessageRow| {
             let done = if args.raw { out.json_text(&row.raw()) } else { out.json(&message_json(&row)) };
             done.map_or_else(ControlFlow::Break, ControlFlow::Continue)
         };
-        queries.messages(&range, line).map_err(failed)?.map_or(Ok(()), Err)?;
+        queries.messages(&range, limit, line).map_err(failed)?.map_or(Ok(()), Err)?;
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
     let asked = gaps.is_empty() || archive.asked()?.conversations.contains(&id);
-    let low = range.from.map_or(range.since, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
-    let high = range.until.unwrap_or(Ms::MAX);
+    let low = range.from.map_or(range.since_ms, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
+    let high = range.until_ms.unwrap_or(Ms::MAX);
     paged(context, !args.no_pager, |out| {
         let title = out.style().bold(&one_line(&name));
         out.line(title)?;
         let (day, is_empty, archive, edits) = (String::new(), true, &archive, args.edits);
         let mut transcript = Transcript { out, archive, edits, gaps, asked, low, high, mark, day, is_empty };
         let flow = |done: Result<(), Failure>| done.map_or_else(ControlFlow::Break, ControlFlow::Continue);
-        let ended = queries.messages(&range, |row| flow(transcript.message(&row))).map_err(failed)?;
+        let ended = queries.messages(&range, limit, |row| flow(transcript.message(&row))).map_err(failed)?;
         ended.map_or_else(|| transcript.foot(), Err)
     })
 }
 
 /// The number of a message, as `archiver search` shows it.
-fn message_number(word: &str) -> Option<i64> {
-    word.trim().strip_prefix('#')?.parse().ok()
+fn message_number(word: &str) -> Option<MessageId> {
+    word.trim().strip_prefix('#')?.parse().ok().map(MessageId)
 }
 
 /// The messages to show, and the one in their middle that `--around` names.
 fn range(
     archive: &OpenArchive,
-    conversation: i64,
+    conversation: ConversationId,
     around: Option<&str>,
     args: &ShowArgs,
-) -> Result<(MessageRange, Option<i64>), Failure> {
+) -> Result<(Scope, Option<u32>, Option<MessageId>), Failure> {
     let queries = archive.queries();
     let failed = |e| archive.failed(e);
-    let mut range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
+    let mut range = Scope { conversation: Some(conversation), ..Scope::default() };
     if let Some(word) = around {
         let anchor = queries.message_called(word.trim_start_matches('#'), conversation).map_err(failed)?;
         let help = "use its entity_urn, or the number after # in the output of `archiver search`";
@@ -129,15 +130,13 @@ fn range(
             .ok_or_else(|| Failure::usage(format!("this conversation has no message {word:?}"), help))?;
         let count = args.limit.unwrap_or(AROUND);
         range.from = Some(queries.before(&anchor, count / 2).map_err(failed)?);
-        range.limit = Some(count.max(1));
-        return Ok((range, Some(anchor.id)));
+        return Ok((range, Some(count.max(1)), Some(anchor.id)));
     }
-    (range.since, range.until) = args.span.parse(archive.now)?;
+    (range.since_ms, range.until_ms) = args.span.parse(archive.now)?;
     if let Some(limit) = args.limit {
         range = queries.newest_of(range, limit).map_err(failed)?;
-        range.limit = Some(limit);
     }
-    Ok((range, None))
+    Ok((range, args.limit, None))
 }
 
 struct Transcript<'a> {
@@ -152,7 +151,7 @@ struct Transcript<'a> {
     low: Ms,
     high: Ms,
     /// The message that `--around` names; gaps after the last message are then not shown.
-    mark: Option<i64>,
+    mark: Option<MessageId>,
     day: String,
     is_empty: bool,
 }
@@ -179,10 +178,11 @@ impl Transcript<'_> {
         let quiet = is_system(row) || row.gone_since_ms.is_some();
         self.paragraphs(&row.message.text, "       ", quiet)?;
         if self.edits && row.versions > 1 {
-            let former = self.archive.queries().former(row.id).map_err(|e| self.archive.failed(e))?;
-            for (replaced, text) in former {
-                self.out.line(style.dim(&format!("       until {}:", local_minute(replaced))))?;
-                self.paragraphs(&text, "         ", true)?;
+            let former =
+                self.archive.queries().former_versions(row.id).map_err(|e| self.archive.failed(e))?;
+            for version in former {
+                self.out.line(style.dim(&format!("       until {}:", local_minute(version.replaced_ms))))?;
+                self.paragraphs(&version.text, "         ", true)?;
             }
         }
         self.is_empty = false;

@@ -13,6 +13,7 @@ use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::core::format::{IsoTime, plural, thousands};
+use crate::core::model::ids::ConversationId;
 use crate::core::people::{Author, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::core::printable::one_line;
@@ -134,7 +135,8 @@ fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
             one_more(&mut weekdays, time.weekday().num_days_from_monday());
         }
     })?;
-    let names: BTreeMap<i64, Candidate> = archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
+    let names: BTreeMap<ConversationId, Candidate> =
+        archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
     let waiting = tally.waiting();
     let lines = |side: Author| -> Vec<WaitingLine> {
         let line = |w: &Waiting| {

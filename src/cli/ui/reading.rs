@@ -16,6 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{plural, thousands};
+use crate::core::model::ids::ConversationId;
 use crate::core::people::{Author, Correspondence, SentMessage};
 use crate::core::planner::target::{self, Candidate, SelectError};
 use crate::core::printable::one_line;
@@ -121,7 +122,7 @@ impl OpenArchive {
     }
 
     /// The one conversation that a word names. If it names several, whoever sits at a terminal chooses.
-    pub(crate) fn conversation(&self, candidates: &[Candidate], word: &str) -> Result<i64, Failure> {
+    pub(crate) fn conversation(&self, candidates: &[Candidate], word: &str) -> Result<ConversationId, Failure> {
         let error = match target::one(candidates, word) {
             Ok(id) => return Ok(id),
             Err(SelectError::Several { .. }) => {
@@ -132,7 +133,7 @@ impl OpenArchive {
         Err(Failure::usage(error, "`archiver status --all` lists the conversations"))
     }
 
-    fn choose(&self, found: &[&Candidate], word: &str) -> Result<i64, Failure> {
+    fn choose(&self, found: &[&Candidate], word: &str) -> Result<ConversationId, Failure> {
         let rows = self.queries().conversations().map_err(|e| self.failed(e))?;
         // As recent as they are: the order of the rows.
         let found: Vec<&ConversationRow> =
@@ -146,27 +147,12 @@ impl OpenArchive {
         let columns = [number(""), text("Conversation"), number("Messages"), text("From – to"), text("Id")];
         let list = table(&columns, &shown.collect::<Vec<_>>(), None);
         let more = found.len().saturating_sub(LISTED);
-        let more = if more > 0 {
-            format!(
-                "
-and {} more",
-                thousands(more)
-            )
-        } else {
-            String::new()
-        };
-        let question = format!(
-            "{word:?} may mean {}:
-{list}{more}",
-            plural(found.len(), "conversation")
-        );
+        let more = if more > 0 { format!("\nand {} more", thousands(more)) } else { String::new() };
+        let question = format!("{word:?} may mean {}:\n{list}{more}", plural(found.len(), "conversation"));
         let Some(mut terminal) = Terminal::open().filter(|_| io::stdin().is_terminal()) else {
             return Err(Failure::usage(question, "pass the id in the last column instead"));
         };
-        terminal.say(&format!(
-            "{question}
-"
-        ))?;
+        terminal.say(&format!("{question}\n"))?;
         let answer = terminal.ask("Number (empty to cancel): ")?;
         let chosen = answer.parse::<usize>().ok().and_then(|n| found.get(n.checked_sub(1)?));
         chosen

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::problem::known_keys;
+use super::keys::KEYS;
 use super::*;
 
 /// A directory with an `archiver.toml`, which is also the working directory.
@@ -144,10 +144,8 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
         "archive.path" | "metrics.textfile" | "api.api_key" | "api.api_key_file" => "0123456",
         _ => "10",
     };
-    known_keys().into_iter().filter(|path| !path.starts_with("accounts.")).map(move |path| {
-        let value = value(&path);
-        (path, value)
-    })
+    let paths = KEYS.keys().filter(|path| path.contains('.') && !path.contains('['));
+    paths.map(move |path| (path.clone(), value(path)))
 }
 
 #[test]
@@ -158,7 +156,7 @@ fn every_key_outside_accounts_can_be_set_by_its_variable() {
         assert!(loaded.is_ok(), "{path}: {}", loaded.unwrap_err());
     }
     let config = TestDir::with("").load(&[("ARCHIVER_API__RETRY_BASE_SECS", "0.25")]).unwrap();
-    assert_eq!(config.api.backoff.base, Duration::from_millis(250));
+    assert_eq!(config.api.backoff().base, Duration::from_millis(250));
     let config = TestDir::with("").load(&[("ARCHIVER_API__RETRIES", " 03 ")]).unwrap();
     assert_eq!(config.api.retries, 3);
 }
@@ -236,44 +234,34 @@ fn variables_that_are_no_keys_do_not_disturb() {
 #[test]
 fn every_wrong_value_names_file_key_and_value_all_at_once() {
     let wrong = [
+        ("api", "base_url = \"http://example.com\"", "must be https"),
+        ("api", "version = \"v3\"", "must be one of: v1, v2"),
+        ("api", "timeout_secs = 0", "must be from 1 to 600"),
+        ("api", "requests_per_minute = 60001", "must be from 1 to 60000"),
+        ("api", "retries = \"3\"", "must be a whole number from 0 to 10, not a string"),
+        ("api", "retry_base_secs = -1", "must be from 0 to 3600"),
+        ("api", "retry_max_secs = nan", "must be from 0 to 86400"),
+        ("archive", "path = \"\"", "must not be empty"),
+        ("budget", "credits_per_run = -1", "must be from 0 to 4294967295"),
+        ("budget", "credits_per_day = 1.9", "must be a whole number from 0 to 4294967295"),
+        ("budget", "credits_per_month = 99999999999999999999", "must be from 0 to 4294967295"),
+        ("schedule", "cron = \"0 0 0 30 2 *\"", "never occurs"),
         (
-            "[api]",
-            "base_url = \"http://example.com\"",
-            "api.base_url = \"http://example.com\": must be https",
-        ),
-        ("", "version = \"v3\"", "api.version = \"v3\": must be one of: v1, v2"),
-        ("", "timeout_secs = 0", "api.timeout_secs = 0: must be from 1 to 600"),
-        ("", "requests_per_minute = 60001", "api.requests_per_minute = 60001: must be from 1 to 60000"),
-        ("", "retries = \"3\"", "api.retries = \"3\": must be a whole number from 0 to 10, not a string"),
-        ("", "retry_base_secs = -1", "api.retry_base_secs = -1: must be from 0 to 3600"),
-        ("", "retry_max_secs = nan", "api.retry_max_secs = nan: must be from 0 to 86400"),
-        ("[archive]", "path = \"\"", "archive.path = \"\": must not be empty"),
-        ("[budget]", "credits_per_run = -1", "budget.credits_per_run = -1: must be from 0 to 4294967295"),
-        ("", "credits_per_day = 1.9", "budget.credits_per_day = 1.9: must be a whole number"),
-        (
-            "",
-            "credits_per_month = 99999999999999999999",
-            "budget.credits_per_month = 99999999999999999999: must be a whole number from 0",
-        ),
-        ("[schedule]", "cron = \"0 0 0 30 2 *\"", "schedule.cron = \"0 0 0 30 2 *\": never occurs"),
-        (
-            "",
+            "schedule",
             "timezone = \"Europe/Berln\"",
-            "schedule.timezone = \"Europe/Berln\": is not an IANA time zone name; did you mean \"Europe/Berlin\"?",
+            "is not an IANA time zone name; did you mean \"Europe/Berlin\"?",
         ),
-        ("", "run_at_start = 1", "schedule.run_at_start = 1: must be true or false, not a number"),
-        (
-            "[sync]",
-            "page_size = 55",
-            "sync.page_size = 55: must be a multiple of 10; the nearest are 50 and 60",
-        ),
-        ("", "inbox = \"on\"", "sync.inbox = \"on\": must be one of: discover, probe, off"),
+        ("schedule", "run_at_start = 1", "must be true or false, not a number"),
+        ("sync", "page_size = 55", "must be a multiple of 10; the nearest are 50 and 60"),
+        ("sync", "inbox = \"on\"", "must be one of: discover, probe, off"),
     ];
-    let mut text = String::new();
-    let mut expected = Vec::new();
+    let (mut text, mut expected) = (String::new(), Vec::new());
     for (section, line, message) in wrong {
-        text.push_str(&format!("{section}\n{line}\n"));
-        expected.push(format!("archiver.toml:{}: {message}", text.lines().count()));
+        if !text.contains(&format!("[{section}]")) {
+            text.push_str(&format!("[{section}]\n"));
+        }
+        text.push_str(&format!("{line}\n"));
+        expected.push(format!("archiver.toml:{}: {section}.{line}: {message}", text.lines().count()));
     }
     let error = TestDir::with(&text).load(&[]).unwrap_err();
     assert_eq!(error.problems().len(), wrong.len(), "{error}");
@@ -307,31 +295,22 @@ fn accounts_are_checked_one_by_one() {
         ("[[accounts]]\nname = ' '", "accounts[0].name = \" \": must not be empty"),
         ("[[accounts]]\nname = 'a/b'", "accounts[0].name = \"a/b\": must have at most 64"),
         ("[[accounts]]\nname = 'a'\n[[accounts]]\nname = 'A'", "accounts[1].name = \"A\": another account"),
-        (
-            "[[accounts]]\nname = 'a'\ncountry = 'France'",
-            "accounts[0].country = \"France\": must be a two-letter country",
-        ),
-        ("[[accounts]]\nname = 'a'\nprofiles = 'ada'", "accounts[0].profiles: must be a list in brackets"),
-        (
-            "[[accounts]]\nname = 'a'\nprofiles = ['a b']",
-            "accounts[0].profiles[0] = \"a b\": is neither a page",
-        ),
-        ("[[accounts]]\nname = 'a'\nprofiles = [{ name = 'x' }]", "accounts[0].profiles[0].url: is missing"),
-        (
-            "[[accounts]]\nname = 'a'\nconversations = ['x']",
-            "accounts[0].conversations[0] = \"x\": is neither",
-        ),
-        (
-            "[[accounts]]\nname = 'a'\nconversations = [1]",
-            "accounts[0].conversations[0]: must be a string or a table",
-        ),
-        (
-            "[[accounts]]\nname = 'a'\nowner_name = 1",
-            "accounts[0].owner_name: must be a string in quotes, not a number",
-        ),
     ] {
         let error = error_of(text);
         assert!(error.contains(message), "{error}\n{message}");
+    }
+    for (line, message) in [
+        ("country = 'France'", "country = \"France\": must be a two-letter country"),
+        ("profiles = 'ada'", "profiles: must be a list in brackets"),
+        ("profiles = ['a b']", "profiles[0] = \"a b\": is neither a page"),
+        ("profiles = [{ name = 'x' }]", "profiles[0].url: is missing"),
+        ("conversations = ['x']", "conversations[0] = \"x\": is neither"),
+        ("conversations = [1]", "conversations[0]: must be a string or a table"),
+        ("owner_name = 1", "owner_name: must be a string in quotes, not a number"),
+        ("credits_per_day = 'MARKER'", "credits_per_day: must be a whole number from 0 to"),
+    ] {
+        let error = error_of(&format!("{ACCOUNT}{line}"));
+        assert!(error.contains(&format!("archiver.toml:3: accounts[0].{message}")), "{error}\n{message}");
     }
 }
 
@@ -418,11 +397,11 @@ fn a_key_by_both_its_names_is_refused() {
         ),
         (
             "[sync]\nunlisted_max_runs = 1\nmax_runs_between_polls = 1",
-            ":2: sync.unlisted_max_runs: is the old name",
+            ":2: sync.unlisted_max_runs: is the old",
         ),
         (
             "[[accounts]]\nname = 'a'\nown_name = 'a'\nowner_name = 'a'",
-            ":3: accounts[0].own_name: is the old name",
+            ":3: accounts[0].own_name: is the old",
         ),
     ] {
         let error = error_of(text);

@@ -7,6 +7,7 @@
 pub mod calendar;
 
 use super::Ms;
+use crate::core::model::ids::RequestId;
 
 /// Messages that one credit buys.
 pub const RESULTS_PER_CREDIT: u32 = 10;
@@ -143,7 +144,7 @@ impl Grant {
     }
 
     /// The reservation, once a committed transaction has written the grant to this row of the ledger.
-    pub fn recorded(self, request_id: i64) -> Reservation {
+    pub fn recorded(self, request_id: RequestId) -> Reservation {
         Reservation { request_id, results: self.results, credits: self.credits }
     }
 }
@@ -164,7 +165,7 @@ pub fn grant(limits: &[(Caps, Spent)], wanted: u32) -> Option<Grant> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a reservation must be spent on a request"]
 pub struct Reservation {
-    request_id: i64,
+    request_id: RequestId,
     results: u32,
     credits: u32,
 }
@@ -172,7 +173,7 @@ pub struct Reservation {
 impl Reservation {
     /// The ledger's row.
     #[must_use]
-    pub fn request_id(&self) -> i64 {
+    pub fn request_id(&self) -> RequestId {
         self.request_id
     }
 
@@ -207,7 +208,7 @@ pub enum Charge {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a receipt must be settled in the ledger"]
 pub struct Receipt {
-    request_id: i64,
+    request_id: RequestId,
     reserved: u32,
     charge: Charge,
 }
@@ -215,7 +216,7 @@ pub struct Receipt {
 impl Receipt {
     /// The ledger's row.
     #[must_use]
-    pub fn request_id(&self) -> i64 {
+    pub fn request_id(&self) -> RequestId {
         self.request_id
     }
 
@@ -266,9 +267,9 @@ mod tests {
 
     #[test]
     fn a_lost_answer_counts_in_full() {
-        let reservation = grant(&[], 50).unwrap().recorded(7);
+        let reservation = grant(&[], 50).unwrap().recorded(RequestId(7));
         let receipt = reservation.spend(Charge::Unknown);
-        assert_eq!((receipt.request_id(), receipt.credits()), (7, 5));
+        assert_eq!((receipt.request_id(), receipt.credits()), (RequestId(7), 5));
     }
 
     #[test]

@@ -133,6 +133,7 @@ pub fn of_one_profile(page: &InboxPage) -> impl Iterator<Item = &InboxRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::ids::RunId;
 
     const NOW: Ms = 1_749_376_800_000;
 
@@ -205,7 +206,7 @@ mod tests {
             next_cursor: next.map(str::to_owned),
             ..InboxPage::default()
         };
-        let first = Asked { gap: Gap::default(), cursor: None, count: 10, most: 10, run: 1 };
+        let first = Asked { gap: Gap::default(), cursor: None, count: 10, most: 10, run: RunId(1) };
         assert_eq!(shown_completely(&page(&[9, 5], Some("c")), &first), Some((5, Ms::MAX)));
         assert_eq!(shown_completely(&page(&[9, 5], None), &first), Some((Ms::MIN, Ms::MAX)));
         assert_eq!(shown_completely(&page(&[5, 9], None), &first), None);

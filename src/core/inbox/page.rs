@@ -45,10 +45,6 @@ pub struct InboxRow {
     pub last_at_ms: Option<Ms>,
     /// The last message's text; may be empty.
     pub last_text: Option<String>,
-    /// Who sent the last message.
-    pub last_sender_name: Option<String>,
-    /// Whether the mailbox's owner sent it, where the API says so (v2).
-    pub last_from_me: Option<bool>,
     /// Unread messages.
     pub unread: Option<i64>,
     /// The conversation's type, verbatim.

@@ -1,8 +1,7 @@
 //! The version of LinkupAPI that an installation speaks.
 
 /// A version of LinkupAPI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiVersion {
     /// A login token in each request body.
     V1,

@@ -2,6 +2,7 @@
 
 pub mod api_version;
 pub mod cursor;
+pub mod ids;
 pub mod message;
 pub mod page;
 pub mod urn;

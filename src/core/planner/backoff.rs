@@ -1,5 +1,6 @@
 //! How long to wait before trying again, in time after a failed request and in runs after a stalled gap.
 
+use crate::core::model::ids::RunId;
 use std::time::Duration;
 
 /// How waits between attempts grow.
@@ -33,8 +34,8 @@ impl Backoff {
 
 /// The first run that may ask again for a gap that stalled so many times in a row, the last time in this run.
 #[must_use]
-pub fn due_run(stalls: u32, stalled_run: i64) -> i64 {
-    if stalls == 0 { 0 } else { stalled_run.saturating_add(runs_to_skip(stalls)).saturating_add(1) }
+pub fn due_run(stalls: u32, stalled_run: RunId) -> RunId {
+    if stalls == 0 { RunId::default() } else { stalled_run.plus(runs_to_skip(stalls) + 1) }
 }
 
 /// How many runs to leave a gap alone after it stalled so many times in a row: first none, then ever more.

@@ -1,6 +1,7 @@
 //! Forecasts in small examples.
 
 use super::*;
+use crate::core::model::ids::{ConversationId, RunId};
 use crate::core::planner::state::Inbox;
 use crate::core::planner::state::Share;
 use crate::core::timeline::gap::{Gap, Timeline};
@@ -14,7 +15,7 @@ fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
         messages,
         gone: 0,
     };
-    Conversation { listed: true, ..Conversation::new(id, 0, format!("c{id}"), timeline) }
+    Conversation { listed: true, ..Conversation::new(ConversationId(id), 0, format!("c{id}"), timeline) }
 }
 
 fn state(conversations: Vec<Conversation>) -> State {
@@ -28,7 +29,7 @@ fn limits() -> Limits {
         page_size: 50,
         share: Share { budget: Some(20), head_came_last: false },
         account_shares: vec![],
-        run: 9,
+        run: RunId(9),
         unlisted_runs: vec![1],
         recheck_before_ms: None,
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
+use crate::core::model::ids::RunId;
 use crate::core::planner::backoff::due_run;
 use crate::core::planner::page_size;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, Share, State, Subject};
@@ -129,7 +130,7 @@ fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progr
     let hopeless = progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
     let silent = usize::try_from(conversation.silent_looks).unwrap_or(usize::MAX);
     let runs = limits.unlisted_runs.get(silent).or(limits.unlisted_runs.last()).copied().unwrap_or(1);
-    let due = limits.run >= conversation.head_tried_run.saturating_add(i64::from(runs.max(1)));
+    let due = limits.run >= conversation.head_tried_run.plus(i64::from(runs.max(1)));
     !conversation.listed && (walked || hopeless) && due
 }
 
@@ -182,14 +183,8 @@ fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room
     let rank = |c: &&Conversation| (c.recheck.at_ms.is_none(), c.recheck.done_ms, c.id);
     let conversation = state.conversations.iter().filter(open).min_by_key(rank)?;
     let from = conversation.recheck.at_ms.or(conversation.timeline.newest_ms)?;
-    Some(Step {
-        whom: Subject::Conversation(conversation.id),
-        account: conversation.account,
-        name: conversation.name.clone(),
-        gap: Gap { newer_ms: Some(from), ..Gap::default() },
-        count: limits.page_size,
-        kind: StepKind::Recheck,
-    })
+    let gap = Gap { newer_ms: Some(from), ..Gap::default() };
+    Some(step(conversation, gap, limits.page_size, StepKind::Recheck))
 }
 
 /// The steps that a run would begin with, each once, for as long as the credits last: what a page leads to is not
@@ -253,7 +248,7 @@ fn newer(gap: &Gap) -> Ms {
     gap.newer_ms.unwrap_or(Ms::MAX)
 }
 
-fn due(gap: &Gap, run: i64) -> bool {
+fn due(gap: &Gap, run: RunId) -> bool {
     run >= due_run(gap.stalls, gap.stalled_run)
 }
 
@@ -270,15 +265,12 @@ fn heads_turn(share: &Share, head_credits: u32, gap: &Step, room: &Room) -> bool
     }
 }
 
+fn step(of: &Conversation, gap: Gap, count: u32, kind: StepKind) -> Step {
+    Step { whom: Subject::Conversation(of.id), account: of.account, name: of.name.clone(), gap, count, kind }
+}
+
 fn head_step(conversation: &Conversation) -> Step {
-    Step {
-        whom: Subject::Conversation(conversation.id),
-        account: conversation.account,
-        name: conversation.name.clone(),
-        gap: Gap::head(conversation.timeline.newest_ms, 0),
-        count: HEAD_COUNT,
-        kind: StepKind::Head,
-    }
+    step(conversation, Gap::head(conversation.timeline.newest_ms, 0), HEAD_COUNT, StepKind::Head)
 }
 
 fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
@@ -290,14 +282,8 @@ fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
 fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {
     // Where the last request failed this one may too: a small one loses less.
     let most = if conversation.troubled { HEAD_COUNT } else { limits.page_size };
-    Step {
-        whom: Subject::Conversation(conversation.id),
-        account: conversation.account,
-        name: conversation.name.clone(),
-        gap: gap.clone(),
-        count: page_size::ask(&conversation.timeline, &conversation.hints, gap, most),
-        kind: StepKind::Gap,
-    }
+    let count = page_size::ask(&conversation.timeline, &conversation.hints, gap, most);
+    step(conversation, gap.clone(), count, StepKind::Gap)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::{ConversationId, RunId};
 use crate::core::planner::state::Recheck;
 
 fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
@@ -13,7 +14,10 @@ fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
         gone: 0,
         beginning_seen: true,
     };
-    Conversation { head_tried_ms: Some(id), ..Conversation::new(id, 0, format!("c{id}"), timeline) }
+    Conversation {
+        head_tried_ms: Some(id),
+        ..Conversation::new(ConversationId(id), 0, format!("c{id}"), timeline)
+    }
 }
 
 fn gap(id: i64, newer: Ms, older: Ms) -> Gap {
@@ -31,7 +35,7 @@ fn limits(budget: Option<u32>) -> Limits {
         page_size: 50,
         share: Share { budget, head_came_last: false },
         account_shares: vec![],
-        run: 1,
+        run: RunId(1),
         unlisted_runs: vec![1, 2, 4],
         recheck_before_ms: None,
     }
@@ -88,9 +92,9 @@ fn the_inbox_replaces_the_heads_of_the_conversations_it_lists() {
     };
     assert_eq!(asks_of(&all, &limits(None)), ["i", "h3"]);
     all.conversations[2].silent_looks = 2;
-    all.conversations[2].head_tried_run = 1;
+    all.conversations[2].head_tried_run = RunId(1);
     assert_eq!(asks_of(&all, &limits(None)), ["i"]);
-    assert_eq!(asks_of(&all, &Limits { run: 5, ..limits(None) }), ["i", "h3"]);
+    assert_eq!(asks_of(&all, &Limits { run: RunId(5), ..limits(None) }), ["i", "h3"]);
     all.inboxes = vec![inbox(vec![Gap::everything(0)])];
     all.conversations[0].timeline.gaps = vec![Gap { id: 7, ..Gap::head(Some(5), 0) }];
     assert_eq!(asks_of(&all, &limits(None)), ["walk", "g7"]);
@@ -151,8 +155,8 @@ fn heads_and_gaps_of_an_account_with_a_cap_of_its_own_take_turns() {
 
 #[test]
 fn a_stalled_gap_waits_its_runs_and_comes_back() {
-    let stalled = Gap { stalls: 3, stalled_run: 7, ..gap(9, 900, 100) };
-    let due_in: Vec<i64> = (7..=10).filter(|run| due(&stalled, *run)).collect();
+    let stalled = Gap { stalls: 3, stalled_run: RunId(7), ..gap(9, 900, 100) };
+    let due_in: Vec<i64> = (7..=10).filter(|run| due(&stalled, RunId(*run))).collect();
     assert_eq!(due_in, [9, 10]);
 }
 
@@ -161,7 +165,8 @@ fn a_gap_that_needs_more_than_is_left_ends_the_run_as_out_of_budget() {
     let dear = Gap { ask_at_least: 40, ..gap(9, 900, 100) };
     let mut one = conversation(1, vec![dear]);
     one.timeline.newest_ms = Some(900);
-    let progress = Progress { heads_done: [Subject::Conversation(1)].into(), ..Progress::default() };
+    let progress =
+        Progress { heads_done: [Subject::Conversation(ConversationId(1))].into(), ..Progress::default() };
     let one = state(&[one]);
     assert_eq!(next(&one, &limits(Some(3)), &progress, &room(Some(3))), Next::OutOfBudget);
     assert!(matches!(next(&one, &limits(Some(4)), &progress, &room(Some(4))), Next::Ask(_)));

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, RunId};
 use crate::core::timeline::gap::Timeline;
 
 /// A conversation as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// The archive's id.
-    pub id: i64,
+    pub id: ConversationId,
     /// Index of its account in the configuration.
     pub account: usize,
     /// Its display name.
@@ -19,7 +20,7 @@ pub struct Conversation {
     /// When its head was last asked for (ms), with or without an answer; heads take turns by it.
     pub head_tried_ms: Option<Ms>,
     /// In which run.
-    pub head_tried_run: i64,
+    pub head_tried_run: RunId,
     /// Looks at the head in a row that found nothing new.
     pub silent_looks: u32,
     /// Whether the inbox has ever shown it: then news of it will show there, too.
@@ -35,14 +36,14 @@ pub struct Conversation {
 impl Conversation {
     /// One that has not been asked for yet.
     #[must_use]
-    pub fn new(id: i64, account: usize, name: String, timeline: Timeline) -> Self {
+    pub fn new(id: ConversationId, account: usize, name: String, timeline: Timeline) -> Self {
         Self {
             id,
             account,
             name,
             timeline,
             head_tried_ms: None,
-            head_tried_run: 0,
+            head_tried_run: RunId::default(),
             silent_looks: 0,
             listed: false,
             troubled: false,
@@ -96,7 +97,7 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A conversation, by the archive's id.
-    Conversation(i64),
+    Conversation(ConversationId),
     /// The inbox of an account, by its index in the configuration.
     Inbox(usize),
 }
@@ -112,7 +113,7 @@ pub struct Limits {
     /// own.
     pub account_shares: Vec<Share>,
     /// This run's number.
-    pub run: i64,
+    pub run: RunId,
     /// How many runs later a conversation that the inbox never shows is looked at again, by the number of looks in a
     /// row that found nothing; the last entry holds for all further ones.
     pub unlisted_runs: Vec<u32>,
@@ -191,7 +192,7 @@ pub struct Progress {
     /// The same by each account.
     pub head_credits_of: BTreeMap<usize, u32>,
     /// Conversations whose second reading is done with in this run.
-    pub rechecked: BTreeSet<i64>,
+    pub rechecked: BTreeSet<ConversationId>,
 }
 
 impl Progress {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::core::Ms;
 use crate::core::budget::price;
+use crate::core::format::plural;
 use crate::core::planner::next::HEAD_COUNT;
 use crate::core::planner::state::Subject;
 use crate::core::timeline::gap::Gap;
@@ -55,50 +56,28 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = |ms: Ms| {
-            DateTime::from_timestamp_millis(ms)
-                .map_or_else(|| ms.to_string(), |t| t.format("%F %R").to_string())
+        let time = |at: Option<Ms>, open: &str| match at.map(DateTime::from_timestamp_millis) {
+            Some(time) => time.unwrap_or_default().format("%F %R").to_string(),
+            None => open.to_owned(),
         };
-        let (name, count, credits) = (&self.name, self.count, self.credits_max());
-        let credits = if credits == 1 { "1 credit".to_owned() } else { format!("{credits} credits") };
-        if let Subject::Inbox(_) = self.whom {
-            let what = if self.kind == StepKind::Head { "see what is new" } else { "walk down" };
-            return write!(f, "inbox of {name}: {what}, {count} conversations, {credits} at most");
-        }
-        match self.kind {
-            StepKind::Head => {
-                return write!(f, "{name}: see what is new, the {count} newest messages, {credits} at most");
+        let (newer, older) = (self.gap.newer_ms, self.gap.older_ms);
+        let what = match (self.whom, self.kind) {
+            (_, StepKind::Head) => "see what is new".to_owned(),
+            (Subject::Inbox(_), _) => "walk down".to_owned(),
+            (_, StepKind::Recheck) => format!("read again from {} downward", time(newer, "now")),
+            (_, StepKind::Gap) if (newer, older) == (None, None) => "begin".to_owned(),
+            (_, StepKind::Gap) => {
+                format!("fill from {} down to {}", time(newer, "now"), time(older, "the beginning"))
             }
-            StepKind::Recheck => {
-                let from = self.gap.newer_ms.map_or_else(|| "now".to_owned(), time);
-                return write!(
-                    f,
-                    "{name}: read again from {from} downward, {count} messages, {credits} at most"
-                );
-            }
-            StepKind::Gap => {}
-        }
-        match (self.gap.newer_ms, self.gap.older_ms) {
-            (None, None) => write!(f, "{name}: begin, the {count} newest messages, {credits} at most"),
-            (None, Some(older)) => write!(
-                f,
-                "{name}: fill from now down to {}, {count} messages, {credits} at most",
-                time(older)
-            ),
-            (Some(newer), None) => write!(
-                f,
-                "{name}: fill from {} down to the beginning, {count} messages, {credits} at most",
-                time(newer)
-            ),
-            (Some(newer), Some(older)) => {
-                write!(
-                    f,
-                    "{name}: fill from {} down to {}, {count} messages, {credits} at most",
-                    time(newer),
-                    time(older)
-                )
-            }
-        }
+        };
+        let newest = matches!(self.kind, StepKind::Head) || (newer, older) == (None, None);
+        let items = match self.whom {
+            Subject::Inbox(_) => format!("{} conversations", self.count),
+            Subject::Conversation(_) if newest => format!("the {} newest messages", self.count),
+            Subject::Conversation(_) => format!("{} messages", self.count),
+        };
+        let of = if matches!(self.whom, Subject::Inbox(_)) { "inbox of " } else { "" };
+        write!(f, "{of}{}: {what}, {items}, {} at most", self.name, plural(self.credits_max(), "credit"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which conversation a person means by a word: its URN, thread id, profile URL, name or a part of a name.
 
+use crate::core::model::ids::ConversationId;
 use crate::core::model::urn;
 use crate::core::search::tokenize;
 
@@ -7,7 +8,7 @@ use crate::core::search::tokenize;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Candidate {
     /// The archive's id.
-    pub id: i64,
+    pub id: ConversationId,
     /// Its URN or thread id, once known.
     pub conversation_id: Option<String>,
     /// Profile URLs that lead to it.
@@ -32,7 +33,7 @@ pub fn label(
     name: Option<&str>,
     profile_url: Option<&str>,
     conversation_id: Option<&str>,
-    id: i64,
+    id: ConversationId,
 ) -> String {
     let identified =
         || profile_url.or(conversation_id).map_or_else(|| format!("conversation {id}"), urn::label);
@@ -79,7 +80,7 @@ fn nearest(near: &[String]) -> String {
 ///
 /// # Errors
 /// When none or several fit.
-pub fn one(candidates: &[Candidate], word: &str) -> Result<i64, SelectError> {
+pub fn one(candidates: &[Candidate], word: &str) -> Result<ConversationId, SelectError> {
     let word = word.trim();
     match matching(candidates, word).as_slice() {
         [one] => Ok(one.id),
@@ -135,14 +136,14 @@ mod tests {
 
     fn candidate(id: i64, name: &str, urn: &str, url: Option<&str>) -> Candidate {
         Candidate {
-            id,
+            id: ConversationId(id),
             conversation_id: Some(urn.to_owned()),
             profile_urls: url.into_iter().map(str::to_owned).collect(),
             names: vec![name.to_owned()],
         }
     }
 
-    fn find(word: &str) -> Result<i64, String> {
+    fn find(word: &str) -> Result<ConversationId, String> {
         let all = [
             candidate(
                 1,
@@ -167,10 +168,10 @@ mod tests {
             "ada example",
             " ADA ",
         ] {
-            assert_eq!(find(word), Ok(1), "{word}");
+            assert_eq!(find(word), Ok(ConversationId(1)), "{word}");
         }
-        assert_eq!(find("bela sample"), Ok(3));
-        assert_eq!(find("contract"), Ok(2));
+        assert_eq!(find("bela sample"), Ok(ConversationId(3)));
+        assert_eq!(find("contract"), Ok(ConversationId(2)));
     }
 
     #[test]

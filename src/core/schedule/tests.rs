@@ -18,15 +18,9 @@ fn ms(text: &str) -> Ms {
 
 /// The local times of the slots in a stretch.
 fn slots(schedule: &Schedule, from: &str, until: &str) -> Vec<String> {
-    let (mut at, until) = (ms(from), ms(until));
-    let mut found = Vec::new();
-    while let Some(next) = schedule.next(at).filter(|next| *next <= until) {
-        assert!(next > at, "{next} is not after {at}");
-        let local = DateTime::from_timestamp_millis(next).unwrap().with_timezone(&schedule.zone);
-        found.push(local.format("%d %H:%M %Z").to_string());
-        at = next;
-    }
-    found
+    let local = |at| DateTime::from_timestamp_millis(at).unwrap().with_timezone(&schedule.zone);
+    let within = schedule.after(ms(from)).take_while(|at| *at <= ms(until));
+    within.map(|at| local(at).format("%d %H:%M %Z").to_string()).collect()
 }
 
 #[test]
@@ -179,13 +173,8 @@ proptest! {
         let line = schedule(line, zone);
         let from = near_a_change(zone, seed.into());
         let until = from + 3 * DAY;
-        let mut found = Vec::new();
-        let mut at = from;
-        while let Some(next) = line.next(at).filter(|next| *next <= until) {
-            prop_assert!(next > at);
-            found.push(next);
-            at = next;
-        }
+        let found: Vec<Ms> = line.after(from).take_while(|at| *at <= until).collect();
+        prop_assert!(found.is_sorted_by(|a, b| a < b));
         prop_assert_eq!(found, naive(&line, from, until));
     }
 

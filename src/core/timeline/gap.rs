@@ -6,6 +6,7 @@
 
 use crate::core::Ms;
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::RunId;
 use crate::core::timeline::stall::Stall;
 
 /// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
@@ -29,7 +30,7 @@ pub struct Gap {
     /// How many attempts in a row failed.
     pub stalls: u32,
     /// The run of the last failed attempt.
-    pub stalled_run: i64,
+    pub stalled_run: RunId,
     /// Asking for fewer makes no progress, because one millisecond fills the page.
     pub ask_at_least: u32,
     /// Messages fetched from it so far; the more, the longer it is likely to be.
@@ -77,7 +78,7 @@ impl Gap {
 
     /// The same gap after a failed attempt.
     #[must_use]
-    pub fn stalled(mut self, why: &Stall, run: i64) -> Self {
+    pub fn stalled(mut self, why: &Stall, run: RunId) -> Self {
         self.stalled = Some(why.clone());
         self.stalls = self.stalls.saturating_add(1);
         self.stalled_run = run;
@@ -140,7 +141,7 @@ pub struct Asked {
     /// The most that can ever be asked for at once under all caps; never above [`LARGEST_ASK`].
     pub most: u32,
     /// The run that asked.
-    pub run: i64,
+    pub run: RunId,
 }
 
 impl Asked {

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
+use crate::core::model::ids::MessageId;
 use crate::core::model::message::{Message, is_outside};
 use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::Reach;
@@ -21,7 +22,7 @@ use crate::core::timeline::pairing::{NEAR_MS, Pairing};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The archive's id.
-    pub id: i64,
+    pub id: MessageId,
     /// The message as last served.
     pub message: Message,
     /// Whether the API has stopped returning it.
@@ -54,7 +55,7 @@ pub enum Change {
     /// The page's message is this stored one, and something about it is different.
     Update {
         /// The stored message.
-        id: i64,
+        id: MessageId,
         /// Its place in `Known::near`.
         stored: usize,
         /// The page's message.
@@ -65,9 +66,9 @@ pub enum Change {
         was_gone: bool,
     },
     /// The stored message is as it was, and is no longer gone.
-    Back(i64),
+    Back(MessageId),
     /// The API no longer returns this stored message.
-    Gone(i64),
+    Gone(MessageId),
     /// The API no longer returns any of the conversation's messages.
     AllGone,
     /// It does after all: every message that was marked as gone last is back.
@@ -302,7 +303,7 @@ impl<'a> Matches<'a> {
         let room = usize::try_from(reach.room_below).unwrap_or(usize::MAX);
         if self.below.len() <= room {
             // Where either side lacks a time, a message may be stored below the page and yet be on it.
-            let on_page: BTreeSet<i64> =
+            let on_page: BTreeSet<MessageId> =
                 self.taken.iter().filter_map(|i| Some(self.stored.get(*i)?.id)).collect();
             lacking.extend(self.below.iter().filter(|s| expected(s) && !on_page.contains(&s.id)));
         }
@@ -355,7 +356,7 @@ mod tests {
     }
 
     fn stored(id: i64, message: Message) -> Stored {
-        Stored { id, message, gone: false, exported: false }
+        Stored { id: MessageId(id), message, gone: false, exported: false }
     }
 
     #[test]
@@ -369,7 +370,7 @@ mod tests {
             Known { near: vec![stored(4, message(Some("c"), 90, false)), a.clone()], below: vec![b, a, x] };
         let reach = Reach { above: 90, below: Ms::MAX, room_below: 8 };
         let lacking = match_page(&served, &known).within(&reach).lacking;
-        assert_eq!(lacking.iter().map(|s| s.id).collect::<Vec<_>>(), [2]);
+        assert_eq!(lacking.iter().map(|s| s.id.0).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
@@ -381,10 +382,10 @@ mod tests {
             below: vec![],
         };
         let changes = match_page(&served, &known).within(&Reach::NOWHERE).shown;
-        let updated: Vec<(i64, usize)> = changes
+        let updated: Vec<(MessageId, usize)> = changes
             .iter()
             .filter_map(|c| if let Change::Update { id, index, .. } = c { Some((*id, *index)) } else { None })
             .collect();
-        assert_eq!((changes.len(), updated), (1, vec![(2, 1)]));
+        assert_eq!((changes.len(), updated), (1, vec![(MessageId(2), 1)]));
     }
 }

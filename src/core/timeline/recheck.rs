@@ -39,6 +39,7 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
 mod tests {
     use super::*;
     use crate::core::model::cursor::Cursor;
+    use crate::core::model::ids::{MessageId, RunId};
     use crate::core::model::message::{Message, Sender};
     use crate::core::model::page::Below;
     use crate::core::raw::Raw;
@@ -65,10 +66,15 @@ mod tests {
             beginning_seen: true,
             ..Timeline::default()
         };
-        let stored = |at| Stored { id: at, message: message(at, "as it was"), gone: false, exported: false };
+        let stored = |at| Stored {
+            id: MessageId(at),
+            message: message(at, "as it was"),
+            gone: false,
+            exported: false,
+        };
         let known = Known { near: (1..=5).rev().map(|n| stored(n * 10)).collect(), below: vec![] };
         let gap = Gap { newer_ms: Some(from), ..Gap::default() };
-        let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, most: u32::MAX, run: 1 };
+        let asked = Asked { cursor: gap.cursor_to_send(), gap, count: 10, most: u32::MAX, run: RunId(1) };
         apply(&timeline, &asked, page, &known, 99)
     }
 
@@ -85,8 +91,9 @@ mod tests {
     fn edits_and_deletions_in_old_stretches_are_found_and_no_gap_is_left() {
         let shown = vec![message(50, "as it was"), message(30, "edited")];
         let updates = read(50, &page(shown, Below::More(Cursor::made(30))));
-        assert!(updates.contains(&Update::Message(Change::Gone(40))), "{updates:?}");
-        let edit = |u: &Update| matches!(u, Update::Message(Change::Update { id: 30, edited: true, .. }));
+        assert!(updates.contains(&Update::Message(Change::Gone(MessageId(40)))), "{updates:?}");
+        let edit =
+            |u: &Update| matches!(u, Update::Message(Change::Update { id: MessageId(30), edited: true, .. }));
         assert!(updates.iter().any(edit), "{updates:?}");
         assert_eq!((touches_gaps(&updates), next(&updates)), (false, Some(30)));
     }

@@ -114,6 +114,7 @@ pub fn after_failure(gaps: &[Gap], asked: &Asked, error: &str, now: Ms) -> Vec<G
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::ids::RunId;
 
     #[test]
     fn a_stall_survives_being_stored() {
@@ -140,9 +141,9 @@ mod tests {
     #[test]
     fn a_failed_request_stalls_its_gap_or_opens_one_at_the_head() {
         let gap = Gap { id: 3, newer_ms: Some(9), older_ms: Some(5), ..Gap::default() };
-        let asked = |gap: Gap| Asked { gap, cursor: None, count: 10, most: 10, run: 7 };
+        let asked = |gap: Gap| Asked { gap, cursor: None, count: 10, most: 10, run: RunId(7) };
         let after = after_failure(std::slice::from_ref(&gap), &asked(gap.clone()), "HTTP 502", 99);
-        assert_eq!(after, [gap.clone().stalled(&Stall::RequestFailed("HTTP 502".into()), 7)]);
+        assert_eq!(after, [gap.clone().stalled(&Stall::RequestFailed("HTTP 502".into()), RunId(7))]);
         let after =
             after_failure(std::slice::from_ref(&gap), &asked(Gap::head(Some(20), 50)), "HTTP 502", 99);
         assert_eq!((after.len(), after[0].newer_ms, after[0].opened_ms, after[0].stalls), (2, None, 99, 1));

@@ -6,6 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::super::text::{self, Text};
 use crate::core::Ms;
+use crate::core::model::ids::PersonId;
 use crate::core::timeline::gap::Gap;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
@@ -48,7 +49,7 @@ pub(super) struct MessageList {
     /// Its time (ms).
     day_ms: Option<Ms>,
     /// Who wrote the last message.
-    sender: Option<i64>,
+    sender: Option<PersonId>,
 }
 
 impl MessageList {

@@ -13,8 +13,9 @@ use super::text::{self, Text};
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
 use crate::core::format::plural;
+use crate::core::model::ids::ConversationId;
 use crate::core::planner::target;
-use crate::export::destination::Folder;
+use crate::export::destination::Place;
 use crate::store::{ConversationRow, Scope};
 
 const STYLE: &str = include_str!("style.css");
@@ -27,7 +28,7 @@ const PAGE_BYTES: u64 = 256 * 1024;
 
 /// A conversation with its pages.
 struct ConversationPages {
-    id: i64,
+    id: ConversationId,
     name: String,
     account: String,
     messages: u64,
@@ -50,7 +51,7 @@ impl ConversationPages {
     }
 }
 
-fn page_file(id: i64, page: usize) -> String {
+fn page_file(id: ConversationId, page: usize) -> String {
     if page == 0 { format!("{id}.html") } else { format!("{id}-{}.html", page.saturating_add(1)) }
 }
 
@@ -58,14 +59,11 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     // All pages are written, whatever has changed.
     let scope = Scope { changed_after: None, ..export.job.scope };
     let messages = export.announce(&scope, watch)?;
-    let mut folder = Folder::begin(export)?;
+    let mut folder = Place::begin(export)?;
     folder.file("style.css", STYLE.as_bytes())?;
     folder.file("app.js", SCRIPT.as_bytes())?;
     let mut conversations = Vec::new();
-    for row in export.snapshot.queries().conversations()? {
-        if scope.conversation.is_some_and(|wanted| wanted != row.id) {
-            continue;
-        }
+    for row in export.conversations(&scope)? {
         let pages = plan(export, &Scope { conversation: Some(row.id), ..scope })?;
         if pages.is_empty() && row.timeline.gaps.is_empty() {
             continue;
@@ -122,7 +120,7 @@ fn write_conversation(
     scope: &Scope,
     row: &ConversationRow,
     conversation: &ConversationPages,
-    folder: &mut Folder,
+    folder: &mut Place,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let mut gaps = Gaps::of(row, scope);
@@ -143,8 +141,11 @@ fn write_conversation(
         }
         left = left.saturating_sub(1);
         messages.gaps(gaps.before(message.sent_at_ms));
-        let former =
-            if message.versions > 1 { export.snapshot.former_versions(message.id)? } else { Vec::new() };
+        let former = if message.versions > 1 {
+            export.snapshot.queries().former_versions(message.id)?
+        } else {
+            Vec::new()
+        };
         messages.message(message, &former);
         Ok::<(), ExportError>(())
     })?;

@@ -2,16 +2,14 @@
 //! for a page that was opened from a disk may not fetch files. `app.js` reads what is written here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::PathBuf;
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use super::{ConversationPages, Export, ExportError, Watch};
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::raw::render::quote;
-use crate::export::destination::Folder;
+use crate::export::destination::Place;
 use crate::store::Scope;
 
 /// Messages in one file of those that show what was found.
@@ -28,11 +26,8 @@ const MOST_SHARDS: u64 = 512;
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The words met so far: what does not fit into memory is in one file for each shard.
-struct Words {
-    scratch: PathBuf,
-    waiting: Vec<Vec<u8>>,
-}
+/// The words met so far, by shard: what does not fit into memory is in one file for each.
+struct Words(Vec<Vec<u8>>);
 
 pub(super) struct SearchIndex;
 
@@ -41,13 +36,13 @@ impl SearchIndex {
         export: &Export<'_>,
         scope: &Scope,
         conversations: &[ConversationPages],
-        folder: &mut Folder,
+        folder: &mut Place,
         messages: u64,
         watch: &mut dyn Watch,
     ) -> Result<(), ExportError> {
         let shards = usize::try_from(messages.div_ceil(PER_SHARD).clamp(1, MOST_SHARDS)).unwrap_or(1);
-        let mut words = Words { scratch: folder.scratch().to_owned(), waiting: vec![Vec::new(); shards] };
-        let by_id: BTreeMap<i64, (usize, &ConversationPages)> =
+        let mut words = Words(vec![Vec::new(); shards]);
+        let by_id: BTreeMap<ConversationId, (usize, &ConversationPages)> =
             conversations.iter().enumerate().map(|(at, c)| (c.id, (at, c))).collect();
         let (mut doc, mut shown) = (0_u32, Vec::new());
         export.snapshot.messages(scope, |m| {
@@ -65,7 +60,7 @@ impl SearchIndex {
             quote(&head, &mut shown);
             shown.push(b']');
             for word in index_words(m.fields.text) {
-                words.add(&word, doc)?;
+                words.add(&word, doc, folder)?;
             }
             doc = doc.saturating_add(1);
             Ok::<(), ExportError>(())
@@ -73,7 +68,7 @@ impl SearchIndex {
         docs_file(folder, doc.next_multiple_of(PER_FILE).max(PER_FILE), &mut shown)?;
         for shard in 0..shards {
             watch.go_on()?;
-            let file = words.finish(shard)?;
+            let file = words.finish(shard, folder)?;
             folder.file(&format!("search/w{shard}.js"), &file)?;
         }
         folder.file("search/all.js", &directory(conversations, shards, doc))
@@ -81,7 +76,7 @@ impl SearchIndex {
 }
 
 /// Writes the messages that show what was found, of the file that ends before this one.
-fn docs_file(folder: &mut Folder, before: u32, shown: &mut Vec<u8>) -> Result<(), ExportError> {
+fn docs_file(folder: &mut Place, before: u32, shown: &mut Vec<u8>) -> Result<(), ExportError> {
     if shown.is_empty() {
         return Ok(());
     }
@@ -110,32 +105,24 @@ fn directory(conversations: &[ConversationPages], shards: usize, docs: u32) -> V
 }
 
 impl Words {
-    fn path(&self, shard: usize) -> PathBuf {
-        self.scratch.join(format!("words-{shard}"))
-    }
-
-    fn add(&mut self, word: &str, doc: u32) -> Result<(), ExportError> {
-        let shard = shard_of(word, self.waiting.len());
-        let Some(waiting) = self.waiting.get_mut(shard) else { return Ok(()) };
+    fn add(&mut self, word: &str, doc: u32, folder: &mut Place) -> Result<(), ExportError> {
+        let shard = shard_of(word, self.0.len());
+        let Some(waiting) = self.0.get_mut(shard) else { return Ok(()) };
         waiting.extend_from_slice(word.as_bytes());
         waiting.push(b'\n');
         waiting.extend_from_slice(&doc.to_le_bytes());
-        if waiting.len() >= WAITING { self.spill(shard) } else { Ok(()) }
+        if waiting.len() >= WAITING { self.spill(shard, folder) } else { Ok(()) }
     }
 
-    fn spill(&mut self, shard: usize) -> Result<(), ExportError> {
-        let path = self.path(shard);
-        let waiting = self.waiting.get_mut(shard).map(std::mem::take).unwrap_or_default();
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(&waiting)).map_err(ExportError::file(&path))
+    fn spill(&mut self, shard: usize, folder: &mut Place) -> Result<(), ExportError> {
+        let waiting = self.0.get_mut(shard).map(std::mem::take).unwrap_or_default();
+        folder.note(&format!("words-{shard}"), &waiting)
     }
 
     /// A shard as a script: its words in order, each with the messages that have it as differences.
-    fn finish(&mut self, shard: usize) -> Result<Vec<u8>, ExportError> {
-        self.spill(shard)?;
-        let path = self.path(shard);
-        let bytes = fs::read(&path).map_err(ExportError::file(&path))?;
-        fs::remove_file(&path).map_err(ExportError::file(&path))?;
+    fn finish(&mut self, shard: usize, folder: &mut Place) -> Result<Vec<u8>, ExportError> {
+        self.spill(shard, folder)?;
+        let bytes = folder.noted(&format!("words-{shard}"))?;
         let mut words: BTreeMap<&[u8], (u32, Vec<u8>)> = BTreeMap::new();
         let mut rest = bytes.as_slice();
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {

@@ -8,8 +8,10 @@ use rusqlite::Connection;
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::budget::calendar::day_and_month;
-use crate::store::StoreError;
+use crate::core::model::ids::{AccountId, RunId};
+use crate::store::Result;
 use crate::store::ledger::spent_by_account;
+use crate::store::query::Statements as _;
 
 /// Sums of the ledger for one run, day and month. They stay true until another process
 /// writes, as a login does beside a run.
@@ -20,18 +22,18 @@ pub(crate) struct SpentCache(RefCell<Option<Sums>>);
 struct Sums {
     /// Of the database, as this connection sees it: another one's writing changes it.
     version: i64,
-    run: i64,
+    run: RunId,
     day: Ms,
     month: Ms,
     /// By the archive's id of the account.
-    accounts: BTreeMap<i64, Spent>,
+    accounts: BTreeMap<AccountId, Spent>,
 }
 
 /// A request that was settled: when it was made, and what it was thought to cost and did.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settled {
-    pub(crate) account: i64,
-    pub(crate) run: i64,
+    pub(crate) account: AccountId,
+    pub(crate) run: RunId,
     pub(crate) at_ms: Ms,
     pub(crate) counted: u32,
     pub(crate) credits: u32,
@@ -43,12 +45,12 @@ impl SpentCache {
     pub(crate) fn spent(
         &self,
         db: &Connection,
-        account: Option<i64>,
-        run: i64,
+        account: Option<AccountId>,
+        run: RunId,
         now: Ms,
-    ) -> Result<Spent, StoreError> {
+    ) -> Result<Spent> {
         let (day, month) = day_and_month(now);
-        let version = db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let version = db.one("PRAGMA data_version", [])?;
         let mut sums = self.0.borrow_mut();
         if sums.as_ref().is_none_or(|s| (s.version, s.run, s.day, s.month) != (version, run, day, month)) {
             *sums = Some(Sums { version, run, day, month, accounts: spent_by_account(db, run, now)? });
@@ -64,7 +66,7 @@ impl SpentCache {
     }
 
     /// Counts a reservation that was made now, in the windows that were asked for last.
-    pub(crate) fn reserved(&self, account: i64, credits: u32) {
+    pub(crate) fn reserved(&self, account: AccountId, credits: u32) {
         if let Some(sums) = self.0.borrow_mut().as_mut() {
             let spent = sums.accounts.entry(account).or_default();
             *spent = spent.plus(Spent { run: credits, day: credits, month: credits });

@@ -1,9 +1,8 @@
 //! Figures of the whole archive for those who watch it.
 
-use rusqlite::{Connection, OptionalExtension as _};
-
 use crate::core::Ms;
-use crate::store::{Alert, Cause, StoreError, alerts};
+use crate::store::query::{Statements as _, struct_rows};
+use crate::store::{Alert, Cause, Queries, Result};
 
 /// What there is of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -21,6 +20,8 @@ pub struct AccountFigures {
     /// Gaps open, in its conversations and its inbox.
     pub gaps: i64,
 }
+
+struct_rows!(AccountFigures { account, messages, conversations, complete, failing, gaps });
 
 /// Counts over all runs, and what is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,48 +47,29 @@ impl Figures {
     }
 }
 
-pub(crate) fn figures(db: &Connection) -> Result<Figures, StoreError> {
-    let alerts = alerts::all(db)?;
-    let counts = |sql: &str| -> Result<Vec<(String, i64)>, StoreError> {
-        let mut statement = db.prepare(sql)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    };
-    let last_success_ms = db
-        .query_row(
+impl Queries<'_> {
+    /// Figures for those who watch the archive.
+    pub fn figures(&self) -> Result<Figures> {
+        let db = self.db();
+        Ok(Figures {
+        accounts: db.all(
+            "SELECT a.name, ifnull(sum(c.messages), 0), count(c.id),
+               ifnull(sum(c.beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)), 0),
+               ifnull(sum(c.last_error IS NOT NULL), 0),
+               (SELECT count(*) FROM gap g WHERE g.account = a.id)
+             FROM account a LEFT JOIN conversation c ON c.account = a.id GROUP BY a.id ORDER BY a.id",
+            [],
+        )?,
+        runs: db.all(
+            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND kind = 'sync' GROUP BY outcome ORDER BY outcome",
+            [],
+        )?,
+        failures: db.all("SELECT kind, count FROM failure ORDER BY kind", [])?,
+        last_success_ms: db.first(
             "SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND kind = 'sync' ORDER BY id DESC LIMIT 1",
             [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(Figures {
-        accounts: accounts(db)?,
-        runs: counts(
-            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND kind = 'sync' GROUP BY outcome ORDER BY outcome",
         )?,
-        failures: counts("SELECT kind, count FROM failure ORDER BY kind")?,
-        last_success_ms,
-        alerts,
+        alerts: self.alerts()?,
     })
-}
-
-fn accounts(db: &Connection) -> Result<Vec<AccountFigures>, StoreError> {
-    let mut statement = db.prepare(
-        "SELECT a.name, ifnull(sum(c.messages), 0), count(c.id),
-           ifnull(sum(c.beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)), 0),
-           ifnull(sum(c.last_error IS NOT NULL), 0),
-           (SELECT count(*) FROM gap g WHERE g.account = a.id)
-         FROM account a LEFT JOIN conversation c ON c.account = a.id GROUP BY a.id ORDER BY a.id",
-    )?;
-    let rows = statement.query_map([], |row| {
-        Ok(AccountFigures {
-            account: row.get(0)?,
-            messages: row.get(1)?,
-            conversations: row.get(2)?,
-            complete: row.get(3)?,
-            failing: row.get(4)?,
-            gaps: row.get(5)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod figures;
 pub(super) mod history;
+pub(super) mod message;
 pub(super) mod people;
 pub(super) mod snapshot;
 pub(super) mod sql;

@@ -3,9 +3,12 @@
 use rusqlite::params;
 
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::people::{SenderRow, SentMessage};
+use crate::store::Queries;
+use crate::store::Result;
+use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::timelines::OUTSIDE;
-use crate::store::{Queries, StoreError};
 
 /// Credits of one UTC day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,94 +30,75 @@ pub struct MonthRow {
     pub new_messages: i64,
 }
 
+struct_rows! {
+    SenderRow { id, account, name, profile_url, is_me }
+    SentMessage { conversation, sender, at_ms }
+    MonthRow { month, credits, new_messages }
+}
+
 const DAY_MS: Ms = 86_400_000;
 
 impl Queries<'_> {
     /// Everybody who wrote, as the answers describe them: one human may be several rows.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn senders(&self) -> Result<Vec<SenderRow>, StoreError> {
-        let mut statement = self.db().prepare(
+    pub fn senders(&self) -> Result<Vec<SenderRow>> {
+        self.db().all(
             "SELECT p.id, a.name, p.name, p.profile_url, p.is_me FROM person p JOIN account a ON a.id = p.account ORDER BY p.id",
-        )?;
-        let rows = statement.query_map([], |row| {
-            Ok(SenderRow {
-                id: row.get(0)?,
-                account: row.get(1)?,
-                name: row.get(2)?,
-                profile_url: row.get(3)?,
-                is_me: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            [],
+        )
     }
 
     /// Who wrote when, oldest first within each conversation, from `since` up to before `until`: what people wrote, not
     /// what the system noted, nor the drafts and advertisements of an export.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     pub fn lines(
         &self,
-        conversation: Option<i64>,
+        conversation: Option<ConversationId>,
         since: Option<Ms>,
         until: Option<Ms>,
         mut each: impl FnMut(SentMessage),
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         // Ids grow with time, so the whole table is read in its own order and not by an index.
         let (within, order) = match conversation {
             Some(_) => ("conversation = ?3", "sent_at_ms, id"),
             None => ("?3 IS NULL", "id"),
         };
-        let mut statement = self.db().prepare(&format!(
+        let sql = format!(
             "SELECT conversation, sender, sent_at_ms FROM message
              WHERE {within} AND sent_at_ms >= ?1 AND sent_at_ms < ?2
                AND kind NOT IN (SELECT id FROM kind WHERE name = 'SYSTEM') AND NOT ({OUTSIDE}) ORDER BY {order}"
-        ))?;
-        let mut rows =
-            statement.query(params![since.unwrap_or(Ms::MIN), until.unwrap_or(Ms::MAX), conversation])?;
-        while let Some(row) = rows.next()? {
-            each(SentMessage { conversation: row.get(0)?, sender: row.get(1)?, at_ms: row.get(2)? });
-        }
-        Ok(())
+        );
+        let values = params![since.unwrap_or(Ms::MIN), until.unwrap_or(Ms::MAX), conversation];
+        self.db().each(&sql, values, |message| {
+            each(message);
+            Ok(())
+        })
     }
 
     /// Credits of the last `days` UTC days up to that of `now`, oldest first, idle days included.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn credits_by_day(&self, now: Ms, days: u32) -> Result<Vec<DayRow>, StoreError> {
+    pub fn credits_by_day(&self, now: Ms, days: u32) -> Result<Vec<DayRow>> {
         let today = now - now.rem_euclid(DAY_MS);
         let first = today - (Ms::from(days) - 1) * DAY_MS;
         let mut all: Vec<DayRow> =
             (0..Ms::from(days)).map(|n| DayRow { day_ms: first + n * DAY_MS, credits: 0 }).collect();
-        let mut statement = self.db().prepare(
+        self.db().each(
             "SELECT (at_ms - ?1) / 86400000, sum(ifnull(credits_spent, credits_reserved)) FROM request
              WHERE at_ms >= ?1 GROUP BY 1",
+            [first],
+            |(day, credits): (i64, i64)| {
+                if let Some(row) = usize::try_from(day).ok().and_then(|day| all.get_mut(day)) {
+                    row.credits = credits;
+                }
+                Ok(())
+            },
         )?;
-        let rows = statement.query_map([first], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        for row in rows {
-            let (day, credits) = row?;
-            if let Some(row) = usize::try_from(day).ok().and_then(|day| all.get_mut(day)) {
-                row.credits = credits;
-            }
-        }
         Ok(all)
     }
 
     /// What each UTC month's credits bought, oldest first.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn credits_by_month(&self) -> Result<Vec<MonthRow>, StoreError> {
-        let mut statement = self.db().prepare(
+    pub fn credits_by_month(&self) -> Result<Vec<MonthRow>> {
+        self.db().all(
             "SELECT strftime('%Y-%m', at_ms / 1000, 'unixepoch'), sum(ifnull(credits_spent, credits_reserved)),
                sum(new_messages) FROM request GROUP BY 1 ORDER BY 1",
-        )?;
-        let rows = statement.query_map([], |row| {
-            Ok(MonthRow { month: row.get(0)?, credits: row.get(1)?, new_messages: row.get(2)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            [],
+        )
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, ErrorCode};
 
+use crate::store::Result;
 use crate::store::StoreError;
 use crate::store::schema::open;
 
@@ -100,10 +101,7 @@ impl From<rusqlite::Error> for SqlError {
 
 impl Sql {
     /// Opens an archive for statements. `stop` is asked every few milliseconds whether it is time to give up.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn open(path: &Path, stop: impl FnMut() -> bool + Send + 'static) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, stop: impl FnMut() -> bool + Send + 'static) -> Result<Self> {
         let mut db = open::open_read_only(path)?;
         db.progress_handler(STEPS, Some(stop))?;
         db.authorizer(Some(judge))?;

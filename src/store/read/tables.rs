@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use rusqlite::types::ValueRef;
 
 use crate::core::hash;
+use crate::store::Result;
 use crate::store::StoreError;
-use crate::store::read::snapshot::{Scope, Snapshot};
+use crate::store::read::message::Scope;
+use crate::store::read::snapshot::Snapshot;
 
 /// A value of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,16 +76,13 @@ impl Snapshot<'_> {
                 (Some(_), None) => continue,
             };
             let sql = format!("SELECT * FROM {table} WHERE {condition} ORDER BY {order}");
-            self.rows(&sql, &[scope.conversation], |cells| visit(table, cells))?;
+            self.rows(&sql, &[scope.conversation.map(|id| id.0)], |cells| visit(table, cells))?;
         }
         Ok(())
     }
 
     /// A number that changes when any of these rows does.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn tables_mark(&self, scope: &Scope) -> Result<i64, StoreError> {
+    pub fn tables_mark(&self, scope: &Scope) -> Result<i64> {
         let mut mark = 0;
         let mut line = String::new();
         self.tables(scope, |table, cells| {
@@ -109,7 +108,16 @@ impl Snapshot<'_> {
         let sql = "SELECT v.* FROM message_version v JOIN message m ON m.id = v.message
              WHERE (?1 IS NULL OR m.conversation = ?1) AND (?2 IS NULL OR m.sent_at_ms >= ?2)
                AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.changed_run > ?4) ORDER BY v.id";
-        self.rows(sql, &[scope.conversation, scope.since_ms, scope.until_ms, scope.changed_after], visit)
+        self.rows(
+            sql,
+            &[
+                scope.conversation.map(|id| id.0),
+                scope.since_ms,
+                scope.until_ms,
+                scope.changed_after.map(|run| run.0),
+            ],
+            visit,
+        )
     }
 
     fn rows<E: From<StoreError>>(
@@ -124,14 +132,14 @@ impl Snapshot<'_> {
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let cells =
                 names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), value_of(row.get_ref(at)?)?)));
-            let cells = cells.collect::<Result<Vec<_>, StoreError>>()?;
+            let cells = cells.collect::<Result<Vec<_>>>()?;
             visit(&cells)?;
         }
         Ok(())
     }
 }
 
-fn value_of(value: ValueRef<'_>) -> Result<TableValue<'_>, StoreError> {
+fn value_of(value: ValueRef<'_>) -> Result<TableValue<'_>> {
     Ok(match value {
         ValueRef::Null => TableValue::Null,
         ValueRef::Integer(n) => TableValue::Int(n),

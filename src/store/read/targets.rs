@@ -1,14 +1,18 @@
 //! The conversations and inboxes that the configuration names, with what a plan needs to know of them.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
 
 use crate::core::Ms;
 use crate::core::inbox::filter::Wanted;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use crate::core::timeline::gap::Timeline;
-use crate::store::StoreError;
+use crate::store::query::Statements as _;
 use crate::store::read::timelines;
+use crate::store::{Queries, Reader, Result};
 
 /// One account as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +35,7 @@ pub struct Configured {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The archive's id of the account.
-    pub account_id: i64,
+    pub account_id: AccountId,
     /// The id to ask with, once one is known: from then on the profile need not be looked up again.
     pub conversation_id: Option<String>,
     /// The profile to look it up by.
@@ -40,74 +44,109 @@ pub struct Target {
     pub plan: Conversation,
 }
 
-/// The same conversations without writing anything: those that the archive does not know yet are taken for empty.
-pub(crate) fn look_up(
-    db: Option<&Connection>,
-    accounts: &[Configured],
-    now: Ms,
-) -> Result<Vec<Target>, StoreError> {
-    let mut targets: Vec<Target> = Vec::new();
-    for (index, account) in accounts.iter().enumerate() {
-        let account_id: Option<i64> = match db {
-            Some(db) => db
-                .query_row("SELECT id FROM account WHERE name = ?1", [&account.account], |row| row.get(0))
-                .optional()?,
-            None => None,
-        };
-        let profiles = account.profiles.iter().map(|(url, name)| (url, name, true));
-        let conversations = account.conversations.iter().map(|(id, name)| (id, name, false));
-        for (given, name, is_profile) in profiles.chain(conversations) {
-            let known = match (db, account_id) {
-                (Some(db), Some(account)) if is_profile => known_profile(db, account, given)?,
-                (Some(db), Some(account)) => known_thread(db, account, given)?,
-                _ => None,
-            };
-            let found = match (db, known) {
-                (Some(db), Some(id)) => {
-                    let given = (!is_profile).then_some(given.as_str());
-                    target(db, index, account_id.unwrap_or_default(), id, given)?
-                }
-                _ => {
-                    let id = -i64::try_from(targets.len()).unwrap_or_default() - 1;
-                    unknown_target(index, id, given, name.as_deref(), is_profile, now)
-                }
-            };
-            if !targets.iter().any(|t| t.plan.id == found.plan.id) {
-                targets.push(found);
-            }
-        }
-        if let (Some(db), Some(account_id), true) = (db, account_id, account.discover) {
-            for id in discovered(db, account_id, &account.wanted)? {
-                if !targets.iter().any(|t| t.plan.id == id) {
-                    targets.push(target(db, index, account_id, id, None)?);
+/// The archive's id of the account of this name.
+pub(crate) fn account_id(db: &Connection, name: &str) -> Result<Option<AccountId>> {
+    db.first("SELECT id FROM account WHERE name = ?1", [name])
+}
+
+impl Reader {
+    /// The configured conversations as far as the archive knows them; `None` stands for an archive that is not there
+    /// yet. Nothing is written.
+    pub fn targets(archive: Option<&Self>, accounts: &[Configured], now: Ms) -> Result<Vec<Target>> {
+        let db = archive.map(Self::db);
+        let mut targets: Vec<Target> = Vec::new();
+        for (index, account) in accounts.iter().enumerate() {
+            let account_id = db.map(|db| account_id(db, &account.account)).transpose()?.flatten();
+            let profiles = account.profiles.iter().map(|(url, name)| (url, name, true));
+            let conversations = account.conversations.iter().map(|(id, name)| (id, name, false));
+            for (given, name, is_profile) in profiles.chain(conversations) {
+                let known = match (db, account_id) {
+                    (Some(db), Some(account)) if is_profile => known_profile(db, account, given)?,
+                    (Some(db), Some(account)) => known_thread(db, account, given)?,
+                    _ => None,
+                };
+                let found = match (db, known) {
+                    (Some(db), Some(id)) => {
+                        let given = (!is_profile).then_some(given.as_str());
+                        target(db, index, account_id.unwrap_or_default(), id, given)?
+                    }
+                    _ => {
+                        let id = ConversationId(-i64::try_from(targets.len()).unwrap_or_default() - 1);
+                        unknown_target(index, id, given, name.as_deref(), is_profile, now)
+                    }
+                };
+                if !targets.iter().any(|t| t.plan.id == found.plan.id) {
+                    targets.push(found);
                 }
             }
+            if let (Some(db), Some(account_id), true) = (db, account_id, account.discover) {
+                for id in discovered(db, account_id, &account.wanted)? {
+                    if !targets.iter().any(|t| t.plan.id == id) {
+                        targets.push(target(db, index, account_id, id, None)?);
+                    }
+                }
+            }
         }
+        Ok(targets)
     }
-    Ok(targets)
+
+    /// The inboxes of these accounts as far as the archive knows them. Nothing is written.
+    pub fn inboxes(archive: Option<&Self>, accounts: &[Configured], now: Ms) -> Result<Vec<Inbox>> {
+        let db = archive.map(Self::db);
+        let mut all = Vec::with_capacity(accounts.len());
+        for (index, account) in accounts.iter().enumerate() {
+            let sql = "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1";
+            let known = |db: &Connection| db.first::<(AccountId, Option<Ms>)>(sql, [&account.account]);
+            let (timeline, tried_ms) = match (db, db.map(known).transpose()?.flatten()) {
+                (Some(db), Some((id, tried_ms))) => (timelines::inbox(db, id)?, tried_ms),
+                _ => (Timeline::unknown(now), None),
+            };
+            all.push(Inbox { account: index, name: account.account.clone(), timeline, tried_ms });
+        }
+        Ok(all)
+    }
+}
+
+impl Queries<'_> {
+    /// The conversations that runs with this configuration ask for.
+    pub fn asked(&self, accounts: &[Configured]) -> Result<BTreeSet<ConversationId>> {
+        let db = self.db();
+        let mut asked = BTreeSet::new();
+        for account in accounts {
+            let Some(id) = account_id(db, &account.account)? else { continue };
+            for (profile, _) in &account.profiles {
+                asked.extend(known_profile(db, id, profile)?);
+            }
+            for (thread, _) in &account.conversations {
+                asked.extend(known_thread(db, id, thread)?);
+            }
+            if account.discover {
+                asked.extend(discovered(db, id, &account.wanted)?);
+            }
+        }
+        Ok(asked)
+    }
 }
 
 /// The conversations that the inbox has shown and nobody has configured, as far as they are wanted.
-pub(crate) fn discovered(db: &Connection, account: i64, wanted: &Wanted) -> Result<Vec<i64>, StoreError> {
-    let mut statement = db.prepare(
+pub(crate) fn discovered(
+    db: &Connection,
+    account: AccountId,
+    wanted: &Wanted,
+) -> Result<Vec<ConversationId>> {
+    type Row = (ConversationId, Option<String>, Option<String>, Option<String>);
+    let all: Vec<Row> = db.all(
         "SELECT id, coalesce(alias, name), profile_url, urn FROM conversation
          WHERE account = ?1 AND discovered = 1 ORDER BY id",
+        [account],
     )?;
-    let mut rows = statement.query([account])?;
-    let mut ids = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text = |column| row.get::<_, Option<String>>(column);
-        let (name, page, urn) = (text(1)?, text(2)?, text(3)?);
-        if wanted.takes(name.as_deref(), page.as_deref(), urn.as_deref()) {
-            ids.push(row.get(0)?);
-        }
-    }
-    Ok(ids)
+    let takes = |(_, name, page, urn): &Row| wanted.takes(name.as_deref(), page.as_deref(), urn.as_deref());
+    Ok(all.into_iter().filter(takes).map(|(id, ..)| id).collect())
 }
 
 fn unknown_target(
     account: usize,
-    id: i64,
+    id: ConversationId,
     given: &str,
     name: Option<&str>,
     is_profile: bool,
@@ -115,47 +154,51 @@ fn unknown_target(
 ) -> Target {
     let mut timeline = Timeline::unknown(now);
     for gap in &mut timeline.gaps {
-        gap.id = id;
+        gap.id = id.0;
     }
     let name = name.map_or_else(|| urn::label(given), str::to_owned);
     Target {
-        account_id: 0,
+        account_id: AccountId::default(),
         conversation_id: (!is_profile).then(|| given.to_owned()),
         profile_url: is_profile.then(|| given.to_owned()),
         plan: Conversation::new(id, account, name, timeline),
     }
 }
 
-pub(crate) fn known_profile(db: &Connection, account: i64, url: &str) -> Result<Option<i64>, StoreError> {
-    let mut statement =
-        db.prepare_cached("SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2")?;
-    let known = statement.query_row(params![account, url], |row| row.get(0)).optional()?;
-    if known.is_some() {
-        return Ok(known);
+pub(crate) fn known_profile(
+    db: &Connection,
+    account: AccountId,
+    url: &str,
+) -> Result<Option<ConversationId>> {
+    let configured = "SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2";
+    if let Some(known) = db.first(configured, params![account, url])? {
+        return Ok(Some(known));
     }
     // What was found in the inbox as the only conversation with that person is not bought again by another name.
-    let mut others = db.prepare_cached(
+    let others: Vec<ConversationId> = db.all(
         "SELECT id FROM conversation WHERE account = ?1 AND thread IS NOT NULL AND is_group IS NOT 1
            AND lower(rtrim(profile_url, '/')) = lower(rtrim(?2, '/')) LIMIT 2",
+        params![account, url],
     )?;
-    let others = others.query_map(params![account, url], |row| row.get(0))?;
-    let others = others.collect::<Result<Vec<i64>, _>>()?;
     Ok(if let [only] = others.as_slice() { Some(*only) } else { None })
 }
 
-pub(crate) fn known_thread(db: &Connection, account: i64, given: &str) -> Result<Option<i64>, StoreError> {
-    let mut statement =
-        db.prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2")?;
-    Ok(statement.query_row(params![account, urn::thread_key(given)], |row| row.get(0)).optional()?)
+pub(crate) fn known_thread(
+    db: &Connection,
+    account: AccountId,
+    given: &str,
+) -> Result<Option<ConversationId>> {
+    let sql = "SELECT id FROM conversation WHERE account = ?1 AND thread = ?2";
+    db.first(sql, params![account, urn::thread_key(given)])
 }
 
 pub(crate) fn target(
     tx: &Connection,
     index: usize,
-    account_id: i64,
-    id: i64,
+    account_id: AccountId,
+    id: ConversationId,
     given: Option<&str>,
-) -> Result<Target, StoreError> {
+) -> Result<Target> {
     let mut statement = tx.prepare_cached(
         "SELECT urn, profile_url, coalesce(alias, name), head_tried_ms,
            last_error IS NOT NULL, head_tried_run, silent_looks, inbox_seen_ms IS NOT NULL,
@@ -194,37 +237,8 @@ pub(crate) fn target(
 }
 
 /// A bare thread id as the full name that the API documents, where another conversation tells the mailbox's owner.
-fn in_full(db: &Connection, account: i64, given: &str) -> Result<String, StoreError> {
-    let other: Option<String> = db
-        .prepare_cached("SELECT urn FROM conversation WHERE account = ?1 AND urn LIKE 'urn:%' LIMIT 1")?
-        .query_row([account], |row| row.get(0))
-        .optional()?;
+fn in_full(db: &Connection, account: AccountId, given: &str) -> Result<String> {
+    let other: Option<String> =
+        db.first("SELECT urn FROM conversation WHERE account = ?1 AND urn LIKE 'urn:%' LIMIT 1", [account])?;
     Ok(other.and_then(|other| urn::beside(&other, given)).unwrap_or_else(|| given.to_owned()))
-}
-
-/// The inboxes without writing anything: those that the archive does not know are taken for never read.
-pub(crate) fn inboxes(
-    db: Option<&Connection>,
-    accounts: &[Configured],
-    now: Ms,
-) -> Result<Vec<Inbox>, StoreError> {
-    let mut all = Vec::with_capacity(accounts.len());
-    for (index, account) in accounts.iter().enumerate() {
-        let known: Option<(i64, Option<Ms>)> = match db {
-            Some(db) => db
-                .query_row(
-                    "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1",
-                    [&account.account],
-                    |r| Ok((r.get(0)?, r.get(1)?)),
-                )
-                .optional()?,
-            None => None,
-        };
-        let (timeline, tried_ms) = match (db, known) {
-            (Some(db), Some((id, tried_ms))) => (timelines::inbox(db, id)?, tried_ms),
-            _ => (Timeline::unknown(now), None),
-        };
-        all.push(Inbox { account: index, name: account.account.clone(), timeline, tried_ms });
-    }
-    Ok(all)
 }

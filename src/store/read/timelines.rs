@@ -6,10 +6,12 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Row};
 
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::gap::{Gap, Timeline};
 use crate::core::timeline::stall::Stall;
-use crate::store::StoreError;
+use crate::store::query::Statements as _;
+use crate::store::{Queries, Result};
 
 /// Of the rows of `message`: drafts and advertisements that only an export has shown. They stand in no timeline, and
 /// nobody has sent them.
@@ -19,35 +21,37 @@ pub(crate) const OUTSIDE: &str =
 const COLUMNS: &str = "id, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls, stalled_run, ask_at_least, filled, conversation FROM gap";
 const ORDER: &str = "ORDER BY newer_ms IS NOT NULL, newer_ms DESC, older_ms DESC";
 
+impl Queries<'_> {
+    /// The gaps of a conversation, newest first.
+    pub fn gaps_of(&self, conversation: ConversationId) -> Result<Vec<Gap>> {
+        of_conversation(self.db(), conversation)
+    }
+}
+
 /// A conversation's gaps, newest first.
-pub(crate) fn of_conversation(db: &Connection, conversation: i64) -> Result<Vec<Gap>, StoreError> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}"))?;
-    let rows = statement.query_map([conversation], |row| read(row, Cursor::served))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(crate) fn of_conversation(db: &Connection, conversation: ConversationId) -> Result<Vec<Gap>> {
+    let sql = format!("SELECT {COLUMNS} WHERE conversation = ?1 {ORDER}");
+    db.all_by(&sql, [conversation], |row| gap(row, Cursor::served))
 }
 
 /// The gaps of all conversations, each one's newest first.
-pub(crate) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<i64, Vec<Gap>>, StoreError> {
+pub(crate) fn of_all_conversations(db: &Connection) -> Result<BTreeMap<ConversationId, Vec<Gap>>> {
     let sql = format!("SELECT {COLUMNS} WHERE conversation IS NOT NULL {ORDER}");
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut all: BTreeMap<i64, Vec<Gap>> = BTreeMap::new();
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        all.entry(row.get(11)?).or_default().push(read(row, Cursor::served)?);
-    }
+    let gaps: Vec<(ConversationId, Gap)> =
+        db.all_by(&sql, [], |row| Ok((row.get(11)?, gap(row, Cursor::served)?)))?;
+    let mut all: BTreeMap<ConversationId, Vec<Gap>> = BTreeMap::new();
+    gaps.into_iter().for_each(|(conversation, gap)| all.entry(conversation).or_default().push(gap));
     Ok(all)
 }
 
 /// An inbox's gaps, newest first.
-pub(crate) fn of_inbox(db: &Connection, account: i64) -> Result<Vec<Gap>, StoreError> {
-    let mut statement =
-        db.prepare_cached(&format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}"))?;
-    let rows = statement.query_map([account], |row| read(row, Cursor::opaque))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(crate) fn of_inbox(db: &Connection, account: AccountId) -> Result<Vec<Gap>> {
+    let sql = format!("SELECT {COLUMNS} WHERE account = ?1 AND conversation IS NULL {ORDER}");
+    db.all_by(&sql, [account], |row| gap(row, Cursor::opaque))
 }
 
 /// An inbox's cursor is opaque even where it looks like a number.
-fn read(row: &Row<'_>, cursor: fn(String) -> Cursor) -> rusqlite::Result<Gap> {
+fn gap(row: &Row<'_>, cursor: fn(String) -> Cursor) -> rusqlite::Result<Gap> {
     Ok(Gap {
         id: row.get(0)?,
         newer_ms: row.get(1)?,
@@ -71,52 +75,50 @@ pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stal
 }
 
 /// The timeline of a conversation.
-pub(crate) fn conversation(db: &Connection, id: i64) -> Result<Timeline, StoreError> {
+pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeline> {
     let gaps = of_conversation(db, id)?;
     let mut statement = db.prepare_cached(
         "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
     )?;
-    let timeline = statement.query_row([id], |row| {
-        Ok(Timeline {
-            gaps,
-            newest_ms: row.get(0)?,
-            oldest_ms: row.get(1)?,
-            messages: row.get(2)?,
-            beginning_seen: row.get(3)?,
-            gone: row.get(4)?,
-        })
-    })?;
-    Ok(timeline)
+    Ok(statement.query_row([id], |row| read(row, 0, gaps))?)
+}
+
+/// A conversation's timeline, from the column of its newest message on.
+pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result<Timeline> {
+    Ok(Timeline {
+        gaps,
+        newest_ms: row.get(at)?,
+        oldest_ms: row.get(at + 1)?,
+        messages: row.get(at + 2)?,
+        beginning_seen: row.get(at + 3)?,
+        gone: row.get(at + 4)?,
+    })
 }
 
 /// The timeline of an account's inbox.
-pub(crate) fn inbox(db: &Connection, account: i64) -> Result<Timeline, StoreError> {
+pub(crate) fn inbox(db: &Connection, account: AccountId) -> Result<Timeline> {
     let gaps = of_inbox(db, account)?;
-    let mut statement = db.prepare_cached(
+    let (newest_ms, oldest_ms, beginning_seen) = db.one(
         "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
+        [account],
     )?;
-    let timeline = statement.query_row([account], |row| {
-        let (newest_ms, oldest_ms, beginning_seen) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Timeline { gaps, newest_ms, oldest_ms, beginning_seen, ..Timeline::default() })
-    })?;
-    Ok(timeline)
+    Ok(Timeline { gaps, newest_ms, oldest_ms, beginning_seen, ..Timeline::default() })
 }
 
 /// How far the recheck of a conversation has come.
-pub(crate) fn recheck(db: &Connection, conversation: i64) -> Result<Recheck, StoreError> {
-    let mut statement = db.prepare_cached(
+pub(crate) fn recheck(db: &Connection, conversation: ConversationId) -> Result<Recheck> {
+    let (at_ms, done_ms) = db.one(
         "SELECT recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms) FROM conversation WHERE id = ?1",
+        [conversation],
     )?;
-    Ok(statement.query_row([conversation], |r| Ok(Recheck { at_ms: r.get(0)?, done_ms: r.get(1)? }))?)
+    Ok(Recheck { at_ms, done_ms })
 }
 
 /// The id to request a conversation by, once known.
-pub(crate) fn urn(db: &Connection, conversation: i64) -> Result<Option<String>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT urn FROM conversation WHERE id = ?1")?;
-    Ok(statement.query_row([conversation], |row| row.get(0))?)
+pub(crate) fn urn(db: &Connection, conversation: ConversationId) -> Result<Option<String>> {
+    db.one("SELECT urn FROM conversation WHERE id = ?1", [conversation])
 }
 
-pub(crate) fn account_of(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
-    let mut statement = db.prepare_cached("SELECT account FROM conversation WHERE id = ?1")?;
-    Ok(statement.query_row([conversation], |row| row.get(0))?)
+pub(crate) fn account_of(db: &Connection, conversation: ConversationId) -> Result<AccountId> {
+    db.one("SELECT account FROM conversation WHERE id = ?1", [conversation])
 }

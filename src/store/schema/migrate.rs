@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::text_index;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
@@ -10,12 +12,12 @@ const STEPS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_
 
 /// Migrates the archive to the current schema in one transaction: a crash leaves it as it was. Returns the version that
 /// it had.
-pub(crate) fn migrate(db: &mut Connection) -> Result<i64, StoreError> {
+pub(crate) fn migrate(db: &mut Connection) -> Result<i64> {
     migrate_to(db, SCHEMA_VERSION)
 }
 
 /// Migrates the archive to this schema, unless it has a later one.
-pub(crate) fn migrate_to(db: &mut Connection, version: i64) -> Result<i64, StoreError> {
+pub(crate) fn migrate_to(db: &mut Connection, version: i64) -> Result<i64> {
     // A table that is replaced is missing for a moment, while rows of others refer to it. Foreign keys cannot be switched
     // off within a transaction.
     db.pragma_update(None, "foreign_keys", false)?;
@@ -25,7 +27,7 @@ pub(crate) fn migrate_to(db: &mut Connection, version: i64) -> Result<i64, Store
 }
 
 /// Creates the tables of a schema that an older version of this program used.
-pub(crate) fn create(db: &mut Connection, version: i64) -> Result<(), StoreError> {
+pub(crate) fn create(db: &mut Connection, version: i64) -> Result<()> {
     if version == SCHEMA_VERSION {
         return Ok(db.execute_batch(SCHEMA)?);
     }
@@ -38,7 +40,7 @@ pub(crate) fn create(db: &mut Connection, version: i64) -> Result<(), StoreError
     Ok(())
 }
 
-fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64, StoreError> {
+fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if from < version {
@@ -52,8 +54,7 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64, StoreErr
             }
             create_views(&tx)?;
         }
-        let dangling: i64 =
-            tx.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))?;
+        let dangling: i64 = tx.one("SELECT count(*) FROM pragma_foreign_key_check", [])?;
         if dangling > 0 {
             return Err(StoreError::Broken(format!("{dangling} rows refer to rows that do not exist")));
         }
@@ -64,7 +65,7 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64, StoreErr
 }
 
 /// Drops the views, which hold no data: a table that a view refers to cannot be replaced.
-fn drop_views(db: &Connection) -> Result<(), StoreError> {
+fn drop_views(db: &Connection) -> Result<()> {
     let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?;
     let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     for name in names {
@@ -74,7 +75,7 @@ fn drop_views(db: &Connection) -> Result<(), StoreError> {
 }
 
 /// Creates the views of the current schema.
-fn create_views(db: &Connection) -> Result<(), StoreError> {
+fn create_views(db: &Connection) -> Result<()> {
     let new = Connection::open_in_memory()?;
     new.execute_batch(SCHEMA)?;
     let mut views = new.prepare("SELECT sql FROM sqlite_schema WHERE type = 'view' ORDER BY rowid")?;

@@ -11,6 +11,8 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Gid, Uid, fchown};
 use rustix::process::geteuid;
 
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::schema::migrate::migrate;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
@@ -101,9 +103,9 @@ impl Drop for Lock {
 }
 
 /// Takes the exclusive lock beside the archive.
-pub(crate) fn lock(archive: &Path) -> Result<Lock, StoreError> {
+pub(crate) fn lock(archive: &Path) -> Result<Lock> {
     let path = beside(archive, ".lock");
-    let file = open_private(&path).map_err(|source| StoreError::Create { path, source })?;
+    let file = open_private(&path).map_err(StoreError::create(&path))?;
     let mut locked = file.try_lock();
     // Whoever asks for the holder's name touches the lock for a moment.
     for _ in 0..5 {
@@ -115,20 +117,18 @@ pub(crate) fn lock(archive: &Path) -> Result<Lock, StoreError> {
     match locked {
         Ok(()) => {
             let lock = Lock(file);
-            lock.sign("").map_err(|source| StoreError::Create { path: beside(archive, ".lock"), source })?;
+            lock.sign("").map_err(StoreError::create(&path))?;
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => Err(StoreError::Busy(archive.to_owned())),
-        Err(TryLockError::Error(source)) => {
-            Err(StoreError::Create { path: beside(archive, ".lock"), source })
-        }
+        Err(TryLockError::Error(error)) => Err(StoreError::create(&path)(error)),
     }
 }
 
 /// Opens the archive for reading and writing, creating it where there is none (or an empty file).
-pub(crate) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_or_create(path: &Path) -> Result<Connection> {
     // SQLite gives `-wal` and `-shm` the mode of the main file, so creating that one privately is enough.
-    open_private(path).map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+    open_private(path).map_err(StoreError::create(path))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
     // Looked at before anything is changed: a file that is not ours stays as it was.
@@ -151,7 +151,7 @@ pub(crate) fn open_or_create(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens the archive for writing beside the process that may hold its lock. Only where it has to be created or brought
 /// up to date is the lock taken, for that moment.
-pub(crate) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_beside(path: &Path) -> Result<Connection> {
     if path.exists() {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
@@ -165,7 +165,7 @@ pub(crate) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens the archive so that nothing can be written through the connection.
-pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
     if !path.exists() {
         return Err(StoreError::Missing(path.to_owned()));
     }
@@ -199,7 +199,7 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Settings of every connection.
-pub(crate) fn configure(db: &Connection) -> Result<(), StoreError> {
+pub(crate) fn configure(db: &Connection) -> Result<()> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
@@ -225,7 +225,7 @@ enum FileState {
     Older(i64),
 }
 
-fn recognise(db: &Connection, path: &Path) -> Result<FileState, StoreError> {
+fn recognise(db: &Connection, path: &Path) -> Result<FileState> {
     let not_ours = |found: &str| StoreError::NotAnArchive { path: path.to_owned(), found: found.to_owned() };
     let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|e| match e.sqlite_error_code() {
@@ -234,7 +234,7 @@ fn recognise(db: &Connection, path: &Path) -> Result<FileState, StoreError> {
         _ => StoreError::Sqlite(e),
     })?;
     let version = number("user_version")?;
-    let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let objects: i64 = db.one("SELECT count(*) FROM sqlite_schema", [])?;
     match (application, objects) {
         (0, 0) => Ok(FileState::Empty),
         (APPLICATION_ID, _) if version > SCHEMA_VERSION => {

@@ -8,10 +8,12 @@ mod why;
 
 use std::collections::BTreeSet;
 
-use super::{MessageRow, Queries, StoreError};
+use super::{MessageRow, Queries};
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::search::query::{Query, Term};
 use crate::core::search::tokenize;
+use crate::store::Result;
 use crate::store::read::history::by_id;
 
 use crate::store::search::match_expr::Match;
@@ -37,9 +39,9 @@ pub struct Search {
     /// Words and phrases; its filters are taken apart below.
     pub query: Query,
     /// Only in these conversations.
-    pub within: Option<BTreeSet<i64>>,
+    pub within: Option<BTreeSet<ConversationId>>,
     /// In none of these.
-    pub without: BTreeSet<i64>,
+    pub without: BTreeSet<ConversationId>,
     /// Only by a sender whose name has one of these parts; `me` is the account's owner.
     pub from: Vec<String>,
     /// By none of these.
@@ -92,43 +94,30 @@ impl Search {
 
 impl Queries<'_> {
     /// The newest messages that fit, at most `limit`.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn search(&self, search: &Search, limit: usize) -> Result<Found, StoreError> {
+    pub fn search(&self, search: &Search, limit: usize) -> Result<Found> {
         let (ids, ended_at) = self.ids(search, limit, LOOKED_AT)?;
-        let mut messages = Vec::with_capacity(ids.len());
-        for id in &ids {
-            messages.extend(by_id(self.db(), *id)?);
-        }
-        Ok(Found { counted: count(ids.len()), messages, ended_at })
+        Ok(Found { counted: count(ids.len()), messages: self.found(ids)?, ended_at })
     }
 
     /// The best of the newest [`RANKED`] messages that fit, at most `limit`.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn search_best(&self, search: &Search, limit: usize) -> Result<Found, StoreError> {
+    pub fn search_best(&self, search: &Search, limit: usize) -> Result<Found> {
         let (ids, ended_at) = self.ids(search, RANKED, LOOKED_AT)?;
         let best = rank::best(self.db(), search, &ids, limit)?;
-        let mut messages = Vec::with_capacity(best.len());
-        for id in best {
-            messages.extend(by_id(self.db(), id)?);
-        }
-        Ok(Found { counted: count(ids.len()), messages, ended_at })
+        Ok(Found { counted: count(ids.len()), messages: self.found(best)?, ended_at })
+    }
+
+    fn found(&self, ids: Vec<MessageId>) -> Result<Vec<MessageRow>> {
+        ids.into_iter().filter_map(|id| by_id(self.db(), id).transpose()).collect()
     }
 
     /// How many messages fit. Every one is looked at.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn search_count(&self, search: &Search) -> Result<u64, StoreError> {
+    pub fn search_count(&self, search: &Search) -> Result<u64> {
         let (ids, _) = self.ids(search, usize::MAX, u64::MAX)?;
         Ok(count(ids.len()))
     }
 
     /// The ids of those that fit, newest first, and where the bound ended the walk.
-    fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<i64>, Option<Ms>), StoreError> {
+    fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<MessageId>, Option<Ms>)> {
         let matched = Match::of(&search.query);
         let Some(checks) = Checks::of(self.db(), search, &matched)? else { return Ok((Vec::new(), None)) };
         if limit == 0 {
@@ -137,32 +126,21 @@ impl Queries<'_> {
         if let Some(ids) = self.glance(search, &checks, limit)? {
             return Ok((ids, None));
         }
-        let mut ids = Vec::new();
-        let ended = Walk { db: self.db(), search, matched: &matched, checks: &checks, bound }.each(|id| {
-            ids.push(id);
-            ids.len() < limit
-        })?;
-        Ok((ids, ended))
+        Walk { db: self.db(), search, matched: &matched, checks: &checks, bound }.newest(limit)
     }
-}
 
-impl Queries<'_> {
     /// The ids of those that fit, where a beginning is so short that most of the newest messages have it: to read them
     /// takes a moment, and the index would first join the lists of all words with that beginning. `None`: it is not, or
     /// not enough were found.
-    fn glance(&self, search: &Search, checks: &Checks, limit: usize) -> Result<Option<Vec<i64>>, StoreError> {
+    fn glance(&self, search: &Search, checks: &Checks, limit: usize) -> Result<Option<Vec<MessageId>>> {
         let short = |term: &Term| term.prefix && term.text.chars().count() <= SHORT;
         let bound = limit.saturating_mul(8).clamp(GLANCE.0, GLANCE.1);
         if limit > bound || !search.query.all.iter().flatten().any(short) {
             return Ok(None);
         }
         let matched = Match::by_hand(&search.query);
-        let mut ids = Vec::new();
         let walk = Walk { db: self.db(), search, matched: &matched, checks, bound: count(bound) };
-        let ended = walk.each(|id| {
-            ids.push(id);
-            ids.len() < limit
-        })?;
+        let (ids, ended) = walk.newest(limit)?;
         Ok(ended.is_none().then_some(ids))
     }
 }

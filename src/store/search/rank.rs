@@ -6,8 +6,10 @@
 use rusqlite::{Connection, params};
 
 use super::Search;
+use crate::core::model::ids::MessageId;
 use crate::core::search::tokenize;
-use crate::store::StoreError;
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::search::match_expr;
 
 /// Messages that are counted to tell how common a word is.
@@ -20,30 +22,29 @@ const B: f64 = 0.75;
 pub(super) fn best(
     db: &Connection,
     search: &Search,
-    ids: &[i64],
+    ids: &[MessageId],
     limit: usize,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Vec<MessageId>> {
     let wanted = search.wanted();
     // How rare a word is weighs it against the others; one alone has none, and the commonest take long to count.
     let rarities = if wanted.len() > 1 { rarities(db, search)? } else { vec![1.0] };
-    let mut texts = db.prepare_cached("SELECT text FROM message WHERE id = ?1")?;
-    let mut found: Vec<(i64, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
+    let mut found: Vec<(MessageId, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
     for id in ids {
-        let mut rows = texts.query([id])?;
-        let Some(row) = rows.next()? else { continue };
-        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        let (_, counts) = tokenize::hits(text, &wanted);
-        found.push((*id, length(text), counts));
+        let Some(text) = db.first::<String>("SELECT text FROM message WHERE id = ?1", [id])? else {
+            continue;
+        };
+        let (_, counts) = tokenize::hits(&text, &wanted);
+        found.push((*id, length(&text), counts));
     }
     let mean = found.iter().map(|(_, length, _)| length).sum::<f64>() / float(found.len().max(1));
-    let score = |(id, length, counts): (i64, f64, Vec<u32>)| {
+    let score = |(id, length, counts): (MessageId, f64, Vec<u32>)| {
         let weight = |(count, rarity): (&u32, &f64)| {
             let count = f64::from(*count);
             rarity * count * (K + 1.0) / (count + K * (1.0 - B + B * length / mean.max(1.0)))
         };
         (counts.iter().zip(&rarities).map(weight).sum::<f64>(), id)
     };
-    let mut scored: Vec<(f64, i64)> = found.into_iter().map(score).collect();
+    let mut scored: Vec<(f64, MessageId)> = found.into_iter().map(score).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
     Ok(scored.into_iter().take(limit).map(|(_, id)| id).collect())
 }
@@ -58,14 +59,12 @@ fn float(n: usize) -> f64 {
 }
 
 /// How much each word that is looked for tells: the rarer, the more.
-fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>, StoreError> {
-    let total: i64 =
-        db.query_row("SELECT ifnull(sum(messages), 0) FROM conversation", [], |row| row.get(0))?;
+fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>> {
+    let total: i64 = db.one("SELECT ifnull(sum(messages), 0) FROM conversation", [])?;
     // Both ends in one plain query would look at every message between them.
-    let (first, last): (i64, i64) = db.query_row(
+    let (first, last): (i64, i64) = db.one(
         "SELECT ifnull((SELECT min(id) FROM message), 0), ifnull((SELECT max(id) FROM message), 0)",
         [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let total = float(usize::try_from(total).unwrap_or(0));
     let mut all = Vec::new();
@@ -77,11 +76,10 @@ fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>, StoreError> {
             } else {
                 ("messages_fts", words)
             };
-            let (counted, oldest): (i64, Option<i64>) = db
-                .prepare_cached(&format!(
-                    "SELECT count(*), min(id) FROM (SELECT rowid AS id FROM {table} WHERE {table} MATCH ?1 ORDER BY rowid DESC LIMIT ?2)"
-                ))?
-                .query_row(params![query, COUNTED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (counted, oldest): (i64, Option<i64>) = db.one(
+                &format!("SELECT count(*), min(id) FROM (SELECT rowid AS id FROM {table} WHERE {table} MATCH ?1 ORDER BY rowid DESC LIMIT ?2)"),
+                params![query, COUNTED],
+            )?;
             have = float(usize::try_from(counted).unwrap_or(0));
             if counted == COUNTED {
                 let share = ratio(last.saturating_sub(oldest.unwrap_or(first)), last.saturating_sub(first));

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
 use crate::core::search::query::Term;
 use crate::core::search::tokenize;
-use crate::store::StoreError;
+use crate::store::Result;
 
 /// Letters of a word, at most and at least, for which slips are looked for.
 const LETTERS: std::ops::RangeInclusive<usize> = 3..=20;
@@ -21,7 +21,7 @@ const COMPARED: usize = 200;
 const ALIKE: f64 = 0.85;
 
 /// The word of the index that looks most like this one.
-pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>, StoreError> {
+pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
     let folded = tokenize::fold(&term.text);
     let letters: Vec<char> = folded.chars().collect();
     let single = letters.iter().all(|c| tokenize::is_word(*c) && !tokenize::is_unspaced(*c));
@@ -64,7 +64,7 @@ struct Vocabulary<'a> {
 }
 
 impl<'a> Vocabulary<'a> {
-    fn of(db: &'a Connection) -> Result<Self, StoreError> {
+    fn of(db: &'a Connection) -> Result<Self> {
         // The list of the index's words is a table of this connection only; it holds nothing, but creating it counts
         // as writing. It has a row for each place of a word, since one for each word would have all its places counted.
         db.pragma_update(None, "query_only", false)?;
@@ -80,12 +80,12 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Whether there is this word: to look for one that is not there stops sooner than [`Vocabulary::next`].
-    fn has(&mut self, word: &str) -> Result<bool, StoreError> {
+    fn has(&mut self, word: &str) -> Result<bool> {
         Ok(self.has.exists([word])?)
     }
 
     /// This word, or the first after it.
-    fn next(&mut self, word: &str) -> Result<Option<String>, StoreError> {
+    fn next(&mut self, word: &str) -> Result<Option<String>> {
         Ok(self.next.query_row([word], |row| row.get(0)).optional()?)
     }
 }

@@ -6,7 +6,10 @@ use rusqlite::{CachedStatement, Connection, Rows, params};
 
 use super::Search;
 use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::search::tokenize;
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::search::match_expr::Match;
 use crate::store::{StoreError, rowid_of};
 
@@ -20,17 +23,17 @@ const ONE_BY_ONE: usize = 3_000;
 /// The filters, made ready.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    senders: Option<BTreeSet<i64>>,
-    not_senders: BTreeSet<i64>,
+    senders: Option<BTreeSet<PersonId>>,
+    not_senders: BTreeSet<PersonId>,
     kinds: Option<BTreeSet<i64>>,
     not_kinds: BTreeSet<i64>,
     /// The only messages that come into question, newest first, where those are few.
-    few: Option<Vec<i64>>,
+    few: Option<Vec<MessageId>>,
 }
 
 impl Checks {
     /// `None` when nothing can fit.
-    pub(super) fn of(db: &Connection, search: &Search, matched: &Match) -> Result<Option<Self>, StoreError> {
+    pub(super) fn of(db: &Connection, search: &Search, matched: &Match) -> Result<Option<Self>> {
         let mut checks = Self::default();
         if !search.from.is_empty() {
             checks.senders = Some(people(db, &search.from)?);
@@ -40,10 +43,11 @@ impl Checks {
             checks.kinds = Some(kinds(db, &search.kinds)?);
         }
         checks.not_kinds = kinds(db, &search.not_kinds)?;
-        let empty = |set: &Option<BTreeSet<i64>>| set.as_ref().is_some_and(BTreeSet::is_empty);
+        let nobody = checks.senders.as_ref().is_some_and(BTreeSet::is_empty);
+        let no_kind = checks.kinds.as_ref().is_some_and(BTreeSet::is_empty);
         let backwards = matches!((search.since, search.until), (Some(since), Some(until)) if since >= until);
         let impossible = matched.positive && matched.words.is_none() && matched.runs.is_none();
-        if empty(&checks.senders) || empty(&checks.kinds) || backwards || impossible {
+        if nobody || no_kind || backwards || impossible {
             return Ok(None);
         }
         checks.few = few(db, search, &checks)?;
@@ -52,45 +56,37 @@ impl Checks {
 }
 
 /// The people whose names have one of these parts.
-fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<i64>, StoreError> {
-    let mut found = BTreeSet::new();
-    if parts.is_empty() {
-        return Ok(found);
-    }
+fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<PersonId>> {
     let parts: Vec<String> = parts.iter().map(|p| tokenize::fold(p)).collect();
-    let mut statement = db.prepare_cached("SELECT id, name, is_me FROM person")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let name = tokenize::fold(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
-        let is_me = row.get::<_, Option<bool>>(2)? == Some(true);
-        if parts.iter().any(|part| if part == "me" { is_me } else { !part.is_empty() && name.contains(part) })
-        {
-            found.insert(row.get(0)?);
-        }
+    let is_one = |name: &str, is_me: bool| {
+        let is_part =
+            |part: &String| if part == "me" { is_me } else { !part.is_empty() && name.contains(part) };
+        parts.iter().any(is_part)
+    };
+    let mut found = BTreeSet::new();
+    if !parts.is_empty() {
+        let sql = "SELECT id, name, is_me IS 1 FROM person";
+        db.each(sql, [], |(id, name, is_me): (_, String, _)| {
+            found.extend(is_one(&tokenize::fold(&name), is_me).then_some::<PersonId>(id));
+            Ok(())
+        })?;
     }
     Ok(found)
 }
 
-fn kinds(db: &Connection, names: &[String]) -> Result<BTreeSet<i64>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT id, name FROM kind")?;
-    let mut rows = statement.query([])?;
-    let mut found = BTreeSet::new();
-    while let Some(row) = rows.next()? {
-        let name = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        if names.iter().any(|n| n.eq_ignore_ascii_case(name)) {
-            found.insert(row.get(0)?);
-        }
-    }
-    Ok(found)
+fn kinds(db: &Connection, names: &[String]) -> Result<BTreeSet<i64>> {
+    let all: Vec<(i64, String)> = db.all("SELECT id, name FROM kind", [])?;
+    let is_one = |name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    Ok(all.into_iter().filter(|(_, name)| is_one(name)).map(|(id, _)| id).collect())
 }
 
 /// The messages of the conversations that come into question, newest first, or those with edits, when they are few.
-fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<i64>>, StoreError> {
+fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<MessageId>>> {
     let only = match (&search.within, &checks.senders) {
         (Some(within), _) => Some(within.clone()),
         (None, Some(senders)) => Some(conversations_of(db, senders)?),
         (None, None) if search.gone == Some(true) => {
-            Some(ids(db, "SELECT id FROM conversation WHERE gone > 0")?.into_iter().collect())
+            Some(db.all("SELECT id FROM conversation WHERE gone > 0", [])?)
         }
         (None, None) => None,
     };
@@ -98,58 +94,38 @@ fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<i
         return messages_of(db, search, &only);
     }
     if search.edited == Some(true) {
-        let edited = ids(
-            db,
+        let edited: Vec<MessageId> = db.all(
             "SELECT DISTINCT message FROM message_version WHERE edited = 1 ORDER BY message DESC LIMIT 3001",
+            [],
         )?;
         return Ok((edited.len() <= ONE_BY_ONE).then_some(edited));
     }
     Ok(None)
 }
 
-fn ids(db: &Connection, sql: &str) -> Result<Vec<i64>, StoreError> {
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn conversations_of(db: &Connection, people: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
-    let mut found = BTreeSet::new();
-    let mut statement = db.prepare_cached("SELECT conversation, person FROM participant")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if people.contains(&row.get(1)?) {
-            found.insert(row.get(0)?);
-        }
-    }
-    Ok(found)
+fn conversations_of(db: &Connection, people: &BTreeSet<PersonId>) -> Result<BTreeSet<ConversationId>> {
+    let all: Vec<(ConversationId, PersonId)> = db.all("SELECT conversation, person FROM participant", [])?;
+    Ok(all.into_iter().filter(|(_, person)| people.contains(person)).map(|(id, _)| id).collect())
 }
 
 fn messages_of(
     db: &Connection,
     search: &Search,
-    conversations: &BTreeSet<i64>,
-) -> Result<Option<Vec<i64>>, StoreError> {
-    let mut found = Vec::new();
-    let mut statement = db.prepare_cached(
-        "SELECT id FROM message WHERE conversation = ?1 AND sent_at_ms >= ?2 AND sent_at_ms < ?3 LIMIT ?4",
-    )?;
+    conversations: &BTreeSet<ConversationId>,
+) -> Result<Option<Vec<MessageId>>> {
+    let mut found: Vec<MessageId> = Vec::new();
     for conversation in conversations {
         let room = ONE_BY_ONE.saturating_sub(found.len()).saturating_add(1);
-        let values = params![
-            conversation,
-            search.since.unwrap_or(i64::MIN),
-            search.until.unwrap_or(i64::MAX),
-            i64::try_from(room).unwrap_or(i64::MAX)
-        ];
-        for id in statement.query_map(values, |row| row.get(0))? {
-            found.push(id?);
-        }
+        let (since, until) = (search.since.unwrap_or(i64::MIN), search.until.unwrap_or(i64::MAX));
+        found.append(&mut db.all(
+            "SELECT id FROM message WHERE conversation = ?1 AND sent_at_ms >= ?2 AND sent_at_ms < ?3 LIMIT ?4",
+            params![conversation, since, until, i64::try_from(room).unwrap_or(i64::MAX)],
+        )?);
         if found.len() > ONE_BY_ONE {
             return Ok(None);
         }
     }
-    found.sort_unstable_by(|a: &i64, b| b.cmp(a));
+    found.sort_unstable_by(|a, b| b.cmp(a));
     Ok(Some(found))
 }
 
@@ -170,11 +146,21 @@ const RUNS_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts M
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
 
 impl Walk<'_> {
+    /// The newest so many that fit, and where the bound ended the walk (ms).
+    pub(super) fn newest(&self, limit: usize) -> Result<(Vec<MessageId>, Option<Ms>)> {
+        let mut ids = Vec::new();
+        let ended = self.each(|id| {
+            ids.push(id);
+            ids.len() < limit
+        })?;
+        Ok((ids, ended))
+    }
+
     /// Calls with the id of each that fits, newest first, for as long as it returns true. Returns where the bound
     /// ended the walk (ms).
-    pub(super) fn each(&self, mut take: impl FnMut(i64) -> bool) -> Result<Option<Ms>, StoreError> {
-        let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).saturating_sub(SLACK));
-        let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).saturating_add(SLACK));
+    fn each(&self, mut take: impl FnMut(MessageId) -> bool) -> Result<Option<Ms>> {
+        let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).0.saturating_sub(SLACK));
+        let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).0.saturating_add(SLACK));
         if let Some(few) = &self.checks.few {
             for id in few {
                 let (matches, by_runs) = self.matches(*id)?;
@@ -217,7 +203,7 @@ impl Walk<'_> {
     }
 
     /// Whether the indexes find this message, and whether the one of runs does.
-    fn matches(&self, id: i64) -> Result<(bool, bool), StoreError> {
+    fn matches(&self, id: MessageId) -> Result<(bool, bool)> {
         let has = |sql: &str, query: &Option<String>| match query {
             Some(query) => Ok::<_, StoreError>(self.db.prepare_cached(sql)?.exists(params![query, id])?),
             None => Ok(false),
@@ -232,7 +218,7 @@ impl Walk<'_> {
     }
 
     /// Whether the filters let a message through, and its time.
-    fn fits(&self, id: i64, by_runs: bool) -> Result<(bool, Ms), StoreError> {
+    fn fits(&self, id: MessageId, by_runs: bool) -> Result<(bool, Ms)> {
         let (search, checks) = (self.search, self.checks);
         let mut statement = self.db.prepare_cached(
             "SELECT conversation, sent_at_ms, sender, kind, versions > 1, gone_since_ms IS NOT NULL, text FROM message WHERE id = ?1",
@@ -240,8 +226,9 @@ impl Walk<'_> {
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else { return Ok((false, 0)) };
         let at: Ms = row.get(1)?;
-        let (conversation, sender, kind): (i64, i64, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
-        let flag = |wanted: Option<bool>, column: usize| -> Result<bool, StoreError> {
+        let (conversation, sender, kind): (ConversationId, PersonId, i64) =
+            (row.get(0)?, row.get(2)?, row.get(3)?);
+        let flag = |wanted: Option<bool>, column: usize| -> Result<bool> {
             Ok(match wanted {
                 Some(wanted) => row.get::<_, bool>(column)? == wanted,
                 None => true,
@@ -282,7 +269,7 @@ fn has_link(text: &str) -> bool {
 #[derive(Default)]
 struct IndexWalk<'s> {
     rows: Option<Rows<'s>>,
-    head: Option<i64>,
+    head: Option<MessageId>,
 }
 
 impl<'s> IndexWalk<'s> {
@@ -291,20 +278,20 @@ impl<'s> IndexWalk<'s> {
         query: Option<&str>,
         lowest: i64,
         highest: i64,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self> {
         match query {
             Some(query) => Self::over(statement.query(params![query, lowest, highest])?),
             None => Ok(Self::default()),
         }
     }
 
-    fn over(rows: Rows<'s>) -> Result<Self, StoreError> {
+    fn over(rows: Rows<'s>) -> Result<Self> {
         let mut side = Self { rows: Some(rows), head: None };
         side.step()?;
         Ok(side)
     }
 
-    fn step(&mut self) -> Result<(), StoreError> {
+    fn step(&mut self) -> Result<()> {
         self.head = match &mut self.rows {
             Some(rows) => rows.next()?.map(|row| row.get(0)).transpose()?,
             None => None,
@@ -314,7 +301,7 @@ impl<'s> IndexWalk<'s> {
 }
 
 /// The newest of both sides, once, and whether the second had it.
-fn next(sides: &mut [IndexWalk<'_>; 2]) -> Result<Option<(i64, bool)>, StoreError> {
+fn next(sides: &mut [IndexWalk<'_>; 2]) -> Result<Option<(MessageId, bool)>> {
     let [first, second] = sides;
     let Some(id) = first.head.max(second.head) else { return Ok(None) };
     let by_second = second.head == Some(id);

@@ -4,11 +4,14 @@ use rusqlite::Connection;
 
 use super::Search;
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::core::search::query::Term;
 use crate::core::search::tokenize;
+use crate::store::Queries;
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::search::match_expr;
 use crate::store::search::spelling::nearest;
-use crate::store::{Queries, StoreError};
 
 /// Messages that are counted, at most.
 const COUNTED: u64 = 10_000;
@@ -35,17 +38,14 @@ pub struct Nothing {
 
 impl Queries<'_> {
     /// Why a search found nothing.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn why_nothing(&self, search: &Search) -> Result<Nothing, StoreError> {
+    pub fn why_nothing(&self, search: &Search) -> Result<Nothing> {
         // One look for all: to take and give back the lock takes longer than to look up a word.
         let look = self.db().unchecked_transaction()?;
         let db: &Connection = &look;
         let mut why = Nothing {
             empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
             gaps: gaps(db, search)?,
-            waiting: db.query_row("SELECT count(*) FROM messages_unindexed", [], |row| row.get(0))?,
+            waiting: db.one("SELECT count(*) FROM messages_unindexed", [])?,
             ..Nothing::default()
         };
         for term in search.query.all.iter().filter(|group| group.len() == 1).flatten() {
@@ -71,7 +71,7 @@ impl Queries<'_> {
     }
 }
 
-fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
+fn known(db: &Connection, term: &Term) -> Result<bool> {
     let Some((words, runs)) = match_expr::alone(term) else { return Ok(true) };
     Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
         || db
@@ -80,48 +80,30 @@ fn known(db: &Connection, term: &Term) -> Result<bool, StoreError> {
 }
 
 /// Whether a message that waits to be indexed has the word.
-fn waits(db: &Connection, term: &Term) -> Result<bool, StoreError> {
+fn waits(db: &Connection, term: &Term) -> Result<bool> {
     let folded = tokenize::fold(&term.text);
-    let mut statement =
-        db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message m ON m.id = u.id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        if tokenize::fold(text).contains(&folded) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let texts: Vec<String> =
+        db.all("SELECT m.text FROM messages_unindexed u JOIN message m ON m.id = u.id", [])?;
+    Ok(texts.iter().any(|text| tokenize::fold(text).contains(&folded)))
 }
 
-fn names(db: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut statement = db.prepare("SELECT DISTINCT name FROM person")?;
-    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-    rows.map(|name| Ok(tokenize::fold(&name?))).collect()
+fn names(db: &Connection) -> Result<Vec<String>> {
+    let names: Vec<String> = db.all("SELECT DISTINCT name FROM person", [])?;
+    Ok(names.iter().map(|name| tokenize::fold(name)).collect())
 }
 
-fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>, StoreError> {
-    let mut statement =
-        db.prepare("SELECT conversation, newer_ms, older_ms FROM gap WHERE conversation IS NOT NULL")?;
-    let mut rows = statement.query([])?;
-    let mut all: Option<GapsWithin> = None;
-    while let Some(row) = rows.next()? {
-        let (conversation, newer, older): (i64, Option<Ms>, Option<Ms>) =
-            (row.get(0)?, row.get(1)?, row.get(2)?);
-        let within = search.within.as_ref().is_none_or(|within| within.contains(&conversation))
+fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>> {
+    let all: Vec<(ConversationId, Option<Ms>, Option<Ms>)> =
+        db.all("SELECT conversation, newer_ms, older_ms FROM gap WHERE conversation IS NOT NULL", [])?;
+    let within = |(conversation, newer, older): &(_, Option<Ms>, Option<Ms>)| {
+        search.within.as_ref().is_none_or(|within| within.contains(conversation))
             && newer.is_none_or(|newer| search.since.is_none_or(|since| newer >= since))
-            && older.is_none_or(|older| search.until.is_none_or(|until| older < until));
-        if within {
-            all = Some(match all {
-                None => (1, older, newer),
-                // An open end is further than any date.
-                Some((n, from, to)) => (
-                    n.saturating_add(1),
-                    from.and_then(|a| older.map(|b| a.min(b))),
-                    to.and_then(|a| newer.map(|b| a.max(b))),
-                ),
-            });
-        }
-    }
-    Ok(all)
+            && older.is_none_or(|older| search.until.is_none_or(|until| older < until))
+    };
+    let within = all.into_iter().filter(within).map(|(_, newer, older)| (1, older, newer));
+    // An open end is further than any date.
+    Ok(within.reduce(|(n, from, to), (more, older, newer)| {
+        let (from, to) = (from.zip(older), to.zip(newer));
+        (n + more, from.map(|(a, b)| a.min(b)), to.map(|(a, b)| a.max(b)))
+    }))
 }

@@ -1,255 +1,153 @@
-//! Full-text indexes against the texts they are of, without writing anything.
+//! The full-text indexes against the texts they are of, without writing anything.
 //!
 //! FTS5's own comparison is worded as an INSERT and takes the write lock, which a running sync needs. So each index is
-//! made a second time, in memory, some thousand rows at a time, and compared: for each row how many words it has, and
-//! over all rows how often each word occurs, as a sum that does not depend on the order. Structures are SQLite's
-//! integrity check's to compare.
+//! made a second time, in memory, some thousand rows at a time, and compared: how many words each row has, and how often
+//! each word occurs in all. SQLite's integrity check compares the structures.
 
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
+use rusqlite::{Connection, Rows, params};
 
-use super::{Check, Depth};
+use super::{Check, Depth, messages_in, questions};
 use crate::core::hash;
 use crate::core::search::tokenize;
-use crate::store::StoreError;
+use crate::store::query::{FromRow, Statements as _};
+use crate::store::{Result, SCHEMA};
 
 const BATCH: usize = 8192;
-/// The index whose texts are made of the messages'.
-const UNSPACED: &str = "messages_cjk_fts";
 
 /// What makes both indexes anew: emptied, and every message noted as still to be indexed.
 const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"INSERT INTO messages_fts (messages_fts) VALUES ('delete-all'); \
                        INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all'); \
                        INSERT OR IGNORE INTO messages_unindexed SELECT id FROM message\"; the next sync indexes them";
 
-/// A full-text table, and what it is of.
-struct FtsIndex {
-    name: String,
-    sql: String,
-    texts: Texts,
-    columns: Vec<String>,
-}
+const WORDS: &str = "messages_fts";
+/// The index of messages with letters of scripts without spaces, as [`tokenize::indexed`] writes them.
+const UNSPACED: &str = "messages_cjk_fts";
 
-/// Where an index takes its texts from.
-enum Texts {
-    /// Columns of a table, as they are.
-    Of { table: String, rowid: String },
-    /// Those messages that have letters of scripts without spaces, as [`tokenize::indexed`] writes them.
-    Unspaced,
-}
+/// What is to be indexed, but for the messages that wait for it.
+const TEXTS: &str =
+    "SELECT id, text FROM message WHERE id NOT IN (SELECT id FROM messages_unindexed) ORDER BY id";
 
 /// The temporary tables that show an index's words: made before the archive is read, as that is a kind of writing.
-pub(super) fn prepare(db: &Connection) -> Result<(), StoreError> {
+pub(super) fn prepare(db: &Connection) -> Result<()> {
     db.pragma_update(None, "query_only", false)?;
-    for index in indexes(db)? {
-        db.execute_batch(&format!(
-            "CREATE VIRTUAL TABLE temp.{} USING fts5vocab('main', {}, 'row')",
-            quoted(&vocabulary(&index.name)),
-            quoted(&index.name)
-        ))?;
-    }
+    let made = show_words(db);
     db.pragma_update(None, "query_only", true)?;
+    made
+}
+
+fn show_words(db: &Connection) -> Result<()> {
+    for index in [WORDS, UNSPACED] {
+        let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1 AND sql LIKE '%USING fts5%')";
+        if db.one(there, [index])? {
+            let sql =
+                format!("CREATE VIRTUAL TABLE temp.words_of_{index} USING fts5vocab('main', {index}, 'row')");
+            db.execute_batch(&sql)?;
+        }
+    }
     Ok(())
 }
 
-fn vocabulary(index: &str) -> String {
-    format!("words_of_{index}")
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn indexes(db: &Connection) -> Result<Vec<FtsIndex>, StoreError> {
-    let mut statement = db.prepare(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING fts5%' ORDER BY name",
-    )?;
-    let named = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-    let mut all = Vec::new();
-    for row in named {
-        let (name, sql) = row?;
-        let texts = match (option(&sql, "content"), option(&sql, "content_rowid")) {
-            (Some(table), rowid) if !table.is_empty() => {
-                Texts::Of { table, rowid: rowid.unwrap_or_else(|| "rowid".to_owned()) }
-            }
-            _ if name == UNSPACED => Texts::Unspaced,
-            _ => continue,
-        };
-        let mut columns = db.prepare("SELECT name FROM pragma_table_info(?1)")?;
-        let columns = columns.query_map([&name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        all.push(FtsIndex { name, sql, texts, columns });
-    }
-    Ok(all)
-}
-
-/// The value of an option in the words that made a table.
-fn option(sql: &str, name: &str) -> Option<String> {
-    let (_, arguments) = sql.split_once('(')?;
-    let mut value = None;
-    for argument in arguments.trim_end().trim_end_matches(')').split(',') {
-        if let Some((key, given)) = argument.split_once('=')
-            && key.trim().eq_ignore_ascii_case(name)
-        {
-            value = Some(given.trim().trim_matches(['\'', '"']).to_owned());
-        }
-    }
-    value
-}
-
-pub(super) fn all(db: &Connection, depth: Depth, check: &mut Check<'_>) -> Result<u64, StoreError> {
-    waiting(db, check)?;
+pub(super) fn all(db: &Connection, depth: Depth, check: &mut Check<'_>) -> Result<u64> {
+    questions::unindexed(db, check)?;
     let mut looked_at = 0;
-    for index in indexes(db)? {
-        looked_at += rows(db, &index, check)?;
+    for index in [WORDS, UNSPACED] {
+        looked_at += rows(db, index, check)?;
         if depth == Depth::Full {
-            words(db, &index, check)?;
+            words(db, index, check)?;
         }
     }
     Ok(looked_at)
 }
 
-/// What waits to be indexed is a message.
-fn waiting(db: &Connection, check: &mut Check<'_>) -> Result<(), StoreError> {
-    let mut statement = db.prepare(
-        "SELECT u.id FROM messages_unindexed u WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.id = u.id)",
-    )?;
-    for id in statement.query_map([], |row| row.get::<_, i64>(0))? {
-        let what = "a message that is not there waits to be indexed";
-        check.broken(format!("messages_unindexed {}", id?), what, "let a sync run: it forgets such rows");
-    }
-    Ok(())
-}
-
-/// The rows that are to be in an index, those that wait for it left out.
-fn content(index: &FtsIndex) -> String {
-    let columns: String = index.columns.iter().map(|c| format!(", {}", quoted(c))).collect();
-    let (table, rowid) = match &index.texts {
-        Texts::Of { table, rowid } => (table.as_str(), rowid.as_str()),
-        Texts::Unspaced => ("message", "id"),
-    };
-    let (table, rowid) = (quoted(table), quoted(rowid));
-    format!(
-        "SELECT {rowid}{columns} FROM {table} WHERE {rowid} NOT IN (SELECT id FROM messages_unindexed) ORDER BY {rowid}"
-    )
-}
-
-/// The next row that is to be in an index: its id and its texts.
-fn next_text(
-    index: &FtsIndex,
-    rows: &mut rusqlite::Rows<'_>,
-) -> Result<Option<(i64, Vec<Value>)>, StoreError> {
+/// The next text that is to be in an index, as it is to be there.
+fn next_text(index: &str, rows: &mut Rows<'_>) -> Result<Option<(i64, String)>> {
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        match &index.texts {
-            Texts::Of { .. } => {
-                let texts = (1..=index.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?;
-                return Ok(Some((id, texts)));
-            }
-            Texts::Unspaced => {
-                let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-                if tokenize::has_unspaced(text) {
-                    return Ok(Some((id, vec![Value::Text(tokenize::indexed(text))])));
-                }
-            }
+        let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        if index == WORDS {
+            return Ok(Some((row.get(0)?, text.to_owned())));
+        }
+        if tokenize::has_unspaced(text) {
+            return Ok(Some((row.get(0)?, tokenize::indexed(text))));
         }
     }
     Ok(None)
 }
 
-/// Each message is in the index, and nothing else is: both lists ascend, and are read side by side.
-fn rows(db: &Connection, index: &FtsIndex, check: &mut Check<'_>) -> Result<u64, StoreError> {
-    let Some(sizes) = sizes(db, &index.name)? else { return Ok(0) };
-    let mut there = db.prepare(&content(index))?;
-    let mut indexed = db.prepare(&format!("SELECT id FROM {sizes} ORDER BY id"))?;
+/// The next row of any other query.
+fn next<T: FromRow>(rows: &mut Rows<'_>) -> Result<Option<T>> {
+    Ok(rows.next()?.map(T::from_row).transpose()?)
+}
+
+/// Each message is in the index, and nothing else is.
+fn rows(db: &Connection, index: &str, check: &mut Check<'_>) -> Result<u64> {
+    let (mut there, mut indexed) =
+        (db.prepare(TEXTS)?, db.prepare(&format!("SELECT id, NULL FROM {index}_docsize ORDER BY id"))?);
     let (mut there, mut indexed) = (there.query([])?, indexed.query([])?);
-    let next = |rows: &mut rusqlite::Rows<'_>| -> Result<Option<i64>, StoreError> {
-        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
-    };
-    let to_be =
-        |rows: &mut rusqlite::Rows<'_>| Ok::<_, StoreError>(next_text(index, rows)?.map(|(id, _)| id));
-    let (mut message, mut entry) = (to_be(&mut there)?, next(&mut indexed)?);
     let mut looked_at = 0;
-    while let Some(id) = [message, entry].into_iter().flatten().min() {
-        let place = || format!("message {id}");
-        match (message == Some(id), entry == Some(id)) {
-            (true, false) => check.broken(place(), format!("is not in {}", index.name), REBUILD),
-            (false, true) => check.broken(
-                place(),
-                format!("is in {} but not there, or to be indexed", index.name),
-                REBUILD,
-            ),
-            _ => {}
-        }
-        if message == Some(id) {
-            message = to_be(&mut there)?;
-            looked_at += 1;
-        }
-        if entry == Some(id) {
-            entry = next(&mut indexed)?;
-        }
-    }
+    side_by_side(
+        || next_text(index, &mut there),
+        || next::<(i64, Option<i64>)>(&mut indexed),
+        |id, message, entry| {
+            looked_at += u64::from(message.is_some());
+            let what = match (message, entry) {
+                (Some(_), None) => format!("is not in {index}"),
+                (None, Some(_)) => format!("is in {index} but not there, or to be indexed"),
+                _ => return,
+            };
+            check.broken(format!("message {id}"), what, REBUILD);
+        },
+    )?;
     Ok(looked_at)
 }
 
-/// The table of each row's number of words, unless the index keeps none.
-fn sizes(db: &Connection, index: &str) -> Result<Option<String>, StoreError> {
-    let name = format!("{index}_docsize");
-    let there: Option<i64> =
-        db.query_row("SELECT 1 FROM sqlite_schema WHERE name = ?1", [&name], |row| row.get(0)).optional()?;
-    Ok(there.map(|_| quoted(&name)))
+/// Walks through two lists that ascend by id at once, and shows what either has of each id.
+fn side_by_side<L, R>(
+    mut left: impl FnMut() -> Result<Option<(i64, L)>>,
+    mut right: impl FnMut() -> Result<Option<(i64, R)>>,
+    mut visit: impl FnMut(i64, Option<L>, Option<R>),
+) -> Result<()> {
+    let (mut l, mut r) = (left()?, right()?);
+    while let Some(id) = [l.as_ref().map(|l| l.0), r.as_ref().map(|r| r.0)].into_iter().flatten().min() {
+        let (of_left, of_right) = (l.take_if(|l| l.0 == id), r.take_if(|r| r.0 == id));
+        if of_left.is_some() {
+            l = left()?;
+        }
+        if of_right.is_some() {
+            r = right()?;
+        }
+        visit(id, of_left.map(|l| l.1), of_right.map(|r| r.1));
+    }
+    Ok(())
 }
 
 /// The words of the index are those of the texts.
-fn words(db: &Connection, index: &FtsIndex, check: &mut Check<'_>) -> Result<(), StoreError> {
-    let of: i64 = db.query_row("SELECT ifnull(sum(messages), 0) FROM conversation", [], |row| row.get(0))?;
-    let of = u64::try_from(of).unwrap_or_default();
+fn words(db: &Connection, index: &str, check: &mut Check<'_>) -> Result<()> {
+    let of = messages_in(db)?;
     let again = Connection::open_in_memory()?;
-    let list: Vec<String> = index.columns.iter().map(|c| quoted(c)).collect();
-    if let Texts::Of { table, rowid } = &index.texts {
-        let (table, rowid) = (quoted(table), quoted(rowid));
-        again.execute_batch(&format!(
-            "CREATE TABLE {table} ({rowid} INTEGER PRIMARY KEY, {})",
-            list.join(", ")
-        ))?;
-    }
-    again.execute_batch(&index.sql)?;
-    again.execute_batch(&format!(
-        "CREATE VIRTUAL TABLE {} USING fts5vocab({}, 'row')",
-        quoted(&vocabulary(&index.name)),
-        quoted(&index.name)
-    ))?;
-    let sizes = sizes(db, &index.name)?;
+    again.execute_batch(SCHEMA)?;
+    show_words(&again)?;
     let (mut expected, mut done, mut wrong_sizes) = (0_i64, 0, 0_u64);
-    let mut texts = db.prepare(&content(index))?;
+    let mut texts = db.prepare(TEXTS)?;
     let mut texts = texts.query([])?;
     loop {
         let mut ids = Vec::with_capacity(BATCH);
         let tx = again.unchecked_transaction()?;
-        {
-            let marks = vec!["?"; index.columns.len() + 1].join(", ");
-            let mut insert = tx.prepare_cached(&format!(
-                "INSERT INTO {} (rowid, {}) VALUES ({marks})",
-                quoted(&index.name),
-                list.join(", ")
-            ))?;
-            while ids.len() < BATCH {
-                let Some((id, values)) = next_text(index, &mut texts)? else { break };
-                insert.execute(params_from_iter(std::iter::once(Value::Integer(id)).chain(values)))?;
-                ids.push(id);
-            }
+        while ids.len() < BATCH {
+            let Some((id, text)) = next_text(index, &mut texts)? else { break };
+            tx.run(&format!("INSERT INTO {index} (rowid, text) VALUES (?1, ?2)"), params![id, text])?;
+            ids.push(id);
         }
         tx.commit()?;
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else { break };
-        if let Some(sizes) = &sizes {
-            wrong_sizes += lengths(db, &again, sizes, (*first, *last), &index.name, check)?;
-        }
-        expected = expected.wrapping_add(sum(&again, &index.name, "main")?);
-        again.execute(&format!("INSERT INTO {0} ({0}) VALUES ('delete-all')", quoted(&index.name)), [])?;
+        wrong_sizes += lengths(db, &again, (*first, *last), index, check)?;
+        expected = expected.wrapping_add(sum(&again, index)?);
+        again.run(&format!("INSERT INTO {index} ({index}) VALUES ('delete-all')"), [])?;
         done += u64::try_from(ids.len()).unwrap_or_default();
         check.progress(done, of);
     }
     // Where a row has too few or too many words, that says it better. Missing rows have been named before.
-    if wrong_sizes == 0 && check.found == 0 && sum(db, &index.name, "temp")? != expected {
-        check.broken(index.name.clone(), "its words are not those of the messages", REBUILD);
+    if wrong_sizes == 0 && check.found == 0 && sum(db, index)? != expected {
+        check.broken(index.to_owned(), "its words are not those of the messages", REBUILD);
     }
     Ok(())
 }
@@ -258,38 +156,30 @@ fn words(db: &Connection, index: &FtsIndex, check: &mut Check<'_>) -> Result<(),
 fn lengths(
     db: &Connection,
     again: &Connection,
-    sizes: &str,
-    (first, last): (i64, i64),
+    span: (i64, i64),
     index: &str,
     check: &mut Check<'_>,
-) -> Result<u64, StoreError> {
-    let sql = format!("SELECT id, sz FROM {sizes} WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
+) -> Result<u64> {
+    let sql = format!("SELECT id, sz FROM {index}_docsize WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
     let (mut ours, mut theirs) = (db.prepare_cached(&sql)?, again.prepare_cached(&sql)?);
-    let mut ours = ours.query([first, last])?;
-    let mut theirs = theirs.query([first, last])?;
+    let (mut ours, mut theirs) = (ours.query(span)?, theirs.query(span)?);
     let mut found = 0;
-    let mut our = ours.next()?.map(size).transpose()?;
-    while let Some(row) = theirs.next()? {
-        let their = size(row)?;
-        while our.as_ref().is_some_and(|our| our.0 < their.0) {
-            our = ours.next()?.map(size).transpose()?;
-        }
-        if our.as_ref().is_some_and(|our| our.0 == their.0 && our.1 != their.1) {
-            check.broken(format!("message {}", their.0), format!("has other words in {index}"), REBUILD);
-            found += 1;
-        }
-    }
+    side_by_side(
+        || next::<(i64, Vec<u8>)>(&mut ours),
+        || next::<(i64, Vec<u8>)>(&mut theirs),
+        |id, our, their| {
+            if our.is_some() && their.is_some() && our != their {
+                check.broken(format!("message {id}"), format!("has other words in {index}"), REBUILD);
+                found += 1;
+            }
+        },
+    )?;
     Ok(found)
 }
 
-fn size(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Vec<u8>)> {
-    Ok((row.get(0)?, row.get(1)?))
-}
-
 /// How often each word occurs and in how many rows, as one number: the sum over parts is that of the whole.
-fn sum(db: &Connection, index: &str, schema: &str) -> Result<i64, StoreError> {
-    let mut statement =
-        db.prepare_cached(&format!("SELECT term, doc, cnt FROM {schema}.{}", quoted(&vocabulary(index))))?;
+fn sum(db: &Connection, index: &str) -> Result<i64> {
+    let mut statement = db.prepare_cached(&format!("SELECT term, doc, cnt FROM temp.words_of_{index}"))?;
     let mut rows = statement.query([])?;
     let mut sum = 0_i64;
     while let Some(row) = rows.next()? {
@@ -300,17 +190,4 @@ fn sum(db: &Connection, index: &str, schema: &str) -> Result<i64, StoreError> {
         sum = sum.wrapping_add(hash.wrapping_mul(count)).wrapping_add(hash.rotate_left(17).wrapping_mul(doc));
     }
     Ok(sum)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::option;
-
-    #[test]
-    fn options_are_read_from_the_words_that_made_a_table() {
-        let sql = "CREATE VIRTUAL TABLE f USING fts5 (a, b, content = 'message', content_rowid=\"id\", tokenize = 'trigram')";
-        assert_eq!(option(sql, "content").as_deref(), Some("message"));
-        assert_eq!(option(sql, "content_rowid").as_deref(), Some("id"));
-        assert_eq!(option(sql, "detail"), None);
-    }
 }

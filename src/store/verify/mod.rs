@@ -5,8 +5,8 @@
 
 mod file;
 mod index;
-mod ledger;
 mod messages;
+mod questions;
 mod timelines;
 
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::StoreError;
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::schema::open;
 
 /// Findings that one check lists; the rest are counted.
@@ -105,7 +107,7 @@ pub type ProgressSink<'a> = dyn FnMut(CheckProgress) + 'a;
 /// # Errors
 /// When there is no archive, it is of another version, or it cannot be opened. What cannot be read once it is open is
 /// a finding.
-pub fn verify(path: &Path, depth: Depth, watch: &mut ProgressSink<'_>) -> Result<Verification, StoreError> {
+pub fn verify(path: &Path, depth: Depth, watch: &mut ProgressSink<'_>) -> Result<Verification> {
     let mut book = Examination { result: Verification::default(), watch };
     let db = match open::open_read_only(path) {
         Ok(db) => db,
@@ -142,7 +144,7 @@ fn all(db: &Connection, depth: Depth, book: &mut Examination<'_, '_>) {
     book.check("versions", "edits and the versions before them", |check| messages::versions(db, check));
     book.check("identity", "each message once", |check| messages::duplicates(db, &names, check));
     book.check("totals", "what the API counts", |check| timelines::totals(db, &names, check));
-    book.check("ledger", "runs, requests and credits", |check| ledger::all(db, check));
+    book.check("ledger", "runs, requests and credits", |check| questions::all(db, check));
     if depth == Depth::Full {
         book.check("raw", "the JSON of every message", |check| messages::raw(db, check));
     }
@@ -161,7 +163,7 @@ impl Examination<'_, '_> {
         &mut self,
         name: &'static str,
         about: &'static str,
-        make: impl FnOnce(&mut Check<'_>) -> Result<u64, StoreError>,
+        make: impl FnOnce(&mut Check<'_>) -> Result<u64>,
     ) {
         let mut check = Check { name, about, findings: Vec::new(), found: 0, watch: &mut *self.watch };
         check.progress(0, 0);
@@ -213,4 +215,10 @@ impl Check<'_> {
             self.progress(done, of);
         }
     }
+}
+
+/// How many messages there are, for progress.
+fn messages_in(db: &Connection) -> Result<u64> {
+    let sum: i64 = db.one("SELECT ifnull(sum(messages), 0) FROM conversation", [])?;
+    Ok(u64::try_from(sum).unwrap_or_default())
 }

@@ -1,28 +1,28 @@
 //! Timelines: gaps, beginnings, and what the API counts.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
 use super::{Check, FROM_BACKUP};
+use crate::core::model::ids::ConversationId;
 use crate::core::timeline::gap::Timeline;
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
-use crate::store::StoreError;
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::read::timelines::{self, OUTSIDE};
 
 /// What to call each conversation.
-pub(super) type ConversationNames = BTreeMap<i64, String>;
+pub(super) type ConversationNames = BTreeMap<ConversationId, String>;
 
-pub(super) fn names(db: &Connection) -> Result<ConversationNames, StoreError> {
-    let mut statement = db.prepare(
-        "SELECT id, coalesce(alias, name, profile_url, urn, thread, '') FROM conversation ORDER BY id",
-    )?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(super) fn names(db: &Connection) -> Result<ConversationNames> {
+    let sql = "SELECT id, coalesce(alias, name, profile_url, urn, thread, '') FROM conversation ORDER BY id";
+    db.all(sql, [])
 }
 
-pub(super) fn place(names: &ConversationNames, id: i64) -> String {
+pub(super) fn place(names: &ConversationNames, id: ConversationId) -> String {
     match names.get(&id).filter(|n| !n.is_empty()) {
         Some(name) => format!("conversation {id} ({name})"),
         None => format!("conversation {id}"),
@@ -30,7 +30,7 @@ pub(super) fn place(names: &ConversationNames, id: i64) -> String {
 }
 
 /// The invariants of every timeline, an inbox's included.
-pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreError> {
+pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     let names = names(db)?;
     let of = u64::try_from(names.len()).unwrap_or_default();
     let mut looked_at = 0;
@@ -45,11 +45,8 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
         looked_at += 1;
         check.tick(looked_at, of);
     }
-    let mut inboxes =
-        db.prepare("SELECT i.account, a.name FROM inbox i JOIN account a ON a.id = i.account")?;
-    let rows = inboxes.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-    for row in rows {
-        let (account, name) = row?;
+    let inboxes = "SELECT i.account, a.name FROM inbox i JOIN account a ON a.id = i.account";
+    for (account, name) in db.all::<(_, String), Vec<_>>(inboxes, [])? {
         let timeline = timelines::inbox(db, account)?;
         // An inbox's rows are conversations, which it does not count.
         let timeline = Timeline { messages: i64::from(timeline.newest_ms.is_some()), ..timeline };
@@ -62,9 +59,11 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64, StoreEr
 }
 
 /// How many messages stand in a conversation's timeline.
-fn within(db: &Connection, conversation: i64) -> Result<i64, StoreError> {
-    let sql = format!("SELECT count(*) FROM message WHERE conversation = ?1 AND NOT ({OUTSIDE})");
-    Ok(db.prepare_cached(&sql)?.query_row([conversation], |row| row.get(0))?)
+fn within(db: &Connection, conversation: ConversationId) -> Result<i64> {
+    db.one(
+        &format!("SELECT count(*) FROM message WHERE conversation = ?1 AND NOT ({OUTSIDE})"),
+        [conversation],
+    )
 }
 
 fn broken(timeline: &Timeline) -> Vec<String> {
@@ -86,37 +85,30 @@ fn broken(timeline: &Timeline) -> Vec<String> {
 }
 
 /// Where nothing is missing, the API counts no more than there is.
-pub(super) fn totals(
-    db: &Connection,
-    names: &ConversationNames,
-    check: &mut Check<'_>,
-) -> Result<u64, StoreError> {
-    let mut statement = db.prepare(
+pub(super) fn totals(db: &Connection, names: &ConversationNames, check: &mut Check<'_>) -> Result<u64> {
+    // The contradiction may be the API's own: then it was doubted, said again and believed in the end.
+    let doubted = "SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND stall_code = ?2)";
+    let doubt = Stall::EndBeforeCount(0).code();
+    let mut looked_at = 0;
+    db.each(
         "SELECT id, served_total, messages - gone FROM conversation c WHERE served_total IS NOT NULL
            AND beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)",
+        [],
+        |(id, total, standing): (ConversationId, i64, i64)| {
+            looked_at += 1;
+            let what = format!("the API counts {total} messages, the archive holds {standing}");
+            let deleted = "some were deleted where they have not been read again yet: nothing to do";
+            let insisted = "it said again and again that there are no more: nothing to do";
+            match total.cmp(&standing) {
+                Ordering::Equal => {}
+                Ordering::Less => check.note(place(names, id), what, deleted),
+                Ordering::Greater if db.one(doubted, params![id, doubt])? => {
+                    check.note(place(names, id), what, insisted);
+                }
+                Ordering::Greater => check.broken(place(names, id), what, FROM_BACKUP),
+            }
+            Ok(())
+        },
     )?;
-    // The contradiction may be the API's own: then it was doubted, said again and believed in the end.
-    let mut doubted =
-        db.prepare("SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND stall_code = ?2)")?;
-    let doubt = Stall::EndBeforeCount(0).code();
-    let mut rows = statement.query([])?;
-    let mut looked_at = 0;
-    while let Some(row) = rows.next()? {
-        let (id, total, standing): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        looked_at += 1;
-        let what = format!("the API counts {total} messages, the archive holds {standing}");
-        if total > standing && doubted.query_row(params![id, doubt], |row| row.get::<_, bool>(0))? {
-            check.note(
-                place(names, id),
-                what,
-                "it said again and again that there are no more: nothing to do",
-            );
-        } else if total > standing {
-            check.broken(place(names, id), what, FROM_BACKUP);
-        } else if total < standing {
-            let help = "some were deleted where they have not been read again yet: nothing to do";
-            check.note(place(names, id), what, help);
-        }
-    }
     Ok(looked_at)
 }

@@ -3,20 +3,22 @@
 use rusqlite::{Connection, params};
 
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::backoff;
 use crate::core::timeline::gap::Gap;
 use crate::core::timeline::stall::{self, Stall};
-use crate::store::StoreError;
+use crate::store::Result;
 use crate::store::ledger::Failed;
+use crate::store::query::Statements as _;
 
 /// Marks what a failed request was about as stalled, if the failure says something about it.
 pub(crate) fn fail(
     tx: &Connection,
-    account: i64,
-    conversation: Option<i64>,
+    account: AccountId,
+    conversation: Option<ConversationId>,
     before: &[Gap],
     failed: &Failed<'_>,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     if !failed.stalls {
         return Ok(());
     }
@@ -28,18 +30,20 @@ pub(crate) fn fail(
 /// Brings the rows of a conversation's gaps (`None`: the inbox's) from one list to the other.
 pub(crate) fn write(
     tx: &Connection,
-    account: i64,
-    conversation: Option<i64>,
+    account: AccountId,
+    conversation: Option<ConversationId>,
     before: &[Gap],
     after: &[Gap],
-) -> Result<(), StoreError> {
+) -> Result<()> {
     for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
-        tx.prepare_cached("DELETE FROM gap WHERE id = ?1")?.execute([gone.id])?;
+        tx.run("DELETE FROM gap WHERE id = ?1", [gone.id])?;
     }
     for gap in after.iter().filter(|a| !before.contains(a)) {
         let id = (gap.id != 0).then_some(gap.id);
         let cursor = gap.cursor.as_ref().map(Cursor::text);
-        tx.prepare_cached(
+        let (code, detail) =
+            (gap.stalled.as_ref().map(Stall::code), gap.stalled.as_ref().and_then(Stall::detail));
+        tx.run(
             "INSERT INTO gap (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls,
                stalled_run, due_run, ask_at_least, filled)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
@@ -47,23 +51,11 @@ pub(crate) fn write(
                stall_code = excluded.stall_code, stall_detail = excluded.stall_detail, stalls = excluded.stalls,
                stalled_run = excluded.stalled_run, due_run = excluded.due_run,
                ask_at_least = excluded.ask_at_least, filled = excluded.filled",
-        )?
-        .execute(params![
-            id,
-            account,
-            conversation,
-            gap.newer_ms,
-            gap.older_ms,
-            cursor,
-            gap.opened_ms,
-            gap.stalled.as_ref().map(Stall::code),
-            gap.stalled.as_ref().and_then(Stall::detail),
-            gap.stalls,
-            gap.stalled_run,
-            backoff::due_run(gap.stalls, gap.stalled_run),
-            gap.ask_at_least,
-            gap.filled
-        ])?;
+            params![
+                id, account, conversation, gap.newer_ms, gap.older_ms, cursor, gap.opened_ms, code, detail, gap.stalls,
+                gap.stalled_run, backoff::due_run(gap.stalls, gap.stalled_run), gap.ask_at_least, gap.filled
+            ],
+        )?;
     }
     Ok(())
 }

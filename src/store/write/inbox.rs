@@ -1,21 +1,26 @@
 //! The one transaction of an inbox page: what it shows of each conversation, the gaps that follow, and its cost.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::inbox::filter::Wanted;
-use crate::core::inbox::{self, InboxPage, InboxRow, news};
+use crate::core::inbox::news::{self, Near};
+use crate::core::inbox::{self, InboxPage, InboxRow};
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::planner::state::Inbox;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::stall::Stall;
+use crate::store::Result;
+use crate::store::Store;
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Failed, Settlement, settle};
+use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::targets::{self, Configured, Target};
 use crate::store::read::timelines;
+use crate::store::write::page::quarantine;
 use crate::store::write::{configure, gaps};
-use crate::store::{Store, StoreError};
 
 /// An inbox page that came and the request that bought it.
 #[derive(Debug)]
@@ -23,7 +28,7 @@ pub struct InboxCommit<'a> {
     /// Index of the account in the configuration.
     pub account: usize,
     /// The archive's id of the account.
-    pub account_id: i64,
+    pub account_id: AccountId,
     /// What was asked.
     pub asked: &'a Asked,
     /// What came.
@@ -39,16 +44,16 @@ pub struct InboxCommit<'a> {
 }
 
 /// What an inbox page brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InboxCommitted {
     /// What is known of the inbox from now on.
     pub timeline: Timeline,
     /// The conversations it listed that the archive holds, those found just now among them, and what each is asked by.
-    pub listed: Vec<(i64, Option<String>)>,
+    pub listed: Vec<(ConversationId, Option<String>)>,
     /// Conversations that it should have listed and did not.
-    pub unlisted: Vec<i64>,
+    pub unlisted: Vec<ConversationId>,
     /// Conversations with news: each has a gap that reaches up to now.
-    pub news: Vec<(i64, Timeline)>,
+    pub news: Vec<(ConversationId, Timeline)>,
     /// Conversations that were not known.
     pub found: Vec<Target>,
     /// Why the walk stops here, if it does.
@@ -58,20 +63,15 @@ pub struct InboxCommitted {
 impl Store {
     /// The inboxes of these accounts, each with the archive's id of its account; one that was never read is a gap over
     /// everything.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+    pub fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>> {
         self.transact(|tx, _| {
             let mut all = Vec::with_capacity(accounts.len());
             for (index, account) in accounts.iter().enumerate() {
                 let (id, _) = configure::account_row(tx, account)?;
-                let new = tx.execute("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0;
-                if new {
-                    tx.execute("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
+                if tx.changed("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0 {
+                    tx.run("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
                 }
-                let tried_ms =
-                    tx.query_row("SELECT tried_ms FROM inbox WHERE account = ?1", [id], |r| r.get(0))?;
+                let tried_ms = tx.one("SELECT tried_ms FROM inbox WHERE account = ?1", [id])?;
                 remember_wanted(tx, id, account, now)?;
                 let timeline = timelines::inbox(tx, id)?;
                 all.push((id, Inbox { account: index, name: account.account.clone(), timeline, tried_ms }));
@@ -85,15 +85,15 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written. Nothing is stored then, and the reservation stands.
-    pub fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
+    pub fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted> {
         self.transact(|tx, ids| write(tx, &ids.tally, commit))
     }
 }
 
 /// Notes that a request for a page of an inbox brought none.
-pub(crate) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+pub(crate) fn fail(tx: &Connection, account: AccountId, failed: &Failed<'_>) -> Result<Timeline> {
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
-    tx.execute(
+    tx.run(
         "UPDATE inbox SET last_error = ?2, tried_ms = ifnull(?3, tried_ms) WHERE account = ?1",
         params![account, failed.settlement.error, tried],
     )?;
@@ -104,38 +104,26 @@ pub(crate) fn fail(tx: &Connection, account: i64, failed: &Failed<'_>) -> Result
 
 /// Notes which conversations of an inbox are wanted. What was not wanted so far was passed by, so when that changes
 /// the inbox is walked anew: a credit for every ten conversations.
-fn remember_wanted(tx: &Connection, id: i64, account: &Configured, now: Ms) -> Result<(), StoreError> {
+fn remember_wanted(tx: &Connection, id: AccountId, account: &Configured, now: Ms) -> Result<()> {
     let wanted =
         if account.discover { account.wanted.describe() } else { "only what is configured".to_owned() };
-    let before: Option<String> =
-        tx.query_row("SELECT wanted FROM inbox WHERE account = ?1", [id], |r| r.get(0))?;
+    let before: Option<String> = tx.one("SELECT wanted FROM inbox WHERE account = ?1", [id])?;
     if before.as_ref() == Some(&wanted) {
         return Ok(());
     }
-    tx.execute("UPDATE inbox SET wanted = ?2 WHERE account = ?1", params![id, wanted])?;
+    tx.run("UPDATE inbox SET wanted = ?2 WHERE account = ?1", params![id, wanted])?;
     if before.is_some() && account.discover {
         let gaps = timelines::of_inbox(tx, id)?;
         gaps::write(tx, id, None, &gaps, &[Gap::everything(now)])?;
-        tx.execute("UPDATE inbox SET beginning_seen_ms = NULL WHERE account = ?1", [id])?;
+        tx.run("UPDATE inbox SET beginning_seen_ms = NULL WHERE account = ?1", [id])?;
     }
     Ok(())
 }
 
-fn write(
-    tx: &Connection,
-    tally: &SpentCache,
-    commit: &InboxCommit<'_>,
-) -> Result<InboxCommitted, StoreError> {
+fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Result<InboxCommitted> {
     let before = timelines::inbox(tx, commit.account_id)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, commit.now);
-    let mut done = InboxCommitted {
-        timeline: after,
-        listed: vec![],
-        unlisted: vec![],
-        news: vec![],
-        found: vec![],
-        stall,
-    };
+    let mut done = InboxCommitted { timeline: after, stall, ..InboxCommitted::default() };
     for row in news::of_one_profile(commit.page) {
         resolve_profile(tx, commit.account_id, row)?;
     }
@@ -149,17 +137,12 @@ fn write(
     let error = done.stall.as_ref().map(ToString::to_string);
     let tried = commit.asked.cursor.is_none().then_some(commit.now);
     let t = &done.timeline;
-    tx.execute(
+    tx.run(
         "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = CASE WHEN ?4 THEN ifnull(beginning_seen_ms, ?5) END,
            tried_ms = ifnull(?6, tried_ms), synced_ms = ?5, last_error = ?7 WHERE account = ?1",
         params![commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error],
     )?;
-    for oddity in &commit.page.oddities {
-        tx.execute(
-            "INSERT INTO quarantine (request, reason, json) VALUES (?1, ?2, ?3)",
-            params![commit.receipt.request_id(), oddity.reason, oddity.json],
-        )?;
-    }
+    quarantine(tx, None, commit.receipt, &commit.page.oddities)?;
     settle(
         tx,
         tally,
@@ -172,19 +155,14 @@ fn write(
     Ok(done)
 }
 
-/// Whether a conversation that is not known yet is to be archived.
-fn wants(commit: &InboxCommit<'_>, row: &InboxRow) -> bool {
-    let (name, page) = (row.name.as_deref(), row.profile_url.as_deref());
-    commit.discover.is_some_and(|wanted| wanted.takes(name, page, Some(&row.conversation_urn)))
-}
-
 fn write_row(
     tx: &Connection,
     commit: &InboxCommit<'_>,
     row: &InboxRow,
     done: &mut InboxCommitted,
-) -> Result<(), StoreError> {
-    let wanted = wants(commit, row);
+) -> Result<()> {
+    let (name, page) = (row.name.as_deref(), row.profile_url.as_deref());
+    let wanted = commit.discover.is_some_and(|w| w.takes(name, page, Some(&row.conversation_urn)));
     let (id, new) = match (known(tx, commit.account_id, row)?, wanted) {
         (Some(id), _) => (id, false),
         (None, true) => (discover(tx, commit, row)?, true),
@@ -192,8 +170,9 @@ fn write_row(
     };
     let before = timelines::conversation(tx, id)?;
     let update = news::update(row, &load(tx, id, row)?, &before, wanted, commit.now);
+    let target = || targets::target(tx, commit.account, commit.account_id, id, None);
     if new {
-        done.found.push(targets::target(tx, commit.account, commit.account_id, id, None)?);
+        done.found.push(target()?);
     }
     done.listed.push((id, timelines::urn(tx, id)?));
     write_shown(tx, id, row, update.adopted, commit.now)?;
@@ -202,91 +181,68 @@ fn write_row(
         done.news.push((id, timelines::conversation(tx, id)?));
     }
     if update.adopted {
-        done.found.push(targets::target(tx, commit.account, commit.account_id, id, None)?);
+        done.found.push(target()?);
     }
     Ok(())
 }
 
+struct_rows!(Near { at_ms, text, exported });
+
 /// What the archive knows of the conversation that a row is about.
-fn load(tx: &Connection, id: i64, row: &InboxRow) -> Result<news::KnownConversation, StoreError> {
+fn load(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<news::KnownConversation> {
     let mut near = Vec::new();
     if let Some((from, to)) = row.last_at_ms.map(news::around) {
-        let mut messages = tx.prepare_cached(
+        near = tx.all(
             "SELECT sent_at_ms, text, source IS NOT NULL FROM message
              WHERE conversation = ?1 AND sent_at_ms BETWEEN ?2 AND ?3 AND gone_since_ms IS NULL",
+            params![id, from, to],
         )?;
-        let messages = messages.query_map([id, from, to], |r| {
-            Ok(news::Near { at_ms: r.get(0)?, text: r.get(1)?, exported: r.get(2)? })
-        })?;
-        near = messages.collect::<Result<_, _>>()?;
     }
-    let mut statement = tx.prepare_cached(
+    let (in_inbox, last_message_ms, last_text_hash, unread, only_exported) = tx.one(
         "SELECT inbox_seen_ms IS NOT NULL, inbox_last_message_ms, inbox_last_text_hash, unread,
            discovered = 0 AND inbox_seen_ms IS NULL AND synced_ms IS NULL
              AND EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND source = 'export')
          FROM conversation WHERE id = ?1",
+        [id],
     )?;
-    Ok(statement.query_row([id], |r| {
-        Ok(news::KnownConversation {
-            in_inbox: r.get(0)?,
-            last_message_ms: r.get(1)?,
-            last_text_hash: r.get(2)?,
-            unread: r.get(3)?,
-            only_exported: r.get(4)?,
-            near,
-        })
-    })?)
+    Ok(news::KnownConversation { in_inbox, last_message_ms, last_text_hash, unread, only_exported, near })
 }
 
 /// Stores what a row shows of its conversation.
-fn write_shown(tx: &Connection, id: i64, row: &InboxRow, adopted: bool, now: Ms) -> Result<(), StoreError> {
-    tx.prepare_cached(
+fn write_shown(tx: &Connection, id: ConversationId, row: &InboxRow, adopted: bool, now: Ms) -> Result<()> {
+    tx.run(
         "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name),
            headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url), profile_url = ifnull(profile_url, ?5),
            is_group = ?6, unread = ifnull(?7, unread), inbox_seen_ms = ?8, inbox_last_message_ms = ?9,
            inbox_last_text_hash = ?10, discovered = max(discovered, ?11) WHERE id = ?1",
-    )?
-    .execute(params![
-        id,
-        row.name,
-        row.headline,
-        row.picture_url,
-        row.profile_url,
-        row.group,
-        row.unread,
-        now,
-        row.last_at_ms,
-        news::text_hash(row),
-        adopted
-    ])?;
-    Ok(())
+        params![
+            id, row.name, row.headline, row.picture_url, row.profile_url, row.group, row.unread, now, row.last_at_ms,
+            news::text_hash(row), adopted
+        ],
+    )
 }
 
 /// The archive's conversation that a row is about.
-fn known(tx: &Connection, account: i64, row: &InboxRow) -> Result<Option<i64>, StoreError> {
-    if let Some(id) = targets::known_thread(tx, account, &row.conversation_urn)? {
-        // However it was configured: what the inbox calls it is what the API knows it by.
-        let full = urn::is_conversation_urn(&row.conversation_urn).then_some(&row.conversation_urn);
-        tx.prepare_cached(
-            "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NOT ?2 AND ?2 IS NOT NULL",
-        )?
-        .execute(params![id, full])?;
-        return Ok(Some(id));
+fn known(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<Option<ConversationId>> {
+    let known = targets::known_thread(tx, account, &row.conversation_urn)?;
+    // However it was configured: what the inbox calls it is what the API knows it by.
+    if let (Some(id), true) = (known, urn::is_conversation_urn(&row.conversation_urn)) {
+        let sql = "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NOT ?2";
+        tx.run(sql, params![id, row.conversation_urn])?;
     }
-    Ok(None)
+    Ok(known)
 }
 
 /// Gives a conversation that is configured by a profile and was not asked for yet its name, if this row is of that
 /// person.
-fn resolve_profile(tx: &Connection, account: i64, row: &InboxRow) -> Result<(), StoreError> {
+fn resolve_profile(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<()> {
     let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(()) };
-    let unresolved: Option<i64> = tx
-        .prepare_cached(
-            "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation
+    let unresolved: Option<ConversationId> = tx
+        .first(
+        "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation
              WHERE a.account = ?1 AND lower(rtrim(a.profile_url, '/')) = lower(rtrim(?2, '/')) AND c.thread IS NULL",
-        )?
-        .query_row(params![account, profile], |r| r.get(0))
-        .optional()?;
+        params![account, profile],
+    )?;
     match unresolved {
         Some(id) if targets::known_thread(tx, account, &row.conversation_urn)?.is_none() => name(tx, id, row),
         _ => Ok(()),
@@ -295,39 +251,35 @@ fn resolve_profile(tx: &Connection, account: i64, row: &InboxRow) -> Result<(), 
 
 /// Marks conversations as no longer in the inbox that the page should show and does not. From then on they are polled
 /// themselves.
-fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) -> Result<(), StoreError> {
+fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) -> Result<()> {
     let Some((oldest, newest)) = news::shown_completely(commit.page, commit.asked) else { return Ok(()) };
-    let mut expected = tx.prepare_cached(
+    let expected: Vec<ConversationId> = tx.all(
         "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL
            AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3",
+        params![commit.account_id, oldest, newest],
     )?;
-    let expected = expected.query_map([commit.account_id, oldest, newest], |r| r.get(0))?;
-    for id in expected.collect::<Result<Vec<i64>, _>>()? {
+    for id in expected {
         if !done.listed.iter().any(|(listed, _)| *listed == id) {
-            tx.execute("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
+            tx.run("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
             done.unlisted.push(id);
         }
     }
     Ok(())
 }
 
-fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<i64, StoreError> {
-    tx.execute(
-        "INSERT INTO conversation (account, discovered, name) VALUES (?1, 1, ?2)",
-        params![commit.account_id, row.name],
-    )?;
-    let id = tx.last_insert_rowid();
+fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<ConversationId> {
+    let sql = "INSERT INTO conversation (account, discovered, name) VALUES (?1, 1, ?2)";
+    let values = params![commit.account_id, row.name];
+    let id = configure::begin_conversation(tx, commit.account_id, commit.now, sql, values)?;
     name(tx, id, row)?;
-    configure::open_everything(tx, commit.account_id, id, commit.now)?;
     Ok(id)
 }
 
 /// Gives a conversation the name that the inbox calls it by.
-fn name(tx: &Connection, id: i64, row: &InboxRow) -> Result<(), StoreError> {
+fn name(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<()> {
     // A bare thread id serves to ask with as well as a full name does.
-    tx.execute(
+    tx.run(
         "UPDATE conversation SET thread = ?2, urn = ?3 WHERE id = ?1",
         params![id, urn::thread_key(&row.conversation_urn), row.conversation_urn],
-    )?;
-    Ok(())
+    )
 }

@@ -1,12 +1,15 @@
 //! Small tables that many messages point into, with a memory of the ids that were looked up before.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, Params, params};
 
+use crate::core::model::ids::{AccountId, PersonId};
 use crate::core::model::message::Sender;
-use crate::store::StoreError;
+use crate::store::Result;
 use crate::store::ledger::spent::SpentCache;
+use crate::store::query::Statements as _;
 
 /// Remembered ids and sums, all of which go when a transaction fails. Bounded: a memory that has grown large is simply begun anew.
 #[derive(Debug)]
@@ -14,7 +17,7 @@ pub(crate) struct Interned {
     kinds: Names,
     templates: Names,
     shapes: BTreeMap<String, Names>,
-    people: BTreeMap<i64, BTreeMap<Sender, i64>>,
+    people: BTreeMap<AccountId, BTreeMap<Sender, PersonId>>,
     /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
     pub(crate) new_people: bool,
     /// What is spent in each window.
@@ -41,103 +44,79 @@ type Names = BTreeMap<String, i64>;
 const REMEMBERED: usize = 20_000;
 
 impl Interned {
-    pub(crate) fn kind(&mut self, db: &Connection, name: &str) -> Result<i64, StoreError> {
-        named(
-            db,
-            &mut self.kinds,
-            name,
-            "SELECT id FROM kind WHERE name = ?1",
-            "INSERT INTO kind (name) VALUES (?1)",
-        )
+    pub(crate) fn kind(&mut self, db: &Connection, name: &str) -> Result<i64> {
+        let sql = ("SELECT id FROM kind WHERE name = ?1", "INSERT INTO kind (name) VALUES (?1)");
+        remembered(&mut self.kinds, name, || Ok(found_or_made(db, sql, [name])?.0))
     }
 
-    pub(crate) fn template(&mut self, db: &Connection, json: &str) -> Result<i64, StoreError> {
-        let (select, insert) =
-            ("SELECT id FROM template WHERE json = ?1", "INSERT INTO template (json) VALUES (?1)");
-        named(db, &mut self.templates, json, select, insert)
+    pub(crate) fn template(&mut self, db: &Connection, json: &str) -> Result<i64> {
+        let sql = ("SELECT id FROM template WHERE json = ?1", "INSERT INTO template (json) VALUES (?1)");
+        remembered(&mut self.templates, json, || Ok(found_or_made(db, sql, [json])?.0))
     }
 
-    pub(crate) fn shape(&mut self, db: &Connection, prefix: &str, suffix: &str) -> Result<i64, StoreError> {
+    pub(crate) fn shape(&mut self, db: &Connection, prefix: &str, suffix: &str) -> Result<i64> {
         if let Some(id) = self.shapes.get(prefix).and_then(|suffixes| suffixes.get(suffix)) {
             return Ok(*id);
         }
-        let found = db
-            .prepare_cached("SELECT id FROM urn_shape WHERE prefix = ?1 AND suffix = ?2")?
-            .query_row(params![prefix, suffix], |row| row.get(0))
-            .optional()?;
-        let id = match found {
-            Some(id) => id,
-            None => {
-                db.prepare_cached("INSERT INTO urn_shape (prefix, suffix) VALUES (?1, ?2)")?
-                    .execute(params![prefix, suffix])?;
-                db.last_insert_rowid()
-            }
-        };
         if self.shapes.len() >= REMEMBERED {
             self.shapes.clear();
         }
-        remember(self.shapes.entry(prefix.to_owned()).or_default(), suffix.to_owned(), id);
-        Ok(id)
+        let sql = (
+            "SELECT id FROM urn_shape WHERE prefix = ?1 AND suffix = ?2",
+            "INSERT INTO urn_shape (prefix, suffix) VALUES (?1, ?2)",
+        );
+        let suffixes = self.shapes.entry(prefix.to_owned()).or_default();
+        remembered(suffixes, suffix, || Ok(found_or_made(db, sql, [prefix, suffix])?.0))
     }
 
     pub(crate) fn person(
         &mut self,
         db: &Connection,
-        account: i64,
+        account: AccountId,
         sender: &Sender,
-    ) -> Result<i64, StoreError> {
-        if let Some(id) = self.people.get(&account).and_then(|people| people.get(sender)) {
-            return Ok(*id);
-        }
-        let values = params![account, sender.name, sender.first_name, sender.last_name, sender.profile_url];
-        let found = db
-            .prepare_cached(
+    ) -> Result<PersonId> {
+        let new_people = &mut self.new_people;
+        remembered(self.people.entry(account).or_default(), sender, || {
+            let sql = (
                 "SELECT id FROM person WHERE account = ?1 AND name = ?2 AND ifnull(first_name, char(0)) = ifnull(?3, char(0))
                  AND ifnull(last_name, char(0)) = ifnull(?4, char(0)) AND ifnull(profile_url, char(0)) = ifnull(?5, char(0))",
-            )?
-            .query_row(values, |row| row.get(0))
-            .optional()?;
-        let id = match found {
-            Some(id) => id,
-            None => {
-                db.prepare_cached(
-                    "INSERT INTO person (account, name, first_name, last_name, profile_url) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(values)?;
-                self.new_people = true;
-                db.last_insert_rowid()
-            }
-        };
-        remember(self.people.entry(account).or_default(), sender.clone(), id);
-        Ok(id)
+                "INSERT INTO person (account, name, first_name, last_name, profile_url) VALUES (?1, ?2, ?3, ?4, ?5)",
+            );
+            let Sender { name, first_name, last_name, profile_url } = sender;
+            let values = params![account, name, first_name, last_name, profile_url];
+            let (id, new) = found_or_made(db, sql, values)?;
+            *new_people |= new;
+            Ok(PersonId(id))
+        })
     }
 }
 
-fn named(
-    db: &Connection,
-    memory: &mut Names,
-    name: &str,
-    select: &str,
-    insert: &str,
-) -> Result<i64, StoreError> {
-    if let Some(id) = memory.get(name) {
+/// What is remembered for a key, or else looked up and remembered.
+fn remembered<K, Q, V>(memory: &mut BTreeMap<K, V>, key: &Q, look_up: impl FnOnce() -> Result<V>) -> Result<V>
+where
+    K: Ord + Borrow<Q>,
+    Q: Ord + ToOwned<Owned = K> + ?Sized,
+    V: Copy,
+{
+    if let Some(id) = memory.get(key) {
         return Ok(*id);
     }
-    let found = db.prepare_cached(select)?.query_row([name], |row| row.get(0)).optional()?;
-    let id = match found {
-        Some(id) => id,
-        None => {
-            db.prepare_cached(insert)?.execute([name])?;
-            db.last_insert_rowid()
-        }
-    };
-    remember(memory, name.to_owned(), id);
-    Ok(id)
-}
-
-fn remember<K: Ord>(memory: &mut BTreeMap<K, i64>, key: K, id: i64) {
+    let id = look_up()?;
     if memory.len() >= REMEMBERED {
         memory.clear();
     }
-    memory.insert(key, id);
+    memory.insert(key.to_owned(), id);
+    Ok(id)
+}
+
+/// The id of a row that the first statement finds or else the second makes, and whether it was made.
+fn found_or_made(
+    db: &Connection,
+    (find, make): (&str, &str),
+    values: impl Params + Clone,
+) -> Result<(i64, bool)> {
+    match db.first(find, values.clone())? {
+        Some(id) => Ok((id, false)),
+        None => Ok((db.insert(make, values)?, true)),
+    }
 }

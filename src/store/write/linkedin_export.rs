@@ -1,10 +1,12 @@
 //! Writes the rows of an export, one batch per IMMEDIATE transaction. A conversation counts as covered only with its last
 //! batch, so a crash in between leaves its gaps as they were.
 
-use crate::store::write::owner;
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, RunId};
+use crate::store::Result;
+use crate::store::query::{Statements as _, struct_rows};
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use crate::core::linkedin_export::coverage::{self, Span};
 use crate::core::linkedin_export::matching::{Fate, fates};
@@ -16,14 +18,14 @@ use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
 use crate::core::timeline::pairing::NEAR_MS;
 use crate::core::{Ms, hash};
+use crate::store::Store;
 use crate::store::ledger::{Outcome, RunKind, Trigger};
 use crate::store::read::status::Reader;
 use crate::store::read::targets::{self, Configured};
 use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
-use crate::store::write::message::{self, RowContext};
+use crate::store::write::message::{self, MessageWriter};
 use crate::store::write::{configure, gaps};
-use crate::store::{Store, StoreError};
 
 /// One import of a file, which is a run of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,9 @@ pub struct Import {
     /// The row of `import`.
     pub id: i64,
     /// The run.
-    pub run: i64,
+    pub run: RunId,
     /// The archive's id of the account.
-    pub account: i64,
+    pub account: AccountId,
 }
 
 /// A thread as an export describes it.
@@ -78,7 +80,7 @@ pub struct Imported {
 }
 
 /// The stored messages that rows of a thread's earlier batches were paired with.
-pub type PairedIds = BTreeSet<i64>;
+pub type PairedIds = BTreeSet<MessageId>;
 
 /// The odd rows that are stored already, by line and a hash of their content: the table has no index on these, and a file
 /// may have tens of thousands of them.
@@ -87,25 +89,19 @@ pub struct KnownOddRows(BTreeMap<(i64, i64), i64>);
 
 impl Store {
     /// Begins the run of an import.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn begin_import(
         &mut self,
         account: &Configured,
         source: &str,
         file: &str,
         now: Ms,
-    ) -> Result<Import, StoreError> {
+    ) -> Result<Import> {
         let run = self.begin_run_of(RunKind::Import, Trigger::Once, now)?;
         self.transact(|tx, ids| {
             let (account, renamed) = configure::account_row(tx, account)?;
             ids.new_people |= renamed;
-            tx.execute(
-                "INSERT INTO import (run, account, source, file) VALUES (?1, ?2, ?3, ?4)",
-                params![run, account, source, file],
-            )?;
-            Ok(Import { id: tx.last_insert_rowid(), run, account })
+            let sql = "INSERT INTO import (run, account, source, file) VALUES (?1, ?2, ?3, ?4)";
+            Ok(Import { id: tx.insert(sql, params![run, account, source, file])?, run, account })
         })
     }
 
@@ -113,38 +109,30 @@ impl Store {
     ///
     /// # Errors
     /// When the archive cannot be written. Nothing of the batch is stored then.
-    pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported, StoreError> {
+    pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported> {
         let done = self.transact(|tx, ids| write(tx, ids, batch, taken))?;
         self.texts_waiting(done.new)?;
         Ok(done)
     }
 
     /// The odd rows that imports of the account have stored.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn known_odd_rows(&self, import: Import) -> Result<KnownOddRows, StoreError> {
-        let mut statement = self.db.prepare(
+    pub fn known_odd_rows(&self, import: Import) -> Result<KnownOddRows> {
+        let rows = self.db.all_by(
             "SELECT o.line, o.content, o.id FROM import_oddity o JOIN import i ON i.id = o.import WHERE i.account = ?1",
+            [import.account],
+            |row| Ok(((row.get(0)?, hash::of_text(row.get_ref(1)?.as_str()?)), row.get(2)?)),
         )?;
-        let rows = statement.query_map([import.account], |row| {
-            let content = row.get_ref(1)?.as_str()?;
-            Ok(((row.get(0)?, hash::of_text(content)), row.get(2)?))
-        })?;
-        Ok(KnownOddRows(rows.collect::<Result<_, _>>()?))
+        Ok(KnownOddRows(rows))
     }
 
     /// Stores rows that are no messages, each with its line, the reason and its columns as JSON, unless they are `kept`
     /// already.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn keep_odd_rows(
         &mut self,
         import: Import,
         rows: &[(u64, String, String)],
         kept: &mut KnownOddRows,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         self.transact(|tx, _| {
             let mut same = tx.prepare_cached("SELECT content = ?2 FROM import_oddity WHERE id = ?1")?;
             let mut insert = tx.prepare_cached(
@@ -167,33 +155,20 @@ impl Store {
 
     /// Opens up to `wanted` gaps of about ten messages, spread evenly over what only exports have, within these
     /// conversations or all of the account's. Returns how many it opened.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn open_checks(
         &mut self,
         import: Import,
-        within: Option<&BTreeSet<i64>>,
+        within: Option<&BTreeSet<ConversationId>>,
         wanted: usize,
         now: Ms,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<usize> {
         self.transact(|tx, _| open_checks(tx, import, within, wanted, now))
     }
 
     /// Ends the run of an import and stores its totals.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn finish_import(
-        &mut self,
-        import: Import,
-        rows: u64,
-        new: u32,
-        odd: usize,
-        now: Ms,
-    ) -> Result<(), StoreError> {
+    pub fn finish_import(&mut self, import: Import, rows: u64, new: u32, odd: usize, now: Ms) -> Result<()> {
         self.transact(|tx, _| {
-            tx.execute(
+            tx.run(
                 "UPDATE import SET rows = ?2, new_messages = ?3, odd_rows = ?4 WHERE id = ?1",
                 params![
                     import.id,
@@ -201,32 +176,27 @@ impl Store {
                     new,
                     i64::try_from(odd).unwrap_or(i64::MAX)
                 ],
-            )?;
-            Ok(())
+            )
         })?;
         self.finish_run(import.run, Outcome::Complete, now)
     }
 }
 
+struct_rows!(Span { oldest_ms, newest_ms });
+
 impl Reader {
     /// What would happen to a batch of rows, without writing anything. `last`: it is the last of its thread. Without an
     /// `archive` everything is new.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
     pub fn import_outlook(
         archive: Option<&Self>,
         account: &str,
         thread: &ImportThread,
         (messages, last): (&[Message], bool),
         taken: &mut PairedIds,
-    ) -> Result<Imported, StoreError> {
+    ) -> Result<Imported> {
         let known = match archive {
             Some(reader) => {
-                let account: Option<i64> = reader
-                    .db()
-                    .query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))
-                    .optional()?;
+                let account = targets::account_id(reader.db(), account)?;
                 let found = account.map(|account| find(reader.db(), account, thread)).transpose()?.flatten();
                 found.map(|id| known(reader.db(), id, messages, taken)).transpose()?.unwrap_or_default()
             }
@@ -244,10 +214,10 @@ impl Reader {
 /// The stored messages that rows may be: in their stretch of time and a little beside it, but for those taken.
 fn known(
     db: &Connection,
-    conversation: i64,
+    conversation: ConversationId,
     messages: &[Message],
     taken: &PairedIds,
-) -> Result<Vec<Stored>, StoreError> {
+) -> Result<Vec<Stored>> {
     let times = messages.iter().map(|m| m.at_ms);
     let (Some(lo), Some(hi)) = (times.clone().min(), times.max()) else { return Ok(Vec::new()) };
     let mut known =
@@ -270,15 +240,9 @@ fn count(counts: &mut Imported, message: &Message, fate: Fate, known: &[Stored],
     if stored.exported { counts.there += 1 } else { counts.merged += 1 }
 }
 
-fn write(
-    tx: &Connection,
-    ids: &mut Interned,
-    batch: &Batch<'_>,
-    taken: &mut PairedIds,
-) -> Result<Imported, StoreError> {
+fn write(tx: &Connection, ids: &mut Interned, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported> {
     let (import, now) = (batch.import, batch.now);
     let conversation = conversation(tx, import.account, batch.thread, now)?;
-    let place = RowContext { account: import.account, conversation, run: import.run };
     let known = known(tx, conversation, batch.messages, taken)?;
     let fates = fates(batch.messages, &known, batch.covers.is_some());
     let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
@@ -292,32 +256,24 @@ fn write(
     }
 
     let mut counts = Imported::default();
-    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut writer = MessageWriter::new(tx, ids, (import.account, conversation), import.run, now);
     // Oldest first, in the order of ids.
     for (message, fate) in batch.messages.iter().zip(&fates).rev() {
         count(&mut counts, message, *fate, &known, taken);
         match fate {
-            Fate::New => {
-                let (id, sender) = message::insert(tx, ids, place, message, true)?;
-                taken.insert(id);
-                *wrote.entry(sender).or_default() += 1;
-            }
+            Fate::New => taken.extend([writer.insert(message, true)?]),
             Fate::OtherText(index) => {
-                if let Some(stored) = known.get(*index) {
-                    message::add_version(tx, ids, place, stored.id, message, now)?;
-                }
+                known.get(*index).map_or(Ok(()), |stored| writer.add_version(stored.id, message))?;
             }
             Fate::Stored(_) => {}
         }
     }
-    for (person, messages) in wrote {
-        owner::wrote(tx, conversation, person, messages)?;
-    }
-    tx.prepare_cached(
+    writer.finish()?;
+    tx.run(
         "UPDATE conversation SET messages = messages + ?2, oldest_ms = min(ifnull(oldest_ms, ?3), ifnull(?3, oldest_ms)),
            newest_ms = max(ifnull(newest_ms, ?4), ifnull(?4, newest_ms)) WHERE id = ?1",
-    )?
-    .execute(params![conversation, counts.new, dated().min(), dated().max()])?;
+        params![conversation, counts.new, dated().min(), dated().max()],
+    )?;
     if let Some(span) = batch.covers {
         cover(tx, import, conversation, span, now)?;
     }
@@ -326,97 +282,84 @@ fn write(
 }
 
 /// Closes what the export covers.
-fn cover(tx: &Connection, import: Import, conversation: i64, span: Span, now: Ms) -> Result<(), StoreError> {
+fn cover(tx: &Connection, import: Import, conversation: ConversationId, span: Span, now: Ms) -> Result<()> {
     let before = timelines::conversation(tx, conversation)?;
     let already = covered(tx, conversation)?;
     let (after, beginning_seen) = coverage::cover(&before, span, already);
     gaps::write(tx, import.account, Some(conversation), &before.gaps, &after)?;
-    tx.prepare_cached(
+    tx.run(
         "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
-    )?
-    .execute(params![conversation, beginning_seen, now])?;
-    tx.prepare_cached(
+        params![conversation, beginning_seen, now],
+    )?;
+    tx.run(
         "INSERT INTO export_cover (import, conversation, oldest_ms, newest_ms) SELECT ?1, ?2, ?3, ?4
          WHERE NOT EXISTS (SELECT 1 FROM export_cover WHERE conversation = ?2 AND oldest_ms = ?3 AND newest_ms = ?4)",
-    )?
-    .execute(params![import.id, conversation, span.oldest_ms, span.newest_ms])?;
-    Ok(())
+        params![import.id, conversation, span.oldest_ms, span.newest_ms],
+    )
 }
 
 /// How far up earlier exports cover a conversation.
-fn covered(tx: &Connection, conversation: i64) -> Result<Option<Ms>, StoreError> {
-    let mut statement =
-        tx.prepare_cached("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1")?;
-    let spans = statement
-        .query_map([conversation], |r| Ok(Span { oldest_ms: r.get(0)?, newest_ms: r.get(1)? }))?
-        .collect::<Result<Vec<_>, _>>()?;
+fn covered(tx: &Connection, conversation: ConversationId) -> Result<Option<Ms>> {
+    let spans: Vec<Span> =
+        tx.all("SELECT oldest_ms, newest_ms FROM export_cover WHERE conversation = ?1", [conversation])?;
     Ok(spans.iter().filter_map(Span::covered_ms).max())
 }
 
 /// The thread's conversation, created if it does not exist. It is synced once the inbox lists it or it is configured.
-fn conversation(tx: &Connection, account: i64, thread: &ImportThread, now: Ms) -> Result<i64, StoreError> {
+fn conversation(
+    tx: &Connection,
+    account: AccountId,
+    thread: &ImportThread,
+    now: Ms,
+) -> Result<ConversationId> {
     let id = match find(tx, account, thread)? {
         Some(id) => id,
         None => {
-            tx.prepare_cached("INSERT INTO conversation (account, thread) VALUES (?1, ?2)")?
-                .execute(params![account, thread.thread])?;
-            let id = tx.last_insert_rowid();
-            configure::open_everything(tx, account, id, now)?;
-            id
+            let sql = "INSERT INTO conversation (account, thread) VALUES (?1, ?2)";
+            configure::begin_conversation(tx, account, now, sql, params![account, thread.thread])?
         }
     };
-    tx.prepare_cached(
+    tx.run(
         "UPDATE conversation SET thread = ifnull(thread, ?2), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
            is_group = ifnull(is_group, ?5) WHERE id = ?1",
-    )?
-    .execute(params![id, thread.thread, thread.name, thread.profile_url, thread.is_group])?;
+        params![id, thread.thread, thread.name, thread.profile_url, thread.is_group],
+    )?;
     Ok(id)
 }
 
 /// The archive's conversation of a thread: by its id, or by the profile that it is configured by and was never asked.
-fn find(db: &Connection, account: i64, thread: &ImportThread) -> Result<Option<i64>, StoreError> {
+fn find(db: &Connection, account: AccountId, thread: &ImportThread) -> Result<Option<ConversationId>> {
     if let Some(id) = targets::known_thread(db, account, &thread.thread)? {
         return Ok(Some(id));
     }
     let Some(slug) = thread.profile_url.as_deref().and_then(profile_slug) else { return Ok(None) };
-    let mut unresolved = db.prepare_cached(
+    let unresolved: Vec<(String, ConversationId)> = db.all(
         "SELECT a.profile_url, c.id FROM address a JOIN conversation c ON c.id = a.conversation
          WHERE a.account = ?1 AND c.thread IS NULL ORDER BY c.id",
+        [account],
     )?;
-    let rows = unresolved.query_map([account], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?)))?;
-    for row in rows {
-        let (url, id) = row?;
-        if profile_slug(&url).as_deref() == Some(slug.as_str()) {
-            return Ok(Some(id));
-        }
-    }
-    Ok(None)
+    let is_it = |(url, _): &&(String, _)| profile_slug(url).as_deref() == Some(slug.as_str());
+    Ok(unresolved.iter().find(is_it).map(|(_, id)| *id))
 }
 
 fn open_checks(
     tx: &Connection,
     import: Import,
-    within: Option<&BTreeSet<i64>>,
+    within: Option<&BTreeSet<ConversationId>>,
     wanted: usize,
     now: Ms,
-) -> Result<usize, StoreError> {
-    let mut counts = tx.prepare(
+) -> Result<usize> {
+    let mut of: Vec<(ConversationId, i64)> = tx.all(
         "SELECT m.conversation, count(*) FROM message m JOIN conversation c ON c.id = m.conversation JOIN kind k ON k.id = m.kind
          WHERE c.account = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL AND k.name NOT IN ('DRAFT', 'SPONSORED')
            AND c.beginning_seen_ms IS NOT NULL
          GROUP BY m.conversation ORDER BY m.conversation",
+        [import.account],
     )?;
-    let rows = counts.query_map([import.account], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)))?;
-    let mut of: Vec<(i64, usize)> = Vec::new();
-    for row in rows {
-        let (id, messages) = row?;
-        if within.is_none_or(|ids| ids.contains(&id)) {
-            of.push((id, usize::try_from(messages).unwrap_or_default()));
-        }
-    }
-    let sizes: Vec<usize> = of.iter().map(|(_, n)| *n).collect();
+    of.retain(|(id, _)| within.is_none_or(|ids| ids.contains(id)));
+    let sizes: Vec<usize> = of.iter().map(|(_, n)| usize::try_from(*n).unwrap_or_default()).collect();
     let mut opened = 0;
-    let mut positions: (i64, Vec<Ms>) = (0, Vec::new());
+    let mut positions: (ConversationId, Vec<Ms>) = (ConversationId::default(), Vec::new());
     for (index, block) in samples::spots(&sizes, wanted) {
         let Some((conversation, _)) = of.get(index).copied() else { continue };
         if positions.0 != conversation {
@@ -445,14 +388,13 @@ fn open_checks(
 }
 
 /// The times of the messages of a conversation that only exports have, newest first.
-fn shown_by_exports(tx: &Connection, conversation: i64) -> Result<Vec<Ms>, StoreError> {
-    let mut statement = tx.prepare_cached(
+fn shown_by_exports(tx: &Connection, conversation: ConversationId) -> Result<Vec<Ms>> {
+    tx.all(
         "SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind
          WHERE m.conversation = ?1 AND m.source = 'export' AND m.gone_since_ms IS NULL
            AND k.name NOT IN ('DRAFT', 'SPONSORED') ORDER BY m.sent_at_ms DESC",
-    )?;
-    let times = statement.query_map([conversation], |row| row.get(0))?;
-    Ok(times.collect::<Result<_, _>>()?)
+        [conversation],
+    )
 }
 
 #[cfg(test)]

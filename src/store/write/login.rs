@@ -5,15 +5,19 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use crate::core::model::ids::{AccountId, RequestId, RunId};
+use crate::store::Result;
 use crate::store::StoreError;
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{
-    Outcome, Purpose, RunKind, Settlement, Trigger, insert_run, settle, spent_by_account,
+    Outcome, Purpose, RunKind, Settlement, Trigger, end_run, insert_run, settle, spent_by_account,
 };
+use crate::store::query::Statements as _;
+use crate::store::read::targets;
 use crate::store::schema::open;
 
 /// A connection to the ledger of an archive that another process may be writing to.
@@ -25,8 +29,8 @@ pub struct Ledger {
 /// A login under way, as the ledger has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginRun {
-    run: i64,
-    account: i64,
+    run: RunId,
+    account: AccountId,
 }
 
 impl Ledger {
@@ -34,71 +38,52 @@ impl Ledger {
     ///
     /// # Errors
     /// When the file cannot be written or is no archive.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { db: open::open_beside(path)? })
     }
 
     /// What all and this account may still spend, the tighter of both; `None` is without limit.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn left(&self, purse: &Purse, account: &str, now: Ms) -> Result<Option<u32>, StoreError> {
-        let known = "SELECT id FROM account WHERE name = ?1";
-        let account: Option<i64> = self.db.query_row(known, [account], |row| row.get(0)).optional()?;
-        let (all, own) = spent(&self.db, 0, account.unwrap_or(0), now)?;
+    pub fn left(&self, purse: &Purse, account: &str, now: Ms) -> Result<Option<u32>> {
+        let account = targets::account_id(&self.db, account)?;
+        let (all, own) = spent(&self.db, RunId::default(), account.unwrap_or_default(), now)?;
         let lefts = [budget::left(&purse.all, &all).least(), budget::left(&purse.account, &own).least()];
         Ok(lefts.into_iter().flatten().min())
     }
 
     /// Begins a login to this account.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn begin(&mut self, account: &str, now: Ms) -> Result<LoginRun, StoreError> {
+    pub fn begin(&mut self, account: &str, now: Ms) -> Result<LoginRun> {
         let tx = self.immediate()?;
-        tx.execute("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
-        let account = tx.query_row("SELECT id FROM account WHERE name = ?1", [account], |row| row.get(0))?;
+        tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
+        let account = tx.one("SELECT id FROM account WHERE name = ?1", [account])?;
         let run = insert_run(&tx, RunKind::Login, Trigger::Once, now)?;
         tx.commit()?;
         Ok(LoginRun { run, account })
     }
 
     /// Sets a credit aside for one request, on disk when this returns; `None` when the caps leave none.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
     pub fn reserve(
         &mut self,
         login: LoginRun,
         purse: &Purse,
         endpoint: &str,
         now: Ms,
-    ) -> Result<Option<Reservation>, StoreError> {
+    ) -> Result<Option<Reservation>> {
         let tx = self.immediate()?;
         let (all, own) = spent(&tx, login.run, login.account, now)?;
         let Some(grant) = budget::grant(&[(purse.all, all), (purse.account, own)], 1) else {
             return Ok(None);
         };
-        tx.execute(
+        let id = tx.insert(
             "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved)
              VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
-            params![login.run, now, login.account, endpoint, Purpose::Login.as_str(), grant.credits()],
+            params![login.run, now, login.account, endpoint, Purpose::Login, grant.credits()],
         )?;
-        let id = tx.last_insert_rowid();
         tx.commit()?;
-        Ok(Some(grant.recorded(id)))
+        Ok(Some(grant.recorded(RequestId(id))))
     }
 
     /// Writes what became of a request.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn settle(
-        &mut self,
-        receipt: &Receipt,
-        http_status: Option<u16>,
-        error: Option<&str>,
-    ) -> Result<(), StoreError> {
+    pub fn settle(&mut self, receipt: &Receipt, http_status: Option<u16>, error: Option<&str>) -> Result<()> {
         let tx = self.immediate()?;
         settle(&tx, &SpentCache::default(), &Settlement::bare(receipt, http_status, error))?;
         tx.commit()?;
@@ -106,32 +91,22 @@ impl Ledger {
     }
 
     /// Ends a login.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn finish(&mut self, login: LoginRun, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
-        self.db.execute(
-            "UPDATE run SET outcome = ?2, finished_ms = ?3 WHERE id = ?1",
-            params![login.run, outcome.as_str(), now],
-        )?;
-        Ok(())
+    pub fn finish(&mut self, login: LoginRun, outcome: Outcome, now: Ms) -> Result<()> {
+        end_run(&self.db, login.run, outcome, now)
     }
 
     /// Closes the file.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn close(self) -> Result<(), StoreError> {
+    pub fn close(self) -> Result<()> {
         self.db.close().map_err(|(_, e)| StoreError::from(e))
     }
 
-    fn immediate(&mut self) -> Result<Transaction<'_>, StoreError> {
+    fn immediate(&mut self) -> Result<Transaction<'_>> {
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
 }
 
 /// What all accounts and this one have spent.
-fn spent(db: &Connection, run: i64, account: i64, now: Ms) -> Result<(Spent, Spent), StoreError> {
+fn spent(db: &Connection, run: RunId, account: AccountId, now: Ms) -> Result<(Spent, Spent)> {
     let by_account = spent_by_account(db, run, now)?;
     let own = by_account.get(&account).copied().unwrap_or_default();
     Ok((by_account.into_values().fold(Spent::default(), Spent::plus), own))

@@ -1,209 +1,264 @@
 //! Messages as rows: reading those that a page needs, inserting, and updating without losing what was there.
 
-use rusqlite::{Connection, Row, params};
+use std::collections::BTreeMap;
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Params, params};
 
 use crate::core::Ms;
-use crate::core::model::message::{Message, Sender};
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
+use crate::core::model::message::Message;
 use crate::core::model::page::Page;
 use crate::core::model::urn;
-use crate::core::raw::Raw;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
+use crate::store::Result;
+use crate::store::ids as row_ids;
+use crate::store::query::Statements as _;
+use crate::store::read::message::{NAMELESS, stored};
 use crate::store::text_index;
 use crate::store::write::intern::Interned;
-use crate::store::{StoreError, ids as row_ids};
-
-/// Where a message belongs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RowContext {
-    pub(crate) account: i64,
-    pub(crate) conversation: i64,
-    /// The run that writes.
-    pub(crate) run: i64,
-}
-
-/// The ids of what a message's row points to.
-struct Pointers {
-    sender: i64,
-    kind: i64,
-    template: i64,
-}
-
-const COLUMNS: &str = "m.id, m.sent_at_ms, m.derived_time, p.name, p.first_name, p.last_name, p.profile_url, k.name, m.text,
-    t.json, m.extra, u.prefix, m.urn_key, u.suffix, m.gone_since_ms, m.source
-  FROM message m JOIN person p ON p.id = m.sender JOIN kind k ON k.id = m.kind JOIN template t ON t.id = m.template
-  LEFT JOIN urn_shape u ON u.id = m.urn_shape";
 
 /// The stored messages that matter for a page: those that its [`Window`] names.
-pub(crate) fn known(
-    db: &Connection,
-    conversation: i64,
-    page: &Page,
-    Window { lo, hi, below }: Window,
-) -> Result<Known, StoreError> {
-    let mut known = Known { near: between(db, conversation, (lo, hi))?, below: Vec::new() };
+pub(crate) fn known(db: &Connection, id: ConversationId, page: &Page, window: Window) -> Result<Known> {
+    let Window { lo, hi, below } = window;
+    let mut near = between(db, id, (lo, hi))?;
     // What only an export has shown may stand a little beside its place.
-    let mut beside = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.source = 'export' AND m.sent_at_ms BETWEEN ?2 AND ?3
-         ORDER BY m.sent_at_ms DESC, m.id DESC"
-    ))?;
     let borders = [
         (hi.saturating_add(1), hi.saturating_add(NEAR_MS)),
         (lo.saturating_sub(NEAR_MS), lo.saturating_sub(1)),
     ];
     for (from, to) in borders.into_iter().filter(|(from, _)| *from != Ms::MAX) {
-        for row in beside.query_map(params![conversation, from, to], read)? {
-            known.near.push(row?);
-        }
+        let exported =
+            "m.source = 'export' AND m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC";
+        near.extend(select(db, exported, params![id, from, to])?);
     }
-    let mut by_urn =
-        db.prepare_cached(&format!("SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.urn_probe = ?2"))?;
     for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
-        if known.near.iter().any(|s| s.message.urn.as_deref() == Some(urn)) {
-            continue;
-        }
-        for row in by_urn.query_map(params![conversation, row_ids::probe(urn)], read)? {
-            let stored = row?;
-            if stored.message.urn.as_deref() == Some(urn) {
-                known.near.push(stored);
-            }
+        let is_it = |s: &Stored| s.message.urn.as_deref() == Some(urn);
+        if !near.iter().any(is_it) {
+            let same_probe = select(db, "m.urn_probe = ?2", params![id, row_ids::probe(urn)])?;
+            near.extend(same_probe.into_iter().filter(is_it));
         }
     }
+    let mut known = Known { near, below: Vec::new() };
     if below > 0 {
-        let mut next = db.prepare_cached(&format!(
-            "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.sent_at_ms < ?2 ORDER BY m.sent_at_ms DESC, m.id DESC LIMIT ?3"
-        ))?;
-        for row in next.query_map(params![conversation, lo, below], read)? {
-            known.below.push(row?);
-        }
+        let next = "m.sent_at_ms < ?2 ORDER BY m.sent_at_ms DESC, m.id DESC LIMIT ?3";
+        known.below = select(db, next, params![id, lo, below])?;
     }
     Ok(known)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let urn = match (
-        row.get::<_, Option<String>>(11)?,
-        row.get::<_, Option<String>>(12)?,
-        row.get::<_, Option<String>>(13)?,
-    ) {
-        (Some(prefix), Some(key), Some(suffix)) => Some(prefix + &key + &suffix),
-        _ => None,
-    };
-    Ok(Stored {
-        id: row.get(0)?,
-        gone: row.get::<_, Option<Ms>>(14)?.is_some(),
-        exported: row.get::<_, Option<String>>(15)?.is_some(),
-        message: Message {
-            urn,
-            at_ms: row.get(1)?,
-            derived_time: row.get::<_, Option<i64>>(2)?.is_some(),
-            sender: Sender {
-                name: row.get(3)?,
-                first_name: row.get(4)?,
-                last_name: row.get(5)?,
-                profile_url: row.get(6)?,
-            },
-            kind: row.get(7)?,
-            text: row.get(8)?,
-            raw: Raw { template: row.get(9)?, extra: row.get(10)? },
-        },
-    })
-}
-
 /// The stored messages of a conversation from one moment to another, both included, newest first.
-pub(crate) fn between(
-    db: &Connection,
-    conversation: i64,
-    (lo, hi): (Ms, Ms),
-) -> Result<Vec<Stored>, StoreError> {
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} WHERE m.conversation = ?1 AND m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC"
-    ))?;
-    let rows = statement.query_map(params![conversation, lo, hi], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+pub(crate) fn between(db: &Connection, id: ConversationId, (lo, hi): (Ms, Ms)) -> Result<Vec<Stored>> {
+    let within = "m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC";
+    select(db, within, params![id, lo, hi])
 }
 
-/// Keeps another text of a stored message as if it had been replaced, unless it is there already. Returns whether it
-/// was not.
-pub(crate) fn add_version(
-    db: &Connection,
-    ids: &mut Interned,
-    place: RowContext,
-    stored: i64,
-    message: &Message,
+fn select(db: &Connection, condition: &str, values: impl Params) -> Result<Vec<Stored>> {
+    db.all_by(&format!("{NAMELESS} WHERE m.conversation = ?1 AND {condition}"), values, stored)
+}
+
+/// Writes messages of one conversation.
+pub(crate) struct MessageWriter<'a> {
+    db: &'a Connection,
+    ids: &'a mut Interned,
+    account: AccountId,
+    conversation: ConversationId,
+    /// The run that writes, and when.
+    run: RunId,
     now: Ms,
-) -> Result<bool, StoreError> {
-    let mut statement = db.prepare_cached("SELECT text FROM message_version WHERE message = ?1")?;
-    let texts = statement.query_map([stored], |row| row.get::<_, String>(0))?;
-    let texts = texts.collect::<Result<Vec<_>, _>>()?;
-    if texts.iter().any(|text| plain(text) == plain(&message.text)) {
-        return Ok(false);
-    }
-    let to = pointers(db, ids, place, message)?;
-    db.prepare_cached(
-        "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![
-        stored, now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
-    ])?;
-    db.prepare_cached("UPDATE message SET changed_run = ?2 WHERE id = ?1")?.execute([stored, place.run])?;
-    Ok(true)
+    /// How many messages of each person were inserted.
+    wrote: BTreeMap<PersonId, i64>,
 }
 
-/// Inserts a message, which an export or the API has shown, and returns its id and its sender.
-pub(crate) fn insert(
-    db: &Connection,
-    ids: &mut Interned,
-    place: RowContext,
-    message: &Message,
-    exported: bool,
-) -> Result<(i64, i64), StoreError> {
-    let to = pointers(db, ids, place, message)?;
-    let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref())?;
-    let mut statement = db.prepare_cached(
-        "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-    )?;
-    let derived = message.derived_time.then_some(1);
-    let mut id = row_ids::rowid_of(message.at_ms);
-    loop {
-        let done = statement.execute(params![
-            id,
-            place.conversation,
-            message.at_ms,
-            to.sender,
-            to.kind,
-            to.template,
-            shape,
-            probe,
-            key,
-            derived,
-            message.text,
-            message.raw.extra,
-            place.run,
-            exported.then_some("export")
-        ]);
-        match done {
-            Ok(_) => break,
-            Err(rusqlite::Error::SqliteFailure(e, _))
-                if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY =>
-            {
-                id = free_above(db, id)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// The ids of what a message's row points to.
+struct Pointers {
+    sender: PersonId,
+    kind: i64,
+    template: i64,
+}
+
+type UrnColumns<'u> = (Option<i64>, Option<i64>, Option<&'u str>);
+
+impl<'a> MessageWriter<'a> {
+    pub(crate) fn new(
+        db: &'a Connection,
+        ids: &'a mut Interned,
+        (account, conversation): (AccountId, ConversationId),
+        run: RunId,
+        now: Ms,
+    ) -> Self {
+        Self { db, ids, account, conversation, run, now, wrote: BTreeMap::new() }
     }
-    text_index::unindexed(db, id)?;
-    Ok((id, to.sender))
+
+    /// Inserts a message, which an export or the API has shown.
+    pub(crate) fn insert(&mut self, message: &Message, exported: bool) -> Result<MessageId> {
+        let to = self.pointers(message)?;
+        let (shape, probe, key) = self.urn_columns(message.urn.as_deref())?;
+        let mut statement = self.db.prepare_cached(
+            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?;
+        let derived = message.derived_time.then_some(1);
+        let source = exported.then_some("export");
+        let mut id = row_ids::rowid_of(message.at_ms);
+        loop {
+            let done = statement.execute(params![
+                id,
+                self.conversation,
+                message.at_ms,
+                to.sender,
+                to.kind,
+                to.template,
+                shape,
+                probe,
+                key,
+                derived,
+                message.text,
+                message.raw.extra,
+                self.run,
+                source
+            ]);
+            match done {
+                Ok(_) => break,
+                Err(rusqlite::Error::SqliteFailure(e, _))
+                    if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY =>
+                {
+                    id = free_above(self.db, id)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        text_index::unindexed(self.db, id)?;
+        *self.wrote.entry(to.sender).or_default() += 1;
+        Ok(id)
+    }
+
+    /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
+    pub(crate) fn update(&mut self, stored: &Stored, message: &Message, edited: bool) -> Result<()> {
+        self.db.run(
+            "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
+             SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
+            params![stored.id, self.now, edited],
+        )?;
+        let before = &stored.message;
+        if before.text != message.text {
+            text_index::forget(self.db, stored.id, &before.text)?;
+            text_index::unindexed(self.db, stored.id)?;
+        }
+        let to = self.pointers(message)?;
+        self.move_participant(stored.id, to.sender)?;
+        // A time and an id that were served once are kept when a later answer leaves them out.
+        let (at_ms, derived) = match message.derived_time {
+            true => (before.at_ms, before.derived_time),
+            false => (message.at_ms, false),
+        };
+        let (shape, probe, key) = self.urn_columns(message.urn.as_deref().or(before.urn.as_deref()))?;
+        self.db.run(
+            "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
+               urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
+               source = NULL, changed_run = ?13 WHERE id = ?1",
+            params![
+                stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text,
+                message.raw.extra, shape, probe, key, i64::from(edited), self.run
+            ],
+        )
+    }
+
+    /// Keeps another text of a stored message as if it had been replaced, unless it is there already.
+    pub(crate) fn add_version(&mut self, stored: MessageId, message: &Message) -> Result<()> {
+        let texts: Vec<String> =
+            self.db.all("SELECT text FROM message_version WHERE message = ?1", [stored])?;
+        if texts.iter().any(|text| plain(text) == plain(&message.text)) {
+            return Ok(());
+        }
+        let to = self.pointers(message)?;
+        self.db.run(
+            "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                stored, self.now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
+            ],
+        )?;
+        self.db.run("UPDATE message SET changed_run = ?2 WHERE id = ?1", params![stored, self.run])
+    }
+
+    /// Marks a message as gone, and returns how many that are: none when it already was.
+    pub(crate) fn set_gone(&self, id: MessageId) -> Result<u32> {
+        self.mark(Some(self.now), "id = ?1 AND gone_since_ms IS NULL", &id)
+    }
+
+    /// Marks a message as back, and returns how many that are: none when it was not gone.
+    pub(crate) fn set_back(&self, id: MessageId) -> Result<u32> {
+        self.mark(None, "id = ?1 AND gone_since_ms IS NOT NULL", &id)
+    }
+
+    /// Marks all of the messages as gone that are not yet, and returns how many that are.
+    pub(crate) fn set_all_gone(&self) -> Result<u32> {
+        self.mark(Some(self.now), "conversation = ?1 AND gone_since_ms IS NULL", &self.conversation)
+    }
+
+    /// Marks those messages as back that were marked as gone last, and returns how many that are.
+    pub(crate) fn set_all_back(&self) -> Result<u32> {
+        let last = "conversation = ?1
+           AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)";
+        self.mark(None, last, &self.conversation)
+    }
+
+    fn mark(&self, gone_since: Option<Ms>, which: &str, id: &dyn ToSql) -> Result<u32> {
+        let sql = format!("UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE {which}");
+        let marked = self.db.changed(&sql, params![id, gone_since, self.run])?;
+        Ok(u32::try_from(marked).unwrap_or(u32::MAX))
+    }
+
+    /// Counts the messages that were inserted for those who wrote them.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.wrote.iter().try_for_each(|(person, messages)| self.count(*person, *messages))
+    }
+
+    fn count(&self, person: PersonId, messages: i64) -> Result<()> {
+        self.db.run(
+            "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
+            params![self.conversation, person, messages],
+        )
+    }
+
+    /// Counts a message for its sender as now served, and no longer for the one it was of.
+    fn move_participant(&self, id: MessageId, to: PersonId) -> Result<()> {
+        let from: PersonId = self.db.one("SELECT sender FROM message WHERE id = ?1", [id])?;
+        if from == to {
+            return Ok(());
+        }
+        let one_less =
+            "UPDATE participant SET messages = messages - 1 WHERE conversation = ?1 AND person = ?2";
+        self.db.run(one_less, params![self.conversation, from])?;
+        let none_left = "DELETE FROM participant WHERE conversation = ?1 AND person = ?2 AND messages = 0";
+        self.db.run(none_left, params![self.conversation, from])?;
+        self.count(to, 1)
+    }
+
+    fn pointers(&mut self, message: &Message) -> Result<Pointers> {
+        Ok(Pointers {
+            sender: self.ids.person(self.db, self.account, &message.sender)?,
+            kind: self.ids.kind(self.db, &message.kind)?,
+            template: self.ids.template(self.db, &message.raw.template)?,
+        })
+    }
+
+    fn urn_columns<'u>(&mut self, urn: Option<&'u str>) -> Result<UrnColumns<'u>> {
+        let Some(urn) = urn else { return Ok((None, None, None)) };
+        let parts = urn::split(urn);
+        let shape = self.ids.shape(self.db, parts.prefix, parts.suffix)?;
+        Ok((Some(shape), Some(row_ids::probe(urn)), Some(parts.key)))
+    }
 }
 
 /// A free id just above a crowd that begins with this taken one. Steps that double find its end, and halving them finds
 /// the place next to it, so that even thousands of messages of one instant take few looks each and stay together.
-fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
-    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1)")?;
-    let mut is_taken = |id: i64| statement.query_row([id], |row| row.get::<_, bool>(0));
-    let (mut taken, mut step) = (taken, 1_i64);
+fn free_above(db: &Connection, taken: MessageId) -> Result<MessageId> {
+    let is_taken = |id: i64| db.one::<bool>("SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1)", [id]);
+    let (mut taken, mut step) = (taken.0, 1_i64);
     while is_taken(taken.saturating_add(step))? {
         taken = taken.saturating_add(step);
         step = step.saturating_mul(2);
@@ -213,137 +268,5 @@ fn free_above(db: &Connection, taken: i64) -> Result<i64, StoreError> {
         let middle = taken.midpoint(free);
         if is_taken(middle)? { taken = middle } else { free = middle }
     }
-    Ok(free)
-}
-
-/// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
-pub(crate) fn update(
-    db: &Connection,
-    ids: &mut Interned,
-    place: RowContext,
-    stored: &Stored,
-    message: &Message,
-    edited: bool,
-    now: Ms,
-) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
-         SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
-    )?
-    .execute(params![stored.id, now, edited])?;
-    if stored.message.text != message.text {
-        text_index::forget(db, stored.id, &stored.message.text)?;
-        text_index::unindexed(db, stored.id)?;
-    }
-    let to = pointers(db, ids, place, message)?;
-    move_participant(db, place.conversation, stored.id, to.sender)?;
-    // A time and an id that were served once are kept when a later answer leaves them out.
-    let (at_ms, derived) = if message.derived_time {
-        (stored.message.at_ms, stored.message.derived_time)
-    } else {
-        (message.at_ms, false)
-    };
-    let (shape, probe, key) = urn_columns(db, ids, message.urn.as_deref().or(stored.message.urn.as_deref()))?;
-    db.prepare_cached(
-        "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
-           urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
-           source = NULL, changed_run = ?13 WHERE id = ?1",
-    )?
-    .execute(params![
-        stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text, message.raw.extra, shape,
-        probe, key, i64::from(edited), place.run
-    ])?;
-    Ok(())
-}
-
-/// Counts a message for its sender as now served, and no longer for the one it was of.
-fn move_participant(db: &Connection, conversation: i64, id: i64, to: i64) -> Result<(), StoreError> {
-    let from: i64 =
-        db.prepare_cached("SELECT sender FROM message WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
-    if from == to {
-        return Ok(());
-    }
-    db.prepare_cached(
-        "UPDATE participant SET messages = messages - 1 WHERE conversation = ?1 AND person = ?2",
-    )?
-    .execute([conversation, from])?;
-    db.prepare_cached("DELETE FROM participant WHERE conversation = ?1 AND person = ?2 AND messages = 0")?
-        .execute([conversation, from])?;
-    db.prepare_cached(
-        "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, 1)
-         ON CONFLICT DO UPDATE SET messages = messages + 1",
-    )?
-    .execute([conversation, to])?;
-    Ok(())
-}
-
-/// Marks a message as gone, and returns how many that are: none when it already was.
-pub(crate) fn set_gone(db: &Connection, id: i64, since: Ms, run: i64) -> Result<u32, StoreError> {
-    let marked = db
-        .prepare_cached(
-            "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE id = ?1 AND gone_since_ms IS NULL",
-        )?
-        .execute(params![id, since, run])?;
-    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
-}
-
-/// Marks a message as back, and returns how many that are: none when it was not gone.
-pub(crate) fn set_back(db: &Connection, id: i64, run: i64) -> Result<u32, StoreError> {
-    let marked = db
-        .prepare_cached(
-            "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE id = ?1 AND gone_since_ms IS NOT NULL",
-        )?
-        .execute([id, run])?;
-    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
-}
-
-/// Marks all of a conversation's messages as gone that are not yet, and returns how many that are.
-pub(crate) fn set_all_gone(
-    db: &Connection,
-    conversation: i64,
-    since: Ms,
-    run: i64,
-) -> Result<u32, StoreError> {
-    let marked = db
-        .prepare_cached(
-            "UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE conversation = ?1 AND gone_since_ms IS NULL",
-        )?
-        .execute(params![conversation, since, run])?;
-    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
-}
-
-/// Marks those of a conversation's messages as back that were marked as gone last, and returns how many that are.
-pub(crate) fn set_all_back(db: &Connection, conversation: i64, run: i64) -> Result<u32, StoreError> {
-    let marked = db
-        .prepare_cached(
-            "UPDATE message SET gone_since_ms = NULL, changed_run = ?2 WHERE conversation = ?1
-               AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)",
-        )?
-        .execute([conversation, run])?;
-    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
-}
-
-fn pointers(
-    db: &Connection,
-    ids: &mut Interned,
-    place: RowContext,
-    message: &Message,
-) -> Result<Pointers, StoreError> {
-    Ok(Pointers {
-        sender: ids.person(db, place.account, &message.sender)?,
-        kind: ids.kind(db, &message.kind)?,
-        template: ids.template(db, &message.raw.template)?,
-    })
-}
-
-type UrnColumns<'a> = (Option<i64>, Option<i64>, Option<&'a str>);
-
-fn urn_columns<'a>(
-    db: &Connection,
-    ids: &mut Interned,
-    urn: Option<&'a str>,
-) -> Result<UrnColumns<'a>, StoreError> {
-    let Some(urn) = urn else { return Ok((None, None, None)) };
-    let parts = urn::split(urn);
-    Ok((Some(ids.shape(db, parts.prefix, parts.suffix)?), Some(row_ids::probe(urn)), Some(parts.key)))
+    Ok(MessageId(free))
 }

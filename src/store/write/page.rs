@@ -1,30 +1,32 @@
 //! Stores a page in one transaction: rows, versions, gaps, the resolved conversation and the settled cost.
 
-use std::collections::BTreeMap;
-
+use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
 use crate::core::Ms;
 use crate::core::budget::Receipt;
-use crate::core::model::page::Page;
+use crate::core::model::ids::{AccountId, ConversationId};
+use crate::core::model::page::{Oddity, Page};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::apply::{self, Update};
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::{invariants, recheck};
+use crate::store::Result;
 use crate::store::ledger::{Failed, Settlement, settle};
+use crate::store::query::Statements as _;
 use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
-use crate::store::write::message::{self, RowContext};
-use crate::store::write::{gaps, inbox, owner, resolve};
+use crate::store::write::message::{self, MessageWriter};
+use crate::store::write::{gaps, inbox, resolve};
 use crate::store::{Store, StoreError};
 
 /// A page that came and the request that bought it.
 #[derive(Debug)]
 pub struct Commit<'a> {
     /// The conversation that was asked for.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// What was asked.
     pub asked: &'a Asked,
     /// What came.
@@ -43,7 +45,7 @@ pub struct Commit<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// The conversation it belongs to: another one than was asked for when the answer showed the two to be one.
-    pub conversation: i64,
+    pub conversation: ConversationId,
     /// The id to ask it with from now on, once known.
     pub conversation_id: Option<String>,
     /// The conversation's timeline from now on.
@@ -66,7 +68,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Changed`] when the gap is no longer as it was when it was asked for; otherwise when the archive
     /// cannot be written. Nothing is stored then, and the reservation stands.
-    pub fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+    pub fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed> {
         let done = self.transact(|tx, ids| write(tx, ids, commit))?;
         self.texts_waiting(done.new_messages.saturating_add(done.edited))?;
         Ok(done)
@@ -74,10 +76,7 @@ impl Store {
 
     /// Settles a request that brought no page. If the failure concerns a gap or a head, the gap is marked as stalled in
     /// the same transaction. Returns the timeline of the conversation or the inbox.
-    ///
-    /// # Errors
-    /// When the archive cannot be written.
-    pub fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+    pub fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline> {
         self.transact(|tx, ids| {
             settle(tx, &ids.tally, &failed.settlement)?;
             match failed.conversation {
@@ -88,20 +87,20 @@ impl Store {
     }
 }
 
-fn fail(tx: &Connection, conversation: i64, failed: &Failed<'_>) -> Result<Timeline, StoreError> {
+fn fail(tx: &Connection, conversation: ConversationId, failed: &Failed<'_>) -> Result<Timeline> {
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
-    tx.prepare_cached(
+    tx.run(
         "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
            head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
-    )?
-    .execute(params![conversation, failed.settlement.error, tried, failed.asked.run])?;
+        params![conversation, failed.settlement.error, tried, failed.asked.run],
+    )?;
     let account = timelines::account_of(tx, conversation)?;
     let before = timelines::of_conversation(tx, conversation)?;
     gaps::fail(tx, account, Some(conversation), &before, failed)?;
     timelines::conversation(tx, conversation)
 }
 
-fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
     let before = timelines::conversation(tx, conversation)?;
     let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());
@@ -111,16 +110,11 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let apply = if commit.recheck { recheck::apply } else { apply::apply };
     let updates = apply(&before, &asked, commit.page, &known, commit.now);
 
-    let place =
-        RowContext { account: timelines::account_of(tx, conversation)?, conversation, run: asked.run };
-    let counts = write_messages(tx, ids, place, commit, &known, &updates)?;
-    let stall = write_conversation(tx, place, commit, &before.gaps, &counts, &updates)?;
-    for oddity in &commit.page.oddities {
-        tx.prepare_cached(
-            "INSERT INTO quarantine (conversation, request, reason, json) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![conversation, commit.receipt.request_id(), oddity.reason, oddity.json])?;
-    }
+    let account = timelines::account_of(tx, conversation)?;
+    let writer = MessageWriter::new(tx, ids, (account, conversation), asked.run, commit.now);
+    let counts = write_messages(writer, commit.page, &known, &updates)?;
+    let stall = write_conversation(tx, (account, conversation), commit, &before.gaps, &counts, &updates)?;
+    quarantine(tx, Some(conversation), commit.receipt, &commit.page.oddities)?;
     let error = stall.as_ref().map(ToString::to_string);
     settle(
         tx,
@@ -148,6 +142,22 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     })
 }
 
+/// Keeps items of an answer that are not what was asked for.
+pub(super) fn quarantine(
+    tx: &Connection,
+    conversation: Option<ConversationId>,
+    receipt: &Receipt,
+    oddities: &[Oddity],
+) -> Result<()> {
+    for oddity in oddities {
+        tx.run(
+            "INSERT INTO quarantine (conversation, request, reason, json) VALUES (?1, ?2, ?3, ?4)",
+            params![conversation, receipt.request_id(), oddity.reason, oddity.json],
+        )?;
+    }
+    Ok(())
+}
+
 /// How many messages were written, and in which way.
 #[derive(Default)]
 struct Counts {
@@ -158,140 +168,100 @@ struct Counts {
 }
 
 fn write_messages(
-    tx: &Connection,
-    ids: &mut Interned,
-    place: RowContext,
-    commit: &Commit<'_>,
+    mut writer: MessageWriter<'_>,
+    page: &Page,
     known: &Known,
     updates: &[Update],
-) -> Result<Counts, StoreError> {
+) -> Result<Counts> {
     let mut counts = Counts::default();
-    let mut wrote: BTreeMap<i64, i64> = BTreeMap::new();
     for update in updates {
         let Update::Message(change) = update else { continue };
         match change {
             Change::Insert(index) => {
-                let Some(message) = commit.page.messages.get(*index) else { continue };
-                let (_, sender) = message::insert(tx, ids, place, message, false)?;
-                *wrote.entry(sender).or_default() += 1;
-                counts.new += 1;
+                if let Some(message) = page.messages.get(*index) {
+                    writer.insert(message, false)?;
+                    counts.new += 1;
+                }
             }
             Change::Update { stored, index, edited, was_gone, .. } => {
-                let (Some(stored), Some(message)) =
-                    (known.near.get(*stored), commit.page.messages.get(*index))
-                else {
-                    continue;
-                };
-                if *was_gone {
-                    counts.back += message::set_back(tx, stored.id, place.run)?;
+                if let (Some(stored), Some(message)) = (known.near.get(*stored), page.messages.get(*index)) {
+                    counts.back += if *was_gone { writer.set_back(stored.id)? } else { 0 };
+                    writer.update(stored, message, *edited)?;
+                    counts.edited += u32::from(*edited);
                 }
-                message::update(tx, ids, place, stored, message, *edited, commit.now)?;
-                counts.edited += u32::from(*edited);
             }
-            Change::Back(id) => counts.back += message::set_back(tx, *id, place.run)?,
-            Change::AllBack => counts.back += message::set_all_back(tx, place.conversation, place.run)?,
-            Change::AllGone => {
-                counts.gone += message::set_all_gone(tx, place.conversation, commit.now, place.run)?
-            }
-            Change::Gone(id) => counts.gone += message::set_gone(tx, *id, commit.now, place.run)?,
+            Change::Back(id) => counts.back += writer.set_back(*id)?,
+            Change::AllBack => counts.back += writer.set_all_back()?,
+            Change::Gone(id) => counts.gone += writer.set_gone(*id)?,
+            Change::AllGone => counts.gone += writer.set_all_gone()?,
         }
     }
-    for (person, messages) in wrote {
-        owner::wrote(tx, place.conversation, person, messages)?;
-    }
+    writer.finish()?;
     Ok(counts)
 }
 
 /// Carries out what concerns the conversation rather than a message of it. Returns why its walk stops here, if it does.
 fn write_conversation(
     tx: &Connection,
-    place: RowContext,
+    (account, conversation): (AccountId, ConversationId),
     commit: &Commit<'_>,
     gaps_before: &[Gap],
     counts: &Counts,
     updates: &[Update],
-) -> Result<Option<Stall>, StoreError> {
-    let conversation = place.conversation;
+) -> Result<Option<Stall>> {
+    let (now, page) = (commit.now, commit.page);
+    let set = |columns: &str, values: &[&dyn ToSql]| {
+        let values: Vec<&dyn ToSql> =
+            std::iter::once(&conversation as &dyn ToSql).chain(values.iter().copied()).collect();
+        tx.run(&format!("UPDATE conversation SET {columns} WHERE id = ?1"), values.as_slice())
+    };
     let mut stall = None;
     for update in updates {
         match update {
             Update::Message(_) => {}
             Update::Span { oldest_ms, newest_ms } => {
-                tx.prepare_cached("UPDATE conversation SET oldest_ms = ?2, newest_ms = ?3 WHERE id = ?1")?
-                    .execute(params![conversation, oldest_ms, newest_ms])?;
+                set("oldest_ms = ?2, newest_ms = ?3", &[oldest_ms, newest_ms])?;
             }
             Update::SpanMoved => measure(tx, conversation)?,
-            Update::Gaps(after) => {
-                gaps::write(tx, place.account, Some(conversation), gaps_before, after)?;
-            }
-            Update::Beginning { seen } => {
-                tx.prepare_cached("UPDATE conversation SET beginning_seen_ms = ?2 WHERE id = ?1")?
-                    .execute(params![conversation, seen.then_some(commit.now)])?;
-            }
+            Update::Gaps(after) => gaps::write(tx, account, Some(conversation), gaps_before, after)?,
+            Update::Beginning { seen } => set("beginning_seen_ms = ?2", &[&seen.then_some(now)])?,
             Update::HeadAsked => {
-                tx.prepare_cached(
-                    "UPDATE conversation SET head_tried_ms = ?2, head_tried_run = ?3, news_at_least = 0 WHERE id = ?1",
-                )?
-                .execute(params![conversation, commit.now, place.run])?;
+                set(
+                    "head_tried_ms = ?2, head_tried_run = ?3, news_at_least = 0",
+                    &[&now, &commit.asked.run],
+                )?;
             }
             Update::Silent(goes_on) => {
-                tx.prepare_cached(
-                    "UPDATE conversation SET silent_looks = CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END WHERE id = ?1",
-                )?
-                .execute(params![conversation, goes_on])?;
+                set("silent_looks = CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END", &[goes_on])?;
             }
-            Update::RecheckAt(next) => {
-                tx.prepare_cached(
-                    "UPDATE conversation SET recheck_at_ms = ?2,
-                       rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END WHERE id = ?1",
-                )?
-                .execute(params![conversation, next, commit.now])?;
-            }
+            Update::RecheckAt(next) => set(
+                "recheck_at_ms = ?2, rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END",
+                &[next, &now],
+            )?,
             Update::Stalled(why) => stall = Some(why.clone()),
         }
     }
-    note_page(tx, conversation, commit, counts, stall.as_ref())?;
+    // What every page tells.
+    let error = stall.as_ref().map(ToString::to_string);
+    set(
+        "messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6, unread = ifnull(?7, unread),
+         last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total)",
+        &[
+            &counts.new, &counts.gone, &counts.back, &now, &error, &page.unread, &page.last_seen_ms, &page.total,
+        ],
+    )?;
     Ok(stall)
 }
 
-/// Notes with the conversation what every page tells.
-fn note_page(
-    tx: &Connection,
-    conversation: i64,
-    commit: &Commit<'_>,
-    counts: &Counts,
-    stall: Option<&Stall>,
-) -> Result<(), StoreError> {
-    let page = commit.page;
-    tx.prepare_cached(
-        "UPDATE conversation SET messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6,
-           unread = ifnull(?7, unread), last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total)
-         WHERE id = ?1",
-    )?
-    .execute(params![
-        conversation,
-        counts.new,
-        counts.gone,
-        counts.back,
-        commit.now,
-        stall.map(ToString::to_string),
-        page.unread,
-        page.last_seen_ms,
-        page.total
-    ])?;
-    Ok(())
-}
-
 /// Finds the oldest and the newest message again, after some have moved by a second: the conversation has no others.
-fn measure(tx: &Connection, conversation: i64) -> Result<(), StoreError> {
-    tx.prepare_cached(
+fn measure(tx: &Connection, conversation: ConversationId) -> Result<()> {
+    tx.run(
         "UPDATE conversation SET
            oldest_ms = (SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind WHERE m.conversation = ?1
              AND NOT (m.source IS NOT NULL AND k.name IN ('DRAFT', 'SPONSORED')) ORDER BY m.sent_at_ms LIMIT 1),
            newest_ms = (SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind WHERE m.conversation = ?1
              AND NOT (m.source IS NOT NULL AND k.name IN ('DRAFT', 'SPONSORED')) ORDER BY m.sent_at_ms DESC LIMIT 1)
          WHERE id = ?1",
-    )?
-    .execute([conversation])?;
-    Ok(())
+        [conversation],
+    )
 }

@@ -1,37 +1,39 @@
 //! From the name a conversation was asked by to the one the API knows it by.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use crate::core::Ms;
+use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
-use crate::store::StoreError;
+use crate::store::Result;
+use crate::store::query::Statements as _;
 use crate::store::write::configure;
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
-pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) -> Result<i64, StoreError> {
+pub(crate) fn conversation(
+    tx: &Connection,
+    asked: ConversationId,
+    page: &Page,
+    now: Ms,
+) -> Result<ConversationId> {
     let Some(name) = page.conversation_urn.as_deref() else { return Ok(asked) };
-    let (account, thread, urn, messages): (i64, Option<String>, Option<String>, i64) = tx
-        .prepare_cached("SELECT account, thread, urn, messages FROM conversation WHERE id = ?1")?
-        .query_row([asked], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (account, thread, urn, messages): (AccountId, Option<String>, Option<String>, i64) =
+        tx.one("SELECT account, thread, urn, messages FROM conversation WHERE id = ?1", [asked])?;
     let key = urn::thread_key(name);
+    let is_another = thread.as_deref().is_some_and(|thread| thread != key);
     // An answer of another thread than was asked for by its name is refused before it comes here.
-    if thread.as_deref().is_some_and(|thread| thread != key) {
-        let by_profile: bool = tx
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM address WHERE conversation = ?1)")?
-            .query_row([asked], |row| row.get(0))?;
-        if by_profile {
-            return another(tx, account, asked, name, now);
-        }
+    if is_another && tx.one("SELECT EXISTS (SELECT 1 FROM address WHERE conversation = ?1)", [asked])? {
+        return another(tx, account, asked, name, now);
     }
-    if thread.as_deref().is_some_and(|thread| thread != key) || (thread.is_some() && urn.is_some()) {
+    if is_another || (thread.is_some() && urn.is_some()) {
         return Ok(asked);
     }
-    let twin: Option<i64> = tx
-        .prepare_cached("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2 AND id <> ?3")?
-        .query_row(params![account, key, asked], |row| row.get(0))
-        .optional()?;
+    let twin: Option<ConversationId> = tx.first(
+        "SELECT id FROM conversation WHERE account = ?1 AND thread = ?2 AND id <> ?3",
+        params![account, key, asked],
+    )?;
     match twin {
         Some(twin) if messages == 0 => {
             merge(tx, asked, twin)?;
@@ -40,8 +42,10 @@ pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
         Some(_) => Ok(asked),
         None => {
             let full = urn::is_conversation_urn(name).then_some(name);
-            tx.prepare_cached("UPDATE conversation SET thread = ?2, urn = ifnull(urn, ?3) WHERE id = ?1")?
-                .execute(params![asked, key, full])?;
+            tx.run(
+                "UPDATE conversation SET thread = ?2, urn = ifnull(urn, ?3) WHERE id = ?1",
+                params![asked, key, full],
+            )?;
             Ok(asked)
         }
     }
@@ -49,14 +53,20 @@ pub(crate) fn conversation(tx: &Connection, asked: i64, page: &Page, now: Ms) ->
 
 /// The conversation that a profile really leads to, where an export or the inbox has told of another thread with that
 /// person: the profile's addresses are its from now on.
-fn another(tx: &Connection, account: i64, asked: i64, name: &str, now: Ms) -> Result<i64, StoreError> {
+fn another(
+    tx: &Connection,
+    account: AccountId,
+    asked: ConversationId,
+    name: &str,
+    now: Ms,
+) -> Result<ConversationId> {
     let found = configure::by_thread(tx, account, name, now)?;
-    tx.execute("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
+    tx.run("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
     Ok(found)
 }
 
 /// Makes an empty conversation, of which no page ever came, another name of `kept`.
-fn merge(tx: &Connection, empty: i64, kept: i64) -> Result<(), StoreError> {
+fn merge(tx: &Connection, empty: ConversationId, kept: ConversationId) -> Result<()> {
     for statement in [
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",
@@ -64,9 +74,8 @@ fn merge(tx: &Connection, empty: i64, kept: i64) -> Result<(), StoreError> {
         "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), alias = ifnull(conversation.alias, e.alias)
            FROM (SELECT profile_url, alias FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
     ] {
-        tx.execute(statement, params![empty, kept])?;
+        tx.run(statement, params![empty, kept])?;
     }
-    tx.execute("DELETE FROM gap WHERE conversation = ?1", [empty])?;
-    tx.execute("DELETE FROM conversation WHERE id = ?1", [empty])?;
-    Ok(())
+    tx.run("DELETE FROM gap WHERE conversation = ?1", [empty])?;
+    tx.run("DELETE FROM conversation WHERE id = ?1", [empty])
 }

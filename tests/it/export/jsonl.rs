@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use archiver::core::model::ids::ConversationId;
 use archiver::core::raw::without_lone_surrogates;
 use archiver::export::{ExportError, Format, Job, Unwatched, restore};
 use archiver::store::{Restore, Scope, Store, TABLES};
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::export::{contents, export, job, objects, odd_archive};
 
-fn import(files: &[&Path], archive: &Path) -> Result<archiver::store::Restored, ExportError> {
+fn import(files: &[&Path], archive: &Path) -> Result<archiver::store::backup::Contents, ExportError> {
     let files: Vec<PathBuf> = files.iter().map(|f| (*f).to_owned()).collect();
     restore::jsonl(&files, archive, &mut Unwatched)
 }
@@ -52,7 +53,7 @@ fn an_archive_made_of_an_export_is_equal_and_works() {
     let mut old = Store::open(&bench.dir.path().join("other.db")).unwrap();
     assert!(
         store.begin_run(archiver::store::Trigger::Once, 7).unwrap()
-            > old.begin_run(archiver::store::Trigger::Once, 7).unwrap() + 2
+            > old.begin_run(archiver::store::Trigger::Once, 7).unwrap().plus(2)
     );
     // And an export of the copy is the same file.
     store.close().unwrap();
@@ -189,7 +190,8 @@ fn a_file_that_is_not_whole_makes_no_archive() {
 fn an_export_of_one_conversation_names_nobody_else() {
     let bench = odd_archive();
     let out = bench.dir.path().join("one.jsonl");
-    let conversation: i64 = bench.one("SELECT conversation FROM message WHERE text = 'one above a gap'");
+    let conversation =
+        ConversationId(bench.one("SELECT conversation FROM message WHERE text = 'one above a gap'"));
     let scope = Scope { conversation: Some(conversation), ..Scope::default() };
     let done = export(&bench.path(), &Job { scope, ..job(Format::Jsonl, &out) }).unwrap();
     assert_eq!(done.messages, 1);

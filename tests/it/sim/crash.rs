@@ -2,6 +2,7 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::{Purse, Reservation, Spent};
+use archiver::core::model::ids::{AccountId, ConversationId, RunId};
 use archiver::core::planner::state::Inbox;
 use archiver::core::timeline::gap::Timeline;
 use archiver::store::{
@@ -53,7 +54,7 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.configure(accounts, now))
     }
 
-    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError> {
         self.call(|a| a.inboxes(accounts, now))
     }
 
@@ -61,11 +62,11 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.commit_inbox(commit))
     }
 
-    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<i64, StoreError> {
+    fn begin_run(&mut self, trigger: Trigger, now: Ms) -> Result<RunId, StoreError> {
         self.call(|a| a.begin_run(trigger, now))
     }
 
-    fn finish_run(&mut self, run: i64, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
+    fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Ms) -> Result<(), StoreError> {
         self.call(|a| a.finish_run(run, outcome, now))
     }
 
@@ -78,27 +79,27 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.reserve(purse, request, now))
     }
 
-    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    fn spent(&self, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         self.inner.spent(run, now)
     }
 
-    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         self.inner.spent_by(account, run, now)
     }
 
-    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+    fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {
         self.call(|a| a.charge_by_answer(run))
     }
 
-    fn note_balance(&mut self, run: i64, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
+    fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
         self.call(|a| a.note_balance(run, moment, credits, now))
     }
 
-    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+    fn head_came_last(&self, account: Option<AccountId>) -> Result<bool, StoreError> {
         self.inner.head_came_last(account)
     }
 
-    fn name_of(&self, conversation: i64) -> Result<Option<String>, StoreError> {
+    fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError> {
         self.inner.name_of(conversation)
     }
 

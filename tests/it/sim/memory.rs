@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use archiver::core::budget::calendar::day_and_month;
 use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use archiver::core::model::ids::{AccountId, ConversationId, MessageId, RequestId, RunId};
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
 use archiver::core::planner::state::{Conversation, Hints, Inbox, Recheck};
@@ -22,12 +23,12 @@ use archiver::sync::Archive;
 #[derive(Default, Clone)]
 pub(crate) struct MemConversation {
     pub(crate) timeline: Timeline,
-    pub(crate) stored: BTreeMap<i64, Stored>,
-    pub(crate) versions: BTreeMap<i64, Vec<Message>>,
-    by_time: BTreeMap<(Ms, i64), ()>,
-    by_urn: BTreeMap<String, i64>,
+    pub(crate) stored: BTreeMap<MessageId, Stored>,
+    pub(crate) versions: BTreeMap<MessageId, Vec<Message>>,
+    by_time: BTreeMap<(Ms, MessageId), ()>,
+    by_urn: BTreeMap<String, MessageId>,
     head_tried_ms: Option<Ms>,
-    head_tried_run: i64,
+    head_tried_run: RunId,
     silent_looks: u32,
     listed: Option<(Option<Ms>, Option<String>)>,
     pub(crate) name: String,
@@ -46,9 +47,9 @@ struct MemInbox {
 }
 
 pub(crate) struct Row {
-    pub(crate) run: i64,
+    pub(crate) run: RunId,
     /// The archive's id of the account: one more than its place in the configuration.
-    account: i64,
+    account: AccountId,
     pub(crate) at_ms: Ms,
     pub(crate) reserved: u32,
     pub(crate) spent: Option<u32>,
@@ -100,7 +101,7 @@ impl MemArchive {
                 troubled: c.troubled,
                 hints: c.hints,
                 recheck: c.recheck,
-                ..Conversation::new(i64::try_from(at).unwrap(), c.account, c.name.clone(), c.timeline.clone())
+                ..Conversation::new(conversation_of(at), c.account, c.name.clone(), c.timeline.clone())
             },
         }
     }
@@ -108,7 +109,7 @@ impl MemArchive {
     /// Writes what becomes of a message. Returns how many are new, edited and gone.
     fn change(&mut self, at: usize, change: &Change, page: &Page) -> (u32, u32, u32) {
         if let Change::Insert(i) = change {
-            let id = self.id();
+            let id = MessageId(self.id());
             self.conversations[at].insert(id, page.messages[*i].clone());
             return (1, 0, 0);
         }
@@ -139,12 +140,12 @@ impl MemArchive {
     }
 
     fn settle(&mut self, receipt: &Receipt, returned: Option<u32>) {
-        let row = &mut self.ledger[usize::try_from(receipt.request_id()).unwrap()];
+        let row = &mut self.ledger[usize::try_from(receipt.request_id().0).unwrap()];
         row.spent = Some(receipt.credits());
         row.returned = returned;
     }
 
-    fn sums(&self, run: i64, now: Ms, of: impl Fn(&Row) -> bool) -> Spent {
+    fn sums(&self, run: RunId, now: Ms, of: impl Fn(&Row) -> bool) -> Spent {
         let (day, month) = day_and_month(now);
         let sum = |within: &dyn Fn(&Row) -> bool| -> u32 {
             let counted = self.ledger.iter().filter(|r| of(r) && within(r));
@@ -158,8 +159,12 @@ impl MemArchive {
     }
 }
 
-fn id_of(account: usize) -> i64 {
-    i64::try_from(account).unwrap() + 1
+fn id_of(account: usize) -> AccountId {
+    AccountId(i64::try_from(account).unwrap() + 1)
+}
+
+fn conversation_of(at: usize) -> ConversationId {
+    ConversationId(i64::try_from(at).unwrap())
 }
 
 fn stall(timeline: &mut Timeline, failed: &Failed<'_>, fresh: i64) {
@@ -191,7 +196,7 @@ impl Archive for MemArchive {
         Ok(all.filter(|i| wants(&self.conversations[*i])).map(|i| self.target(i)).collect())
     }
 
-    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(i64, Inbox)>, StoreError> {
+    fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError> {
         let mut all = Vec::new();
         for (account, configured) in accounts.iter().enumerate() {
             if !self.inboxes.contains_key(&account) {
@@ -229,7 +234,7 @@ impl Archive for MemArchive {
                 }
                 None => continue,
             };
-            listed.push((i64::try_from(at).unwrap(), None));
+            listed.push((conversation_of(at), None));
             let signs = (row.last_at_ms, row.last_text.clone());
             let fresh = self.id();
             let c = &mut self.conversations[at];
@@ -243,19 +248,19 @@ impl Archive for MemArchive {
                     let gap = Gap { id: fresh, ..Gap::head(c.timeline.newest_ms, commit.now) };
                     c.timeline.gaps.insert(0, gap);
                 }
-                news.push((i64::try_from(at).unwrap(), c.timeline.clone()));
+                news.push((conversation_of(at), c.timeline.clone()));
             }
         }
         self.settle(commit.receipt, Some(commit.page.returned));
         Ok(InboxCommitted { timeline, listed, unlisted: vec![], news, found, stall })
     }
 
-    fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<i64, StoreError> {
+    fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<RunId, StoreError> {
         self.runs += 1;
-        Ok(self.runs)
+        Ok(RunId(self.runs))
     }
 
-    fn finish_run(&mut self, _: i64, _: Outcome, _: Ms) -> Result<(), StoreError> {
+    fn finish_run(&mut self, _: RunId, _: Outcome, _: Ms) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -278,39 +283,39 @@ impl Archive for MemArchive {
             head,
             returned: None,
         });
-        Ok(Some(grant.recorded(i64::try_from(self.ledger.len()).unwrap() - 1)))
+        Ok(Some(grant.recorded(RequestId(i64::try_from(self.ledger.len()).unwrap() - 1))))
     }
 
-    fn spent(&self, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    fn spent(&self, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         Ok(self.sums(run, now, |_| true))
     }
 
-    fn spent_by(&self, account: i64, run: i64, now: Ms) -> Result<Spent, StoreError> {
+    fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         Ok(self.sums(run, now, |r| r.account == account))
     }
 
-    fn charge_by_answer(&mut self, run: i64) -> Result<(), StoreError> {
+    fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {
         for row in self.ledger.iter_mut().filter(|r| r.run == run) {
             row.spent = row.returned.map(budget::price).or(row.spent);
         }
         Ok(())
     }
 
-    fn note_balance(&mut self, _: i64, _: Moment, _: f64, _: Ms) -> Result<(), StoreError> {
+    fn note_balance(&mut self, _: RunId, _: Moment, _: f64, _: Ms) -> Result<(), StoreError> {
         Ok(())
     }
 
-    fn head_came_last(&self, account: Option<i64>) -> Result<bool, StoreError> {
+    fn head_came_last(&self, account: Option<AccountId>) -> Result<bool, StoreError> {
         let mut rows = self.ledger.iter().rev();
         Ok(rows.find(|r| account.is_none_or(|account| r.account == account)).is_some_and(|r| r.head))
     }
 
-    fn name_of(&self, _: i64) -> Result<Option<String>, StoreError> {
+    fn name_of(&self, _: ConversationId) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
 
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
-        let at = usize::try_from(commit.conversation).unwrap();
+        let at = usize::try_from(commit.conversation.0).unwrap();
         let asked = commit.asked;
         let timeline = self.conversations[at].timeline.clone();
         let there = timeline.gaps.contains(&asked.gap) || (asked.gap.id == 0 && asked.cursor.is_none());
@@ -389,13 +394,13 @@ impl Archive for MemArchive {
         let head = failed.asked.cursor.is_none();
         let timeline = match failed.conversation {
             None => {
-                let at = usize::try_from(failed.account - 1).unwrap();
+                let at = usize::try_from(failed.account.0 - 1).unwrap();
                 let inbox = self.inboxes.get_mut(&at).unwrap();
                 inbox.tried_ms = if head { Some(failed.now) } else { inbox.tried_ms };
                 &mut inbox.timeline
             }
             Some(id) => {
-                let c = &mut self.conversations[usize::try_from(id).unwrap()];
+                let c = &mut self.conversations[usize::try_from(id.0).unwrap()];
                 c.troubled = true;
                 if head {
                     (c.head_tried_ms, c.head_tried_run) = (Some(failed.now), failed.asked.run);
@@ -414,7 +419,7 @@ impl MemConversation {
     fn known(&self, page: &Page, Window { lo, hi, below }: Window) -> Known {
         let mut known = Known::default();
         if lo <= hi {
-            let near = self.by_time.range((lo, i64::MIN)..=(hi, i64::MAX)).rev();
+            let near = self.by_time.range((lo, MessageId(i64::MIN))..=(hi, MessageId(i64::MAX))).rev();
             known.near.extend(near.map(|((_, id), ())| self.stored[id].clone()));
         }
         for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
@@ -424,12 +429,13 @@ impl MemConversation {
                 known.near.push(self.stored[id].clone());
             }
         }
-        let next = self.by_time.range(..(lo, i64::MIN)).rev().take(usize::try_from(below).unwrap());
+        let next =
+            self.by_time.range(..(lo, MessageId(i64::MIN))).rev().take(usize::try_from(below).unwrap());
         known.below.extend(next.map(|((_, id), ())| self.stored[id].clone()));
         known
     }
 
-    fn insert(&mut self, id: i64, message: Message) {
+    fn insert(&mut self, id: MessageId, message: Message) {
         self.by_time.insert((message.at_ms, id), ());
         if let Some(urn) = &message.urn {
             let before = self.by_urn.insert(urn.clone(), id);
@@ -438,7 +444,7 @@ impl MemConversation {
         self.stored.insert(id, Stored { id, message, gone: false, exported: false });
     }
 
-    fn update(&mut self, id: i64, message: &Message) {
+    fn update(&mut self, id: MessageId, message: &Message) {
         let stored = self.stored.get_mut(&id).unwrap();
         self.versions.entry(id).or_default().push(stored.message.clone());
         self.by_time.remove(&(stored.message.at_ms, id));

@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use archiver::core::budget::{self, Caps};
+use archiver::core::model::ids::{AccountId, RunId};
 use archiver::core::planner::backoff::Backoff;
 use archiver::core::planner::forecast::forecast;
 use archiver::core::planner::state::{self, Room, Share, State};
@@ -104,17 +105,17 @@ fn one_run(archive: &mut impl Archive, server: &Server, settings: &Settings) -> 
 
 /// An archive that knows the number of the next run.
 trait Numbered: Archive {
-    fn next_run(&self) -> i64;
+    fn next_run(&self) -> RunId;
 }
 
 impl Numbered for MemArchive {
-    fn next_run(&self) -> i64 {
-        self.runs + 1
+    fn next_run(&self) -> RunId {
+        RunId(self.runs + 1)
     }
 }
 
 impl Numbered for Store {
-    fn next_run(&self) -> i64 {
+    fn next_run(&self) -> RunId {
         self.queries().next_run().unwrap().number
     }
 }
@@ -125,7 +126,8 @@ fn foretold<A: Numbered>(archive: &mut A, history: &History) -> (u32, u32) {
     let now = history.server.0.borrow().now;
     let targets = archive.configure(&settings.accounts, now).unwrap();
     let inboxes = if settings.inbox { archive.inboxes(&settings.accounts, now).unwrap() } else { vec![] };
-    let mut ids: BTreeMap<usize, i64> = targets.iter().map(|t| (t.plan.account, t.account_id)).collect();
+    let mut ids: BTreeMap<usize, AccountId> =
+        targets.iter().map(|t| (t.plan.account, t.account_id)).collect();
     ids.extend(inboxes.iter().map(|(id, inbox)| (inbox.account, *id)));
     let state = State {
         inboxes: inboxes.into_iter().map(|(_, inbox)| inbox).collect(),
@@ -141,7 +143,7 @@ fn foretold<A: Numbered>(archive: &mut A, history: &History) -> (u32, u32) {
     let accounts = settings.account_caps.iter().enumerate().map(own).collect();
     let room = Room { all: left, accounts, spare: budget::spare(&settings.caps, &spent) };
     let share =
-        |id: Option<i64>, budget| Share { budget, head_came_last: archive.head_came_last(id).unwrap() };
+        |id: Option<AccountId>, budget| Share { budget, head_came_last: archive.head_came_last(id).unwrap() };
     let shares = room.accounts.iter().enumerate();
     let shares = shares.map(|(at, budget)| match ids.get(&at) {
         Some(id) => share(Some(*id), *budget),
@@ -368,7 +370,7 @@ fn in_memory(seed: u64) {
 /// The ledger never says less than the server charged.
 fn ledger_covers_charges(history: &History, archive: &impl Archive) {
     // What is dated later than "now" counts for its day and month: at the beginning of time, that is everything.
-    let all = archive.spent(0, 0).unwrap().month;
+    let all = archive.spent(RunId::default(), 0).unwrap().month;
     let charged = history.server.0.borrow().charged();
     assert!(all >= charged, "the ledger says {all}, the server charged {charged}");
 }

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use archiver::api::{Answer, Api, ApiError, Ask, Turn};
+use archiver::api::{Answer, Api, ApiError, Ask, FailureKind, Turn};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::calendar::day_and_month;
@@ -306,10 +306,10 @@ impl World {
         let charge = if self.rng.u32(0..1000) < self.traits.faults {
             let (charge, error) = match self.rng.u32(0..3) {
                 0 => (Charge::Known(0), transient("500")),
-                1 => (self.charge_error(from), ApiError::Refused("no".into())),
+                1 => (self.charge_error(from), ApiError::new(FailureKind::Refused, "no")),
                 _ => {
                     self.charge_answer(from, asked, page.returned);
-                    (Charge::Unknown, ApiError::Malformed("cut".into()))
+                    (Charge::Unknown, ApiError::new(FailureKind::Malformed, "cut"))
                 }
             };
             outcome = Err(error);
@@ -355,14 +355,15 @@ impl World {
             }
             3 => {
                 let retry_after = Some(Duration::from_secs(3));
-                let error = ApiError::RateLimited { message: "slow".into(), retry_after };
+                let slow = ApiError::new(FailureKind::RateLimited, "slow");
+                let error = ApiError { retry_after, ..slow };
                 return (self.charge_error(from), Err(error));
             }
             4 => {
                 self.charge_answer(from, asked, page.returned);
-                return (Charge::Unknown, Err(ApiError::Malformed("cut".into())));
+                return (Charge::Unknown, Err(ApiError::new(FailureKind::Malformed, "cut")));
             }
-            5 => return (self.charge_error(from), Err(ApiError::Refused("no such".into()))),
+            5 => return (self.charge_error(from), Err(ApiError::new(FailureKind::Refused, "no such"))),
             6 => page = self.page(conversation, None, asked),
             7 => {
                 if let (Below::More(c), Some(sent)) = (&mut page.below, cursor) {
@@ -401,7 +402,7 @@ impl World {
 }
 
 fn transient(message: &str) -> ApiError {
-    ApiError::Transient { message: message.into(), retry_after: None }
+    ApiError::new(FailureKind::Transient, message)
 }
 
 /// The world as API and clock.

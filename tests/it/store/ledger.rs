@@ -2,6 +2,7 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::{Caps, Charge, Purse, Spent};
+use archiver::core::model::ids::{AccountId, RunId};
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{Failed, Outcome, Purpose, Request, Settlement, Store, Trigger};
 use chrono::{DateTime, Datelike as _, Utc};
@@ -37,7 +38,7 @@ fn a_reservation_is_in_the_file_before_anything_can_be_sent() {
     assert_eq!(row, (37, 4, None));
     assert_eq!(
         watcher.query_row("SELECT id FROM request", [], |r| r.get::<_, i64>(0)).unwrap(),
-        reservation.request_id()
+        reservation.request_id().0
     );
 }
 
@@ -139,8 +140,14 @@ fn a_failed_request_is_settled_with_its_reason() {
     {
         let receipt = bench.reserve(0, 50).spend(charge);
         let settlement = Settlement::bare(&receipt, Some(200), Some(error));
-        let failed =
-            Failed { account: 1, conversation: Some(id), asked: &asked, settlement, stalls: false, now: NOW };
+        let failed = Failed {
+            account: AccountId(1),
+            conversation: Some(id),
+            asked: &asked,
+            settlement,
+            stalls: false,
+            now: NOW,
+        };
         bench.store.commit_failure(&failed).unwrap();
         let row = format!("SELECT credits_spent FROM request_log WHERE error = '{error}'");
         assert_eq!(bench.one::<i64>(&row), counts);
@@ -171,9 +178,9 @@ fn entries() -> impl Strategy<Value = Entry> {
 }
 
 /// A row of the naive ledger: run, time, credits that count.
-struct Row(i64, Ms, u32);
+struct Row(RunId, Ms, u32);
 
-fn naively(rows: &[Row], run: i64, now: Ms) -> Spent {
+fn naively(rows: &[Row], run: RunId, now: Ms) -> Spent {
     let date = |ms: Ms| DateTime::<Utc>::from_timestamp_millis(ms).unwrap().date_naive();
     let (today, sum) =
         (date(now), |of: &dyn Fn(&Row) -> bool| rows.iter().filter(|r| of(r)).map(|r| r.2).sum());

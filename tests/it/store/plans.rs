@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use archiver::core::budget::{Charge, Purse};
 use archiver::core::inbox::filter::Wanted;
 use archiver::core::inbox::{InboxPage, InboxRow};
+use archiver::core::model::ids::RunId;
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, Failed, InboxCommit, MessageRange, Purpose, Request, Search, Settlement,
+    Alert, Cause, Configured, Failed, InboxCommit, Purpose, Request, Scope, Search, Settlement,
 };
 use rusqlite::Connection;
 
@@ -54,7 +55,7 @@ fn scans(db: &Connection, sql: &str) -> Vec<String> {
     lines
 }
 
-fn asked(gap: Gap, run: i64) -> Asked {
+fn asked(gap: Gap, run: RunId) -> Asked {
     Asked { gap, cursor: None, count: 10, most: u32::MAX, run }
 }
 
@@ -131,12 +132,11 @@ fn read(bench: &Bench) {
     queries.last_run().unwrap();
     queries.candidates().unwrap();
     queries.gaps_of(conversation).unwrap();
-    let range = MessageRange { conversation: Some(conversation), ..MessageRange::default() };
+    let range = Scope { conversation: Some(conversation), ..Scope::default() };
     let range = queries.newest_of(range, 10).unwrap();
-    let first = queries.messages(&range, ControlFlow::Break).unwrap().unwrap();
+    let first = queries.messages(&range, None, ControlFlow::Break).unwrap().unwrap();
     queries.before(&first, 3).unwrap();
-    queries.former(first.id).unwrap();
-    queries.message(first.id).unwrap();
+    queries.former_versions(first.id).unwrap();
     queries.message_called("m1", conversation).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use archiver::core::Ms;
+use archiver::core::model::ids::MessageId;
 use archiver::core::timeline::apply::{self, Update};
 use archiver::core::timeline::gap::{Asked, Gap, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored, Window};
@@ -46,13 +47,13 @@ pub(super) struct Archive {
     pub(super) timeline: Timeline,
     pub(super) stored: Vec<Stored>,
     /// Which of the server's messages a stored one was taken for.
-    pub(super) meant: BTreeMap<i64, usize>,
+    pub(super) meant: BTreeMap<MessageId, usize>,
     /// All texts of a stored message, in the order of their versions.
-    pub(super) texts: BTreeMap<i64, Vec<String>>,
+    pub(super) texts: BTreeMap<MessageId, Vec<String>>,
     last_id: i64,
     /// Pages so far, and with which of them a message was found to be gone.
     pages: u32,
-    gone_at: BTreeMap<i64, u32>,
+    gone_at: BTreeMap<MessageId, u32>,
 }
 
 impl Archive {
@@ -116,7 +117,7 @@ impl Archive {
             match change {
                 Change::Insert(index) => {
                     let message = served.page.messages[*index].clone();
-                    let id = self.id();
+                    let id = MessageId(self.id());
                     self.meant.insert(id, served.ids[*index]);
                     self.texts.insert(id, vec![message.text.clone()]);
                     self.stored.push(Stored { id, message, gone: false, exported: false });

@@ -1,6 +1,7 @@
 //! Answers that no server would give: whatever comes, the timeline stays a timeline.
 
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::RunId;
 use archiver::core::model::message::{Message, Sender};
 use archiver::core::model::page::{Below, Page};
 use archiver::core::raw::Raw;
@@ -91,7 +92,7 @@ fn take(archive: &mut Archive, wild: &Wild) -> Result<(), String> {
         }
         None => archive.timeline.top_gap().cloned().unwrap_or_else(|| archive.head()),
     };
-    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: wild.count, most: u32::MAX, run: 1 };
+    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: wild.count, most: u32::MAX, run: RunId(1) };
     let served = Served { page: page(wild), ids: vec![0; wild.messages.len()] };
     let before: Vec<bool> = (0..40).map(|at| archive.in_gap(T0 + at)).collect();
     archive.commit(&asked, &served)?;

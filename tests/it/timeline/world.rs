@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use archiver::core::Ms;
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::{MessageId, RunId};
 use archiver::core::model::page::{Below, Page};
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::identity::Change;
@@ -80,7 +81,7 @@ pub(super) struct World {
     /// Looks at the head so far.
     heads: usize,
     pages: Vec<(Asked, Served)>,
-    run: i64,
+    run: RunId,
     /// Pages of this world may be stale, so that what they say of versions and deletions is.
     pub(super) stale: bool,
     log: Vec<String>,
@@ -94,7 +95,7 @@ impl World {
             shown: BTreeMap::new(),
             heads: 0,
             pages: Vec::new(),
-            run: 0,
+            run: RunId::default(),
             stale: false,
             log: vec![format!("{manner:?}")],
         }
@@ -196,7 +197,7 @@ impl World {
     }
 
     fn asked(&mut self, gap: &Gap, count: usize) -> Asked {
-        self.run += 1;
+        self.run = self.run.plus(1);
         let count = u32::try_from(count).unwrap().max(gap.ask_at_least).max(1);
         Asked { gap: gap.clone(), cursor: gap.cursor_to_send(), count, most: u32::MAX, run: self.run }
     }
@@ -333,7 +334,7 @@ impl World {
             return Err(format!("the same page again opens a gap at {}: {:?}", m.at - T0, again.gaps));
         }
         // A message that had no time the first time may have stood in the way of finding out that another is gone.
-        let gone = |id: &i64| self.stale || self.server.by_id(self.archive.meant[id]).deleted;
+        let gone = |id: &MessageId| self.stale || self.server.by_id(self.archive.meant[id]).deleted;
         let news = again.changes.iter().any(|c| !matches!(c, Change::Gone(id) if gone(id)));
         if !believed_now && news {
             return Err(format!("the same page again changes {:?}", again.changes));
@@ -372,7 +373,7 @@ impl World {
     }
 
     fn check_named(&self) -> Result<(), String> {
-        let stored: BTreeMap<usize, i64> = self.archive.meant.iter().map(|(s, m)| (*m, *s)).collect();
+        let stored: BTreeMap<usize, MessageId> = self.archive.meant.iter().map(|(s, m)| (*m, *s)).collect();
         if stored.len() != self.archive.stored.len() || stored.keys().ne(self.shown.keys()) {
             return Err(format!("stored is {:?}, shown was {:?}", stored.keys(), self.shown.keys()));
         }

@@ -5,7 +5,7 @@ mod local;
 use clap::Args;
 use serde::Serialize;
 
-use crate::api::{ApiError, HttpApi};
+use crate::api::{ApiError, FailureKind, HttpApi};
 use crate::app::outlook::{self, renamed};
 use crate::app::parked::parked;
 use crate::app::{Context, replace, runtime, wiring};
@@ -145,8 +145,9 @@ async fn check_api(config: &Config, found: &mut CheckReport) -> Result<(), Failu
             found.add("balance", enough, format!("{balance} credits"));
         }
         // The balance is v2's, which may not know a v1 key.
-        Err(error @ (ApiError::Refused(_) | ApiError::Malformed(_)))
-            if config.api.version == ApiVersion::V1 =>
+        Err(error)
+            if config.api.version == ApiVersion::V1
+                && matches!(error.kind, FailureKind::Refused | FailureKind::Malformed) =>
         {
             found.note("balance", format!("unknown: {error}"));
         }

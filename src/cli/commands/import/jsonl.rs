@@ -12,7 +12,6 @@ use crate::cli::ui::output::Output;
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::restore;
-use crate::store::Restored;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,8 +36,9 @@ Examples:
 #[derive(Serialize)]
 struct RestoreReport {
     archive: String,
-    #[serde(flatten)]
-    restored: Restored,
+    messages: i64,
+    conversations: i64,
+    runs: i64,
 }
 
 pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
@@ -52,10 +52,10 @@ pub(crate) fn run(context: &Context, args: &JsonlArgs) -> Result<(), Failure> {
     let archive = archive.display().to_string();
     let mut out = Output::stdout(&context.env);
     if args.json {
-        return out.json(&RestoreReport { archive, restored });
+        let (messages, conversations, runs) = (restored.messages, restored.conversations, restored.runs);
+        return out.json(&RestoreReport { archive, messages, conversations, runs });
     }
-    let messages = plural(restored.messages, "message");
-    let (conversations, runs) =
-        (plural(restored.conversations, "conversation"), plural(restored.runs, "run"));
+    let (messages, runs) = (plural(restored.messages, "message"), plural(restored.runs, "run"));
+    let conversations = plural(restored.conversations, "conversation");
     out.line(format!("Restored {messages} in {conversations} and {runs} to {archive}"))
 }

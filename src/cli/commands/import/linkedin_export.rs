@@ -86,20 +86,13 @@ pub(crate) fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Fa
 }
 
 fn failure(config: &Config, error: ImportError) -> Failure {
-    let help = match &error {
-        ImportError::Store(_) => "",
-        ImportError::Read { .. } => "check that the file exists and that you can read it",
-        ImportError::Zip { .. } => "download it again, or unpack it and pass the messages.csv in it",
-        ImportError::NoMessages(_) => {
-            "request a copy that includes messages, or pass the messages.csv itself"
-        }
-        ImportError::TooLarge { .. } | ImportError::NoHeader { .. } => {
-            "pass the zip file from LinkedIn, or the messages.csv in it"
-        }
-    };
     match error {
         ImportError::Store(error) => wiring::archive_failure(&config.archive.path, error),
-        error => Failure::usage(error.to_string(), help),
+        ImportError::Refused { message, help } => Failure::Usage { message, help: help.to_owned() },
+        error @ ImportError::Read { .. } => Failure::Usage {
+            message: error.to_string(),
+            help: "check that the file exists and that you can read it".to_owned(),
+        },
     }
 }
 

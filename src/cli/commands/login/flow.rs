@@ -7,7 +7,7 @@ use super::destination::Destination;
 use super::session::{LoginSession, LoginStep, out_of_budget, refused};
 use super::{ChallengeArg, LoginArgs};
 use crate::api::login::{Challenge, Credentials, LoginRequest, Means, Session};
-use crate::api::{ApiError, ApiVersion};
+use crate::api::{ApiVersion, FailureKind};
 use crate::cli::ui::terminal::{Terminal, aborted, line_of_stdin};
 use crate::config::Config;
 use crate::core::format::plural;
@@ -152,7 +152,8 @@ impl LoginFlow<'_> {
             left -= 1;
             match session.pass(&challenge).await? {
                 Ok(came) => return Ok(came),
-                Err(ApiError::Refused(why)) if left > 0 && self.asks() => {
+                Err(error) if error.kind == FailureKind::Refused && left > 0 && self.asks() => {
+                    let why = error.message;
                     let price = if account_id.is_none() { "1 credit" } else { "up to 1 credit" };
                     prompt = format!("Refused: {why}\nAnother try costs {price} (empty to cancel). Code: ");
                 }

@@ -111,7 +111,7 @@ pub(crate) fn run(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let file = file(context, args, &config, index)?;
     let destination = Destination::prepare(&file.path)?;
     let terminal = Terminal::open();
-    let purse = Purse { all: config.budget.caps(), account: account.caps };
+    let purse = Purse { all: config.budget.caps(), account: account.caps() };
     let (api, version) = (wiring::api(&config)?, config.api.version);
     let session = LoginSession::new(api, version, &config.archive.path, &account.name, purse)?;
     let mut flow = LoginFlow { args, terminal, version, name: &account.name, country: &country };

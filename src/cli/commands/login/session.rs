@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::api::login::{self, Challenge, LoginRequest as Ask, Session};
-use crate::api::{Answer, Api as _, ApiError, ApiVersion, ExitClass, HttpApi};
+use crate::api::{Answer, Api as _, ApiError, ApiVersion, ExitClass, FailureKind, HttpApi};
 use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::budget::{Purse, Reservation};
@@ -149,9 +149,9 @@ pub(super) fn refused(error: &ApiError, attempt: LoginStep) -> Failure {
         LoginStep::Code => "the code",
         LoginStep::App => "the confirmation in LinkedIn's app",
     };
-    let help = match error {
-        ApiError::Key(_) => "check the API key; it comes from LinkupAPI, not from LinkedIn",
-        ApiError::Refused(_) | ApiError::Account(_) => match attempt {
+    let help = match error.kind {
+        FailureKind::Key => "check the API key; it comes from LinkupAPI, not from LinkedIn",
+        FailureKind::Refused | FailureKind::Account => match attempt {
             LoginStep::Password => {
                 "check address, password and country before you try again: each login may cost a credit, and after \
                  many of them LinkedIn may lock the account"
@@ -160,9 +160,9 @@ pub(super) fn refused(error: &ApiError, attempt: LoginStep) -> Failure {
             LoginStep::Code => "codes expire after some minutes; run `archiver login` to get another",
             LoginStep::App => "confirm the login in LinkedIn's app in time, or use --challenge code",
         },
-        ApiError::Credits(_) => "buy credits from LinkupAPI, then log in",
-        ApiError::RateLimited { .. } => "wait a few minutes before you log in again",
-        ApiError::Transient { .. } | ApiError::Malformed(_) => {
+        FailureKind::Credits => "buy credits from LinkupAPI, then log in",
+        FailureKind::RateLimited => "wait a few minutes before you log in again",
+        FailureKind::Transient | FailureKind::Malformed => {
             "it may have succeeded nevertheless: wait a few minutes and run `archiver check` before you try again"
         }
     };
@@ -177,14 +177,15 @@ mod tests {
 
     #[test]
     fn refusals_exit_with_77_and_temporary_failures_with_69() {
-        let code = |error: ApiError, attempt| refused(&error, attempt).exit_code();
+        use FailureKind::{Account, Credits, Key, Malformed, Refused, Transient};
+        let code = |kind, attempt| refused(&ApiError::new(kind, "no"), attempt).exit_code();
         for step in [LoginStep::Password, LoginStep::Token, LoginStep::Code, LoginStep::App] {
-            assert_eq!(code(ApiError::Refused("no".into()), step), 77);
-            assert_eq!(code(ApiError::Account("no".into()), step), 77);
-            assert_eq!(code(ApiError::Key("no".into()), step), 77);
-            assert_eq!(code(ApiError::Credits("none".into()), step), 69);
-            assert_eq!(code(ApiError::Malformed("html".into()), step), 69);
-            assert_eq!(code(ApiError::Transient { message: "x".into(), retry_after: None }, step), 69);
+            assert_eq!(code(Refused, step), 77);
+            assert_eq!(code(Account, step), 77);
+            assert_eq!(code(Key, step), 77);
+            assert_eq!(code(Credits, step), 69);
+            assert_eq!(code(Malformed, step), 69);
+            assert_eq!(code(Transient, step), 69);
         }
     }
 }

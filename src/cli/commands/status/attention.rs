@@ -6,6 +6,7 @@ use super::{Facts, FormatTime};
 use crate::app::metrics::Metrics;
 use crate::cli::ui::reading::label;
 use crate::core::format::counted;
+use crate::core::model::ids::ConversationId;
 use crate::service::alerts;
 use crate::store::{Alert, Cause, ConversationRow, InboxStatus};
 
@@ -21,7 +22,8 @@ pub(super) fn sentences(facts: &Facts, format: FormatTime) -> Vec<String> {
         metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
     lines.extend(metrics.closed.map(|closed| closed.words(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
-    let rows: BTreeMap<i64, &ConversationRow> = conversations.iter().map(|row| (row.id, row)).collect();
+    let rows: BTreeMap<ConversationId, &ConversationRow> =
+        conversations.iter().map(|row| (row.id, row)).collect();
     for gap in stalled {
         let id = gap.conversation;
         let name = rows.get(&id).map_or_else(|| format!("conversation {id}"), |row| label(row));

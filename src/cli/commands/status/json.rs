@@ -9,6 +9,7 @@ use super::{Facts, FormatTime, service};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{IsoTime, counted, iso_date, plural};
+use crate::core::model::ids::RunId;
 use crate::core::printable::one_line;
 use crate::store::{AccountFigures, ConversationRow, RunRow};
 
@@ -78,7 +79,7 @@ struct Day {
 
 #[derive(Serialize)]
 struct LastRun<'a> {
-    run_id: i64,
+    run_id: RunId,
     started_at: IsoTime,
     finished_at: Option<IsoTime>,
     outcome: Option<&'a str>,

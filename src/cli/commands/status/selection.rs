@@ -23,11 +23,12 @@ pub(super) fn shown(rows: &[ConversationRow], most: Option<usize>) -> Vec<&Conve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::ids::ConversationId;
     use crate::core::timeline::gap::Timeline;
 
     fn rows(failing: &[i64], count: i64) -> Vec<ConversationRow> {
         let row = |id: i64| ConversationRow {
-            id,
+            id: ConversationId(id),
             account: "me".to_owned(),
             conversation_id: None,
             thread: None,
@@ -44,7 +45,7 @@ mod tests {
     }
 
     fn selected(failing: &[i64], count: i64, most: Option<usize>) -> Vec<i64> {
-        shown(&rows(failing, count), most).iter().map(|row| row.id).collect()
+        shown(&rows(failing, count), most).iter().map(|row| row.id.0).collect()
     }
 
     #[test]

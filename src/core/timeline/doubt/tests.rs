@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::{MessageId, RunId};
 use crate::core::model::message::{Message, Sender};
 use crate::core::raw::Raw;
 use crate::core::timeline::identity::{Known, Stored, match_page};
@@ -43,12 +44,12 @@ fn more(at: Ms) -> Below {
 fn asked(newer: Option<Ms>, older: Option<Ms>) -> Asked {
     let (newer_ms, older_ms) = (newer.map(|at| T0 + at), older.map(|at| T0 + at));
     let gap = Gap { id: 1, newer_ms, older_ms, ..Gap::default() };
-    Asked { cursor: gap.cursor_to_send(), gap, count: 2, most: 12, run: 1 }
+    Asked { cursor: gap.cursor_to_send(), gap, count: 2, most: 12, run: RunId(1) }
 }
 
 /// The verdict on a page where these messages are stored.
 fn verdict(asked: &Asked, page: &Page, stored: &[Ms]) -> Verdict {
-    let near = |at: &Ms| Stored { id: *at, message: message(*at), gone: false, exported: false };
+    let near = |at: &Ms| Stored { id: MessageId(*at), message: message(*at), gone: false, exported: false };
     let known = Known { near: stored.iter().map(near).collect(), below: Vec::new() };
     let timeline = Timeline {
         gaps: vec![asked.gap.clone()],
@@ -108,7 +109,7 @@ fn times(timeline: &Timeline, mut asked: Asked, total: Option<i64>) -> Option<u3
         let evidence = Evidence { timeline, asked: &asked, page: &page, matches: &matches };
         match weigh(evidence) {
             Verdict::End => return true,
-            Verdict::Disbelieved(why) => asked.gap = std::mem::take(&mut asked.gap).stalled(&why, 1),
+            Verdict::Disbelieved(why) => asked.gap = std::mem::take(&mut asked.gap).stalled(&why, RunId(1)),
             other => panic!("{other:?}"),
         }
         false

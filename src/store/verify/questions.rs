@@ -1,0 +1,110 @@
+//! Questions whose every answer is a finding: about the ledger, accounts and what waits to be indexed.
+
+use rusqlite::Connection;
+
+use super::{Check, FROM_BACKUP};
+use crate::store::Result;
+use crate::store::query::Statements as _;
+
+const COUNTS_AS_SPENT: &str = "what was reserved counts as spent, so caps hold; see what the API charged";
+const TWO_ACCOUNTS: &str = "joins a conversation of one account with something of another";
+
+/// The table, what is wrong with those of its rows that the query finds, and what to do.
+type Question = (&'static str, &'static str, &'static str, &'static str);
+
+const LEDGER: &[Question] = &[
+    (
+        "request",
+        "is not settled, although its run ended as if it were",
+        COUNTS_AS_SPENT,
+        "SELECT q.id FROM request q JOIN run r ON r.id = q.run WHERE q.credits_spent IS NULL
+           AND r.finished_ms IS NOT NULL AND r.outcome IS NOT 'interrupted'",
+    ),
+    (
+        "request",
+        "reserves or spends a negative number of credits",
+        FROM_BACKUP,
+        "SELECT id FROM request WHERE credits_reserved < 0 OR credits_spent < 0",
+    ),
+    (
+        "request",
+        "belongs to another account than its conversation",
+        FROM_BACKUP,
+        "SELECT q.id FROM request q JOIN conversation c ON c.id = q.conversation WHERE c.account <> q.account",
+    ),
+    (
+        "request",
+        "brought more new messages than results",
+        FROM_BACKUP,
+        "SELECT id FROM request WHERE new_messages > ifnull(returned, 0) OR new_messages < 0",
+    ),
+    (
+        "run",
+        "has an outcome but no end, or an end but no outcome",
+        FROM_BACKUP,
+        "SELECT id FROM run WHERE (finished_ms IS NULL) <> (outcome IS NULL)",
+    ),
+    (
+        "run",
+        "never ended, although another one began after it",
+        "let a sync run: it marks such runs as interrupted",
+        // A login may take place beside a run.
+        "SELECT id FROM run WHERE finished_ms IS NULL AND id < (SELECT max(id) FROM run WHERE kind <> 'login')",
+    ),
+];
+
+const ACCOUNTS: &[Question] = &[
+    (
+        "gap",
+        TWO_ACCOUNTS,
+        FROM_BACKUP,
+        "SELECT g.id FROM gap g JOIN conversation c ON c.id = g.conversation WHERE c.account <> g.account",
+    ),
+    (
+        "address",
+        TWO_ACCOUNTS,
+        FROM_BACKUP,
+        "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation WHERE c.account <> a.account",
+    ),
+    (
+        "participant",
+        TWO_ACCOUNTS,
+        FROM_BACKUP,
+        "SELECT c.id FROM participant x JOIN conversation c ON c.id = x.conversation JOIN person p ON p.id = x.person
+         WHERE c.account <> p.account",
+    ),
+];
+
+const UNINDEXED: &[Question] = &[(
+    "messages_unindexed",
+    "a message that is not there waits to be indexed",
+    "let a sync run: it forgets such rows",
+    "SELECT u.id FROM messages_unindexed u WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.id = u.id)",
+)];
+
+fn ask(db: &Connection, questions: &[Question], check: &mut Check<'_>) -> Result<()> {
+    for (table, what, help, sql) in questions {
+        db.each(sql, [], |id: i64| {
+            check.broken(format!("{table} {id}"), *what, help);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs that ended, requests that were settled, credits that can be.
+pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
+    ask(db, LEDGER, check)?;
+    let requests: i64 = db.one("SELECT count(*) FROM request", [])?;
+    Ok(u64::try_from(requests).unwrap_or_default())
+}
+
+/// What belongs together belongs to one account.
+pub(super) fn accounts(db: &Connection, check: &mut Check<'_>) -> Result<()> {
+    ask(db, ACCOUNTS, check)
+}
+
+/// What waits to be indexed is a message.
+pub(super) fn unindexed(db: &Connection, check: &mut Check<'_>) -> Result<()> {
+    ask(db, UNINDEXED, check)
+}
