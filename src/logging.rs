@@ -95,7 +95,7 @@ where
 {
     // Without this, a log that cannot be written would be complained of on the same broken stream.
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_ansi(colour && !journal);
-    let lines = lines.with_writer(Lines { journal, writer });
+    let lines = lines.with_writer(LogLines { journal, writer });
     let lines = match (format, journal) {
         (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
         (LogFormat::Text, false) => lines.with_target(false).boxed(),
@@ -117,16 +117,16 @@ pub fn goes_to_journal(env: &Env) -> bool {
 }
 
 /// Writes each event; for the journal as one line with its priority in front.
-struct Lines<W> {
+struct LogLines<W> {
     journal: bool,
     writer: W,
 }
 
-impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Lines<W> {
-    type Writer = Line<W::Writer>;
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for LogLines<W> {
+    type Writer = LogLine<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        Line { priority: self.journal.then_some(6), writer: self.writer.make_writer() }
+        LogLine { priority: self.journal.then_some(6), writer: self.writer.make_writer() }
     }
 
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
@@ -136,16 +136,16 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Lines<W> {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        Line { priority: self.journal.then_some(priority), writer: self.writer.make_writer_for(metadata) }
+        LogLine { priority: self.journal.then_some(priority), writer: self.writer.make_writer_for(metadata) }
     }
 }
 
-struct Line<W> {
+struct LogLine<W> {
     priority: Option<u8>,
     writer: W,
 }
 
-impl<W: Write> Write for Line<W> {
+impl<W: Write> Write for LogLine<W> {
     /// Takes a whole event: that is how they come.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
         let Some(priority) = self.priority else { return self.writer.write(event) };

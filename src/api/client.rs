@@ -133,7 +133,7 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         login: &LoginRequest<'_>,
     ) -> Answer<Session> {
-        let (version, scrubber) = (self.version, self.scrubber.and(login.secrets()));
+        let (version, scrubber) = (self.version, self.scrubber.of_login(login.secrets()));
         let request = (login::endpoint(version), login.body(version));
         let read = |body: &Object<'_>, _: &Reply| Ok((login::read(body, version, &scrubber)?, 0));
         self.ask(turn, reservation, Ok(request), &scrubber, read).await
@@ -146,7 +146,7 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         challenge: &Challenge<'_>,
     ) -> Answer<Session> {
-        let (version, scrubber) = (self.version, self.scrubber.and(challenge.code().cloned()));
+        let (version, scrubber) = (self.version, self.scrubber.of_login(challenge.code().cloned()));
         let request = (challenge.endpoint(), challenge.body());
         let read = |body: &Object<'_>, _: &Reply| Ok((login::read_passed(body, version, &scrubber)?, 0));
         self.ask(turn, reservation, Ok(request), &scrubber, read).await
@@ -195,7 +195,7 @@ impl<C: Clock> HttpApi<C> {
             Ok(request) => request,
             Err(error) => return answer(reservation, None, Charge::Known(0), Err(error)),
         };
-        match self.transport.post(turn, path, body, &self.clock).await {
+        match self.transport.post(turn, path, body, reservation.results(), &self.clock).await {
             Ok(reply) => {
                 let Reading { charge, outcome } =
                     judge(self.version, &reply, scrubber, |body| read(body, &reply));
@@ -252,7 +252,8 @@ impl<C: Clock> Api for HttpApi<C> {
             }
             Access::V2 { account_id } => (v2::MESSAGES, v2::conversation_body(ask, results, account_id)),
         });
-        let read = |body: &Object<'_>, reply: &Reply| read_page(body, self.version, ask, reply.came_ms);
+        let read =
+            |body: &Object<'_>, reply: &Reply| read_page(body, self.version, ask, results, reply.came_ms);
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
@@ -268,7 +269,7 @@ impl<C: Clock> Api for HttpApi<C> {
             Access::V1 { country, token } => (v1::INBOX, v1::inbox_body(rows, cursor, country, token)),
             Access::V2 { account_id } => (v2::MESSAGES, v2::inbox_body(rows, cursor, account_id)),
         });
-        let read = |body: &Object<'_>, _: &Reply| read_inbox(body, cursor);
+        let read = |body: &Object<'_>, _: &Reply| read_inbox(body, rows, cursor);
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Response};
+use reqwest::{Body, Certificate, Client, Method, Response};
 use url::{Host, Url};
 
 use super::error::BuildError;
@@ -14,8 +14,11 @@ use super::reply::{self, Cut, Reply};
 use crate::clock::Clock;
 use crate::secret::Secret;
 
-/// The most bytes of an answer that are read, after decompression: some hundred times an honest page.
+/// The most bytes of an answer that are read, after decompression, whatever was asked for.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// The same of an answer without items, and what each item that was asked for adds.
+const BYTES_BESIDE_ITEMS: usize = 512 * 1024;
+const BYTES_PER_ITEM: usize = 64 * 1024;
 /// How long an answer may take that costs nothing.
 const FREE_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection takes no longer, or will not come.
@@ -56,16 +59,25 @@ impl Transport {
         Ok(Self { client, base: base.clone(), key, timeout })
     }
 
-    /// Posts a JSON body to a path below the base URL.
+    /// Posts a JSON body to a path below the base URL, which asks for so many items.
     pub(super) async fn post(
         &self,
-        _turn: Turn,
+        turn: Turn,
         path: &str,
         body: Vec<u8>,
+        items: u32,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
         let segments: Vec<&str> = path.split('/').collect();
-        self.send(Method::POST, &segments, &[], Some(body), clock).await
+        let flight = turn.flight();
+        let body = Body::wrap(flight.body(body));
+        tokio::select! {
+            biased;
+            () = flight.until_off() => {
+                Err(Lost { sent: false, message: "called off before it was sent".to_owned() })
+            }
+            reply = self.send(Method::POST, &segments, &[], Some(body), items, clock) => reply,
+        }
     }
 
     /// Gets a path below the base URL, given by its segments.
@@ -76,7 +88,7 @@ impl Transport {
         query: &[(&str, &str)],
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
-        self.send(Method::GET, path, query, None, clock).await
+        self.send(Method::GET, path, query, None, 0, clock).await
     }
 
     async fn send(
@@ -84,7 +96,8 @@ impl Transport {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<Vec<u8>>,
+        body: Option<Body>,
+        items: u32,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
         let mut url = self.base.clone();
@@ -118,17 +131,22 @@ impl Transport {
                 .and_then(|l| Some(self.base.join(l).ok()?.host_str()?.to_owned())),
             ..Reply::default()
         };
-        (reply.body, reply.cut) = read_body(&mut response, patience).await;
+        (reply.body, reply.cut) = read_body(&mut response, most_bytes(items), patience).await;
         Ok(reply)
     }
 }
 
+fn most_bytes(items: u32) -> usize {
+    let items = usize::try_from(items).unwrap_or(usize::MAX);
+    items.saturating_mul(BYTES_PER_ITEM).saturating_add(BYTES_BESIDE_ITEMS).min(MOST_BYTES)
+}
+
 /// Reads the body as far as it comes and as long as it is not too large.
-async fn read_body(response: &mut Response, patience: Duration) -> (Vec<u8>, Option<Cut>) {
+async fn read_body(response: &mut Response, most: usize, patience: Duration) -> (Vec<u8>, Option<Cut>) {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
                 return (body, Some(Cut::TooLarge));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
@@ -158,6 +176,7 @@ fn lost(error: reqwest::Error, patience: Duration) -> Lost {
     };
     Lost { sent, message }
 }
+
 fn client(https: bool, timeout: Duration) -> Result<Client, BuildError> {
     install_tls_provider();
     let mut builder = Client::builder()

@@ -4,9 +4,10 @@ mod context;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;
+pub mod process;
 pub(crate) mod replace;
 mod runtime;
 pub mod wiring;
 
 pub use context::Context;
-pub use runtime::runtime;
+pub use runtime::{Runtime, runtime};

@@ -190,7 +190,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The time zone of this IANA name.
-fn parse_timezone(text: &str) -> Result<Tz, String> {
+pub fn parse_timezone(text: &str) -> Result<Tz, String> {
     Tz::from_str(text).map_err(|_| {
         let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let near = nearest(&text.replace(' ', "_"), names);

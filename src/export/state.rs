@@ -42,6 +42,12 @@ pub(super) struct ExportState {
     /// What changes with any row of a table other than those of messages, where the format has them.
     #[serde(default)]
     pub(super) tables: Option<i64>,
+    /// The zone of its times; empty is UTC.
+    #[serde(default)]
+    pub(super) timezone: String,
+    /// What each file was, where it may have been edited since.
+    #[serde(default)]
+    pub(super) hashes: BTreeMap<String, u64>,
     /// For each conversation, what changes with its names and, where the format shows them, its gaps.
     pub(super) faces: BTreeMap<ConversationId, i64>,
 }
@@ -66,6 +72,8 @@ impl ExportState {
             part,
             files,
             tables: tables(job, snapshot)?,
+            timezone: job.timezone.name().to_owned(),
+            hashes: BTreeMap::new(),
             faces: faces(job, snapshot)?.into_iter().collect(),
         })
     }
@@ -110,6 +118,10 @@ impl ExportState {
             format!("{} holds an export of {what}", job.out.display()),
             "use the same flags as then, choose another path, or omit --since-last to replace it",
         ))
+    }
+
+    pub(super) fn timezone(&self) -> &str {
+        if self.timezone.is_empty() { "UTC" } else { &self.timezone }
     }
 
     /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it

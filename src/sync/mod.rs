@@ -18,4 +18,4 @@ pub use engine::run;
 pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Reception, Refusal, Report};
 pub use select::select;
 pub use settings::{NoProgress, Observer, RunError, Settings};
-pub use stop::{GRACE, Stop, Stopper};
+pub use stop::{Stop, Stopper};

@@ -18,8 +18,19 @@ pub enum RetryAfter {
     DateIn(u32),
 }
 
+/// What a CDN refuses with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A web page.
+    Html,
+    /// A line of text.
+    Text,
+    /// Nothing.
+    Empty,
+}
+
 /// Something that goes wrong. Written as a word: `http-429`, `http-429-after-5`, `http-503-date-5`, `hang`,
-/// `redirect:http://127.0.0.1:9/`.
+/// `gateway-504`, `block-403-html`, `redirect:http://127.0.0.1:9/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Fault {
@@ -27,6 +38,10 @@ pub enum Fault {
     Http(u16, Option<RetryAfter>),
     /// A redirect to this address instead of an answer.
     Redirect(String),
+    /// A CDN refuses with this status and a page of its own before the API sees the request.
+    Block(u16, Form),
+    /// Processed and charged, but a gateway answers with this status and a page of its own.
+    Gateway(u16),
     /// The session with LinkedIn is over.
     ExpiredToken,
     /// The credits are used up.
@@ -50,6 +65,8 @@ pub enum Fault {
     Html,
     /// A few hundred kB that unpack to 64 MiB.
     GzipBomb,
+    /// A few kB that unpack to a list of millions of items.
+    Flood,
     /// A body of 16 MiB.
     Oversized,
     /// `"data":[]`.
@@ -60,6 +77,8 @@ pub enum Fault {
     NoMessages,
     /// A list item that is no message.
     OddItem,
+    /// Items whose text begins with "NaN" hold a number that JSON does not know.
+    NotJson,
 
     /// The newest page, whatever the cursor.
     RepeatPage,
@@ -98,7 +117,7 @@ pub enum Stage {
     Answer,
 }
 
-const WORDS: [(Fault, &str); 28] = [
+const WORDS: [(Fault, &str); 30] = [
     (Fault::ExpiredToken, "expired-token"),
     (Fault::ExhaustedCredits, "exhausted-credits"),
     (Fault::ChannelError, "channel-error"),
@@ -110,11 +129,13 @@ const WORDS: [(Fault, &str); 28] = [
     (Fault::CutJson, "cut-json"),
     (Fault::Html, "html"),
     (Fault::GzipBomb, "gzip-bomb"),
+    (Fault::Flood, "flood"),
     (Fault::Oversized, "oversized"),
     (Fault::DataArray, "data-array"),
     (Fault::DataNull, "data-null"),
     (Fault::NoMessages, "no-messages"),
     (Fault::OddItem, "odd-item"),
+    (Fault::NotJson, "not-json"),
     (Fault::RepeatPage, "repeat-page"),
     (Fault::RepeatCursor, "repeat-cursor"),
     (Fault::CursorUp, "cursor-up"),
@@ -144,6 +165,7 @@ impl Fault {
         all.push(Self::Http(429, Some(RetryAfter::Seconds(1))));
         all.push(Self::Http(503, Some(RetryAfter::DateIn(1))));
         all.push(Self::Redirect(ELSEWHERE.to_owned()));
+        all.extend([Self::Block(403, Form::Html), Self::Block(401, Form::Text), Self::Gateway(504)]);
         all.extend(WORDS.iter().map(|(fault, _)| fault.clone()));
         all
     }
@@ -154,6 +176,7 @@ impl Fault {
         match self {
             Self::Http(..)
             | Self::Redirect(_)
+            | Self::Block(..)
             | Self::ExpiredToken
             | Self::ExhaustedCredits
             | Self::ChannelError
@@ -165,11 +188,14 @@ impl Fault {
             | Self::CutJson
             | Self::Html
             | Self::GzipBomb
+            | Self::Flood
             | Self::Oversized
             | Self::DataArray
             | Self::DataNull
             | Self::NoMessages
-            | Self::OddItem => Stage::Answer,
+            | Self::OddItem
+            | Self::NotJson
+            | Self::Gateway(_) => Stage::Answer,
             Self::RepeatPage
             | Self::RepeatCursor
             | Self::CursorUp
@@ -203,6 +229,10 @@ impl fmt::Display for Fault {
             Self::Http(status, Some(RetryAfter::Seconds(s))) => write!(f, "http-{status}-after-{s}"),
             Self::Http(status, Some(RetryAfter::DateIn(s))) => write!(f, "http-{status}-date-{s}"),
             Self::Redirect(to) => write!(f, "redirect:{to}"),
+            Self::Gateway(status) => write!(f, "gateway-{status}"),
+            Self::Block(status, Form::Html) => write!(f, "block-{status}-html"),
+            Self::Block(status, Form::Text) => write!(f, "block-{status}-text"),
+            Self::Block(status, Form::Empty) => write!(f, "block-{status}-empty"),
             other => f.write_str(WORDS.iter().find(|(fault, _)| fault == other).map_or("", |(_, w)| *w)),
         }
     }
@@ -222,16 +252,28 @@ impl FromStr for Fault {
         if let Some(to) = word.strip_prefix("redirect:") {
             return Ok(Self::Redirect(to.to_owned()));
         }
-        let parts: Vec<&str> = word.strip_prefix("http-").ok_or_else(unknown)?.split('-').collect();
         let number = |text: &str| text.parse::<u32>().map_err(|_| unknown());
-        let (status, wait) = match parts.as_slice() {
-            [status] => (*status, None),
-            [status, "after", s] => (*status, Some(RetryAfter::Seconds(number(s)?))),
-            [status, "date", s] => (*status, Some(RetryAfter::DateIn(number(s)?))),
+        let status = |text: &str| text.parse().ok().filter(|s| (100..600).contains(s)).ok_or_else(unknown);
+        if let Some(code) = word.strip_prefix("gateway-") {
+            return Ok(Self::Gateway(status(code)?));
+        }
+        if let Some((code, form)) = word.strip_prefix("block-").and_then(|rest| rest.split_once('-')) {
+            let form = match form {
+                "html" => Form::Html,
+                "text" => Form::Text,
+                "empty" => Form::Empty,
+                _ => return Err(unknown()),
+            };
+            return Ok(Self::Block(status(code)?, form));
+        }
+        let parts: Vec<&str> = word.strip_prefix("http-").ok_or_else(unknown)?.split('-').collect();
+        let (code, wait) = match parts.as_slice() {
+            [code] => (*code, None),
+            [code, "after", s] => (*code, Some(RetryAfter::Seconds(number(s)?))),
+            [code, "date", s] => (*code, Some(RetryAfter::DateIn(number(s)?))),
             _ => return Err(unknown()),
         };
-        let status = status.parse().ok().filter(|s| (100..600).contains(s)).ok_or_else(unknown)?;
-        Ok(Self::Http(status, wait))
+        Ok(Self::Http(status(code)?, wait))
     }
 }
 

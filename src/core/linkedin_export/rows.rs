@@ -1,6 +1,7 @@
 //! Reading a row of the member's own export: its columns, its date, and the message it stands for.
 
 use crate::core::Ms;
+use crate::core::markup::plain_text;
 use crate::core::model::message::{DRAFT, Message, SPONSORED, Sender};
 use crate::core::raw::{self, Raw, mark};
 
@@ -99,7 +100,7 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn message(&self, at_ms: Ms) -> Message {
         let c = self.columns;
-        let content = self.field(c.content);
+        let text = plain_text(&self.field(c.content).replace('\0', "\u{fffd}"));
         let url = self.field(c.profile).trim();
         Message {
             urn: None,
@@ -111,19 +112,22 @@ impl<'a> Row<'a> {
                 ..Sender::default()
             },
             kind: self.kind().to_owned(),
-            text: content.replace('\0', "\u{fffd}"),
-            raw: self.raw(content),
+            raw: self.raw(&text),
+            text,
         }
     }
 
     /// The row as a JSON object of its columns, told as a template and what is the row's own.
-    fn raw(&self, content: &str) -> Raw {
+    fn raw(&self, text: &str) -> Raw {
         let c = self.columns;
         let (mut shared, mut own) = (String::new(), String::new());
         for (index, (name, field)) in self.header.iter().zip(self.fields).enumerate() {
             let quoted = |text: &str| serde_json::Value::from(text).to_string();
-            // A value that the column holds in another form, such as without the blanks around it, is kept as it is.
-            let exact = !field.contains('\0') && (field.trim() == *field || c.content == Some(index));
+            // A value that the column holds in another form, such as without markup or the blanks around it, is kept as
+            // it is.
+            let is_text = c.content == Some(index);
+            let exact =
+                !field.contains('\0') && if is_text { text == *field } else { field.trim() == *field };
             let marked = match index {
                 _ if !exact => None,
                 i if c.content == Some(i) => Some(mark::TEXT),
@@ -142,7 +146,6 @@ impl<'a> Row<'a> {
             }
             into.push_str(&format!("{}:{value}", quoted(name)));
         }
-        debug_assert_eq!(content, self.field(c.content));
         if own.is_empty() {
             return Raw { template: format!("{{{shared}}}"), extra: None };
         }

@@ -7,3 +7,4 @@ mod jsonl;
 mod parquet;
 mod place;
 mod since_last;
+mod streams;

@@ -4,6 +4,7 @@ mod attention;
 mod events;
 mod metrics;
 mod notify;
+mod outages;
 mod schedule;
 mod signals;
 mod soak;
