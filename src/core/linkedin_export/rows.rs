@@ -1,9 +1,9 @@
-//! Reading a row of the member's own export: its columns, its date, and the message it stands for.
+//! Reading a row of the member's own export: its columns, and the message it stands for.
 
 use crate::core::Ms;
 use crate::core::markup::plain_text;
 use crate::core::model::message::{DRAFT, Message, SPONSORED, Sender};
-use crate::core::raw::{self, Raw, mark};
+use crate::core::raw::{Raw, mark};
 
 /// The columns of an export that the archive models; `None` where the file has no such column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub struct Columns {
     pub content: Option<usize>,
     /// `FOLDER`.
     pub folder: Option<usize>,
+    /// `DIRECTION`: `INCOMING` or `OUTGOING`.
+    pub direction: Option<usize>,
     /// `IS MESSAGE DRAFT`.
     pub message_draft: Option<usize>,
     /// `IS CONVERSATION DRAFT`.
@@ -51,9 +53,15 @@ impl Columns {
             date: at("DATE"),
             content: at("CONTENT"),
             folder: at("FOLDER"),
+            direction: at("DIRECTION"),
             message_draft: at("IS MESSAGE DRAFT"),
             conversation_draft: at("IS CONVERSATION DRAFT"),
         }
+    }
+
+    /// Whether this is what messages can be read from: when, and in which conversation or between whom.
+    pub fn are_enough(&self) -> bool {
+        self.date.is_some() && (self.conversation.is_some() || self.from.is_some() && self.to.is_some())
     }
 
     /// The same of most messages of a thread that one person sent, and therefore kept once for all of them.
@@ -78,6 +86,16 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn field(&self, column: Option<usize>) -> &'a str {
         column.and_then(|c| self.fields.get(c)).copied().unwrap_or_default()
+    }
+
+    /// Whether the owner sent it, as far as the columns tell.
+    pub fn is_sent(&self) -> Option<bool> {
+        let said = |column| self.field(column).trim().to_uppercase();
+        match (said(self.columns.direction).as_str(), said(self.columns.folder).as_str()) {
+            ("OUTGOING", _) | ("", "SENT") => Some(true),
+            ("INCOMING", _) => Some(false),
+            _ => None,
+        }
     }
 
     /// The message's type, as far as the columns tell.
@@ -152,31 +170,6 @@ impl<'a> Row<'a> {
         let comma = if shared.is_empty() { "" } else { "," };
         Raw { template: format!("{{{shared}{}}}", mark::EXTRA), extra: Some(format!("{comma}{own}")) }
     }
-}
-
-/// The moment that an export's date names (ms): `2026-02-15 00:04:28 UTC` and the forms of ISO 8601. A date without a
-/// zone is UTC.
-#[must_use]
-pub fn moment(date: &str) -> Option<Ms> {
-    use chrono::{DateTime, NaiveDate, NaiveDateTime};
-    let date = date.trim();
-    let utc = date
-        .strip_suffix("UTC")
-        .or_else(|| date.strip_suffix("GMT"))
-        .or_else(|| date.strip_suffix('Z'))
-        .map_or(date, str::trim_end);
-    let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(utc, form).ok())
-        .or_else(|| NaiveDate::parse_from_str(utc, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
-        .map(|time| time.and_utc().timestamp_millis());
-    let zoned = || {
-        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"]
-            .iter()
-            .find_map(|form| DateTime::parse_from_str(date, form).ok())
-            .map(|time| time.timestamp_millis())
-    };
-    naive.or_else(zoned).filter(|ms| raw::plausible(*ms))
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub(crate) struct ExportArgs {
 
     /// The file or folder to write; `-` for standard output
     ///
-    /// jsonl and csv are a file, the others a folder. An earlier export is replaced, anything else is left alone. jsonl and csv can also go to a pipe or a device.
+    /// jsonl and csv are a file, the others a folder. An earlier export is replaced, anything else is left alone. jsonl
+    /// and csv can also go to a pipe or a device.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
 
@@ -59,7 +60,7 @@ pub(crate) struct ExportArgs {
     /// Replace notes that you have edited (markdown)
     ///
     /// Notes that were edited since the last export are otherwise left alone.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) force: bool,
 }
 
