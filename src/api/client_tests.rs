@@ -31,6 +31,7 @@ fn settings(base_url: &Url, version: ApiVersion) -> ApiSettings {
         api_key: Secret::new(KEY),
         timeout: Duration::from_secs(20),
         rate: Rate::new(60),
+        network: Network::default(),
         accounts: vec![account("me", Some(TOKEN), Some("69c1")), account("bare", None, None)],
     }
 }

@@ -1,5 +1,6 @@
 //! What commands and the service both need: wiring, the runtime, metrics and the outlook.
 
+pub mod advice;
 mod context;
 pub mod metrics;
 pub mod outlook;

@@ -4,6 +4,7 @@
 pub mod alerts;
 mod archive_failures;
 mod main_loop;
+pub mod ping;
 pub mod remote;
 mod signals;
 mod supervisor;
@@ -14,7 +15,7 @@ mod worker;
 
 use std::time::Duration;
 
-use crate::app::{Context, runtime, wiring};
+use crate::app::{Context, advice, runtime, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::format::iso_utc;
@@ -101,6 +102,9 @@ async fn serve_with(context: &Context, config: Config, signals: Signals) -> Resu
         timezone = slots.zone().name(),
         "the service began"
     );
+    for warning in advice::warnings(&config, SystemClock.now_ms()) {
+        tracing::warn!("{warning}");
+    }
     let worker = Worker::new(context, config, store)?;
     let mut main_loop = MainLoop::new(worker, signals, SystemClock, CronWakeup);
     let end = main_loop.run().await;

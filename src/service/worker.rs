@@ -19,6 +19,7 @@ use crate::error::Failure;
 use crate::service::alerts::{self, AlertCommands};
 use crate::service::archive_failures::ArchiveFailures;
 use crate::service::main_loop::Work;
+use crate::service::ping::RunPing;
 use crate::service::systemd;
 use crate::service::watchdog::StepDeadline;
 use crate::store::{Outcome, Store, StoreError, Trigger};
@@ -26,6 +27,8 @@ use crate::sync::{self, Reception, Report, RunError, Stop};
 
 /// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// How long the service waits for the ping that tells of its own end.
+const LAST_PING: Duration = Duration::from_secs(5);
 /// The longest wait before a run that found the API down for nothing is made again.
 const LONGEST_FREE: Duration = Duration::from_secs(30 * 60);
 /// The first and the longest wait before one that cost something is.
@@ -278,7 +281,14 @@ impl Work for Worker<'_> {
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let mut observer = deadline;
+        let ping = RunPing::begin(&self.config);
         let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
+        let outcome = report.as_ref().ok().map(|report| report.outcome);
+        let telling = tokio::spawn(ping.end(outcome));
+        if outcome.is_none() {
+            // The service ends with this error.
+            drop(tokio::time::timeout(LAST_PING, telling).await);
+        }
         self.after(&report.map_err(|error| self.failed(error))?)
     }
 

@@ -81,6 +81,15 @@ impl Store {
         Ok(last.filter(|(_, outcome): &(Ms, _)| good(outcome)).map(|(started, _)| started))
     }
 
+    /// When the newest request of the ledger was made (ms).
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn newest_request(&self) -> Result<Option<Ms>, StoreError> {
+        let newest = "SELECT at_ms FROM request ORDER BY id DESC LIMIT 1";
+        Ok(self.db.query_row(newest, [], |row| row.get(0)).optional()?)
+    }
+
     /// The error of the last request that failed.
     ///
     /// # Errors

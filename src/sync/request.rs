@@ -51,6 +51,12 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             self.progress.failed.insert(step.whom);
             return Ok(None);
         };
+        self.clocks.api_ahead_ms = self.api.ahead_ms();
+        if let Some(doubt) = self.clocks.doubt(self.clock.now_ms()) {
+            self.totals.reception.count(&doubt);
+            self.observer.failed(step, &doubt, None);
+            return Ok(Some(self.give_up(step, &doubt).unwrap_or(RunEnd::GaveUp)));
+        }
         let retries = self.retries(step);
         let mut failure: Option<ApiError> = None;
         for attempt in 0..=retries {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archiver::api::{
     AccountAccess, Answer, Api as _, ApiSettings, ApiVersion, Ask, ConversationRef, FailureKind, HttpApi,
-    Rate, Turn,
+    Network, Rate, Turn,
 };
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
@@ -84,6 +84,7 @@ fn api(base_url: &str, version: ApiVersion) -> HttpApi<SystemClock> {
         api_key: Secret::new(KEY),
         timeout: Duration::from_secs(20),
         rate: Rate::new(600),
+        network: Network::default(),
         accounts: vec![account],
     };
     HttpApi::new(settings, SystemClock).unwrap()

@@ -83,7 +83,7 @@ fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server)
     reply
 }
 
-fn http_date(at_ms: Ms) -> String {
+pub(super) fn http_date(at_ms: Ms) -> String {
     DateTime::from_timestamp_millis(at_ms)
         .map(|t| t.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .unwrap_or_default()

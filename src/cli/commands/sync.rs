@@ -20,6 +20,7 @@ use crate::config::{Config, Env};
 use crate::core::format::{plural, thousands};
 use crate::core::planner::step::Step;
 use crate::error::Failure;
+use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
@@ -95,8 +96,11 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         let signals = tokio::spawn(stop_on_signals(OnceSignals::new(), stopper));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, new_messages: 0 };
+        let ping = RunPing::begin(config);
         let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
         drop(run);
+        let pinged = ping.end(report.as_ref().ok().map(|report| report.outcome));
+        tokio::select! { () = pinged => {}, () = stop.wait() => {} }
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
         let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;

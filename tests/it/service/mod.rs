@@ -5,6 +5,7 @@ mod events;
 mod metrics;
 mod notify;
 mod outages;
+mod ping;
 mod schedule;
 mod signals;
 mod soak;

@@ -148,6 +148,54 @@ fn a_block_page_is_told_once_when_it_has_lasted_for_some_runs_and_never_parks_an
     assert_complete(&home, &api.server());
 }
 
+const DAY: i64 = 86_400_000;
+
+#[test]
+fn a_clock_far_from_the_servers_spends_nothing_until_they_agree() {
+    for (reconcile, ahead) in [("true", 3 * DAY), ("true", -3 * DAY), ("false", 3 * DAY)] {
+        let api = FakeApi::serve(server(&[("Ada Example", 300)]));
+        let mut home = home(&api, "v1", HARDLY_EVER);
+        home.env("ARCHIVER_BUDGET__RECONCILE", reconcile);
+        home.env("ARCHIVER_BUDGET__CREDITS_PER_DAY", "20");
+        home.env("ARCHIVER_SYNC__PAGE_SIZE", "10");
+        api.server().behaviour.date_ahead_ms = Some(ahead);
+        let ran = home.run(&["sync", "--once"]).expect(69);
+        assert!(ran.stderr.contains("nothing is spent until they agree"), "{ran:?}");
+        // Without a balance to ask for, the first answer tells.
+        let most = if reconcile == "true" { 0 } else { 1 };
+        assert_eq!(home.count("SELECT credits_spent FROM run_log"), most);
+        if most == 1 {
+            continue;
+        }
+        let service = Service::start(&home);
+        service.until_logged("nothing is spent until they agree");
+        api.server().behaviour.date_ahead_ms = Some(0);
+        until("the run with a right clock", || {
+            number(&home, "SELECT count(*) FROM run_log WHERE outcome = 'budget'") == 1
+        });
+        service.stop();
+        assert_eq!(api.charged(), 20);
+    }
+}
+
+#[test]
+fn a_clock_before_the_newest_request_begins_no_new_day_unless_the_server_agrees_with_it() {
+    let api = FakeApi::serve(server(&[("Ada Example", 300)]));
+    let mut home = home(&api, "v1", HARDLY_EVER);
+    home.env("ARCHIVER_BUDGET__CREDITS_PER_RUN", "10");
+    home.sync();
+    let db = Connection::open(home.archive()).unwrap();
+    db.execute("UPDATE request SET at_ms = at_ms + 2 * 86400000", []).unwrap();
+    drop(db);
+    let charged = api.charged();
+    let ran = home.run(&["sync", "--once"]).expect(69);
+    assert!(ran.stderr.contains("the ledger's newest request was made at 2"), "{ran:?}");
+    assert_eq!(api.charged(), charged);
+    api.server().behaviour.date_ahead_ms = Some(0);
+    home.run(&["sync", "--once"]).expect(0);
+    assert!(api.charged() > charged);
+}
+
 #[test]
 fn an_archive_that_fails_is_told_once_and_waited_for_over_restarts() {
     let api = FakeApi::serve(server(&[("Ada Example", 3_000)]));
