@@ -9,6 +9,7 @@ pub mod backup;
 mod error;
 mod ids;
 mod ledger;
+mod outages;
 mod query;
 mod read;
 mod replacement;
@@ -32,6 +33,7 @@ pub use alerts::{Alert, Cause};
 pub use error::{Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
+pub use outages::FailedRun;
 pub use read::figures::{AccountFigures, Figures};
 pub use read::history::FormerVersion;
 pub use read::message::{ExportRow, MessageRow, Scope};
@@ -144,18 +146,24 @@ impl Store {
         self.index_texts()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
-        // A reader keeps the file from being emptied. The next checkpoint will do it, so do not wait.
+        self.empty_journal()?;
+        self.db.execute_batch("PRAGMA shrink_memory")?;
+        Ok(())
+    }
+
+    /// A reader keeps the journal from being emptied. The next checkpoint will do it, so this does not wait.
+    fn empty_journal(&self) -> Result<()> {
         self.db.busy_timeout(Duration::ZERO)?;
         let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         self.db.busy_timeout(schema::open::BUSY_TIMEOUT)?;
-        emptied?;
-        self.db.execute_batch("PRAGMA shrink_memory")?;
-        Ok(())
+        Ok(emptied?)
     }
 
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
     pub fn close(mut self) -> Result<()> {
         self.index_texts()?;
+        // Closing tells nobody when there is no room for that.
+        self.empty_journal()?;
         self.db.close().map_err(|(_, e)| StoreError::from(e))
     }
 

@@ -123,7 +123,6 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         last: bool,
     ) -> Result<(), RunError> {
         self.totals.reception.count(error);
-        let words = error.to_string();
         // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
         // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
         let stalls = last
@@ -135,6 +134,31 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Stalls::Never => false,
             };
+        self.settle(step, asked, answer, error, stalls)
+    }
+
+    /// Settles a request that a stop called off: it cost nothing and says nothing.
+    pub(super) fn settle_unsent(
+        &mut self,
+        step: &Step,
+        asked: &Asked,
+        answer: &Answer<Got>,
+    ) -> Result<(), RunError> {
+        match &answer.outcome {
+            Ok(_) => Ok(()),
+            Err(error) => self.settle(step, asked, answer, error, false),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        step: &Step,
+        asked: &Asked,
+        answer: &Answer<Got>,
+        error: &ApiError,
+        stalls: bool,
+    ) -> Result<(), RunError> {
+        let words = error.to_string();
         let timeline = self.archive.commit_failure(&Failed {
             account: self.run_state.account_of(step.whom).unwrap_or_default(),
             conversation: match step.whom {

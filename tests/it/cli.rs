@@ -10,6 +10,7 @@ mod files;
 mod insight;
 mod json;
 mod login;
+mod network;
 mod others;
 mod pager;
 mod printable;

@@ -1,18 +1,16 @@
 //! `archiver sync`: starts the service, asks it for a run, or makes one run and reports it.
 
 use std::io::IsTerminal as _;
-use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{ApiError, Rate};
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::{outlook, renamed};
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
-use crate::cli::ui::interrupt::signalled;
+use crate::cli::ui::interrupt::{Interrupt, Signals};
 use crate::cli::ui::local_time::{local_minute, local_minute_of};
 use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::progress::Meter;
@@ -23,6 +21,7 @@ use crate::core::format::{plural, thousands};
 use crate::core::planner::step::Step;
 use crate::core::printable::one_line;
 use crate::error::Failure;
+use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
@@ -80,10 +79,13 @@ pub(crate) fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
         return dry_run(context, args);
     }
     let config = context.config_with_secrets(args.budget)?;
-    let report = once(&config, &context.env, args.only.clone(), !args.json)?;
+    let (report, abandoned) = once(&config, &context.env, args.only.clone(), !args.json)?;
     let mut out = Output::stdout(&context.env);
-    let shown = if args.json { out.json(&report) } else { show(&mut out, &report) };
-    shown.and_then(|()| outcome(&report))
+    if args.json { out.json(&report) } else { show(&mut out, &report) }?;
+    if abandoned.has_come() {
+        return Err(abandoned.failure("what was stored is kept, what was asked for counts as spent"));
+    }
+    outcome(&report)
 }
 
 /// Tells whoever started the service at a terminal what it waits for.
@@ -99,8 +101,13 @@ fn announce(context: &Context) {
     }
 }
 
-/// Makes one run as configured. The secrets must have been loaded.
-pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool) -> Result<Report, Failure> {
+/// Makes one run as configured, and tells whether it was abandoned. The secrets must have been loaded.
+fn once(
+    config: &Config,
+    env: &Env,
+    only: Vec<String>,
+    progress: bool,
+) -> Result<(Report, Interrupt), Failure> {
     let path = &config.archive.path;
     runtime()?.block_on(async {
         let rate = Rate::new(config.api.requests_per_minute);
@@ -110,18 +117,18 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         if let Some(warning) = renamed(&store.queries().figures().map_err(failed)?.accounts, config) {
             tracing::warn!("{warning}");
         }
+        alerts::check_hold(&store, config, SystemClock.now_ms())?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
-        let mut signals = pin!(stop_on_signals(stopper));
+        let abandoned = Interrupt::default();
+        let signals = tokio::spawn(stop_on_signals(Signals::of_run(), stopper, abandoned.clone()));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, rate, new_messages: 0 };
-        let report = tokio::select! {
-            report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run) => report,
-            signal = &mut signals => {
-                return Err(Failure::Interrupted(signal, "what was stored is kept, what was asked counts as spent"));
-            }
-        };
+        let ping = RunPing::begin(config);
+        let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
         drop(run);
+        let pinged = ping.end(report.as_ref().ok().map(|report| report.outcome));
+        tokio::select! { () = pinged => {}, () = stop.wait() => {} }
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
         let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
@@ -132,23 +139,21 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         tokio::select! {
             () = command => {}
             () = stop.wait() => {}
-            _ = &mut signals => {}
         }
-        Ok(report)
+        signals.abort();
+        Ok((report, abandoned))
     })
 }
 
-/// SIGINT and SIGTERM end the run after the current page; a second one ends it at once, which this returns.
-async fn stop_on_signals(stopper: Stopper) -> i32 {
-    // Not for a single run: it does not read its configuration again, and is one already.
-    let _ignored = signal(SignalKind::user_defined1());
-    signalled(false).await;
-    tracing::info!("stopping after the current page; once more ends it at once");
+/// A signal ends the run after the current page, and at once when one comes again, which is noted.
+async fn stop_on_signals(mut signals: Signals, stopper: Stopper, abandoned: Interrupt) {
+    signals.next().await;
+    tracing::info!("stopping after the current page; asked again, at once");
     stopper.stop();
-    let second = signalled(false).await;
-    // Dropping the stopper would undo the stop.
-    drop(stopper);
-    second
+    loop {
+        abandoned.note(signals.next().await);
+        stopper.stop();
+    }
 }
 
 /// The failure that decides the exit code, if anything failed.

@@ -1,9 +1,10 @@
 //! Long work that signals end in an orderly way.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::runtime;
 use crate::error::Failure;
@@ -13,6 +14,10 @@ use crate::error::Failure;
 pub(crate) struct Interrupt(Arc<AtomicI32>);
 
 impl Interrupt {
+    pub(crate) fn note(&self, signal: i32) {
+        self.0.store(signal, Ordering::Relaxed);
+    }
+
     pub(crate) fn has_come(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
     }
@@ -23,23 +28,61 @@ impl Interrupt {
     }
 }
 
-/// Waits for SIGINT, SIGTERM or, where the command is for a terminal, SIGHUP, and returns the signal's number. SIGHUP is
-/// ignored otherwise: a run that pays goes on when its terminal is closed.
-pub(crate) async fn signalled(on_hangup: bool) -> i32 {
-    let (int, term, hup) = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (signal(int), signal(term), signal(hup))
-    else {
-        tracing::warn!("cannot handle signals: stopping the program interrupts it, which loses nothing");
-        return std::future::pending().await;
-    };
-    let kind = loop {
-        tokio::select! {
-            _ = interrupt.recv() => break int,
-            _ = terminate.recv() => break term,
-            _ = hangup.recv() => if on_hangup { break hup },
+/// The signals that end work. From the moment on that this is made, they no longer end the program.
+#[derive(Debug)]
+pub(crate) struct Signals(Option<Caught>);
+
+#[derive(Debug)]
+struct Caught {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    /// SIGUSR1, of a run.
+    ignored: Option<Signal>,
+}
+
+impl Caught {
+    fn new(is_run: bool) -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            ignored: if is_run { Some(signal(SignalKind::user_defined1())?) } else { None },
+        })
+    }
+}
+
+impl Signals {
+    /// SIGINT, SIGTERM and SIGHUP end a command that somebody waits for.
+    pub(crate) fn of_command() -> Self {
+        Self::caught(false)
+    }
+
+    /// SIGINT and SIGTERM end a run. A closed terminal or a signal meant for the service must not end it with an answer
+    /// under way: SIGHUP and SIGUSR1 are ignored.
+    pub(crate) fn of_run() -> Self {
+        Self::caught(true)
+    }
+
+    fn caught(is_run: bool) -> Self {
+        let caught = Caught::new(is_run);
+        if caught.is_err() {
+            tracing::warn!("cannot handle signals: stopping the program interrupts it, which loses nothing");
         }
-    };
-    kind.as_raw_value()
+        Self(caught.ok())
+    }
+
+    /// Waits for the next one, and returns its number.
+    pub(crate) async fn next(&mut self) -> i32 {
+        let Some(caught) = &mut self.0 else { return std::future::pending().await };
+        let is_run = caught.ignored.is_some();
+        let kind = tokio::select! {
+            _ = caught.interrupt.recv() => SignalKind::interrupt(),
+            _ = caught.terminate.recv() => SignalKind::terminate(),
+            _ = caught.hangup.recv(), if !is_run => SignalKind::hangup(),
+        };
+        kind.as_raw_value()
+    }
 }
 
 /// Does the work on a thread of its own while this one waits for signals, and returns what the work returns.
@@ -49,11 +92,13 @@ pub(crate) fn until_interrupted<T: Send + 'static>(
     let interrupt = Interrupt::default();
     let seen = interrupt.clone();
     runtime()?.block_on(async move {
+        // Before the work leaves anything that a sudden end would leave behind.
+        let mut signals = Signals::of_command();
         let mut work = tokio::task::spawn_blocking(move || work(&seen));
         let done = tokio::select! {
             done = &mut work => done,
-            signal = signalled(true) => {
-                interrupt.0.store(signal, Ordering::Relaxed);
+            signal = signals.next() => {
+                interrupt.note(signal);
                 work.await
             }
         };

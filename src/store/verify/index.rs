@@ -25,7 +25,7 @@ const UNSPACED: &str = "messages_cjk_fts";
 
 /// What is to be indexed, but for the messages that wait for it.
 const TEXTS: &str =
-    "SELECT id, text FROM message WHERE id NOT IN (SELECT id FROM messages_unindexed) ORDER BY id";
+    "SELECT id, text FROM message_searched WHERE id NOT IN (SELECT id FROM messages_unindexed) ORDER BY id";
 
 /// The temporary tables that show an index's words: made before the archive is read, as that is a kind of writing.
 pub(super) fn prepare(db: &Connection) -> Result<()> {

@@ -4,6 +4,8 @@ mod attention;
 mod events;
 mod metrics;
 mod notify;
+mod outages;
+mod ping;
 mod schedule;
 mod signals;
 mod soak;
