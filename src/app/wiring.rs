@@ -86,12 +86,17 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
         StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy(path),
         StoreError::Create { source, .. } => Failure::ArchiveCreate(path, source.to_string()),
         StoreError::Missing(_) => Failure::ArchiveRead(path, "there is none yet".to_owned()),
-        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. } | StoreError::Exists(_)) => {
-            Failure::ArchiveCreate(path, error.to_string())
-        }
-        error @ (StoreError::Sqlite(_) | StoreError::Changed { .. } | StoreError::Broken(_)) => {
-            Failure::ArchiveWrite(path, error.to_string())
-        }
+        StoreError::Unreachable { source, .. } => Failure::ArchiveRead(path, source.to_string()),
+        error @ (StoreError::NotAnArchive { .. }
+        | StoreError::Altered { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Exists(_)) => Failure::ArchiveCreate(path, error.to_string()),
+        error @ (StoreError::Sqlite(_)
+        | StoreError::FolderNotWritable(_)
+        | StoreError::Replaced { .. }
+        | StoreError::NoRoom { .. }
+        | StoreError::Changed { .. }
+        | StoreError::Broken(_)) => Failure::ArchiveWrite(path, error.to_string()),
     }
 }
 

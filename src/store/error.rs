@@ -20,6 +20,49 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// What is at this place cannot be opened.
+    #[error("{path}: {source}")]
+    Unreachable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SQLite needs to write beside the archive to read it.
+    #[error(
+        "{0} has a write-ahead log, and its folder cannot be written to: copy both into a folder of your own, or have its owner run `archiver backup`"
+    )]
+    FolderNotWritable(PathBuf),
+    /// Tables or views of the archive are not this program's.
+    #[error(
+        "{path} is not as this program makes it: {object} {what}; nothing in it was read. `archiver verify` lists what differs"
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// The table, index, view or trigger.
+        object: String,
+        /// How it differs.
+        what: &'static str,
+    },
+    /// The file is not the one that was opened, or went back in time.
+    #[error("{path} {what} while it was in use; nothing more is spent or written")]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        what: &'static str,
+    },
+    /// A page that is paid for might not fit on the disk.
+    #[error("there is too little room for {path}: {free} MiB are free, and a page may need {needed}")]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// MiB that are free.
+        free: u64,
+        /// MiB that are needed.
+        needed: u64,
+    },
     /// There is no archive at this place.
     #[error("there is no archive at {0}")]
     Missing(PathBuf),
@@ -73,6 +116,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether another program has locked the archive for the moment.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))
+    }
+
     /// From why a file cannot be created or written.
     pub(super) fn create(path: &Path) -> impl Fn(std::io::Error) -> Self {
         let path = path.to_owned();
