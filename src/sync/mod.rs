@@ -2,7 +2,6 @@
 
 mod apply;
 mod archive;
-mod belonging;
 mod engine;
 mod report;
 mod request;

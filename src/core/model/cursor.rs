@@ -55,16 +55,6 @@ impl Cursor {
         }
     }
 
-    /// Whether it leads to what stands below a position, which is included. An opaque one may lead anywhere.
-    #[must_use]
-    pub fn leads_below(&self, position: i64) -> bool {
-        match self {
-            Self::Ms(number, _) => *number <= position,
-            Self::Secs(number, _) => number.saturating_mul(1000) <= position,
-            Self::Opaque(_) => true,
-        }
-    }
-
     /// Whether it counts seconds rather than milliseconds.
     #[must_use]
     pub fn in_seconds(&self) -> bool {

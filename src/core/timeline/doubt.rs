@@ -30,8 +30,6 @@ pub(super) enum Verdict {
         lo: Ms,
         /// Whether it shows the beginning although more was asked for than the gap.
         beginning: bool,
-        /// Whether what it shows of the stored messages that it seems to have reached proves that it did.
-        contact: bool,
         /// What is wrong with the way on from here.
         flaw: Option<Stall>,
     },
@@ -60,31 +58,17 @@ pub(super) struct Evidence<'a> {
 pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
     let Evidence { asked, page, .. } = evidence;
     let ends = page.below == Below::End;
-    if let Some(why) = evidence.mixed() {
-        return Verdict::Disbelieved(why);
-    }
     let believed = |verdict| evidence.against_beginning().map_or(verdict, Verdict::Disbelieved);
     let end = || evidence.against_end().map_or_else(|| believed(Verdict::End), Verdict::Disbelieved);
-    let untrusted = page.untrusted() && !ends && times_said(&asked.gap, &Stall::NoTimes) < TO_CLOSE_A_GAP;
-    let Some((lo, hi)) = page.span().filter(|_| !untrusted) else {
-        if asked.gap.newer_ms.is_some() && page.messages.is_empty() && !ends && evidence.count_is_reached() {
-            return Verdict::End;
-        }
+    let Some((lo, hi)) = page.span() else {
         return match (ends, page.messages.is_empty()) {
             (true, _) => end(),
             (false, true) => Verdict::Disbelieved(Stall::EmptyButMore),
-            (false, false) => past_untrusted(asked, page),
+            (false, false) => Verdict::Disbelieved(Stall::NoTimes),
         };
     };
     // To reach the segment below says more than the end does.
-    let contact = evidence.makes_contact(lo);
-    let reached = asked.gap.older_ms.is_some_and(|older| lo < older) && contact;
-    // Neither below its border nor, asked for as the newest page, below what was newest.
-    let no_further = asked.gap.newer_ms.or(asked.gap.older_ms).is_some_and(|border| lo >= border);
-    if no_further && !ends && evidence.count_is_reached() {
-        return Verdict::End;
-    }
-    if ends && !reached {
+    if ends && asked.gap.older_ms.is_none_or(|older| lo >= older) {
         return end();
     }
     match asked.gap.newer_ms.filter(|newer| lo >= *newer && !ends) {
@@ -92,20 +76,8 @@ pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
         None => believed(Verdict::Progress {
             lo,
             beginning: evidence.shows_beginning(lo),
-            contact,
             flaw: flaw(asked, page),
         }),
-    }
-}
-
-/// The verdict on a page without a place: if it is the newest one, a larger one may get past messages dated ahead.
-fn past_untrusted(asked: &Asked, page: &Page) -> Verdict {
-    let larger = asked.count.saturating_add(RESULTS_PER_CREDIT);
-    let full = page.returned >= asked.count && asked.cursor.is_none();
-    if full && larger <= asked.most.min(LARGEST_ASK) {
-        Verdict::AskForMore(larger)
-    } else {
-        Verdict::Disbelieved(Stall::NoTimes)
     }
 }
 
@@ -143,32 +115,6 @@ impl Evidence<'_> {
         self.page.messages.is_empty() && self.asked.gap.newer_ms.is_none()
     }
 
-    /// Whether the page proves that it reached the stored messages below its gap and below any other that it seems to
-    /// get past: it shows one of them. A stored position alone proves nothing, for its time may have been wrong.
-    fn makes_contact(&self, lo: Ms) -> bool {
-        let passed = |gap: &&Gap| gap.older_ms.is_some_and(|older| lo < older);
-        let gaps = self.timeline.gaps.iter().filter(passed).chain(std::iter::once(&self.asked.gap));
-        let floor = gaps.filter(passed).filter_map(|gap| gap.older_ms).min();
-        floor.is_none_or(|floor| self.matches.known_below(floor, &Reach::of(self.asked, self.page)))
-    }
-
-    /// Whether all that the server counts is stored: then a server that goes on naming cursors has nothing more to give.
-    /// If it counts more and gives nothing again and again, what is missing is not here: the count will be doubted.
-    fn count_is_reached(&self) -> bool {
-        let said_often = self.asked.gap.older_ms.is_none() && self.asked.gap.stalls >= TO_CLOSE_A_GAP;
-        self.timeline.standing() > 0
-            && self.matches.fresh() == 0
-            && self.page.total.is_some_and(|total| said_often || total <= self.expected(0))
-    }
-
-    /// The doubt that items of other threads stand where the page's own should, unless that was so often enough.
-    fn mixed(&self) -> Option<Stall> {
-        let strangers = self.page.oddities.iter().any(|oddity| oddity.of_other_thread);
-        let why = strangers.then_some(Stall::MixedThreads)?;
-        let believed = !self.page.messages.is_empty() && times_said(&self.asked.gap, &why) >= TO_CLOSE_A_GAP;
-        (!believed).then_some(why)
-    }
-
     /// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
     fn shows_beginning(&self, lo: Ms) -> bool {
         self.page.below == Below::End
@@ -194,8 +140,7 @@ impl Evidence<'_> {
             Some(_) => asked.above_border(),
         };
         let lo = page.span().map(|(lo, _)| lo);
-        let above_known =
-            asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo || !self.makes_contact(lo)));
+        let above_known = asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo));
         if page.messages.is_empty() && expected {
             Some(Stall::EmptyButStored)
         } else if above_known && self.timeline.standing() > 0 {
@@ -208,27 +153,19 @@ impl Evidence<'_> {
     /// The doubt that the server counts more messages than the archive will hold with this page.
     fn missing_from_count(&self) -> Option<Stall> {
         let total = self.page.total?;
-        (total > self.expected(self.matches.fresh())).then_some(Stall::EndBeforeCount(total))
-    }
-
-    /// What the server should count with so many messages more.
-    fn expected(&self, fresh: usize) -> i64 {
-        let standing = self.timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
-        self.timeline.count.expected(standing, self.timeline.gone)
+        let fresh = i64::try_from(self.matches.fresh()).unwrap_or(i64::MAX);
+        (total > self.timeline.standing().saturating_add(fresh)).then_some(Stall::EndBeforeCount(total))
     }
 
     /// What speaks against where the page begins, unless the last attempt came to nothing as well: one that should show
     /// what is known, and does not, may be an old one, or one from further down. To believe it would close the gap above
     /// it over messages that were never seen.
     fn against_beginning(&self) -> Option<Stall> {
-        // A server whose clock is wrong for a while skips as much as it is wrong by, each time that it is asked.
-        let again = self.asked.gap.stalls > 0 && !self.page.without_times();
-        if again {
+        // Where nothing has a time, nothing can be said to have vanished either.
+        if self.asked.gap.stalls > 0 || self.page.without_times() {
             return None;
         }
         match self.asked.gap.newer_ms {
-            // Where nothing has a time, nothing can be said to have vanished either.
-            None if self.asked.gap.stalls > 0 || self.page.without_times() => None,
             None => self.newest_missing(),
             Some(newer) => self.border_missing(newer),
         }
@@ -268,7 +205,7 @@ impl Evidence<'_> {
 
 /// How often the same was said in a row, this time included.
 fn times_said(gap: &Gap, contradiction: &Stall) -> u32 {
-    let again = gap.is_doubt() || gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
+    let again = gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
     if again { gap.stalls.saturating_add(1) } else { 1 }
 }
 

@@ -46,11 +46,7 @@ fn eventful(bench: &mut Bench) -> archiver::core::model::page::Page {
         item("u0", NOW - 6000, "Ada Example", "zero"),
     ];
     let mut page = more_page(&next, NOW - 6000);
-    page.oddities = vec![Oddity {
-        json: "17".into(),
-        reason: "a number instead of an object".into(),
-        of_other_thread: false,
-    }];
+    page.oddities = vec![Oddity { json: "17".into(), reason: "a number instead of an object".into() }];
     page
 }
 
@@ -224,10 +220,8 @@ fn what_is_no_message_is_kept_aside_as_it_was_served() {
     let odd = ["null", "17", "\"text\"", "[1, {\"a\": 2}]", "true"];
     let mut page = last_page(&[item("u1", NOW - 1000, "Ada Example", "one")]);
     page.returned += u32::try_from(odd.len()).unwrap();
-    page.oddities = odd
-        .iter()
-        .map(|json| Oddity { json: (*json).into(), reason: "no object".into(), of_other_thread: false })
-        .collect();
+    page.oddities =
+        odd.iter().map(|json| Oddity { json: (*json).into(), reason: "no object".into() }).collect();
     bench.put(0, &page).unwrap();
     assert_eq!(bench.all::<String>("SELECT json FROM quarantine ORDER BY id"), odd);
     let of = bench.one::<i64>(

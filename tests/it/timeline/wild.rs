@@ -59,7 +59,6 @@ fn page(wild: &Wild) -> Page {
         urn: (*id < 9).then(|| format!("u{id}")),
         at_ms: T0 + at,
         derived_time: *derived,
-        untrusted_ms: None,
         sender: Sender::default(),
         kind: "TEXT".into(),
         text: format!("m{}", id % 5),
