@@ -82,6 +82,9 @@ pub(crate) fn reader_if_any(path: &Path) -> Result<Option<Reader>, Failure> {
 /// What a failure of the archive at this place means for the program.
 pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
     let path = path.to_owned();
+    if let Some(help) = error.help_if_lost() {
+        return Failure::ArchiveLost { message: error.to_string(), help };
+    }
     match error {
         StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy(path),
         StoreError::Create { source, .. } => Failure::ArchiveCreate(path, source.to_string()),
@@ -94,6 +97,8 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
         error @ (StoreError::Sqlite(_)
         | StoreError::FolderNotWritable(_)
         | StoreError::Replaced { .. }
+        | StoreError::Gone { .. }
+        | StoreError::ForeignLog { .. }
         | StoreError::NoRoom { .. }
         | StoreError::Changed { .. }
         | StoreError::Broken(_)) => Failure::ArchiveWrite(path, error.to_string()),

@@ -1,6 +1,6 @@
 //! Copies the archive consistently while another process writes to it.
 //!
-//! It uses SQLite's online backup within one read transaction: the copy is of the moment it began, never blocks a writer
+//! It uses SQLite's online backup within one read transaction: the copy shows the moment it began, never blocks a writer
 //! and never starts over. Meanwhile the write-ahead log cannot be truncated. `VACUUM INTO` would make a smaller copy, but
 //! rewrites every row and reports no progress.
 

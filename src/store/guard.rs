@@ -2,12 +2,12 @@
 //! there is room for more.
 //!
 //! A file that was deleted, moved or replaced shows by its inode. One that was overwritten in place does not, and SQLite
-//! goes on with the pages that it remembers. So whenever the file has changed on disk, its table of last ids is read
-//! past SQLite: ids of requests only grow, so that it must be somewhere between the last look and now. Between these,
-//! the write-ahead log still has all that differs.
+//! goes on with the pages that it remembers. So whenever the file has changed on disk, its last id of a request is read
+//! past SQLite: it must lie between the one of the last look and the one of now. Whatever changed in between is in the
+//! write-ahead log as well.
 
 use std::fs::{self, File, Metadata};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use rusqlite::config::DbConfig;
 
 use crate::store::query::Statements as _;
 use crate::store::schema::file::{beside, folder_of};
-use crate::store::{Result, StoreError};
+use crate::store::schema::main_file::{self, MainFile};
+use crate::store::{ArchiveChange, Result, StoreError};
 
 /// What a page and its place in the indexes and the log take at the most: an answer has up to 8 MiB.
 pub(crate) const NEEDED_MIB: u64 = 32;
@@ -30,21 +31,14 @@ pub(crate) struct Guard {
     wal: Option<Inode>,
     /// When the file was last looked into, and what it held.
     looked: Option<(Stamp, MainFile)>,
-    overwritten: bool,
+    /// What happened to the file, once that was seen: it does not become the archive again.
+    changed: Option<ArchiveChange>,
 }
 
 type Inode = (u64, u64);
 
 /// Changes whenever the file is written to.
 type Stamp = (i64, i64, u64);
-
-/// What the main file says, without the write-ahead log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct MainFile {
-    /// Changes with the schema, and when the pages are arranged anew.
-    schema_cookie: [u8; 4],
-    last_request: i64,
-}
 
 impl Guard {
     /// Of an archive that was just opened through this file.
@@ -53,56 +47,73 @@ impl Guard {
         db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         let file = file.try_clone().map_err(StoreError::create(called))?;
         let wal = inode(&beside(&path, "-wal")).map(|(id, _)| id);
-        let mut guard = Self { path, called: called.to_owned(), file, wal, looked: None, overwritten: false };
+        let mut guard = Self { path, called: called.to_owned(), file, wal, looked: None, changed: None };
         guard.check(db)?;
         Ok(guard)
     }
 
     /// The file is the one that was opened, and did not go back in time.
     pub(crate) fn check(&mut self, db: &Connection) -> Result<()> {
-        let Some((id, there)) = inode(&self.path) else { return Err(self.replaced("was moved or deleted")) };
+        if self.changed.is_none() {
+            self.changed = self.change(db)?;
+            if matches!(self.changed, Some(ArchiveChange::Replaced | ArchiveChange::Overwritten)) {
+                // What is in the log is not of the file that is there.
+                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            }
+        }
+        match self.changed {
+            None => Ok(()),
+            Some(what) => Err(StoreError::Replaced { path: self.called.clone(), what }),
+        }
+    }
+
+    fn change(&mut self, db: &Connection) -> Result<Option<ArchiveChange>> {
+        let Some((id, there)) = inode(&self.path) else { return Ok(Some(ArchiveChange::Gone)) };
         let opened = self.file.metadata().map_err(StoreError::create(&self.called))?;
         if id != id_of(&opened) {
-            return Err(self.replaced("was replaced by another file"));
+            return Ok(Some(ArchiveChange::Replaced));
         }
-        if self.wal.is_some_and(|wal| inode(&beside(&self.path, "-wal")).is_none_or(|(id, _)| id != wal)) {
-            return Err(self.replaced("lost its write-ahead log"));
+        if !self.has_own_log() {
+            return Ok(Some(ArchiveChange::LogLost));
         }
         let stamp = (there.ctime(), there.ctime_nsec(), there.len());
-        if self.overwritten || self.looked.is_none_or(|(then, _)| then != stamp) {
-            let main = self.look(db)?.filter(|_| !self.overwritten);
-            let Some(main) = main else {
-                self.overwritten = true;
-                // What is in the log is not of this file.
-                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-                return Err(self.replaced("was overwritten with an older or another copy"));
-            };
+        if self.looked.is_none_or(|(then, _)| then != stamp) {
+            let Some(main) = self.look(db)? else { return Ok(Some(ArchiveChange::Overwritten)) };
             self.looked = Some((stamp, main));
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The log at its place is the one that this process writes.
+    fn has_own_log(&self) -> bool {
+        self.wal.is_none_or(|wal| inode(&beside(&self.path, "-wal")).is_some_and(|(id, _)| id == wal))
     }
 
     /// There is room for one more page.
     pub(crate) fn room(&self) -> Result<()> {
-        room(&self.path, &self.called, NEEDED_MIB)
+        room(&self.path, NEEDED_MIB)
     }
 
-    fn replaced(&self, what: &'static str) -> StoreError {
-        StoreError::Replaced { path: self.called.clone(), what }
+    /// What the main file held when it was last looked into.
+    pub(crate) fn main_file(&self) -> Option<MainFile> {
+        self.looked.map(|(_, main)| main)
     }
 
     /// What the main file holds, unless it cannot be what this archive's log goes with.
     fn look(&self, db: &Connection) -> Result<Option<MainFile>> {
-        let root: i64 = db.one("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_sequence'", [])?;
-        let size: i64 = db.one("PRAGMA page_size", [])?;
-        let last: Option<i64> = db.first("SELECT seq FROM sqlite_sequence WHERE name = 'request'", [])?;
+        let root = match self.main_file() {
+            Some(then) => then.root,
+            None => {
+                let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_sequence'";
+                u32::try_from(db.one::<i64>(sql, [])?).unwrap_or_default()
+            }
+        };
         // Another process may be moving pages out of the log just now.
         for _ in 0..5 {
-            if let Some(main) = self.read(root, size)
-                && main.last_request <= last.unwrap_or_default()
-                && self.looked.is_none_or(|(_, then)| {
-                    then.schema_cookie == main.schema_cookie && then.last_request <= main.last_request
-                })
+            // SQLite is asked last: of another file it may say that it is damaged, and no more.
+            if let Some(main) = MainFile::read(&self.file, root)
+                && self.main_file().is_none_or(|then| main.may_follow(then))
+                && main.last_request <= last_request(db)?
             {
                 return Ok(Some(main));
             }
@@ -110,38 +121,33 @@ impl Guard {
         }
         Ok(None)
     }
-
-    fn read(&self, root: i64, size: i64) -> Option<MainFile> {
-        let mut head = [0; 44];
-        self.file.read_exact_at(&mut head, 0).ok()?;
-        let [.., write_version, read_version] = *head.first_chunk::<20>()?;
-        let mut page = vec![0; usize::try_from(size).ok()?];
-        self.file.read_exact_at(&mut page, u64::try_from((root - 1) * size).ok()?).ok()?;
-        let in_wal_mode = head.starts_with(b"SQLite format 3\0") && (write_version, read_version) == (2, 2);
-        let last_request = last_id(&page, b"request")?;
-        in_wal_mode.then_some(MainFile { schema_cookie: *head.last_chunk()?, last_request })
-    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if !self.overwritten {
+        // The connection is closed. Whoever opens the file that is there now would put the log into it.
+        let other_file = matches!(self.changed, Some(ArchiveChange::Replaced | ArchiveChange::Overwritten));
+        if !other_file || !self.has_own_log() || !main_file::log_waits(&self.path) {
             return;
         }
-        // The connection is closed. SQLite would put the log into the copy that is there now.
-        let aside = beside(&self.path, "-wal.overwritten");
-        let moved = fs::rename(beside(&self.path, "-wal"), &aside);
-        let gone = fs::remove_file(beside(&self.path, "-shm"));
-        tracing::warn!(?moved, ?gone, log = %aside.display(), "the last changes of the former archive were set aside");
+        match main_file::set_log_aside(&self.path) {
+            Ok(log) => tracing::warn!(log = %log.display(), "{}", main_file::SET_ASIDE),
+            Err(error) => tracing::error!(%error, "the log of the former archive cannot be set aside"),
+        }
     }
 }
 
+/// The last id that a request was given.
+pub(crate) fn last_request(db: &Connection) -> Result<i64> {
+    Ok(db.first("SELECT seq FROM sqlite_sequence WHERE name = 'request'", [])?.unwrap_or_default())
+}
+
 /// There is room for one more page of an archive.
-pub(crate) fn room(path: &Path, called: &Path, needed: u64) -> Result<()> {
+pub(crate) fn room(path: &Path, needed: u64) -> Result<()> {
     let Ok(disk) = rustix::fs::statvfs(folder_of(path)) else { return Ok(()) };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
     if free < needed {
-        return Err(StoreError::NoRoom { path: called.to_owned(), free, needed });
+        return Err(StoreError::NoRoom { free, needed });
     }
     Ok(())
 }
@@ -155,53 +161,6 @@ fn id_of(file: &Metadata) -> Inode {
     (file.dev(), file.ino())
 }
 
-/// The last id that a table gave, read from the page that holds all of `sqlite_sequence`: 0 before the first; `None`
-/// when the page is something else. See "B-tree Pages" and "Record Format" of SQLite's file format.
-fn last_id(page: &[u8], table: &[u8]) -> Option<i64> {
-    let number = |at: usize| {
-        let bytes = page.get(at..)?.first_chunk::<2>()?;
-        Some(usize::from(u16::from_be_bytes(*bytes)))
-    };
-    if *page.first()? != 0x0d {
-        return None;
-    }
-    let mut last = 0;
-    for cell in 0..number(3)? {
-        let mut rest = page.get(number(8 + 2 * cell)?..)?;
-        let (_size, _rowid, _header) = (varint(&mut rest)?, varint(&mut rest)?, varint(&mut rest)?);
-        let (name_type, id_type) = (varint(&mut rest)?, varint(&mut rest)?);
-        let length = usize::try_from(name_type.checked_sub(13)? / 2).ok()?;
-        let (name, id) = rest.split_at_checked(length)?;
-        if name == table {
-            let width = match id_type {
-                8 => return Some(0),
-                9 => return Some(1),
-                1..=4 => id_type,
-                5 => 6,
-                6 => 8,
-                _ => return None,
-            };
-            let bytes = id.get(..usize::try_from(width).ok()?)?;
-            last = bytes.iter().fold(0_i64, |id, byte| (id << 8) | i64::from(*byte));
-        }
-    }
-    Some(last)
-}
-
-/// SQLite's integers of one to nine bytes; what is longer than eight is not in these records.
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for _ in 0..8 {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value = (value << 7) | u64::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,32 +169,8 @@ mod tests {
     fn without_room_for_a_page_nothing_is_spent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive.db");
-        room(&path, &path, 0).unwrap();
-        let refused = room(&path, &path, u64::MAX).unwrap_err();
+        room(&path, 0).unwrap();
+        let refused = room(&path, u64::MAX).unwrap_err();
         assert!(matches!(refused, StoreError::NoRoom { .. }), "{refused}");
-    }
-
-    #[test]
-    fn last_ids_of_any_size_are_read_past_sqlite() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ids.db");
-        let db = Connection::open(&path).unwrap();
-        db.execute_batch("CREATE TABLE first (id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE request (id INTEGER PRIMARY KEY AUTOINCREMENT)").unwrap();
-        for last in [0, 1, 2, 127, 128, 40_000, 9_000_000, 3_000_000_000, 1 << 40, 1 << 50] {
-            db.execute_batch(&format!(
-                "INSERT INTO first DEFAULT VALUES; DELETE FROM sqlite_sequence WHERE name = 'request';
-                INSERT INTO sqlite_sequence VALUES ('request', {last})"
-            ))
-            .unwrap();
-            let one = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-            let (root, size) = (
-                one("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_sequence'"),
-                one("PRAGMA page_size"),
-            );
-            let file = fs::read(&path).unwrap();
-            let page =
-                file.chunks(usize::try_from(size).unwrap()).nth(usize::try_from(root - 1).unwrap()).unwrap();
-            assert_eq!((last_id(page, b"request"), last_id(page, b"nothing")), (Some(last), Some(0)));
-        }
     }
 }

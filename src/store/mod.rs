@@ -33,7 +33,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
-pub use error::{Result, StoreError};
+pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
@@ -155,6 +155,7 @@ impl Store {
     /// Moves the `-wal` file's content into the archive and frees memory.
     pub fn checkpoint(&mut self) -> Result<()> {
         self.index_texts()?;
+        self.check()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
         // A reader keeps the file from being emptied. The next checkpoint will do it, so do not wait.
@@ -169,12 +170,19 @@ impl Store {
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
     pub fn close(mut self) -> Result<()> {
         self.index_texts()?;
+        self.check()?;
         self.db.close().map_err(|(_, e)| StoreError::from(e))
     }
 
     /// The file is still the one that was opened.
     fn check(&mut self) -> Result<()> {
         self.guard.as_mut().map_or(Ok(()), |guard| guard.check(&self.db))
+    }
+
+    /// The connection, for one statement that writes.
+    fn checked(&mut self) -> Result<&Connection> {
+        self.check()?;
+        Ok(&self.db)
     }
 
     /// Runs `work` in one IMMEDIATE transaction. When it fails nothing of it stays, in the file or in memory.
@@ -190,6 +198,8 @@ impl Store {
             Err(error) => {
                 // Ids that were interned in the transaction went away with it.
                 self.interned = Interned::default();
+                // The file may have been overwritten meanwhile, of which SQLite says that it is damaged.
+                self.check()?;
                 Err(error)
             }
         }

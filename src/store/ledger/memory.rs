@@ -10,8 +10,10 @@ use crate::core::budget::Spent;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::model::ids::AccountId;
 use crate::store::Result;
+use crate::store::guard::last_request;
 use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
+use crate::store::schema::main_file::MainFile;
 
 /// The sums of the day and the month in which credits were last reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,18 +24,25 @@ pub(crate) struct Memory {
     month_ms: Ms,
     /// Credits of the day and of the month by the account's name.
     spent: BTreeMap<String, (u32, u32)>,
+    /// What was moved from the write-ahead log into the archive's file by then; `schema/main_file` reads it back.
+    pub(crate) main_file: Option<MainFile>,
 }
 
 impl Memory {
     /// Of the ledger as it is, in the windows of this moment.
-    pub(crate) fn of(db: &Connection, accounts: &BTreeMap<AccountId, Spent>, now: Ms) -> Result<Self> {
+    pub(crate) fn of(
+        db: &Connection,
+        accounts: &BTreeMap<AccountId, Spent>,
+        main_file: Option<MainFile>,
+        now: Ms,
+    ) -> Result<Self> {
         let (day_ms, month_ms) = day_and_month(now);
         let mut spent = BTreeMap::new();
         for (account, spent_by) in accounts.iter().filter(|(_, spent)| spent.month > 0) {
             let name = db.one("SELECT name FROM account WHERE id = ?1", [account])?;
             spent.insert(name, (spent_by.day, spent_by.month));
         }
-        Ok(Self { request: last_request(db)?, day_ms, month_ms, spent })
+        Ok(Self { request: last_request(db)?, day_ms, month_ms, spent, main_file })
     }
 
     pub(crate) fn line(&self) -> String {
@@ -44,10 +53,6 @@ impl Memory {
     pub(crate) fn read(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }
-}
-
-fn last_request(db: &Connection) -> Result<i64> {
-    Ok(db.first("SELECT seq FROM sqlite_sequence WHERE name = 'request'", [])?.unwrap_or_default())
 }
 
 /// Books what the archive does not know to be spent, where it is older than the memory. Returns the credits.

@@ -225,7 +225,7 @@ impl Store {
     pub fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Ms) -> Result<()> {
         self.name_people()?;
         self.index_texts()?;
-        end_run(&self.db, run, outcome, now)?;
+        end_run(self.checked()?, run, outcome, now)?;
         self.remember_spent(run, now)
     }
 
@@ -250,17 +250,16 @@ impl Store {
     fn remember_spent(&self, run: RunId, now: Ms) -> Result<()> {
         let Some(lock) = &self.lock else { return Ok(()) };
         let spent = self.interned.tally.by_account(&self.db, run, now)?;
-        let memory = Memory::of(&self.db, &spent, now)?;
-        if let Err(error) = lock.remember(memory.line()) {
-            tracing::debug!(%error, "what is spent cannot be kept beside the archive");
-        }
+        let seen = self.guard.as_ref().and_then(Guard::main_file);
+        let memory = Memory::of(&self.db, &spent, seen, now)?;
+        lock.remember_if_possible(&memory.line());
         Ok(())
     }
 
     /// Counts a run's answers by what came, where they were counted by what was asked for.
     pub fn charge_by_answer(&mut self, run: RunId) -> Result<()> {
         self.interned.tally.forget();
-        self.db.run(
+        self.checked()?.run(
             "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
              WHERE run = ?1 AND returned IS NOT NULL AND credits_spent = credits_reserved",
             [run],
@@ -279,7 +278,7 @@ impl Store {
 
     /// Notes the vendor's balance (credits) before or after a run.
     pub fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<()> {
-        self.db.run(
+        self.checked()?.run(
             "INSERT INTO balance (run, at_ms, moment, credits) VALUES (?1, ?2, ?3, ?4)",
             params![run, now, moment, credits],
         )

@@ -50,14 +50,19 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
             Ok(created)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Opening a pipe that nobody reads would wait for ever.
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-            let file = options.create_new(false).custom_flags(flags).open(path)?;
-            let regular = file.metadata()?.is_file();
-            regular.then_some(file).ok_or_else(|| io::Error::other("it is not a regular file"))
+            open_regular(path, options.create_new(false))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Opens a file that is there, and no link to one.
+pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // Opening a pipe that nobody reads would wait for ever.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = options.custom_flags(flags).open(path)?;
+    let regular = file.metadata()?.is_file();
+    regular.then_some(file).ok_or_else(|| io::Error::other("it is not a regular file"))
 }
 
 /// What the superuser makes in another user's folder is that user's: the service must be able to open the archive that

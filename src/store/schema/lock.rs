@@ -1,13 +1,13 @@
 //! One writer at a time: the lock beside an archive and on the archive itself, who holds it, and what it remembers.
 
 use std::cell::RefCell;
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::store::schema::file::{beside, canonical, open_private};
+use crate::store::schema::file::{beside, canonical, open_private, open_regular};
 use crate::store::{Result, StoreError};
 
 /// What follows the process id of the service in the lock's file.
@@ -73,10 +73,12 @@ impl Lock {
         self.lines.borrow().1.clone()
     }
 
-    /// Keeps a line for the next holder.
-    pub(crate) fn remember(&self, memory: String) -> io::Result<()> {
-        self.lines.borrow_mut().1 = memory;
-        self.write()
+    /// Keeps a line for the next holder. It guards against a rare mistake, so that nothing fails without it.
+    pub(crate) fn remember_if_possible(&self, memory: &str) {
+        memory.clone_into(&mut self.lines.borrow_mut().1);
+        if let Err(error) = self.write() {
+            tracing::debug!(%error, "what is spent cannot be kept beside the archive");
+        }
     }
 
     fn write(&self) -> io::Result<()> {
@@ -129,10 +131,14 @@ fn lines_of(file: &File) -> io::Result<(String, String)> {
     Ok((lines.next().unwrap_or_default(), lines.next().unwrap_or_default()))
 }
 
-/// What the last holder of an archive's lock kept for the next one, without taking it.
-pub(crate) fn memory_of(archive: &Path) -> Option<String> {
-    let file = File::open(lock_file(archive).ok()?).ok()?;
-    Some(lines_of(&file).ok()?.1).filter(|memory| !memory.is_empty())
+/// What the last holder of an archive's lock kept for the next one, without taking it; empty: nothing.
+pub(crate) fn memory_of(archive: &Path) -> String {
+    let lines = lock_file(archive).and_then(|lock| open_to_read(&lock)).and_then(|file| lines_of(&file));
+    lines.map(|(_, memory)| memory).unwrap_or_default()
+}
+
+fn open_to_read(lock: &Path) -> io::Result<File> {
+    open_regular(lock, OpenOptions::new().read(true))
 }
 
 fn lock_file(archive: &Path) -> io::Result<PathBuf> {
@@ -155,7 +161,7 @@ pub enum Holder {
 /// # Errors
 /// When the lock's file cannot be read.
 pub fn holder(archive: &Path) -> io::Result<Holder> {
-    let opened = lock_file(archive).and_then(|lock| Ok((File::open(&lock)?, lock)));
+    let opened = lock_file(archive).and_then(|lock| Ok((open_to_read(&lock)?, lock)));
     let (file, lock) = match opened {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),

@@ -2,6 +2,7 @@
 
 pub(super) mod file;
 pub(super) mod lock;
+pub(super) mod main_file;
 pub(super) mod migrate;
 pub(super) mod open;
 pub(super) mod shape;

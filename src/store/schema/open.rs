@@ -1,5 +1,6 @@
 //! Recognising, creating and opening the archive file.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::store::query::Statements as _;
 use crate::store::schema::file::{beside, canonical, existing, open_private};
-use crate::store::schema::lock::Lock;
+use crate::store::schema::lock::{Lock, memory_of};
+use crate::store::schema::main_file::{SET_ASIDE, has_foreign_log, log_waits, set_log_aside};
 use crate::store::schema::migrate::migrate;
 use crate::store::schema::shape;
 use crate::store::{Result, SCHEMA, SCHEMA_VERSION, StoreError};
@@ -23,6 +25,11 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// file from then on, and must outlive the connection.
 pub(crate) fn open_or_create(path: &Path, lock: &mut Lock) -> Result<Connection> {
     let real = canonical(path).map_err(StoreError::create(path))?;
+    may_begin(&real, path, &lock.memory())?;
+    if has_foreign_log(&real, &lock.memory()) {
+        let log = set_log_aside(&real).map_err(StoreError::create(path))?;
+        tracing::warn!(log = %log.display(), "{SET_ASIDE}");
+    }
     // SQLite gives `-wal` and `-shm` the mode of the main file, so creating that one privately is enough.
     lock.hold(path, open_private(&real).map_err(StoreError::create(path))?)?;
     let mut db = connect(&real, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -44,10 +51,26 @@ pub(crate) fn open_or_create(path: &Path, lock: &mut Lock) -> Result<Connection>
     Ok(db)
 }
 
+/// An archive is there, or none was. Where one has disappeared, a new one would be paid for from its beginning, and
+/// SQLite would delete the log that the other one needs.
+fn may_begin(real: &Path, path: &Path, memory: &str) -> Result<()> {
+    if fs::metadata(real).is_ok_and(|there| there.len() > 0) {
+        return Ok(());
+    }
+    let left = [("-wal", log_waits(real)), (".lock", !memory.is_empty())];
+    let left = left.into_iter().filter(|(_, is_left)| *is_left);
+    let left: Vec<_> = left.map(|(ending, _)| beside(real, ending).display().to_string()).collect();
+    match left.is_empty() {
+        true => Ok(()),
+        false => Err(StoreError::Gone { path: path.to_owned(), left: left.join(" and ") }),
+    }
+}
+
 /// Opens the archive for writing beside the process that may hold its lock. Only where it has to be created or brought
 /// up to date is the lock taken, for that moment.
 pub(crate) fn open_beside(path: &Path) -> Result<Connection> {
     let ready = match existing(path) {
+        Ok(real) if has_foreign_log(&real, &memory_of(path)) => None,
         Ok(real) => Some(connect(&real, OpenFlags::SQLITE_OPEN_READ_WRITE)?),
         Err(StoreError::Missing(_)) => None,
         Err(error) => return Err(error),
@@ -76,6 +99,9 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
 /// The same, whatever its tables and views are: how they differ from this program's is returned.
 pub(crate) fn open_suspect(path: &Path) -> Result<(Connection, Vec<shape::Difference>)> {
     let real = existing(path)?;
+    if has_foreign_log(&real, &memory_of(path)) {
+        return Err(StoreError::ForeignLog { path: path.to_owned(), log: beside(&real, "-wal") });
+    }
     let (db, found) = match read_only(&real, path) {
         Err(StoreError::Sqlite(error)) if lacks_a_folder(&error) => immutable(&real, path)?,
         opened => opened?,

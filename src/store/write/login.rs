@@ -20,7 +20,8 @@ use crate::store::ledger::{
 };
 use crate::store::query::Statements as _;
 use crate::store::read::targets;
-use crate::store::schema::{lock, open};
+use crate::store::schema::lock::{self, Lock};
+use crate::store::schema::open;
 
 /// A connection to the ledger of an archive that another process may be writing to.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Ledger {
 
     /// Begins a login to this account.
     pub fn begin(&mut self, account: &str, now: Ms) -> Result<LoginRun> {
-        let memory = lock::memory_of(&self.path).and_then(|line| Memory::read(&line));
+        let memory = Memory::read(&lock::memory_of(&self.path));
         let tx = self.immediate()?;
         memory.map_or(Ok(0), |memory| memory::recall(&tx, &memory, now))?;
         tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
@@ -73,7 +74,7 @@ impl Ledger {
         endpoint: &str,
         now: Ms,
     ) -> Result<Option<Reservation>> {
-        guard::room(&self.path, &self.path, guard::NEEDED_MIB)?;
+        guard::room(&self.path, guard::NEEDED_MIB)?;
         let tx = self.immediate()?;
         let (all, own) = spent(&tx, login.run, login.account, now)?;
         let Some(grant) = budget::grant(&[(purse.all, all), (purse.account, own)], 1) else {
@@ -98,7 +99,14 @@ impl Ledger {
 
     /// Ends a login.
     pub fn finish(&mut self, login: LoginRun, outcome: Outcome, now: Ms) -> Result<()> {
-        end_run(&self.db, login.run, outcome, now)
+        end_run(&self.db, login.run, outcome, now)?;
+        // Whoever holds the lock keeps what is spent with the next request.
+        if let Ok(lock) = Lock::take(&self.path) {
+            let known = Memory::read(&lock.memory()).and_then(|memory| memory.main_file);
+            let memory = Memory::of(&self.db, &spent_by_account(&self.db, login.run, now)?, known, now)?;
+            lock.remember_if_possible(&memory.line());
+        }
+        Ok(())
     }
 
     /// Closes the file.

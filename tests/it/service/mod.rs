@@ -4,6 +4,7 @@ mod attention;
 mod events;
 mod metrics;
 mod notify;
+mod replaced;
 mod schedule;
 mod signals;
 mod soak;

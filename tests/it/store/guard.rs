@@ -44,9 +44,12 @@ fn copied(bench: &Bench, name: &str) -> PathBuf {
     to
 }
 
+/// What happens to an archive, with an older copy at hand.
+type Move = fn(&Path, &Path);
+
 #[test]
 fn an_archive_that_was_moved_deleted_or_replaced_is_neither_spent_on_nor_written() {
-    let moves: [(&str, fn(&Path, &Path)); 3] = [
+    let moves: [(&str, Move); 3] = [
         ("deleted", |archive, _| fs::remove_file(archive).unwrap()),
         ("renamed", |archive, _| fs::rename(archive, archive.with_extension("old")).unwrap()),
         ("replaced", |archive, older| fs::rename(older, archive).unwrap()),

@@ -3,6 +3,7 @@
 mod files;
 mod guard;
 mod ledger;
+mod media;
 mod page;
 mod people;
 mod plans;
