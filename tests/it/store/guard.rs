@@ -10,7 +10,7 @@ use archiver::core::budget::Purse;
 use archiver::core::model::page::Below;
 use archiver::store::backup::backup;
 use archiver::store::verify::{Depth, verify};
-use archiver::store::{Ledger, Outcome, Purpose, Reader, Request, Store, StoreError, Trigger, holder};
+use archiver::store::{ArchiveChange, Ledger, Outcome, Purpose, Reader, Request, Store, StoreError, Trigger, holder};
 use rusqlite::Connection;
 
 use crate::bench::{Bench, NOW, item, page};
@@ -92,6 +92,39 @@ fn an_archive_overwritten_in_place_with_an_older_copy_is_refused_and_sound_after
         Store::open(&path).unwrap();
         drop(dir);
     }
+}
+
+#[test]
+fn an_archive_whose_log_was_deleted_is_not_spent_on_and_loses_nothing() {
+    let mut bench = Bench::new(1);
+    put(&mut bench, 1).unwrap();
+    fs::remove_file(bench.dir.path().join("archive.db-wal")).unwrap();
+    let refused = reserve(&mut bench);
+    assert!(
+        matches!(refused, Err(StoreError::Replaced { what: ArchiveChange::LogLost, .. })),
+        "{refused:?}"
+    );
+    let (path, dir) = (bench.path(), bench.dir);
+    drop(bench.store);
+    sound(&path);
+    assert_eq!(Reader::open(&path).unwrap().queries().summary().unwrap().messages, 5);
+    drop(dir);
+}
+
+#[test]
+fn a_new_archive_is_not_begun_where_one_has_disappeared() {
+    let mut bench = Bench::new(1);
+    put(&mut bench, 1).unwrap();
+    let (path, dir) = (bench.path(), bench.dir);
+    bench.store.close().unwrap();
+    fs::remove_file(&path).unwrap();
+    for refused in [Store::open(&path).map(|_| ()), Ledger::open(&path).map(|_| ())] {
+        assert!(matches!(refused, Err(StoreError::Gone { .. })), "{refused:?}");
+    }
+    assert!(!path.exists());
+    fs::remove_file(dir.path().join("archive.db.lock")).unwrap();
+    Store::open(&path).unwrap().close().unwrap();
+    drop(dir);
 }
 
 #[test]
