@@ -10,7 +10,9 @@ use archiver::core::budget::Purse;
 use archiver::core::model::page::Below;
 use archiver::store::backup::backup;
 use archiver::store::verify::{Depth, verify};
-use archiver::store::{ArchiveChange, Ledger, Outcome, Purpose, Reader, Request, Store, StoreError, Trigger, holder};
+use archiver::store::{
+    ArchiveChange, Ledger, Outcome, Purpose, Reader, Request, Store, StoreError, Trigger, holder,
+};
 use rusqlite::Connection;
 
 use crate::bench::{Bench, NOW, item, page};
@@ -100,10 +102,7 @@ fn an_archive_whose_log_was_deleted_is_not_spent_on_and_loses_nothing() {
     put(&mut bench, 1).unwrap();
     fs::remove_file(bench.dir.path().join("archive.db-wal")).unwrap();
     let refused = reserve(&mut bench);
-    assert!(
-        matches!(refused, Err(StoreError::Replaced { what: ArchiveChange::LogLost, .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StoreError::Replaced { what: ArchiveChange::LogLost, .. })), "{refused:?}");
     let (path, dir) = (bench.path(), bench.dir);
     drop(bench.store);
     sound(&path);
