@@ -111,5 +111,9 @@ async fn serve_with(context: &Context, config: Config, signals: Signals) -> Resu
     systemd::stopping(Duration::ZERO);
     let closed = main_loop.into_work().close().await;
     tracing::info!("the service ended");
-    end.and(closed)
+    match closed {
+        // That is why the rest failed, if it did.
+        Err(lost @ Failure::ArchiveLost { .. }) => Err(lost),
+        closed => end.and(closed),
+    }
 }

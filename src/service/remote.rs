@@ -58,7 +58,8 @@ fn is_this_program(pid: i32) -> Result<(), &'static str> {
 
 /// Whether the process itself has locked the archive, rather than merely opened its lock.
 fn holds_lock(pid: i32, archive: &Path) -> bool {
-    let inodes = [archive.to_owned(), archive.with_added_extension("lock")];
+    let Ok(archive) = fs::canonicalize(archive) else { return false };
+    let inodes = [archive.with_added_extension("lock"), archive];
     let inodes: Vec<String> =
         inodes.iter().filter_map(|p| Some(format!(":{} ", fs::metadata(p).ok()?.ino()))).collect();
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return false };

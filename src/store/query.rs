@@ -45,7 +45,7 @@ macro_rules! tuple_rows {
     )+};
 }
 
-value_rows!(i64, bool, String, Option<i64>, Option<String>);
+value_rows!(i64, f64, bool, String, Option<i64>, Option<String>);
 tuple_rows! {
     (A 0, B 1)
     (A 0, B 1, C 2)

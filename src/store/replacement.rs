@@ -1,17 +1,23 @@
 //! A backup put in the archive's place: prepared beside it, with what its ledger does not know of, and swapped in one step.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use serde::Serialize;
 
 use crate::core::Ms;
+use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
-use crate::store::ledger::{Outcome, RunKind, Trigger, insert_run};
+use crate::store::ledger::memory::{self, Memory};
+use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
+use crate::store::query::Statements as _;
+use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_private, open_regular};
+use crate::store::schema::lock::Lock;
+use crate::store::schema::main_file::{has_foreign_log, set_log_aside};
 use crate::store::schema::open;
-use crate::store::{Queries, SCHEMA_VERSION, StoreError};
+use crate::store::{Queries, Result, StoreError};
 
 /// Files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -24,7 +30,8 @@ pub struct Replacement {
     unfinished: PathBuf,
     /// `None` once it is in place.
     db: Option<Connection>,
-    _lock: open::Lock,
+    /// Of the archive, and of both files. After the connection, whose file it has open.
+    lock: Lock,
 }
 
 /// Entries of the replaced archive's ledger that the backup does not have.
@@ -49,16 +56,25 @@ impl Replacement {
         go_on: &mut GoOn<'_>,
         stop: impl Fn() -> bool + Send + 'static,
     ) -> Result<Self, BackupError> {
-        let lock = open::lock(archive)?;
-        if fs::symlink_metadata(archive).is_ok_and(|meta| !meta.is_file()) {
-            let why = "is not a file: pass the archive's own path";
-            return Err(BackupError::Refused { path: archive.to_owned(), why });
+        let mut lock = Lock::take(archive)?;
+        let failed = StoreError::create(archive);
+        let real = canonical(archive).map_err(&failed)?;
+        match fs::symlink_metadata(&real) {
+            // Somebody may hold the archive whose lock was deleted.
+            Ok(there) if there.is_file() => {
+                let file = open_regular(&real, OpenOptions::new().read(true)).map_err(failed)?;
+                lock.hold(archive, file)?;
+            }
+            Ok(_) => return Err(BackupError::Refused { path: archive.to_owned(), why: "is not a file" }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error).into()),
         }
-        let unfinished = open::beside(archive, ".restoring");
+        let unfinished = beside(&real, ".restoring");
         clear(&unfinished)?;
-        copy(backup, &unfinished, go_on, stop)?;
-        let mut replacement = Self { archive: archive.to_owned(), unfinished, db: None, _lock: lock };
-        replacement.db = Some(open::open_or_create(&replacement.unfinished)?);
+        let mut replacement = Self { archive: real, unfinished, db: None, lock };
+        copy(backup, &replacement.unfinished, go_on, stop)?;
+        let opened = open::open_or_create(&replacement.unfinished, &mut replacement.lock);
+        replacement.db = Some(opened.map_err(|error| of_backup(error, backup))?);
         Ok(replacement)
     }
 
@@ -72,12 +88,16 @@ impl Replacement {
     ///
     /// # Errors
     /// When it is not open.
-    pub fn queries(&self) -> Result<Queries<'_>, StoreError> {
+    pub fn queries(&self) -> Result<Queries<'_>> {
         Ok(Queries::new(self.db()?))
     }
 
-    fn db(&self) -> Result<&Connection, StoreError> {
-        self.db.as_ref().ok_or_else(|| StoreError::Broken("the restored archive is closed".to_owned()))
+    fn db(&self) -> Result<&Connection> {
+        self.db.as_ref().ok_or_else(closed)
+    }
+
+    fn db_mut(&mut self) -> Result<&mut Connection> {
+        self.db.as_mut().ok_or_else(closed)
     }
 
     /// Adds what the ledger of the archive to be replaced has and the backup does not. `None` where that ledger cannot
@@ -85,14 +105,16 @@ impl Replacement {
     ///
     /// # Errors
     /// When the replacement cannot be written.
-    pub fn carry_ledger(&mut self) -> Result<Option<CarriedLedger>, StoreError> {
-        if !is_readable(&self.archive) {
+    pub fn carry_ledger(&mut self) -> Result<Option<CarriedLedger>> {
+        // Nothing is read of an archive whose tables are not this program's.
+        let readable = open::open_suspect(&self.archive).is_ok_and(|(_, differences)| differences.is_empty());
+        let Some(archive) = self.archive.to_str().filter(|_| readable).map(str::to_owned) else {
             return Ok(None);
-        }
-        let archive = self.archive.to_string_lossy().into_owned();
-        let Some(db) = &mut self.db else { return Ok(None) };
-        db.execute("ATTACH ?1 AS replaced", [&archive])?;
+        };
+        let db = self.db_mut()?;
+        db.run("ATTACH ?1 AS replaced", [&archive])?;
         let carried = carry(db);
+        db.flush_prepared_statement_cache();
         db.execute_batch("DETACH replaced")?;
         match carried {
             Ok(carried) => Ok(Some(carried)),
@@ -103,72 +125,102 @@ impl Replacement {
         }
     }
 
+    /// Books what the archive's lock remembers to be spent and no ledger here has. Returns the credits; `None` where it
+    /// remembers nothing.
+    ///
+    /// # Errors
+    /// When the replacement cannot be written.
+    pub fn recall(&mut self, now: Ms) -> Result<Option<u32>> {
+        let Some(memory) = Memory::read(&self.lock.memory()) else { return Ok(None) };
+        let tx = self.db_mut()?.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let booked = memory::recall(&tx, &memory, now)?;
+        tx.commit()?;
+        Ok(Some(booked))
+    }
+
     /// The vendor's balance (credits) that the ledger expects; `None` if it has never been asked for.
     ///
     /// # Errors
     /// When the replacement cannot be read.
-    pub fn expected_balance(&self) -> Result<Option<f64>, StoreError> {
-        let expected = self.db()?.query_row(
+    pub fn expected_balance(&self) -> Result<Option<f64>> {
+        self.db()?.first(
             "SELECT b.credits - (SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM request WHERE at_ms > b.at_ms)
              FROM balance b ORDER BY b.id DESC LIMIT 1",
             [],
-            |row| row.get(0),
-        );
-        Ok(expected.optional()?)
+        )
     }
 
-    /// Books credits that were spent after the backup was made, as far as anybody knows.
+    /// Books credits that were spent after the backup was made, as far as anybody knows, by the account's name.
     ///
     /// # Errors
     /// When the replacement cannot be written.
-    pub fn book(&mut self, account: &str, credits: u32, why: &str, now: Ms) -> Result<(), StoreError> {
-        let Some(db) = &mut self.db else { return Ok(()) };
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
-        let run = insert_run(&tx, RunKind::Sync, Trigger::Once, now)?;
-        tx.execute(
-            "UPDATE run SET finished_ms = ?2, outcome = ?3 WHERE id = ?1",
-            params![run, now, Outcome::Interrupted.as_str()],
-        )?;
-        tx.execute(
-            "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved, credits_spent, error)
-             VALUES (?1, ?2, (SELECT id FROM account WHERE name = ?3), 'restore', 'head', 0, ?4, ?4, ?5)",
-            params![run, now, account, credits, why],
-        )?;
+    pub fn book(&mut self, credits: &[(&str, u32)], now: Ms) -> Result<()> {
+        let tx = self.db_mut()?.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let run = insert_run(&tx, RunKind::Restore, Trigger::Once, now)?;
+        for (account, credits) in credits {
+            tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
+            tx.run(
+                "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved, credits_spent)
+                 VALUES (?1, ?2, (SELECT id FROM account WHERE name = ?3), 'unknown', ?4, 0, ?5, ?5)",
+                params![run, now, account, Purpose::Restored, credits],
+            )?;
+        }
+        end_run(&tx, run, Outcome::Complete, now)?;
         Ok(tx.commit()?)
     }
 
-    /// Puts it in the archive's place. What was there is kept at `aside`, which is returned if there was something.
+    /// Puts it in the archive's place. What was there is kept beside it with this ending, and its path is returned.
     ///
     /// # Errors
     /// When a file cannot be written, linked or renamed; until the last step nothing has changed.
-    pub fn finish(mut self, aside: &Path) -> Result<Option<PathBuf>, StoreError> {
-        if let Some(db) = self.db.take() {
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-            db.close().map_err(|(_, error)| error)?;
-        }
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| StoreError::Create { path, source }
-        };
-        File::open(&self.unfinished).and_then(|file| file.sync_all()).map_err(at(&self.unfinished))?;
-        settle(&self.archive);
-        let was_there = self.archive.exists();
+    pub fn finish(mut self, ending: &str, now: Ms) -> Result<Option<PathBuf>> {
+        let db = self.db.take().ok_or_else(closed)?;
+        // The ledger here is complete: the next run must not book again what the lock remembers of the replaced one.
+        let memory = Memory::of(&db, &spent_by_account(&db, RunId::default(), now)?, None, now)?;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        db.close().map_err(|(_, error)| error)?;
+        let synced = File::open(&self.unfinished).and_then(|file| file.sync_all());
+        synced.map_err(StoreError::create(&self.unfinished))?;
+        let replaced = self.keep(&beside(&self.archive, ending))?;
+        fs::rename(&self.unfinished, &self.archive).map_err(StoreError::create(&self.archive))?;
+        let folder = folder_of(&self.archive);
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::create(folder))?;
+        self.lock.remember_if_possible(&memory.line());
+        Ok(replaced)
+    }
+
+    /// Keeps what is at the archive's place.
+    fn keep(&self, aside: &Path) -> Result<Option<PathBuf>> {
+        let archive = &self.archive;
+        let was_there = archive.exists();
         if was_there {
+            settle(archive, &self.lock.memory())?;
             // Under both names until the next step, so that there is an archive at every moment.
-            let kept = fs::hard_link(&self.archive, aside).or_else(|_| fs::rename(&self.archive, aside));
-            kept.map_err(at(aside))?;
+            let kept = fs::hard_link(archive, aside).or_else(|_| fs::rename(archive, aside));
+            kept.map_err(StoreError::create(aside))?;
         }
         for ending in BESIDE {
-            let left = open::beside(&self.archive, ending);
+            let left = beside(archive, ending);
             if left.symlink_metadata().is_ok() {
-                fs::rename(&left, open::beside(aside, ending)).map_err(at(&left))?;
+                fs::rename(&left, beside(aside, ending)).map_err(StoreError::create(&left))?;
             }
         }
-        fs::rename(&self.unfinished, &self.archive).map_err(at(&self.archive))?;
-        let folder = self.archive.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))?;
         Ok(was_there.then(|| aside.to_owned()))
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Broken("the restored archive is closed".to_owned())
+}
+
+/// The error of the copy, told of the backup.
+fn of_backup(error: StoreError, backup: &Path) -> StoreError {
+    let path = backup.to_owned();
+    match error {
+        StoreError::NotAnArchive { found, .. } => StoreError::NotAnArchive { path, found },
+        StoreError::Altered { object, what, .. } => StoreError::Altered { path, object, what },
+        StoreError::Newer { found, known, .. } => StoreError::Newer { path, found, known },
+        other => other,
     }
 }
 
@@ -182,12 +234,12 @@ impl Drop for Replacement {
 }
 
 /// Removes what an earlier attempt has left.
-fn clear(unfinished: &Path) -> Result<(), StoreError> {
+fn clear(unfinished: &Path) -> Result<()> {
     for ending in [""].iter().chain(&BESIDE) {
-        let path = open::beside(unfinished, ending);
+        let path = beside(unfinished, ending);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::Create { path, source });
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::create(&path)(error));
             }
             _ => {}
         }
@@ -213,83 +265,73 @@ fn copy(
             return Err(StoreError::NotAnArchive { path: backup.to_owned(), found }.into());
         }
     }
-    if open::leftover(backup).is_some() {
+    if leftover(backup).is_some() {
         return backup::backup(backup, to, go_on, stop).map(drop);
     }
-    let read = |source| StoreError::Create { path: backup.to_owned(), source };
+    let read = |source| StoreError::Unreachable { path: backup.to_owned(), source };
     let mut from = File::open(backup).map_err(read)?;
-    let mut unfinished = open::open_private(to).map_err(file_error)?;
+    let mut unfinished = open_private(to).map_err(file_error)?;
     io::copy(&mut from, &mut unfinished).map_err(file_error)?;
     if stop() { Err(BackupError::Stopped) } else { Ok(()) }
 }
 
-/// Whether a file is an archive of the present schema.
-fn is_readable(archive: &Path) -> bool {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let version = Connection::open_with_flags(archive, flags)
-        .and_then(|db| db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)));
-    version.is_ok_and(|version| version == SCHEMA_VERSION)
-}
-
-/// Moves an archive's log into it, as far as it can be opened: it then is one file, whatever its name.
-fn settle(archive: &Path) {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let settled = Connection::open_with_flags(archive, flags)
-        .and_then(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+/// Moves an archive's log into it, as far as it can be opened: it then is one file, whatever its name. A log that is
+/// another archive's is set aside.
+fn settle(archive: &Path, memory: &str) -> Result<()> {
+    if has_foreign_log(archive, memory) {
+        set_log_aside(archive).map_err(StoreError::create(archive))?;
+        return Ok(());
+    }
+    let settled = open::connect(archive, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|db| Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?));
     if let Err(error) = settled {
         tracing::debug!(%error, "the replaced archive keeps its log beside it");
     }
+    Ok(())
 }
 
-fn carry(db: &mut Connection) -> Result<CarriedLedger, StoreError> {
+fn carry(db: &mut Connection) -> Result<CarriedLedger> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // What was not settled when the backup was made may have been since.
-    tx.execute(
+    tx.run(
         "UPDATE main.request AS r SET credits_spent = o.credits_spent, returned = o.returned, http_status = o.http_status,
            error = o.error
          FROM replaced.request AS o
          WHERE r.credits_spent IS NULL AND o.id = r.id AND o.at_ms = r.at_ms AND o.endpoint = r.endpoint",
         [],
     )?;
-    let newest: Option<(Ms, i64)> = tx
-        .query_row("SELECT at_ms, id FROM main.request ORDER BY at_ms DESC, id DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let (at_ms, id) = newest.unwrap_or((Ms::MIN, 0));
-    tx.execute(
+    let newest = tx.first("SELECT at_ms, id FROM main.request ORDER BY at_ms DESC, id DESC LIMIT 1", [])?;
+    let (at_ms, id): (Ms, i64) = newest.unwrap_or((Ms::MIN, 0));
+    tx.run(
         "INSERT INTO main.account (name, owner_name) SELECT name, owner_name FROM replaced.account WHERE true
          ON CONFLICT (name) DO NOTHING",
         [],
     )?;
-    let runs: Vec<i64> = tx
-        .prepare("SELECT DISTINCT run FROM replaced.request WHERE (at_ms, id) > (?1, ?2) ORDER BY run")?
-        .query_map([at_ms, id], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let later = "SELECT DISTINCT run FROM replaced.request WHERE (at_ms, id) > (?1, ?2) ORDER BY run";
+    let runs: Vec<i64> = tx.all(later, [at_ms, id])?;
     let mut carried = CarriedLedger::default();
     for run in runs {
-        tx.execute(
+        let copied = tx.insert(
             "INSERT INTO main.run (kind, started_ms, finished_ms, trigger, outcome)
              SELECT kind, started_ms, ifnull(finished_ms, started_ms), trigger, ifnull(outcome, 'interrupted')
              FROM replaced.run WHERE id = ?1",
             [run],
         )?;
         // Conversations may have other ids here, and the messages that these requests returned are not here.
-        let added = tx.execute(
+        let added = tx.changed(
             "INSERT INTO main.request (run, at_ms, account, endpoint, purpose, asked, returned, credits_reserved, credits_spent,
                http_status, error)
              SELECT ?4, o.at_ms, a.id, o.endpoint, o.purpose, o.asked, o.returned, o.credits_reserved,
                o.credits_spent, o.http_status, o.error
              FROM replaced.request o JOIN replaced.account oa ON oa.id = o.account JOIN main.account a ON a.name = oa.name
              WHERE o.run = ?1 AND (o.at_ms, o.id) > (?2, ?3) ORDER BY o.id",
-            [run, at_ms, id, tx.last_insert_rowid()],
+            [run, at_ms, id, copied],
         )?;
         carried.requests += i64::try_from(added).unwrap_or(i64::MAX);
     }
-    carried.credits = tx.query_row(
+    carried.credits = tx.one(
         "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM replaced.request WHERE (at_ms, id) > (?1, ?2)",
         [at_ms, id],
-        |row| row.get(0),
     )?;
     tx.commit()?;
     Ok(carried)

@@ -78,7 +78,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             let asked = Asked { count, ..asked };
             let error = match &answer.outcome {
                 Ok(got) => {
-                    self.store(step, &asked, got, &answer)?;
+                    self.store(step, &asked, got, &answer).await?;
                     let run = self.limits.run;
                     self.balance.compare(self.archive, self.api, self.clock, self.stop, run).await?;
                     return Ok(None);
@@ -87,7 +87,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             };
             let pause = error.retry_after.filter(|pause| *pause > self.settings.backoff.max);
             let again = error.policy().retry != Retry::Never && attempt < retries && pause.is_none();
-            self.settle_failure(step, &asked, &answer, &error, !again && pause.is_none())?;
+            self.settle_failure(step, &asked, &answer, &error, !again && pause.is_none()).await?;
             if let Some(pause) = pause {
                 self.observer.failed(step, &error, None);
                 return Ok(Some(self.hold(step, &error, pause)));
@@ -169,7 +169,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         let answer = self.ask(turn, reservation, addressee, asked);
         Ok(match self.stop.unless_abandoned(&flight, answer).await {
             Some(answer) if flight.is_off() => {
-                self.settle_unsent(step, asked, &answer)?;
+                self.settle_unsent(step, asked, &answer).await?;
                 Attempt::Stopped
             }
             Some(answer) => Attempt::Answered(answer, count),

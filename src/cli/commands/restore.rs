@@ -29,8 +29,8 @@ pub(crate) struct RestoreArgs {
 
     /// Credits spent since the backup was made
     ///
-    /// Only if the ledger of the replaced archive cannot be read. By default the balance tells, if the backup knows an
-    /// earlier one; else the credits that the caps leave today count as spent.
+    /// Only if the ledger of the replaced archive cannot be read. By default its lock file tells, or the balance, if the
+    /// backup knows an earlier one; else the credits that the caps leave today count as spent.
     #[arg(long, value_name = "N")]
     spent: Option<u32>,
 
@@ -54,6 +54,8 @@ enum LedgerSource {
     Archive,
     /// `--spent`.
     Given,
+    /// What its lock file has kept.
+    Lock,
     /// The vendor's balance, now and then.
     Balance,
     /// Nothing tells: all that the caps leave.
@@ -84,12 +86,10 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
     let summary = until_interrupted(move |interrupt| {
         let mut replacement = prepare(&archive, &backup, interrupt)?;
         let failed = |e| wiring::archive_failure(&archive, e);
-        let (ledger_from, credits_booked) = match (spent, replacement.carry_ledger().map_err(failed)?) {
-            (_, Some(CarriedLedger { credits, .. })) => (LedgerSource::Archive, credits),
-            (given, None) => book(&mut replacement, &config, given, balance, now).map_err(failed)?,
-        };
+        let (ledger_from, credits_booked) =
+            complete_ledger(&mut replacement, &config, spent, balance, now).map_err(failed)?;
         let contents = replacement.queries().and_then(|queries| queries.summary()).map_err(failed)?;
-        let replaced = replacement.finish(&aside(&archive, now)).map_err(failed)?;
+        let replaced = replacement.finish(&ending(now), now).map_err(failed)?;
         Ok(RestoreSummary {
             archive: shown,
             backup: from,
@@ -114,9 +114,14 @@ fn prepare(archive: &Path, backup: &Path, interrupt: &Interrupt) -> Result<Repla
     let stopped = || interrupt.failure("nothing was replaced");
     let prepared = Replacement::prepare(archive, backup, go_on, move || seen.has_come());
     let replacement = prepared.map_err(|error| match error {
-        BackupError::Archive(error @ (StoreError::Missing(_) | StoreError::NotAnArchive { .. })) => {
-            wiring::read_failure(backup, error)
-        }
+        BackupError::Archive(
+            error @ (StoreError::Missing(_)
+            | StoreError::NotAnArchive { .. }
+            | StoreError::Altered { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Unreachable { .. }
+            | StoreError::ForeignLog { .. }),
+        ) => wiring::read_failure(backup, error),
         BackupError::Archive(error) => wiring::archive_failure(archive, error),
         BackupError::File { path, source } => Failure::File(path, source),
         BackupError::Refused { path, why } => {
@@ -149,60 +154,66 @@ fn balance(context: &Context) -> Option<f64> {
     runtime().ok()?.block_on(api.balance_at()).0.ok()
 }
 
-/// Books what was spent after the backup was made where no ledger tells, so that it cannot be spent again.
-fn book(
+/// Adds what the backup's ledger does not know of, so that it cannot be spent again.
+fn complete_ledger(
     replacement: &mut Replacement,
     config: &Config,
     given: Option<u32>,
     balance: Option<f64>,
     now: Ms,
 ) -> Result<(LedgerSource, i64), StoreError> {
-    let expected = replacement.expected_balance()?;
-    let by_balance =
-        expected.zip(balance).map(|(then, now)| (then - now).ceil()).filter(|spent| *spent >= 0.0);
-    let spent = replacement.queries()?.spent(now)?;
-    let by_account = replacement.queries()?.spent_by_account(now)?;
-    let mut booked: Vec<(&str, u32)> = Vec::new();
-    let first = config.accounts.first().map_or("", |account| account.name.as_str());
-    let source = match (given, by_balance) {
-        (Some(given), _) => {
-            booked.push((first, given));
-            LedgerSource::Given
-        }
-        (None, Some(spent)) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "filtered and saturating"
-            )]
-            booked.push((first, spent as u32));
-            LedgerSource::Balance
-        }
-        (None, None) => {
-            // Of the day: the month's cap is as far as anybody knows spent by days that were within theirs.
-            let all = left(&config.budget.caps(), &spent);
-            booked.push((first, all.day.or(all.month).unwrap_or(0)));
-            for account in config.accounts.iter().skip(1) {
-                let own = left(&account.caps, &by_account.get(&account.name).copied().unwrap_or_default());
-                booked.push((&account.name, own.day.or(own.month).unwrap_or(0)));
-            }
-            LedgerSource::Caps
-        }
-    };
-    let mut sum = 0;
-    for (account, credits) in
-        booked.into_iter().filter(|(account, credits)| *credits > 0 && !account.is_empty())
-    {
-        replacement.book(account, credits, "assumed: spent after the backup was made", now)?;
-        sum += i64::from(credits);
+    if let Some(CarriedLedger { credits, .. }) = replacement.carry_ledger()? {
+        // It may be an older copy itself.
+        let more = replacement.recall(now)?.unwrap_or_default();
+        return Ok((LedgerSource::Archive, credits + i64::from(more)));
     }
-    Ok((source, sum))
+    if given.is_none()
+        && let Some(credits) = replacement.recall(now)?
+    {
+        return Ok((LedgerSource::Lock, i64::from(credits)));
+    }
+    let expected = replacement.expected_balance()?;
+    let by_balance = expected.zip(balance).map(|(then, now)| (then - now).ceil()).filter(|n| *n >= 0.0);
+    let first = config.accounts.first().map_or("", |account| account.name.as_str());
+    let (source, mut booked) = match (given, by_balance) {
+        (Some(given), _) => (LedgerSource::Given, vec![(first, given)]),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "filtered and saturating"
+        )]
+        (None, Some(spent)) => (LedgerSource::Balance, vec![(first, spent as u32)]),
+        (None, None) => (LedgerSource::Caps, left_by_caps(replacement, config, now)?),
+    };
+    booked.retain(|(account, credits)| *credits > 0 && !account.is_empty());
+    replacement.book(&booked, now)?;
+    Ok((source, booked.iter().map(|(_, credits)| i64::from(*credits)).sum()))
 }
 
-/// Where the replaced archive is kept.
-fn aside(archive: &Path, now: Ms) -> PathBuf {
+/// What the caps leave of the day, by the account's name. The month's cap is as far as anybody knows spent by days that
+/// were within theirs.
+fn left_by_caps<'a>(
+    replacement: &Replacement,
+    config: &'a Config,
+    now: Ms,
+) -> Result<Vec<(&'a str, u32)>, StoreError> {
+    let queries = replacement.queries()?;
+    let (spent, by_account) = (queries.spent(now)?, queries.spent_by_account(now)?);
+    let mut booked = Vec::new();
+    for (index, account) in config.accounts.iter().enumerate() {
+        let left = match index {
+            0 => left(&config.budget.caps(), &spent),
+            _ => left(&account.caps(), &by_account.get(&account.name).copied().unwrap_or_default()),
+        };
+        booked.push((account.name.as_str(), left.day.or(left.month).unwrap_or(0)));
+    }
+    Ok(booked)
+}
+
+/// What is behind the archive's name in that of the replaced one.
+fn ending(now: Ms) -> String {
     let now = DateTime::<Utc>::from_timestamp_millis(now).unwrap_or_default();
-    archive.with_added_extension(format!("replaced-{}", now.format("%Y%m%dT%H%M%S%3fZ")))
+    format!(".replaced-{}", now.format("%Y%m%dT%H%M%S%3fZ"))
 }
 
 fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
@@ -214,6 +225,9 @@ fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
     out.line(match ledger_from {
         LedgerSource::Archive => {
             format!("The ledger has {credits} more, which the replaced archive had spent since.")
+        }
+        LedgerSource::Lock => {
+            format!("The ledger has {credits} more, which the replaced archive's lock has kept.")
         }
         LedgerSource::Given => format!("The ledger has {credits} more, as you say."),
         LedgerSource::Balance => format!("The ledger has {credits} more, which the balance has fallen by since."),

@@ -122,7 +122,11 @@ impl OpenArchive {
     }
 
     /// The one conversation that a word names. If it names several, whoever sits at a terminal chooses.
-    pub(crate) fn conversation(&self, candidates: &[Candidate], word: &str) -> Result<ConversationId, Failure> {
+    pub(crate) fn conversation(
+        &self,
+        candidates: &[Candidate],
+        word: &str,
+    ) -> Result<ConversationId, Failure> {
         let error = match target::one(candidates, word) {
             Ok(id) => return Ok(id),
             Err(SelectError::Several { .. }) => {

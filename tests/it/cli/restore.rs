@@ -80,6 +80,7 @@ fn without_the_old_ledger_the_caps_count_as_spent_unless_told_otherwise() {
             true => fs::remove_file(home.archive()).unwrap(),
             false => fs::write(home.archive(), "not what it was").unwrap(),
         }
+        fs::remove_file(home.path("archive.db.lock")).unwrap();
         let ran = home.run(&["restore", "copy.db"]).expect(0);
         assert!(ran.stdout.contains("28 credits of the caps count as spent"), "{ran:?}");
         assert_eq!(ran.stdout.contains("is kept as"), !lost, "{ran:?}");
@@ -108,9 +109,66 @@ fn without_the_old_ledger_the_balance_tells_what_was_spent() {
     home.sync();
     let charged = api.charged();
     fs::remove_file(home.archive()).unwrap();
+    fs::remove_file(home.path("archive.db.lock")).unwrap();
     let summary = home.run(&["restore", "copy.db", "--json"]).expect(0).json();
     assert_eq!(summary["ledger_from"], "balance", "{summary}");
     assert_eq!(spent(&home), charged);
+}
+
+#[test]
+fn without_the_old_ledger_its_lock_tells_what_was_spent() {
+    for lost in [true, false] {
+        let api = people();
+        let mut home = Home::of(&api, "v1");
+        home.run(&["sync", "--once", "--budget", "2"]).expect(0);
+        home.run(&["backup", "copy.db"]).expect(0);
+        home.env("ARCHIVER_BUDGET__CREDITS_PER_DAY", "5");
+        home.run(&["sync", "--once"]).expect(0);
+        match lost {
+            true => fs::remove_file(home.archive()).unwrap(),
+            false => fs::write(home.archive(), "not what it was").unwrap(),
+        }
+        let summary = home.run(&["restore", "copy.db", "--json"]).expect(0).json();
+        assert_eq!((&summary["ledger_from"], &summary["credits_booked"]), (&"lock".into(), &3.into()));
+        assert_eq!(spent(&home), 5);
+        home.run(&["verify"]).expect(0);
+        home.run(&["sync", "--once"]).expect(0);
+        assert_eq!((api.charged(), spent(&home)), (5, 5), "the cap of the day is used up");
+        home.env("ARCHIVER_BUDGET__CREDITS_PER_DAY", "500");
+        home.sync_until_complete();
+        assert_complete(&home, &api.server());
+        assert_sound(&home, api.charged());
+    }
+}
+
+#[test]
+fn what_the_user_says_was_spent_is_not_booked_again_by_the_next_run() {
+    let api = people();
+    let home = Home::of(&api, "v1");
+    home.run(&["sync", "--once", "--budget", "2"]).expect(0);
+    home.run(&["backup", "copy.db"]).expect(0);
+    home.sync();
+    fs::remove_file(home.archive()).unwrap();
+    home.run(&["restore", "copy.db", "--spent", "1"]).expect(0);
+    assert_eq!(spent(&home), 3);
+    let before = api.charged();
+    home.sync();
+    assert_eq!(spent(&home), 3 + api.charged() - before);
+}
+
+#[test]
+fn an_archive_behind_a_link_is_restored_where_it_is() {
+    let api = people();
+    let home = Home::of(&api, "v1");
+    home.sync();
+    home.run(&["backup", "copy.db"]).expect(0);
+    fs::create_dir(home.path("disk")).unwrap();
+    fs::rename(home.archive(), home.path("disk/real.db")).unwrap();
+    std::os::unix::fs::symlink(home.path("disk/real.db"), home.archive()).unwrap();
+    let summary = home.run(&["restore", "copy.db", "--json"]).expect(0).json();
+    assert!(summary["replaced"].as_str().unwrap().contains("disk/real.db.replaced-"), "{summary}");
+    assert!(home.archive().is_symlink() && home.path("disk/real.db").is_file());
+    home.run(&["verify"]).expect(0);
 }
 
 #[test]
@@ -125,6 +183,9 @@ fn a_restore_is_refused_while_something_writes_and_where_the_backup_is_no_good()
     requests.recv().unwrap();
     let ran = home.run(&["restore", "copy.db"]).expect(75);
     assert!(ran.stderr.contains("only `restore` needs it stopped"), "{ran:?}");
+    // Even if the file of its lock is gone.
+    fs::remove_file(home.path("archive.db.lock")).unwrap();
+    home.run(&["restore", "copy.db"]).expect(75);
     once.signal(Signal::TERM);
     once.finish().expect(0);
 
@@ -134,11 +195,16 @@ fn a_restore_is_refused_while_something_writes_and_where_the_backup_is_no_good()
     fs::write(home.path("damaged.db"), damaged).unwrap();
     home.write("letter.txt", "Dear diary,\n");
     home.write("empty.db", "");
+    fs::copy(home.path("copy.db"), home.path("foreign.db")).unwrap();
+    let foreign = rusqlite::Connection::open(home.path("foreign.db")).unwrap();
+    foreign.execute_batch("CREATE VIEW mine AS SELECT 1").unwrap();
+    drop(foreign);
     let (archive, files) = (fs::read(home.archive()).unwrap(), home.files());
     for (backup, code, said) in [
         ("damaged.db", 1, "is damaged and was not restored"),
         ("letter.txt", 74, "is not an archive"),
         ("empty.db", 74, "is not an archive"),
+        ("foreign.db", 74, "foreign.db is not as this program makes it"),
         ("absent.db", 74, "there is none yet"),
         ("archive.db", 2, "that is the archive itself"),
     ] {
