@@ -1,5 +1,6 @@
 //! The failures of the program, each with its message, one line of help and its exit code.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -150,6 +151,9 @@ impl Failure {
                 (u8::try_from(128 + signal).unwrap_or(128), 4, "run the command again")
             }
             Self::Stdout(_) => (74, 4, "check whether the disk that the output goes to is full"),
+            Self::File(_, error) if is_full(error) => {
+                (73, 4, "make room on that disk, then run the command again")
+            }
             Self::File(..) => (73, 4, "check that the folder exists and that you can write to it"),
             Self::ArchiveDenied(_) => (
                 74,
@@ -196,6 +200,20 @@ impl Failure {
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// Whether there is no room for a file, or it may not be so large; whoever wrote it may have wrapped the reason.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(StorageFull | QuotaExceeded | FileTooLarge)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! CSV for spreadsheets: a row for each message with the columns of `message_log`, and no cell that a spreadsheet would
 //! take for a formula.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::columns::{COLUMNS, ColumnValue};
 use super::text::Times;
@@ -18,7 +18,7 @@ pub(super) fn write(
 ) -> Result<u64, ExportError> {
     let scope = export.job.scope;
     let messages = export.announce(&scope, watch)?;
-    let failed = |error: ::csv::Error| ExportError::file(&export.job.out)(error.into());
+    let failed = |error: ::csv::Error| ExportError::file(&export.job.out)(cause(error));
     if export.job.bom {
         out.write_all(BOM).map_err(ExportError::file(&export.job.out))?;
     }
@@ -77,6 +77,17 @@ fn is_risky(cell: &str) -> bool {
     let number = cell.strip_prefix('-').unwrap_or(cell);
     let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
     cell.starts_with(['\'', '\t', '\r', '\n']) || (formula && !is_number)
+}
+
+/// The system's own error, whose kind would be lost in another one.
+fn cause(error: ::csv::Error) -> io::Error {
+    if !error.is_io_error() {
+        return error.into();
+    }
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use clap::Args;
 
 use crate::app::{Context, runtime};
-use crate::cli::ui::interrupt::Signals;
+use crate::cli::ui::interrupt::StopSignals;
 use crate::cli::ui::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Failure;
@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &FakeApiArgs) -> Result<(), Failure> 
              Let time pass:        curl -s -X POST {base}/_fake/advance\n\
              Press Ctrl-C to stop.\n"
         ))?;
-        Signals::of_command().next().await;
+        StopSignals::of_command().next().await;
         running.stop().await;
         Ok(())
     })

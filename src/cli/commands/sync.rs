@@ -10,7 +10,7 @@ use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::{outlook, renamed};
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
-use crate::cli::ui::interrupt::{Interrupt, Signals};
+use crate::cli::ui::interrupt::{Interrupt, StopSignals};
 use crate::cli::ui::local_time::{local_minute, local_minute_of};
 use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::progress::Meter;
@@ -121,7 +121,7 @@ fn once(
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let abandoned = Interrupt::default();
-        let signals = tokio::spawn(stop_on_signals(Signals::of_run(), stopper, abandoned.clone()));
+        let signals = tokio::spawn(stop_on_signals(StopSignals::of_run(), stopper, abandoned.clone()));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, rate, new_messages: 0 };
         let ping = RunPing::begin(config);
@@ -146,7 +146,7 @@ fn once(
 }
 
 /// A signal ends the run after the current page, and at once when one comes again, which is noted.
-async fn stop_on_signals(mut signals: Signals, stopper: Stopper, abandoned: Interrupt) {
+async fn stop_on_signals(mut signals: StopSignals, stopper: Stopper, abandoned: Interrupt) {
     signals.next().await;
     tracing::info!("stopping after the current page; asked again, at once");
     stopper.stop();

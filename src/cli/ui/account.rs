@@ -9,7 +9,7 @@ pub(crate) fn choose<'a, T>(
     name: Option<&str>,
     unless: &str,
 ) -> Result<(usize, &'a T), Failure> {
-    let names = accounts.iter().map(name_of).collect::<Vec<_>>().join(", ");
+    let names = accounts.iter().map(|a| format!("{:?}", name_of(a))).collect::<Vec<_>>().join(", ");
     let usage = |message: String, help: String| Err(Failure::usage(message, help));
     match (accounts, name) {
         ([], _) => usage("no account is configured".to_owned(), unless.to_owned()),

@@ -30,7 +30,7 @@ impl Interrupt {
 
 /// The signals that end work. From the moment on that this is made, they no longer end the program.
 #[derive(Debug)]
-pub(crate) struct Signals(Option<Caught>);
+pub(crate) struct StopSignals(Option<Caught>);
 
 #[derive(Debug)]
 struct Caught {
@@ -52,7 +52,7 @@ impl Caught {
     }
 }
 
-impl Signals {
+impl StopSignals {
     /// SIGINT, SIGTERM and SIGHUP end a command that somebody waits for.
     pub(crate) fn of_command() -> Self {
         Self::caught(false)
@@ -93,7 +93,7 @@ pub(crate) fn until_interrupted<T: Send + 'static>(
     let seen = interrupt.clone();
     runtime()?.block_on(async move {
         // Before the work leaves anything that a sudden end would leave behind.
-        let mut signals = Signals::of_command();
+        let mut signals = StopSignals::of_command();
         let mut work = tokio::task::spawn_blocking(move || work(&seen));
         let done = tokio::select! {
             done = &mut work => done,

@@ -64,8 +64,7 @@ pub enum What {
 pub const MOST: usize = 64;
 
 /// The filters there are, for people.
-pub const FILTERS: &str =
-    "from:NAME in:CONVERSATION before:DATE after:DATE on:DATE type:TEXT has:link is:edited is:gone is:mine";
+pub const FILTERS: &str = "from:NAME in:CONVERSATION before:DATE after:DATE on:DATE type:TEXT has:link has:attachment is:edited is:gone is:mine";
 
 /// What comes before the colon of a filter.
 const KEYS: [&str; 9] = ["from", "in", "before", "after", "on", "during", "type", "has", "is"];

@@ -258,3 +258,18 @@ fn an_interrupted_export_leaves_what_was_there_and_nothing_half() {
         assert!(fs::read(home.path("all.csv")).unwrap() == before);
     }
 }
+
+#[test]
+fn an_export_without_room_says_so_and_leaves_nothing_half() {
+    let api = api();
+    let home = lively(&api);
+    add_older(&home);
+    let files = home.files();
+    for format in ["csv", "jsonl"] {
+        // A write beyond the limit fails, as it does where there is no room.
+        let args = ["export", "--format", format, "--out", "all.txt"];
+        let ran = Process::start(&mut home.archiver_after("ulimit -f 200", &args)).finish().expect(73);
+        assert!(ran.stderr.contains("File too large") && ran.stderr.contains("make room"), "{ran:?}");
+        assert_eq!(home.files(), files, "{format}");
+    }
+}
