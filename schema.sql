@@ -184,7 +184,7 @@ CREATE INDEX gap_by_due_run ON gap (account, due_run, conversation);
 -- Everything that adds messages or spends credits is a run.
 CREATE TABLE run (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
-  kind         TEXT NOT NULL CHECK (kind IN ('sync', 'import', 'login', 'watch')), -- watch: a day of the hosted webhook
+  kind         TEXT NOT NULL CHECK (kind IN ('sync', 'import', 'login', 'watch', 'erase', 'restore')), -- watch: a day of the hosted webhook; restore: credits booked for an older copy
   started_ms   INTEGER NOT NULL,              -- when it began
   finished_ms  INTEGER,                       -- when it ended; null: it is running, or was cut short
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')), -- once: by hand; start: of the service
@@ -200,7 +200,7 @@ CREATE TABLE request (
   endpoint          TEXT NOT NULL,            -- such as v1/messages/conversation
   conversation      INTEGER REFERENCES conversation(id), -- null: about no single conversation
   purpose           TEXT NOT NULL CHECK (purpose IN ( -- head: the newest page; gap: a page of a gap; recheck: a page read again;
-    'head', 'gap', 'recheck', 'inbox', 'walk', 'watch', 'login')), -- inbox: its first page; walk: a later page of it
+    'head', 'gap', 'recheck', 'inbox', 'walk', 'watch', 'login', 'restored')), -- inbox: its first page; walk: a later page of it; restored: spent, but unknown to an older copy
   asked             INTEGER NOT NULL,         -- results requested
   returned          INTEGER,                  -- results received
   new_messages      INTEGER NOT NULL DEFAULT 0, -- of these, new ones

@@ -38,6 +38,14 @@ pub enum Failure {
     /// The archive does not exist or cannot be read, for this reason.
     #[error("cannot read the archive {path}: {1}", path = .0.display())]
     ArchiveRead(PathBuf, String),
+    /// Another file than the expected one is at the archive's place, or none.
+    #[error("{message}")]
+    ArchiveLost {
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        help: &'static str,
+    },
     /// A file other than the archive, or a directory, cannot be written.
     #[error("cannot write {path}: {1}", path = .0.display())]
     File(PathBuf, io::Error),
@@ -139,6 +147,7 @@ impl Failure {
                 5,
                 "check archive.path in the configuration; `archiver sync --once` creates a new archive",
             ),
+            Self::ArchiveLost { help, .. } => (74, 6, help),
             Self::ArchiveWrite(..) => {
                 (74, 6, "check for a full disk and the file's permissions; what was committed is kept")
             }
@@ -193,6 +202,7 @@ mod tests {
             Failure::ArchiveCreate(path.clone(), reason.clone()),
             Failure::ArchiveWrite(path.clone(), reason.clone()),
             Failure::ArchiveRead(path.clone(), reason),
+            Failure::ArchiveLost { message: "the archive is gone".into(), help: "put it back" },
             Failure::file(&path, io::ErrorKind::NotFound.into()),
             Failure::Stdout(io::ErrorKind::StorageFull.into()),
             Failure::NoService { message: "no service is running".into(), help: "use --once".into() },
@@ -211,7 +221,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
+        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 74, 73, 74, 69, 75, 77, 78, 77, 69]);
         for failure in one_of_each() {
             let (said, help) = (failure.to_string(), failure.help());
             assert!(!said.is_empty() && !help.is_empty() && !help.contains('\n'), "{failure:?}");

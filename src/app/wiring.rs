@@ -82,16 +82,26 @@ pub(crate) fn reader_if_any(path: &Path) -> Result<Option<Reader>, Failure> {
 /// What a failure of the archive at this place means for the program.
 pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
     let path = path.to_owned();
+    if let Some(help) = error.help_if_lost() {
+        return Failure::ArchiveLost { message: error.to_string(), help };
+    }
     match error {
         StoreError::Busy(_) | StoreError::Older { .. } => Failure::Busy(path),
         StoreError::Create { source, .. } => Failure::ArchiveCreate(path, source.to_string()),
         StoreError::Missing(_) => Failure::ArchiveRead(path, "there is none yet".to_owned()),
-        error @ (StoreError::NotAnArchive { .. } | StoreError::Newer { .. } | StoreError::Exists(_)) => {
-            Failure::ArchiveCreate(path, error.to_string())
-        }
-        error @ (StoreError::Sqlite(_) | StoreError::Changed { .. } | StoreError::Broken(_)) => {
-            Failure::ArchiveWrite(path, error.to_string())
-        }
+        StoreError::Unreachable { source, .. } => Failure::ArchiveRead(path, source.to_string()),
+        error @ (StoreError::NotAnArchive { .. }
+        | StoreError::Altered { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Exists(_)) => Failure::ArchiveCreate(path, error.to_string()),
+        error @ (StoreError::Sqlite(_)
+        | StoreError::FolderNotWritable(_)
+        | StoreError::Replaced { .. }
+        | StoreError::Gone { .. }
+        | StoreError::ForeignLog { .. }
+        | StoreError::NoRoom { .. }
+        | StoreError::Changed { .. }
+        | StoreError::Broken(_)) => Failure::ArchiveWrite(path, error.to_string()),
     }
 }
 

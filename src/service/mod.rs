@@ -46,6 +46,10 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
         systemd::stopping();
         let closed = main_loop.into_work().close().await;
         tracing::info!("the service ended");
-        end.and(closed)
+        match closed {
+            // That is why the rest failed, if it did.
+            Err(lost @ Failure::ArchiveLost { .. }) => Err(lost),
+            closed => end.and(closed),
+        }
     })
 }

@@ -46,7 +46,7 @@ impl Store {
     /// Notes that an alert did not reach the user, so that the next refusal counts as new again.
     pub fn mark_undelivered(&mut self, row: &Alert) -> Result<()> {
         let account = account_id(&self.db, row.account.as_deref())?;
-        self.db.run(
+        self.checked()?.run(
             "UPDATE alert SET credential = 'undelivered' WHERE ifnull(account, 0) = ifnull(?1, 0) AND cause = ?2",
             params![account, row.cause.as_str()],
         )
@@ -55,7 +55,7 @@ impl Store {
     /// Deletes an alert whose cause is gone. Returns whether there was one.
     pub fn clear_alert(&mut self, account: Option<&str>, cause: Cause) -> Result<bool> {
         let account = account_id(&self.db, account)?;
-        let gone = self.db.changed(
+        let gone = self.checked()?.changed(
             "DELETE FROM alert WHERE ifnull(account, 0) = ifnull(?1, 0) AND cause = ?2",
             params![account, cause.as_str()],
         )?;
@@ -64,7 +64,7 @@ impl Store {
 
     /// Adds to the count of failed requests of this kind.
     pub fn count_failures(&mut self, kind: &str, count: u32) -> Result<()> {
-        self.db.run(
+        self.checked()?.run(
             "INSERT INTO failure (kind, count) VALUES (?1, ?2) ON CONFLICT (kind) DO UPDATE SET count = count + ?2",
             params![kind, count],
         )

@@ -1,9 +1,8 @@
-//! A consistent copy of the archive while another process writes to it.
+//! Copies the archive consistently while another process writes to it.
 //!
-//! SQLite's online backup, page by page. Its steps share one read transaction, so the copy is of the moment it began:
-//! a writer is never blocked and never makes it begin anew (without that, every commit of another process would). The
-//! price is that the write-ahead log cannot be cut before the copy is done. `VACUUM INTO` would make a smaller copy,
-//! but writes every row anew and tells nothing of how far it is.
+//! It uses SQLite's online backup within one read transaction: the copy shows the moment it began, never blocks a writer
+//! and never starts over. Meanwhile the write-ahead log cannot be truncated. `VACUUM INTO` would make a smaller copy, but
+//! rewrites every row and reports no progress.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -17,11 +16,12 @@ use serde::Serialize;
 
 use super::StoreError;
 use crate::store::query::{Statements as _, struct_rows};
-use crate::store::schema::open;
+use crate::store::schema::lock::Lock;
+use crate::store::schema::{file, open};
 
-/// Pages of one step: some milliseconds, after which it is seen whether to go on.
+/// Pages per step, which takes milliseconds; a stop is noticed between steps.
 const STEP: i32 = 512;
-/// SQLite instructions between two looks at whether to go on while the copy is checked.
+/// SQLite instructions between checks for a stop while the copy is verified.
 const INSTRUCTIONS: i32 = 100_000;
 
 /// How much an archive or a copy of it holds.
@@ -58,7 +58,7 @@ impl Contents {
 pub struct Copied {
     /// Its size.
     pub bytes: u64,
-    /// What it holds: counted in the copy and found equal to the archive's.
+    /// What it holds, counted in the copy and equal to the archive's.
     #[serde(flatten)]
     pub contents: Contents,
 }
@@ -77,15 +77,15 @@ pub enum BackupError {
         /// Why.
         source: io::Error,
     },
-    /// What is there already is no earlier backup.
+    /// The existing file is not an earlier backup.
     #[error("{path} {why}")]
     Refused {
         /// The file.
         path: PathBuf,
-        /// What speaks against it.
+        /// Why it is not replaced.
         why: &'static str,
     },
-    /// The copy is not what it should be.
+    /// The copy is damaged.
     #[error("the copy is not sound: {0}")]
     Unsound(String),
     /// It was asked to stop.
@@ -100,14 +100,13 @@ impl BackupError {
     }
 }
 
-/// Told how many of how many pages are copied; says whether to go on.
+/// Receives the pages copied and their total; returns whether to go on.
 pub type GoOn<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
-/// Copies the archive to a file, which is there in full or not at all. `stop` says, while the copy is checked, whether
-/// to give up.
+/// Copies the archive to a file, completely or not at all. While the copy is verified, `stop` says whether to give up.
 ///
 /// # Errors
-/// When the archive cannot be read, the copy not written, or what stands in its place is no archive.
+/// If the archive cannot be read, the copy cannot be written, or the existing file is not an archive.
 pub fn backup(
     archive: &Path,
     to: &Path,
@@ -120,7 +119,7 @@ pub fn backup(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // In a folder of its own, which goes with all that SQLite may put beside the file.
+    // In a temporary folder, which is removed with any files that SQLite creates beside the copy.
     let scratch = tempfile::Builder::new()
         .prefix(".archiver-backup-")
         .tempdir_in(folder)
@@ -132,7 +131,7 @@ pub fn backup(
     let file = File::open(&unfinished).map_err(BackupError::file(&unfinished))?;
     file.sync_all().map_err(BackupError::file(&unfinished))?;
     let bytes = file.metadata().map_err(BackupError::file(&unfinished))?.len();
-    // Once more: the copy took its time. Whoever would open what is there is kept out until it is replaced.
+    // Checked again, since copying took a while. The lock keeps others out until the file is replaced.
     let _lock = replaceable(archive, to)?;
     fs::rename(&unfinished, to).map_err(BackupError::file(to))?;
     File::open(folder).and_then(|f| f.sync_all()).map_err(BackupError::file(folder))?;
@@ -157,7 +156,7 @@ fn copy(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let written = |e: rusqlite::Error| BackupError::file(to)(io::Error::other(e));
     let mut copy = Connection::open_with_flags(to, flags).map_err(written)?;
-    // Until it is renamed nobody needs it, so no step has to survive anything.
+    // Nobody uses the copy before it is renamed, so it need not survive a crash.
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(written)?;
     {
         let backup = Backup::new(&snapshot, &mut copy).map_err(written)?;
@@ -179,7 +178,7 @@ fn copy(
     if stop() {
         return Err(BackupError::Stopped);
     }
-    // One file that any reader can open, on a medium that cannot be written to as well.
+    // A single file, which can be read on read-only media.
     copy.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).map_err(written)?;
     copy.progress_handler(INSTRUCTIONS, Some(stop)).map_err(written)?;
     let checked = check(&copy, &expected);
@@ -207,59 +206,58 @@ fn check(copy: &Connection, expected: &Contents) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Whether a copy may take this place: nothing is there, or an earlier backup that nobody uses. Where an archive has
-/// been synced there before, its lock is returned.
-fn replaceable(archive: &Path, to: &Path) -> Result<Option<open::Lock>, BackupError> {
+/// Checks that the copy may go here: there is nothing, or an unused earlier backup. Returns the lock if there is a lock file.
+fn replaceable(archive: &Path, to: &Path) -> Result<Option<Lock>, BackupError> {
     let refused = |path: &Path, why| BackupError::Refused { path: path.to_owned(), why };
     if fs::symlink_metadata(to).is_ok() {
         return unused(archive, to).map_err(|why| refused(to, why));
     }
     let lock = lock_of(to).map_err(|why| refused(to, why))?;
-    match open::leftover(to) {
-        Some(file) => Err(refused(&file, open::LEFT)),
+    match file::leftover(to) {
+        Some(left) => Err(refused(&left, file::LEFT)),
         None => Ok(lock),
     }
 }
 
-/// The lock beside a file, if it has ever had one.
-fn lock_of(file: &Path) -> Result<Option<open::Lock>, &'static str> {
-    if !open::beside(file, ".lock").exists() {
+/// Takes the lock of a file that has a lock file.
+fn lock_of(copy: &Path) -> Result<Option<Lock>, &'static str> {
+    if !file::beside(copy, ".lock").exists() {
         return Ok(None);
     }
-    open::lock(file).map(Some).map_err(|_| "is an archive that is being synced")
+    Lock::take(copy).map(Some).map_err(|_| "is an archive that is being synced")
 }
 
-/// Deletes an earlier backup; `false` when it is the archive itself, in use, or no backup.
+/// Deletes an earlier backup; `false` if it is the archive itself, in use, or not a backup.
 ///
 /// # Errors
 /// When it cannot be deleted.
 pub fn delete(archive: &Path, copy: &Path) -> io::Result<bool> {
-    // Whoever would begin to sync it meanwhile is kept out until it is gone.
+    // The lock keeps others out until the file is gone.
     let Ok(_lock) = unused(archive, copy) else { return Ok(false) };
     fs::remove_file(copy)?;
     Ok(true)
 }
 
-/// Whether a file that is there is an earlier backup that nobody uses.
+/// Whether a file is an earlier backup that nobody uses.
 #[must_use]
 pub fn is_spare(archive: &Path, copy: &Path) -> bool {
     unused(archive, copy).is_ok()
 }
 
-/// What speaks against taking away a file that is there, and else its lock, as [`lock_of`] has it.
-fn unused(archive: &Path, file: &Path) -> Result<Option<open::Lock>, &'static str> {
-    if same_file(archive, file) {
+/// Why a file must not be replaced or deleted, or else its lock, as from [`lock_of`].
+fn unused(archive: &Path, copy: &Path) -> Result<Option<Lock>, &'static str> {
+    if same_file(archive, copy) {
         return Err("is the archive itself");
     }
-    if !fs::symlink_metadata(file).is_ok_and(|there| there.is_file()) {
+    if !fs::symlink_metadata(copy).is_ok_and(|there| there.is_file()) {
         return Err("is no plain file");
     }
-    if !is_archive(file) {
+    if !is_archive(copy) {
         return Err("is there already and is no archive of this program");
     }
-    let lock = lock_of(file)?;
-    // With another file in its place, what waits in the log would be put into the wrong one.
-    let waits = |ending| fs::metadata(open::beside(file, ending)).is_ok_and(|log| log.len() > 0);
+    let lock = lock_of(copy)?;
+    // SQLite would apply its log to whatever file replaces it.
+    let waits = |ending| fs::metadata(file::beside(copy, ending)).is_ok_and(|log| log.len() > 0);
     if waits("-wal") {
         return Err("is an archive in use: it has a write-ahead log");
     }
@@ -269,14 +267,14 @@ fn unused(archive: &Path, file: &Path) -> Result<Option<open::Lock>, &'static st
     Ok(lock)
 }
 
-/// Whether two names are of one file.
+/// Whether two paths lead to the same file.
 #[must_use]
 pub fn same_file(one: &Path, other: &Path) -> bool {
     let of = |path| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
     of(one).is_some_and(|file| of(other) == Some(file))
 }
 
-/// Whether a file is an archive of this program, as far as its first bytes tell. It is not opened as a database.
+/// Whether a file's header is that of an archive. It is not opened as a database.
 #[must_use]
 pub fn is_archive(path: &Path) -> bool {
     let mut head = [0; 72];

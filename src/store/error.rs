@@ -1,6 +1,7 @@
 //! What can go wrong with the archive file, and what the reader should do about it.
 
 use crate::core::model::ids::ConversationId;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What the archive returns.
@@ -19,6 +20,63 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// What is at this place cannot be opened.
+    #[error("{path}: {source}")]
+    Unreachable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SQLite needs to write beside the archive to read it.
+    #[error(
+        "{0} has a write-ahead log, and its folder cannot be written to: copy both into a folder of your own, or have its owner run `archiver backup`"
+    )]
+    FolderNotWritable(PathBuf),
+    /// Tables or views of the archive are not this program's.
+    #[error(
+        "{path} is not as this program makes it: {object} {what}; nothing in it was read. `archiver verify` lists what differs"
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// The table, index, view or trigger.
+        object: String,
+        /// How it differs.
+        what: &'static str,
+    },
+    /// The file is not the one that was opened, or went back in time.
+    #[error("the archive {path} {what} while it was in use; nothing more is spent or written")]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        what: ArchiveChange,
+    },
+    /// There is no archive at this place any more, but files of one are.
+    #[error("the archive {path} is gone, but {left} of it is still there")]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// What is still there.
+        left: String,
+    },
+    /// The write-ahead log beside the archive was written for another file.
+    #[error("{log} is not the log of this {path} but of the archive that was there before; nothing was read")]
+    ForeignLog {
+        /// The archive.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+    },
+    /// A page that is paid for might not fit on the disk.
+    #[error("there is too little room: {free} MiB are free, and a page may need {needed}")]
+    NoRoom {
+        /// MiB that are free.
+        free: u64,
+        /// MiB that are needed.
+        needed: u64,
     },
     /// There is no archive at this place.
     #[error("there is no archive at {0}")]
@@ -72,7 +130,61 @@ pub enum StoreError {
     Broken(String),
 }
 
+/// What happened to an archive that was in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveChange {
+    /// Nothing is at its place.
+    Gone,
+    /// Another file is.
+    Replaced,
+    /// The file is the same, its content is not.
+    Overwritten,
+    /// The log of its last changes is not the one that was written.
+    LogLost,
+}
+
+impl fmt::Display for ArchiveChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "was moved or deleted",
+            Self::Replaced => "was replaced by another file",
+            Self::Overwritten => "was overwritten with an older or another copy",
+            Self::LogLost => "lost its write-ahead log",
+        })
+    }
+}
+
 impl StoreError {
+    /// What to do, where another file than the expected one is at the archive's place, or none.
+    #[must_use]
+    pub fn help_if_lost(&self) -> Option<&'static str> {
+        match self {
+            Self::Replaced { what: ArchiveChange::Gone, .. } => Some(
+                "put it back, or restore a backup, then start again; credits spent meanwhile stay counted",
+            ),
+            Self::Replaced { what: ArchiveChange::Replaced | ArchiveChange::Overwritten, .. } => Some(
+                "start again to go on with the file that is there now, or put the former one back first; credits spent meanwhile stay counted",
+            ),
+            Self::Replaced { what: ArchiveChange::LogLost, .. } => {
+                Some("start again, then run `archiver verify`; credits spent meanwhile stay counted")
+            }
+            Self::Gone { .. } => Some(
+                "put it back, or restore a backup; to begin a new archive, move what is left of the old one away",
+            ),
+            Self::ForeignLog { .. } => Some(
+                "run `archiver sync --once`, which sets the log aside and goes on with the archive that is there now",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether another program has locked the archive for the moment.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))
+    }
+
     /// From why a file cannot be created or written.
     pub(super) fn create(path: &Path) -> impl Fn(std::io::Error) -> Self {
         let path = path.to_owned();

@@ -7,6 +7,7 @@
 mod alerts;
 pub mod backup;
 mod error;
+mod guard;
 mod ids;
 mod ledger;
 mod query;
@@ -19,16 +20,20 @@ mod watches;
 mod write;
 
 use crate::core::model::ids::ConversationId;
+use crate::store::guard::Guard;
 use crate::store::query::Statements as _;
 use crate::store::read::status;
+use crate::store::schema::file;
+use crate::store::schema::lock::Lock;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
-pub use error::{Result, StoreError};
+pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use read::figures::{AccountFigures, Figures};
@@ -42,7 +47,7 @@ pub use read::status::{
 };
 pub use read::tables::{TABLES, TableValue};
 pub use read::targets::{Configured, Target};
-pub use schema::open::{Holder, holder};
+pub use schema::lock::{Holder, holder};
 pub use search::{Found, GapsWithin, LOOKED_AT, Nothing, RANKED, Search};
 pub use watches::Feed;
 pub use write::inbox::{InboxCommit, InboxCommitted};
@@ -65,8 +70,10 @@ pub struct Store {
     db: Connection,
     interned: Interned,
     unindexed: u32,
+    /// Before the lock, whose file it looks into.
+    guard: Option<Guard>,
     /// Held for as long as the store is: a second process is refused.
-    lock: Option<schema::open::Lock>,
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -76,9 +83,11 @@ impl Store {
     /// When another process holds it, when the file cannot be created or read, is no archive, or is of a newer
     /// version of this program.
     pub fn open(path: &Path) -> Result<Self> {
-        let lock = schema::open::lock(path)?;
-        let db = schema::open::open_or_create(path)?;
-        let mut store = Self { db, interned: Interned::default(), unindexed: 0, lock: Some(lock) };
+        let mut lock = Lock::take(path)?;
+        let db = schema::open::open_or_create(path, &mut lock)?;
+        let real = file::canonical(path).map_err(StoreError::create(path))?;
+        let guard = lock.archive().map(|file| Guard::new(real, path, file, &db)).transpose()?;
+        let mut store = Self { db, interned: Interned::default(), unindexed: 0, guard, lock: Some(lock) };
         // What a crash left unindexed.
         store.index_texts()?;
         Ok(store)
@@ -94,7 +103,7 @@ impl Store {
 
     /// The store over a connection that somebody else keeps to itself.
     fn over(db: Connection) -> Self {
-        Self { db, interned: Interned::default(), unindexed: 0, lock: None }
+        Self { db, interned: Interned::default(), unindexed: 0, guard: None, lock: None }
     }
 
     /// Read-only queries over the same connection.
@@ -127,19 +136,26 @@ impl Store {
         Ok(self.db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(seen))?)
     }
 
+    /// Lets triggers act, so that tests can make statements fail.
+    #[doc(hidden)]
+    pub fn let_triggers_act(&mut self) -> Result<()> {
+        self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+        Ok(())
+    }
+
     /// Lets others know that this process is the service, which takes signals.
     ///
     /// # Errors
     /// When the lock's file cannot be written.
     pub fn sign_as_service(&self) -> Result<()> {
         let lock = self.lock.as_ref();
-        lock.map_or(Ok(()), schema::open::Lock::sign_as_service)
-            .map_err(|e| StoreError::Broken(format!("its lock: {e}")))
+        lock.map_or(Ok(()), Lock::sign_as_service).map_err(|e| StoreError::Broken(format!("its lock: {e}")))
     }
 
     /// Moves the `-wal` file's content into the archive and frees memory.
     pub fn checkpoint(&mut self) -> Result<()> {
         self.index_texts()?;
+        self.check()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
         // A reader keeps the file from being emptied. The next checkpoint will do it, so do not wait.
@@ -154,7 +170,19 @@ impl Store {
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
     pub fn close(mut self) -> Result<()> {
         self.index_texts()?;
+        self.check()?;
         self.db.close().map_err(|(_, e)| StoreError::from(e))
+    }
+
+    /// The file is still the one that was opened.
+    fn check(&mut self) -> Result<()> {
+        self.guard.as_mut().map_or(Ok(()), |guard| guard.check(&self.db))
+    }
+
+    /// The connection, for one statement that writes.
+    fn checked(&mut self) -> Result<&Connection> {
+        self.check()?;
+        Ok(&self.db)
     }
 
     /// Runs `work` in one IMMEDIATE transaction. When it fails nothing of it stays, in the file or in memory.
@@ -162,6 +190,7 @@ impl Store {
         &mut self,
         work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Interned) -> Result<T>,
     ) -> Result<T> {
+        self.check()?;
         let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let done = work(&tx, &mut self.interned).and_then(|value| Ok((value, tx.commit()?)));
         match done {
@@ -169,8 +198,22 @@ impl Store {
             Err(error) => {
                 // Ids that were interned in the transaction went away with it.
                 self.interned = Interned::default();
+                // The file may have been overwritten meanwhile, of which SQLite says that it is damaged.
+                self.check()?;
                 Err(error)
             }
         }
+    }
+
+    /// The same for what is paid for. Whoever calls goes on trying while another program has the archive locked, and
+    /// does other things meanwhile, so each attempt is short.
+    fn paid<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>, &mut Interned) -> Result<T>,
+    ) -> Result<T> {
+        self.db.busy_timeout(schema::open::BUSY_TIMEOUT / 20)?;
+        let done = self.transact(work);
+        self.db.busy_timeout(schema::open::BUSY_TIMEOUT)?;
+        done
     }
 }

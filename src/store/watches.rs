@@ -55,7 +55,7 @@ impl Store {
 
     /// Notes how far an account's events have been read.
     pub fn note_events(&mut self, account: AccountId, last: Option<&str>, now: Ms) -> Result<()> {
-        self.db.run(
+        self.checked()?.run(
             "UPDATE event_feed SET position = ifnull(?2, position), polled_ms = ?3 WHERE account = ?1",
             params![account, last, now],
         )

@@ -1,23 +1,56 @@
 //! What the engine does with an answer: it commits it to the archive, updates the run's state and tells the observer.
 
+use std::time::Duration;
+
 use tracing::{debug, warn};
 
 use crate::api::{Answer, Api, ApiError, Stalls};
 use crate::clock::Clock;
+use crate::core::Ms;
 use crate::core::inbox::InboxPage;
 use crate::core::model::ids::ConversationId;
 use crate::core::model::page::Page;
 use crate::core::planner::state::Subject;
 use crate::core::planner::step::{Step, StepKind};
 use crate::core::timeline::gap::Asked;
-use crate::store::{Commit, Failed, InboxCommit, Settlement};
+use crate::store::{Commit, Failed, InboxCommit, Settlement, StoreError};
 use crate::sync::Archive;
 use crate::sync::engine::Engine;
 use crate::sync::request::Got;
 use crate::sync::settings::RunError;
 
+/// Between two attempts to store an answer in an archive that another program has locked.
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// How long (ms) that goes on once a stop is asked for: less than the service manager grants.
+const GRANTED_MS: Ms = 60_000;
+
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
-    pub(super) fn store(
+    /// Commits what is paid for, however long another program has the archive locked.
+    async fn commit<T>(
+        &mut self,
+        step: &Step,
+        commit: impl Fn(&mut R) -> Result<T, StoreError>,
+    ) -> Result<T, RunError> {
+        let (mut told, mut stopped_ms) = (false, None);
+        loop {
+            let error = match commit(self.archive) {
+                Err(error) if error.is_locked() => error,
+                done => return Ok(done?),
+            };
+            if !told {
+                warn!(target_name = %step.name, "another program has locked the archive: the answer waits to be stored");
+                told = true;
+            }
+            let now = self.clock.now_ms();
+            if self.stop.requested() && now - *stopped_ms.get_or_insert(now) >= GRANTED_MS {
+                return Err(error.into());
+            }
+            self.observer.asking(step);
+            self.clock.sleep(BETWEEN_TRIES).await;
+        }
+    }
+
+    pub(super) async fn store(
         &mut self,
         step: &Step,
         asked: &Asked,
@@ -26,9 +59,11 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     ) -> Result<(), RunError> {
         self.totals.reception.answered.extend(self.run_state.account_index(step.whom));
         match (got, step.whom) {
-            (Got::Page(page), Subject::Conversation(id)) => self.store_page(step, id, asked, page, answer)?,
+            (Got::Page(page), Subject::Conversation(id)) => {
+                self.store_page(step, id, asked, page, answer).await?
+            }
             (Got::Inbox(page), Subject::Inbox(account)) => {
-                self.store_inbox(step, account, asked, page, answer)?
+                self.store_inbox(step, account, asked, page, answer).await?
             }
             (Got::Page(_), Subject::Inbox(_)) | (Got::Inbox(_), Subject::Conversation(_)) => {}
         }
@@ -37,7 +72,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         Ok(())
     }
 
-    fn store_page(
+    async fn store_page(
         &mut self,
         step: &Step,
         conversation: ConversationId,
@@ -54,7 +89,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             now: self.clock.now_ms(),
             recheck: step.kind == StepKind::Recheck,
         };
-        let done = self.archive.commit_page(&commit)?;
+        let done = self.commit(step, |archive| archive.commit_page(&commit)).await?;
         self.totals.new_messages += done.new_messages;
         self.totals.edited += done.edited;
         self.totals.gone += done.gone;
@@ -77,7 +112,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         Ok(())
     }
 
-    fn store_inbox(
+    async fn store_inbox(
         &mut self,
         step: &Step,
         account: usize,
@@ -95,7 +130,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             http_status: answer.http_status,
             now: self.clock.now_ms(),
         };
-        let done = self.archive.commit_inbox(&commit)?;
+        let done = self.commit(step, |archive| archive.commit_inbox(&commit)).await?;
         if asked.cursor.is_none() {
             self.progress.heads_done.insert(step.whom);
         }
@@ -114,7 +149,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         Ok(())
     }
 
-    pub(super) fn settle_failure(
+    pub(super) async fn settle_failure(
         &mut self,
         step: &Step,
         asked: &Asked,
@@ -135,7 +170,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Stalls::Never => false,
             };
-        let timeline = self.archive.commit_failure(&Failed {
+        let failed = Failed {
             account: self.run_state.account_of(step.whom).unwrap_or_default(),
             conversation: match step.whom {
                 Subject::Conversation(id) => Some(id),
@@ -145,7 +180,8 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
             stalls,
             now: self.clock.now_ms(),
-        })?;
+        };
+        let timeline = self.commit(step, |archive| archive.commit_failure(&failed)).await?;
         self.run_state.set_timeline(step.whom, timeline);
         Ok(())
     }

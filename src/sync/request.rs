@@ -65,7 +65,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             let asked = Asked { count, ..asked };
             let error = match &answer.outcome {
                 Ok(got) => {
-                    self.store(step, &asked, got, &answer)?;
+                    self.store(step, &asked, got, &answer).await?;
                     let run = self.limits.run;
                     self.balance.compare(self.archive, self.api, self.clock, self.stop, run).await?;
                     return Ok(None);
@@ -73,7 +73,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 Err(error) => error.clone(),
             };
             let again = error.policy().retry != Retry::Never && attempt < retries;
-            self.settle_failure(step, &asked, &answer, &error, !again)?;
+            self.settle_failure(step, &asked, &answer, &error, !again).await?;
             if !again {
                 self.observer.failed(step, &error, None);
                 return Ok(self.give_up(step, &error));

@@ -69,7 +69,9 @@ pub async fn poll<C: Clock>(
         if !watcher.book_day(store)? {
             continue;
         }
-        let since = feed.polled_ms.unwrap_or_default().max(clock.now_ms().saturating_sub(KEPT_MS));
+        // What happens while the answer is on its way is of the next poll.
+        let asked_ms = clock.now_ms();
+        let since = feed.polled_ms.unwrap_or_default().max(asked_ms.saturating_sub(KEPT_MS));
         let events = tokio::select! {
             biased;
             () = hurry.wait() => break,
@@ -77,7 +79,7 @@ pub async fn poll<C: Clock>(
         };
         match events {
             Ok(events) => {
-                store.note_events(id, events.last.as_deref(), clock.now_ms())?;
+                store.note_events(id, events.last.as_deref(), asked_ms)?;
                 if events.messages > 0 {
                     debug!(account = %account.account, messages = events.messages, "events have come");
                     polled.news = true;

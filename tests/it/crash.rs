@@ -296,3 +296,27 @@ fn backlog(version: &'static str, cursor: CursorRule) -> Story {
     send(&mut server, 0, 200);
     Story::of(home, server, version)
 }
+
+#[test]
+fn a_page_that_is_paid_for_waits_as_long_as_another_program_locks_the_archive() {
+    let story = Story::grown("v1");
+    let scene = story.scene();
+    let archive = scene.home.archive();
+    let mut first = true;
+    scene.api.at_each_request(move || {
+        if std::mem::take(&mut first) {
+            let db = rusqlite::Connection::open(&archive).unwrap();
+            db.execute_batch("BEGIN IMMEDIATE").unwrap();
+            // Longer than a statement waits, and than a stop used to.
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_secs(12));
+                drop(db);
+            });
+        }
+    });
+    assert_eq!(scene.home.sync()["outcome"], "complete");
+    assert_complete(&scene.home, &scene.api.server());
+    assert_eq!(scene.home.sync()["new_messages"], 0);
+    assert_eq!(scene.charged(), story.undisturbed);
+    assert_sound(&scene.home, scene.api.charged());
+}

@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use archiver::core::model::page::Below;
+use archiver::core::raw;
+use archiver::core::timeline::timestamps;
 use archiver::store::verify::{Depth, Finding, Severity, Verification, verify};
 use rusqlite::Connection;
 
@@ -27,8 +29,14 @@ fn odd() -> Bench {
         )
         .unwrap();
     // An edit, one that vanished, and one whose time was corrected outward and back again.
+    bench.put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", 30, "one")]))).unwrap();
     bench.put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", 40, "one")]))).unwrap();
-    bench.put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", 25, "one")]))).unwrap();
+    // An end that contradicts what is known is believed once it is said again.
+    for ago in [25, 25, 25] {
+        bench
+            .put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", ago, "one")])))
+            .unwrap();
+    }
     bench
         .put(
             1,
@@ -201,6 +209,28 @@ fn each_kind_of_damage_is_named_and_nothing_else_is() {
         }
         assert_eq!(!all(Depth::Quick).findings.is_empty(), damage.quick, "--quick: {}", damage.sql);
     }
+}
+
+#[test]
+fn a_message_of_a_time_to_come_leaves_a_sound_archive() {
+    let mut bench = Bench::new(2);
+    let served = |id: &str, at| {
+        let item = serde_json::value::RawValue::from_string(item(id, at, "Ada Example", "words")).unwrap();
+        raw::read(&item).unwrap()
+    };
+    let (in_2099, now) = (4_070_908_800_000, NOW);
+    for (conversation, others) in [(0, 3), (1, 0)] {
+        let mut items = vec![served("u9", in_2099)];
+        items.extend((0..others).map(|n| served(&format!("u{n}"), now - 1000 * (1 + n))));
+        let mut page = last_page(&[]);
+        page.returned = u32::try_from(items.len()).unwrap();
+        page.messages = timestamps::place(items, Some(now));
+        bench.put(conversation, &page).unwrap();
+    }
+    bench.next_run();
+    let derived_time: i64 = bench.one("SELECT count(*) FROM message WHERE derived_time");
+    assert!(derived_time > 0);
+    assert_eq!(found(&bench, Depth::Full), []);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The ledger: runs, and every request with the credits set aside for it before it is sent.
 
+pub(super) mod memory;
 pub(super) mod spent;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use crate::core::model::ids::{AccountId, ConversationId, RequestId, RunId};
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::stall::Stall;
 use crate::store::Result;
+use crate::store::guard::Guard;
+use crate::store::ledger::memory::Memory;
 use crate::store::ledger::spent::{Settled, SpentCache};
 use crate::store::query::Statements as _;
 
@@ -63,6 +66,8 @@ words! {
         Login = "login",
         /// A day of an account's hosted webhook.
         Watch = "watch",
+        /// What an older copy of the archive did not know to be spent.
+        Restore = "restore",
     }
 
     /// How a run ended.
@@ -107,6 +112,8 @@ words! {
         Watch = "watch",
         /// A new session.
         Login = "login",
+        /// What an older copy of the archive did not know of.
+        Restored = "restored",
     }
 }
 
@@ -197,7 +204,13 @@ impl Store {
 
     /// Begins a run of any kind, as [`Self::begin_run`] does.
     pub fn begin_run_of(&mut self, kind: RunKind, trigger: Trigger, now: Ms) -> Result<RunId> {
-        self.transact(|tx, _| {
+        let memory = self.lock.as_ref().and_then(|lock| Memory::read(&lock.memory()));
+        self.transact(|tx, ids| {
+            let forgotten = memory.map_or(Ok(0), |memory| memory::recall(tx, &memory, now))?;
+            if forgotten > 0 {
+                ids.tally.forget();
+                tracing::warn!(credits = forgotten, "an older copy took the archive's place: what was spent since counts");
+            }
             tx.run(
                 "UPDATE run SET outcome = 'interrupted',
                    finished_ms = (SELECT max(ifnull(max(q.at_ms), 0), run.started_ms) FROM request q WHERE q.run = run.id)
@@ -212,13 +225,15 @@ impl Store {
     pub fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Ms) -> Result<()> {
         self.name_people()?;
         self.index_texts()?;
-        end_run(&self.db, run, outcome, now)
+        end_run(self.checked()?, run, outcome, now)?;
+        self.remember_spent(run, now)
     }
 
     /// Sets credits aside for a request, in a transaction of its own that is on disk when this returns: for what is
     /// wanted, or for as much as the caps still allow; `None` when not even one credit is left.
     pub fn reserve(&mut self, purse: &Purse, request: &Request<'_>, now: Ms) -> Result<Option<Reservation>> {
-        self.transact(|tx, ids| {
+        self.guard.as_ref().map_or(Ok(()), Guard::room)?;
+        let reserved = self.transact(|tx, ids| {
             let all = ids.tally.spent(tx, None, request.run, now)?;
             let own = ids.tally.spent(tx, Some(request.account), request.run, now)?;
             let limits = [(purse.all, all), (purse.account, own)];
@@ -226,13 +241,25 @@ impl Store {
             let reservation = insert_request(tx, request, grant, now)?;
             ids.tally.reserved(request.account, reservation.credits());
             Ok(Some(reservation))
-        })
+        })?;
+        self.remember_spent(request.run, now)?;
+        Ok(reserved)
+    }
+
+    /// Keeps beside the archive what is spent, for the case that an older copy takes its place.
+    fn remember_spent(&self, run: RunId, now: Ms) -> Result<()> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        let spent = self.interned.tally.by_account(&self.db, run, now)?;
+        let seen = self.guard.as_ref().and_then(Guard::main_file);
+        let memory = Memory::of(&self.db, &spent, seen, now)?;
+        lock.remember_if_possible(&memory.line());
+        Ok(())
     }
 
     /// Counts a run's answers by what came, where they were counted by what was asked for.
     pub fn charge_by_answer(&mut self, run: RunId) -> Result<()> {
         self.interned.tally.forget();
-        self.db.run(
+        self.checked()?.run(
             "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
              WHERE run = ?1 AND returned IS NOT NULL AND credits_spent = credits_reserved",
             [run],
@@ -251,7 +278,7 @@ impl Store {
 
     /// Notes the vendor's balance (credits) before or after a run.
     pub fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<()> {
-        self.db.run(
+        self.checked()?.run(
             "INSERT INTO balance (run, at_ms, moment, credits) VALUES (?1, ?2, ?3, ?4)",
             params![run, now, moment, credits],
         )
@@ -297,16 +324,16 @@ pub(super) fn insert_request(
     Ok(grant.recorded(RequestId(id)))
 }
 
-/// Whether the last request of all or of one account, logins and watches aside, was a look at a head, an inbox's
+/// Whether the last request of all or of one account, logins and the like aside, was a look at a head, an inbox's
 /// included.
 pub(super) fn head_came_last(db: &Connection, account: Option<AccountId>) -> Result<bool> {
     let purpose: Option<String> = match account {
         Some(account) => db.first(
-            "SELECT purpose FROM request WHERE account = ?1 AND purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1",
+            "SELECT purpose FROM request WHERE account = ?1 AND purpose NOT IN ('login', 'watch', 'restored') ORDER BY id DESC LIMIT 1",
             [account],
         )?,
         None => db.first(
-            "SELECT purpose FROM request WHERE purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1",
+            "SELECT purpose FROM request WHERE purpose NOT IN ('login', 'watch', 'restored') ORDER BY id DESC LIMIT 1",
             [],
         )?,
     };

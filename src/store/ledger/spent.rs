@@ -1,6 +1,6 @@
 //! What is spent in each window, remembered between requests so that no request has to add up the ledger again.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
@@ -9,9 +9,9 @@ use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::model::ids::{AccountId, RunId};
-use crate::store::Result;
 use crate::store::ledger::spent_by_account;
 use crate::store::query::Statements as _;
+use crate::store::{Result, StoreError};
 
 /// Sums of the ledger for one run, day and month. They stay true until another process
 /// writes, as a login does beside a run.
@@ -49,15 +49,28 @@ impl SpentCache {
         run: RunId,
         now: Ms,
     ) -> Result<Spent> {
+        let accounts = self.by_account(db, run, now)?;
+        let wanted = accounts.iter().filter(|(id, _)| account.is_none_or(|account| account == **id));
+        Ok(wanted.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent)))
+    }
+
+    /// The same by account.
+    pub(crate) fn by_account(
+        &self,
+        db: &Connection,
+        run: RunId,
+        now: Ms,
+    ) -> Result<Ref<'_, BTreeMap<AccountId, Spent>>> {
         let (day, month) = day_and_month(now);
         let version = db.one("PRAGMA data_version", [])?;
-        let mut sums = self.0.borrow_mut();
-        if sums.as_ref().is_none_or(|s| (s.version, s.run, s.day, s.month) != (version, run, day, month)) {
-            *sums = Some(Sums { version, run, day, month, accounts: spent_by_account(db, run, now)? });
+        let windows = (version, run, day, month);
+        let current = |s: &Sums| (s.version, s.run, s.day, s.month) == windows;
+        if !self.0.borrow().as_ref().is_some_and(current) {
+            let accounts = spent_by_account(db, run, now)?;
+            self.0.replace(Some(Sums { version, run, day, month, accounts }));
         }
-        let accounts = sums.as_ref().map(|s| &s.accounts).into_iter().flatten();
-        let wanted = accounts.filter(|(id, _)| account.is_none_or(|account| account == **id));
-        Ok(wanted.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent)))
+        let sums = Ref::filter_map(self.0.borrow(), |sums| sums.as_ref().map(|s| &s.accounts));
+        sums.map_err(|_| StoreError::Broken("the ledger has no sums".to_owned()))
     }
 
     /// Forgets the sums: the ledger was written otherwise.

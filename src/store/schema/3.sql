@@ -80,7 +80,7 @@ CREATE INDEX gap_by_due_run ON gap (account, due_run, conversation);
 
 CREATE TABLE run_new (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
-  kind         TEXT NOT NULL CHECK (kind IN ('sync', 'import', 'login', 'watch')),
+  kind         TEXT NOT NULL CHECK (kind IN ('sync', 'import', 'login', 'watch', 'erase', 'restore')),
   started_ms   INTEGER NOT NULL,
   finished_ms  INTEGER,
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')),
@@ -110,7 +110,7 @@ CREATE TABLE request_new (
   endpoint          TEXT NOT NULL,
   conversation      INTEGER REFERENCES conversation(id),
   purpose           TEXT NOT NULL CHECK (purpose IN (
-    'head', 'gap', 'recheck', 'inbox', 'walk', 'watch', 'login')),
+    'head', 'gap', 'recheck', 'inbox', 'walk', 'watch', 'login', 'restored')),
   asked             INTEGER NOT NULL,
   returned          INTEGER,
   new_messages      INTEGER NOT NULL DEFAULT 0,

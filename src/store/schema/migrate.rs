@@ -66,21 +66,15 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
 
 /// Drops the views, which hold no data: a table that a view refers to cannot be replaced.
 fn drop_views(db: &Connection) -> Result<()> {
-    let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?;
-    let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    for name in names {
-        db.execute_batch(&format!("DROP VIEW \"{}\"", name.replace('"', "\"\"")))?;
-    }
-    Ok(())
+    db.all::<String, Vec<_>>("SELECT name FROM sqlite_schema WHERE type = 'view'", [])?
+        .iter()
+        .try_for_each(|name| Ok(db.execute_batch(&format!("DROP VIEW \"{}\"", name.replace('"', "\"\"")))?))
 }
 
 /// Creates the views of the current schema.
 fn create_views(db: &Connection) -> Result<()> {
     let new = Connection::open_in_memory()?;
     new.execute_batch(SCHEMA)?;
-    let mut views = new.prepare("SELECT sql FROM sqlite_schema WHERE type = 'view' ORDER BY rowid")?;
-    for view in views.query_map([], |row| row.get::<_, String>(0))? {
-        db.execute_batch(&view?)?;
-    }
-    Ok(())
+    let views = "SELECT sql FROM sqlite_schema WHERE type = 'view' ORDER BY rowid";
+    new.all::<String, Vec<_>>(views, [])?.iter().try_for_each(|view| Ok(db.execute_batch(view)?))
 }

@@ -1,20 +1,19 @@
-//! Creating, recognising and locking the archive file.
+//! Recognising, creating and opening the archive file.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{Gid, Uid, fchown};
-use rustix::process::geteuid;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::store::Result;
 use crate::store::query::Statements as _;
+use crate::store::schema::file::{beside, canonical, existing, open_private};
+use crate::store::schema::lock::{Lock, memory_of};
+use crate::store::schema::main_file::{SET_ASIDE, has_foreign_log, log_waits, set_log_aside};
 use crate::store::schema::migrate::migrate;
-use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
+use crate::store::schema::shape;
+use crate::store::{Result, SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// "ARCH", as in `schema.sql`.
 pub(crate) const APPLICATION_ID: i64 = 0x4152_4348;
@@ -22,115 +21,18 @@ pub(crate) const APPLICATION_ID: i64 = 0x4152_4348;
 /// How long a statement waits for a reader's or a backup's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What follows the process id of the service in the lock's file.
-const SERVICE: &str = " service";
-
-/// The exclusive lock beside an archive, held until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Lock(File);
-
-impl Lock {
-    /// Writes down who holds it, for those who find it taken.
-    fn sign(&self, role: &str) -> std::io::Result<()> {
-        self.0.set_len(0)?;
-        self.0.write_all_at(format!("{}{role}\n", std::process::id()).as_bytes(), 0)
+/// Opens the archive for reading and writing, creating it where there is none (or an empty file). The lock is on the
+/// file from then on, and must outlive the connection.
+pub(crate) fn open_or_create(path: &Path, lock: &mut Lock) -> Result<Connection> {
+    let real = canonical(path).map_err(StoreError::create(path))?;
+    may_begin(&real, path, &lock.memory())?;
+    if has_foreign_log(&real, &lock.memory()) {
+        let log = set_log_aside(&real).map_err(StoreError::create(path))?;
+        tracing::warn!(log = %log.display(), "{SET_ASIDE}");
     }
-
-    /// Writes down that this process is the service.
-    pub(crate) fn sign_as_service(&self) -> std::io::Result<()> {
-        self.sign(SERVICE)
-    }
-}
-
-/// Who holds the lock beside an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder {
-    /// Nobody.
-    Nobody,
-    /// A process that makes one run, or writes to the archive otherwise.
-    Other,
-    /// The service: its process id.
-    Service(i32),
-}
-
-/// Who holds the lock beside this archive just now.
-///
-/// # Errors
-/// When the lock's file cannot be read.
-pub fn holder(archive: &Path) -> std::io::Result<Holder> {
-    let mut file = match File::open(beside(archive, ".lock")) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
-        Err(error) => return Err(error),
-    };
-    // What the file says counts only as long as somebody holds the lock.
-    match file.try_lock_shared() {
-        Ok(()) => {
-            file.unlock()?;
-            return Ok(Holder::Nobody);
-        }
-        Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    let pid = text.trim_end().strip_suffix(SERVICE).and_then(|pid| pid.parse().ok());
-    Ok(pid.filter(|pid| has_open(*pid, archive)).map_or(Holder::Other, Holder::Service))
-}
-
-/// Whether a process has the lock's file open, where the system tells: a process id that was left by a crash may be
-/// another program's by now.
-fn has_open(pid: i32, archive: &Path) -> bool {
-    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return !Path::new("/proc/self/fd").exists();
-    };
-    let lock = std::fs::canonicalize(beside(archive, ".lock")).ok();
-    files.flatten().any(|file| std::fs::read_link(file.path()).ok() == lock)
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Nobody is to signal a process that is no more.
-        if let Err(error) = self.0.set_len(0) {
-            tracing::debug!(%error, "the archive's lock keeps the name of its last holder");
-        }
-        // Closing the file would do, but for a process that is being started just now by another thread: until it
-        // has become another program, it has the file open too.
-        if let Err(error) = self.0.unlock() {
-            tracing::debug!(%error, "the archive's lock ends with its file only");
-        }
-    }
-}
-
-/// Takes the exclusive lock beside the archive.
-pub(crate) fn lock(archive: &Path) -> Result<Lock> {
-    let path = beside(archive, ".lock");
-    let file = open_private(&path).map_err(StoreError::create(&path))?;
-    let mut locked = file.try_lock();
-    // Whoever asks for the holder's name touches the lock for a moment.
-    for _ in 0..5 {
-        if matches!(locked, Err(TryLockError::WouldBlock)) {
-            std::thread::sleep(Duration::from_millis(5));
-            locked = file.try_lock();
-        }
-    }
-    match locked {
-        Ok(()) => {
-            let lock = Lock(file);
-            lock.sign("").map_err(StoreError::create(&path))?;
-            Ok(lock)
-        }
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy(archive.to_owned())),
-        Err(TryLockError::Error(error)) => Err(StoreError::create(&path)(error)),
-    }
-}
-
-/// Opens the archive for reading and writing, creating it where there is none (or an empty file).
-pub(crate) fn open_or_create(path: &Path) -> Result<Connection> {
     // SQLite gives `-wal` and `-shm` the mode of the main file, so creating that one privately is enough.
-    open_private(path).map_err(StoreError::create(path))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags)?;
+    lock.hold(path, open_private(&real).map_err(StoreError::create(path))?)?;
+    let mut db = connect(&real, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Looked at before anything is changed: a file that is not ours stays as it was.
     let found = recognise(&db, path)?;
     configure(&db)?;
@@ -149,43 +51,72 @@ pub(crate) fn open_or_create(path: &Path) -> Result<Connection> {
     Ok(db)
 }
 
+/// An archive is there, or none was. Where one has disappeared, a new one would be paid for from its beginning, and
+/// SQLite would delete the log that the other one needs.
+fn may_begin(real: &Path, path: &Path, memory: &str) -> Result<()> {
+    if fs::metadata(real).is_ok_and(|there| there.len() > 0) {
+        return Ok(());
+    }
+    let left = [("-wal", log_waits(real)), (".lock", !memory.is_empty())];
+    let left = left.into_iter().filter(|(_, is_left)| *is_left);
+    let left: Vec<_> = left.map(|(ending, _)| beside(real, ending).display().to_string()).collect();
+    match left.is_empty() {
+        true => Ok(()),
+        false => Err(StoreError::Gone { path: path.to_owned(), left: left.join(" and ") }),
+    }
+}
+
 /// Opens the archive for writing beside the process that may hold its lock. Only where it has to be created or brought
 /// up to date is the lock taken, for that moment.
 pub(crate) fn open_beside(path: &Path) -> Result<Connection> {
-    if path.exists() {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
-        if recognise(&db, path)? == FileState::Archive {
-            configure(&db)?;
-            return Ok(db);
-        }
+    let ready = match existing(path) {
+        Ok(real) if has_foreign_log(&real, &memory_of(path)) => None,
+        Ok(real) => Some(connect(&real, OpenFlags::SQLITE_OPEN_READ_WRITE)?),
+        Err(StoreError::Missing(_)) => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(db) = ready
+        && recognise(&db, path)? == FileState::Archive
+    {
+        configure(&db)?;
+        return Ok(db);
     }
-    let _lock = lock(path)?;
-    open_or_create(path)
+    let mut lock = Lock::take(path)?;
+    drop(open_or_create(path, &mut lock)?);
+    drop(lock);
+    open_beside(path)
 }
 
 /// Opens the archive so that nothing can be written through the connection.
 pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
-    if !path.exists() {
-        return Err(StoreError::Missing(path.to_owned()));
+    let (db, differences) = open_suspect(path)?;
+    match differences.into_iter().next() {
+        Some((object, what)) => Err(StoreError::Altered { path: path.to_owned(), object, what }),
+        None => Ok(db),
     }
-    // WAL needs its shared-memory file even to read, so the file is opened writable and then closed to writes; a
-    // reader without the right to write falls back to what it may do.
-    let writable = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let readable = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, writable)
-        .or_else(|_| Connection::open_with_flags(path, readable))?;
-    db.pragma_update(None, "query_only", true)?;
-    match recognise(&db, path)? {
+}
+
+/// The same, whatever its tables and views are: how they differ from this program's is returned.
+pub(crate) fn open_suspect(path: &Path) -> Result<(Connection, Vec<shape::Difference>)> {
+    let real = existing(path)?;
+    if has_foreign_log(&real, &memory_of(path)) {
+        return Err(StoreError::ForeignLog { path: path.to_owned(), log: beside(&real, "-wal") });
+    }
+    let (db, found) = match read_only(&real, path) {
+        Err(StoreError::Sqlite(error)) if lacks_a_folder(&error) => immutable(&real, path)?,
+        opened => opened?,
+    };
+    match found {
         FileState::Archive => {}
         // Views are read as they are now, so a reader brings the file up to date first, unless someone writes to it.
         FileState::Older(found) => {
             drop(db);
-            let Ok(_lock) = lock(path) else {
+            let Ok(mut lock) = Lock::take(path) else {
                 return Err(StoreError::Older { path: path.to_owned(), found });
             };
-            drop(open_or_create(path)?);
-            return open_read_only(path);
+            drop(open_or_create(path, &mut lock)?);
+            drop(lock);
+            return open_suspect(path);
         }
         FileState::Empty => {
             return Err(StoreError::NotAnArchive {
@@ -195,7 +126,58 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection> {
         }
     }
     configure(&db)?;
+    let differences = shape::differences(&db, SCHEMA_VERSION)?;
+    Ok((db, differences))
+}
+
+fn connect(real: &Path, flags: OpenFlags) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let db = Connection::open_with_flags(real, flags)?;
+    // Nothing of a file that somebody else has made is to act by itself.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     Ok(db)
+}
+
+fn read_only(real: &Path, path: &Path) -> Result<(Connection, FileState)> {
+    // WAL needs its shared-memory file even to read, so the file is opened writable and then closed to writes; a
+    // reader without the right to write falls back to what it may do.
+    let db = connect(real, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .or_else(|_| connect(real, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    db.pragma_update(None, "query_only", true)?;
+    let found = state(&db, path)?;
+    Ok((db, found))
+}
+
+/// Whether SQLite could not put its files beside the archive.
+fn lacks_a_folder(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// Opens an archive on a medium or in a folder that cannot be written: as it is, since nobody can have it open. Whoever
+/// had would have left a write-ahead log.
+fn immutable(real: &Path, path: &Path) -> Result<(Connection, FileState)> {
+    if beside(real, "-wal").symlink_metadata().is_ok() {
+        return Err(StoreError::FolderNotWritable(path.to_owned()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let db = connect(&immutable_uri(real), flags)?;
+    db.pragma_update(None, "query_only", true)?;
+    let found = state(&db, path)?;
+    Ok((db, found))
+}
+
+fn immutable_uri(real: &Path) -> PathBuf {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let mut uri = b"file:".to_vec();
+    for byte in real.as_os_str().as_bytes() {
+        match byte {
+            b'?' | b'#' | b'%' => uri.extend(format!("%{byte:02X}").bytes()),
+            plain => uri.push(*plain),
+        }
+    }
+    uri.extend(b"?immutable=1");
+    PathBuf::from(std::ffi::OsString::from_vec(uri))
 }
 
 /// Settings of every connection.
@@ -204,7 +186,6 @@ pub(crate) fn configure(db: &Connection) -> Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     db.set_prepared_statement_cache_capacity(64);
     // A reservation must survive a power cut before its request leaves, so every commit reaches the disk.
     db.execute_batch(
@@ -225,7 +206,21 @@ enum FileState {
     Older(i64),
 }
 
+/// What a file is. An archive whose schema is not this program's is refused.
 fn recognise(db: &Connection, path: &Path) -> Result<FileState> {
+    let found = state(db, path)?;
+    let version = match found {
+        FileState::Empty => return Ok(found),
+        FileState::Archive => SCHEMA_VERSION,
+        FileState::Older(version) => version,
+    };
+    match shape::differences(db, version)?.into_iter().next() {
+        Some((object, what)) => Err(StoreError::Altered { path: path.to_owned(), object, what }),
+        None => Ok(found),
+    }
+}
+
+fn state(db: &Connection, path: &Path) -> Result<FileState> {
     let not_ours = |found: &str| StoreError::NotAnArchive { path: path.to_owned(), found: found.to_owned() };
     let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|e| match e.sqlite_error_code() {
@@ -246,61 +241,23 @@ fn recognise(db: &Connection, path: &Path) -> Result<FileState> {
     }
 }
 
-/// Opens a file beside or of an archive, creating it for its owner alone.
-pub(crate) fn open_private(path: &Path) -> std::io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    leave_to_the_folders_user(path, &file);
-    Ok(file)
-}
-
-/// What the superuser makes in another user's folder is that user's: the service must be able to open the archive that
-/// `sudo archiver login` has made, and systemd changes owners only where the folder itself is another's.
-fn leave_to_the_folders_user(path: &Path, file: &File) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (Ok(now), Ok(folder)) = (file.metadata(), std::fs::metadata(folder)) else { return };
-    if now.len() > 0 || now.uid() != 0 || folder.uid() == 0 || !geteuid().is_root() {
-        return;
-    }
-    let (uid, gid) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
-    if let Err(error) = fchown(file, Some(uid), Some(gid)) {
-        tracing::warn!(path = %path.display(), %error, "the file cannot be left to the user of its folder");
-    }
-}
-
-pub(crate) fn beside(archive: &Path, ending: &str) -> PathBuf {
-    let mut name = archive.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// What speaks against a file that [`leftover`] finds.
-pub(crate) const LEFT: &str = "is left of an archive that is no longer there and would be taken for the new one's: \
-                               move it away; it may hold that archive's last changes";
-
-/// A file of SQLite's beside a place where no archive is. SQLite would put what it holds into whatever comes there.
-pub(crate) fn leftover(archive: &Path) -> Option<PathBuf> {
-    let beside = ["-wal", "-shm", "-journal"].map(|ending| beside(archive, ending));
-    beside.into_iter().find(|file| file.symlink_metadata().is_ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
 
     #[test]
-    fn what_root_makes_in_anothers_folder_is_that_users() {
+    fn a_file_that_nobody_can_have_open_is_read_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("archive.db");
-        let owner = |path: &Path| std::fs::metadata(path).unwrap().uid();
-        // Only root may give a folder away; everybody else keeps what is made.
-        let user = if geteuid().is_root() { 12_345 } else { geteuid().as_raw() };
-        std::os::unix::fs::chown(folder.path(), Some(user), None).unwrap();
-        drop(lock(&path).unwrap());
-        drop(open_or_create(&path).unwrap());
-        for file in std::fs::read_dir(folder.path()).unwrap() {
-            assert_eq!(owner(&file.unwrap().path()), user);
-        }
-        assert_eq!(owner(&path), user);
+        let path = folder.path().join("an archive #1?.db");
+        Store::open(&path).unwrap().close().unwrap();
+        let (db, found) = immutable(&path, &path).unwrap();
+        assert_eq!(
+            (db.one::<i64>("SELECT count(*) FROM account", []).unwrap(), found),
+            (0, FileState::Archive)
+        );
+        assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists());
+        std::fs::write(beside(&path, "-wal"), "x").unwrap();
+        assert!(matches!(immutable(&path, &path), Err(StoreError::FolderNotWritable(_))));
     }
 }

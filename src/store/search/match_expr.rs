@@ -1,26 +1,26 @@
-//! From a query to the two indexes' own language, in which no input can be wrong, and what is left to check by hand.
+//! Translates a query into match expressions for the two full-text indexes, and into checks that no index can make.
 
 use crate::core::search::query::{Query, Term};
 use crate::core::search::tokenize::{self, Phrase};
 
-/// A query as the indexes are asked.
+/// A translated query.
 #[derive(Debug, Default)]
 pub(super) struct Match {
-    /// For `messages_fts`; `None`: it cannot have any.
+    /// For `messages_fts`; `None` if it cannot match.
     pub(super) words: Option<String>,
     /// For `messages_cjk_fts`.
-    pub(super) runs: Option<String>,
-    /// Whether there are words to be found at all. If not, all messages come into question.
+    pub(super) cjk: Option<String>,
+    /// Whether any word must occur. If not, every message is a candidate.
     pub(super) positive: bool,
-    /// Whether the index of runs alone decides on messages that have any.
-    pub(super) runs_decide: bool,
-    /// What no index tells: of each of these groups one must be in the text.
+    /// Whether `messages_cjk_fts` alone decides on the messages that it holds.
+    pub(super) cjk_decides: bool,
+    /// Checked in the text: one of each group must occur.
     pub(super) groups: Vec<Vec<Look>>,
-    /// None of these may be.
+    /// Checked in the text: none of these may occur.
     pub(super) none: Vec<Look>,
 }
 
-/// Something to look for in a text.
+/// A check of a text.
 #[derive(Debug)]
 pub(super) enum Look {
     Literal(String),
@@ -36,7 +36,7 @@ impl Look {
         }
     }
 
-    /// Whether a text has it.
+    /// Whether the text contains it.
     pub(super) fn is_in(&self, text: &str) -> bool {
         match self {
             Self::Literal(literal) => text.contains(literal.as_str()),
@@ -45,7 +45,7 @@ impl Look {
     }
 }
 
-/// Whether a term has anything that the indexes hold.
+/// Whether an index can find this term.
 fn is_indexed(term: &Term) -> bool {
     term.text.chars().any(|c| tokenize::is_word(c) || tokenize::is_unspaced(c))
 }
@@ -57,7 +57,7 @@ impl Match {
         let mut matched = Self {
             positive: !indexed.is_empty(),
             groups: by_hand.into_iter().map(|group| group.iter().map(Look::of).collect()).collect(),
-            runs_decide: query.none.iter().any(|t| tokenize::has_unspaced(&t.text)),
+            cjk_decides: query.none.iter().any(|t| tokenize::has_unspaced(&t.text)),
             ..Self::default()
         };
         if !matched.positive {
@@ -66,15 +66,15 @@ impl Match {
         }
         let (without, by_hand): (Vec<_>, Vec<_>) = query.none.iter().partition(|term| is_indexed(term));
         matched.none = by_hand.into_iter().map(Look::of).collect();
-        matched.runs = expression(&indexed, &without, &|term| Some(in_runs(term)));
-        // A term with letters of runs is in no text that has none.
+        matched.cjk = expression(&indexed, &without, &|term| Some(in_cjk(term)));
+        // A term with unspaced letters occurs in no text without them.
         matched.words = expression(&indexed, &without, &|term| {
             (!tokenize::has_unspaced(&term.text)).then(|| in_words(term))
         });
         matched
     }
 
-    /// The same with every text read: the indexes are not asked.
+    /// The same query, checked in each text without the indexes.
     pub(super) fn by_hand(query: &Query) -> Self {
         let looks = |terms: &[Term]| terms.iter().map(Look::of).collect();
         Self {
@@ -84,13 +84,13 @@ impl Match {
         }
     }
 
-    /// Whether the text has to be read.
+    /// Whether texts have to be read.
     pub(super) fn reads_text(&self) -> bool {
-        self.runs_decide || !self.groups.is_empty() || !self.none.is_empty()
+        self.cjk_decides || !self.groups.is_empty() || !self.none.is_empty()
     }
 }
 
-/// One of each group and none of the rest; `None` when a group has nothing that could be found.
+/// Matches one of each group and none of the rest; `None` if a group cannot match.
 fn expression(
     groups: &[&Vec<Term>],
     without: &[&Term],
@@ -113,17 +113,17 @@ fn in_words(term: &Term) -> String {
     quoted(&term.text, term.prefix)
 }
 
-fn in_runs(term: &Term) -> String {
+fn in_cjk(term: &Term) -> String {
     let (phrase, lone) = tokenize::wanted(&term.text);
     quoted(&phrase, term.prefix || lone)
 }
 
-/// A phrase in FTS5's own quotes, within which nothing but the quote means anything.
+/// A phrase in FTS5 quotes, where only the quote itself is special.
 fn quoted(phrase: &str, prefix: bool) -> String {
     format!("\"{}\"{}", phrase.replace('"', "\"\""), if prefix { " *" } else { "" })
 }
 
-/// One term alone, for each index.
+/// A single term as an expression for each index.
 pub(super) fn alone(term: &Term) -> Option<(String, String)> {
-    is_indexed(term).then(|| (in_words(term), in_runs(term)))
+    is_indexed(term).then(|| (in_words(term), in_cjk(term)))
 }

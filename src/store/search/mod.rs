@@ -1,4 +1,4 @@
-//! Full-text search: newest first or by relevance, with filters, and never more work than a bound that is told.
+//! Full-text search with filters, newest first or by relevance. The work is bounded, and results say where a bound was hit.
 
 mod match_expr;
 mod rank;
@@ -21,42 +21,42 @@ use walk::{Checks, Walk};
 
 pub use why::{GapsWithin, Nothing};
 
-/// Messages that a search with filters looks at, at most: a fraction of a second.
+/// A search with filters looks at no more than this many messages, which takes a fraction of a second.
 pub const LOOKED_AT: u64 = 100_000;
 
-/// Messages that are ranked, at most: the newest that fit.
+/// At most this many matches are ranked, the newest ones.
 pub const RANKED: usize = 2_000;
 
-/// Letters of a beginning that most messages have some word for, at most.
+/// Prefixes of up to this many letters match some word of most messages.
 const SHORT: usize = 2;
 
-/// Messages that are read for one, at least and at most.
+/// How many messages are read for such a prefix, at least and at most.
 const GLANCE: (usize, usize) = (200, 8_000);
 
-/// What is searched for.
+/// A search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Search {
-    /// Words and phrases; its filters are taken apart below.
+    /// Words and phrases; its filters are in the fields below.
     pub query: Query,
     /// Only in these conversations.
     pub within: Option<BTreeSet<ConversationId>>,
-    /// In none of these.
+    /// Not in these.
     pub without: BTreeSet<ConversationId>,
-    /// Only by a sender whose name has one of these parts; `me` is the account's owner.
+    /// Only senders whose name contains one of these; `me` is the account's owner.
     pub from: Vec<String>,
-    /// By none of these.
+    /// Not by these.
     pub not_from: Vec<String>,
     /// Only of one of these types.
     pub kinds: Vec<String>,
-    /// Of none of these.
+    /// Not of these.
     pub not_kinds: Vec<String>,
     /// Sent at this moment or later.
     pub since: Option<Ms>,
     /// Sent before this moment.
     pub until: Option<Ms>,
-    /// Not sent within these stretches.
+    /// Not sent within these ranges.
     pub outside: Vec<(Ms, Ms)>,
-    /// With a link, or without.
+    /// With or without a link.
     pub link: Option<bool>,
     /// Edited, or not.
     pub edited: Option<bool>,
@@ -69,20 +69,20 @@ pub struct Search {
 pub struct Found {
     /// The messages, best or newest first.
     pub messages: Vec<MessageRow>,
-    /// Where the bound ended the search: all newer ones were looked at, older ones were not (ms).
+    /// Where the bound ended the search (ms): older messages were not looked at.
     pub ended_at: Option<Ms>,
-    /// How many fit in all, as far as was looked.
+    /// How many messages matched, as far as the search went.
     pub counted: u64,
 }
 
 impl Search {
-    /// Whether anything but words is asked for.
+    /// Whether the search has filters.
     #[must_use]
     pub fn has_filters(&self) -> bool {
         *self != Self { query: self.query.clone(), ..Self::default() }
     }
 
-    /// All that is to be marked in what is found.
+    /// The phrases to highlight in the results.
     #[must_use]
     pub fn wanted(&self) -> Vec<tokenize::Phrase> {
         self.query
@@ -93,13 +93,13 @@ impl Search {
 }
 
 impl Queries<'_> {
-    /// The newest messages that fit, at most `limit`.
+    /// The newest matches, up to `limit`.
     pub fn search(&self, search: &Search, limit: usize) -> Result<Found> {
         let (ids, ended_at) = self.ids(search, limit, LOOKED_AT)?;
         Ok(Found { counted: count(ids.len()), messages: self.found(ids)?, ended_at })
     }
 
-    /// The best of the newest [`RANKED`] messages that fit, at most `limit`.
+    /// The best of the newest [`RANKED`] matches, up to `limit`.
     pub fn search_best(&self, search: &Search, limit: usize) -> Result<Found> {
         let (ids, ended_at) = self.ids(search, RANKED, LOOKED_AT)?;
         let best = rank::best(self.db(), search, &ids, limit)?;
@@ -110,13 +110,13 @@ impl Queries<'_> {
         ids.into_iter().filter_map(|id| by_id(self.db(), id).transpose()).collect()
     }
 
-    /// How many messages fit. Every one is looked at.
+    /// How many messages match, without a bound.
     pub fn search_count(&self, search: &Search) -> Result<u64> {
         let (ids, _) = self.ids(search, usize::MAX, u64::MAX)?;
         Ok(count(ids.len()))
     }
 
-    /// The ids of those that fit, newest first, and where the bound ended the walk.
+    /// The ids of the matches, newest first, and where the bound ended the walk.
     fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<MessageId>, Option<Ms>)> {
         let matched = Match::of(&search.query);
         let Some(checks) = Checks::of(self.db(), search, &matched)? else { return Ok((Vec::new(), None)) };
@@ -129,9 +129,9 @@ impl Queries<'_> {
         Walk { db: self.db(), search, matched: &matched, checks: &checks, bound }.newest(limit)
     }
 
-    /// The ids of those that fit, where a beginning is so short that most of the newest messages have it: to read them
-    /// takes a moment, and the index would first join the lists of all words with that beginning. `None`: it is not, or
-    /// not enough were found.
+    /// The matches of a query with a very short prefix, which most of the newest messages match. Reading them is quick, and
+    /// the index would first merge the lists of all words with that prefix. `None` if there is no such prefix or too few
+    /// matches were found.
     fn glance(&self, search: &Search, checks: &Checks, limit: usize) -> Result<Option<Vec<MessageId>>> {
         let short = |term: &Term| term.prefix && term.text.chars().count() <= SHORT;
         let bound = limit.saturating_mul(8).clamp(GLANCE.0, GLANCE.1);

@@ -1,7 +1,7 @@
-//! The best of a bounded number of messages, after Okapi's BM25.
+//! Ranks a bounded number of messages with BM25.
 //!
-//! FTS5's own `bm25` counts every message that has a word before it rates the first, which takes as long as the word is
-//! common. Here how rare a word is is estimated from its newest messages, and only the candidates are rated.
+//! FTS5's `bm25` counts every message with a word before it scores the first one, so common words are slow. Here a word's
+//! rarity is estimated from its newest messages, and only the candidates are scored.
 
 use rusqlite::{Connection, params};
 
@@ -12,13 +12,13 @@ use crate::store::Result;
 use crate::store::query::Statements as _;
 use crate::store::search::match_expr;
 
-/// Messages that are counted to tell how common a word is.
+/// Messages counted to estimate how common a word is.
 const COUNTED: i64 = 2_000;
-/// BM25's constants, as FTS5 has them.
+/// BM25's constants, as in FTS5.
 const K: f64 = 1.2;
 const B: f64 = 0.75;
 
-/// The best of these ids, best first, equally good ones newest first.
+/// Sorts these ids by score, then newest first, and keeps the first `limit`.
 pub(super) fn best(
     db: &Connection,
     search: &Search,
@@ -26,7 +26,7 @@ pub(super) fn best(
     limit: usize,
 ) -> Result<Vec<MessageId>> {
     let wanted = search.wanted();
-    // How rare a word is weighs it against the others; one alone has none, and the commonest take long to count.
+    // Rarity weighs words against each other. A single word needs none, and common words take long to count.
     let rarities = if wanted.len() > 1 { rarities(db, search)? } else { vec![1.0] };
     let mut found: Vec<(MessageId, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
     for id in ids {
@@ -58,10 +58,10 @@ fn float(n: usize) -> f64 {
     n as f64
 }
 
-/// How much each word that is looked for tells: the rarer, the more.
+/// The weight of each word: rare words weigh more.
 fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>> {
     let total: i64 = db.one("SELECT ifnull(sum(messages), 0) FROM conversation", [])?;
-    // Both ends in one plain query would look at every message between them.
+    // `min` and `max` in one plain query would scan the whole table.
     let (first, last): (i64, i64) = db.one(
         "SELECT ifnull((SELECT min(id) FROM message), 0), ifnull((SELECT max(id) FROM message), 0)",
         [],
@@ -70,9 +70,9 @@ fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>> {
     let mut all = Vec::new();
     for term in search.query.wanted() {
         let mut have = 0.0;
-        if let Some((words, runs)) = match_expr::alone(term) {
+        if let Some((words, cjk)) = match_expr::alone(term) {
             let (table, query) = if tokenize::has_unspaced(&term.text) {
-                ("messages_cjk_fts", runs)
+                ("messages_cjk_fts", cjk)
             } else {
                 ("messages_fts", words)
             };

@@ -1,26 +1,27 @@
-//! The word that was probably meant by one that no message has.
+//! Suggests a word for one that no message contains.
 //!
-//! Words that are one slip away are looked up one by one, and only then words with the same beginning are listed, up to
-//! a bound: neither takes longer for words that many messages have, or for a larger archive.
+//! Words at an edit distance of one are looked up one by one; failing that, words with the same prefix are listed, up to a
+//! bound. Neither depends on how common the words are or how large the archive is.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use crate::core::search::query::Term;
 use crate::core::search::tokenize;
 use crate::store::Result;
+use crate::store::query::Statements as _;
 
-/// Letters of a word, at most and at least, for which slips are looked for.
+/// Lengths of words that get suggestions.
 const LETTERS: std::ops::RangeInclusive<usize> = 3..=20;
-/// Letters that a word has in common with one that is more than a slip away.
+/// Length of the prefix that more distant words must share.
 const SAME: usize = 3;
-/// Words with the same beginning that are compared, at most: some milliseconds.
+/// At most this many words with the same prefix are compared, which takes milliseconds.
 const COMPARED: usize = 200;
-/// How much alike two words must be, after Jaro and Winkler.
+/// The least Jaro-Winkler similarity of a suggestion.
 const ALIKE: f64 = 0.85;
 
-/// The word of the index that looks most like this one.
+/// The most similar word of the index.
 pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
     let folded = tokenize::fold(&term.text);
     let letters: Vec<char> = folded.chars().collect();
@@ -28,17 +29,17 @@ pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
     if !single || !LETTERS.contains(&letters.len()) {
         return Ok(None);
     }
-    let mut index = Vocabulary::of(db)?;
+    list_words(db)?;
     let mut best = Best { word: &folded, found: None };
     let alphabet = alphabet(&letters);
     let mut before = String::new();
     for at in 0..=letters.len() {
-        // Where no word begins like this, none comes of a slip further on.
-        if !index.next(&before)?.is_some_and(|word| word.starts_with(&before)) {
+        // If no word has this prefix, edits further on cannot match either.
+        if !next_word(db, &before)?.is_some_and(|word| word.starts_with(&before)) {
             break;
         }
         for slip in slips(&letters, at, &alphabet) {
-            if index.has(&slip)? {
+            if is_word(db, &slip)? {
                 best.compare(slip);
             }
         }
@@ -48,8 +49,8 @@ pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
         let beginning: String = letters.iter().take(SAME).collect();
         let mut from = beginning.clone();
         for _ in 0..COMPARED {
-            let Some(word) = index.next(&from)?.filter(|word| word.starts_with(&beginning)) else { break };
-            // No word has a control character: this is what comes next after it.
+            let Some(word) = next_word(db, &from)?.filter(|word| word.starts_with(&beginning)) else { break };
+            // Words have no control characters, so this is the next one after it.
             from = format!("{word}\u{1}");
             best.compare(word);
         }
@@ -57,37 +58,25 @@ pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
     Ok(best.found.map(|(_, word)| word))
 }
 
-/// The index's words in their order.
-struct Vocabulary<'a> {
-    next: CachedStatement<'a>,
-    has: CachedStatement<'a>,
+/// Creates a temporary table that lists the index's words. SQLite counts that as writing. It has a row for each
+/// occurrence, because one row for each word would count all occurrences first.
+fn list_words(db: &Connection) -> Result<()> {
+    db.pragma_update(None, "query_only", false)?;
+    let made = db.execute_batch(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_places USING fts5vocab(main, messages_fts, instance)",
+    );
+    db.pragma_update(None, "query_only", true)?;
+    Ok(made?)
 }
 
-impl<'a> Vocabulary<'a> {
-    fn of(db: &'a Connection) -> Result<Self> {
-        // The list of the index's words is a table of this connection only; it holds nothing, but creating it counts
-        // as writing. It has a row for each place of a word, since one for each word would have all its places counted.
-        db.pragma_update(None, "query_only", false)?;
-        let made = db.execute_batch(
-            "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_places USING fts5vocab(main, messages_fts, instance)",
-        );
-        db.pragma_update(None, "query_only", true)?;
-        made?;
-        Ok(Self {
-            next: db.prepare_cached("SELECT term FROM temp.indexed_places WHERE term >= ?1 LIMIT 1")?,
-            has: db.prepare_cached("SELECT 1 FROM temp.indexed_places WHERE term = ?1 LIMIT 1")?,
-        })
-    }
+/// Whether the word occurs. Faster than [`next_word`] for words that do not.
+fn is_word(db: &Connection, word: &str) -> Result<bool> {
+    db.one("SELECT EXISTS (SELECT 1 FROM temp.indexed_places WHERE term = ?1)", [word])
+}
 
-    /// Whether there is this word: to look for one that is not there stops sooner than [`Vocabulary::next`].
-    fn has(&mut self, word: &str) -> Result<bool> {
-        Ok(self.has.exists([word])?)
-    }
-
-    /// This word, or the first after it.
-    fn next(&mut self, word: &str) -> Result<Option<String>> {
-        Ok(self.next.query_row([word], |row| row.get(0)).optional()?)
-    }
+/// The word, or the next one in order.
+fn next_word(db: &Connection, word: &str) -> Result<Option<String>> {
+    db.first("SELECT term FROM temp.indexed_places WHERE term >= ?1 LIMIT 1", [word])
 }
 
 /// The best so far.
@@ -105,7 +94,7 @@ impl Best<'_> {
     }
 }
 
-/// All that come of a word by a slip at this place: one letter more, less or other, or two neighbours exchanged.
+/// All edits at this place: a letter inserted, deleted or replaced, or two letters swapped.
 fn slips(letters: &[char], at: usize, alphabet: &BTreeSet<char>) -> BTreeSet<String> {
     let (before, after) = letters.split_at(at);
     let with =
@@ -122,7 +111,7 @@ fn slips(letters: &[char], at: usize, alphabet: &BTreeSet<char>) -> BTreeSet<Str
     all
 }
 
-/// The letters that may have been meant: those of the word, and of the alphabets that they are of.
+/// Letters to try: those of the word, and of its alphabets.
 fn alphabet(letters: &[char]) -> BTreeSet<char> {
     let mut all: BTreeSet<char> = letters.iter().copied().collect();
     for own in [('a', 'z'), ('α', 'ω'), ('а', 'я'), ('א', 'ת')] {

@@ -1,4 +1,4 @@
-//! Walks over messages from the newest back: through the two indexes side by side, or through the messages themselves.
+//! Walks through matches from the newest back: in both indexes at once, or in the table of messages.
 
 use std::collections::BTreeSet;
 
@@ -13,26 +13,26 @@ use crate::store::query::Statements as _;
 use crate::store::search::match_expr::Match;
 use crate::store::{StoreError, rowid_of};
 
-/// Ids grow with time but for crowds, which reach into the time after theirs; a served time may correct a derived one.
-/// A day more on either side is looked at than was asked for.
+/// Ids follow time only roughly: many messages of one instant take later ids, and derived times may be corrected. So the
+/// walk covers a day more on either side.
 const SLACK: i64 = 86_400_000 >> 10;
 
-/// So many messages of chosen conversations are rather looked up in the index one by one than the index walked through.
+/// Up to this many candidates are looked up in the index one by one, instead of walking through the index.
 const ONE_BY_ONE: usize = 3_000;
 
-/// The filters, made ready.
+/// The filters as ids.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     senders: Option<BTreeSet<PersonId>>,
     not_senders: BTreeSet<PersonId>,
     kinds: Option<BTreeSet<i64>>,
     not_kinds: BTreeSet<i64>,
-    /// The only messages that come into question, newest first, where those are few.
+    /// The only candidates, newest first, if there are few.
     few: Option<Vec<MessageId>>,
 }
 
 impl Checks {
-    /// `None` when nothing can fit.
+    /// `None` if nothing can match.
     pub(super) fn of(db: &Connection, search: &Search, matched: &Match) -> Result<Option<Self>> {
         let mut checks = Self::default();
         if !search.from.is_empty() {
@@ -46,7 +46,7 @@ impl Checks {
         let nobody = checks.senders.as_ref().is_some_and(BTreeSet::is_empty);
         let no_kind = checks.kinds.as_ref().is_some_and(BTreeSet::is_empty);
         let backwards = matches!((search.since, search.until), (Some(since), Some(until)) if since >= until);
-        let impossible = matched.positive && matched.words.is_none() && matched.runs.is_none();
+        let impossible = matched.positive && matched.words.is_none() && matched.cjk.is_none();
         if nobody || no_kind || backwards || impossible {
             return Ok(None);
         }
@@ -55,7 +55,7 @@ impl Checks {
     }
 }
 
-/// The people whose names have one of these parts.
+/// The people whose names contain one of these.
 fn people(db: &Connection, parts: &[String]) -> Result<BTreeSet<PersonId>> {
     let parts: Vec<String> = parts.iter().map(|p| tokenize::fold(p)).collect();
     let is_one = |name: &str, is_me: bool| {
@@ -80,7 +80,7 @@ fn kinds(db: &Connection, names: &[String]) -> Result<BTreeSet<i64>> {
     Ok(all.into_iter().filter(|(_, name)| is_one(name)).map(|(id, _)| id).collect())
 }
 
-/// The messages of the conversations that come into question, newest first, or those with edits, when they are few.
+/// The messages of the candidate conversations, or the edited messages, newest first, if there are few.
 fn few(db: &Connection, search: &Search, checks: &Checks) -> Result<Option<Vec<MessageId>>> {
     let only = match (&search.within, &checks.senders) {
         (Some(within), _) => Some(within.clone()),
@@ -129,24 +129,24 @@ fn messages_of(
     Ok(Some(found))
 }
 
-/// A walk over the messages that come into question.
+/// A walk over the candidates.
 pub(super) struct Walk<'a> {
     pub(super) db: &'a Connection,
     pub(super) search: &'a Search,
     pub(super) matched: &'a Match,
     pub(super) checks: &'a Checks,
-    /// Messages that are looked at, at most.
+    /// How many messages to look at, at most.
     pub(super) bound: u64,
 }
 
 const WORDS: &str = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
-const RUNS: &str = "SELECT rowid FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
+const CJK: &str = "SELECT rowid FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
 const WORDS_HAVE: &str = "SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid = ?2";
-const RUNS_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid = ?2";
+const CJK_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid = ?2";
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
 
 impl Walk<'_> {
-    /// The newest so many that fit, and where the bound ended the walk (ms).
+    /// The newest matches, up to `limit`, and where the bound ended the walk (ms).
     pub(super) fn newest(&self, limit: usize) -> Result<(Vec<MessageId>, Option<Ms>)> {
         let mut ids = Vec::new();
         let ended = self.each(|id| {
@@ -156,42 +156,42 @@ impl Walk<'_> {
         Ok((ids, ended))
     }
 
-    /// Calls with the id of each that fits, newest first, for as long as it returns true. Returns where the bound
-    /// ended the walk (ms).
+    /// Calls `take` with the id of each match, newest first, until it returns false. Returns where the bound ended the
+    /// walk (ms).
     fn each(&self, mut take: impl FnMut(MessageId) -> bool) -> Result<Option<Ms>> {
         let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).0.saturating_sub(SLACK));
         let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).0.saturating_add(SLACK));
         if let Some(few) = &self.checks.few {
             for id in few {
-                let (matches, by_runs) = self.matches(*id)?;
-                if matches && self.fits(*id, by_runs)?.0 && !take(*id) {
+                let (matches, by_cjk) = self.matches(*id)?;
+                if matches && self.fits(*id, by_cjk)?.0 && !take(*id) {
                     break;
                 }
             }
             return Ok(None);
         }
         let mut all = self.db.prepare_cached(ALL)?;
-        let (mut words, mut runs) = (self.db.prepare_cached(WORDS)?, self.db.prepare_cached(RUNS)?);
+        let (mut words, mut cjk) = (self.db.prepare_cached(WORDS)?, self.db.prepare_cached(CJK)?);
         let mut sides = if self.matched.positive {
             let start = |statement, query: &Option<String>| {
                 IndexWalk::start(statement, query.as_deref(), lowest, highest)
             };
-            [start(&mut words, &self.matched.words)?, start(&mut runs, &self.matched.runs)?]
+            [start(&mut words, &self.matched.words)?, start(&mut cjk, &self.matched.cjk)?]
         } else {
             [IndexWalk::over(all.query(params![lowest, highest])?)?, IndexWalk::default()]
         };
         let mut looked = 0_u64;
         let simple = !self.search.has_filters() && !self.matched.reads_text();
-        while let Some((id, by_runs)) = next(&mut sides)? {
+        while let Some((id, by_cjk)) = next(&mut sides)? {
             looked = looked.saturating_add(1);
-            // Without filters every one fits, and the bound is how many are wanted.
+            // Without filters every candidate matches, and only the caller's limit counts.
             if simple {
                 if take(id) {
                     continue;
                 }
                 return Ok(None);
             }
-            let (fits, at) = self.fits(id, by_runs)?;
+            let (fits, at) = self.fits(id, by_cjk)?;
             if fits && !take(id) {
                 return Ok(None);
             }
@@ -202,7 +202,7 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// Whether the indexes find this message, and whether the one of runs does.
+    /// Whether an index matches this message, and whether `messages_cjk_fts` does.
     fn matches(&self, id: MessageId) -> Result<(bool, bool)> {
         let has = |sql: &str, query: &Option<String>| match query {
             Some(query) => Ok::<_, StoreError>(self.db.prepare_cached(sql)?.exists(params![query, id])?),
@@ -211,14 +211,14 @@ impl Walk<'_> {
         if !self.matched.positive {
             return Ok((true, false));
         }
-        if has(RUNS_HAVE, &self.matched.runs)? {
+        if has(CJK_HAVE, &self.matched.cjk)? {
             return Ok((true, true));
         }
         Ok((has(WORDS_HAVE, &self.matched.words)?, false))
     }
 
-    /// Whether the filters let a message through, and its time.
-    fn fits(&self, id: MessageId, by_runs: bool) -> Result<(bool, Ms)> {
+    /// Whether a message passes the filters, and its time.
+    fn fits(&self, id: MessageId, by_cjk: bool) -> Result<(bool, Ms)> {
         let (search, checks) = (self.search, self.checks);
         let mut statement = self.db.prepare_cached(
             "SELECT conversation, sent_at_ms, sender, kind, versions > 1, gone_since_ms IS NOT NULL, text FROM message WHERE id = ?1",
@@ -249,15 +249,15 @@ impl Walk<'_> {
             return Ok((fits, at));
         }
         let text = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
-        Ok((self.text_fits(text, by_runs), at))
+        Ok((self.text_fits(text, by_cjk), at))
     }
 
-    fn text_fits(&self, text: &str, by_runs: bool) -> bool {
+    fn text_fits(&self, text: &str, by_cjk: bool) -> bool {
         let matched = self.matched;
         self.search.link.is_none_or(|wanted| has_link(text) == wanted)
             && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))
             && !matched.none.iter().any(|look| look.is_in(text))
-            && !(matched.positive && matched.runs_decide && !by_runs && tokenize::has_unspaced(text))
+            && !(matched.positive && matched.cjk_decides && !by_cjk && tokenize::has_unspaced(text))
     }
 }
 
@@ -265,7 +265,7 @@ fn has_link(text: &str) -> bool {
     text.contains("://") || text.contains("www.")
 }
 
-/// What one index has found, newest first.
+/// The matches of one index, newest first.
 #[derive(Default)]
 struct IndexWalk<'s> {
     rows: Option<Rows<'s>>,
@@ -300,7 +300,7 @@ impl<'s> IndexWalk<'s> {
     }
 }
 
-/// The newest of both sides, once, and whether the second had it.
+/// The next id of either index, and whether the second one has it.
 fn next(sides: &mut [IndexWalk<'_>; 2]) -> Result<Option<(MessageId, bool)>> {
     let [first, second] = sides;
     let Some(id) = first.head.max(second.head) else { return Ok(None) };

@@ -13,33 +13,33 @@ use crate::store::query::Statements as _;
 use crate::store::search::match_expr;
 use crate::store::search::spelling::nearest;
 
-/// Messages that are counted, at most.
+/// At most this many messages are counted.
 const COUNTED: u64 = 10_000;
 
-/// How many gaps, from when to when (ms); an open end is the beginning or now.
+/// How many gaps, from when to when (ms); `None` is the beginning or now.
 pub type GapsWithin = (usize, Option<Ms>, Option<Ms>);
 
 /// Why nothing was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Nothing {
-    /// Words that no message has, each with the nearest one that some have.
+    /// Words that no message contains, each with the most similar word that occurs.
     pub unknown: Vec<(String, Option<String>)>,
-    /// Names given as senders of which there is none.
+    /// Sender names that match nobody.
     pub nobody: Vec<String>,
-    /// How many have the words, whatever the filters say, and whether there may be more.
+    /// How many messages match without the filters, and whether there may be more.
     pub without_filters: Option<(u64, bool)>,
-    /// Gaps within the time and conversations asked for: how many, from when to when (ms); open ends reach on.
+    /// Gaps within the requested time and conversations.
     pub gaps: Option<GapsWithin>,
-    /// How many messages wait to be indexed, in which no search finds anything yet.
+    /// Messages not indexed yet, which no search finds.
     pub waiting: i64,
-    /// Whether there are no messages at all.
+    /// Whether the archive has no messages.
     pub empty: bool,
 }
 
 impl Queries<'_> {
     /// Why a search found nothing.
     pub fn why_nothing(&self, search: &Search) -> Result<Nothing> {
-        // One look for all: to take and give back the lock takes longer than to look up a word.
+        // One read transaction for all lookups: locking takes longer than looking up a word.
         let look = self.db().unchecked_transaction()?;
         let db: &Connection = &look;
         let mut why = Nothing {
@@ -72,14 +72,14 @@ impl Queries<'_> {
 }
 
 fn known(db: &Connection, term: &Term) -> Result<bool> {
-    let Some((words, runs)) = match_expr::alone(term) else { return Ok(true) };
+    let Some((words, cjk)) = match_expr::alone(term) else { return Ok(true) };
     Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
         || db
             .prepare_cached("SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1")?
-            .exists([runs])?)
+            .exists([cjk])?)
 }
 
-/// Whether a message that waits to be indexed has the word.
+/// Whether a message that is not indexed yet contains the word.
 fn waits(db: &Connection, term: &Term) -> Result<bool> {
     let folded = tokenize::fold(&term.text);
     let texts: Vec<String> =
@@ -101,7 +101,7 @@ fn gaps(db: &Connection, search: &Search) -> Result<Option<GapsWithin>> {
             && older.is_none_or(|older| search.until.is_none_or(|until| older < until))
     };
     let within = all.into_iter().filter(within).map(|(_, newer, older)| (1, older, newer));
-    // An open end is further than any date.
+    // `None` is further than any date.
     Ok(within.reduce(|(n, from, to), (more, older, newer)| {
         let (from, to) = (from.zip(older), to.zip(newer));
         (n + more, from.map(|(a, b)| a.min(b)), to.map(|(a, b)| a.max(b)))

@@ -1,8 +1,8 @@
-//! The full-text indexes against the texts they are of, without writing anything.
+//! Checks the full-text indexes against the texts, without writing.
 //!
-//! FTS5's own comparison is worded as an INSERT and takes the write lock, which a running sync needs. So each index is
-//! made a second time, in memory, some thousand rows at a time, and compared: how many words each row has, and how often
-//! each word occurs in all. SQLite's integrity check compares the structures.
+//! FTS5's own check is an INSERT and takes the write lock, which a running sync needs. So each index is built again in
+//! memory, some thousand rows at a time, and compared: the number of words of each row, and the occurrences of each word.
+//! SQLite's integrity check covers the structures.
 
 use rusqlite::{Connection, Rows, params};
 
@@ -14,20 +14,20 @@ use crate::store::{Result, SCHEMA};
 
 const BATCH: usize = 8192;
 
-/// What makes both indexes anew: emptied, and every message noted as still to be indexed.
+/// How to rebuild both indexes: empty them, and mark every message as not indexed yet.
 const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"INSERT INTO messages_fts (messages_fts) VALUES ('delete-all'); \
                        INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all'); \
                        INSERT OR IGNORE INTO messages_unindexed SELECT id FROM message\"; the next sync indexes them";
 
 const WORDS: &str = "messages_fts";
-/// The index of messages with letters of scripts without spaces, as [`tokenize::indexed`] writes them.
+/// Indexes messages in scripts without spaces, as [`tokenize::indexed`] writes them.
 const UNSPACED: &str = "messages_cjk_fts";
 
-/// What is to be indexed, but for the messages that wait for it.
+/// The texts that must be indexed by now.
 const TEXTS: &str =
     "SELECT id, text FROM message WHERE id NOT IN (SELECT id FROM messages_unindexed) ORDER BY id";
 
-/// The temporary tables that show an index's words: made before the archive is read, as that is a kind of writing.
+/// Creates temporary tables that list the words. SQLite counts that as writing, so it comes before anything is read.
 pub(super) fn prepare(db: &Connection) -> Result<()> {
     db.pragma_update(None, "query_only", false)?;
     let made = show_words(db);
@@ -59,7 +59,7 @@ pub(super) fn all(db: &Connection, depth: Depth, check: &mut Check<'_>) -> Resul
     Ok(looked_at)
 }
 
-/// The next text that is to be in an index, as it is to be there.
+/// The next text of an index, in the form in which it is indexed.
 fn next_text(index: &str, rows: &mut Rows<'_>) -> Result<Option<(i64, String)>> {
     while let Some(row) = rows.next()? {
         let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
@@ -73,12 +73,12 @@ fn next_text(index: &str, rows: &mut Rows<'_>) -> Result<Option<(i64, String)>> 
     Ok(None)
 }
 
-/// The next row of any other query.
+/// The next row of another query.
 fn next<T: FromRow>(rows: &mut Rows<'_>) -> Result<Option<T>> {
     Ok(rows.next()?.map(T::from_row).transpose()?)
 }
 
-/// Each message is in the index, and nothing else is.
+/// The index holds each message and nothing else.
 fn rows(db: &Connection, index: &str, check: &mut Check<'_>) -> Result<u64> {
     let (mut there, mut indexed) =
         (db.prepare(TEXTS)?, db.prepare(&format!("SELECT id, NULL FROM {index}_docsize ORDER BY id"))?);
@@ -100,7 +100,7 @@ fn rows(db: &Connection, index: &str, check: &mut Check<'_>) -> Result<u64> {
     Ok(looked_at)
 }
 
-/// Walks through two lists that ascend by id at once, and shows what either has of each id.
+/// Merges two lists sorted by id, and shows what each has for an id.
 fn side_by_side<L, R>(
     mut left: impl FnMut() -> Result<Option<(i64, L)>>,
     mut right: impl FnMut() -> Result<Option<(i64, R)>>,
@@ -120,7 +120,7 @@ fn side_by_side<L, R>(
     Ok(())
 }
 
-/// The words of the index are those of the texts.
+/// The index holds the words of the texts.
 fn words(db: &Connection, index: &str, check: &mut Check<'_>) -> Result<()> {
     let of = messages_in(db)?;
     let again = Connection::open_in_memory()?;
@@ -145,14 +145,14 @@ fn words(db: &Connection, index: &str, check: &mut Check<'_>) -> Result<()> {
         done += u64::try_from(ids.len()).unwrap_or_default();
         check.progress(done, of);
     }
-    // Where a row has too few or too many words, that says it better. Missing rows have been named before.
+    // Wrong rows were reported already, and say more than this sum.
     if wrong_sizes == 0 && check.found == 0 && sum(db, index)? != expected {
         check.broken(index.to_owned(), "its words are not those of the messages", REBUILD);
     }
     Ok(())
 }
 
-/// Rows that have another number of words than in the index made again.
+/// Counts rows whose number of words differs from the rebuilt index.
 fn lengths(
     db: &Connection,
     again: &Connection,
@@ -177,13 +177,13 @@ fn lengths(
     Ok(found)
 }
 
-/// How often each word occurs and in how many rows, as one number: the sum over parts is that of the whole.
+/// All words with their occurrences as one number. It is additive: the sums of the parts make that of the whole.
 fn sum(db: &Connection, index: &str) -> Result<i64> {
     let mut statement = db.prepare_cached(&format!("SELECT term, doc, cnt FROM temp.words_of_{index}"))?;
     let mut rows = statement.query([])?;
     let mut sum = 0_i64;
     while let Some(row) = rows.next()? {
-        // A word is what the tokenizer cut, and may end within a letter.
+        // The tokenizer may have cut a word within a letter.
         let word = String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into_owned();
         let (doc, count): (i64, i64) = (row.get(1)?, row.get(2)?);
         let hash = hash::of_text(&word);

@@ -1,4 +1,4 @@
-//! Messages: the counters beside them, their versions, their identity and their JSON.
+//! Checks messages: counters, versions, identity and JSON.
 
 use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::model::message;
@@ -16,7 +16,7 @@ use crate::core::raw::{self, Served};
 use crate::store::ids::probe;
 use crate::store::read::timelines::OUTSIDE;
 
-/// What the rows of a conversation add up to.
+/// Totals of a conversation's messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
     messages: i64,
@@ -25,7 +25,7 @@ struct Sum {
     newest: Option<Ms>,
 }
 
-/// What conversations and participants say of their messages is what there is.
+/// Counters of conversations and participants equal what is stored.
 pub(super) fn counters(db: &Connection, names: &ConversationNames, check: &mut Check<'_>) -> Result<u64> {
     let of = messages_in(db)?;
     let (mut sums, mut wrote) =
@@ -77,7 +77,7 @@ fn compare(
     if said.gone != there.gone {
         wrong(format!("gone is {}, but {} are marked as gone", said.gone, there.gone));
     }
-    // The edges never move inward: a message whose time was corrected had been there.
+    // The edges never move inward, even if the time of a message was corrected.
     let within = |said: Option<Ms>, there: Option<Ms>, former: Option<Ms>| match (said, there) {
         (Some(said), Some(there)) => {
             let former = former.unwrap_or(there);
@@ -100,7 +100,7 @@ fn show(ms: Option<Ms>) -> String {
     ms.map_or_else(|| "null".to_owned(), |ms| ms.to_string())
 }
 
-/// From when to when the earlier versions of a conversation's messages were dated, where that was another time.
+/// The range of former times of messages whose time was corrected, by conversation.
 fn former_spans(db: &Connection) -> Result<BTreeMap<ConversationId, (Ms, Ms)>> {
     let spans: Vec<(ConversationId, Ms, Ms)> = db.all(
         "SELECT m.conversation, min(v.sent_at_ms), max(v.sent_at_ms) FROM message_version v
@@ -133,7 +133,7 @@ fn participants(
     Ok(())
 }
 
-/// A message has one version more than it has edits.
+/// A message's version count is its edits plus one.
 pub(super) fn versions(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     let mut looked_at = 0;
     db.each(
@@ -153,9 +153,9 @@ pub(super) fn versions(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     Ok(looked_at)
 }
 
-/// No id stands in a conversation twice.
+/// No conversation has two messages with the same id.
 pub(super) fn duplicates(db: &Connection, names: &ConversationNames, check: &mut Check<'_>) -> Result<u64> {
-    // Ids that differ may share a probe, so equal probes are only where to look.
+    // Different ids may share a probe, so equal probes only narrow the search.
     db.each(
         "WITH crowd AS MATERIALIZED (SELECT conversation, urn_probe FROM message WHERE urn_probe IS NOT NULL
            GROUP BY conversation, urn_probe HAVING count(*) > 1)
@@ -172,30 +172,26 @@ pub(super) fn duplicates(db: &Connection, names: &ConversationNames, check: &mut
     messages_in(db)
 }
 
-/// What the columns say of a message, and the JSON that the view puts together.
+/// A message's columns, and the JSON that the view rebuilds.
 struct StoredColumns {
     id: MessageId,
     raw: String,
     served: Served,
-    derived: bool,
-    at_ms: Ms,
     of_export: bool,
     probe: Option<i64>,
 }
 
 impl FromRow for StoredColumns {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let (at_ms, derived) = (row.get(3)?, row.get::<_, Option<i64>>(4)?.is_some());
+        let derived = row.get::<_, Option<i64>>(4)?.is_some();
         Ok(Self {
             id: row.get(0)?,
             raw: row.get(1)?,
             probe: row.get(2)?,
-            at_ms,
-            derived,
             of_export: row.get::<_, String>(5)? == "export",
             served: Served {
                 urn: row.get(6)?,
-                time_ms: (!derived).then_some(at_ms),
+                time_ms: if derived { None } else { row.get(3)? },
                 kind: row.get(7)?,
                 text: row.get(8)?,
                 sender: message::Sender {
@@ -210,7 +206,7 @@ impl FromRow for StoredColumns {
     }
 }
 
-/// The JSON that the view puts together parses and says what the columns say.
+/// The JSON that the view rebuilds parses and agrees with the columns.
 pub(super) fn raw(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     let of = messages_in(db)?;
     let mut looked_at = 0;
@@ -243,7 +239,7 @@ fn contradiction(columns: &StoredColumns) -> Option<String> {
         Ok(served) => served,
         Err(error) => return Some(format!("its raw JSON is no message: {error}")),
     };
-    // An export words its rows in its own way.
+    // Rows of an export are worded differently.
     if columns.of_export {
         return None;
     }
@@ -252,9 +248,10 @@ fn contradiction(columns: &StoredColumns) -> Option<String> {
         ("text", served.text != said.text),
         ("message_type", served.kind != said.kind),
         ("sender", served.sender != said.sender),
-        // An id or a time that was served once is kept when a later answer leaves it out.
+        // An id or a time that was served once is kept when a later answer leaves it out. A derived time is one that
+        // was not served, or that cannot be meant.
         ("entity_urn", served.urn.is_some() && served.urn != said.urn),
-        ("timestamp", served.time_ms.is_some_and(|at| columns.derived || at != columns.at_ms)),
+        ("timestamp", served.time_ms.zip(said.time_ms).is_some_and(|(served, said)| served != said)),
     ];
     let names: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
     (!names.is_empty()).then(|| format!("its raw JSON contradicts its columns: {}", names.join(", ")))

@@ -1,4 +1,4 @@
-//! Questions whose every answer is a finding: about the ledger, accounts and what waits to be indexed.
+//! Queries that must return no rows: about the ledger, accounts and messages not indexed yet.
 
 use rusqlite::Connection;
 
@@ -9,7 +9,7 @@ use crate::store::query::Statements as _;
 const COUNTS_AS_SPENT: &str = "what was reserved counts as spent, so caps hold; see what the API charged";
 const TWO_ACCOUNTS: &str = "joins a conversation of one account with something of another";
 
-/// The table, what is wrong with those of its rows that the query finds, and what to do.
+/// The table, what is wrong with the rows that the query finds, and what to do.
 type Question = (&'static str, &'static str, &'static str, &'static str);
 
 const LEDGER: &[Question] = &[
@@ -92,19 +92,19 @@ fn ask(db: &Connection, questions: &[Question], check: &mut Check<'_>) -> Result
     Ok(())
 }
 
-/// Runs that ended, requests that were settled, credits that can be.
+/// Runs, requests and credits are consistent.
 pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     ask(db, LEDGER, check)?;
     let requests: i64 = db.one("SELECT count(*) FROM request", [])?;
     Ok(u64::try_from(requests).unwrap_or_default())
 }
 
-/// What belongs together belongs to one account.
+/// Related rows belong to one account.
 pub(super) fn accounts(db: &Connection, check: &mut Check<'_>) -> Result<()> {
     ask(db, ACCOUNTS, check)
 }
 
-/// What waits to be indexed is a message.
+/// Rows marked as not indexed yet are messages.
 pub(super) fn unindexed(db: &Connection, check: &mut Check<'_>) -> Result<()> {
     ask(db, UNINDEXED, check)
 }

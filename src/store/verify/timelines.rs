@@ -1,4 +1,4 @@
-//! Timelines: gaps, beginnings, and what the API counts.
+//! Checks timelines: gaps, beginnings, and the API's counts.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub(super) fn place(names: &ConversationNames, id: ConversationId) -> String {
     }
 }
 
-/// The invariants of every timeline, an inbox's included.
+/// The invariants of every timeline, inboxes included.
 pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     let names = names(db)?;
     let of = u64::try_from(names.len()).unwrap_or_default();
@@ -48,7 +48,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     let inboxes = "SELECT i.account, a.name FROM inbox i JOIN account a ON a.id = i.account";
     for (account, name) in db.all::<(_, String), Vec<_>>(inboxes, [])? {
         let timeline = timelines::inbox(db, account)?;
-        // An inbox's rows are conversations, which it does not count.
+        // An inbox lists conversations and does not count them.
         let timeline = Timeline { messages: i64::from(timeline.newest_ms.is_some()), ..timeline };
         for wrong in broken(&timeline) {
             check.broken(format!("inbox of {name}"), wrong, FROM_BACKUP);
@@ -58,7 +58,7 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     Ok(looked_at)
 }
 
-/// How many messages stand in a conversation's timeline.
+/// How many messages a conversation's timeline has.
 fn within(db: &Connection, conversation: ConversationId) -> Result<i64> {
     db.one(
         &format!("SELECT count(*) FROM message WHERE conversation = ?1 AND NOT ({OUTSIDE})"),
@@ -84,9 +84,9 @@ fn broken(timeline: &Timeline) -> Vec<String> {
     wrong
 }
 
-/// Where nothing is missing, the API counts no more than there is.
+/// In a complete conversation, the API counts no more messages than are stored.
 pub(super) fn totals(db: &Connection, names: &ConversationNames, check: &mut Check<'_>) -> Result<u64> {
-    // The contradiction may be the API's own: then it was doubted, said again and believed in the end.
+    // The API may contradict itself: then its end was doubted, repeated and finally believed.
     let doubted = "SELECT EXISTS (SELECT 1 FROM request WHERE conversation = ?1 AND stall_code = ?2)";
     let doubt = Stall::EndBeforeCount(0).code();
     let mut looked_at = 0;

@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the archive cannot be written. Nothing is stored then, and the reservation stands.
     pub fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted> {
-        self.transact(|tx, ids| write(tx, &ids.tally, commit))
+        self.paid(|tx, ids| write(tx, &ids.tally, commit))
     }
 }
 

@@ -3,7 +3,7 @@
 //! The lock beside the archive keeps two runs from fetching the same pages. A login fetches none: it adds rows to
 //! the ledger, in transactions of its own, so that it needs no lock and disturbs no run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -12,18 +12,22 @@ use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use crate::core::model::ids::{AccountId, RequestId, RunId};
 use crate::store::Result;
 use crate::store::StoreError;
+use crate::store::guard;
+use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{
     Outcome, Purpose, RunKind, Settlement, Trigger, end_run, insert_run, settle, spent_by_account,
 };
 use crate::store::query::Statements as _;
 use crate::store::read::targets;
+use crate::store::schema::lock::{self, Lock};
 use crate::store::schema::open;
 
 /// A connection to the ledger of an archive that another process may be writing to.
 #[derive(Debug)]
 pub struct Ledger {
     db: Connection,
+    path: PathBuf,
 }
 
 /// A login under way, as the ledger has it.
@@ -39,7 +43,7 @@ impl Ledger {
     /// # Errors
     /// When the file cannot be written or is no archive.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { db: open::open_beside(path)? })
+        Ok(Self { db: open::open_beside(path)?, path: path.to_owned() })
     }
 
     /// What all and this account may still spend, the tighter of both; `None` is without limit.
@@ -52,7 +56,9 @@ impl Ledger {
 
     /// Begins a login to this account.
     pub fn begin(&mut self, account: &str, now: Ms) -> Result<LoginRun> {
+        let memory = Memory::read(&lock::memory_of(&self.path));
         let tx = self.immediate()?;
+        memory.map_or(Ok(0), |memory| memory::recall(&tx, &memory, now))?;
         tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
         let account = tx.one("SELECT id FROM account WHERE name = ?1", [account])?;
         let run = insert_run(&tx, RunKind::Login, Trigger::Once, now)?;
@@ -68,6 +74,7 @@ impl Ledger {
         endpoint: &str,
         now: Ms,
     ) -> Result<Option<Reservation>> {
+        guard::room(&self.path, guard::NEEDED_MIB)?;
         let tx = self.immediate()?;
         let (all, own) = spent(&tx, login.run, login.account, now)?;
         let Some(grant) = budget::grant(&[(purse.all, all), (purse.account, own)], 1) else {
@@ -92,7 +99,14 @@ impl Ledger {
 
     /// Ends a login.
     pub fn finish(&mut self, login: LoginRun, outcome: Outcome, now: Ms) -> Result<()> {
-        end_run(&self.db, login.run, outcome, now)
+        end_run(&self.db, login.run, outcome, now)?;
+        // Whoever holds the lock keeps what is spent with the next request.
+        if let Ok(lock) = Lock::take(&self.path) {
+            let known = Memory::read(&lock.memory()).and_then(|memory| memory.main_file);
+            let memory = Memory::of(&self.db, &spent_by_account(&self.db, login.run, now)?, known, now)?;
+            lock.remember_if_possible(&memory.line());
+        }
+        Ok(())
     }
 
     /// Closes the file.

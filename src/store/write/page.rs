@@ -69,15 +69,18 @@ impl Store {
     /// [`StoreError::Changed`] when the gap is no longer as it was when it was asked for; otherwise when the archive
     /// cannot be written. Nothing is stored then, and the reservation stands.
     pub fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed> {
-        let done = self.transact(|tx, ids| write(tx, ids, commit))?;
-        self.texts_waiting(done.new_messages.saturating_add(done.edited))?;
-        Ok(done)
+        let done = self.paid(|tx, ids| write(tx, ids, commit))?;
+        match self.texts_waiting(done.new_messages.saturating_add(done.edited)) {
+            // The page is stored; its texts can wait.
+            Err(error) if error.is_locked() => Ok(done),
+            indexed => indexed.map(|()| done),
+        }
     }
 
     /// Settles a request that brought no page. If the failure concerns a gap or a head, the gap is marked as stalled in
     /// the same transaction. Returns the timeline of the conversation or the inbox.
     pub fn commit_failure(&mut self, failed: &Failed<'_>) -> Result<Timeline> {
-        self.transact(|tx, ids| {
+        self.paid(|tx, ids| {
             settle(tx, &ids.tally, &failed.settlement)?;
             match failed.conversation {
                 Some(id) => fail(tx, id, failed),

@@ -11,7 +11,8 @@ use rusqlite::types::Value;
 use crate::store::Result;
 use crate::store::backup::Contents;
 use crate::store::query::Statements as _;
-use crate::store::schema::{migrate, open};
+use crate::store::schema::lock::Lock;
+use crate::store::schema::{file, migrate, open};
 use crate::store::{Store, StoreError};
 
 /// Rows in one transaction.
@@ -29,7 +30,7 @@ pub struct Restore {
     columns: BTreeMap<String, Vec<String>>,
     statements: BTreeMap<(String, Vec<String>), String>,
     waiting: u32,
-    _lock: open::Lock,
+    _lock: Lock,
 }
 
 /// A file that goes when this does.
@@ -50,15 +51,15 @@ impl Restore {
     /// # Errors
     /// [`StoreError::Exists`] if there is one, [`StoreError::Busy`] if another process is creating one.
     pub fn begin(archive: &Path, schema: i64) -> Result<Self> {
-        let lock = open::lock(archive)?;
+        let lock = Lock::take(archive)?;
         if fs::metadata(archive).is_ok_and(|m| m.len() > 0) {
             return Err(StoreError::Exists(archive.to_owned()));
         }
         not_a_link(archive)?;
         nothing_left(archive)?;
-        let unfinished = Unfinished(open::beside(archive, ".importing"));
+        let unfinished = Unfinished(file::beside(archive, ".importing"));
         remove(&unfinished.0)?;
-        open::open_private(&unfinished.0).map_err(StoreError::create(&unfinished.0))?;
+        file::open_private(&unfinished.0).map_err(StoreError::create(&unfinished.0))?;
         let mut db = Connection::open(&unfinished.0)?;
         open::configure(&db)?;
         // Nothing of it counts before it is renamed, and it reaches the disk before that.
@@ -195,8 +196,8 @@ fn not_a_link(archive: &Path) -> Result<()> {
 
 /// Nothing of a former archive waits to be put into the new one.
 fn nothing_left(archive: &Path) -> Result<()> {
-    let Some(file) = open::leftover(archive) else { return Ok(()) };
-    let why = format!("{} {}", file.display(), open::LEFT);
+    let Some(left) = file::leftover(archive) else { return Ok(()) };
+    let why = format!("{} {}", left.display(), file::LEFT);
     Err(StoreError::create(archive)(io::Error::other(why)))
 }
 

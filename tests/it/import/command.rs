@@ -1,5 +1,7 @@
 //! The command as a person or a script meets it.
 
+use archiver::linkedin_export::{self, ExportFile, Options};
+use archiver::store::{Configured, Store};
 use rusqlite::Connection;
 
 use crate::binary::Home;
@@ -77,12 +79,20 @@ fn an_import_that_fails_halfway_leaves_a_gap_and_the_next_one_completes_it() {
     // The archive has to be there to be broken: the third batch holds the oldest messages.
     home.write("first.csv", &format!("{HEADER}\n"));
     home.run(&["import", "linkedin-export", "first.csv"]).expect(0);
+    let mut store = Store::open(&home.archive()).unwrap();
+    store.let_triggers_act().unwrap();
     let db = Connection::open(home.archive()).unwrap();
     db.execute_batch(
         "CREATE TRIGGER broken BEFORE INSERT ON message WHEN NEW.text = 'message 7' BEGIN SELECT RAISE(ABORT, 'broken'); END",
     )
     .unwrap();
-    home.run(IMPORT).expect(74);
+    let account = Configured { account: "me".into(), ..Configured::default() };
+    let accounts = std::slice::from_ref(&account);
+    let options =
+        Options { accounts, account: &account, file: "messages.csv", check: 0, now: 1_800_000_000_000 };
+    let export = ExportFile::open(&home.path("messages.csv")).unwrap();
+    linkedin_export::import(&mut store, &export, &options, &mut |_| {}).unwrap_err();
+    drop(store);
     assert_eq!(home.count("SELECT count(*) FROM message"), 2_000);
     assert_eq!(home.count("SELECT count(*) FROM export_cover"), 0);
     assert_eq!(home.count("SELECT count(*) FROM gap WHERE newer_ms IS NULL AND older_ms IS NULL"), 1);

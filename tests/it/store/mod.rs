@@ -1,7 +1,9 @@
 //! The store by itself: transactions, ledger, texts, names, and every character there is.
 
 mod files;
+mod guard;
 mod ledger;
+mod media;
 mod page;
 mod people;
 mod plans;

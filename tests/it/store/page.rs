@@ -74,6 +74,7 @@ fn a_page_that_fails_anywhere_leaves_nothing_behind() {
         let mut bench = Bench::new(1);
         let page = eventful(&mut bench);
         let other = bench.other();
+        bench.store.let_triggers_act().unwrap();
         other
             .execute_batch(&format!(
                 "CREATE TRIGGER broken BEFORE {operation} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'broken'); END"
@@ -120,6 +121,7 @@ fn ids_that_went_away_with_a_failed_page_are_not_used_again() {
     let other = bench.other();
     let of = |id: &str, at: Ms, sender: &str, kind: &str| item(id, at, sender, id).replace("TEXT", kind);
     let fails = last_page(&[of("u1", NOW - 9000, "Zoe Lost", "LOST")]);
+    bench.store.let_triggers_act().unwrap();
     other
         .execute_batch(
             "CREATE TRIGGER broken BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'broken'); END",

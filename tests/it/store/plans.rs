@@ -32,7 +32,10 @@ const WHOLE: &[(&str, &str)] = &[
         "FROM conversation ORDER BY newest_ms DESC, id",
         "any conversation may have the name that is looked for",
     ),
-    ("purpose NOT IN ('login', 'watch') ORDER BY id DESC LIMIT 1", "it begins at the newest and ends soon"),
+    (
+        "purpose NOT IN ('login', 'watch', 'restored') ORDER BY id DESC LIMIT 1",
+        "it begins at the newest and ends soon",
+    ),
 ];
 
 /// The lines of a statement's plan that read a whole large table.

@@ -110,6 +110,7 @@ fn a_failed_indexing_is_made_up_for() {
     let mut bench = Bench::new(1);
     bench.put(0, &last_page(&[item("u1", NOW, "Ada Example", "hello")])).unwrap();
     let other = bench.other();
+    bench.store.let_triggers_act().unwrap();
     other
         .execute_batch("CREATE TRIGGER broken BEFORE DELETE ON messages_unindexed BEGIN SELECT RAISE(ABORT, 'broken'); END")
         .unwrap();

@@ -1,0 +1,98 @@
+//! What was spent, kept beside the archive: an older copy that is put in its place knows nothing of it.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use crate::core::Ms;
+use crate::core::budget::Spent;
+use crate::core::budget::calendar::day_and_month;
+use crate::core::model::ids::AccountId;
+use crate::store::Result;
+use crate::store::guard::last_request;
+use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
+use crate::store::query::Statements as _;
+use crate::store::schema::main_file::MainFile;
+
+/// The sums of the day and the month in which credits were last reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// The last row of the ledger.
+    request: i64,
+    day_ms: Ms,
+    month_ms: Ms,
+    /// Credits of the day and of the month by the account's name.
+    spent: BTreeMap<String, (u32, u32)>,
+    /// What was moved from the write-ahead log into the archive's file by then; `schema/main_file` reads it back.
+    pub(crate) main_file: Option<MainFile>,
+}
+
+impl Memory {
+    /// Of the ledger as it is, in the windows of this moment.
+    pub(crate) fn of(
+        db: &Connection,
+        accounts: &BTreeMap<AccountId, Spent>,
+        main_file: Option<MainFile>,
+        now: Ms,
+    ) -> Result<Self> {
+        let (day_ms, month_ms) = day_and_month(now);
+        let mut spent = BTreeMap::new();
+        for (account, spent_by) in accounts.iter().filter(|(_, spent)| spent.month > 0) {
+            let name = db.one("SELECT name FROM account WHERE id = ?1", [account])?;
+            spent.insert(name, (spent_by.day, spent_by.month));
+        }
+        Ok(Self { request: last_request(db)?, day_ms, month_ms, spent, main_file })
+    }
+
+    pub(crate) fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What the lock's file says; what cannot be read says nothing.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+}
+
+/// Books what the archive does not know to be spent, where it is older than the memory. Returns the credits.
+pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
+    if memory.request <= last_request(tx)? {
+        return Ok(0);
+    }
+    let (day, month) = day_and_month(now);
+    let run = insert_run(tx, RunKind::Restore, Trigger::Once, now)?;
+    let known = spent_by_account(tx, run, now)?;
+    let mut booked = 0_u32;
+    for (name, (of_day, of_month)) in &memory.spent {
+        tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [name])?;
+        let account: AccountId = tx.one("SELECT id FROM account WHERE name = ?1", [name])?;
+        let known = known.get(&account).copied().unwrap_or_default();
+        let today = if memory.day_ms == day { of_day.saturating_sub(known.day) } else { 0 };
+        let earlier = if memory.month_ms == month {
+            of_month.saturating_sub(known.month).saturating_sub(today)
+        } else {
+            0
+        };
+        // On the first of a month, all of it is of the day.
+        for (credits, at) in [(today, now), (earlier, month.max(day - 1))] {
+            if credits > 0 {
+                booked = booked.saturating_add(credits);
+                tx.run(
+                    "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved, credits_spent)
+                     VALUES (?1, ?2, ?3, 'unknown', ?4, 0, ?5, ?5)",
+                    params![run, at, account, Purpose::Restored, credits],
+                )?;
+            }
+        }
+    }
+    end_run(tx, run, Outcome::Complete, now)?;
+    // Numbers that were given before are not given again.
+    let sequence = if last_request(tx)? == 0 {
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('request', ?1)"
+    } else {
+        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'request' AND seq < ?1"
+    };
+    tx.run(sequence, [memory.request])?;
+    Ok(booked)
+}
