@@ -122,7 +122,10 @@ CREATE TABLE message (
   text          TEXT NOT NULL,                -- may be empty
   extra         TEXT,                         -- served members without a column of their own, verbatim; usually null
   source        TEXT CHECK (source IN ('export')), -- 'export': known only from LinkedIn's data export; null: from the API
-  changed_run   INTEGER                       -- the run that last stored or changed it; null: a run before schema 2
+  changed_run   INTEGER,                      -- the run that last stored or changed it; null: a run before schema 2
+  subject       TEXT,                         -- the subject of a mail; null: none
+  attachments   TEXT,                         -- files that came with it: a JSON array of {name, url, type}; null: none
+  attachment_names TEXT                       -- their names, one a line, for search
 ) STRICT;
 CREATE INDEX message_by_time ON message (conversation, sent_at_ms);
 CREATE INDEX message_by_urn ON message (conversation, urn_probe) WHERE urn_probe IS NOT NULL;
@@ -188,7 +191,8 @@ CREATE TABLE run (
   started_ms   INTEGER NOT NULL,              -- when it began
   finished_ms  INTEGER,                       -- when it ended; null: it is running, or was cut short
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')), -- once: by hand; start: of the service
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')) -- null: not finished
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')), -- null: not finished
+  retry_at_ms  INTEGER                        -- when the API allowed the next request; null: it asked for no pause
 ) STRICT;
 
 -- The ledger: every request, written before it is sent.
@@ -294,10 +298,17 @@ CREATE TABLE failure (
   count  INTEGER NOT NULL                     -- failures since the archive was created
 ) STRICT, WITHOUT ROWID;
 
+-- What is searched of a message: subject, text and the names of its attachments.
+CREATE VIEW message_searched AS
+SELECT
+  id,
+  ifnull(subject || char(10), '') || text || ifnull(char(10) || attachment_names, '') AS text
+FROM message;
+
 -- Full-text index of the latest versions. Messages are indexed in batches shortly after they are stored, in the order
 -- of their ids; messages_unindexed lists those still to come.
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
-  text, content = 'message', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+  text, content = 'message_searched', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
 -- A second index of the messages that have letters of scripts written without spaces (Chinese, Japanese, Thai, …) and of
 -- Korean: those letters as overlapping pairs, other words unchanged. It stores no text and is kept in step with
@@ -312,7 +323,7 @@ CREATE TABLE messages_unindexed (
 CREATE VIEW message_log AS
 SELECT
   a.name AS account,
-  c.urn AS conversation_id,
+  coalesce(c.urn, c.thread, c.profile_url) AS conversation_id,
   coalesce(c.alias, c.name) AS conversation,
   u.prefix || m.urn_key || u.suffix AS entity_urn,
   m.sent_at_ms,
@@ -334,7 +345,9 @@ SELECT
     char(14), ifnull(m.extra, '')),
     char(1), json_quote(m.text)) AS raw,
   m.id AS message_id,
-  ifnull(m.source, 'api') AS source
+  ifnull(m.source, 'api') AS source,
+  m.subject,
+  ifnull(m.attachments, '[]') AS attachments
 FROM message m
 JOIN conversation c ON c.id = m.conversation
 JOIN account a ON a.id = c.account
@@ -346,7 +359,7 @@ LEFT JOIN urn_shape u ON u.id = m.urn_shape;
 CREATE VIEW conversation_log AS
 SELECT
   a.name AS account,
-  c.urn AS conversation_id,
+  coalesce(c.urn, c.thread, c.profile_url) AS conversation_id,
   c.profile_url,
   coalesce(c.alias, c.name) AS name,
   c.messages,
@@ -365,7 +378,7 @@ JOIN account a ON a.id = c.account;
 
 CREATE VIEW gap_log AS
 SELECT
-  c.urn AS conversation_id,
+  coalesce(c.urn, c.thread, c.profile_url) AS conversation_id,
   g.newer_ms,
   g.older_ms,
   strftime('%Y-%m-%dT%H:%M:%fZ', g.opened_ms / 1000.0, 'unixepoch') AS opened_at,
@@ -436,7 +449,7 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', q.at_ms / 1000.0, 'unixepoch') AS at,
   a.name AS account,
   q.endpoint,
-  c.urn AS conversation_id,
+  coalesce(c.urn, c.thread, c.profile_url) AS conversation_id,
   q.asked,
   q.returned,
   q.credits_reserved,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What other programs make of an archive: installs the sqlite3 shell, Chromium, Datasette and DuckDB (Debian and Ubuntu;
-# the last two into target/py), then runs the tests that drive them.
+# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette and DuckDB
+# (Debian and Ubuntu; the last two into target/py), then runs the tests that drive them.
 #
 #   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
@@ -18,7 +18,7 @@ fi
 python=${CARGO_TARGET_DIR:-target}/py/bin/python
 wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION")
 
-packages_for sqlite3=sqlite3 chromium=chromium python3=python3
+packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl
 if ! "$python" -c 'import datasette, duckdb' 2>/dev/null && [[ $install == yes ]]; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
   python3 -m venv "${python%/bin/python}"

@@ -123,10 +123,10 @@ struct LogLines<W> {
 }
 
 impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for LogLines<W> {
-    type Writer = Line<W::Writer>;
+    type Writer = LogLine<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        Line { priority: self.journal.then_some(6), writer: self.writer.make_writer() }
+        LogLine { priority: self.journal.then_some(6), writer: self.writer.make_writer() }
     }
 
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
@@ -136,16 +136,16 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for LogLines<W> {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        Line { priority: self.journal.then_some(priority), writer: self.writer.make_writer_for(metadata) }
+        LogLine { priority: self.journal.then_some(priority), writer: self.writer.make_writer_for(metadata) }
     }
 }
 
-struct Line<W> {
+struct LogLine<W> {
     priority: Option<u8>,
     writer: W,
 }
 
-impl<W: Write> Write for Line<W> {
+impl<W: Write> Write for LogLine<W> {
     /// Takes a whole event: that is how they come.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
         let Some(priority) = self.priority else { return self.writer.write(event) };

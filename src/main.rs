@@ -7,5 +7,6 @@ use rustix::fs::Mode;
 fn main() -> ExitCode {
     // Whatever is created from here on is its owner's alone: the archive, its journals, keys.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    archiver::app::process::harden();
     archiver::cli::run(std::env::args_os())
 }

@@ -12,10 +12,10 @@ use serde::Deserialize;
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text, trimmed.
+    /// Takes the text, trimmed; some editors begin a file with a byte order mark.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self(SecretString::from(text.trim()))
+        Self(SecretString::from(text.trim_start_matches('\u{feff}').trim()))
     }
 
     /// Takes a password, whose white space is a part of it.
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_trimmed_and_never_shown() {
-        let secret = Secret::from(" sk-12345678\r\n".to_owned());
+        let secret = Secret::from("\u{feff} sk-12345678\r\n".to_owned());
         assert_eq!(secret.expose(), "sk-12345678");
         assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
         assert!(Secret::new(" \n").is_empty());

@@ -1,5 +1,6 @@
 //! The client: LinkupAPI v1 or v2 behind the trait [`Api`], at most so many requests a minute.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::policy::FailureKind;
 use super::rate::{Rate, Turn};
 use super::reply::{Object, Reply};
 use super::scrub::Scrubber;
-use super::transport::{Lost, Transport};
+use super::transport::{Lost, Network, Transport};
 use super::v2::{self, Events};
 use super::{Answer, Api, Ask, request_body, v1};
 use crate::clock::Clock;
@@ -53,6 +54,8 @@ pub struct ApiSettings {
     pub timeout: Duration,
     /// The most requests in any 60 seconds, together with all clients that share it.
     pub rate: Rate,
+    /// How the network is reached.
+    pub network: Network,
     /// The accounts, in the order that [`Ask::account`] counts them in.
     pub accounts: Vec<AccountAccess>,
 }
@@ -63,8 +66,11 @@ pub struct HttpApi<C> {
     accounts: Vec<AccountAccess>,
     transport: Transport,
     scrubber: Scrubber,
+    ignored_proxy: Option<&'static str>,
     rate: Rate,
     clock: C,
+    /// How far the server's clock is ahead, once an answer has told.
+    ahead_ms: Cell<Option<Ms>>,
 }
 
 impl<C> fmt::Debug for HttpApi<C> {
@@ -85,15 +91,17 @@ impl<C: Clock> HttpApi<C> {
     /// # Errors
     /// When a setting cannot be used or the machine has no usable CA certificates.
     pub fn new(settings: ApiSettings, clock: C) -> Result<Self, BuildError> {
-        let ApiSettings { base_url, version, api_key, timeout, rate, accounts } = settings;
+        let ApiSettings { base_url, version, api_key, timeout, rate, network, accounts } = settings;
         let tokens = accounts.iter().filter_map(|a| a.login_token.clone());
         Ok(Self {
             version,
-            transport: Transport::new(&base_url, &api_key, timeout)?,
-            scrubber: Scrubber::new(tokens.chain([api_key])),
+            transport: Transport::new(&base_url, &api_key, timeout, &network)?,
+            scrubber: Scrubber::new(tokens.chain([api_key]).chain(network.proxy)),
+            ignored_proxy: network.ignored_proxy,
             rate,
             accounts,
             clock,
+            ahead_ms: Cell::new(None),
         })
     }
 
@@ -133,7 +141,7 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         login: &LoginRequest<'_>,
     ) -> Answer<Session> {
-        let (version, scrubber) = (self.version, self.scrubber.and(login.secrets()));
+        let (version, scrubber) = (self.version, self.scrubber.of_login(login.secrets()));
         let request = (login::endpoint(version), login.body(version));
         let read = |body: &Object<'_>, _: &Reply| Ok((login::read(body, version, &scrubber)?, 0));
         self.ask(turn, reservation, Ok(request), &scrubber, read).await
@@ -146,7 +154,7 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         challenge: &Challenge<'_>,
     ) -> Answer<Session> {
-        let (version, scrubber) = (self.version, self.scrubber.and(challenge.code().cloned()));
+        let (version, scrubber) = (self.version, self.scrubber.of_login(challenge.code().cloned()));
         let request = (challenge.endpoint(), challenge.body());
         let read = |body: &Object<'_>, _: &Reply| Ok((login::read_passed(body, version, &scrubber)?, 0));
         self.ask(turn, reservation, Ok(request), &scrubber, read).await
@@ -170,7 +178,8 @@ impl<C: Clock> HttpApi<C> {
     }
 
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, ApiError> {
-        self.transport.get(self.turn().await, path, query, &self.clock).await.map_err(|lost| self.lost(&lost))
+        let reply = self.transport.get(self.turn().await, path, query, &self.clock).await;
+        reply.inspect(|reply| self.compare_clocks(reply)).map_err(|lost| self.lost(&lost))
     }
 
     /// Reads what v2 alone offers, for nothing.
@@ -195,8 +204,9 @@ impl<C: Clock> HttpApi<C> {
             Ok(request) => request,
             Err(error) => return answer(reservation, None, Charge::Known(0), Err(error)),
         };
-        match self.transport.post(turn, path, body, &self.clock).await {
+        match self.transport.post(turn, path, body, reservation.results(), &self.clock).await {
             Ok(reply) => {
+                self.compare_clocks(&reply);
                 let Reading { charge, outcome } =
                     judge(self.version, &reply, scrubber, |body| read(body, &reply));
                 answer(reservation, Some(reply.status), charge, outcome)
@@ -208,8 +218,19 @@ impl<C: Clock> HttpApi<C> {
         }
     }
 
+    fn compare_clocks(&self, reply: &Reply) {
+        if let (Some(theirs), Some(ours)) = (reply.date_ms, reply.came_ms) {
+            self.ahead_ms.set(Some(theirs - ours));
+        }
+    }
+
     fn lost(&self, lost: &Lost) -> ApiError {
-        ApiError::new(FailureKind::Transient, self.scrubber.clean(&lost.message))
+        let mut message = self.scrubber.clean(&lost.message);
+        if let Some(name) = self.ignored_proxy.filter(|_| !lost.sent) {
+            message
+                .push_str(&format!(" (${name} is not heeded: set api.proxy if the API is behind a proxy)"));
+        }
+        ApiError::new(FailureKind::Transient, message)
     }
 
     fn account(&self, index: usize) -> Result<&AccountAccess, ApiError> {
@@ -252,7 +273,8 @@ impl<C: Clock> Api for HttpApi<C> {
             }
             Access::V2 { account_id } => (v2::MESSAGES, v2::conversation_body(ask, results, account_id)),
         });
-        let read = |body: &Object<'_>, reply: &Reply| read_page(body, self.version, ask, reply.came_ms);
+        let read =
+            |body: &Object<'_>, reply: &Reply| read_page(body, self.version, ask, results, reply.came_ms);
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
@@ -268,7 +290,7 @@ impl<C: Clock> Api for HttpApi<C> {
             Access::V1 { country, token } => (v1::INBOX, v1::inbox_body(rows, cursor, country, token)),
             Access::V2 { account_id } => (v2::MESSAGES, v2::inbox_body(rows, cursor, account_id)),
         });
-        let read = |body: &Object<'_>, _: &Reply| read_inbox(body, cursor);
+        let read = |body: &Object<'_>, _: &Reply| read_inbox(body, rows, cursor);
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
@@ -279,6 +301,10 @@ impl<C: Clock> Api for HttpApi<C> {
         }
         let balance = Self::balance(self).await;
         balance.inspect_err(|error| debug!(%error, "the balance cannot be read")).ok()
+    }
+
+    fn ahead_ms(&self) -> Option<Ms> {
+        self.ahead_ms.get()
     }
 
     fn tells_price(&self) -> bool {

@@ -3,8 +3,9 @@
 use serde_json::value::RawValue;
 
 use crate::api::Ask;
+use crate::api::lenient;
 use crate::api::outcome::Unusable;
-use crate::api::reply::{Object, kind_of, read_flag};
+use crate::api::reply::{Object, kind_of, read_flag, read_list};
 use crate::core::Ms;
 use crate::core::model::api_version::ApiVersion;
 use crate::core::model::cursor::Cursor;
@@ -19,17 +20,18 @@ pub(super) fn read_page(
     body: &Object<'_>,
     version: ApiVersion,
     ask: &Ask,
+    results: u32,
     came_ms: Option<Ms>,
 ) -> Result<(Page, u32), Unusable> {
     let data = data(body)?;
-    let items = items(&data, "messages")?;
+    let items = items(&data, "messages", results)?;
     let returned = count(items.len());
     let mut served: Vec<Served> = Vec::with_capacity(items.len());
     let mut oddities = Vec::new();
     for item in items {
         match raw::read(item) {
-            Ok(message) => served.push(message),
-            Err(_) => oddities.push(oddity(item)),
+            Ok(message) if lenient::original(item).is_none() => served.push(message),
+            _ => oddities.push(oddity(item)),
         }
     }
     let messages = timestamps::place(served, came_ms);
@@ -63,16 +65,29 @@ pub(super) fn data<'a>(body: &Object<'a>) -> Result<Object<'a>, Unusable> {
 }
 
 /// The list of that name, which must be one.
-pub(super) fn items<'a>(data: &Object<'a>, name: &str) -> Result<Vec<&'a RawValue>, Unusable> {
+pub(super) fn items<'a>(data: &Object<'a>, name: &str, asked: u32) -> Result<Vec<&'a RawValue>, Unusable> {
     let Some(list) = data.member(name) else {
         return Err(Unusable::new(format!("its `data` has no `{name}`")));
     };
-    data.list(name)
-        .ok_or_else(|| Unusable::new(format!("its `{name}` is {} instead of a list", kind_of(list))))
+    match read_list(list, most_items(asked)) {
+        Ok(Some(items)) => Ok(items),
+        Ok(None) => {
+            Err(Unusable::new(format!("its `{name}` is far longer than the {asked} that were asked for")))
+        }
+        Err(_) => Err(Unusable::new(format!("its `{name}` is {} instead of a list", kind_of(list)))),
+    }
+}
+
+/// The most items of a list that are read: an honest server may send a few more than it was asked for.
+fn most_items(asked: u32) -> usize {
+    usize::try_from(asked).unwrap_or(usize::MAX).saturating_mul(4).saturating_add(100)
 }
 
 /// An item that is kept aside. Its content stays out of the reason, which may be logged.
 pub(super) fn oddity(item: &RawValue) -> Oddity {
+    if let Some(json) = lenient::original(item) {
+        return Oddity { json, reason: "not JSON".to_owned() };
+    }
     let reason = match kind_of(item) {
         "an object" => "an object whose members cannot be read".to_owned(),
         kind => format!("{kind} instead of an object"),

@@ -1,5 +1,6 @@
 //! Why a request failed. What the caller does about it is in [`super::policy`].
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::policy::{FailureKind, Policy};
@@ -41,6 +42,14 @@ pub enum BuildError {
     /// The time-out is zero.
     #[error("timeout_secs must be more than 0")]
     Timeout,
+    /// The file with CA certificates cannot be used.
+    #[error("ca_file {}: {why}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The HTTP client cannot be set up, mostly because the machine has no CA certificates.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),

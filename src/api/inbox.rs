@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::reply::Object;
 use crate::api::conversation::{below, count, data, items, oddity};
+use crate::api::lenient;
 use crate::api::outcome::Unusable;
 use crate::core::inbox::{InboxPage, InboxRow};
 use crate::core::model::page::{Below, Oddity};
@@ -15,9 +16,13 @@ use crate::core::raw::{read_string, read_time};
 pub(super) const MOST_ROWS: u32 = 25;
 
 /// Reads a page of the inbox and how many items it held.
-pub(super) fn read_inbox(body: &Object<'_>, asked: Option<&str>) -> Result<(InboxPage, u32), Unusable> {
+pub(super) fn read_inbox(
+    body: &Object<'_>,
+    rows: u32,
+    asked: Option<&str>,
+) -> Result<(InboxPage, u32), Unusable> {
     let data = data(body)?;
-    let items = items(&data, "conversations")?;
+    let items = items(&data, "conversations", rows)?;
     let mut page = InboxPage { returned: count(items.len()), ..InboxPage::default() };
     for item in items {
         match read_row(item) {
@@ -35,7 +40,8 @@ pub(super) fn read_inbox(body: &Object<'_>, asked: Option<&str>) -> Result<(Inbo
 }
 
 fn read_row(item: &RawValue) -> Result<InboxRow, Oddity> {
-    let Some(members) = Object::parse(item.get()) else { return Err(oddity(item)) };
+    let sound = Object::parse(item.get()).filter(|_| lenient::original(item).is_none());
+    let Some(members) = sound else { return Err(oddity(item)) };
     let Some(conversation_urn) = members.string("conversation_id") else {
         let reason = "an object without a `conversation_id`".to_owned();
         return Err(Oddity { json: item.get().to_owned(), reason });

@@ -14,7 +14,7 @@ const SAMPLE: &str = r#"{"status":"success","data":{"total_results":1,"next_curs
   "unread":2,"type":"DIRECT","future":[1]}]}}"#;
 
 fn read_as(version: ApiVersion, body: &str) -> Reading<InboxPage> {
-    judge(version, &reply(200, body), &scrubber(), |body| read_inbox(body, Some("asked")))
+    judge(version, &reply(200, body), &scrubber(), |body| read_inbox(body, 25, Some("asked")))
 }
 
 fn read(body: &str) -> Reading<InboxPage> {

@@ -5,9 +5,13 @@ mod client;
 mod conversation;
 mod conversation_ref;
 mod error;
+mod flight;
 mod inbox;
+mod lenient;
 pub mod login;
+mod mask;
 mod outcome;
+mod ping;
 mod policy;
 mod rate;
 mod reply;
@@ -22,6 +26,7 @@ use std::future::Future;
 
 use serde_json::Value;
 
+use crate::core::Ms;
 use crate::core::budget::{Receipt, Reservation};
 use crate::core::inbox::InboxPage;
 use crate::core::model::cursor::Cursor;
@@ -31,8 +36,11 @@ pub use crate::core::model::api_version::ApiVersion;
 pub use client::{AccountAccess, ApiSettings, HttpApi};
 pub use conversation_ref::ConversationRef;
 pub use error::{ApiError, BuildError};
+pub use flight::Flight;
+pub use ping::{Ping, RunSign};
 pub use policy::{ExitClass, FailureKind, Policy, Retry, Stalls, Stops};
 pub use rate::{Rate, Turn};
+pub use transport::Network;
 pub use v2::Events;
 
 /// A request for one page of a conversation. How many messages is the reservation's to say.
@@ -91,6 +99,11 @@ pub trait Api {
     /// The vendor's balance in credits, where it is known. Asking is free and takes no reservation; a failure is only
     /// logged.
     fn balance(&self) -> impl Future<Output = Option<f64>>;
+
+    /// How far the server's clock is ahead of ours (ms), once an answer has told.
+    fn ahead_ms(&self) -> Option<Ms> {
+        None
+    }
 
     /// Whether answers tell what they cost. Where not, nobody documents whether the vendor counts what came or what was
     /// asked for.

@@ -5,6 +5,7 @@
 
 use crate::api::classify;
 use crate::api::error::ApiError;
+use crate::api::lenient;
 use crate::api::policy::FailureKind;
 use crate::api::reply::{Cut, Object, Reply};
 use crate::api::scrub::Scrubber;
@@ -51,15 +52,22 @@ pub(super) fn judge<T>(
     scrubber: &Scrubber,
     read: impl FnOnce(&Object<'_>) -> Result<(T, u32), Unusable>,
 ) -> Reading<T> {
-    let text = reply.text();
-    let body = Object::parse(&text);
+    let text = scrubber.mask(reply.text());
+    let is_whole = reply.cut.is_none();
+    let repaired = (is_whole && Object::parse(&text).is_none()).then(|| lenient::repair(&text)).flatten();
+    let body = Object::parse(repaired.as_deref().unwrap_or(&text));
     let charge = |seen| match version {
         ApiVersion::V1 => v1::charge(reply.status, seen),
         ApiVersion::V2 => v2::charge(body.as_ref(), seen),
     };
     let failed = |seen, error| Reading { charge: charge(seen), outcome: Err(error) };
     let malformed = |seen, why| failed(seen, ApiError::new(FailureKind::Malformed, why));
-    let refused = || failed(Seen::Error, error(version, reply, body.as_ref(), &text, scrubber));
+    // What a gateway answers in the API's place tells nothing of what the API has done, and charged, behind it.
+    let own = body.as_ref().is_some_and(is_own);
+    let refused = || {
+        let seen = if own { Seen::Error } else { Seen::Neither };
+        failed(seen, error(version, reply, body.as_ref(), own, &text, scrubber))
+    };
 
     match &reply.cut {
         Some(Cut::TooLarge) if reply.ok() => {
@@ -118,6 +126,14 @@ fn says(body: &Object<'_>) -> Says {
     }
 }
 
+/// Whether a body has the form of the API's own answers.
+fn is_own(body: &Object<'_>) -> bool {
+    says(body) != Says::Nothing
+        || body.string("status").is_some_and(|status| status.parse::<u16>().is_err())
+        || body.member("data").is_some()
+        || (body.get("detail").is_some() && body.get("title").is_none())
+}
+
 /// Whether the body itself says that all went well.
 pub(super) fn says_success(body: &Object<'_>) -> bool {
     says(body) == Says::Success
@@ -127,6 +143,7 @@ fn error(
     version: ApiVersion,
     reply: &Reply,
     body: Option<&Object<'_>>,
+    own: bool,
     text: &str,
     scrubber: &Scrubber,
 ) -> ApiError {
@@ -137,7 +154,11 @@ fn error(
     };
     let told = body.filter(|_| reply.ok()).and_then(classify::status);
     let coded = body.filter(|_| version == ApiVersion::V2).and_then(v2::coded);
-    let kind = coded.unwrap_or_else(|| classify::kind(told.unwrap_or(reply.status), &said));
+    let kind = match coded {
+        Some(kind) => kind,
+        None if !own && is_of_a_gateway(reply.status, &said) => FailureKind::Transient,
+        None => classify::kind(told.unwrap_or(reply.status), &said),
+    };
     let mut message = format!("HTTP {}", reply.status);
     if let Some(host) = &reply.redirect_host {
         message.push_str(&format!(", a redirect to {}, which is not followed", scrubber.clean(host)));
@@ -148,6 +169,12 @@ fn error(
         message.push_str(&said);
     }
     ApiError { kind, message, retry_after: reply.retry_after.filter(|_| kind.may_pass()) }
+}
+
+/// Whether an answer that is not the API's own says nothing about what was asked for. A CDN or a proxy refuses whom it
+/// likes for a while: no session ends, no balance is used up by its words.
+fn is_of_a_gateway(status: u16, said: &str) -> bool {
+    matches!(status, 401..=403 | 407) || ((400..500).contains(&status) && status != 429 && said.is_empty())
 }
 
 fn is_markup(text: &str) -> bool {

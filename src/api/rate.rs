@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::flight::Flight;
 use crate::clock::Clock;
 use crate::core::Ms;
 
@@ -13,12 +14,18 @@ const WINDOW_MS: Ms = 60_000;
 /// stop keeps from being sent.
 #[derive(Debug)]
 #[must_use = "a turn that sends nothing is lost to the others of its minute"]
-pub struct Turn(());
+pub struct Turn(Flight);
 
 impl Turn {
     /// Of an API without a limit.
     pub fn free() -> Self {
-        Self(())
+        Self(Flight::default())
+    }
+
+    /// The request that it is for.
+    #[must_use]
+    pub fn flight(&self) -> Flight {
+        self.0.clone()
     }
 }
 
@@ -50,7 +57,7 @@ impl Rate {
                 wait
             });
             if wait.is_zero() {
-                return Turn(());
+                return Turn::free();
             }
             clock.sleep(wait).await;
         }

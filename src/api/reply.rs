@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::core::Ms;
@@ -114,6 +117,35 @@ impl<'a> Object<'a> {
     /// A truth value, be it written as a string or as 0 or 1.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         read_flag(self.get(name)?)
+    }
+}
+
+/// Reads a list as long as it has no more items than this; `None` where it has, and then nothing of it is kept.
+pub(super) fn read_list(value: &RawValue, most: usize) -> serde_json::Result<Option<Vec<&RawValue>>> {
+    serde_json::Deserializer::from_str(value.get()).deserialize_seq(Bounded { most })
+}
+
+struct Bounded {
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for Bounded {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            if items.len() == self.most {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+            items.push(item);
+        }
+        Ok(Some(items))
     }
 }
 

@@ -1,5 +1,8 @@
 //! The server's own words made fit for errors and logs: short, in one line, without keys and tokens.
 
+use std::borrow::Cow;
+
+use super::mask::Mask;
 use crate::secret::Secret;
 
 /// The most characters of the server's words that an error repeats.
@@ -11,16 +14,31 @@ const PART: usize = 8;
 
 /// What must never be shown.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scrubber(Vec<Secret>);
+pub(super) struct Scrubber {
+    secrets: Vec<Secret>,
+    /// What gives them away in an answer; empty where an answer is meant to hold one.
+    mask: Mask,
+}
 
 impl Scrubber {
     pub(super) fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self(secrets.into_iter().filter(|s| !s.is_empty()).collect())
+        let secrets: Vec<Secret> = secrets.into_iter().filter(|s| !s.is_empty()).collect();
+        let mask = Mask::of(secrets.iter().map(Secret::expose));
+        Self { secrets, mask }
     }
 
-    /// Hides these as well.
-    pub(super) fn and(&self, secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self::new(self.0.iter().cloned().chain(secrets))
+    /// Of a login, which sends these as well, and whose answer holds a session.
+    pub(super) fn of_login(&self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        let secrets = self.secrets.iter().cloned().chain(secrets).filter(|s| !s.is_empty()).collect();
+        Self { secrets, mask: Mask::default() }
+    }
+
+    /// An answer's text without the secrets that it says back, in whatever common way it writes them: it is stored.
+    pub(super) fn mask<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        match self.mask.apply(&text) {
+            Some(masked) => Cow::Owned(masked),
+            None => text,
+        }
     }
 
     /// The text in one line, at most 200 characters, with each secret or long part of one replaced by `***`.
@@ -55,7 +73,7 @@ impl Scrubber {
 
     /// How many characters from here on belong to a secret.
     fn secret_at(&self, text: &[char]) -> usize {
-        self.0.iter().map(|secret| part_at(text, secret.expose())).max().unwrap_or(0)
+        self.secrets.iter().map(|secret| part_at(text, secret.expose())).max().unwrap_or(0)
     }
 }
 

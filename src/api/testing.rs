@@ -34,7 +34,7 @@ pub(super) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
 
 /// What an answer to a request for a page of a conversation is read as.
 pub(super) fn read_page(version: ApiVersion, reply: &Reply, ask: &Ask) -> Reading<Page> {
-    judge(version, reply, &scrubber(), |body| conversation::read_page(body, version, ask, reply.came_ms))
+    judge(version, reply, &scrubber(), |body| conversation::read_page(body, version, ask, 50, reply.came_ms))
 }
 
 pub(super) fn ask_profile() -> Ask {

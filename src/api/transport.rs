@@ -1,11 +1,14 @@
 //! One HTTP request, one answer: time-outs, a size cap, no redirects, no proxies from the environment, no retries.
 
 use std::error::Error as _;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Response};
+use reqwest::{Body, Certificate, Client, Method, Proxy, Response};
 use url::{Host, Url};
 
 use super::error::BuildError;
@@ -14,15 +17,31 @@ use super::reply::{self, Cut, Reply};
 use crate::clock::Clock;
 use crate::secret::Secret;
 
-/// The most bytes of an answer that are read, after decompression: some hundred times an honest page.
+/// The most bytes of an answer that are read, after decompression, whatever was asked for.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// The same of an answer without items, and what each item that was asked for adds.
+const BYTES_BESIDE_ITEMS: usize = 512 * 1024;
+const BYTES_PER_ITEM: usize = 64 * 1024;
 /// How long an answer may take that costs nothing.
 const FREE_PATIENCE: Duration = Duration::from_secs(10);
+/// No file with CA certificates is larger.
+const MOST_CERTIFICATES: u64 = 4 * 1024 * 1024;
 /// A connection takes no longer, or will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is let go before a server would close it: a request that meets a connection just being
 /// closed is lost, and may be charged.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How the network is reached, if not directly and with the machine's CA certificates.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    /// The URL of the proxy that requests go through.
+    pub proxy: Option<Secret>,
+    /// Further CA certificates (PEM) that are trusted.
+    pub ca_file: Option<PathBuf>,
+    /// A variable of the environment that names a proxy and is not heeded, to be said when nothing can be reached.
+    pub ignored_proxy: Option<&'static str>,
+}
 
 /// A request that brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +61,12 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(base: &Url, key: &Secret, timeout: Duration) -> Result<Self, BuildError> {
+    pub(super) fn new(
+        base: &Url,
+        key: &Secret,
+        timeout: Duration,
+        network: &Network,
+    ) -> Result<Self, BuildError> {
         check_base(base)?;
         let mut key = Some(key.expose())
             .filter(|k| !k.is_empty())
@@ -52,20 +76,29 @@ impl Transport {
         if timeout.is_zero() {
             return Err(BuildError::Timeout);
         }
-        let client = client(base.scheme() == "https", timeout)?;
+        let client = client(base.scheme() == "https", timeout, network)?;
         Ok(Self { client, base: base.clone(), key, timeout })
     }
 
-    /// Posts a JSON body to a path below the base URL.
+    /// Posts a JSON body to a path below the base URL, which asks for so many items.
     pub(super) async fn post(
         &self,
-        _turn: Turn,
+        turn: Turn,
         path: &str,
         body: Vec<u8>,
+        items: u32,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
         let segments: Vec<&str> = path.split('/').collect();
-        self.send(Method::POST, &segments, &[], Some(body), clock).await
+        let flight = turn.flight();
+        let body = Body::wrap(flight.body(body));
+        tokio::select! {
+            biased;
+            () = flight.until_off() => {
+                Err(Lost { sent: false, message: "called off before it was sent".to_owned() })
+            }
+            reply = self.send(Method::POST, &segments, &[], Some(body), items, clock) => reply,
+        }
     }
 
     /// Gets a path below the base URL, given by its segments.
@@ -76,7 +109,7 @@ impl Transport {
         query: &[(&str, &str)],
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
-        self.send(Method::GET, path, query, None, clock).await
+        self.send(Method::GET, path, query, None, 0, clock).await
     }
 
     async fn send(
@@ -84,7 +117,8 @@ impl Transport {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<Vec<u8>>,
+        body: Option<Body>,
+        items: u32,
         clock: &impl Clock,
     ) -> Result<Reply, Lost> {
         let mut url = self.base.clone();
@@ -118,17 +152,22 @@ impl Transport {
                 .and_then(|l| Some(self.base.join(l).ok()?.host_str()?.to_owned())),
             ..Reply::default()
         };
-        (reply.body, reply.cut) = read_body(&mut response, patience).await;
+        (reply.body, reply.cut) = read_body(&mut response, most_bytes(items), patience).await;
         Ok(reply)
     }
 }
 
+fn most_bytes(items: u32) -> usize {
+    let items = usize::try_from(items).unwrap_or(usize::MAX);
+    items.saturating_mul(BYTES_PER_ITEM).saturating_add(BYTES_BESIDE_ITEMS).min(MOST_BYTES)
+}
+
 /// Reads the body as far as it comes and as long as it is not too large.
-async fn read_body(response: &mut Response, patience: Duration) -> (Vec<u8>, Option<Cut>) {
+async fn read_body(response: &mut Response, most: usize, patience: Duration) -> (Vec<u8>, Option<Cut>) {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
                 return (body, Some(Cut::TooLarge));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
@@ -158,7 +197,9 @@ fn lost(error: reqwest::Error, patience: Duration) -> Lost {
     };
     Lost { sent, message }
 }
-fn client(https: bool, timeout: Duration) -> Result<Client, BuildError> {
+
+/// A client that follows nothing and nobody but what is configured.
+pub(super) fn client(https: bool, timeout: Duration, network: &Network) -> Result<Client, BuildError> {
     install_tls_provider();
     let mut builder = Client::builder()
         .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
@@ -176,11 +217,33 @@ fn client(https: bool, timeout: Duration) -> Result<Client, BuildError> {
         // Without this, a machine that has no CA certificates could not even talk to itself.
         builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
     }
+    if let Some(proxy) = &network.proxy {
+        // The error would repeat the URL, which may hold a password.
+        let proxy =
+            Proxy::all(proxy.expose()).map_err(|_| BuildError::Client("proxy: no such URL".to_owned()))?;
+        builder = builder.proxy(proxy);
+    }
+    if let Some(path) = network.ca_file.as_ref().filter(|_| https) {
+        builder = builder.tls_certs_merge(certificates(path)?);
+    }
     builder.build().map_err(|e| {
         let e = e.without_url();
         let cause = e.source().map_or_else(|| e.to_string(), ToString::to_string);
         BuildError::Client(cause)
     })
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
+    let failed = |why: String| BuildError::CaFile { path: path.to_owned(), why };
+    let pem = fs::File::open(path).and_then(|file| {
+        let mut pem = Vec::new();
+        file.take(MOST_CERTIFICATES).read_to_end(&mut pem).map(|_| pem)
+    });
+    let pem = pem.map_err(|error| failed(error.to_string()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(failed("it holds no certificate in PEM".to_owned())),
+    }
 }
 
 fn install_tls_provider() {

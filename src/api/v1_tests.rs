@@ -147,28 +147,81 @@ fn an_error_is_read_from_the_body_first_and_then_from_the_status() {
         (200, r#"{"error":{"message":"Not enough credits"}}"#, Credits, ": Not enough credits", 1),
         (200, r#"{"status":"error","message":"Too many requests"}"#, RateLimited, ": Too many requests", 1),
         (200, r#"{"status":"error"}"#, Refused, "", 1),
-        (200, r#"{"message":"Cookie expired"}"#, Account, ": Cookie expired", 1),
         (200, r#"{"status":"pending","message":"wait"}"#, Refused, ": wait", 1),
-        (401, "", Account, "", 1),
         (403, r#"{"status":"error","message":"Forbidden"}"#, Account, ": Forbidden", 1),
-        (403, "Your credits are exhausted", Credits, ": Your credits are exhausted", 1),
-        (402, "{}", Credits, "", 1),
+        (403, r#"{"error":"credits exhausted"}"#, Credits, ": credits exhausted", 1),
+        (402, r#"{"status":"error"}"#, Credits, "", 1),
         (400, r#"{"detail":"count must be positive"}"#, Refused, ": count must be positive", 1),
         (404, r#"{"status":"error","message":"No conversation"}"#, Refused, ": No conversation", 1),
         (404, r#"{"data":{"messages":[]}}"#, Refused, "", 1),
-        (429, "", RateLimited, "", 1),
         (500, r#"{"status":"error","message":"oops"}"#, Transient, ": oops", 0),
-        (500, "<html>oops</html>", Transient, "", 0),
         (500, r#"{"status":"success"}"#, Transient, "", 0),
-        (502, "<html>bad gateway</html>", Transient, "", 1),
-        (408, "", Transient, "", 1),
-        (301, "", Refused, "", 1),
+        (503, r#"{"status":"error","message":"oops"}"#, Transient, ": oops", 1),
     ] {
         let reading = read(status, body);
         let expected = ApiError::new(kind, format!("HTTP {status}{said}"));
         assert_eq!(reading.outcome, Err(expected), "{status} {body}");
         assert_eq!(reading.charge, Charge::Known(charge), "{status} {body}");
     }
+}
+
+#[test]
+fn what_a_gateway_answers_ends_no_session_and_its_price_is_unknown() {
+    use FailureKind::{Account, RateLimited, Refused, Transient};
+    for (status, body, kind, said) in [
+        (401, "", Transient, ""),
+        (401, r#"{"message":"Unauthorized"}"#, Transient, ": Unauthorized"),
+        (402, "{}", Transient, ""),
+        (403, "<html>Access denied: log in</html>", Transient, ""),
+        (403, "Your credits are exhausted", Transient, ": Your credits are exhausted"),
+        (403, r#"{"type":"t","title":"Blocked","status":403,"detail":"no"}"#, Transient, ": no"),
+        (407, "Proxy authentication required", Transient, ": Proxy authentication required"),
+        (404, "<html>", Transient, ""),
+        (404, "not here", Refused, ": not here"),
+        (408, "", Transient, ""),
+        (429, "", RateLimited, ""),
+        (500, "<html>oops</html>", Transient, ""),
+        (502, "<html>bad gateway</html>", Transient, ""),
+        (504, r#"{"message":"Endpoint request timed out"}"#, Transient, ": Endpoint request timed out"),
+        (520, "", Transient, ""),
+        (524, "<html>", Transient, ""),
+        (301, "", Refused, ""),
+        // With the status of success, words are all there is.
+        (200, r#"{"message":"Cookie expired"}"#, Account, ": Cookie expired"),
+    ] {
+        for version in [ApiVersion::V1, ApiVersion::V2] {
+            let reading = read_page(version, &reply(status, body), &ask_profile());
+            let expected = ApiError::new(kind, format!("HTTP {status}{said}"));
+            assert_eq!(
+                (reading.outcome, reading.charge),
+                (Err(expected), Charge::Unknown),
+                "{status} {body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_item_that_is_no_json_is_kept_aside_and_the_others_are_read() {
+    let broken = r#"{"text":"a","timestamp":1745270025236,"weight":NaN}"#;
+    let sound = r#"{"text":"b","timestamp":1745270025235}"#;
+    let page = page(&format!(r#""messages":[{sound},{broken},{sound}],"next_cursor":"9""#));
+    assert_eq!((page.messages.len(), page.returned, page.below), (2, 3, more("9")));
+    let kept: Vec<_> = page.oddities.iter().map(|o| (o.json.as_str(), o.reason.as_str())).collect();
+    assert_eq!(kept, [(broken, "not JSON")]);
+}
+
+#[test]
+fn a_list_far_longer_than_asked_for_is_refused_and_costs_what_was_set_aside() {
+    let with = |items: usize| {
+        let list = vec!["1"; items].join(",");
+        read(200, &format!(r#"{{"status":"success","data":{{"messages":[{list}]}}}}"#))
+    };
+    assert_eq!(with(300).outcome.unwrap().returned, 300);
+    let reading = with(301);
+    let why = "its `messages` is far longer than the 50 that were asked for";
+    assert_eq!(reading.outcome, Err(ApiError::new(FailureKind::Malformed, why)));
+    assert_eq!(reading.charge, Charge::Unknown);
 }
 
 #[test]

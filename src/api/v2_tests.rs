@@ -115,9 +115,8 @@ fn error_codes_tell_what_to_do_and_cost_nothing_unless_they_say_so() {
 #[test]
 fn errors_without_the_envelope_are_read_by_status_and_words() {
     for (status, body, kind, said) in [
-        (404, "<html>", FailureKind::Refused, "HTTP 404"),
         (403, r#"{"error":"invalid api key"}"#, FailureKind::Key, "HTTP 403: invalid api key"),
-        (502, "bad gateway", FailureKind::Transient, "HTTP 502: bad gateway"),
+        (502, r#"{"success":false}"#, FailureKind::Transient, "HTTP 502"),
     ] {
         let reading = read(status, body);
         assert_eq!((reading.charge, reading.outcome), (Charge::Known(0), Err(ApiError::new(kind, said))));

@@ -1,12 +1,14 @@
 //! What commands and the service both need: wiring, the runtime, metrics and the outlook.
 
+pub mod advice;
 mod context;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;
+pub mod process;
 pub(crate) mod replace;
 mod runtime;
 pub mod wiring;
 
 pub use context::Context;
-pub use runtime::runtime;
+pub use runtime::{Runtime, runtime};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Rate};
+use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Network, Rate};
 use crate::clock::SystemClock;
 use crate::config::{Config, InboxMode};
 use crate::core::planner::state;
@@ -65,9 +65,16 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
         api_key: config.api.api_key.clone().unwrap_or_else(|| Secret::new("")),
         timeout: config.api.timeout,
         rate: rate.clone(),
+        network: network(config),
         accounts: accounts.collect(),
     };
     HttpApi::new(settings, SystemClock).map_err(|error: BuildError| Failure::Machine(error.to_string()))
+}
+
+/// How the network is reached, as configured.
+pub(crate) fn network(config: &Config) -> Network {
+    let api = &config.api;
+    Network { proxy: api.proxy.clone(), ca_file: api.ca_file.clone(), ignored_proxy: api.ignored_proxy }
 }
 
 /// The archive, opened for reading; `None` if there is none yet.

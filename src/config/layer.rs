@@ -341,7 +341,12 @@ fn shown(path: &str, value: &DeValue<'_>) -> Option<String> {
     // User name and password of a URL are secrets, and its query may hold one.
     let doubtful = |text: &str| text.contains('@') || text.contains("://") && text.contains(['?', '#']);
     match value {
-        _ if path.contains("api_key") || path.contains("login_token") => None,
+        _ if ["api_key", "login_token", "api.proxy", "ping_url"]
+            .iter()
+            .any(|secret| path.contains(secret)) =>
+        {
+            None
+        }
         DeValue::String(text) if doubtful(text) && !path.contains('[') => None,
         // Of an account, anything may be where a number belongs.
         DeValue::String(_)

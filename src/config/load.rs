@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
-use super::files::read_small;
+use super::files::{read_own, read_small};
 use super::layer::{ACCOUNTS_VARIABLE, Layers};
 use super::problem::{ConfigError, Location, Problem};
 use super::secrets::is_open_to_others;
@@ -24,7 +24,7 @@ pub(super) fn find_file(flags: &Flags, env: &Env) -> Result<Option<(PathBuf, Str
     }
     let places = env.config_places();
     for path in &places {
-        match read_small(path, MOST_BYTES) {
+        match read_own(path, MOST_BYTES) {
             Ok(text) => return Ok(Some((path.clone(), text))),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => return Err(unreadable(path, &error)),

@@ -130,7 +130,7 @@ impl AccountSecrets {
         };
         let (key, name) = (format!("{path}.{key}"), &account.name);
         let source = credential.source.next_reading();
-        let changed_ms = source.changed_ms();
+        let (changed_ms, looked_for) = (source.changed_ms(), source.looked_for());
         let read = secrets::load(source, &key, warnings)?;
         let missing = match version {
             ApiVersion::V1 => {
@@ -138,7 +138,9 @@ impl AccountSecrets {
                 account.login_token = read.or_else(|| account.login_token.take());
                 let variable = if only { ", or set $ARCHIVER_LOGIN_TOKEN" } else { "" };
                 account.login_token.is_none().then(|| {
-                    format!("is missing for account {name:?}: name its file as login_token_file{variable}")
+                    format!(
+                        "is missing for account {name:?}{looked_for}: name its file as login_token_file{variable}"
+                    )
                 })
             }
             ApiVersion::V2 => {
@@ -148,7 +150,7 @@ impl AccountSecrets {
                 }
                 account.account_id.is_none().then(|| {
                     format!(
-                        "is missing for account {name:?}: api.version \"v2\" wants it; `archiver login` gets it"
+                        "is missing for account {name:?}{looked_for}: api.version \"v2\" wants it; `archiver login` gets it"
                     )
                 })
             }

@@ -32,6 +32,7 @@ pub use self::types::{
     AccountConfig, AlertsConfig, ApiConfig, ArchiveConfig, BudgetConfig, ConversationTarget, EventsConfig,
     InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
 };
+pub use self::values::parse_timezone as timezone;
 pub use crate::core::model::api_version::ApiVersion;
 
 /// The default configuration as a file: every key, with its default and what it does.
@@ -131,10 +132,14 @@ impl Config {
     fn read_api_key(&mut self) -> Result<(), Problem> {
         let source = self.sources.api_key.next_reading();
         self.api.api_key_changed_ms = source.changed_ms();
+        let looked_for = source.looked_for();
         let read = secrets::load(source, "api.api_key", &mut self.warnings)?;
         self.api.api_key = read.or_else(|| self.api.api_key.take());
-        let missing = || Problem::new("is missing: name its file as api_key_file, or set $ARCHIVER_API_KEY");
-        if self.api.api_key.is_some() { Ok(()) } else { Err(missing().key("api.api_key")) }
+        if self.api.api_key.is_some() {
+            return Ok(());
+        }
+        let what = format!("is missing{looked_for}: name its file as api_key_file, or set $ARCHIVER_API_KEY");
+        Err(Problem::new(what).key("api.api_key"))
     }
 }
 

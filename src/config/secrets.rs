@@ -91,6 +91,14 @@ impl Source {
         }
     }
 
+    /// That its file, which need not be there, was not.
+    pub(super) fn looked_for(&self) -> String {
+        match self {
+            Self::File(file) => format!(" (there is no file {})", file.shown),
+            Self::Given(_) | Self::Nowhere => String::new(),
+        }
+    }
+
     /// When the file was last changed (ms); nothing for a credential, which the service manager writes anew at each
     /// start.
     pub(super) fn changed_ms(&self) -> Option<Ms> {
@@ -182,28 +190,35 @@ pub(crate) fn is_given(credential: &Path) -> bool {
 ///
 /// `key` is what a complaint is about, such as `api.api_key`.
 pub(super) fn load(source: Source, key: &str, warnings: &mut Vec<String>) -> Result<Option<Secret>, Problem> {
-    let (secret, place) = match source {
+    let (secret, place, key, file) = match source {
         Source::Nowhere => return Ok(None),
-        Source::Given(Written { place, text }) => (text, place),
-        Source::File(file) => match read_file(&file) {
-            Ok(None) => return Ok(None),
-            Ok(Some(secret)) => {
-                // An account's id is no secret.
-                let is_secret = file.kind != FileKind::Credential && !key.ends_with("account_id");
-                if is_secret && is_open_to_others(&file.path) {
-                    let shown = &file.shown;
-                    warnings.push(format!("{shown} holds a secret and others can read it: chmod 600 it"));
-                }
-                (secret, file.place)
+        Source::Given(Written { place, text }) => (text, place, key.to_owned(), None),
+        Source::File(file) => {
+            let key_of_file = format!("{key}_file");
+            let failed = |why| Problem::new(why).at(&file.place).key(&key_of_file);
+            let Some(secret) = read_file(&file).map_err(failed)? else { return Ok(None) };
+            // An account's id is no secret.
+            let is_secret = file.kind != FileKind::Credential && !key.ends_with("account_id");
+            if is_secret && is_open_to_others(&file.path) {
+                let shown = &file.shown;
+                warnings.push(format!("{shown} holds a secret and others can read it: chmod 600 it"));
             }
-            Err(why) => return Err(Problem::new(why).at(&file.place).key(format!("{key}_file"))),
-        },
+            (secret, file.place, key_of_file, Some(file.shown))
+        }
     };
-    if !secret.expose().chars().all(|c| c.is_ascii_graphic()) {
-        let what = "holds white space or characters that no key, token or id has: is it the right one?";
-        return Err(Problem::new(what).at(&place).key(key));
+    let Some(what) = oddity(secret.expose()) else { return Ok(Some(secret)) };
+    let file = file.map(|shown| format!("{shown} ")).unwrap_or_default();
+    Err(Problem::new(format!("{file}{what}")).at(&place).key(key))
+}
+
+/// Why a text is no key, token or id.
+fn oddity(text: &str) -> Option<&'static str> {
+    const QUOTES: [char; 7] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
+    if text.starts_with(QUOTES) && text.ends_with(QUOTES) {
+        return Some("holds quotes around the key, token or id: remove them");
     }
-    Ok(Some(secret))
+    let fine = text.chars().all(|c| c.is_ascii_graphic());
+    (!fine).then_some("holds white space or characters that no key, token or id has: is it the right one?")
 }
 
 fn read_file(file: &SecretFile) -> Result<Option<Secret>, String> {

@@ -12,10 +12,18 @@ use crate::core::schedule::Schedule;
 /// The countries that the API documents for its proxies.
 const COUNTRIES: &[&str] = &["US", "UK", "FR", "DE", "NL", "IT", "IL", "CA", "BR", "ES", "IN"];
 
+/// The variables that other programs take a proxy from.
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+
 impl Config {
     /// Completes what serde has read: paths, the schedule's zone, where the secrets are.
     pub(super) fn complete(mut self, layers: &mut Layers<'_>) -> Self {
         self.archive.path = layers.resolve(&self.archive.path);
+        self.api.ca_file = self.api.ca_file.as_deref().map(|path| layers.resolve(path));
+        let is_set = |name: &&str| layers.env.text(name).is_some_and(|value| !value.trim().is_empty());
+        self.api.ignored_proxy =
+            PROXY_VARIABLES.into_iter().find(is_set).filter(|_| self.api.proxy.is_none());
         self.metrics.textfile = self.metrics.textfile.as_deref().map(|path| layers.resolve(path));
         match Schedule::new(self.schedule.slots.line(), self.schedule.timezone) {
             Ok(slots) => self.schedule.slots = slots,

@@ -39,6 +39,15 @@ pub struct ApiConfig {
     retry_base_secs: Duration,
     #[serde(deserialize_with = "values::fractional_seconds::<_, 86_400>")]
     retry_max_secs: Duration,
+    /// The proxy that requests go through: only what is configured, never one of the environment.
+    #[serde(default, deserialize_with = "values::proxy")]
+    pub proxy: Option<Secret>,
+    /// Further CA certificates (PEM) that are trusted, absolute.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub ca_file: Option<PathBuf>,
+    /// A variable of the environment that names a proxy and is not heeded.
+    #[serde(skip)]
+    pub ignored_proxy: Option<&'static str>,
     /// The API key, once [`super::Config::load_secrets`] has read it.
     #[serde(skip)]
     pub api_key: Option<Secret>,
@@ -108,12 +117,15 @@ pub struct ScheduleConfig {
 }
 
 /// `[alerts]`: how you are told of a problem that needs you.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertsConfig {
     /// The program and its arguments; empty runs nothing.
     #[serde(default, deserialize_with = "values::command")]
     pub command: Vec<String>,
+    /// What is called when a run begins and when it has ended, well or not.
+    #[serde(default, deserialize_with = "values::ping_url")]
+    pub ping_url: Option<Secret>,
 }
 
 /// `[metrics]`: figures for a monitoring system.

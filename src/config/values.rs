@@ -100,6 +100,10 @@ texts! {
     trimmed -> Option<String>: |text| Ok(Some(some(text)?.trim().to_owned()));
     path -> PathBuf: |text| some(text).map(PathBuf::from);
     optional_path -> Option<PathBuf>: |text| some(text).map(PathBuf::from).map(Some);
+    proxy -> Option<Secret>: |text| {
+        http_url(text, "must be the URL of an HTTP proxy, such as \"http://proxy.example:3128\"")
+    };
+    ping_url -> Option<Secret>: |text| http_url(text, "must be a URL that begins with https:// or http://");
     base_url -> Url: |text| parse_base_url(&text);
     cron -> Schedule: |line| Schedule::new(&line, Tz::UTC);
     timezone -> Tz: |name| parse_timezone(&name);
@@ -118,6 +122,14 @@ fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result
     let names = || all.iter().map(|one| name(*one)).collect::<Vec<_>>().join(", ");
     let found = all.iter().copied().find(|one| name(*one) == text);
     found.ok_or_else(|| format!("must be one of: {}", names()))
+}
+
+/// A URL that may hold a password, or that whoever knows it can call.
+fn http_url(text: String, wanted: &str) -> Result<Option<Secret>, String> {
+    let text = Secret::from(text);
+    let url = Url::parse(text.expose()).ok().filter(|url| url.host().is_some());
+    let fits = url.is_some_and(|url| ["http", "https"].contains(&url.scheme()));
+    if fits { Ok(Some(text)) } else { Err(wanted.to_owned()) }
 }
 
 /// A program and its arguments.
@@ -190,7 +202,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The time zone of this IANA name.
-fn parse_timezone(text: &str) -> Result<Tz, String> {
+pub fn parse_timezone(text: &str) -> Result<Tz, String> {
     Tz::from_str(text).map_err(|_| {
         let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let near = nearest(&text.replace(' ', "_"), names);

@@ -10,6 +10,7 @@ pub mod format;
 pub(crate) mod hash;
 pub mod inbox;
 pub mod linkedin_export;
+pub mod markup;
 pub mod model;
 pub mod owner;
 pub mod people;

@@ -1,5 +1,6 @@
 //! Who one talks to, how much, and how fast who answers: pure sums over who wrote when.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
@@ -31,7 +32,10 @@ pub struct SenderRow {
     pub is_me: Option<bool>,
 }
 
-/// One human: all senders of an account that share a page or a name.
+/// How LinkedIn calls everybody who has left: not one person.
+pub const LEFT: &str = "LinkedIn Member";
+
+/// One human: all senders of an account that share a page, or a name that no two pages have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Human {
     /// The account's name.
@@ -48,16 +52,32 @@ pub struct Human {
 #[must_use]
 pub fn humans(senders: &[SenderRow]) -> (Vec<Human>, BTreeMap<PersonId, usize>) {
     let mut group: Vec<usize> = (0..senders.len()).collect();
-    let mut first: BTreeMap<(&str, bool, &str), usize> = BTreeMap::new();
+    let mut join = |a: usize, b: usize| {
+        let (a, b) = (root(&group, a), root(&group, b));
+        if let Some(parent) = group.get_mut(a.max(b)) {
+            *parent = a.min(b);
+        }
+    };
+    fn page(sender: &SenderRow) -> Option<&str> {
+        sender.profile_url.as_deref().map(|url| url.trim_end_matches('/')).filter(|url| !url.is_empty())
+    }
+    // A page is one person. A name is, too, unless several pages have it: then nobody knows which of them is meant.
+    let mut pages: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut named: BTreeMap<(&str, &str), BTreeMap<&str, usize>> = BTreeMap::new();
     for (index, sender) in senders.iter().enumerate() {
-        let keys = [(true, sender.profile_url.as_deref()), (false, Some(sender.name.as_str()))];
-        for (by_page, key) in keys {
-            let Some(key) = key.map(|k| k.trim_end_matches('/')).filter(|k| !k.is_empty()) else { continue };
-            let twin = *first.entry((&sender.account, by_page, key)).or_insert(index);
-            let (a, b) = (root(&group, twin), root(&group, index));
-            if let Some(parent) = group.get_mut(a.max(b)) {
-                *parent = a.min(b);
-            }
+        let Some(page) = page(sender) else { continue };
+        join(*pages.entry((&sender.account, page)).or_insert(index), index);
+        named.entry((&sender.account, &sender.name)).or_default().entry(page).or_insert(index);
+    }
+    let mut pageless: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (index, sender) in senders.iter().enumerate().filter(|(_, sender)| page(sender).is_none()) {
+        if sender.name.is_empty() {
+            continue;
+        }
+        let key = (sender.account.as_str(), sender.name.as_str());
+        join(*pageless.entry(key).or_insert(index), index);
+        if let Some(twins) = named.get(&key).filter(|twins| twins.len() == 1) {
+            twins.values().for_each(|twin| join(*twin, index));
         }
     }
     let (mut all, mut place, mut of): (Vec<Human>, BTreeMap<usize, usize>, _) = Default::default();
@@ -152,6 +172,9 @@ pub struct Correspondence {
     known: BTreeSet<String>,
     courses: BTreeMap<ConversationId, Exchange>,
     last: BTreeMap<usize, Ms>,
+    /// Those who have left, by conversation, and whether any has been met.
+    left: BTreeMap<(usize, ConversationId), usize>,
+    met: BTreeSet<usize>,
 }
 
 impl Correspondence {
@@ -160,7 +183,15 @@ impl Correspondence {
     pub fn new(senders: &[SenderRow]) -> Self {
         let (humans, of) = humans(senders);
         let known = humans.iter().filter(|h| h.is_me == Some(true)).map(|h| h.account.clone()).collect();
-        Self { humans, of, known, courses: BTreeMap::new(), last: BTreeMap::new() }
+        Self {
+            humans,
+            of,
+            known,
+            courses: BTreeMap::new(),
+            last: BTreeMap::new(),
+            left: BTreeMap::new(),
+            met: BTreeSet::new(),
+        }
     }
 
     /// The humans.
@@ -175,9 +206,29 @@ impl Correspondence {
         self.humans.iter().all(|h| self.known.contains(&h.account))
     }
 
+    /// Who it is in this conversation: of those who have left, somebody else in each.
+    fn in_conversation(&mut self, human: usize, conversation: ConversationId) -> usize {
+        let Some(one) =
+            self.humans.get(human).filter(|one| one.names == [LEFT] && one.profile_urls.is_empty())
+        else {
+            return human;
+        };
+        let (one, next) = (one.clone(), self.humans.len());
+        match self.left.entry((human, conversation)) {
+            Entry::Occupied(known) => *known.get(),
+            // The first of them takes the place of all.
+            Entry::Vacant(new) if self.met.insert(human) => *new.insert(human),
+            Entry::Vacant(new) => {
+                self.humans.push(one);
+                *new.insert(next)
+            }
+        }
+    }
+
     /// Counts a message; those of one conversation come oldest first. Says whose it is.
     pub fn add(&mut self, line: SentMessage) -> Author {
         let human = self.of.get(&line.sender).copied();
+        let human = human.map(|human| self.in_conversation(human, line.conversation));
         let side = match human.and_then(|h| self.humans.get(h)).map(|h| h.is_me) {
             Some(Some(true)) => Author::Mine,
             Some(Some(false)) => Author::Theirs,
@@ -323,6 +374,33 @@ mod tests {
         assert_eq!(of.values().copied().collect::<Vec<_>>(), [0, 0, 0, 1, 2, 3]);
         assert_eq!(humans[0].names, ["Ada Example", "Ada Example-Sample"]);
         assert_eq!(humans[0].profile_urls.len(), 2);
+    }
+
+    #[test]
+    fn people_of_one_name_are_told_apart_by_their_pages() {
+        let senders = [
+            sender(1, "Ada Example", Some("https://x/in/ada1"), Some(false)),
+            sender(2, "Ada Example", Some("https://x/in/ada2"), Some(false)),
+            sender(3, "Ada Example", None, Some(false)),
+            sender(4, "Ada Example", Some("https://x/in/ada1/"), Some(false)),
+        ];
+        let (humans, of) = humans(&senders);
+        assert_eq!(of.values().copied().collect::<Vec<_>>(), [0, 1, 2, 0]);
+        assert_eq!(humans.len(), 3, "of whoever has no page nobody knows which of the two it is");
+    }
+
+    #[test]
+    fn those_who_have_left_are_somebody_else_in_each_conversation() {
+        let mut tally =
+            Correspondence::new(&[sender(1, LEFT, None, Some(false)), sender(2, "Me", None, Some(true))]);
+        for conversation in 1..=3 {
+            tally.add(line(conversation, 1, conversation));
+            tally.add(line(conversation, 1, conversation + 10));
+            tally.add(line(conversation, 2, conversation + 20));
+        }
+        let contacts = tally.contacts();
+        assert_eq!(contacts.iter().map(|c| (c.received, c.conversations)).collect::<Vec<_>>(), [(2, 1); 3]);
+        assert!(contacts.iter().all(|c| tally.humans()[c.human].names == [LEFT]));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) enum ColumnValue<'a> {
     Number(i64),
     Time(Ms),
     Truth(bool),
+    /// A text that is JSON.
+    Json(&'a str),
     /// The JSON as served, which [`ExportRow::raw_into`] writes.
     Raw,
 }
@@ -79,5 +81,7 @@ pub const COLUMNS: &[MessageColumn] = {
         MessageColumn::of("raw", Text, true, |_| ColumnValue::Raw),
         MessageColumn::of("message_id", Number, true, |m| ColumnValue::Number(m.id.0)),
         MessageColumn::of("source", Text, true, |m| ColumnValue::Text(m.source.unwrap_or("api"))),
+        MessageColumn::of("subject", Text, false, |m| text(m.subject)),
+        MessageColumn::of("attachments", Text, true, |m| ColumnValue::Json(m.attachments.unwrap_or("[]"))),
     ]
 };

@@ -4,7 +4,8 @@
 use std::io::Write;
 
 use super::columns::{COLUMNS, ColumnValue};
-use super::{Export, ExportError, Watch, text};
+use super::text::Times;
+use super::{Export, ExportError, Watch};
 use crate::store::ExportRow;
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
@@ -26,7 +27,7 @@ pub(super) fn write(
     let (mut raw, mut guarded) = (Vec::new(), String::new());
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
-        row(&mut rows, message, &mut raw, &mut guarded).map_err(failed)
+        row(&mut rows, message, export.job.times(), &mut raw, &mut guarded).map_err(failed)
     })?;
     rows.flush().map_err(ExportError::file(&export.job.out))?;
     Ok(messages)
@@ -35,6 +36,7 @@ pub(super) fn write(
 fn row(
     rows: &mut ::csv::Writer<&mut dyn Write>,
     m: &ExportRow<'_>,
+    times: Times,
     raw: &mut Vec<u8>,
     guarded: &mut String,
 ) -> Result<(), ::csv::Error> {
@@ -46,10 +48,10 @@ fn row(
                 rows.write_field(&*raw)?;
             }
             ColumnValue::Null => rows.write_field("")?,
-            ColumnValue::Text(text) => rows.write_field(guard(text, guarded))?,
+            ColumnValue::Text(text) | ColumnValue::Json(text) => rows.write_field(guard(text, guarded))?,
             ColumnValue::Parts(parts) => rows.write_field(guard(&parts.concat(), guarded))?,
             ColumnValue::Number(n) => rows.write_field(n.to_string())?,
-            ColumnValue::Time(ms) => rows.write_field(text::iso(ms).unwrap_or_default())?,
+            ColumnValue::Time(ms) => rows.write_field(times.iso(ms).unwrap_or_default())?,
             ColumnValue::Truth(yes) => rows.write_field(if yes { "1" } else { "0" })?,
         }
     }

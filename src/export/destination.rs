@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
-use std::io::{BufWriter, Read as _, Write};
+use std::io::{BufReader, BufWriter, Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::state::{ExportState, NOT_WHOLE, folder_of, path as state_path};
 use super::{Export, ExportError, Summary};
+use crate::core::hash;
 
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 256 * 1024;
@@ -77,6 +78,18 @@ impl OpenFolder {
         let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, how, Mode::RUSR | Mode::WUSR);
         Ok(fd.map_err(|e| ExportError::file(&self.path.join(name))(e.into()))?.into())
+    }
+
+    /// The hash of a regular file, if there is one.
+    fn hash(&self, name: &str) -> Result<Option<u64>, ExportError> {
+        let Some((folder, file)) = self.folder_of(name, false)? else { return Ok(None) };
+        let Ok(file) = folder.file(file, OFlags::RDONLY | OFlags::NONBLOCK) else { return Ok(None) };
+        let failed = ExportError::file(&self.path.join(name));
+        let read = file.metadata().and_then(|meta| {
+            let bytes = BufReader::new(file).bytes();
+            meta.is_file().then(|| bytes.collect::<Result<Vec<u8>, _>>()).transpose()
+        });
+        Ok(read.map_err(failed)?.map(hash::fnv1a))
     }
 
     fn remove(&self, name: &str) -> Result<(), ExportError> {
@@ -155,6 +168,10 @@ pub(super) struct Place {
     made: BTreeMap<String, String>,
     /// The files that an earlier export made.
     older: BTreeSet<String>,
+    /// What the files are that may be edited before the next export.
+    hashes: BTreeMap<String, u64>,
+    /// The files of the earlier export that were edited since, which stay as they are.
+    edited: BTreeSet<String>,
     /// Its number: 0 is the first, whole one.
     pub(super) part: u32,
 }
@@ -179,11 +196,13 @@ impl Place {
         };
         let before = if in_folder { export.before.as_ref() } else { export.continues() };
         let older = export.before.iter().flat_map(|before| before.files.iter().cloned()).collect();
-        let place = Self {
+        let mut place = Self {
             staging: Staging::begin(&folder)?,
             out: folder,
             _new: new,
             made: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            edited: BTreeSet::new(),
             older,
             part: before.map_or(0, |before| before.part.saturating_add(1)),
         };
@@ -197,6 +216,13 @@ impl Place {
             ));
         }
         place.older.iter().try_for_each(|name| place.out.folder_of(name, false).map(|_| ()))?;
+        let hashes = export.before.iter().flat_map(|before| &before.hashes).filter(|_| !export.job.force);
+        for (name, hash) in hashes {
+            if place.out.hash(name)?.is_some_and(|now| now != *hash) {
+                place.edited.insert(name.clone());
+                place.hashes.insert(name.clone(), *hash);
+            }
+        }
         Ok(place)
     }
 
@@ -223,6 +249,15 @@ impl Place {
         let mut file = self.create(name)?;
         let written = file.write_all(bytes).and_then(|()| file.flush());
         written.map_err(ExportError::file(&self.out.path.join(name)))
+    }
+
+    /// Writes a whole file that people may edit, unless they have.
+    pub(super) fn editable_file(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        if self.edited.contains(name) {
+            return Ok(());
+        }
+        self.hashes.insert(name.to_owned(), hash::fnv1a(bytes.iter().copied()));
+        self.file(name, bytes)
     }
 
     /// Adds to a file that is needed only meanwhile.
@@ -256,10 +291,11 @@ impl Place {
         kept: impl Fn(&str) -> bool,
         messages: u64,
     ) -> Result<Summary, ExportError> {
-        let stays = |name: &&String| !self.made.contains_key(*name) && kept(name);
+        let stays =
+            |name: &&String| !self.made.contains_key(*name) && (kept(name) || self.edited.contains(*name));
         let kept: BTreeSet<String> = self.older.iter().filter(stays).cloned().collect();
         let files: Vec<String> = self.made.keys().chain(&kept).cloned().collect();
-        let done = export.state(files, self.part)?;
+        let done = ExportState { hashes: self.hashes.clone(), ..export.state(files, self.part)? };
         // First it is known whose the files are, then they are there. Until all are, no run counts as exported, unless
         // the last one stands as it was: then nothing is left out whenever this is cut short.
         let claimed = self.older.iter().chain(self.made.keys()).cloned().collect::<BTreeSet<_>>();
@@ -278,7 +314,8 @@ impl Place {
         }
         self.leave(export, &done)?;
         let out = if export.job.format.is_folder() { export.job.out.clone() } else { self.one_file(export) };
-        Ok(Summary { messages, files: self.made.len(), out, unchanged: false })
+        let left_alone = self.edited.iter().map(|name| export.job.out.join(name)).collect();
+        Ok(Summary { left_alone, ..Summary::of(messages, self.made.len(), out) })
     }
 
     fn leave(&mut self, export: &Export<'_>, state: &ExportState) -> Result<(), ExportError> {

@@ -5,7 +5,8 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{COLUMNS, ColumnValue};
-use super::{Export, ExportError, Watch, text};
+use super::text::Times;
+use super::{Export, ExportError, Watch};
 use crate::core::Ms;
 use crate::core::raw::render::{quote, quote_parts};
 use crate::core::raw::without_lone_surrogates;
@@ -110,7 +111,7 @@ pub(super) fn write(
         version: VERSION,
         schema: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
-        exported_at: text::iso(export.job.now),
+        exported_at: Times::UTC.iso(export.job.now),
         archive: state.archive,
         series: state.series_ms,
         part,
@@ -138,8 +139,9 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
             ColumnValue::Text(text) => quote(text, out),
             ColumnValue::Parts(parts) => quote_parts(&parts, out),
             ColumnValue::Number(n) => cell(&TableValue::Int(n), out),
-            ColumnValue::Time(ms) => cell(&optional(text::iso(ms).as_deref()), out),
+            ColumnValue::Time(ms) => cell(&optional(Times::UTC.iso(ms).as_deref()), out),
             ColumnValue::Truth(yes) => cell(&TableValue::Int(yes.into()), out),
+            ColumnValue::Json(json) => out.extend_from_slice(json.as_bytes()),
             ColumnValue::Raw => raw(m, out),
         }
     }
@@ -157,6 +159,9 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     field("extra", optional(m.fields.extra), out);
     field("source", optional(m.source), out);
     field("changed_run", number(m.changed_run.map(|run| run.0)), out);
+    field("subject", optional(m.subject), out);
+    field("attachments", optional(m.attachments), out);
+    field("attachment_names", optional(m.parts().attachment_names().as_deref()), out);
     out.extend_from_slice(b"}}");
 }
 

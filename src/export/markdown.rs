@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use super::html::name;
+use super::text::Times;
 use super::{Export, ExportError, Summary, Watch, text};
 use crate::core::Ms;
+use crate::core::model::parts::{Attachment, Parts};
 use crate::export::destination::Place;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
@@ -30,7 +31,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         let link = file.replace(' ', "%20");
         list.push_str(&format!("- [{}](<{link}>): {count}\n", escaped(&one_line(&name))));
     }
-    folder.file("README.md", list.as_bytes())?;
+    folder.editable_file("README.md", list.as_bytes())?;
     watch.closing("syncing to disk");
     folder.finish(export, |_| false, messages)
 }
@@ -64,10 +65,7 @@ fn write_conversation(
     folder: &mut Place,
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
-    let path = export.job.out.join(name);
-    let failed = |error| ExportError::file(&path)(error);
-    let mut file = folder.create(name)?;
-    file.write_all(front_matter(row, count).as_bytes()).map_err(failed)?;
+    let mut text = front_matter(row, count, export.job.times());
     let mut day = String::new();
     export.snapshot.messages(scope, |message| {
         watch.step()?;
@@ -76,19 +74,20 @@ fn write_conversation(
         } else {
             Vec::new()
         };
-        file.write_all(note(message, &former, &mut day).as_bytes()).map_err(failed)
+        text.push_str(&note(message, &former, &mut day, export.job.times()));
+        Ok::<(), ExportError>(())
     })?;
-    file.flush().map_err(failed)
+    folder.editable_file(name, text.as_bytes())
 }
 
-fn front_matter(row: &ConversationRow, count: u64) -> String {
+fn front_matter(row: &ConversationRow, count: u64, times: Times) -> String {
     let mut out = String::from("---\n");
     let mut add = |key: &str, value: Option<String>| {
         if let Some(value) = value {
             out.push_str(&format!("{key}: {value}\n"));
         }
     };
-    let day = |ms: Option<Ms>| ms.map(text::day);
+    let day = |ms: Option<Ms>| ms.map(|ms| times.day(ms));
     add("title", Some(quoted(&name(row))));
     add("account", Some(quoted(&row.account)));
     add("conversation_id", row.conversation_id.as_deref().map(quoted));
@@ -96,13 +95,15 @@ fn front_matter(row: &ConversationRow, count: u64) -> String {
     add("messages", Some(count.to_string()));
     add("first", day(row.timeline.oldest_ms));
     add("last", day(row.timeline.newest_ms));
+    add("timezone", (times != Times::UTC).then(|| times.0.name().to_owned()));
     add("gaps", Some(row.timeline.gaps.len().to_string()));
     add("tags", Some("[linkedin, conversation]".to_owned()));
     out.push_str(&format!("---\n\n# {}\n\n", escaped(&one_line(&name(row)))));
+    let zone = times.0.name();
     for gap in &row.timeline.gaps {
-        let edge = |ms: Option<Ms>, open: &str| ms.map_or_else(|| open.to_owned(), text::minute);
+        let edge = |ms: Option<Ms>, open: &str| ms.map_or_else(|| open.to_owned(), |ms| times.minute(ms));
         let (from, to) = (edge(gap.older_ms, "the beginning"), edge(gap.newer_ms, "now"));
-        out.push_str(&format!("> [!warning] Messages may be missing from {from} to {to} (UTC)\n\n"));
+        out.push_str(&format!("> [!warning] Messages may be missing from {from} to {to} ({zone})\n\n"));
     }
     out
 }
@@ -118,9 +119,9 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String) -> String {
+fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String, times: Times) -> String {
     let mut out = String::new();
-    let today = text::day(m.sent_at_ms);
+    let today = times.day(m.sent_at_ms);
     if *day != today {
         out.push_str(&format!("## {today}\n\n"));
         *day = today;
@@ -135,17 +136,35 @@ fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String) -> String
     }
     if let Some(since) = m.gone_since_ms {
         // Writing to a string does not fail.
-        write!(notes, " · vanished, noticed on {}", text::day(since)).unwrap_or_default();
+        write!(notes, " · vanished, noticed on {}", times.day(since)).unwrap_or_default();
     }
-    out.push_str(&format!("**{}** {}{notes}\n\n", escaped(&one_line(sender)), text::clock(m.sent_at_ms)));
-    let said = if m.fields.text.is_empty() { "*no text*".to_owned() } else { escaped(m.fields.text) };
-    out.push_str(&said);
-    out.push_str("\n\n");
+    out.push_str(&format!("**{}** {}{notes}\n\n", escaped(&one_line(sender)), times.clock(m.sent_at_ms)));
+    let parts = m.parts();
+    let subject = parts.subject.iter().map(|subject| format!("**Subject: {}**", escaped(&one_line(subject))));
+    let text = match m.fields.text {
+        "" if parts == Parts::default() => Some("*no text*".to_owned()),
+        "" => None,
+        text => Some(escaped(text)),
+    };
+    for said in subject.chain(text).chain(parts.attachments.iter().map(attached)) {
+        out.push_str(&said);
+        out.push_str("\n\n");
+    }
     for version in former {
         let before = escaped(&version.text).replace('\n', "\n> ");
-        out.push_str(&format!("> Until {}:\n> {before}\n\n", text::minute(version.replaced_ms)));
+        out.push_str(&format!("> Until {}:\n> {before}\n\n", times.minute(version.replaced_ms)));
     }
     out
+}
+
+/// An attachment, as a link if its address is one that Markdown takes.
+fn attached(attachment: &Attachment) -> String {
+    let label = format!("[attachment: {}]", escaped(&one_line(&attachment.name)));
+    let is_plain = |url: &&String| {
+        let is_web = url.starts_with("https://") || url.starts_with("http://");
+        is_web && !url.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\\".contains(c))
+    };
+    attachment.url.iter().find(is_plain).map_or_else(|| label.clone(), |url| format!("{label}(<{url}>)"))
 }
 
 fn one_line(text: &str) -> String {

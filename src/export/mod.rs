@@ -12,14 +12,18 @@ pub mod restore;
 mod state;
 mod text;
 
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
 
 use crate::core::Ms;
 use crate::store::{ConversationRow, Reader, Scope, Snapshot, StoreError};
 
 use self::destination::Place;
 use self::state::ExportState;
+use self::text::Times;
 
 /// What an export is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +74,26 @@ pub struct Job {
     pub since_last: bool,
     /// Begin a CSV file with a byte order mark.
     pub bom: bool,
+    /// The zone of the times that people read. JSON Lines and Parquet have UTC.
+    pub timezone: Tz,
+    /// Write to `out` as it comes, which is a pipe, a device or, as `-`, standard output.
+    pub stream: bool,
+    /// Replace notes that were edited since the last export.
+    pub force: bool,
     /// When this is.
     pub now: Ms,
+}
+
+impl Job {
+    /// Everything, as this format.
+    pub fn new(format: Format, out: PathBuf, now: Ms) -> Self {
+        let (scope, timezone) = (Scope::default(), Tz::UTC);
+        Self { format, out, scope, since_last: false, bom: false, timezone, stream: false, force: false, now }
+    }
+
+    fn times(&self) -> Times {
+        Times(self.timezone)
+    }
 }
 
 /// What was written.
@@ -85,6 +107,14 @@ pub struct Summary {
     pub out: PathBuf,
     /// Whether nothing had to be written, since nothing has changed.
     pub unchanged: bool,
+    /// Files that were edited since the last export and therefore left alone.
+    pub left_alone: Vec<PathBuf>,
+}
+
+impl Summary {
+    fn of(messages: u64, files: usize, out: PathBuf) -> Self {
+        Self { messages, files, out, unchanged: false, left_alone: Vec::new() }
+    }
 }
 
 /// Is told how far the export is, and ends it with [`ExportError::Stopped`].
@@ -153,6 +183,9 @@ impl ExportError {
 /// Exports.
 pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
     let snapshot = reader.snapshot()?;
+    if job.stream {
+        return Export { snapshot: &snapshot, job, before: None }.stream(watch);
+    }
     let state = ExportState::read(job, &snapshot)?;
     let mut job = job.clone();
     // What was cut short while its files were put in place, or is of an archive before an older one was restored, is
@@ -166,7 +199,7 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
     }
     let export = Export { snapshot: &snapshot, job: &job, before: state };
     if export.is_unchanged()? {
-        return Ok(Summary { messages: 0, files: 0, out: job.out.clone(), unchanged: true });
+        return Ok(Summary { unchanged: true, ..Summary::of(0, 0, job.out.clone()) });
     }
     match job.format {
         Format::Jsonl => export.one_file(jsonl::write, watch),
@@ -217,10 +250,42 @@ impl Export<'_> {
             return Ok(false);
         }
         match self.job.format {
+            Format::Html | Format::Markdown if before.timezone() != self.job.timezone.name() => Ok(false),
             // It has every table: a run without any news spends credits.
             Format::Jsonl => Ok(before.tables == state::tables(self.job, self.snapshot)?),
             _ => Ok(before.changed_faces(self.job, self.snapshot)?.is_empty()),
         }
+    }
+
+    /// Writes a format that is one file to where it is read as it comes.
+    fn stream(&self, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
+        let write = match self.job.format {
+            Format::Jsonl => jsonl::write,
+            Format::Csv => csv::write,
+            Format::Html | Format::Parquet | Format::Markdown => {
+                let what = format!(
+                    "{} is a folder of files and cannot be written to a stream",
+                    self.job.format.name()
+                );
+                return Err(ExportError::refused(what, "pass a folder, or use --format jsonl or csv"));
+            }
+        };
+        if self.job.since_last {
+            let what = "a stream leaves nothing to continue from";
+            return Err(ExportError::refused(what, "remove --since-last, or pass a file"));
+        }
+        let failed = ExportError::file(&self.job.out);
+        let mut out: Box<dyn Write> = match self.job.out.to_str() {
+            Some("-") => Box::new(io::stdout().lock()),
+            _ => match OpenOptions::new().write(true).open(&self.job.out) {
+                Ok(file) => Box::new(file),
+                Err(error) => return Err(failed(error)),
+            },
+        };
+        let mut buffered = BufWriter::with_capacity(64 * 1024, &mut out);
+        let messages = write(self, 0, &mut buffered, watch)?;
+        buffered.flush().map_err(failed)?;
+        Ok(Summary::of(messages, 1, self.job.out.clone()))
     }
 
     /// Writes a format that is one file.

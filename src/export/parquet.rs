@@ -174,7 +174,7 @@ impl Rows {
                 (Values::Text(values), cell) => {
                     let mut text = Vec::new();
                     match cell {
-                        ColumnValue::Text(t) => text.extend_from_slice(t.as_bytes()),
+                        ColumnValue::Text(t) | ColumnValue::Json(t) => text.extend_from_slice(t.as_bytes()),
                         ColumnValue::Parts(parts) => text = parts.concat().into_bytes(),
                         ColumnValue::Raw => m.raw_into(&mut text),
                         _ => continue,

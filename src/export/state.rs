@@ -1,9 +1,12 @@
 //! What an export leaves beside its files, so that the next one knows what it may replace and what has changed.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::{ExportError, Format, Job};
@@ -42,6 +45,12 @@ pub(super) struct ExportState {
     /// What changes with any row of a table other than those of messages, where the format has them.
     #[serde(default)]
     pub(super) tables: Option<i64>,
+    /// The zone of its times; empty is UTC.
+    #[serde(default)]
+    pub(super) timezone: String,
+    /// What each file was, where it may have been edited since.
+    #[serde(default)]
+    pub(super) hashes: BTreeMap<String, u64>,
     /// For each conversation, what changes with its names and, where the format shows them, its gaps.
     pub(super) faces: BTreeMap<ConversationId, i64>,
 }
@@ -66,6 +75,8 @@ impl ExportState {
             part,
             files,
             tables: tables(job, snapshot)?,
+            timezone: job.timezone.name().to_owned(),
+            hashes: BTreeMap::new(),
             faces: faces(job, snapshot)?.into_iter().collect(),
         })
     }
@@ -73,7 +84,7 @@ impl ExportState {
     /// What the last export to the job's place left; with `since_last`, it must have been of the same kind.
     pub(super) fn read(job: &Job, snapshot: &Snapshot<'_>) -> Result<Option<Self>, ExportError> {
         let path = path(job);
-        let json = match fs::read(&path) {
+        let json = match read_small(&path) {
             Ok(json) => json,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             // The place is a file where a folder should be, which is complained about where it is made.
@@ -112,6 +123,10 @@ impl ExportState {
         ))
     }
 
+    pub(super) fn timezone(&self) -> &str {
+        if self.timezone.is_empty() { "UTC" } else { &self.timezone }
+    }
+
     /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it
     /// came to.
     pub(super) fn goes_on(&self, snapshot: &Snapshot<'_>) -> Result<bool, ExportError> {
@@ -131,6 +146,19 @@ impl ExportState {
     pub(super) fn json(&self) -> Result<Vec<u8>, ExportError> {
         serde_json::to_vec(self).map_err(|error| ExportError::refused(error.to_string(), "report this"))
     }
+}
+
+/// The bytes of a regular file: whoever owns the folder may have put something else there.
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    const MOST: u64 = 256 << 20;
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What changes with any row of a table other than those of messages; `None` for a format without them.

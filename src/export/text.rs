@@ -1,36 +1,52 @@
 //! Times and texts as the formats write them.
 
-use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
+use chrono_tz::Tz;
 
 use crate::core::Ms;
 
-/// A time as the archive's views write it: ISO 8601, UTC, with milliseconds. `None` beyond the year 9999.
-pub(super) fn iso(ms: Ms) -> Option<String> {
-    let at = DateTime::<Utc>::from_timestamp_millis(ms).filter(|at| (0..=9999).contains(&at.year()))?;
-    let (year, month, day) = (at.year(), at.month(), at.day());
-    let (hour, minute, second, milli) = (at.hour(), at.minute(), at.second(), at.timestamp_subsec_millis());
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
-}
+/// Times in a time zone, as people and files have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Times(pub(super) Tz);
 
-/// A day, in UTC: `2025-04-21`.
-pub(super) fn day(ms: Ms) -> String {
-    iso(ms).and_then(|iso| iso.get(..10).map(str::to_owned)).unwrap_or_else(|| format!("{ms} ms"))
-}
+impl Times {
+    pub(super) const UTC: Self = Self(Tz::UTC);
 
-/// A day as people write it, in UTC: `21 April 2025`.
-pub(super) fn long_day(ms: Ms) -> String {
-    DateTime::<Utc>::from_timestamp_millis(ms)
-        .map_or_else(|| format!("{ms} ms"), |at| at.format("%-d %B %Y").to_string())
-}
+    /// `None` beyond the year 9999.
+    fn at(self, ms: Ms) -> Option<DateTime<Tz>> {
+        let at = DateTime::<Utc>::from_timestamp_millis(ms)?.with_timezone(&self.0);
+        (0..=9999).contains(&at.year()).then_some(at)
+    }
 
-/// The time of day, in UTC: `21:13`.
-pub(super) fn clock(ms: Ms) -> String {
-    iso(ms).and_then(|iso| iso.get(11..16).map(str::to_owned)).unwrap_or_default()
-}
+    /// As the archive's views write a time: ISO 8601 with milliseconds, of UTC with a `Z`.
+    pub(super) fn iso(self, ms: Ms) -> Option<String> {
+        let offset = if self.0 == Tz::UTC { "Z" } else { "%:z" };
+        Some(self.at(ms)?.format(&format!("%Y-%m-%dT%H:%M:%S%.3f{offset}")).to_string())
+    }
 
-/// A minute, in UTC: `2025-04-21 21:13`.
-pub(super) fn minute(ms: Ms) -> String {
-    format!("{} {}", day(ms), clock(ms))
+    fn shown(self, ms: Ms, form: &str) -> String {
+        self.at(ms).map_or_else(|| format!("{ms} ms"), |at| at.format(form).to_string())
+    }
+
+    /// `2025-04-21`.
+    pub(super) fn day(self, ms: Ms) -> String {
+        self.shown(ms, "%Y-%m-%d")
+    }
+
+    /// `21 April 2025`.
+    pub(super) fn long_day(self, ms: Ms) -> String {
+        self.shown(ms, "%-d %B %Y")
+    }
+
+    /// `21:13`.
+    pub(super) fn clock(self, ms: Ms) -> String {
+        self.at(ms).map(|at| at.format("%H:%M").to_string()).unwrap_or_default()
+    }
+
+    /// `2025-04-21 21:13`.
+    pub(super) fn minute(self, ms: Ms) -> String {
+        self.shown(ms, "%Y-%m-%d %H:%M")
+    }
 }
 
 /// A part of a file's name, of any text: letters and digits of all scripts stay, all else becomes one hyphen.
@@ -77,12 +93,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_as_the_views_tell_them() {
-        assert_eq!(iso(1_745_270_025_236).as_deref(), Some("2025-04-21T21:13:45.236Z"));
-        assert_eq!(iso(Ms::MAX), None);
-        assert_eq!(minute(1_745_270_025_236), "2025-04-21 21:13");
-        assert_eq!(long_day(1_745_270_025_236), "21 April 2025");
-        assert_eq!(day(Ms::MAX), format!("{} ms", Ms::MAX));
+    fn times_are_told_as_the_views_tell_them_and_in_other_zones() {
+        let (at, times) = (1_745_270_025_236, Times::UTC);
+        assert_eq!(times.iso(at).as_deref(), Some("2025-04-21T21:13:45.236Z"));
+        assert_eq!(times.iso(-1).as_deref(), Some("1969-12-31T23:59:59.999Z"));
+        assert_eq!(times.iso(Ms::MAX), None);
+        assert_eq!(times.minute(at), "2025-04-21 21:13");
+        assert_eq!(times.long_day(at), "21 April 2025");
+        assert_eq!(times.day(Ms::MAX), format!("{} ms", Ms::MAX));
+        let tokyo = Times(Tz::Asia__Tokyo);
+        assert_eq!(tokyo.iso(at).as_deref(), Some("2025-04-22T06:13:45.236+09:00"));
+        assert_eq!((tokyo.day(at).as_str(), tokyo.clock(at).as_str()), ("2025-04-22", "06:13"));
     }
 
     #[test]

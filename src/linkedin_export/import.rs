@@ -8,13 +8,16 @@ use serde::Serialize;
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
 use crate::core::model::ids::ConversationId;
+use crate::core::model::urn::profile_slug;
 use crate::linkedin_export::ImportError;
-use crate::linkedin_export::participants::{Thread, owner};
-use crate::linkedin_export::scan::{ExportFile, RowLocation};
-use crate::store::{Batch, Configured, ImportThread, Imported, PairedIds, Reader, Store};
+use crate::linkedin_export::participants::{ExportOwner, Thread, folded};
+use crate::linkedin_export::scan::{ExportFile, OddRow, RowLocation};
+use crate::store::{Batch, Configured, ImportThread, Imported, PairedIds, Queries, Reader, Store};
 
 /// Rows read and stored per transaction.
 const BATCH: usize = 1_000;
+/// Bytes of them.
+const BATCH_BYTES: u64 = 16 << 20;
 /// Odd rows stored per transaction; each may be long.
 const ODD_BATCH: usize = 100;
 
@@ -29,6 +32,8 @@ pub struct Options<'a> {
     pub file: &'a str,
     /// How many samples the next sync checks against the API.
     pub check: u32,
+    /// Whether it may be another member's than the account's.
+    pub any_owner: bool,
     /// Now.
     pub now: Ms,
 }
@@ -87,20 +92,27 @@ pub fn import(
     watch: &mut dyn FnMut(u64),
 ) -> Result<ImportReport, ImportError> {
     let now = options.now;
+    let owner = export.owner(options.account.owner_name.as_deref());
+    belongs(owner.as_ref(), options, Some(&store.queries()))?;
     let targets = store.configure(options.accounts, now)?;
     let import = store.begin_import(options.account, "linkedin-export", options.file, now)?;
     let mut kept = store.known_odd_rows(import)?;
-    for odd in export.odd().chunks(ODD_BATCH) {
+    for odd in batches(export.odd(), ODD_BATCH, OddRow::length) {
         let rows = odd.iter().map(|odd| Ok((odd.line, odd.reason.clone(), export.content(odd)?)));
         let rows = rows.collect::<io::Result<Vec<_>>>().map_err(options.unreadable())?;
         store.keep_odd_rows(import, &rows, &mut kept)?;
     }
-    let mut report = each_thread(export, options, watch, |thread, described, part, last, taken| {
+    let key = owner.as_ref().map(|owner| owner.key.as_str());
+    let mut report = each_thread(export, options, key, watch, |thread, described, part, last, taken| {
         let messages = export.messages(part).map_err(options.unreadable())?;
         let covers = thread.span.filter(|_| last);
         Ok(store
             .import_batch(&Batch { import, thread: described, messages: &messages, covers, now }, taken)?)
     })?;
+    // Of another member's export nothing is learnt of the account's owner.
+    if let Some(owner) = owner.as_ref().filter(|_| !options.any_owner) {
+        store.name_owner(import, &owner.name, owner.key.strip_prefix("in/"))?;
+    }
     if options.check > 0 {
         // Only conversations that a sync would ask for can be checked; with `discover` that may be any.
         let wanted: BTreeSet<ConversationId> = targets.iter().map(|t| t.plan.id).collect();
@@ -121,16 +133,61 @@ pub fn outlook(
     watch: &mut dyn FnMut(u64),
 ) -> Result<ImportReport, ImportError> {
     let account = &options.account.account;
-    each_thread(export, options, watch, |_, described, part, last, taken| {
+    let owner = export.owner(options.account.owner_name.as_deref());
+    belongs(owner.as_ref(), options, archive.map(Reader::queries).as_ref())?;
+    let key = owner.as_ref().map(|owner| owner.key.as_str());
+    each_thread(export, options, key, watch, |_, described, part, last, taken| {
         let messages = export.messages(part).map_err(options.unreadable())?;
         Ok(Reader::import_outlook(archive, account, described, (&messages, last), taken)?)
     })
+}
+
+/// Refuses an export of another member than the one whom the account belongs to, as far as both are known.
+fn belongs(
+    owner: Option<&ExportOwner>,
+    options: &Options<'_>,
+    archive: Option<&Queries<'_>>,
+) -> Result<(), ImportError> {
+    let Some(owner) = owner.filter(|_| !options.any_owner) else { return Ok(()) };
+    let account = &options.account.account;
+    let senders = archive.map(Queries::senders).transpose()?.unwrap_or_default();
+    let own = senders.iter().filter(|sender| sender.account == *account && sender.is_me == Some(true));
+    let mut names: Vec<&str> = options.account.owner_name.as_deref().into_iter().collect();
+    names.extend(own.clone().map(|sender| sender.name.as_str()).filter(|name| !name.is_empty()));
+    let same_name = names.iter().any(|name| folded(name) == folded(&owner.name));
+    let pages = own.filter_map(|sender| profile_slug(sender.profile_url.as_deref()?));
+    let same_page = pages.into_iter().any(|slug| owner.key.strip_prefix("in/") == Some(slug.as_str()));
+    match names.first() {
+        Some(known) if !same_name && !same_page => Err(ImportError::refused(
+            format!(
+                "this is the export of {:?}, but the account {account:?} belongs to {known:?}",
+                owner.name
+            ),
+            "pass --account with the right account, or --any-owner to import it into this one all the same",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Rows that are read and stored together, in their order: at most so many, and of at most so many bytes.
+fn batches<T>(rows: &[T], most: usize, length: fn(&T) -> u64) -> Vec<&[T]> {
+    let (mut batches, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, row) in rows.iter().enumerate() {
+        if at > from && (at - from >= most || bytes + length(row) > BATCH_BYTES) {
+            batches.push(rows.get(from..at).unwrap_or_default());
+            (from, bytes) = (at, 0);
+        }
+        bytes += length(row);
+    }
+    batches.extend(rows.get(from..).filter(|rest| !rest.is_empty()));
+    batches
 }
 
 /// Calls `act` for each batch of each thread, newest first, and adds up the results.
 fn each_thread(
     export: &ExportFile,
     options: &Options<'_>,
+    owner: Option<&str>,
     watch: &mut dyn FnMut(u64),
     mut act: impl FnMut(
         &Thread,
@@ -140,7 +197,6 @@ fn each_thread(
         &mut PairedIds,
     ) -> Result<Imported, ImportError>,
 ) -> Result<ImportReport, ImportError> {
-    let owner = owner(&export.threads, options.account.owner_name.as_deref());
     let mut report = ImportReport {
         account: options.account.account.clone(),
         rows: export.rows,
@@ -149,12 +205,12 @@ fn each_thread(
     };
     let mut done = 0_u64;
     for thread in &export.threads {
-        let described = thread.described(owner.as_deref());
+        let described = thread.described(owner);
         let mut taken = PairedIds::new();
         let (mut new, mut sent) = (0, 0);
-        let parts = thread.places.len().div_ceil(BATCH);
-        for (number, part) in thread.places.chunks(BATCH).enumerate() {
-            let counts = act(thread, &described, part, number + 1 == parts, &mut taken)?;
+        let parts = batches(&thread.places, BATCH, RowLocation::length);
+        for (number, part) in parts.iter().enumerate() {
+            let counts = act(thread, &described, part, number + 1 == parts.len(), &mut taken)?;
             new += u64::from(counts.new);
             sent += u64::from(counts.new.saturating_sub(counts.new_outside));
             report.there += u64::from(counts.there);

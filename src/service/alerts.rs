@@ -8,13 +8,47 @@ use tokio::time::Instant;
 
 use crate::api::{ApiError, FailureKind};
 use crate::app::parked::fingerprint;
+use crate::app::wiring::archive_failure;
 use crate::config::{Config, Env};
 use crate::core::Ms;
-use crate::store::{Alert, Cause, Store, StoreError};
-use crate::sync::{GRACE, Reception};
+use crate::core::format::iso_utc;
+use crate::error::Failure;
+use crate::store::{Alert, Cause, FailedRun, Store, StoreError};
+use crate::sync::Reception;
 
+/// How long a command may still take once the service stops.
+const GRACE: Duration = Duration::from_millis(600);
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
+/// An outage is told once so many runs in a row have failed, and that for so long.
+const TOLD_RUNS: usize = 3;
+const TOLD_AFTER_MS: Ms = 30 * 60_000;
+
+/// What a person is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// As the command gets it: `account`, `key`, `credits`, `unreachable` or `archive`.
+    pub kind: &'static str,
+    /// Whose account; empty where it concerns all.
+    pub account: String,
+    /// What is wrong.
+    pub message: String,
+    /// The row that it is about, where the archive keeps one.
+    alert: Option<Alert>,
+}
+
+impl Notice {
+    /// One that no row of the archive stands for.
+    #[must_use]
+    pub fn new(kind: &'static str, message: String) -> Self {
+        Self { kind, account: String::new(), message, alert: None }
+    }
+
+    fn of(alert: Alert) -> Self {
+        let account = alert.account.clone().unwrap_or_default();
+        Self { kind: alert.cause.as_str(), account, message: describe(&alert), alert: Some(alert) }
+    }
+}
 
 /// Records what was refused, and forgets what has been seen to work. Returns what is news.
 pub fn record(
@@ -22,12 +56,21 @@ pub fn record(
     config: &Config,
     reception: &Reception,
     now: Ms,
-) -> Result<Vec<Alert>, StoreError> {
+) -> Result<Vec<Notice>, StoreError> {
     for (kind, count) in &reception.failures {
         store.count_failures(kind.as_str(), *count)?;
     }
+    if let Some(until) = reception.hold_until_ms {
+        store.hold_until(until)?;
+    }
     forget_mended(store, config, reception)?;
     let mut news = Vec::new();
+    if reception.is_silent()
+        && let Some(notice) = outage(store)?
+    {
+        tracing::error!(kind = notice.kind, "needs attention: {}", notice.message);
+        news.push(notice);
+    }
     for refused in &reception.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
         let row = Alert {
@@ -43,10 +86,42 @@ pub fn record(
         if store.raise_alert(&row)? {
             let account = row.account.as_deref().unwrap_or_default();
             tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", describe(&row));
-            news.push(row);
+            news.push(Notice::of(row));
         }
     }
     Ok(news)
+}
+
+/// What is to be told of runs that fail in a row: once, by the run with which it has gone on for long enough.
+fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
+    let runs = store.failed_runs()?;
+    let Some(first) = runs.last() else { return Ok(None) };
+    let lasts = |runs: &[FailedRun]| {
+        let since = |last: &FailedRun| last.finished_ms - first.started_ms;
+        runs.len() >= TOLD_RUNS && runs.first().map(since) >= Some(TOLD_AFTER_MS)
+    };
+    let (_, before) = runs.split_at(1);
+    if !lasts(&runs) || lasts(before) {
+        return Ok(None);
+    }
+    let why = store.last_error()?.unwrap_or_default();
+    let (count, since) = (runs.len(), iso_utc(first.started_ms));
+    let message = format!("the last {count} runs, since {since}, brought nothing: {why}");
+    Ok(Some(Notice::new("unreachable", message)))
+}
+
+/// Refuses a run that is not the service's while the API wants no request.
+pub fn check_hold(store: &Store, config: &Config, now: Ms) -> Result<(), Failure> {
+    let held = store.held_until(now).map_err(|error| archive_failure(&config.archive.path, error))?;
+    match held {
+        None => Ok(()),
+        Some(until) => Err(Failure::ApiUnreachable(held_words(until))),
+    }
+}
+
+/// The same in words.
+pub(super) fn held_words(until: Ms) -> String {
+    format!("the API asked for a pause until {}", iso_utc(until))
 }
 
 fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> Result<(), StoreError> {
@@ -77,9 +152,9 @@ pub fn describe(row: &Alert) -> String {
 
 /// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
 /// the environment of this process is not handed on.
-pub async fn run_command(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
+pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
     let Some((program, arguments)) = command.split_first() else { return };
-    for row in rows {
+    for notice in news {
         let mut process = tokio::process::Command::new(program);
         process.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).env_clear();
         for name in ["PATH", "HOME", "LANG", "TZ", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
@@ -87,9 +162,9 @@ pub async fn run_command(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
         }
         // By their names and, for one version, by those that they had when the section was called [attention].
         for prefix in ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"] {
-            process.env(format!("{prefix}_KIND"), row.cause.as_str());
-            process.env(format!("{prefix}_ACCOUNT"), row.account.as_deref().unwrap_or_default());
-            process.env(format!("{prefix}_MESSAGE"), describe(&row));
+            process.env(format!("{prefix}_KIND"), notice.kind);
+            process.env(format!("{prefix}_ACCOUNT"), &notice.account);
+            process.env(format!("{prefix}_MESSAGE"), &notice.message);
         }
         process.kill_on_drop(true);
         match tokio::time::timeout(LONGEST, process.status()).await {
@@ -103,26 +178,27 @@ pub async fn run_command(command: Vec<String>, env: &Env, rows: Vec<Alert>) {
 
 /// The alert commands that are running. The service does not wait for them.
 #[derive(Debug, Default)]
-pub(super) struct AlertCommands(Vec<(JoinHandle<()>, Vec<Alert>)>);
+pub(super) struct AlertCommands(Vec<(JoinHandle<()>, Vec<Notice>)>);
 
 impl AlertCommands {
     /// Starts the command for these.
-    pub(super) fn start(&mut self, command: &[String], env: &Env, rows: Vec<Alert>) {
-        if rows.is_empty() {
+    pub(super) fn start(&mut self, command: &[String], env: &Env, news: Vec<Notice>) {
+        if news.is_empty() {
             return;
         }
         self.0.retain(|(running, _)| !running.is_finished());
-        let (command, env, told) = (command.to_vec(), env.clone(), rows.clone());
-        self.0.push((tokio::spawn(async move { run_command(command, &env, rows).await }), told));
+        let (command, env, told) = (command.to_vec(), env.clone(), news.clone());
+        self.0.push((tokio::spawn(async move { run_command(command, &env, news).await }), told));
     }
 
     /// Gives the commands a moment to end. What one that does not was run for is news again after the next start.
     pub(super) async fn finish(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let until = Instant::now() + GRACE;
-        for (running, rows) in std::mem::take(&mut self.0) {
+        for (running, news) in std::mem::take(&mut self.0) {
             if tokio::time::timeout_at(until, running).await.is_err() {
                 tracing::warn!("the attention command was cut short by the stop: it will be run again");
-                rows.iter().try_for_each(|row| store.mark_undelivered(row))?;
+                let mut alerts = news.iter().filter_map(|notice| notice.alert.as_ref());
+                alerts.try_for_each(|alert| store.mark_undelivered(alert))?;
             }
         }
         Ok(())

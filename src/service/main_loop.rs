@@ -35,7 +35,10 @@ pub(super) trait Work {
     fn start_delay(&self) -> Ms;
 
     /// Whether to sync when the service starts, too.
-    fn runs_at_start(&self) -> bool;
+    fn runs_at_start(&self, now: Ms) -> Result<bool, Failure>;
+
+    /// After how long the last run is made up for, if not by the next slot.
+    fn again_after(&self, now: Ms) -> Result<Option<Duration>, Failure>;
 
     /// How often events are read; `None` while they are not.
     fn event_interval(&self) -> Option<Duration>;
@@ -72,6 +75,8 @@ pub(super) struct MainLoop<W, S, C, A> {
     wakeup: A,
     heartbeat: Heartbeat,
     agenda: Agenda,
+    /// When the last run is made up for.
+    again: Option<Instant>,
     /// When events were last read.
     events_read: Option<Instant>,
 }
@@ -93,7 +98,7 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
     pub(super) fn new(work: W, commands: S, clock: C, wakeup: A) -> Self {
         let agenda = Agenda::new(work.schedule().clone(), clock.now_ms());
         let heartbeat = Heartbeat::every(systemd::heartbeat_interval());
-        Self { work, commands, clock, wakeup, heartbeat, agenda, events_read: None }
+        Self { work, commands, clock, wakeup, heartbeat, agenda, again: None, events_read: None }
     }
 
     pub(super) fn into_work(self) -> W {
@@ -107,7 +112,8 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
     pub(super) async fn run(&mut self) -> Result<(), Failure> {
         let now = self.clock.now_ms();
         self.agenda.followed(now, self.work.start_delay());
-        let starts = self.work.runs_at_start() && self.work.may_run(now)?;
+        self.look_for_another_try()?;
+        let starts = self.work.runs_at_start(now)? && self.work.may_run(now)?;
         let mut due = starts.then_some(Trigger::Start);
         systemd::ready(&self.publish());
         loop {
@@ -132,6 +138,14 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
                 return self.scheduled_run();
             }
             Decision::Wait(until) => until,
+        };
+        let until = match self.again.map(|again| again.saturating_duration_since(Instant::now())) {
+            Some(Duration::ZERO) => {
+                self.again = None;
+                return self.scheduled_run();
+            }
+            Some(left) => until.min(now.saturating_add(ms(left))),
+            None => until,
         };
         match self.wait(now, until).await {
             Woken::ByCommand(command) => Ok(self.obey(Received::just(command))),
@@ -204,14 +218,22 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
         let supervisor = Supervisor {
             commands: &mut self.commands,
             heartbeat: &mut self.heartbeat,
+            longest: self.work.longest_request(),
             deadline: &deadline,
             stopper,
             hurry: None,
         };
         let (done, received) = supervisor.during(self.work.sync(trigger, &deadline, &stop)).await;
         done?;
+        self.look_for_another_try()?;
         systemd::status(&self.publish());
         Ok(self.obey(received))
+    }
+
+    fn look_for_another_try(&mut self) -> Result<(), Failure> {
+        let after = self.work.again_after(self.clock.now_ms())?;
+        self.again = after.and_then(|after| Instant::now().checked_add(after));
+        Ok(())
     }
 
     fn events_are_due(&self) -> bool {
@@ -226,6 +248,7 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
         let supervisor = Supervisor {
             commands: &mut self.commands,
             heartbeat: &mut self.heartbeat,
+            longest: self.work.longest_request(),
             deadline: &deadline,
             stopper,
             hurry: Some(hurrier),
@@ -242,11 +265,19 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
     fn publish(&self) -> String {
         let now = self.clock.now_ms();
         let next_slot = match self.agenda.clone().decide(now) {
-            Decision::Due => Some(now),
-            Decision::Wait(until) => Some(until).filter(|until| *until < Ms::MAX),
+            Decision::Due => now,
+            Decision::Wait(until) => until,
         };
+        let again = self.again.map(|again| ms(again.saturating_duration_since(Instant::now())));
+        let next_run = again.map_or(next_slot, |left| next_slot.min(now.saturating_add(left)));
+        let next_slot = Some(next_run).filter(|at| *at < Ms::MAX);
         self.work.publish(next_slot)
     }
+}
+
+/// At least so long.
+fn ms(duration: Duration) -> Ms {
+    Ms::try_from(duration.as_millis()).unwrap_or(Ms::MAX).saturating_add(1)
 }
 
 fn duration(ms: Ms) -> Duration {

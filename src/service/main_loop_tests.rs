@@ -61,6 +61,8 @@ struct Script {
     runs_at_start: bool,
     may_run: bool,
     run_takes: Duration,
+    /// After how long each run that fails is made up for, the last one first.
+    again_after: Vec<Duration>,
     event_interval: Option<Duration>,
     news: bool,
     /// What the next reload changes.
@@ -100,8 +102,12 @@ impl Work for TestWork {
         0
     }
 
-    fn runs_at_start(&self) -> bool {
-        self.script.borrow().runs_at_start
+    fn runs_at_start(&self, _: Ms) -> Result<bool, Failure> {
+        Ok(self.script.borrow().runs_at_start)
+    }
+
+    fn again_after(&self, _: Ms) -> Result<Option<Duration>, Failure> {
+        Ok(self.script.borrow_mut().again_after.pop())
     }
 
     fn event_interval(&self) -> Option<Duration> {
@@ -165,6 +171,7 @@ impl Bench {
             runs_at_start: false,
             may_run: true,
             run_takes: Duration::from_secs(10),
+            again_after: Vec::new(),
             event_interval: None,
             news: false,
             new_schedule: None,
@@ -356,4 +363,33 @@ async fn a_request_for_a_run_cuts_the_reading_of_events_short() {
     bench.send(ServiceCommand::Run);
     bench.pass(1_000).await;
     assert_eq!(bench.done(), ["events", "hurried", "once"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_failed_is_made_up_for_until_it_succeeds() {
+    let bench = Bench::start(HARDLY_EVER, |script| {
+        script.runs_at_start = true;
+        script.run_takes = duration(1_000);
+        // Asked before the first run, too.
+        script.again_after = [8, 4, 2, 0].map(Duration::from_secs).to_vec();
+    });
+    bench.pass(MINUTE).await;
+    let tries: Vec<Ms> = bench.log().into_iter().map(|(_, at)| at).collect();
+    assert_eq!(bench.done(), ["start", "schedule", "schedule", "schedule"]);
+    for (pair, wait) in tries.windows(2).zip([2_000, 4_000, 8_000]) {
+        let waited = pair[1] - pair[0] - 1_000;
+        assert!((wait..wait + 1_100).contains(&waited), "{tries:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_comes_first_makes_up_for_the_one_before() {
+    let bench = Bench::start(EVERY_HALF_HOUR, |script| {
+        script.again_after = vec![duration(HOUR), Duration::ZERO];
+        script.may_run = false;
+    });
+    bench.pass(MINUTE).await;
+    bench.script.borrow_mut().may_run = true;
+    bench.pass(HOUR + 10 * MINUTE).await;
+    assert_eq!(bench.log(), [("schedule", 30 * MINUTE), ("schedule", HOUR)]);
 }

@@ -2,7 +2,9 @@
 //! lives.
 
 pub mod alerts;
+mod archive_failures;
 mod main_loop;
+pub mod ping;
 pub mod remote;
 mod signals;
 mod supervisor;
@@ -11,45 +13,107 @@ mod wakeup;
 mod watchdog;
 mod worker;
 
-use crate::app::{Context, runtime, wiring};
-use crate::clock::SystemClock;
+use std::time::Duration;
+
+use crate::app::{Context, advice, runtime, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::core::format::iso_utc;
 use crate::error::Failure;
+use crate::service::alerts::Notice;
+use crate::service::archive_failures::{ArchiveFailures, LONGEST_WAIT_MS};
 use crate::service::main_loop::MainLoop;
-use crate::service::signals::Signals;
+use crate::service::signals::{CommandSource as _, ServiceCommand, Signals};
 use crate::service::wakeup::CronWakeup;
+use crate::service::watchdog::Heartbeat;
 use crate::service::worker::Worker;
 use crate::store::Store;
+
+/// The exit code of an archive that cannot be written.
+const ARCHIVE_FAILED: u8 = 74;
+/// How long the command may take that tells of such a failure before the service ends.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Serves until it is told to stop.
 pub fn serve(context: &Context) -> Result<(), Failure> {
     let config = context.config_with_secrets(None)?;
     runtime()?.block_on(async {
         // From here on no signal that this program takes ends it otherwise.
-        let signals = Signals::new()
+        let mut signals = Signals::new()
             .map_err(|error| Failure::Machine(format!("cannot listen for signals: {error}")))?;
         // What would fail at each run fails now.
         drop(wiring::api(&config)?);
-        let path = config.archive.path.clone();
-        let failed = |error| wiring::archive_failure(&path, error);
-        let store = Store::open(&path).map_err(failed)?;
-        store.sign_as_service().map_err(failed)?;
-        let slots = &config.schedule.slots;
-        tracing::info!(
-            archive = %path.display(),
-            cron = slots.line(),
-            timezone = slots.zone().name(),
-            "the service began"
-        );
-        let worker = Worker::new(context, config, store);
-        let mut main_loop = MainLoop::new(worker, signals, SystemClock, CronWakeup);
-        let end = main_loop.run().await;
-        systemd::stopping();
-        let closed = main_loop.into_work().close().await;
-        tracing::info!("the service ended");
-        match closed {
-            // That is why the rest failed, if it did.
-            Err(lost @ Failure::ArchiveLost { .. }) => Err(lost),
-            closed => end.and(closed),
+        let failures = ArchiveFailures::of(&context.env);
+        if !wait_out(&failures, &mut signals).await {
+            return Ok(());
         }
+        let command = config.alerts.command.clone();
+        let served = serve_with(context, config, signals).await;
+        if let Err(failure) = &served
+            && failure.exit_code() == ARCHIVE_FAILED
+        {
+            // Told once: the next start tries again, and may fail again.
+            if failures.add(SystemClock.now_ms()) == 1 {
+                let news = vec![Notice::new("archive", failure.to_string())];
+                let told = tokio::time::timeout(LAST_WORDS, alerts::run_command(command, &context.env, news));
+                told.await.unwrap_or_default();
+            }
+        }
+        served
     })
+}
+
+/// Waits until an archive that has failed may be tried again. False when a stop is asked for meanwhile.
+async fn wait_out(failures: &ArchiveFailures, signals: &mut Signals) -> bool {
+    let Some(failed) = failures.read() else { return true };
+    let mut heartbeat = Heartbeat::every(systemd::heartbeat_interval());
+    let mut told = false;
+    loop {
+        let left = (failed.until_ms() - SystemClock.now_ms()).min(LONGEST_WAIT_MS);
+        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return true };
+        if !told {
+            let until = iso_utc(failed.until_ms());
+            tracing::warn!(failures = failed.count, %until, "the archive has failed: waiting before the next try");
+            systemd::ready(&format!(
+                "The archive has failed {} times in a row: waiting until {until}",
+                failed.count
+            ));
+            told = true;
+        }
+        tokio::select! {
+            biased;
+            // A request for a run or a new configuration is reason enough to try.
+            command = signals.next() => return command != ServiceCommand::Stop,
+            () = heartbeat.tick() => systemd::heartbeat(),
+            () = tokio::time::sleep(Duration::from_millis(left)) => {}
+        }
+    }
+}
+
+async fn serve_with(context: &Context, config: Config, signals: Signals) -> Result<(), Failure> {
+    let path = config.archive.path.clone();
+    let failed = |error| wiring::archive_failure(&path, error);
+    let store = Store::open(&path).map_err(failed)?;
+    store.sign_as_service().map_err(failed)?;
+    let slots = &config.schedule.slots;
+    tracing::info!(
+        archive = %path.display(),
+        cron = slots.line(),
+        timezone = slots.zone().name(),
+        "the service began"
+    );
+    for warning in advice::warnings(&config, SystemClock.now_ms()) {
+        tracing::warn!("{warning}");
+    }
+    let worker = Worker::new(context, config, store)?;
+    let mut main_loop = MainLoop::new(worker, signals, SystemClock, CronWakeup);
+    let end = main_loop.run().await;
+    systemd::stopping(Duration::ZERO);
+    let closed = main_loop.into_work().close().await;
+    tracing::info!("the service ended");
+    match closed {
+        // That is why the rest failed, if it did.
+        Err(lost @ Failure::ArchiveLost { .. }) => Err(lost),
+        closed => end.and(closed),
+    }
 }

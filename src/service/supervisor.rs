@@ -1,6 +1,7 @@
 //! Supervises a run or a poll of events: takes commands and keeps the watchdog fed while it is under way.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use crate::service::signals::{CommandSource, ServiceCommand};
 use crate::service::systemd;
@@ -35,6 +36,8 @@ impl Received {
 pub(super) struct Supervisor<'a, S> {
     pub(super) commands: &'a mut S,
     pub(super) heartbeat: &'a mut Heartbeat,
+    /// How long an answer that is paid for may take to come.
+    pub(super) longest: Duration,
     /// By when the work must make its next step.
     pub(super) deadline: &'a StepDeadline,
     /// Asks it to stop.
@@ -54,8 +57,8 @@ impl<S: CommandSource> Supervisor<'_, S> {
                 command = self.commands.next() => {
                     received.add(command);
                     if command == ServiceCommand::Stop {
-                        tracing::info!("stopping after the current page");
-                        systemd::stopping();
+                        tracing::info!("stopping after the current page; asked again, at once");
+                        systemd::stopping(self.longest);
                         self.stopper.stop();
                     }
                     if let Some(hurry) = &self.hurry {

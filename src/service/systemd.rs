@@ -23,9 +23,17 @@ pub(super) fn reloading() {
     }
 }
 
-/// The service stops.
-pub(super) fn stopping() {
-    notify(&[NotifyState::Stopping, NotifyState::Status("Stopping after the current page")]);
+/// How much longer than the answer that it waits for a stop may take.
+const TO_CLOSE: Duration = Duration::from_secs(20);
+
+/// The service stops once an answer has come that may take so long.
+pub(super) fn stopping(longest: Duration) {
+    let extension = u32::try_from((longest + TO_CLOSE).as_micros()).unwrap_or(u32::MAX);
+    notify(&[
+        NotifyState::Stopping,
+        NotifyState::ExtendTimeoutUsec(extension),
+        NotifyState::Status("Stopping after the current page"),
+    ]);
 }
 
 /// What `systemctl status` shows.

@@ -13,10 +13,13 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config};
 use crate::core::Ms;
 use crate::core::format::iso_utc;
+use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
 use crate::error::Failure;
 use crate::service::alerts::{self, AlertCommands};
+use crate::service::archive_failures::ArchiveFailures;
 use crate::service::main_loop::Work;
+use crate::service::ping::RunPing;
 use crate::service::systemd;
 use crate::service::watchdog::StepDeadline;
 use crate::store::{Outcome, Store, StoreError, Trigger};
@@ -24,6 +27,13 @@ use crate::sync::{self, Reception, Report, RunError, Stop};
 
 /// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// How long the service waits for the ping that tells of its own end.
+const LAST_PING: Duration = Duration::from_secs(5);
+/// The longest wait before a run that found the API down for nothing is made again.
+const LONGEST_FREE: Duration = Duration::from_secs(30 * 60);
+/// The first and the longest wait before one that cost something is.
+const CATCH_UP: Duration = Duration::from_secs(60 * 60);
+const LONGEST_CATCH_UP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The configuration, the archive and the API of a service.
 pub(super) struct Worker<'a> {
@@ -38,26 +48,44 @@ pub(super) struct Worker<'a> {
     /// Why the last scheduled run was not made, so that it is logged once.
     held_back: Option<String>,
     alert_commands: AlertCommands,
+    archive_failures: ArchiveFailures,
 }
 
-/// How long the API has been down.
+/// How long the API has been down, and when it is asked again.
 #[derive(Debug, Default)]
 struct Outage {
     /// Runs in a row that found it down.
     runs: u32,
     /// No run is scheduled before this because of it.
     until: Option<Instant>,
+    /// When a slot that failed is made up for, if not by the next one.
+    again: Option<Instant>,
 }
 
 impl Outage {
     fn is_fresh(&self) -> bool {
         self.until.is_some_and(|until| Instant::now() < until)
     }
+
+    /// After a run that found the API down.
+    fn of(runs: u32, free: bool, backoff: &Backoff) -> Self {
+        let wait = backoff.wait(runs, false, None, fastrand::f64());
+        let doubled = |first: Duration, longest: Duration| {
+            first.saturating_mul(1 << runs.saturating_sub(1).min(20)).min(longest)
+        };
+        // What costs nothing is tried again and again; what costs is made up for ever more seldom.
+        let again =
+            if free { doubled(backoff.base, LONGEST_FREE) } else { doubled(CATCH_UP, LONGEST_CATCH_UP) };
+        let after = |wait| Instant::now().checked_add(wait);
+        Self { runs, until: after(wait), again: after(again.max(wait)) }
+    }
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(context: &'a Context, config: Config, store: Store) -> Self {
-        Self {
+    /// # Errors
+    /// When the archive cannot be read, which says how the runs before ended.
+    pub(super) fn new(context: &'a Context, config: Config, store: Store) -> Result<Self, Failure> {
+        let mut worker = Self {
             context,
             rate: Rate::new(config.api.requests_per_minute),
             config,
@@ -66,7 +94,26 @@ impl<'a> Worker<'a> {
             forgiving: false,
             held_back: None,
             alert_commands: AlertCommands::default(),
+            archive_failures: ArchiveFailures::of(&context.env),
+        };
+        worker.outage = worker.remembered_outage()?;
+        Ok(worker)
+    }
+
+    /// The outage that runs of an earlier process have met, so that a restart asks no more often than the service does.
+    fn remembered_outage(&self) -> Result<Outage, Failure> {
+        let failed = self.store.failed_runs().map_err(|error| self.failed(error))?;
+        let refused = self.store.queries().alerts().map_err(|error| self.failed(error))?;
+        // What needs a person is left alone by another rule.
+        let Some(last) = failed.first().filter(|_| refused.is_empty()) else { return Ok(Outage::default()) };
+        let runs = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        let mut outage = Outage::of(runs, last.credits == 0, &self.config.api.backoff());
+        let ago = SystemClock.now_ms().saturating_sub(last.finished_ms);
+        let ago = Duration::from_millis(u64::try_from(ago).unwrap_or_default());
+        for moment in [&mut outage.until, &mut outage.again].into_iter().flatten() {
+            *moment = moment.checked_sub(ago).unwrap_or(*moment);
         }
+        Ok(outage)
     }
 
     /// Gives alert commands a moment to end, and closes the archive.
@@ -100,19 +147,17 @@ impl<'a> Worker<'a> {
         let down = report.outcome == Outcome::Failed
             && report.worst == Some(ExitClass::Unavailable)
             && report.reception.is_silent();
-        self.outage = if down { self.longer_outage() } else { Outage::default() };
-        self.store.checkpoint().map_err(|error| self.failed(error))
-    }
-
-    fn longer_outage(&self) -> Outage {
-        let runs = self.outage.runs.saturating_add(1);
-        let wait = self.config.api.backoff().wait(runs, false, None, fastrand::f64());
-        tracing::warn!(
-            runs,
-            wait_secs = wait.as_secs(),
-            "the API is down; the next scheduled run tries one small request"
-        );
-        Outage { runs, until: Instant::now().checked_add(wait) }
+        self.outage = match down {
+            true => {
+                let runs = self.outage.runs.saturating_add(1);
+                tracing::warn!(runs, "the API is down; the next run tries one small request");
+                Outage::of(runs, report.credits_spent == 0, &self.config.api.backoff())
+            }
+            false => Outage::default(),
+        };
+        self.store.checkpoint().map_err(|error| self.failed(error))?;
+        self.archive_failures.clear();
+        Ok(())
     }
 
     /// Records what was refused, and runs the alert command for what is news.
@@ -170,8 +215,22 @@ impl Work for Worker<'_> {
         Ms::try_from(delay.as_millis()).unwrap_or_default()
     }
 
-    fn runs_at_start(&self) -> bool {
-        self.config.schedule.run_at_start
+    fn runs_at_start(&self, now: Ms) -> Result<bool, Failure> {
+        let last = self.store.last_good_run().map_err(|error| self.failed(error))?;
+        let schedule = &self.config.schedule;
+        let is_missed = |last| schedule.slots.next(last).is_some_and(|slot| slot <= now);
+        if let Some(last) = last.filter(|last| schedule.run_at_start && !is_missed(*last)) {
+            tracing::info!(last = %iso_utc(last), "no run at the start: no slot has passed since the last one");
+            return Ok(false);
+        }
+        Ok(schedule.run_at_start)
+    }
+
+    fn again_after(&self, now: Ms) -> Result<Option<Duration>, Failure> {
+        let held = self.store.held_until(now).map_err(|error| self.failed(error))?;
+        let held = held.map(|until| Duration::from_millis(u64::try_from(until - now).unwrap_or_default()));
+        let again = self.outage.again.map(|at| at.saturating_duration_since(Instant::now()));
+        Ok(held.or(again))
     }
 
     fn event_interval(&self) -> Option<Duration> {
@@ -186,9 +245,11 @@ impl Work for Worker<'_> {
     }
 
     fn may_run(&mut self, now: Ms) -> Result<bool, Failure> {
+        let held = self.store.held_until(now).map_err(|error| self.failed(error))?.map(alerts::held_words);
         let closed = metrics::closed(&self.store.queries(), &self.config, now);
-        let obstacle = match closed.map_err(|error| self.failed(error))? {
-            Some(closed) => Some(closed.words(iso_utc)),
+        let closed = closed.map_err(|error| self.failed(error))?.map(|closed| closed.words(iso_utc));
+        let obstacle = match held.or(closed) {
+            Some(reason) => Some(reason),
             None if self.outage.is_fresh() => {
                 tracing::debug!("the API was down a moment ago");
                 return Ok(false);
@@ -220,7 +281,14 @@ impl Work for Worker<'_> {
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let mut observer = deadline;
+        let ping = RunPing::begin(&self.config);
         let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
+        let outcome = report.as_ref().ok().map(|report| report.outcome);
+        let telling = tokio::spawn(ping.end(outcome));
+        if outcome.is_none() {
+            // The service ends with this error.
+            drop(tokio::time::timeout(LAST_PING, telling).await);
+        }
         self.after(&report.map_err(|error| self.failed(error))?)
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod ids;
 mod ledger;
+mod outages;
 mod query;
 mod read;
 mod schema;
@@ -36,6 +37,7 @@ pub use alerts::{Alert, Cause};
 pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
+pub use outages::FailedRun;
 pub use read::figures::{AccountFigures, Figures};
 pub use read::history::FormerVersion;
 pub use read::message::{ExportRow, MessageRow, Scope};
@@ -158,19 +160,25 @@ impl Store {
         self.check()?;
         self.interned = Interned::default();
         self.db.flush_prepared_statement_cache();
-        // A reader keeps the file from being emptied. The next checkpoint will do it, so do not wait.
+        self.empty_journal()?;
+        self.db.execute_batch("PRAGMA shrink_memory")?;
+        Ok(())
+    }
+
+    /// A reader keeps the journal from being emptied. The next checkpoint will do it, so this does not wait.
+    fn empty_journal(&self) -> Result<()> {
         self.db.busy_timeout(Duration::ZERO)?;
         let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         self.db.busy_timeout(schema::open::BUSY_TIMEOUT)?;
-        emptied?;
-        self.db.execute_batch("PRAGMA shrink_memory")?;
-        Ok(())
+        Ok(emptied?)
     }
 
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
     pub fn close(mut self) -> Result<()> {
         self.index_texts()?;
         self.check()?;
+        // Closing tells nobody when there is no room for that.
+        self.empty_journal()?;
         self.db.close().map_err(|(_, e)| StoreError::from(e))
     }
 

@@ -35,7 +35,7 @@ impl Store {
                 let mut words = tx.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
                 index_unspaced(
                     tx,
-                    "SELECT m.id, m.text FROM messages_unindexed u JOIN message m ON m.id = u.id ORDER BY u.id",
+                    "SELECT m.id, m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id ORDER BY u.id",
                     |id, text| words.execute(params![id, text]),
                 )?;
                 tx.run("DELETE FROM messages_unindexed", [])
@@ -51,31 +51,34 @@ pub(crate) fn unindexed(db: &Connection, id: MessageId) -> Result<()> {
     db.run("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)", [id])
 }
 
-/// Takes a message's former text out of the index, unless it never was in there.
-pub(crate) fn forget(db: &Connection, id: MessageId, text: &str) -> Result<()> {
+/// Takes a message out of the index before it changes, unless it never was in there.
+pub(crate) fn forget(db: &Connection, id: MessageId) -> Result<()> {
     let waiting = "SELECT EXISTS (SELECT 1 FROM messages_unindexed WHERE id = ?1)";
     if !db.one::<bool>(waiting, [id])? {
+        let text: String = db.one("SELECT text FROM message_searched WHERE id = ?1", [id])?;
         db.run(
             "INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)",
             params![id, text],
         )?;
-        if tokenize::has_unspaced(text) {
+        if tokenize::has_unspaced(&text) {
             // Older SQLite libraries, which others read the file with, know no option to delete without the text.
             db.run(
                 "INSERT INTO messages_cjk_fts (messages_cjk_fts, rowid, text) VALUES ('delete', ?1, ?2)",
-                params![id, tokenize::indexed(text)],
+                params![id, tokenize::indexed(&text)],
             )?;
         }
     }
     Ok(())
 }
 
-/// Indexes the runs of all messages that the index of words has: for an archive that had none yet.
-pub(crate) fn index_all_unspaced(db: &Connection) -> Result<()> {
+/// Indexes all messages but those that wait for it, where neither index has any.
+pub(crate) fn index_everything(db: &Connection) -> Result<()> {
+    let mut words = db.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
     index_unspaced(
         db,
-        "SELECT id, text FROM message m WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
-        |_, _| Ok(0),
+        "SELECT id, text FROM message_searched m
+         WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
+        |id, text| words.execute(params![id, text]),
     )
 }
 

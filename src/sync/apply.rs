@@ -158,7 +158,6 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         last: bool,
     ) -> Result<(), RunError> {
         self.totals.reception.count(error);
-        let words = error.to_string();
         // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
         // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
         let stalls = last
@@ -170,6 +169,31 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Stalls::Never => false,
             };
+        self.settle(step, asked, answer, error, stalls).await
+    }
+
+    /// Settles a request that a stop called off: it cost nothing and says nothing.
+    pub(super) async fn settle_unsent(
+        &mut self,
+        step: &Step,
+        asked: &Asked,
+        answer: &Answer<Got>,
+    ) -> Result<(), RunError> {
+        match &answer.outcome {
+            Ok(_) => Ok(()),
+            Err(error) => self.settle(step, asked, answer, error, false).await,
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        step: &Step,
+        asked: &Asked,
+        answer: &Answer<Got>,
+        error: &ApiError,
+        stalls: bool,
+    ) -> Result<(), RunError> {
+        let words = error.to_string();
         let failed = Failed {
             account: self.run_state.account_of(step.whom).unwrap_or_default(),
             conversation: match step.whom {

@@ -41,6 +41,11 @@ pub trait Archive {
     /// Credits spent so far by one account; see [`Store::spent_by`].
     fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError>;
 
+    /// When the newest request was made, by the ledger (ms); see [`Store::newest_request`].
+    fn newest_request(&self) -> Result<Option<Ms>, StoreError> {
+        Ok(None)
+    }
+
     /// Counts a run's answers by what came; see [`Store::charge_by_answer`].
     fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError>;
 
@@ -96,6 +101,10 @@ impl Archive for Store {
 
     fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError> {
         Self::spent_by(self, account, run, now)
+    }
+
+    fn newest_request(&self) -> Result<Option<Ms>, StoreError> {
+        Self::newest_request(self)
     }
 
     fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ use crate::core::budget::{self, Left, Purse, Spent};
 use crate::core::planner::next::{self, Next};
 use crate::core::planner::state::{Limits, Progress, Room, Share, Subject};
 use crate::store::{Cause, Outcome};
+use crate::sync::clock_check::OtherClocks;
 use crate::sync::run_state::RunState;
 use crate::sync::vendor_balance::VendorBalance;
 
@@ -34,8 +35,13 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     let read_inbox = settings.inbox && settings.only.is_empty();
     let inboxes = if read_inbox { archive.inboxes(&settings.accounts, clock.now_ms())? } else { Vec::new() };
     let head_came_last = archive.head_came_last(None)?;
+    let clocks = OtherClocks { newest_request_ms: archive.newest_request()?, ..OtherClocks::default() };
     let run = archive.begin_run(settings.trigger, clock.now_ms())?;
     let balance = VendorBalance::before(archive, api, clock, settings, stop, run).await?;
+    if (OtherClocks { api_ahead_ms: api.ahead_ms(), ..clocks }).must_ask(clock.now_ms()) {
+        // Only to hear what time it is.
+        tokio::select! { _ = api.balance() => {}, () = stop.wait() => {} }
+    }
     let capped = budget::left(&settings.caps, &archive.spent(run, clock.now_ms())?).least();
     let left = [capped, balance.whole()].into_iter().flatten().min();
     observer.begin(targets.len(), left);
@@ -43,6 +49,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         limits: settings.limits(Share { budget: left, head_came_last }, Vec::new(), run, clock.now_ms()),
         run_state: RunState::new(targets, inboxes),
         balance,
+        clocks,
         archive,
         api,
         clock,
@@ -94,6 +101,7 @@ pub(super) struct Engine<'a, R, A, C> {
     pub(super) limits: Limits,
     pub(super) run_state: RunState,
     pub(super) balance: VendorBalance,
+    pub(super) clocks: OtherClocks,
     pub(super) progress: Progress,
     pub(super) totals: Totals,
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod clock_check;
 mod engine;
 mod report;
 mod request;
@@ -18,4 +19,4 @@ pub use engine::run;
 pub use report::{BalanceReport, ConversationReport, CreditsLeft, InboxReport, Reception, Refusal, Report};
 pub use select::select;
 pub use settings::{NoProgress, Observer, RunError, Settings};
-pub use stop::{GRACE, Stop, Stopper};
+pub use stop::{Stop, Stopper};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::api::{ApiError, ExitClass, FailureKind, Retry};
+use crate::core::Ms;
 use crate::store::{Cause, Outcome};
 
 /// The report of a run: `sync --once --json` prints it.
@@ -51,6 +52,8 @@ pub struct Reception {
     pub answered: BTreeSet<usize>,
     /// Failed requests by kind.
     pub failures: BTreeMap<FailureKind, u32>,
+    /// Until when the API wants no request (ms), where that is longer than a run waits.
+    pub hold_until_ms: Option<Ms>,
 }
 
 impl Reception {
@@ -64,10 +67,12 @@ impl Reception {
         self.refused.extend(Refusal::of(error, account));
     }
 
-    /// Whether the API seems to be down: it served nothing, and refused nothing either.
+    /// Whether the API seems to be down: it was asked, served nothing, and refused nothing either.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.answered.is_empty() && self.failures.keys().all(|kind| kind.policy().retry != Retry::Never)
+        self.answered.is_empty()
+            && !self.failures.is_empty()
+            && self.failures.keys().all(|kind| kind.policy().retry != Retry::Never)
     }
 }
 

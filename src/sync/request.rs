@@ -1,10 +1,14 @@
 //! One planned request: reserve its credits, send it, retry where that can help, and settle what became of it.
 
+use std::time::Duration;
+
 use tracing::warn;
 
 use crate::api::{Answer, Api, ApiError, Ask, Retry, Stops, Turn};
 use crate::clock::Clock;
+use crate::core::Ms;
 use crate::core::budget::{self, Purse, Reservation};
+use crate::core::format::iso_utc;
 use crate::core::inbox::InboxPage;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::page::Page;
@@ -22,6 +26,9 @@ use crate::sync::settings::RunError;
 const FAILURES_IN_A_ROW: u32 = 5;
 /// The same when nothing at all has come in this run.
 const FAILURES_AT_FIRST: u32 = 3;
+
+/// No pause that the API asks for is taken to be longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 86_400);
 
 /// What came.
 pub(super) enum Got {
@@ -44,6 +51,12 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             self.progress.failed.insert(step.whom);
             return Ok(None);
         };
+        self.clocks.api_ahead_ms = self.api.ahead_ms();
+        if let Some(doubt) = self.clocks.doubt(self.clock.now_ms()) {
+            self.totals.reception.count(&doubt);
+            self.observer.failed(step, &doubt, None);
+            return Ok(Some(self.give_up(step, &doubt).unwrap_or(RunEnd::GaveUp)));
+        }
         let retries = self.retries(step);
         let mut failure: Option<ApiError> = None;
         for attempt in 0..=retries {
@@ -72,8 +85,13 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Err(error) => error.clone(),
             };
-            let again = error.policy().retry != Retry::Never && attempt < retries;
-            self.settle_failure(step, &asked, &answer, &error, !again).await?;
+            let pause = error.retry_after.filter(|pause| *pause > self.settings.backoff.max);
+            let again = error.policy().retry != Retry::Never && attempt < retries && pause.is_none();
+            self.settle_failure(step, &asked, &answer, &error, !again && pause.is_none()).await?;
+            if let Some(pause) = pause {
+                self.observer.failed(step, &error, None);
+                return Ok(Some(self.hold(step, &error, pause)));
+            }
             if !again {
                 self.observer.failed(step, &error, None);
                 return Ok(self.give_up(step, &error));
@@ -147,9 +165,13 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         if step.kind == StepKind::Head {
             self.progress.look(step.account, reservation.credits());
         }
+        let flight = turn.flight();
         let answer = self.ask(turn, reservation, addressee, asked);
-        // When a stop is asked for meanwhile, the answer gets a moment more to come.
-        Ok(match self.stop.unless_late(self.clock, answer).await {
+        Ok(match self.stop.unless_abandoned(&flight, answer).await {
+            Some(answer) if flight.is_off() => {
+                self.settle_unsent(step, asked, &answer).await?;
+                Attempt::Stopped
+            }
             Some(answer) => Attempt::Answered(answer, count),
             None => Attempt::Stopped,
         })
@@ -221,6 +243,15 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             }
             Stops::Target => None,
         }
+    }
+
+    /// The API wants no request for longer than a run is worth: another one goes on after that.
+    fn hold(&mut self, step: &Step, error: &ApiError, pause: Duration) -> RunEnd {
+        let pause = Ms::try_from(pause.min(LONGEST_PAUSE).as_millis()).unwrap_or_default();
+        let until = self.clock.now_ms().saturating_add(pause);
+        self.totals.reception.hold_until_ms = Some(until);
+        warn!(until = %iso_utc(until), "the API asks for a pause that is longer than a run waits");
+        self.give_up(step, error).unwrap_or(RunEnd::GaveUp)
     }
 
     fn most_failures(&self) -> u32 {

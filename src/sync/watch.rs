@@ -39,8 +39,8 @@ pub struct Polled {
 /// booked in the ledger as a request, under the caps like any other. Events may be missed: the scheduled look at the
 /// inbox is what finds everything.
 ///
-/// `hurry` ends it before the next free request; a request that costs credits is only given up, after a moment, when
-/// `stop` is requested.
+/// `hurry` ends it before the next free request; a request that costs credits is given up before it is sent when `stop` is
+/// requested, and waited for once it has been sent.
 ///
 /// # Errors
 /// Only the archive's. API errors are logged and reported, for the next poll is soon.
@@ -192,8 +192,9 @@ impl<C: Clock> Watcher<'_, C> {
             store.finish_run(run, Outcome::Budget, clock.now_ms())?;
             return Ok(None);
         };
-        let Some(answer) = stop.unless_late(clock, self.api.watch(turn, reservation, self.index)).await
-        else {
+        let flight = turn.flight();
+        let asked = stop.unless_abandoned(&flight, self.api.watch(turn, reservation, self.index)).await;
+        let Some(answer) = asked else {
             store.finish_run(run, Outcome::Interrupted, clock.now_ms())?;
             return Ok(None);
         };

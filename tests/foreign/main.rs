@@ -1,4 +1,5 @@
-//! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium.
+//! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
+//! the alert rules; and an OpenSSL server of a CA of its own.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
 //! its tests.
@@ -9,7 +10,9 @@
     reason = "a test that panics has failed, and says where; it may look at its environment"
 )]
 
+mod alerts;
 mod clients;
+mod network;
 mod pages;
 mod parquet;
 #[path = "../support/mod.rs"]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archiver::api::{
     AccountAccess, Answer, Api as _, ApiSettings, ApiVersion, Ask, ConversationRef, FailureKind, HttpApi,
-    Rate, Turn,
+    Network, Rate, Turn,
 };
 use archiver::clock::SystemClock;
 use archiver::core::budget::{Reservation, grant};
@@ -84,6 +84,7 @@ fn api(base_url: &str, version: ApiVersion) -> HttpApi<SystemClock> {
         api_key: Secret::new(KEY),
         timeout: Duration::from_secs(20),
         rate: Rate::new(600),
+        network: Network::default(),
         accounts: vec![account],
     };
     HttpApi::new(settings, SystemClock).unwrap()
@@ -192,7 +193,8 @@ async fn what_is_no_page_is_never_taken_for_an_empty_one() {
 }
 
 #[tokio::test]
-async fn a_v1_error_is_what_its_body_says_whatever_the_status_and_costs_a_credit_unless_it_is_500() {
+async fn a_v1_error_of_the_api_costs_a_credit_unless_it_is_500_and_one_of_a_gateway_may_have_cost_everything()
+{
     for (name, head, expected, credits) in [
         ("v1-expired.json", "200 OK", "account", 1),
         ("v1-expired.json", "403 Forbidden", "account", 1),
@@ -213,10 +215,10 @@ async fn a_v1_error_is_what_its_body_says_whatever_the_status_and_costs_a_credit
         ("v1-internal.json", "500 Internal Server Error", "transient", 0),
         ("v1-error-object.json", "500 Internal Server Error", "transient", 0),
         ("v1-internal.json", "503 Service Unavailable", "transient", 1),
-        ("page.html", "502 Bad Gateway", "transient", 1),
-        ("empty.txt", "504 Gateway Timeout", "transient", 1),
-        ("page.html", "403 Forbidden", "account", 1),
-        ("words.txt", "404 Not Found", "refused", 1),
+        ("page.html", "502 Bad Gateway", "transient", RESERVED),
+        ("empty.txt", "504 Gateway Timeout", "transient", RESERVED),
+        ("page.html", "403 Forbidden", "transient", RESERVED),
+        ("words.txt", "404 Not Found", "refused", RESERVED),
         // The status of success beside a body of failure, and the other way round.
         ("v1-error-object.json", "200 OK", "refused", 1),
         ("v1-login-code.json", "200 OK", "malformed", RESERVED),
@@ -248,8 +250,8 @@ async fn a_v2_error_is_what_its_code_says_and_costs_what_its_metadata_says() {
         ("v2-charged-error.json", "200 OK", "transient", 1),
         ("v2-unknown-error.json", "200 OK", "refused", 0),
         ("v2-unknown-error.json", "503 Service Unavailable", "transient", 0),
-        ("page.html", "502 Bad Gateway", "transient", 0),
-        ("empty.txt", "403 Forbidden", "account", 0),
+        ("page.html", "502 Bad Gateway", "transient", RESERVED),
+        ("empty.txt", "403 Forbidden", "transient", RESERVED),
     ] {
         let answer = answered(name, head, ApiVersion::V2).await;
         let error = answer.outcome.unwrap_err();

@@ -1,5 +1,6 @@
 //! The commands as a person or a script meets them: what they print, what they leave, how they end.
 
+mod advice;
 mod check;
 mod demo;
 mod dry_run;
@@ -9,6 +10,7 @@ mod files;
 mod insight;
 mod json;
 mod login;
+mod network;
 mod others;
 mod pager;
 mod reading;

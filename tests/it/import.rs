@@ -3,6 +3,7 @@
 
 mod command;
 mod csv;
+mod exports;
 mod histories;
 mod mailbox;
 mod world;

@@ -360,6 +360,38 @@ fn a_server_that_repeats_the_request_is_not_quoted_to_the_letter() {
 }
 
 #[test]
+fn a_page_that_holds_a_secret_is_stored_without_it_however_it_is_written() {
+    let api = FakeApi::serve(server());
+    // A client of v2 has no token to know again.
+    for_each_case(vec!["v1"], |version| {
+        let answering = Answering::with(move |head, body| {
+            let said = echo(head, body);
+            let hex = |text: &str| text.bytes().map(|b| format!("{b:02X}")).collect::<String>();
+            let escaped = |text: &str| text.bytes().map(|b| format!("\\u00{b:02x}")).collect::<String>();
+            let base64 = STANDARD.encode(&said);
+            let (key, token) = (escaped(KEY), escaped(TOKEN));
+            let said = serde_json::json!(said).to_string().replace('/', "\\/");
+            let (hex_key, hex_token) = (hex(KEY), hex(TOKEN));
+            let cursor = URL_SAFE_NO_PAD.encode(format!("DESCENDING&{TOKEN}&{KEY}"));
+            let page = format!(
+                r#"{{"status":"success","success":true,"data":{{"messages":[
+                {{"text":{said},"timestamp":{START},"sender":"{key}"}},
+                {{"text":"{token}","timestamp":{START},"note":"{base64}","hex":["{hex_key}","{hex_token}"]}},
+                "{key}", {{"text":"{token}","weight":NaN}}],"has_next_page":true,"next_cursor":"{cursor}"}}}}"#
+            );
+            http("200 OK", "", &page)
+        });
+        let mut home = home(&api, version);
+        home.env("ARCHIVER_API__BASE_URL", &answering.url);
+        run_loudly(&home, &["sync", "--once"], "text", version);
+        assert!(home.count("SELECT count(*) FROM message") >= 2, "{version}");
+        assert!(home.count("SELECT count(*) FROM quarantine") >= 2, "{version}");
+        run_loudly(&home, &["export", "--format", "jsonl", "--out", "out"], "text", version);
+        answering.stop();
+    });
+}
+
+#[test]
 fn a_redirect_takes_no_secret_to_another_host() {
     let api = FakeApi::serve(server());
     let mut cases = Vec::new();

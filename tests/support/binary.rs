@@ -194,6 +194,10 @@ impl Process {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child().try_wait().unwrap().is_none()
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Ran {
         let child = self.child.take().unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use archiver::core::model::page::Oddity;
 use archiver::export::{ExportError, Format, Job, Summary, Unwatched, run};
-use archiver::store::{Configured, Reader, Scope};
+use archiver::store::{Configured, Reader};
 use rusqlite::Connection;
 
 use super::bench::{Bench, NOW, item, last_page, more_page};
@@ -132,7 +132,7 @@ fn few(bench: &mut Bench, conversation: usize) {
 }
 
 pub(crate) fn job(format: Format, out: &Path) -> Job {
-    Job { format, out: out.to_owned(), scope: Scope::default(), since_last: false, bom: false, now: NOW }
+    Job::new(format, out.to_owned(), NOW)
 }
 
 /// Exports an archive's file.

@@ -32,7 +32,7 @@ fn export(c: &mut Criterion) {
     for format in [Format::Jsonl, Format::Csv, Format::Parquet, Format::Markdown, Format::Html] {
         let out = folder.path().join(format!("out-{}", format.name()));
         let scope = Scope::default();
-        let job = Job { format, out, scope, since_last: false, bom: false, now: NOW_MS };
+        let job = Job { scope, ..Job::new(format, out, NOW_MS) };
         group.bench_function(format.name(), |b| b.iter(|| run(&reader, &job, &mut Unwatched).unwrap()));
         println!("  {} KiB of memory at most so far", peak_memory_kib());
     }

@@ -220,6 +220,8 @@ pub struct Behaviour {
     pub requests_per_minute: Option<u32>,
     /// How long an answer takes on the socket (ms).
     pub latency_ms: u64,
+    /// How far the clock of its `Date` headers is ahead (ms); `None` is without such headers.
+    pub date_ahead_ms: Option<i64>,
 }
 
 impl Default for Behaviour {
@@ -249,6 +251,7 @@ impl Default for Behaviour {
             inbox_limit: 25,
             requests_per_minute: None,
             latency_ms: 0,
+            date_ahead_ms: None,
         }
     }
 }

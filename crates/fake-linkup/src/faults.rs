@@ -1,13 +1,12 @@
 //! Faults on demand: what goes wrong, and for which requests.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Conversation;
 use crate::urn::{self, thread_key};
+use words::{ELSEWHERE, WORDS};
 
 /// How long a 429 or 503 asks to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +17,19 @@ pub enum RetryAfter {
     DateIn(u32),
 }
 
+/// What a CDN refuses with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A web page.
+    Html,
+    /// A line of text.
+    Text,
+    /// Nothing.
+    Empty,
+}
+
 /// Something that goes wrong. Written as a word: `http-429`, `http-429-after-5`, `http-503-date-5`, `hang`,
-/// `redirect:http://127.0.0.1:9/`.
+/// `gateway-504`, `block-403-html`, `redirect:http://127.0.0.1:9/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Fault {
@@ -27,6 +37,10 @@ pub enum Fault {
     Http(u16, Option<RetryAfter>),
     /// A redirect to this address instead of an answer.
     Redirect(String),
+    /// A CDN refuses with this status and a page of its own before the API sees the request.
+    Block(u16, Form),
+    /// Processed and charged, but a gateway answers with this status and a page of its own.
+    Gateway(u16),
     /// The session with LinkedIn is over.
     ExpiredToken,
     /// The credits are used up.
@@ -50,6 +64,8 @@ pub enum Fault {
     Html,
     /// A few hundred kB that unpack to 64 MiB.
     GzipBomb,
+    /// A few kB that unpack to a list of millions of items.
+    Flood,
     /// A body of 16 MiB.
     Oversized,
     /// `"data":[]`.
@@ -60,6 +76,8 @@ pub enum Fault {
     NoMessages,
     /// A list item that is no message.
     OddItem,
+    /// Items whose text begins with "NaN" hold a number that JSON does not know.
+    NotJson,
 
     /// The newest page, whatever the cursor.
     RepeatPage,
@@ -98,37 +116,6 @@ pub enum Stage {
     Answer,
 }
 
-const WORDS: [(Fault, &str); 28] = [
-    (Fault::ExpiredToken, "expired-token"),
-    (Fault::ExhaustedCredits, "exhausted-credits"),
-    (Fault::ChannelError, "channel-error"),
-    (Fault::CloseBefore, "close-before"),
-    (Fault::CloseAfter, "close-after"),
-    (Fault::Hang, "hang"),
-    (Fault::CutConnection, "cut-connection"),
-    (Fault::Drip, "drip"),
-    (Fault::CutJson, "cut-json"),
-    (Fault::Html, "html"),
-    (Fault::GzipBomb, "gzip-bomb"),
-    (Fault::Oversized, "oversized"),
-    (Fault::DataArray, "data-array"),
-    (Fault::DataNull, "data-null"),
-    (Fault::NoMessages, "no-messages"),
-    (Fault::OddItem, "odd-item"),
-    (Fault::RepeatPage, "repeat-page"),
-    (Fault::RepeatCursor, "repeat-cursor"),
-    (Fault::CursorUp, "cursor-up"),
-    (Fault::MoreWithoutCursor, "more-without-cursor"),
-    (Fault::ShortPage, "short-page"),
-    (Fault::DuplicateRows, "duplicate-rows"),
-    (Fault::EarlyEnd, "early-end"),
-    (Fault::EmptyMore, "empty-more"),
-    (Fault::EmptyEnd, "empty-end"),
-    (Fault::HoleInPage, "hole-in-page"),
-    (Fault::Reversed, "reversed"),
-    (Fault::OtherConversation, "other-conversation"),
-];
-
 impl Fault {
     /// This HTTP status, without a word on when to come back.
     #[must_use]
@@ -144,6 +131,7 @@ impl Fault {
         all.push(Self::Http(429, Some(RetryAfter::Seconds(1))));
         all.push(Self::Http(503, Some(RetryAfter::DateIn(1))));
         all.push(Self::Redirect(ELSEWHERE.to_owned()));
+        all.extend([Self::Block(403, Form::Html), Self::Block(401, Form::Text), Self::Gateway(504)]);
         all.extend(WORDS.iter().map(|(fault, _)| fault.clone()));
         all
     }
@@ -154,6 +142,7 @@ impl Fault {
         match self {
             Self::Http(..)
             | Self::Redirect(_)
+            | Self::Block(..)
             | Self::ExpiredToken
             | Self::ExhaustedCredits
             | Self::ChannelError
@@ -165,11 +154,14 @@ impl Fault {
             | Self::CutJson
             | Self::Html
             | Self::GzipBomb
+            | Self::Flood
             | Self::Oversized
             | Self::DataArray
             | Self::DataNull
             | Self::NoMessages
-            | Self::OddItem => Stage::Answer,
+            | Self::OddItem
+            | Self::NotJson
+            | Self::Gateway(_) => Stage::Answer,
             Self::RepeatPage
             | Self::RepeatCursor
             | Self::CursorUp
@@ -183,69 +175,6 @@ impl Fault {
             | Self::Reversed
             | Self::OtherConversation => Stage::Page,
         }
-    }
-
-    pub(super) fn word(&self) -> Cow<'static, str> {
-        WORDS
-            .iter()
-            .find(|(fault, _)| fault == self)
-            .map_or_else(|| Cow::Owned(self.to_string()), |(_, word)| Cow::Borrowed(*word))
-    }
-}
-
-/// Where a redirect leads when nothing else is said: nowhere.
-const ELSEWHERE: &str = "https://elsewhere.invalid/";
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(status, None) => write!(f, "http-{status}"),
-            Self::Http(status, Some(RetryAfter::Seconds(s))) => write!(f, "http-{status}-after-{s}"),
-            Self::Http(status, Some(RetryAfter::DateIn(s))) => write!(f, "http-{status}-date-{s}"),
-            Self::Redirect(to) => write!(f, "redirect:{to}"),
-            other => f.write_str(WORDS.iter().find(|(fault, _)| fault == other).map_or("", |(_, w)| *w)),
-        }
-    }
-}
-
-impl FromStr for Fault {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let unknown = || format!("unknown fault `{word}`");
-        if let Some((fault, _)) = WORDS.iter().find(|(_, w)| *w == word) {
-            return Ok(fault.clone());
-        }
-        if word == "redirect" {
-            return Ok(Self::Redirect(ELSEWHERE.to_owned()));
-        }
-        if let Some(to) = word.strip_prefix("redirect:") {
-            return Ok(Self::Redirect(to.to_owned()));
-        }
-        let parts: Vec<&str> = word.strip_prefix("http-").ok_or_else(unknown)?.split('-').collect();
-        let number = |text: &str| text.parse::<u32>().map_err(|_| unknown());
-        let (status, wait) = match parts.as_slice() {
-            [status] => (*status, None),
-            [status, "after", s] => (*status, Some(RetryAfter::Seconds(number(s)?))),
-            [status, "date", s] => (*status, Some(RetryAfter::DateIn(number(s)?))),
-            _ => return Err(unknown()),
-        };
-        let status = status.parse().ok().filter(|s| (100..600).contains(s)).ok_or_else(unknown)?;
-        Ok(Self::Http(status, wait))
-    }
-}
-
-impl From<Fault> for String {
-    fn from(fault: Fault) -> Self {
-        fault.to_string()
-    }
-}
-
-impl TryFrom<String> for Fault {
-    type Error = String;
-
-    fn try_from(word: String) -> Result<Self, String> {
-        word.parse()
     }
 }
 

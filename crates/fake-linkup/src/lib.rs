@@ -33,7 +33,7 @@ mod webhooks;
 mod wire;
 
 pub use behaviour::Behaviour;
-pub use faults::{Fault, FaultRule, Times, When};
+pub use faults::{Fault, FaultRule, Form, RetryAfter, Times, When};
 pub use model::{Author, Mailbox, Person, ServerMessage, TypedPage};
 pub use server::{Account, Reply, Request, Server};
 

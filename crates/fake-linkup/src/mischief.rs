@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::faults::{Fault, RetryAfter};
+use crate::faults::{Fault, Form, RetryAfter};
 use crate::inbox::{Category, InboxCursor, InboxPage};
 use crate::model::{Mailbox, TypedPage};
 use crate::refusal::{Cause, Generation, Refusal};
@@ -38,10 +38,23 @@ pub(super) fn instead(call: &Call<'_>, server: &Server) -> Option<Reply> {
             reply.headers.push(("location".to_owned(), to.clone()));
             return Some(reply);
         }
+        Fault::Block(status, form) => return Some(blocked(*status, *form)),
         Fault::CloseBefore => return Some(Reply { action: Action::Close, ..Reply::json(502, Vec::new()) }),
         _ => return None,
     };
     Some(server.refused(&Refusal::plain(cause), call))
+}
+
+/// What a CDN says in the API's place.
+fn blocked(status: u16, form: Form) -> Reply {
+    match form {
+        Form::Html => {
+            let page = "<!DOCTYPE html><html><title>Access denied</title><body>Log in to go on</body></html>";
+            Reply::new(status, "text/html", page.into())
+        }
+        Form::Text => Reply::new(status, "text/plain", b"error code: 1020 (access denied)".to_vec()),
+        Form::Empty => Reply::new(status, "text/plain", Vec::new()),
+    }
 }
 
 fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server) -> Reply {
@@ -70,7 +83,7 @@ fn http(status: u16, wait: Option<RetryAfter>, call: &Call<'_>, server: &Server)
     reply
 }
 
-fn http_date(at_ms: Ms) -> String {
+pub(super) fn http_date(at_ms: Ms) -> String {
     DateTime::from_timestamp_millis(at_ms)
         .map(|t| t.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .unwrap_or_default()
@@ -198,9 +211,27 @@ pub(super) fn after(fault: &Fault, mut reply: Reply) -> Reply {
                 b"<!DOCTYPE html><html><title>One moment</title><body>Checking your browser</body></html>";
             return Reply::new(200, "text/html; charset=utf-8", page.to_vec());
         }
+        Fault::Gateway(status) => return blocked(*status, Form::Html),
+        Fault::NotJson => {
+            let mut body = String::from_utf8_lossy(&reply.body).into_owned();
+            for text in ["\"text\":\"NaN", "\"text\": \"NaN"] {
+                body = body.replace(text, &format!("\"weight\":NaN,{text}"));
+            }
+            reply.body = body.into_bytes();
+        }
         Fault::GzipBomb => {
             reply.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
             reply.body = bomb::gzip_of_spaces();
+        }
+        Fault::Flood => {
+            let lists = [&b"\"messages\":["[..], &b"\"conversations\":["[..]];
+            let list = lists.into_iter().find_map(|name| {
+                Some(reply.body.windows(name.len()).position(|part| part == name)? + name.len())
+            });
+            if let Some(start) = list {
+                reply.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+                reply.body = bomb::gzip_of_items(reply.body.get(..start).unwrap_or_default());
+            }
         }
         Fault::Oversized => reply.body.resize(reply.body.len() + OVERSIZED, b' '),
         Fault::DataArray => reply.body = with_data(&reply, |data| *data = json!([])),

@@ -313,6 +313,8 @@ impl Server {
     fn finish(&mut self, mut call: Call<'_>, mut reply: Reply) -> Reply {
         call.row.status = if matches!(reply.action, Action::Close | Action::Hang) { 0 } else { reply.status };
         reply.delay_ms = self.behaviour.latency_ms;
+        let date = self.behaviour.date_ahead_ms.map(|ahead| mischief::http_date(call.now_ms + ahead));
+        reply.headers.extend(date.map(|date| ("date".to_owned(), date)));
         for what in call.notes {
             self.meter.violation(call.row.id, what);
         }

@@ -80,7 +80,7 @@ In a query:
   a OR b     -a                 either one; not this one
   from:NAME  in:CONVERSATION    the sender (me is you), the conversation
   after:2024  before:2024-03  on:yesterday
-  has:link  is:edited  is:gone  is:mine  type:TEXT
+  has:link  has:attachment  is:edited  is:gone  is:mine  type:TEXT
   Prefix a filter with - to negate it: -from:me. Quote a value with spaces: from:\"Ada E\".
   Chinese, Japanese, Korean and Thai need no spaces between words.
 
@@ -115,7 +115,7 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     let found = look(&queries, &search, args.limit).map_err(failed)?;
     for row in &found.messages {
         let around = around(&queries, row, args.context).map_err(failed)?;
-        let hits = tokenize::hits(&row.message.text, &search.wanted()).0;
+        let hits = tokenize::hits(&row.shown(), &search.wanted()).0;
         if args.json {
             print_json(&mut out, row, &around, &hits, args)?
         } else {
@@ -173,6 +173,7 @@ fn search_of(args: &SearchArgs, query: Query, candidates: &[Candidate], now: Ms)
                 if not { &mut search.not_kinds } else { &mut search.kinds }.push(kind.clone())
             }
             What::Link => search.link = Some(!not),
+            What::Attachment => search.attachment = Some(!not),
             What::Edited => search.edited = Some(!not),
             What::Gone => search.gone = Some(!not),
         }
@@ -217,7 +218,7 @@ fn print_json(
     let mut value = message_json(row);
     let mut set =
         |key: &str, inner: Value| value.as_object_mut().and_then(|o| o.insert(key.to_owned(), inner));
-    set("snippet", snippet(&row.message.text, hits, SNIPPET, Style::plain()).into());
+    set("snippet", snippet(&row.shown(), hits, SNIPPET, Style::plain()).into());
     if args.context > 0 {
         set("before", before.iter().map(message_json).collect());
         set("after", after.iter().map(message_json).collect());
@@ -238,13 +239,13 @@ fn print(
     out.line(format!("{when}  {}  {}", style.dim(&conversation), style.dim(&number)))?;
     let width = out.columns().map_or(usize::MAX, |w| usize::from(w).saturating_sub(4));
     let context = |other: &MessageRow| {
-        let text = snippet(&other.message.text, &[], width.min(100), style);
+        let text = snippet(&other.shown(), &[], width.min(100), style);
         style.dim(&format!("    {}: {text}", sender(other)))
     };
     for other in before {
         out.line(context(other))?;
     }
-    let text = snippet(&row.message.text, hits, SNIPPET, style);
+    let text = snippet(&row.shown(), hits, SNIPPET, style);
     let mut marks = notes(row);
     if row.gone_since_ms.is_some() {
         marks.push_str(" (gone)");

@@ -153,7 +153,7 @@ impl Transcript<'_> {
         let time = style.dim(&local(at, "%H:%M"));
         self.out.line(format!("{here}{time} {name}{}", style.dim(&notes)))?;
         let quiet = is_system(row) || row.gone_since_ms.is_some();
-        self.paragraphs(&row.message.text, "       ", quiet)?;
+        self.paragraphs(&row.shown(), "       ", quiet)?;
         if self.edits && row.versions > 1 {
             let former =
                 self.archive.queries().former_versions(row.id).map_err(|e| self.archive.failed(e))?;

@@ -1,15 +1,16 @@
 //! `archiver sync`: starts the service, asks it for a run, or makes one run and reports it.
 
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::ApiError;
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::outlook;
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
-use crate::cli::ui::interrupt::signalled;
 use crate::cli::ui::local_time::local_minute_of;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Meter;
@@ -19,6 +20,7 @@ use crate::config::{Config, Env};
 use crate::core::format::{plural, thousands};
 use crate::core::planner::step::Step;
 use crate::error::Failure;
+use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
@@ -88,13 +90,17 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
         let api = wiring::api(config)?;
         let failed = |e| wiring::archive_failure(path, e);
         let mut store = Store::open(path).map_err(failed)?;
+        alerts::check_hold(&store, config, SystemClock.now_ms())?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
-        let signals = tokio::spawn(stop_on_signals(stopper));
+        let signals = tokio::spawn(stop_on_signals(OnceSignals::new(), stopper));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, new_messages: 0 };
+        let ping = RunPing::begin(config);
         let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
         drop(run);
+        let pinged = ping.end(report.as_ref().ok().map(|report| report.outcome));
+        tokio::select! { () = pinged => {}, () = stop.wait() => {} }
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
         let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
@@ -110,13 +116,38 @@ pub(crate) fn once(config: &Config, env: &Env, only: Vec<String>, progress: bool
     })
 }
 
-/// SIGINT and SIGTERM end the run after the current page.
-async fn stop_on_signals(stopper: Stopper) {
-    signalled().await;
-    tracing::info!("stopping after the current page");
-    stopper.stop();
-    // Dropping the stopper would undo the stop.
-    std::future::pending::<()>().await;
+/// The signals that a single run does not die of, from the moment on that this was made.
+struct OnceSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// Those of the service. A closed terminal or a misdirected reload must not end a run with an answer under way.
+    _ignored: [Signal; 2],
+}
+
+impl OnceSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _ignored: [signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?],
+        })
+    }
+}
+
+/// SIGINT and SIGTERM end the run after the current page, and at once when they come again.
+async fn stop_on_signals(signals: io::Result<OnceSignals>, stopper: Stopper) {
+    let Ok(mut signals) = signals else {
+        tracing::warn!("cannot handle signals: stopping the program interrupts the run, which loses nothing");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = signals.interrupt.recv() => {}
+            _ = signals.terminate.recv() => {}
+        }
+        tracing::info!("stopping after the current page; asked again, at once");
+        stopper.stop();
+    }
 }
 
 /// The failure that decides the exit code, if anything failed.

@@ -18,17 +18,18 @@ impl Interrupt {
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn signalled() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::warn!("cannot handle signals: stopping the program interrupts it, which loses nothing");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Waits for SIGINT or SIGTERM, which end the program no more from now on.
+pub(crate) fn signalled() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            tracing::warn!("cannot handle signals: stopping the program interrupts it, which loses nothing");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
@@ -39,10 +40,12 @@ pub(crate) fn until_interrupted<T: Send + 'static>(
     let interrupt = Interrupt::default();
     let seen = interrupt.clone();
     runtime()?.block_on(async move {
+        // Before the work leaves anything that a sudden end would leave behind.
+        let signalled = signalled();
         let mut work = tokio::task::spawn_blocking(move || work(seen));
         let done = tokio::select! {
             done = &mut work => done,
-            () = signalled() => {
+            () = signalled => {
                 interrupt.0.store(true, Ordering::Relaxed);
                 work.await
             }

@@ -30,10 +30,8 @@ pub(crate) fn paged(
     // Meanwhile Ctrl-C reaches the pager alone. It would otherwise end this program and leave the terminal to a pager
     // without input.
     let runtime = runtime().ok();
-    let _interrupts = runtime.as_ref().and_then(|runtime| {
-        let _within = runtime.enter();
-        signal(SignalKind::interrupt()).ok()
-    });
+    let _interrupts =
+        runtime.as_ref().and_then(|runtime| runtime.block_on(async { signal(SignalKind::interrupt()) }).ok());
     // Dropping the output ends the pager's input. What it has not read by then, nobody wanted to see.
     let done = write(&mut Output::to_pager(Box::new(BufWriter::new(stdin)), env));
     match child.wait() {

@@ -116,6 +116,86 @@ fn files_that_hold_no_secret_are_refused() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_secret_and_quotes_are_refused_naming_the_file() {
+    let place = TestDir::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}login_token = 't'\n"));
+    place.put("k", "\u{feff}key\r\n");
+    assert_eq!(place.secrets(&[]).unwrap().0, "key");
+    let file = place.path().join("k").display().to_string();
+    for quoted in ["\"MARKER\"\n", "'MARKER'", "`MARKER`", "\u{201c}MARKER\u{201d}"] {
+        place.put("k", quoted);
+        let error = place.secrets(&[]).unwrap_err();
+        assert!(error.contains(&format!("{file} holds quotes around the key")), "{error}");
+        assert!(!error.contains("MARKER"), "{error}");
+    }
+    place.put("k", "MARKER MARKER");
+    let error = place.secrets(&[]).unwrap_err();
+    assert!(error.contains(&format!("{file} holds white space")) && !error.contains("MARKER"), "{error}");
+    let error = place.secrets(&[("ARCHIVER_API_KEY", "\"MARKER\"")]).unwrap_err();
+    assert!(error.contains("$ARCHIVER_API_KEY: api.api_key: holds quotes"), "{error}");
+}
+
+#[test]
+fn a_missing_secret_names_the_file_that_was_looked_for() {
+    let place = TestDir::with(ACCOUNT);
+    let error = place.secrets(&[]).unwrap_err();
+    for name in ["api_key", "login_token"] {
+        let file = place.path().join(name).display().to_string();
+        assert!(error.contains(&format!("(there is no file {file})")), "{error}");
+    }
+}
+
+#[test]
+fn only_regular_files_of_a_sensible_size_are_read() {
+    let place = TestDir::with(&format!("[api]\napi_key_file = 'k'\n{ACCOUNT}login_token = 't'\n"));
+    let pipe = place.path().join("k");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    assert!(place.secrets(&[]).unwrap_err().contains("k: it is not a regular file"));
+    for path in [pipe.as_path(), std::path::Path::new("/dev/zero"), place.path()] {
+        let flags = Flags { config: Some(path.to_owned()), budget: None };
+        let error = place.load_with(&[], &flags).unwrap_err().to_string();
+        assert!(error.contains("cannot be read: it is not a regular file"), "{error}");
+    }
+    let huge = place.path().join("huge.toml");
+    fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+    let error = place.load_with(&[("ARCHIVER_CONFIG", huge.to_str().unwrap())], &Flags::default());
+    assert!(error.unwrap_err().to_string().contains("it is too long"));
+}
+
+#[test]
+fn a_configuration_that_nobody_named_must_be_ones_own() {
+    let place = TestDir::with(ACCOUNT);
+    let path = place.path().join("archiver.toml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let error = place.load(&[]).unwrap_err().to_string();
+    assert!(error.contains("archiver.toml: cannot be read: other users can write to it"), "{error}");
+    assert!(error.contains("--config"), "{error}");
+    // Whoever names it is obeyed.
+    assert!(place.load(&[("ARCHIVER_CONFIG", "archiver.toml")]).is_ok());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(place.load(&[]).is_ok());
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+        let error = place.load(&[]).unwrap_err().to_string();
+        assert!(error.contains("it belongs to another user (uid 65534)"), "{error}");
+        assert!(place.load(&[("ARCHIVER_CONFIG", "archiver.toml")]).is_ok());
+        let other = place.path().join("other.toml");
+        fs::rename(&path, &other).unwrap();
+        std::os::unix::fs::chown(&other, Some(0), None).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert!(place.load(&[]).is_ok());
+        std::os::unix::fs::lchown(&path, Some(65_534), None).unwrap();
+        assert!(place.load(&[]).unwrap_err().to_string().contains("belongs to another user"));
+    }
+}
+
+#[test]
 fn secrets_that_others_can_read_are_warned_of() {
     let place = TestDir::with(&format!("[api]\napi_key = 'k'\n{ACCOUNT}login_token_file = 't'\n"));
     place.put("t", "t");

@@ -1,8 +1,9 @@
-//! Reading a row of the member's own export: its columns, its date, and the message it stands for.
+//! Reading a row of the member's own export: its columns, and the message it stands for.
 
 use crate::core::Ms;
+use crate::core::markup::plain_text;
 use crate::core::model::message::{DRAFT, Message, SPONSORED, Sender};
-use crate::core::raw::{self, Raw, mark};
+use crate::core::raw::{Raw, mark};
 
 /// The columns of an export that the archive models; `None` where the file has no such column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +26,8 @@ pub struct Columns {
     pub content: Option<usize>,
     /// `FOLDER`.
     pub folder: Option<usize>,
+    /// `DIRECTION`: `INCOMING` or `OUTGOING`.
+    pub direction: Option<usize>,
     /// `IS MESSAGE DRAFT`.
     pub message_draft: Option<usize>,
     /// `IS CONVERSATION DRAFT`.
@@ -50,9 +53,15 @@ impl Columns {
             date: at("DATE"),
             content: at("CONTENT"),
             folder: at("FOLDER"),
+            direction: at("DIRECTION"),
             message_draft: at("IS MESSAGE DRAFT"),
             conversation_draft: at("IS CONVERSATION DRAFT"),
         }
+    }
+
+    /// Whether this is what messages can be read from: when, and in which conversation or between whom.
+    pub fn are_enough(&self) -> bool {
+        self.date.is_some() && (self.conversation.is_some() || self.from.is_some() && self.to.is_some())
     }
 
     /// The same of most messages of a thread that one person sent, and therefore kept once for all of them.
@@ -79,6 +88,16 @@ impl<'a> Row<'a> {
         column.and_then(|c| self.fields.get(c)).copied().unwrap_or_default()
     }
 
+    /// Whether the owner sent it, as far as the columns tell.
+    pub fn is_sent(&self) -> Option<bool> {
+        let said = |column| self.field(column).trim().to_uppercase();
+        match (said(self.columns.direction).as_str(), said(self.columns.folder).as_str()) {
+            ("OUTGOING", _) | ("", "SENT") => Some(true),
+            ("INCOMING", _) => Some(false),
+            _ => None,
+        }
+    }
+
     /// The message's type, as far as the columns tell.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -99,7 +118,7 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn message(&self, at_ms: Ms) -> Message {
         let c = self.columns;
-        let content = self.field(c.content);
+        let text = plain_text(&self.field(c.content).replace('\0', "\u{fffd}"));
         let url = self.field(c.profile).trim();
         Message {
             urn: None,
@@ -111,19 +130,22 @@ impl<'a> Row<'a> {
                 ..Sender::default()
             },
             kind: self.kind().to_owned(),
-            text: content.replace('\0', "\u{fffd}"),
-            raw: self.raw(content),
+            raw: self.raw(&text),
+            text,
         }
     }
 
     /// The row as a JSON object of its columns, told as a template and what is the row's own.
-    fn raw(&self, content: &str) -> Raw {
+    fn raw(&self, text: &str) -> Raw {
         let c = self.columns;
         let (mut shared, mut own) = (String::new(), String::new());
         for (index, (name, field)) in self.header.iter().zip(self.fields).enumerate() {
             let quoted = |text: &str| serde_json::Value::from(text).to_string();
-            // A value that the column holds in another form, such as without the blanks around it, is kept as it is.
-            let exact = !field.contains('\0') && (field.trim() == *field || c.content == Some(index));
+            // A value that the column holds in another form, such as without markup or the blanks around it, is kept as
+            // it is.
+            let is_text = c.content == Some(index);
+            let exact =
+                !field.contains('\0') && if is_text { text == *field } else { field.trim() == *field };
             let marked = match index {
                 _ if !exact => None,
                 i if c.content == Some(i) => Some(mark::TEXT),
@@ -142,38 +164,12 @@ impl<'a> Row<'a> {
             }
             into.push_str(&format!("{}:{value}", quoted(name)));
         }
-        debug_assert_eq!(content, self.field(c.content));
         if own.is_empty() {
             return Raw { template: format!("{{{shared}}}"), extra: None };
         }
         let comma = if shared.is_empty() { "" } else { "," };
         Raw { template: format!("{{{shared}{}}}", mark::EXTRA), extra: Some(format!("{comma}{own}")) }
     }
-}
-
-/// The moment that an export's date names (ms): `2026-02-15 00:04:28 UTC` and the forms of ISO 8601. A date without a
-/// zone is UTC.
-#[must_use]
-pub fn moment(date: &str) -> Option<Ms> {
-    use chrono::{DateTime, NaiveDate, NaiveDateTime};
-    let date = date.trim();
-    let utc = date
-        .strip_suffix("UTC")
-        .or_else(|| date.strip_suffix("GMT"))
-        .or_else(|| date.strip_suffix('Z'))
-        .map_or(date, str::trim_end);
-    let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(utc, form).ok())
-        .or_else(|| NaiveDate::parse_from_str(utc, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
-        .map(|time| time.and_utc().timestamp_millis());
-    let zoned = || {
-        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"]
-            .iter()
-            .find_map(|form| DateTime::parse_from_str(date, form).ok())
-            .map(|time| time.timestamp_millis())
-    };
-    naive.or_else(zoned).filter(|ms| raw::plausible(*ms))
 }
 
 #[cfg(test)]

@@ -5,4 +5,5 @@ pub mod cursor;
 pub mod ids;
 pub mod message;
 pub mod page;
+pub mod parts;
 pub mod urn;

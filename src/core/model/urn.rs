@@ -10,6 +10,9 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use crate::core::Ms;
 
+/// How the id of a thread begins that is known by its other side's name only: exports of some years have no ids.
+pub const NAMED_THREAD: &str = "name:";
+
 const MESSAGE_PREFIX: &str = "urn:li:msg_message:(";
 const CONVERSATION_PREFIX: &str = "urn:li:msg_conversation:(";
 

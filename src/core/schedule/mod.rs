@@ -37,13 +37,49 @@ pub struct Schedule {
     every_so_often: bool,
 }
 
+/// The fields of a line, and how many values each has.
+const FIELDS: [(&str, u32); 6] =
+    [("seconds", 60), ("minutes", 60), ("hours", 24), ("days", 31), ("months", 12), ("weekdays", 7)];
+
+/// The line that a name stands for.
+fn named(name: &str) -> Result<&'static str, String> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "@hourly" => "0 0 * * * *",
+        "@daily" | "@midnight" => "0 0 0 * * *",
+        "@weekly" => "0 0 0 * * 0",
+        "@monthly" => "0 0 0 1 * *",
+        "@yearly" | "@annually" => "0 0 0 1 1 *",
+        _ => {
+            return Err(
+                "must have 6 fields (sec min hour day month weekday) or 5 without sec, or be one of \
+                        @hourly, @daily, @weekly, @monthly, @yearly"
+                    .to_owned(),
+            );
+        }
+    })
+}
+
+/// A step beyond the end of its field would never come: croner takes it for once in the next larger unit.
+fn check_steps(text: &str, (field, values): (&str, u32)) -> Result<(), String> {
+    let steps = text.split(',').filter_map(|part| part.split_once('/')?.1.parse::<u32>().ok());
+    match steps.max().filter(|step| *step >= values) {
+        None => Ok(()),
+        Some(step) => Err(format!(
+            "steps by {step} in its {field}, of which there are {values}: a step stays within them, so that this one \
+             would never come; list the times instead"
+        )),
+    }
+}
+
 impl Schedule {
-    /// Reads a line of six fields, sec min hour day month weekday, or of five without the second, which is then 0.
+    /// Reads a line of six fields, sec min hour day month weekday, or of five without the second, which is then 0; or a
+    /// name such as `@daily`.
     ///
     /// # Errors
     /// What is wrong with the line, that it never occurs among it.
     pub fn new(line: &str, zone: Tz) -> Result<Self, String> {
         let line = match line.split_whitespace().count() {
+            1 => named(line.trim())?.to_owned(),
             5 => format!("0 {}", line.trim()),
             6 => line.trim().to_owned(),
             n => {
@@ -53,6 +89,7 @@ impl Schedule {
             }
         };
         let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).build();
+        line.split_whitespace().zip(FIELDS).try_for_each(|(text, field)| check_steps(text, field))?;
         let cron = parser.parse(&line).map_err(|error| format!("is not a schedule: {error}"))?;
         let every_so_often = line.split_whitespace().take(3).any(|field| field.contains('*'));
         let schedule = Self { line, cron, zone, every_so_often };

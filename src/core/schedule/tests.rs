@@ -252,7 +252,40 @@ fn a_line_has_five_or_six_fields_and_occurs() {
     assert_eq!(line(" 0 0 9 * * Mon-Fri ").unwrap(), "0 0 9 * * Mon-Fri");
     assert_eq!(line("0 0 0 29 2 *").unwrap(), "0 0 0 29 2 *");
     assert!(line("0 0 0 30 2 *").unwrap_err().contains("never occurs"));
-    for bad in ["", "@hourly", "* * * *", "0 0 0 1 1 * 2020", "61 * * * * *", "x * * * *"] {
+    for bad in ["", "* * * *", "0 0 0 1 1 * 2020", "61 * * * * *", "x * * * *"] {
         assert!(line(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_name_such_as_daily_is_the_line_that_it_stands_for() {
+    for (name, line) in [
+        ("@hourly", "0 0 * * * *"),
+        (" @daily ", "0 0 0 * * *"),
+        ("@midnight", "0 0 0 * * *"),
+        ("@Weekly", "0 0 0 * * 0"),
+        ("@monthly", "0 0 0 1 * *"),
+        ("@yearly", "0 0 0 1 1 *"),
+        ("@annually", "0 0 0 1 1 *"),
+    ] {
+        assert_eq!(schedule(name, Tz::UTC).line(), line);
+    }
+    for wrong in ["@reboot", "daily", "*"] {
+        assert!(Schedule::new(wrong, Tz::UTC).unwrap_err().contains("@daily"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_step_that_never_comes_is_refused_with_the_reason() {
+    for (line, said) in [
+        ("0 */90 * * * *", "steps by 90 in its minutes, of which there are 60"),
+        ("*/90 * * * *", "steps by 90 in its minutes"),
+        ("*/60 * * * * *", "steps by 60 in its seconds"),
+        ("0 0 1,*/24 * * *", "steps by 24 in its hours"),
+        ("0 0 0 * * */8", "steps by 8 in its weekdays"),
+    ] {
+        let wrong = Schedule::new(line, Tz::UTC).unwrap_err();
+        assert!(wrong.contains(said), "{line}: {wrong}");
+    }
+    assert!(Schedule::new("0 */59 */12 * * *", Tz::UTC).is_ok());
 }

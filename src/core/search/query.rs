@@ -48,6 +48,8 @@ pub enum What {
     Kind(String),
     /// Has a link in its text.
     Link,
+    /// Has an attachment.
+    Attachment,
     /// Was edited.
     Edited,
     /// The API no longer returns it.
@@ -193,6 +195,7 @@ fn filter(text: &str) -> Option<(What, &str)> {
         ("on" | "during", _) => What::On(owned),
         ("type", _) => What::Kind(owned),
         ("has", "link" | "links" | "url") => What::Link,
+        ("has", "attachment" | "attachments" | "file" | "files") => What::Attachment,
         ("is", "edited") => What::Edited,
         ("is", "gone" | "deleted" | "vanished") => What::Gone,
         ("is", "mine") => What::From("me".to_owned()),
@@ -246,6 +249,7 @@ mod tests {
                 "Before(\"2025-01-01\") & After(\"2024\") & On(\"today\")",
             ),
             ("has:link is:edited -is:gone type:voice", "Link & Edited & -Gone & Kind(\"voice\")"),
+            ("has:attachment -has:files", "Attachment & -Attachment"),
             ("NOT from:me", "-From(\"me\")"),
             ("is:purple http://x.y from:", "is:purple & http://x.y & from"),
         ] {

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::core::Ms;
+use crate::core::markup::decoded;
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::urn::profile_slug;
 
@@ -27,47 +28,6 @@ pub fn plain(text: &str) -> String {
         plain.push_str(word);
     }
     plain
-}
-
-/// Character references as the characters they stand for; what is none stays as it is.
-fn decoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        out.push_str(before);
-        let reference = after.split_once(';').filter(|(name, _)| name.len() <= 8);
-        match reference.and_then(|(name, then)| Some((character(name)?, then))) {
-            Some((character, then)) => {
-                out.push(character);
-                rest = then;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn character(reference: &str) -> Option<char> {
-    match reference {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        "nbsp" => Some(' '),
-        _ => {
-            let number = reference.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code)
-        }
-    }
 }
 
 /// Each tag as a space: `<` that begins no tag stays.

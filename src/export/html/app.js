@@ -102,7 +102,7 @@ const archive = (() => {
     title.dir = "auto";
     const date = new Date(ms);
     time.dateTime = date.toISOString();
-    time.textContent = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+    time.textContent = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: all.zone });
     link.append(title, time, element("span", sender, "sub"), snippet(text, query));
     li.append(link);
     return li;
@@ -150,7 +150,7 @@ const archive = (() => {
   if (asked) { box.value = asked; show(asked); }
 
   return {
-    all: (shards, per, docs, conversations) => { all = { shards, per, docs, conversations }; },
+    all: (shards, per, docs, conversations, zone) => { all = { shards, per, docs, conversations, zone }; },
     words: (number, lines) => { words.set(number, lines); },
     messages: (number, list) => { messages.set(number, list); },
   };

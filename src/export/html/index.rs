@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::super::text::{self, Text};
+use super::super::text::{Text, Times};
 use super::{ConversationPages, Export, document};
 use crate::core::format::plural;
 
 pub(super) fn page(export: &Export<'_>, conversations: &[ConversationPages], messages: u64) -> Markup {
+    let times = export.job.times();
     let several = conversations.iter().any(|c| Some(&c.account) != conversations.first().map(|c| &c.account));
     let count = plural(conversations.len(), "conversation");
     document(
@@ -18,7 +19,7 @@ pub(super) fn page(export: &Export<'_>, conversations: &[ConversationPages], mes
                 a.skip href="#conversations" { "Skip to the conversations" }
                 header {
                     h1 { "Conversations" }
-                    p.sub { (plural(messages, "message")) " in " (count) ", as of " (text::minute(export.job.now)) " UTC" }
+                    p.sub { (plural(messages, "message")) " in " (count) ", as of " (times.minute(export.job.now)) " " (times.0.name()) }
                     form #search role="search" action="index.html" method="get" {
                         label.hidden for="q" { "Search all messages" }
                         input #q name="q" type="search" placeholder="Search all messages" autocomplete="off" autofocus;
@@ -28,7 +29,7 @@ pub(super) fn page(export: &Export<'_>, conversations: &[ConversationPages], mes
                 main {
                     section #results aria-live="polite" aria-label="Results" hidden {}
                     section #conversations aria-label="Conversations" {
-                        ul { @for conversation in conversations { (item(conversation, several)) } }
+                        ul { @for conversation in conversations { (item(conversation, several, times)) } }
                     }
                 }
                 script src="app.js" {}
@@ -37,14 +38,14 @@ pub(super) fn page(export: &Export<'_>, conversations: &[ConversationPages], mes
     )
 }
 
-fn item(c: &ConversationPages, several: bool) -> Markup {
+fn item(c: &ConversationPages, several: bool, times: Times) -> Markup {
     let newest = c.pages.last().filter(|_| c.messages > 0).map(|page| page.last_ms);
     html! {
         li {
             // The newest page: people open a conversation where it ended.
             a href=(c.file(c.pages.len().saturating_sub(1))) {
                 span.name dir="auto" { (Text(&c.name)) }
-                @if let Some(at) = newest { time datetime=(text::day(at)) { (text::long_day(at)) } }
+                @if let Some(at) = newest { time datetime=(times.day(at)) { (times.long_day(at)) } }
                 span.sub {
                     (plural(c.messages, "message"))
                     @if several { " · " (Text(&c.account)) }

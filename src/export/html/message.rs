@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::super::text::{self, Text};
+use super::super::text::{Text, Times};
 use crate::core::Ms;
 use crate::core::model::ids::PersonId;
+use crate::core::model::parts::{Attachment, Parts};
 use crate::core::timeline::gap::Gap;
 use crate::store::{ConversationRow, ExportRow, FormerVersion, Scope};
 
@@ -40,8 +41,8 @@ impl Gaps {
 }
 
 /// The messages of a page, with those of a day together and the gaps between them.
-#[derive(Default)]
 pub(super) struct MessageList {
+    times: Times,
     /// The finished days and gaps.
     done: String,
     /// The messages of the day that is not finished.
@@ -53,6 +54,10 @@ pub(super) struct MessageList {
 }
 
 impl MessageList {
+    pub(super) fn new(times: Times) -> Self {
+        Self { times, done: String::new(), of_day: String::new(), day_ms: None, sender: None }
+    }
+
     /// Everything added since the last call.
     pub(super) fn take(&mut self) -> Markup {
         self.end_day();
@@ -62,7 +67,7 @@ impl MessageList {
     pub(super) fn gaps(&mut self, gaps: Vec<Gap>) {
         for gap in gaps {
             self.end_day();
-            let day = |ms: Option<Ms>| ms.map(text::long_day);
+            let day = |ms: Option<Ms>| ms.map(|ms| self.times.long_day(ms));
             let span = match (day(gap.older_ms), day(gap.newer_ms)) {
                 (None, None) => "nothing of this conversation has been fetched yet".to_owned(),
                 (None, Some(newer)) => format!("what was written before {newer}"),
@@ -86,7 +91,7 @@ impl MessageList {
         let messages = PreEscaped(std::mem::take(&mut self.of_day));
         let section = html! {
             section {
-                h2 { time datetime=(text::day(at)) { (text::long_day(at)) } }
+                h2 { time datetime=(self.times.day(at)) { (self.times.long_day(at)) } }
                 (messages)
             }
         };
@@ -94,34 +99,37 @@ impl MessageList {
     }
 
     pub(super) fn message(&mut self, m: &ExportRow<'_>, former: &[FormerVersion]) {
-        if self.day_ms.is_none_or(|at| text::day(at) != text::day(m.sent_at_ms)) {
+        if self.day_ms.is_none_or(|at| self.times.day(at) != self.times.day(m.sent_at_ms)) {
             self.end_day();
             self.day_ms = Some(m.sent_at_ms);
         }
         // Consecutive messages of one sender show the name once.
         let same_sender = self.sender.replace(m.sender_row) == Some(m.sender_row);
-        self.of_day.push_str(&message(m, former, same_sender).into_string());
+        self.of_day.push_str(&message(m, former, same_sender, self.times).into_string());
     }
 }
 
-fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool) -> Markup {
+fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool, times: Times) -> Markup {
     let name = if m.fields.name.trim().is_empty() { "Unknown sender" } else { m.fields.name };
+    let parts = m.parts();
     let kind = if m.fields.kind.is_empty() { "no type" } else { m.fields.kind };
     html! {
         article.m.me[m.from_me == Some(1)].gone[m.gone_since_ms.is_some()] id={ "m" (m.id) } {
             h3 class=[same_sender.then_some("hidden")] dir="auto" { (Text(name)) }
-            @if m.fields.text.is_empty() {
-                p.none { "No text (" (Text(kind)) ")" }
-            } @else {
+            @if let Some(subject) = &parts.subject { p.t.subject dir="auto" lang="" { strong { (Text(subject)) } } }
+            @if !m.fields.text.is_empty() {
                 p.t dir="auto" lang="" { (linked(m.fields.text)) }
+            } @else if parts == Parts::default() {
+                p.none { "No text (" (Text(kind)) ")" }
             }
-            (notes(m))
+            @for attachment in &parts.attachments { p.t.attachment dir="auto" { (attached(attachment)) } }
+            (notes(m, times))
             @if !former.is_empty() {
                 details.was {
                     summary { "What it said before" }
                     @for version in former {
                         p.t dir="auto" lang="" { (linked(&version.text)) }
-                        p.note { "until " (text::minute(version.replaced_ms)) " or earlier" }
+                        p.note { "until " (times.minute(version.replaced_ms)) " or earlier" }
                     }
                 }
             }
@@ -129,17 +137,34 @@ fn message(m: &ExportRow<'_>, former: &[FormerVersion], same_sender: bool) -> Ma
     }
 }
 
-fn notes(m: &ExportRow<'_>) -> Markup {
+/// The name of an attachment, as a link to where it was if that is on the web.
+fn attached(attachment: &Attachment) -> Markup {
+    let label = attachment.label();
+    let url = attachment.url.as_deref().filter(|url| is_web(url));
+    html! {
+        @if let Some(url) = url {
+            a href=(Text(url)) rel="noopener noreferrer nofollow" target="_blank" { (Text(&label)) }
+        } @else {
+            (Text(&label))
+        }
+    }
+}
+
+fn is_web(address: &str) -> bool {
+    url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+}
+
+fn notes(m: &ExportRow<'_>, times: Times) -> Markup {
     // A message without text shows its type in place of the text.
     let kind = Some(m.fields.kind).filter(|kind| !matches!(*kind, "" | "TEXT") && !m.fields.text.is_empty());
     html! {
         footer {
-            time datetime=(text::iso(m.sent_at_ms).unwrap_or_default()) { (text::clock(m.sent_at_ms)) }
+            time datetime=(times.iso(m.sent_at_ms).unwrap_or_default()) { (times.clock(m.sent_at_ms)) }
             @if m.derived_time.is_some() { " " span.note { "about: no time was served" } }
             @if let Some(kind) = kind { " " span.note { (Text(kind)) } }
             @if m.versions > 1 { " " span.note { "edited" } }
             @if let Some(since) = m.gone_since_ms {
-                " " span.note { "vanished from LinkedIn, noticed on " (text::long_day(since)) }
+                " " span.note { "vanished from LinkedIn, noticed on " (times.long_day(since)) }
             }
             @if m.source.is_some() { " " span.note { "from LinkedIn's own export" } }
         }
@@ -166,8 +191,7 @@ fn pieces(text: &str) -> Vec<(&str, bool)> {
     while let Some(at) = next_address(rest) {
         let (before, from) = rest.split_at(at);
         let (address, after) = from.split_at(address_length(from));
-        let is_link = url::Url::parse(address)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+        let is_link = is_web(address);
         pieces.extend([(before, false), (address, is_link)]);
         rest = after;
     }

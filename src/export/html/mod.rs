@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use self::message::{Gaps, MessageList};
 use self::search::SearchIndex;
-use super::text::{self, Text};
+use super::text::{Text, Times};
 use super::{Export, ExportError, Summary, Watch};
 use crate::core::Ms;
 use crate::core::format::plural;
@@ -124,11 +124,11 @@ fn write_conversation(
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let mut gaps = Gaps::of(row, scope);
-    let mut messages = MessageList::default();
+    let mut messages = MessageList::new(export.job.times());
     let mut number = 0;
     let mut left = conversation.pages.first().map_or(0, |p| p.messages);
     let mut save = |number: usize, messages: Markup| {
-        let page = page(conversation, number, &messages).into_string();
+        let page = page(conversation, number, export.job.times(), &messages).into_string();
         folder.file(&conversation.file(number), page.as_bytes())
     };
     let scope = Scope { conversation: Some(conversation.id), ..*scope };
@@ -177,7 +177,7 @@ fn document(title: &str, up: &str, script: bool, body: &Markup) -> Markup {
 }
 
 /// A page of a conversation.
-fn page(conversation: &ConversationPages, number: usize, messages: &Markup) -> Markup {
+fn page(conversation: &ConversationPages, number: usize, times: Times, messages: &Markup) -> Markup {
     let part = match conversation.pages.len() {
         0 | 1 => String::new(),
         count => format!(", page {} of {count}", number.saturating_add(1)),
@@ -199,22 +199,22 @@ fn page(conversation: &ConversationPages, number: usize, messages: &Markup) -> M
                 }
                 main #messages {
                     h1 dir="auto" { (Text(&conversation.name)) }
-                    p.sub { (plural(conversation.messages, "message")) (span(conversation)) (part) }
-                    (pager(conversation, number))
+                    p.sub { (plural(conversation.messages, "message")) (span(conversation, times)) (part) }
+                    (pager(conversation, number, times))
                     (messages)
-                    (pager(conversation, number))
+                    (pager(conversation, number, times))
                 }
-                footer.end { "All times are UTC." }
+                footer.end { "All times are " (times.0.name()) "." }
             }
         },
     )
 }
 
 /// From when to when a conversation goes.
-fn span(conversation: &ConversationPages) -> String {
+fn span(conversation: &ConversationPages, times: Times) -> String {
     match (conversation.pages.first(), conversation.pages.last()) {
         (Some(first), Some(last)) if conversation.messages > 0 => {
-            let (first, last) = (text::long_day(first.first_ms), text::long_day(last.last_ms));
+            let (first, last) = (times.long_day(first.first_ms), times.long_day(last.last_ms));
             if first == last { format!(" · {first}") } else { format!(" · {first} – {last}") }
         }
         _ => String::new(),
@@ -222,7 +222,7 @@ fn span(conversation: &ConversationPages) -> String {
 }
 
 /// Links to the neighbouring pages, and to all of them by date.
-fn pager(conversation: &ConversationPages, number: usize) -> Markup {
+fn pager(conversation: &ConversationPages, number: usize, times: Times) -> Markup {
     let count = conversation.pages.len();
     if count < 2 {
         return html! {};
@@ -239,7 +239,7 @@ fn pager(conversation: &ConversationPages, number: usize) -> Markup {
                     @for (at, page) in conversation.pages.iter().enumerate() {
                         li {
                             a aria-current=[(at == number).then_some("page")] href=(page_file(conversation.id, at)) {
-                                (text::day(page.first_ms)) " – " (text::day(page.last_ms))
+                                (times.day(page.first_ms)) " – " (times.day(page.last_ms))
                             }
                         }
                     }

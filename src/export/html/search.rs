@@ -52,14 +52,15 @@ impl SearchIndex {
             }
             let Some((at, conversation)) = by_id.get(&m.conversation_row) else { return Ok(()) };
             let page = page_of(conversation, m.sent_at_ms);
-            let head: String = m.fields.text.chars().take(SHOWN).collect();
+            let text = m.parts().shown(m.fields.text);
+            let head: String = text.chars().take(SHOWN).collect();
             shown.extend_from_slice(if shown.is_empty() { b"[" } else { b",[" });
             shown.extend_from_slice(format!("{at},{page},{},{},", m.id, m.sent_at_ms).as_bytes());
             quote(m.fields.name, &mut shown);
             shown.push(b',');
             quote(&head, &mut shown);
             shown.push(b']');
-            for word in index_words(m.fields.text) {
+            for word in index_words(&text) {
                 words.add(&word, doc, folder)?;
             }
             doc = doc.saturating_add(1);
@@ -71,7 +72,7 @@ impl SearchIndex {
             let file = words.finish(shard, folder)?;
             folder.file(&format!("search/w{shard}.js"), &file)?;
         }
-        folder.file("search/all.js", &directory(conversations, shards, doc))
+        folder.file("search/all.js", &directory(conversations, shards, doc, export.job.timezone.name()))
     }
 }
 
@@ -92,7 +93,7 @@ fn page_of(conversation: &ConversationPages, sent_at_ms: Ms) -> usize {
     conversation.pages.partition_point(|page| page.last_ms < sent_at_ms)
 }
 
-fn directory(conversations: &[ConversationPages], shards: usize, docs: u32) -> Vec<u8> {
+fn directory(conversations: &[ConversationPages], shards: usize, docs: u32, zone: &str) -> Vec<u8> {
     let mut out = format!("archive.all({shards},{PER_FILE},{docs},[").into_bytes();
     for (at, conversation) in conversations.iter().enumerate() {
         let separator = if at == 0 { "" } else { "," };
@@ -100,7 +101,9 @@ fn directory(conversations: &[ConversationPages], shards: usize, docs: u32) -> V
         quote(&conversation.name, &mut out);
         out.push(b']');
     }
-    out.extend_from_slice(b"]);\n");
+    out.extend_from_slice(b"],");
+    quote(zone, &mut out);
+    out.extend_from_slice(b");\n");
     out
 }
 

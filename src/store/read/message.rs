@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
 use crate::core::model::message::{Message, Sender};
+use crate::core::model::parts::Parts;
 use crate::core::raw::Raw;
 use crate::core::raw::render::{self, Fields};
 use crate::core::timeline::identity::Stored;
@@ -67,7 +68,7 @@ macro_rules! own {
     () => {
         "m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe, m.urn_key, m.versions,
     m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run, p.name, p.first_name, p.last_name,
-    p.profile_url, p.is_me, k.name, t.json, u.prefix, u.suffix"
+    p.profile_url, p.is_me, k.name, t.json, u.prefix, u.suffix, m.subject, m.attachments"
     };
 }
 
@@ -84,7 +85,8 @@ pub(crate) const NAMELESS: &str =
     concat!("SELECT ", own!(), ", '', NULL, NULL FROM message m ", own_joins!());
 
 /// The columns that [`ExportRow`] reads.
-pub(super) const COLUMNS: &str = concat!(own!(), ", a.name, c.urn, coalesce(c.alias, c.name)");
+pub(super) const COLUMNS: &str =
+    concat!(own!(), ", a.name, coalesce(c.urn, c.thread, c.profile_url), coalesce(c.alias, c.name)");
 
 /// What joins `message m` with the tables of [`COLUMNS`].
 pub(super) const JOINS: &str = concat!(
@@ -117,6 +119,10 @@ pub struct ExportRow<'a> {
     pub gone_since_ms: Option<Ms>,
     /// `export` or null, as the table has it.
     pub source: Option<&'a str>,
+    /// Its subject.
+    pub subject: Option<&'a str>,
+    /// Its attachments, as a JSON array.
+    pub attachments: Option<&'a str>,
     /// The form of its JSON.
     pub template: &'a str,
     /// The id of the sender.
@@ -157,9 +163,11 @@ impl<'a> ExportRow<'a> {
             changed_run: row.get(15)?,
             from_me: row.get(20)?,
             template: text(22)?,
-            account: text(25)?,
-            conversation_id: optional(26)?,
-            conversation: optional(27)?,
+            subject: optional(25)?,
+            attachments: optional(26)?,
+            account: text(27)?,
+            conversation_id: optional(28)?,
+            conversation: optional(29)?,
             fields: Fields {
                 text: text(12)?,
                 extra: optional(13)?,
@@ -185,6 +193,12 @@ impl<'a> ExportRow<'a> {
     #[must_use]
     pub fn source_name(&self) -> &str {
         self.source.unwrap_or("api")
+    }
+
+    /// Subject and attachments.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        Parts::stored(self.subject.map(str::to_owned), self.attachments)
     }
 
     fn message(&self) -> Message {
@@ -227,6 +241,8 @@ pub struct MessageRow {
     pub from_me: Option<bool>,
     /// `api` or `export`.
     pub source: String,
+    /// Subject and attachments.
+    pub parts: Parts,
     /// Text, type, sender, time, URN and what rebuilds the served JSON.
     pub message: Message,
 }
@@ -244,6 +260,7 @@ impl MessageRow {
             gone_since_ms: row.gone_since_ms,
             from_me: row.from_me.map(|is_me| is_me != 0),
             source: row.source_name().to_owned(),
+            parts: row.parts(),
             message: row.message(),
         })
     }
@@ -252,6 +269,12 @@ impl MessageRow {
     #[must_use]
     pub fn raw(&self) -> String {
         self.message.served_json()
+    }
+
+    /// Subject, text and attachments as one text.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.parts.shown(&self.message.text)
     }
 }
 

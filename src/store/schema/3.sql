@@ -1,4 +1,4 @@
--- Schema 2 to 3: standard names, the kind of a run, purposes of their own for rechecks and webhook days, stalls as codes,
+-- Schema 2 to 3: subjects and attachments, standard names, the kind of a run, purposes of their own for rechecks and webhook days, stalls as codes,
 -- and indexes for runs that find nothing to do.
 
 ALTER TABLE account RENAME COLUMN own_name TO owner_name;
@@ -14,7 +14,16 @@ ALTER TABLE attention RENAME TO alert;
 ALTER TABLE alert RENAME COLUMN kind TO cause;
 CREATE UNIQUE INDEX alert_by_cause ON alert (ifnull(account, 0), cause);
 
--- migrate.rs fills the new index: it takes letters of scripts for unspaced that the old one did not.
+-- migrate.rs fills these and the indexes, which have subjects and the names of attachments as well.
+ALTER TABLE message ADD COLUMN subject TEXT;
+ALTER TABLE message ADD COLUMN attachments TEXT;
+ALTER TABLE message ADD COLUMN attachment_names TEXT;
+DROP TABLE messages_fts;
+CREATE VIRTUAL TABLE messages_fts USING fts5 (
+  text, content = 'message_searched', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+);
+
+-- The new index of scripts takes letters of scripts for unspaced that the old one did not.
 DROP TABLE messages_runs;
 CREATE VIRTUAL TABLE messages_cjk_fts USING fts5 (
   text, content = '', tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
@@ -84,7 +93,8 @@ CREATE TABLE run_new (
   started_ms   INTEGER NOT NULL,
   finished_ms  INTEGER,
   trigger      TEXT NOT NULL CHECK (trigger IN ('once', 'schedule', 'start')),
-  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted'))
+  outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')),
+  retry_at_ms  INTEGER
 ) STRICT;
 INSERT INTO run_new (id, kind, started_ms, finished_ms, trigger, outcome)
 SELECT

@@ -1,7 +1,9 @@
 //! Migrates an archive of an older schema to the current one, without deleting archived data.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, params};
 
+use crate::core::model::ids::MessageId;
+use crate::core::model::parts::Parts;
 use crate::store::Result;
 use crate::store::query::Statements as _;
 use crate::store::text_index;
@@ -49,10 +51,11 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
             tx.execute_batch(step)?;
         }
         if version == SCHEMA_VERSION {
-            if from < 3 {
-                text_index::index_all_unspaced(&tx)?;
-            }
             create_views(&tx)?;
+            if from < 3 {
+                fill_parts(&tx)?;
+                text_index::index_everything(&tx)?;
+            }
         }
         let dangling: i64 = tx.one("SELECT count(*) FROM pragma_foreign_key_check", [])?;
         if dangling > 0 {
@@ -62,6 +65,22 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
     }
     tx.commit()?;
     Ok(from)
+}
+
+/// Fills in subjects and attachments, for an archive that had no columns for them.
+fn fill_parts(db: &Connection) -> Result<()> {
+    let mut some = db.prepare(
+        "SELECT id, extra, source IS NOT NULL FROM message WHERE extra LIKE '%\"subject\"%' OR extra LIKE '%\"attachments\"%'",
+    )?;
+    let mut fill =
+        db.prepare("UPDATE message SET subject = ?2, attachments = ?3, attachment_names = ?4 WHERE id = ?1")?;
+    let rows = some.query_map([], |row| {
+        Ok((row.get::<_, MessageId>(0)?, Parts::of(row.get_ref(1)?.as_str_or_null()?, row.get(2)?)))
+    })?;
+    for (id, parts) in rows.collect::<Result<Vec<_>, _>>()? {
+        fill.execute(params![id, parts.subject, parts.attachments_json(), parts.attachment_names()])?;
+    }
+    Ok(())
 }
 
 /// Drops the views, which hold no data: a table that a view refers to cannot be replaced.

@@ -58,6 +58,8 @@ pub struct Search {
     pub outside: Vec<(Ms, Ms)>,
     /// With or without a link.
     pub link: Option<bool>,
+    /// With an attachment, or without.
+    pub attachment: Option<bool>,
     /// Edited, or not.
     pub edited: Option<bool>,
     /// No longer returned by the API, or still.

@@ -30,7 +30,7 @@ pub(super) fn best(
     let rarities = if wanted.len() > 1 { rarities(db, search)? } else { vec![1.0] };
     let mut found: Vec<(MessageId, f64, Vec<u32>)> = Vec::with_capacity(ids.len());
     for id in ids {
-        let Some(text) = db.first::<String>("SELECT text FROM message WHERE id = ?1", [id])? else {
+        let Some(text) = db.first::<String>("SELECT text FROM message_searched WHERE id = ?1", [id])? else {
             continue;
         };
         let (_, counts) = tokenize::hits(&text, &wanted);

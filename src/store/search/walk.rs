@@ -221,7 +221,9 @@ impl Walk<'_> {
     fn fits(&self, id: MessageId, by_cjk: bool) -> Result<(bool, Ms)> {
         let (search, checks) = (self.search, self.checks);
         let mut statement = self.db.prepare_cached(
-            "SELECT conversation, sent_at_ms, sender, kind, versions > 1, gone_since_ms IS NOT NULL, text FROM message WHERE id = ?1",
+            "SELECT m.conversation, m.sent_at_ms, m.sender, m.kind, m.versions > 1, m.gone_since_ms IS NOT NULL, s.text,
+               m.attachments IS NOT NULL
+             FROM message m CROSS JOIN message_searched s ON s.id = m.id WHERE m.id = ?1",
         )?;
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else { return Ok((false, 0)) };
@@ -244,7 +246,8 @@ impl Walk<'_> {
             && checks.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
             && !checks.not_kinds.contains(&kind)
             && flag(search.edited, 4)?
-            && flag(search.gone, 5)?;
+            && flag(search.gone, 5)?
+            && flag(search.attachment, 7)?;
         if !fits || (!self.matched.reads_text() && search.link.is_none()) {
             return Ok((fits, at));
         }

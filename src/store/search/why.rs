@@ -83,7 +83,7 @@ fn known(db: &Connection, term: &Term) -> Result<bool> {
 fn waits(db: &Connection, term: &Term) -> Result<bool> {
     let folded = tokenize::fold(&term.text);
     let texts: Vec<String> =
-        db.all("SELECT m.text FROM messages_unindexed u JOIN message m ON m.id = u.id", [])?;
+        db.all("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id", [])?;
     Ok(texts.iter().any(|text| tokenize::fold(text).contains(&folded)))
 }
 

@@ -25,7 +25,7 @@ const UNSPACED: &str = "messages_cjk_fts";
 
 /// The texts that must be indexed by now.
 const TEXTS: &str =
-    "SELECT id, text FROM message WHERE id NOT IN (SELECT id FROM messages_unindexed) ORDER BY id";
+    "SELECT id, text FROM message_searched WHERE id NOT IN (SELECT id FROM messages_unindexed) ORDER BY id";
 
 /// Creates temporary tables that list the words. SQLite counts that as writing, so it comes before anything is read.
 pub(super) fn prepare(db: &Connection) -> Result<()> {

@@ -106,9 +106,7 @@ impl Store {
     }
 
     /// Stores a batch and, with a thread's last one, that the export covers it.
-    ///
-    /// # Errors
-    /// When the archive cannot be written. Nothing of the batch is stored then.
+    /// Nothing of the batch is stored on an error.
     pub fn import_batch(&mut self, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported> {
         let done = self.transact(|tx, ids| write(tx, ids, batch, taken))?;
         self.texts_waiting(done.new)?;
@@ -319,8 +317,9 @@ fn conversation(
             configure::begin_conversation(tx, account, now, sql, params![account, thread.thread])?
         }
     };
+    // An id stands for good, but for one that was made of a name.
     tx.run(
-        "UPDATE conversation SET thread = ifnull(thread, ?2), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
+        "UPDATE conversation SET thread = iif(thread IS NULL OR thread LIKE 'name:%', ?2, thread), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
            is_group = ifnull(is_group, ?5) WHERE id = ?1",
         params![id, thread.thread, thread.name, thread.profile_url, thread.is_group],
     )?;
@@ -332,6 +331,9 @@ fn find(db: &Connection, account: AccountId, thread: &ImportThread) -> Result<Op
     if let Some(id) = targets::known_thread(db, account, &thread.thread)? {
         return Ok(Some(id));
     }
+    if let Some(id) = by_name(db, account, thread)? {
+        return Ok(Some(id));
+    }
     let Some(slug) = thread.profile_url.as_deref().and_then(profile_slug) else { return Ok(None) };
     let unresolved: Vec<(String, ConversationId)> = db.all(
         "SELECT a.profile_url, c.id FROM address a JOIN conversation c ON c.id = a.conversation
@@ -340,6 +342,19 @@ fn find(db: &Connection, account: AccountId, thread: &ImportThread) -> Result<Op
     )?;
     let is_it = |(url, _): &&(String, _)| profile_slug(url).as_deref() == Some(slug.as_str());
     Ok(unresolved.iter().find(is_it).map(|(_, id)| *id))
+}
+
+/// The conversation with somebody of this name, where an export without ids tells no more: either of the two may.
+fn by_name(db: &Connection, account: AccountId, thread: &ImportThread) -> Result<Option<ConversationId>> {
+    let Some(name) = thread.name.as_deref().filter(|_| thread.is_group == Some(false)) else {
+        return Ok(None);
+    };
+    let ids: Vec<ConversationId> = db.all(
+        "SELECT id FROM conversation WHERE account = ?1 AND name = ?2 AND is_group IS NOT 1 AND thread IS NOT ?3
+           AND (?3 LIKE 'name:%' OR thread LIKE 'name:%') LIMIT 2",
+        params![account, name, thread.thread],
+    )?;
+    Ok(if let [only] = ids.as_slice() { Some(*only) } else { None })
 }
 
 fn open_checks(

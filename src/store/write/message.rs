@@ -9,6 +9,7 @@ use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
 use crate::core::model::message::Message;
 use crate::core::model::page::Page;
+use crate::core::model::parts::Parts;
 use crate::core::model::urn;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
@@ -96,11 +97,14 @@ impl<'a> MessageWriter<'a> {
         let to = self.pointers(message)?;
         let (shape, probe, key) = self.urn_columns(message.urn.as_deref())?;
         let mut statement = self.db.prepare_cached(
-            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source,
+               subject, attachments, attachment_names)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
         let derived = message.derived_time.then_some(1);
         let source = exported.then_some("export");
+        let parts = Parts::of(message.raw.extra.as_deref(), exported);
+        let (attachments, names) = (parts.attachments_json(), parts.attachment_names());
         let mut id = row_ids::rowid_of(message.at_ms);
         loop {
             let done = statement.execute(params![
@@ -117,7 +121,10 @@ impl<'a> MessageWriter<'a> {
                 message.text,
                 message.raw.extra,
                 self.run,
-                source
+                source,
+                parts.subject,
+                attachments,
+                names
             ]);
             match done {
                 Ok(_) => break,
@@ -142,8 +149,10 @@ impl<'a> MessageWriter<'a> {
             params![stored.id, self.now, edited],
         )?;
         let before = &stored.message;
-        if before.text != message.text {
-            text_index::forget(self.db, stored.id, &before.text)?;
+        let parts = Parts::of(message.raw.extra.as_deref(), false);
+        let had = Parts::of(before.raw.extra.as_deref(), stored.exported);
+        if before.text != message.text || parts != had {
+            text_index::forget(self.db, stored.id)?;
             text_index::unindexed(self.db, stored.id)?;
         }
         let to = self.pointers(message)?;
@@ -157,10 +166,11 @@ impl<'a> MessageWriter<'a> {
         self.db.run(
             "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
                urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
-               source = NULL, changed_run = ?13 WHERE id = ?1",
+               source = NULL, changed_run = ?13, subject = ?14, attachments = ?15, attachment_names = ?16 WHERE id = ?1",
             params![
                 stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text,
-                message.raw.extra, shape, probe, key, i64::from(edited), self.run
+                message.raw.extra, shape, probe, key, i64::from(edited), self.run,
+                parts.subject, parts.attachments_json(), parts.attachment_names()
             ],
         )
     }

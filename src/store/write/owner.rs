@@ -2,17 +2,40 @@
 
 use rusqlite::{Connection, params};
 
-use crate::core::model::ids::{AccountId, ConversationId};
+use crate::core::model::ids::{AccountId, ConversationId, PersonId};
+use crate::core::model::urn::profile_slug;
 use crate::core::owner::{self, Participants};
-use crate::store::Result;
-use crate::store::Store;
 use crate::store::query::Statements as _;
+use crate::store::write::linkedin_export::Import;
+use crate::store::{Result, Store};
 
 impl Store {
     /// What a conversation is called, if it has a name.
     pub fn name_of(&self, conversation: ConversationId) -> Result<Option<String>> {
         let sql = "SELECT coalesce(alias, name) FROM conversation WHERE id = ?1";
         Ok(self.db.first::<Option<String>>(sql, [conversation])?.flatten())
+    }
+
+    /// Notes who the account's owner is, as an export tells: by this name or by this part of a profile's URL.
+    pub fn name_owner(&mut self, import: Import, name: &str, slug: Option<&str>) -> Result<()> {
+        self.transact(|tx, ids| {
+            let sql = "SELECT id, name, profile_url FROM person WHERE account = ?1";
+            let people: Vec<(PersonId, bool)> = tx.all_by(sql, [import.account], |row| {
+                let page: Option<String> = row.get(2)?;
+                let own_slug = page.as_deref().and_then(profile_slug);
+                let same_page = slug.is_some() && own_slug.as_deref() == slug;
+                // Another page is another person, whatever the name.
+                let other_page = slug.is_some() && own_slug.is_some() && !same_page;
+                let same_name = !name.is_empty() && row.get::<_, String>(1)?.eq_ignore_ascii_case(name);
+                Ok((row.get(0)?, same_page || same_name && !other_page))
+            })?;
+            for (person, is_me) in people {
+                let sql = "UPDATE person SET is_me = ?2 WHERE id = ?1 AND is_me IS NOT ?2";
+                tx.run(sql, params![person, is_me])?;
+            }
+            ids.new_people = true;
+            Ok(())
+        })
     }
 
     /// Works out again who is who, when senders were stored that had not been seen before.
@@ -32,7 +55,13 @@ impl Store {
 
 fn name_account(tx: &Connection, account: AccountId, configured: Option<&str>) -> Result<()> {
     let (ids, conversations) = participants(tx, account)?;
-    let me = owner::owner(&conversations, configured);
+    // Whom an export has told is known, whoever writes in what the API has shown.
+    let told: Vec<String> = tx.all(
+        "SELECT DISTINCT name FROM person WHERE account = ?1 AND is_me = 1 AND name <> '' LIMIT 2",
+        [account],
+    )?;
+    let told = if let [only] = told.as_slice() { Some(only.clone()) } else { None };
+    let me = owner::owner(&conversations, configured).or(told);
     if let Some(me) = &me {
         tx.run(
             "UPDATE person SET is_me = (name = ?2) WHERE account = ?1 AND is_me IS NOT (name = ?2)",

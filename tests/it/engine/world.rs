@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use archiver::api::{AccountAccess, ApiSettings, ApiVersion, HttpApi, Rate};
+use archiver::api::{AccountAccess, ApiSettings, ApiVersion, HttpApi, Network, Rate};
 use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::Caps;
@@ -109,6 +109,7 @@ impl World {
             api_key: Secret::new(KEY),
             timeout: Duration::from_secs(20),
             rate: Rate::new(1_000_000),
+            network: Network::default(),
             accounts,
         };
         let mut world = Self {
@@ -144,6 +145,7 @@ impl World {
             api_key: Secret::new(KEY),
             timeout,
             rate: Rate::new(1_000_000),
+            network: Network::default(),
             accounts,
         };
         self.api = HttpApi::new(api, self.clock.clone()).unwrap();
@@ -367,7 +369,8 @@ impl World {
     /// else it holds is marked as gone.
     pub(crate) fn assert_archived(&self) {
         let logged = self.logged();
-        let nameless = logged.contains_key("");
+        // Where no answer has told a conversation's URN, it goes by what it was asked by.
+        let nameless = logged.keys().any(|id| !id.starts_with("urn:"));
         let name = |urn: &str| if nameless { String::new() } else { urn.to_owned() };
         let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let conversations: Vec<(usize, usize, String)> = {

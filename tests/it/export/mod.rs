@@ -5,5 +5,7 @@ mod html;
 mod jsonl;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod parts;
 mod place;
 mod since_last;
+mod streams;

@@ -15,14 +15,10 @@ use crate::support::export::{FORMATS, export, files, job, odd_archive};
 struct StopAfter(u32);
 
 impl Watch for StopAfter {
-    fn total(&mut self, _: u64) {}
-
     fn step(&mut self) -> Result<(), ExportError> {
         self.0 = self.0.checked_sub(1).ok_or(ExportError::Stopped)?;
         Ok(())
     }
-
-    fn closing(&mut self, _: &'static str) {}
 }
 
 #[test]
@@ -173,4 +169,73 @@ fn a_forged_state_leads_nowhere_else() {
     let error = export(&bench.path(), &job(Format::Html, &out)).unwrap_err();
     assert!(error.to_string().contains("symbolic link"), "{error}");
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}
+
+#[test]
+fn notes_that_were_edited_are_left_alone_unless_forced() {
+    let bench = odd_archive();
+    let out = bench.dir.path().join("notes");
+    let done = export(&bench.path(), &job(Format::Markdown, &out)).unwrap();
+    assert_eq!(done.left_alone, [] as [&Path; 0]);
+    let all = files(&out);
+    let note = all.iter().find(|file| !file.ends_with("README.md")).unwrap();
+    let mine = format!("{}\nMy remark.\n", fs::read_to_string(note).unwrap());
+    fs::write(note, &mine).unwrap();
+    // However often, and whatever has changed meanwhile.
+    for _ in 0..2 {
+        bench.other().execute("UPDATE person SET name = name || '!'", []).unwrap();
+        let done = export(&bench.path(), &job(Format::Markdown, &out)).unwrap();
+        assert_eq!(done.left_alone, [note.as_path()]);
+        assert_eq!(fs::read_to_string(note).unwrap(), mine);
+        assert_eq!(files(&out), all);
+        let others = all.iter().filter(|file| *file != note && !file.ends_with("README.md"));
+        assert!(others.into_iter().any(|file| fs::read_to_string(file).unwrap().contains('!')));
+    }
+    let done = export(&bench.path(), &Job { force: true, ..job(Format::Markdown, &out) }).unwrap();
+    assert_eq!(done.left_alone, [] as [&Path; 0]);
+    assert!(!fs::read_to_string(note).unwrap().contains("My remark."));
+    assert_eq!(export(&bench.path(), &job(Format::Markdown, &out)).unwrap().left_alone, [] as [&Path; 0]);
+}
+
+#[test]
+fn a_staging_folder_that_is_swapped_leads_nowhere_else() {
+    struct SwapStaging<'a> {
+        out: &'a Path,
+        victim: &'a Path,
+        done: bool,
+    }
+    impl Watch for SwapStaging<'_> {
+        fn step(&mut self) -> Result<(), ExportError> {
+            if !self.done {
+                self.done = true;
+                for entry in fs::read_dir(self.out).unwrap().map(|entry| entry.unwrap().path()) {
+                    let name = entry.file_name().unwrap().to_str().unwrap().to_owned();
+                    if name.starts_with(".archiver-export-") {
+                        fs::rename(&entry, self.out.join("moved")).unwrap();
+                        std::os::unix::fs::symlink(self.victim, &entry).unwrap();
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+    let bench = odd_archive();
+    let victim = bench.dir.path().join("victim");
+    fs::create_dir(&victim).unwrap();
+    for name in ["0", "1", "2", "state", "words-0", "files"] {
+        fs::write(victim.join(name), "mine").unwrap();
+    }
+    for &format in FORMATS {
+        let folder = bench.dir.path().join(format!("swapped-{}", format.name()));
+        fs::create_dir(&folder).unwrap();
+        let in_folder = !matches!(format, Format::Jsonl | Format::Csv);
+        let out = if in_folder { folder.clone() } else { folder.join("out") };
+        let mut watch = SwapStaging { out: &folder, victim: &victim, done: false };
+        run(&Reader::open(&bench.path()).unwrap(), &job(format, &out), &mut watch).unwrap();
+        assert!(watch.done, "{format:?}");
+        for name in ["0", "1", "2", "state", "words-0", "files"] {
+            assert_eq!(fs::read_to_string(victim.join(name)).unwrap(), "mine", "{format:?} {name}");
+        }
+        assert_eq!(fs::read_dir(&victim).unwrap().count(), 6, "{format:?}");
+    }
 }

@@ -26,11 +26,17 @@ pub(super) fn import(world: &World, csv: &str, check: u32) -> ImportReport {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = folder.path().join("messages.csv");
     std::fs::write(&path, csv).unwrap();
-    let export = ExportFile::open(&path).unwrap();
+    let export = ExportFile::open(&path, world.clock_ms()).unwrap();
     let mut store = Store::open(&world.path()).unwrap();
     let accounts = &world.settings.accounts;
-    let options =
-        Options { accounts, account: &accounts[0], file: "messages.csv", check, now: world.clock_ms() };
+    let options = Options {
+        accounts,
+        account: &accounts[0],
+        file: "messages.csv",
+        check,
+        any_owner: false,
+        now: world.clock_ms(),
+    };
     let report = linkedin_export::import(&mut store, &export, &options, &mut |_| {}).unwrap();
     store.close().unwrap();
     report

@@ -88,7 +88,7 @@ fn an_answer_that_gets_lost_is_the_days_only_try_to_be_watched() {
 
 #[test]
 fn a_try_to_be_watched_that_fails_for_nothing_is_not_repeated_at_each_look() {
-    let (api, home) = two_watched(FaultRule::once(Fault::http(503)));
+    let (api, home) = two_watched(FaultRule::once(Fault::http(500)));
     let service = Service::start(&home);
     service.until_logged("cannot watch the account for events");
     looks(&api, 4);

@@ -4,6 +4,8 @@ mod attention;
 mod events;
 mod metrics;
 mod notify;
+mod outages;
+mod ping;
 mod replaced;
 mod schedule;
 mod signals;

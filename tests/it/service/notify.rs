@@ -84,8 +84,11 @@ fn signs_of_life_come_while_it_waits_and_while_a_request_takes_its_time() {
     for _ in 0..3 {
         assert_eq!(manager.next(), "WATCHDOG=1");
     }
+    // The request hangs: it is waited for until the stop is asked for again.
+    service.signal(Signal::TERM);
+    let asked = manager.until("STOPPING=1");
+    assert!(asked.contains("EXTEND_TIMEOUT_USEC="), "{asked}");
     service.stop();
-    manager.until("STOPPING=1");
 }
 
 #[test]

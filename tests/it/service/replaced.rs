@@ -25,7 +25,9 @@ fn send(api: &FakeApi, messages: i64) {
 /// made, and `plain.db`, a copy of the file.
 fn with_older_copies() -> (FakeApi, Home) {
     let api = FakeApi::serve(server(&[("Ada Example", 60), ("Ben Sample", 3)]));
-    let home = home(&api, "v1", HARDLY_EVER);
+    let mut home = home(&api, "v1", HARDLY_EVER);
+    let command = r#"["sh", "-c", "echo $ARCHIVER_ALERT_KIND $ARCHIVER_ALERT_MESSAGE >> told"]"#;
+    home.env("ARCHIVER_ALERTS__COMMAND", command);
     home.sync();
     home.run(&["backup", "older.db"]).expect(0);
     fs::copy(home.archive(), home.path("plain.db")).unwrap();
@@ -85,6 +87,8 @@ fn under_the_service(mishap: Mishap, during_a_request: bool, words: &str) -> (Fa
     for said in ["nothing more is spent or written", "start again", "credits spent meanwhile stay counted"] {
         assert!(log.contains(said), "{said}: {log}");
     }
+    let told = fs::read_to_string(home.path("told")).unwrap();
+    assert!(told.starts_with("archive ") && told.contains(words) && told.lines().count() == 1, "{told}");
     (api, home)
 }
 

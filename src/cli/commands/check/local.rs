@@ -8,6 +8,7 @@ use chrono::{DateTime, Timelike as _, Utc};
 use rustix::fs::statvfs;
 
 use super::CheckReport;
+use crate::app::advice;
 use crate::cli::ui::style::Mark;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, Env, is_given};
@@ -27,6 +28,9 @@ pub(super) fn schedule(config: &Config, found: &mut CheckReport) {
     let slots = &config.schedule.slots;
     let times = next_times(slots, SystemClock.now_ms()).join(", ");
     found.ok("schedule", format!("{} ({}): {times}", slots.line(), slots.zone().name()));
+    for warning in advice::warnings(config, SystemClock.now_ms()) {
+        found.note("budget", warning);
+    }
 }
 
 fn next_times(slots: &Schedule, now: Ms) -> Vec<String> {
@@ -36,6 +40,20 @@ fn next_times(slots: &Schedule, now: Ms) -> Vec<String> {
         Some(time.naive_local().format(form).to_string())
     };
     slots.after(now).take(TIMES).filter_map(shown).collect()
+}
+
+/// How the API is reached, where that is said in words.
+pub(super) fn network(config: &Config, found: &mut CheckReport) {
+    if config.api.proxy.is_some() {
+        found.ok("network", "through api.proxy");
+    }
+    if let Some(name) = config.api.ignored_proxy {
+        let what = format!("${name} is set and not heeded: set api.proxy if the API is behind a proxy");
+        found.note("network", what);
+    }
+    if let Some(path) = &config.api.ca_file {
+        found.ok("network", format!("trusts the CA certificates in {}, too", path.display()));
+    }
 }
 
 /// The credentials passed by systemd, if any.

@@ -82,6 +82,7 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
         found.wrong("configuration", what);
     }
     local::schedule(&config, &mut found);
+    local::network(&config, &mut found);
     local::credentials(&context.env, &config, &mut found);
     local::files(&config, &mut found);
     check_archive(&config, &mut found);

@@ -4,6 +4,7 @@ mod meter;
 
 use std::path::{Path, PathBuf};
 
+use chrono_tz::Tz;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
@@ -13,6 +14,7 @@ use crate::app::{Context, wiring};
 use crate::cli::ui::interrupt::until_interrupted;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
+use crate::config;
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
@@ -28,18 +30,19 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub(crate) format: Format,
 
-    /// The file (jsonl, csv) or folder to write
+    /// The file or folder to write; `-` for standard output
     ///
-    /// An earlier export is replaced, anything else is left alone.
+    /// jsonl and csv are a file, the others a folder. An earlier export is replaced, anything else is left alone. jsonl
+    /// and csv can also go to a pipe or a device.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
 
     #[command(flatten)]
     pub(crate) scope: ScopeArgs,
 
-    /// Only what is new or changed since the last export to PATH
+    /// Only what is new or changed since the last export
     ///
-    /// jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
+    /// The last one to PATH counts. jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
     /// markdown: writes nothing if nothing has changed.
     #[arg(long)]
     pub(crate) since_last: bool,
@@ -47,6 +50,18 @@ pub(crate) struct ExportArgs {
     /// Start csv with a byte order mark, which Excel needs
     #[arg(long)]
     pub(crate) bom: bool,
+
+    /// Times in this zone, not UTC (html, markdown, csv)
+    ///
+    /// A name such as Europe/Berlin. jsonl and parquet have UTC.
+    #[arg(long, value_name = "ZONE", value_parser = config::timezone)]
+    pub(crate) timezone: Option<Tz>,
+
+    /// Replace notes that you have edited (markdown)
+    ///
+    /// Notes that were edited since the last export are otherwise left alone.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) force: bool,
 }
 
 impl ValueEnum for Format {
@@ -63,20 +78,34 @@ const EXAMPLES: &str = "\
 Examples:
   archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
-  archiver export --format csv --out ada.csv --in ada --since 2024";
+  archiver export --format csv --out ada.csv --in ada --timezone Europe/Berlin
+  archiver export --format jsonl --out - | jq .text";
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    if args.bom && args.format != Format::Csv {
-        return Err(Failure::usage("--bom works with --format csv only", "remove --bom"));
+    use Format::{Csv, Html, Markdown};
+    for (given, flag, formats) in [
+        (args.bom, "--bom", &[Csv][..]),
+        (args.timezone.is_some(), "--timezone", &[Html, Markdown, Csv]),
+        (args.force, "--force", &[Markdown]),
+    ] {
+        if given && !formats.contains(&args.format) {
+            let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+            return Err(Failure::usage(
+                format!("{flag} works with --format {} only", names.join(", ")),
+                format!("remove {flag}"),
+            ));
+        }
     }
     let archive = OpenArchive::open(context)?;
+    let (out, stream) = destination(context, &args.out);
     let job = Job {
-        format: args.format,
-        out: context.env.cwd().join(&args.out),
         scope: archive.select(&args.scope)?,
         since_last: args.since_last,
         bom: args.bom,
-        now: archive.now,
+        timezone: args.timezone.unwrap_or(Tz::UTC),
+        stream,
+        force: args.force,
+        ..Job::new(args.format, out, archive.now)
     };
     let OpenArchive { path, reader, .. } = archive;
     let done = until_interrupted(move |interrupt| {
@@ -85,9 +114,21 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     })?;
     let done = done.map_err(|error| match error {
         ExportError::Store(error) => wiring::read_failure(&path, error),
+        ExportError::File { source, .. } if stream => Failure::Stdout(source),
         error => failure(&args.out, error),
     })?;
-    Output::stdout(&context.env).line(summary(&done, args.format))
+    // A stream holds the export and nothing else.
+    if stream { Ok(()) } else { Output::stdout(&context.env).line(summary(&done, args.format)) }
+}
+
+/// Where to write, and whether what is there takes the export as it comes.
+fn destination(context: &Context, out: &Path) -> (PathBuf, bool) {
+    if ["-", "/dev/stdout"].iter().any(|stdout| out == Path::new(stdout)) {
+        return ("-".into(), true);
+    }
+    let out = context.env.cwd().join(out);
+    let stream = out.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+    (out, stream)
 }
 
 fn summary(done: &Summary, format: Format) -> String {
@@ -96,13 +137,23 @@ fn summary(done: &Summary, format: Format) -> String {
         return format!("Nothing has changed since the last export to {out}.");
     }
     let messages = plural(done.messages, "message");
-    match format {
+    let said = match format {
         Format::Jsonl | Format::Csv => format!("Wrote {messages} to {out}"),
         Format::Html => {
             format!("Wrote {messages}; open {}", done.out.join("index.html").display())
         }
         Format::Parquet | Format::Markdown => {
             format!("Wrote {messages} in {} to {out}", plural(done.files, "file"))
+        }
+    };
+    match done.left_alone.as_slice() {
+        [] => said,
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            format!(
+                "{said}\nLeft alone, because you have edited it: {}{more}. --force replaces it.",
+                first.display()
+            )
         }
     }
 }

@@ -37,6 +37,10 @@ pub(crate) struct LinkedinExportArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) check: u32,
 
+    /// Import it even if it is another member's than the account's
+    #[arg(long)]
+    pub(crate) any_owner: bool,
+
     /// Print what would be imported; write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -57,14 +61,16 @@ pub(crate) fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Fa
     let accounts = wiring::accounts(&config);
     let none = "add [[accounts]] with a name to the configuration; an import needs no key or token";
     let (_, account) = choose(&accounts, |a| &a.account, args.account.as_deref(), none)?;
-    let export = ExportFile::open(&args.path).map_err(|e| failure(&config, e))?;
+    let now = SystemClock.now_ms();
+    let export = ExportFile::open(&args.path, now).map_err(|e| failure(&config, e))?;
     let file = args.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let options = linkedin_export::Options {
         accounts: &accounts,
         account,
         file: &file,
         check: args.check,
-        now: SystemClock.now_ms(),
+        any_owner: args.any_owner,
+        now,
     };
     let meter = if args.json { Meter::hidden() } else { Meter::new() };
     let total = export.rows();
@@ -88,7 +94,7 @@ pub(crate) fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Fa
 fn failure(config: &Config, error: ImportError) -> Failure {
     match error {
         ImportError::Store(error) => wiring::archive_failure(&config.archive.path, error),
-        ImportError::Refused { message, help } => Failure::Usage { message, help: help.to_owned() },
+        ImportError::Refused { message, help } => Failure::Usage { message, help },
         error @ ImportError::Read { .. } => Failure::Usage {
             message: error.to_string(),
             help: "check that the file exists and that you can read it".to_owned(),

@@ -1,4 +1,4 @@
-//! Rows come back word for word, and dates in the forms that exports have used.
+//! Rows come back word for word, whatever is made of them.
 
 use proptest::prelude::*;
 
@@ -21,26 +21,6 @@ proptest! {
         let expected: serde_json::Map<String, serde_json::Value> =
             header.iter().zip(&fields).map(|(n, f)| (n.clone(), (*f).into())).collect();
         prop_assert_eq!(rebuilt, serde_json::Value::Object(expected));
-    }
-}
-
-#[test]
-fn dates_come_in_several_forms() {
-    let expected = Some(1_771_113_868_000);
-    for form in [
-        "2026-02-15 00:04:28 UTC",
-        " 2026-02-15T00:04:28Z",
-        "2026-02-15 00:04:28",
-        "2026-02-15T01:04:28+01:00",
-        "2026-02-15T01:04:28+0100",
-        "2026-02-15 00:04:28 +0000",
-        "2026-02-15 00:04:28.000 UTC",
-    ] {
-        assert_eq!(moment(form), expected, "{form}");
-    }
-    assert_eq!(moment("2026-02-15 00:04 UTC"), Some(1_771_113_840_000));
-    for none in ["", "yesterday", "2026-02-30 00:00:00 UTC", "1970-01-01 00:00:00 UTC"] {
-        assert_eq!(moment(none), None, "{none}");
     }
 }
 

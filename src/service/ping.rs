@@ -1,0 +1,38 @@
+//! Calls `alerts.ping_url` when a run begins and when it has ended.
+
+use tokio::task::JoinHandle;
+
+use crate::api::{Ping, RunSign};
+use crate::app::wiring;
+use crate::config::Config;
+use crate::store::Outcome;
+
+/// The calls about one run.
+pub struct RunPing(Option<(Ping, JoinHandle<()>)>);
+
+impl RunPing {
+    /// A run begins. Nobody waits for the call.
+    #[must_use]
+    pub fn begin(config: &Config) -> Self {
+        let Some(url) = &config.alerts.ping_url else { return Self(None) };
+        let ping = Ping::new(url, &wiring::network(config));
+        let ping = ping.inspect_err(|error| tracing::warn!(%error, "alerts.ping_url cannot be called"));
+        Self(ping.ok().map(|ping| {
+            let telling = ping.clone();
+            (ping, tokio::spawn(async move { telling.tell(RunSign::Start).await }))
+        }))
+    }
+
+    /// It has ended, like this or with an error. One that was interrupted is told by the silence after it.
+    pub async fn end(self, outcome: Option<Outcome>) {
+        let Some((ping, started)) = self.0 else { return };
+        let sign = match outcome {
+            Some(Outcome::Interrupted) => return,
+            Some(Outcome::Complete | Outcome::Budget) => RunSign::Success,
+            Some(Outcome::Partial | Outcome::Failed | Outcome::NoCredits) | None => RunSign::Failure,
+        };
+        // In their order; that the first one has failed is logged.
+        drop(started.await);
+        ping.tell(sign).await;
+    }
+}
