@@ -10,7 +10,7 @@ use archiver::store::{LOOKED_AT, RANKED, Reader, Search, Store};
 use fastrand::Rng;
 
 use crate::bench::{Bench, NOW, item, last_page};
-use crate::support::share;
+use crate::support::{share, worked};
 
 /// Texts of all kinds.
 const TEXTS: &[&str] = &[
@@ -335,12 +335,6 @@ fn random_query(rng: &mut Rng) -> String {
         }
     }
     text
-}
-
-/// What this thread has worked so far: a busy machine may leave it waiting, which says nothing of a query.
-fn worked() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the tests are written with, for both binaries: `it`, which needs nothing but a compiler, and `foreign`.
 
+use std::time::Duration;
+
 pub(crate) mod bench;
 pub(crate) mod binary;
 pub(crate) mod export;
@@ -13,6 +15,12 @@ pub(crate) fn share(cases: usize) -> usize {
 /// Of these cases one in `step`, or all of them.
 pub(crate) fn sample<T>(cases: Vec<T>, step: usize) -> Vec<T> {
     cases.into_iter().step_by(if all() { 1 } else { step }).collect()
+}
+
+/// What this thread has worked so far: a busy machine may leave it waiting, which says nothing of the program.
+pub(crate) fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap()
 }
 
 fn all() -> bool {
