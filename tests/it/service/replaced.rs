@@ -64,6 +64,8 @@ fn overwrite_with_plain_copy(folder: &Path) {
 fn under_the_service(mishap: Mishap, during_a_request: bool, words: &str) -> (FakeApi, Home) {
     let (api, home) = with_older_copies();
     let service = Service::start(&home);
+    service.until_logged("the service began");
+    service.signal(Signal::USR1);
     service.until_logged("the run ended");
     // A copy that is written into the file just while the log is moved there too would be mixed with it. Looking into
     // the archive would keep the log from being moved.
