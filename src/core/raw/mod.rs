@@ -9,7 +9,7 @@
 pub mod render;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -300,7 +300,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 /// Of members of one name keeps the last, at its place. An item may have as many members as an answer has room for.
 fn keep_last_of_each_name(members: &mut Vec<(Cow<'_, str>, &RawValue)>) {
-    let mut names = HashSet::with_capacity(members.len());
+    let mut names = BTreeSet::new();
     if members.iter().all(|(name, _)| names.insert(name.as_ref())) {
         return;
     }
