@@ -11,15 +11,21 @@ use crate::store::Outcome;
 pub struct RunPing(Option<(Ping, JoinHandle<()>)>);
 
 impl RunPing {
-    /// A run begins. Nobody waits for the call.
+    /// A run begins. Nobody waits for the call, which comes after the last one about the run `before`.
     #[must_use]
-    pub fn begin(config: &Config) -> Self {
+    pub fn begin(config: &Config, before: Option<JoinHandle<()>>) -> Self {
         let Some(url) = &config.alerts.ping_url else { return Self(None) };
         let ping = Ping::new(url, &wiring::network(config));
         let ping = ping.inspect_err(|error| tracing::warn!(%error, "alerts.ping_url cannot be called"));
         Self(ping.ok().map(|ping| {
             let telling = ping.clone();
-            (ping, tokio::spawn(async move { telling.tell(RunSign::Start).await }))
+            let tell = async move {
+                if let Some(before) = before {
+                    drop(before.await);
+                }
+                telling.tell(RunSign::Start).await;
+            };
+            (ping, tokio::spawn(tell))
         }))
     }
 

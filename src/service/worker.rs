@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::api::{ExitClass, Rate};
@@ -49,6 +50,8 @@ pub(super) struct Worker<'a> {
     held_back: Option<String>,
     alert_commands: AlertCommands,
     archive_failures: ArchiveFailures,
+    /// The last ping about the last run, which may be under way.
+    telling: Option<JoinHandle<()>>,
 }
 
 /// How long the API has been down, and when it is asked again.
@@ -95,6 +98,7 @@ impl<'a> Worker<'a> {
             held_back: None,
             alert_commands: AlertCommands::default(),
             archive_failures: ArchiveFailures::of(&context.env),
+            telling: None,
         };
         worker.outage = worker.remembered_outage()?;
         Ok(worker)
@@ -281,13 +285,15 @@ impl Work for Worker<'_> {
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let mut observer = deadline;
-        let ping = RunPing::begin(&self.config);
+        let ping = RunPing::begin(&self.config, self.telling.take());
         let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
         let outcome = report.as_ref().ok().map(|report| report.outcome);
         let telling = tokio::spawn(ping.end(outcome));
         if outcome.is_none() {
             // The service ends with this error.
             drop(tokio::time::timeout(LAST_PING, telling).await);
+        } else {
+            self.telling = Some(telling);
         }
         self.after(&report.map_err(|error| self.failed(error))?)
     }

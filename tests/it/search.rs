@@ -10,6 +10,7 @@ use archiver::store::{LOOKED_AT, RANKED, Reader, Search, Store};
 use fastrand::Rng;
 
 use crate::bench::{Bench, NOW, item, last_page};
+use crate::support::{share, worked};
 
 /// Texts of all kinds.
 const TEXTS: &[&str] = &[
@@ -336,20 +337,14 @@ fn random_query(rng: &mut Rng) -> String {
     text
 }
 
-/// What this thread has worked so far: a busy machine may leave it waiting, which says nothing of a query.
-fn worked() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap()
-}
-
 #[test]
 fn no_query_is_an_error_a_panic_or_slow() {
     let bench = archive();
-    let rounds: u32 =
-        std::env::var("ARCHIVER_FUZZ_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let rounds: usize =
+        std::env::var("ARCHIVER_FUZZ_QUERIES").ok().and_then(|n| n.parse().ok()).unwrap_or(share(100_000));
     let queries = bench.store.queries();
     let mut hits = 0_usize;
-    for seed in 0..u64::from(rounds) {
+    for seed in (0..).take(rounds) {
         let mut rng = Rng::with_seed(seed);
         let text = random_query(&mut rng);
         let search = search(&text);

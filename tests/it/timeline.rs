@@ -9,6 +9,7 @@ mod world;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use crate::support::share;
 use server::{Cursors, Manner, Urns};
 use world::{Lie, Step, World};
 
@@ -70,7 +71,8 @@ fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     let explore = std::env::var_os("PROPTEST_CASES").is_some();
     let rng_seed = if explore { default.rng_seed } else { RngSeed::Fixed(1) };
-    ProptestConfig { cases: 8_000, max_shrink_iters: 20_000, failure_persistence: None, rng_seed, ..default }
+    let cases = if explore { default.cases } else { u32::try_from(share(8_000)).unwrap() };
+    ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, rng_seed, ..default }
 }
 
 /// A history in which old answers arrive again, also in the place of others.

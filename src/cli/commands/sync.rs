@@ -124,7 +124,7 @@ fn once(
         let signals = tokio::spawn(stop_on_signals(StopSignals::of_run(), stopper, abandoned.clone()));
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, rate, new_messages: 0 };
-        let ping = RunPing::begin(config);
+        let ping = RunPing::begin(config, None);
         let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
         drop(run);
         let pinged = ping.end(report.as_ref().ok().map(|report| report.outcome));

@@ -9,6 +9,7 @@
 pub mod render;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -287,14 +288,25 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(8);
                 while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-                    members.retain(|(k, _)| *k != key.0);
                     members.push((key.0, value));
                 }
+                keep_last_of_each_name(&mut members);
                 Ok(Members(members))
             }
         }
         deserializer.deserialize_map(Read)
     }
+}
+
+/// Of members of one name keeps the last, at its place. An item may have as many members as an answer has room for.
+fn keep_last_of_each_name(members: &mut Vec<(Cow<'_, str>, &RawValue)>) {
+    let mut names = BTreeSet::new();
+    if members.iter().all(|(name, _)| names.insert(name.as_ref())) {
+        return;
+    }
+    names.clear();
+    let mut last: Vec<bool> = members.iter().rev().map(|(name, _)| names.insert(name.as_ref())).collect();
+    members.retain(|_| last.pop().unwrap_or_default());
 }
 
 /// A member's name, borrowed where it holds no escape.

@@ -88,10 +88,15 @@ fn an_import_that_fails_halfway_leaves_a_gap_and_the_next_one_completes_it() {
     .unwrap();
     let account = Configured { account: "me".into(), ..Configured::default() };
     let accounts = std::slice::from_ref(&account);
-    let now = 1_800_000_000_000;
-    let options =
-        Options { accounts, account: &account, any_owner: false, file: "messages.csv", check: 0, now };
-    let export = ExportFile::open(&home.path("messages.csv"), now).unwrap();
+    let options = Options {
+        accounts,
+        account: &account,
+        file: "messages.csv",
+        check: 0,
+        now: 1_800_000_000_000,
+        any_owner: false,
+    };
+    let export = ExportFile::open(&home.path("messages.csv"), 1_800_000_000_000).unwrap();
     linkedin_export::import(&mut store, &export, &options, &mut |_| {}).unwrap_err();
     drop(store);
     assert_eq!(home.count("SELECT count(*) FROM message"), 2_000);

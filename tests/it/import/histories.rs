@@ -8,13 +8,14 @@ use fake_linkup::synth::{self, SynthOptions};
 use super::csv;
 use super::world::{Told, compare, import};
 use crate::engine::world::{HOUR, NOW, World, server};
+use crate::support::share;
 
 const SEEDS: usize = 60;
 
 #[tokio::test(flavor = "current_thread")]
 async fn whatever_came_first_nothing_is_lost_and_nothing_there_twice() {
     let mut twice = 0;
-    for seed in (0..).take(SEEDS) {
+    for seed in (0..).take(share(SEEDS)) {
         match history(seed).await {
             Ok(told) => {
                 if told.twice_for_an_edit > 0 {
@@ -26,7 +27,7 @@ async fn whatever_came_first_nothing_is_lost_and_nothing_there_twice() {
         }
     }
     // What two exports date a second apart, with another text, may be two messages: neither is dropped.
-    println!("{SEEDS} histories, {twice} messages twice because they were edited");
+    println!("{} histories, {twice} messages twice because they were edited", share(SEEDS));
     assert!(twice <= 2, "{twice}");
 }
 

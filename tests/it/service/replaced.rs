@@ -25,7 +25,9 @@ fn send(api: &FakeApi, messages: i64) {
 /// made, and `plain.db`, a copy of the file.
 fn with_older_copies() -> (FakeApi, Home) {
     let api = FakeApi::serve(server(&[("Ada Example", 60), ("Ben Sample", 3)]));
-    let home = home(&api, "v1", HARDLY_EVER);
+    let mut home = home(&api, "v1", HARDLY_EVER);
+    let command = r#"["sh", "-c", "echo $ARCHIVER_ALERT_KIND $ARCHIVER_ALERT_MESSAGE >> told"]"#;
+    home.env("ARCHIVER_ALERTS__COMMAND", command);
     home.sync();
     home.run(&["backup", "older.db"]).expect(0);
     fs::copy(home.archive(), home.path("plain.db")).unwrap();
@@ -62,6 +64,7 @@ fn overwrite_with_plain_copy(folder: &Path) {
 fn under_the_service(mishap: Mishap, during_a_request: bool, words: &str) -> (FakeApi, Home) {
     let (api, home) = with_older_copies();
     let service = Service::start(&home);
+    service.until_logged("the service began");
     service.signal(Signal::USR1);
     service.until_logged("the run ended");
     // A copy that is written into the file just while the log is moved there too would be mixed with it. Looking into
@@ -86,6 +89,8 @@ fn under_the_service(mishap: Mishap, during_a_request: bool, words: &str) -> (Fa
     for said in ["nothing more is spent or written", "start again", "credits spent meanwhile stay counted"] {
         assert!(log.contains(said), "{said}: {log}");
     }
+    let told = fs::read_to_string(home.path("told")).unwrap();
+    assert!(told.starts_with("archive ") && told.contains(words) && told.lines().count() == 1, "{told}");
     (api, home)
 }
 

@@ -392,7 +392,7 @@ fn in_sqlite(seed: u64) {
 }
 
 /// How many histories `cargo test` takes the time for; `.ci/run` runs 10,000.
-const HISTORIES: u64 = 300;
+const HISTORIES: u64 = 150;
 
 /// Runs one history of so many.
 fn histories(of: u64, run: fn(u64)) {

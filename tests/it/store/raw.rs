@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, NOW, last_page};
+use crate::support::worked;
 
 /// The texts and the raw JSON of the stored messages, by SQLite's own functions.
 fn read_back(bench: &Bench) -> Vec<(String, Value)> {
@@ -76,6 +77,18 @@ fn a_megabyte_of_text_comes_back() {
     let text = "0123456789abcdef\u{1}\"😀é".repeat(45_000);
     assert!(text.len() > 1_000_000);
     assert_eq!(round_trip(&[with_text(0, &text)]), [text]);
+}
+
+#[test]
+fn eighty_thousand_members_come_back_without_much_work() {
+    let members: serde_json::Map<String, Value> =
+        (0..80_000).map(|number| (format!("member {number}"), json!(number))).collect();
+    let mut item = json!({"text": "many", "timestamp": NOW, "entity_urn": "u1"});
+    item.as_object_mut().unwrap().extend(members);
+    let began = worked();
+    assert_eq!(round_trip(&[item.to_string()]), ["many"]);
+    let took = worked() - began;
+    assert!(took.as_secs() < 20, "{took:?}");
 }
 
 #[test]
