@@ -124,7 +124,7 @@ impl<'a> Worker<'a> {
     pub(super) async fn close(mut self) -> Result<(), Failure> {
         let path = self.config.archive.path.clone();
         let told = self.alert_commands.finish(&mut self.store).await;
-        told.and(self.store.close()).map_err(|error| wiring::archive_failure(&path, error))
+        self.store.close().and(told).map_err(|error| wiring::archive_failure(&path, error))
     }
 
     fn failed(&self, error: impl Into<RunError>) -> Failure {

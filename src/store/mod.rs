@@ -158,6 +158,7 @@ impl Store {
 
     /// Moves the `-wal` file's content into the archive and frees memory.
     pub fn checkpoint(&mut self) -> Result<()> {
+        self.check()?;
         self.index_texts()?;
         self.check()?;
         self.interned = Interned::default();
@@ -177,6 +178,8 @@ impl Store {
 
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.
     pub fn close(mut self) -> Result<()> {
+        // Of another file SQLite may say that it is damaged, and no more.
+        self.check()?;
         self.index_texts()?;
         self.check()?;
         // Closing tells nobody when there is no room for that.

@@ -261,7 +261,7 @@ fn nothing_is_sent_when_something_is_missing() {
         (vec!["login", "--yes"], "--email"),
         (vec!["login", "--yes", "--email", &email], "--password-stdin"),
         (vec!["login", "--yes", "--email", &email, "--password-stdin"], "the password"),
-        (vec!["login", "--yes", "--account", "you"], "configured: me"),
+        (vec!["login", "--yes", "--account", "you"], "\"me\""),
         (vec!["login", "--yes", "--token-stdin"], "v2"),
         (vec!["login", "--yes", "--challenge", "app"], "v2"),
         (vec!["login", "--yes", "--country", "France"], "two letters"),
