@@ -77,7 +77,7 @@ pub(super) fn oddity(item: &RawValue) -> Oddity {
         "an object" => "an object whose members cannot be read".to_owned(),
         kind => format!("{kind} instead of an object"),
     };
-    Oddity { json: item.get().to_owned(), reason }
+    Oddity { json: item.get().to_owned(), reason, of_other_thread: false }
 }
 
 pub(super) fn count(items: usize) -> u32 {

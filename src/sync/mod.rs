@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod belonging;
 mod engine;
 mod report;
 mod request;

@@ -98,6 +98,15 @@ fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> bo
     newest != Some(at) || !known.near.iter().any(is_last)
 }
 
+/// Whether a row shows its conversation as the inbox last showed it.
+#[must_use]
+pub fn is_unchanged(row: &InboxRow, known: &KnownConversation) -> bool {
+    let text = text_hash(row);
+    known.in_inbox
+        && known.last_message_ms == row.last_at_ms
+        && (text.is_none() || known.last_text_hash == text)
+}
+
 /// The time of the newest message stored, if a row's last message is the end of what LinkedIn's data export has shown:
 /// it has that text and about that time, and nothing newer is stored.
 fn ends_with_export(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> Option<Ms> {

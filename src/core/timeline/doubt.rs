@@ -14,6 +14,8 @@ use crate::core::timeline::stall::Stall;
 
 /// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
+/// How often an attempt must have come to nothing before the server's count settles that nothing is left.
+const TO_SETTLE_BY_COUNT: u32 = 2;
 /// How often it must be claimed that a conversation is empty: any of its messages that comes back corrects that.
 const TO_EMPTY_A_CONVERSATION: u32 = 2;
 /// If so many newest messages have vanished at most, the next look at the newest page would show all of them.
@@ -30,6 +32,8 @@ pub(super) enum Verdict {
         lo: Ms,
         /// Whether it shows the beginning although more was asked for than the gap.
         beginning: bool,
+        /// Whether what it shows of the stored messages that it seems to have reached proves that it did.
+        contact: bool,
         /// What is wrong with the way on from here.
         flaw: Option<Stall>,
     },
@@ -39,6 +43,8 @@ pub(super) enum Verdict {
     PassBy(u32),
     /// It proves nothing.
     Disbelieved(Stall),
+    /// The server has nothing more to give, but counts so many, more than are stored: what is missing is somewhere else.
+    MissingElsewhere(i64),
 }
 
 /// All that a verdict rests on.
@@ -58,17 +64,38 @@ pub(super) struct Evidence<'a> {
 pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
     let Evidence { asked, page, .. } = evidence;
     let ends = page.below == Below::End;
+    if let Some(why) = evidence.mixed() {
+        return Verdict::Disbelieved(why);
+    }
     let believed = |verdict| evidence.against_beginning().map_or(verdict, Verdict::Disbelieved);
     let end = || evidence.against_end().map_or_else(|| believed(Verdict::End), Verdict::Disbelieved);
-    let Some((lo, hi)) = page.span() else {
+    let untrusted = page.untrusted() && !ends && times_said(&asked.gap, &Stall::NoTimes) < TO_CLOSE_A_GAP;
+    let Some((lo, hi)) = page.span().filter(|_| !untrusted) else {
+        if asked.gap.newer_ms.is_some()
+            && page.messages.is_empty()
+            && !ends
+            && let Some(verdict) = evidence.nothing_left()
+        {
+            return verdict;
+        }
         return match (ends, page.messages.is_empty()) {
             (true, _) => end(),
             (false, true) => Verdict::Disbelieved(Stall::EmptyButMore),
-            (false, false) => Verdict::Disbelieved(Stall::NoTimes),
+            (false, false) => past_untrusted(asked, page),
         };
     };
     // To reach the segment below says more than the end does.
-    if ends && asked.gap.older_ms.is_none_or(|older| lo >= older) {
+    let contact = evidence.makes_contact(lo);
+    let reached = asked.gap.older_ms.is_some_and(|older| lo < older) && contact;
+    // Neither below its border nor, asked for as the newest page, below what was newest.
+    let no_further = asked.gap.newer_ms.or(asked.gap.older_ms).is_some_and(|border| lo >= border);
+    if no_further
+        && !ends
+        && let Some(verdict) = evidence.nothing_left()
+    {
+        return verdict;
+    }
+    if ends && !reached {
         return end();
     }
     match asked.gap.newer_ms.filter(|newer| lo >= *newer && !ends) {
@@ -76,8 +103,20 @@ pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
         None => believed(Verdict::Progress {
             lo,
             beginning: evidence.shows_beginning(lo),
+            contact,
             flaw: flaw(asked, page),
         }),
+    }
+}
+
+/// The verdict on a page without a place: if it is the newest one, a larger one may get past messages dated ahead.
+fn past_untrusted(asked: &Asked, page: &Page) -> Verdict {
+    let larger = asked.count.saturating_add(RESULTS_PER_CREDIT);
+    let full = page.untrusted() && page.returned >= asked.count && asked.cursor.is_none();
+    if full && larger <= asked.most.min(LARGEST_ASK) {
+        Verdict::AskForMore(larger)
+    } else {
+        Verdict::Disbelieved(Stall::NoTimes)
     }
 }
 
@@ -115,6 +154,43 @@ impl Evidence<'_> {
         self.page.messages.is_empty() && self.asked.gap.newer_ms.is_none()
     }
 
+    /// Whether the page proves that it reached the stored messages below its gap and below any other that it seems to
+    /// get past: it shows one of them. A stored position alone proves nothing, for its time may have been wrong. A page
+    /// that ends below all of them needs no other proof.
+    fn makes_contact(&self, lo: Ms) -> bool {
+        let below_all = self.timeline.oldest_ms.is_none_or(|oldest| lo <= oldest);
+        if self.page.below == Below::End && below_all {
+            return true;
+        }
+        let passed = |gap: &&Gap| gap.older_ms.is_some_and(|older| lo < older);
+        let gaps = self.timeline.gaps.iter().filter(passed).chain(std::iter::once(&self.asked.gap));
+        let floor = gaps.filter(passed).filter_map(|gap| gap.older_ms).min();
+        floor.is_none_or(|floor| self.matches.known_below(floor, &Reach::of(self.asked, self.page)))
+    }
+
+    /// Of a server that goes on naming cursors, has had room for more and given nothing several times: its count tells
+    /// whether anything is left. That alone proves nothing, because messages that were deleted unnoticed make up for
+    /// others that are missing.
+    fn nothing_left(&self) -> Option<Verdict> {
+        let (gap, room) = (&self.asked.gap, self.page.returned < self.asked.count);
+        let total = self.page.total.filter(|_| room && self.matches.fresh() == 0)?;
+        let said = if self.timeline.standing() > 0 { gap.stalls } else { 0 };
+        if said >= TO_SETTLE_BY_COUNT && total <= self.expected(0) {
+            return Some(Verdict::End);
+        }
+        let only = self.timeline.gaps.iter().all(|other| other.is(gap)) && gap.older_ms.is_none();
+        (said >= TO_CLOSE_A_GAP && only)
+            .then(|| if gap.is_doubt() { Verdict::End } else { Verdict::MissingElsewhere(total) })
+    }
+
+    /// The doubt that items of other threads stand where the page's own should, unless that was so often enough.
+    fn mixed(&self) -> Option<Stall> {
+        let strangers = self.page.oddities.iter().any(|oddity| oddity.of_other_thread);
+        let why = strangers.then_some(Stall::MixedThreads)?;
+        let believed = !self.page.messages.is_empty() && times_said(&self.asked.gap, &why) >= TO_CLOSE_A_GAP;
+        (!believed).then_some(why)
+    }
+
     /// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
     fn shows_beginning(&self, lo: Ms) -> bool {
         self.page.below == Below::End
@@ -140,7 +216,8 @@ impl Evidence<'_> {
             Some(_) => asked.above_border(),
         };
         let lo = page.span().map(|(lo, _)| lo);
-        let above_known = asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo));
+        let above_known =
+            asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo || !self.makes_contact(lo)));
         if page.messages.is_empty() && expected {
             Some(Stall::EmptyButStored)
         } else if above_known && self.timeline.standing() > 0 {
@@ -153,19 +230,27 @@ impl Evidence<'_> {
     /// The doubt that the server counts more messages than the archive will hold with this page.
     fn missing_from_count(&self) -> Option<Stall> {
         let total = self.page.total?;
-        let fresh = i64::try_from(self.matches.fresh()).unwrap_or(i64::MAX);
-        (total > self.timeline.standing().saturating_add(fresh)).then_some(Stall::EndBeforeCount(total))
+        (total > self.expected(self.matches.fresh())).then_some(Stall::EndBeforeCount(total))
+    }
+
+    /// What the server should count with so many messages more.
+    fn expected(&self, fresh: usize) -> i64 {
+        let standing = self.timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
+        self.timeline.count.expected(standing, self.timeline.gone)
     }
 
     /// What speaks against where the page begins, unless the last attempt came to nothing as well: one that should show
     /// what is known, and does not, may be an old one, or one from further down. To believe it would close the gap above
     /// it over messages that were never seen.
     fn against_beginning(&self) -> Option<Stall> {
-        // Where nothing has a time, nothing can be said to have vanished either.
-        if self.asked.gap.stalls > 0 || self.page.without_times() {
+        // A server whose clock is wrong for a while skips as much as it is wrong by, each time that it is asked.
+        let again = self.asked.gap.stalls > 0 && !self.page.without_times();
+        if again {
             return None;
         }
         match self.asked.gap.newer_ms {
+            // Where nothing has a time, nothing can be said to have vanished either.
+            None if self.asked.gap.stalls > 0 || self.page.without_times() => None,
             None => self.newest_missing(),
             Some(newer) => self.border_missing(newer),
         }
@@ -205,7 +290,7 @@ impl Evidence<'_> {
 
 /// How often the same was said in a row, this time included.
 fn times_said(gap: &Gap, contradiction: &Stall) -> u32 {
-    let again = gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
+    let again = gap.is_doubt() || gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
     if again { gap.stalls.saturating_add(1) } else { 1 }
 }
 

@@ -133,7 +133,7 @@ async fn a_stopped_walk_is_tried_again_ever_less_often_but_never_given_up() {
         // The reason is the last attempt's, whose cursor was perhaps another one.
         assert!(reasons(&world).iter().all(|r| r.contains(reason) || r.contains("repeated a page")));
         assert_honest(&world, "");
-        heals(&mut world, 9).await;
+        heals(&mut world, 80).await;
     }
 }
 

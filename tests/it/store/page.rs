@@ -46,7 +46,11 @@ fn eventful(bench: &mut Bench) -> archiver::core::model::page::Page {
         item("u0", NOW - 6000, "Ada Example", "zero"),
     ];
     let mut page = more_page(&next, NOW - 6000);
-    page.oddities = vec![Oddity { json: "17".into(), reason: "a number instead of an object".into() }];
+    page.oddities = vec![Oddity {
+        json: "17".into(),
+        reason: "a number instead of an object".into(),
+        of_other_thread: false,
+    }];
     page
 }
 
@@ -104,7 +108,8 @@ fn a_page_that_fails_anywhere_leaves_nothing_behind() {
 
         // And the same page is stored properly afterwards.
         let done = bench.put(0, &page).unwrap();
-        assert_eq!((done.new_messages, done.edited, done.gone), (3, 1, 1), "{table} {operation} {when}");
+        // What could not be read may be the stored message that the page lacks.
+        assert_eq!((done.new_messages, done.edited, done.gone), (3, 1, 0), "{table} {operation} {when}");
         untouched.put(0, &page).unwrap();
         let log =
             "SELECT group_concat(entity_urn || sender || message_type || text || versions || raw, x'0a')
@@ -218,8 +223,10 @@ fn what_is_no_message_is_kept_aside_as_it_was_served() {
     let odd = ["null", "17", "\"text\"", "[1, {\"a\": 2}]", "true"];
     let mut page = last_page(&[item("u1", NOW - 1000, "Ada Example", "one")]);
     page.returned += u32::try_from(odd.len()).unwrap();
-    page.oddities =
-        odd.iter().map(|json| Oddity { json: (*json).into(), reason: "no object".into() }).collect();
+    page.oddities = odd
+        .iter()
+        .map(|json| Oddity { json: (*json).into(), reason: "no object".into(), of_other_thread: false })
+        .collect();
     bench.put(0, &page).unwrap();
     assert_eq!(bench.all::<String>("SELECT json FROM quarantine ORDER BY id"), odd);
     let of = bench.one::<i64>(

@@ -15,6 +15,7 @@ fn message(at: Ms) -> Message {
         urn: Some(format!("u{at}")),
         at_ms: T0 + at,
         derived_time: at < 0,
+        untrusted_ms: None,
         sender: Sender::default(),
         kind: "TEXT".into(),
         text: String::new(),
@@ -63,12 +64,12 @@ fn verdict(asked: &Asked, page: &Page, stored: &[Ms]) -> Verdict {
 
 #[test]
 fn each_kind_of_page_has_its_verdict() {
-    let progress = |lo: Ms, flaw| Verdict::Progress { lo: T0 + lo, beginning: false, flaw };
+    let progress = |lo: Ms, flaw| Verdict::Progress { lo: T0 + lo, beginning: false, contact: true, flaw };
     let (head, gap) = (asked(None, Some(50)), asked(Some(50), Some(10)));
     let bottom = asked(Some(50), None);
     let full = Asked { most: 11, ..gap.clone() };
     let opaque = Asked { cursor: Some(Cursor::Opaque("x".into())), ..full.clone() };
-    let stored = [90, 50, 10];
+    let stored = [90, 50, 10, 5];
     let no = Verdict::Disbelieved;
     for (asked, page, expected) in [
         // Believed.
@@ -78,7 +79,7 @@ fn each_kind_of_page_has_its_verdict() {
         (
             &gap,
             page(&[50, 5], Below::End, None),
-            Verdict::Progress { lo: T0 + 5, beginning: true, flaw: None },
+            Verdict::Progress { lo: T0 + 5, beginning: true, contact: true, flaw: None },
         ),
         // Believed, but it does not lead on.
         (&gap, page(&[50, 40], Below::MoreWithoutCursor, None), progress(40, Some(Stall::MoreWithoutCursor))),
