@@ -95,7 +95,7 @@ where
 {
     // Without this, a log that cannot be written would be complained of on the same broken stream.
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_ansi(colour && !journal);
-    let lines = lines.with_writer(Lines { journal, writer });
+    let lines = lines.with_writer(LogLines { journal, writer });
     let lines = match (format, journal) {
         (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
         (LogFormat::Text, false) => lines.with_target(false).boxed(),
@@ -117,12 +117,12 @@ pub fn goes_to_journal(env: &Env) -> bool {
 }
 
 /// Writes each event; for the journal as one line with its priority in front.
-struct Lines<W> {
+struct LogLines<W> {
     journal: bool,
     writer: W,
 }
 
-impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Lines<W> {
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for LogLines<W> {
     type Writer = Line<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {

@@ -106,7 +106,7 @@ fn a_file_that_cannot_be_imported_is_a_usage_error_with_help() {
     }
     home.write("archiver.toml", "[[accounts]]\nname = \"me\"\n[[accounts]]\nname = \"firm\"\n");
     let ran = home.run(IMPORT).expect(2);
-    assert!(ran.stderr.contains("--account") && ran.stderr.contains("me, firm"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--account") && ran.stderr.contains(r#""me", "firm""#), "{}", ran.stderr);
     home.run(&[IMPORT, &["--account", "firm"]].concat()).expect(0);
 }
 
