@@ -204,11 +204,17 @@ impl Course {
             self.gaps.retain(|gap| !gap.is_doubt());
             self.beginning_seen = self.gaps.iter().all(|gap| gap.older_ms.is_some());
         }
-        let newest = asked.cursor.is_none();
-        if !self.gaps.is_empty() || !self.beginning_seen || !(newest || ended) {
+        if !self.gaps.is_empty() || !self.beginning_seen {
             return;
         }
+        let newest = asked.cursor.is_none();
         let expected = self.count.expected(standing, gone);
+        if !newest && !ended {
+            // Something newer, or something that is missing: the newest page tells.
+            let top = timeline.newest_ms.max(page.span().map(|(_, hi)| hi));
+            self.gaps.extend((total > expected).then(|| Gap::head(top, now)));
+            return;
+        }
         let lo = page.span().map(|(lo, _)| lo).filter(|_| newest && !ended && total > expected);
         if let Some(lo) = lo {
             let (newer_ms, stalled) = (Some(lo), Some(Stall::CountDiffers(total)));

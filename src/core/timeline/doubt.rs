@@ -174,6 +174,9 @@ impl Evidence<'_> {
     fn nothing_left(&self) -> Option<Verdict> {
         let (gap, room) = (&self.asked.gap, self.page.returned < self.asked.count);
         let total = self.page.total.filter(|_| room && self.matches.fresh() == 0)?;
+        if self.shows_all_again(total) {
+            return Some(Verdict::End);
+        }
         let said = if self.timeline.standing() > 0 { gap.stalls } else { 0 };
         if said >= TO_SETTLE_BY_COUNT && total <= self.expected(0) {
             return Some(Verdict::End);
@@ -181,6 +184,13 @@ impl Evidence<'_> {
         let only = self.timeline.gaps.iter().all(|other| other.is(gap)) && gap.older_ms.is_none();
         (said >= TO_CLOSE_A_GAP && only)
             .then(|| if gap.is_doubt() { Verdict::End } else { Verdict::MissingElsewhere(total) })
+    }
+
+    /// Whether the newest page shows all of a conversation that is whole, which is of one instant.
+    fn shows_all_again(&self, total: i64) -> bool {
+        let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
+        let whole = self.asked.cursor.is_none() && self.timeline.complete();
+        whole && shown >= self.timeline.standing() && total <= self.expected(0)
     }
 
     /// The doubt that items of other threads stand where the page's own should, unless that was so often enough.

@@ -214,6 +214,11 @@ impl<'a> Matches<'a> {
         stored.filter(|at| *at < position).max()
     }
 
+    /// How many stored messages the page shows for certain.
+    pub(super) fn known(&self) -> usize {
+        self.taken.len()
+    }
+
     /// How many messages of the page the archive has not, or takes for gone.
     pub(super) fn fresh(&self) -> usize {
         let shown = self.within(&Reach::NOWHERE).shown;

@@ -384,10 +384,10 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) {
 /// What an archive holds of a conversation, for comparison: URN or empty, time, text, gone.
 type Row = (String, i64, String, bool);
 
-fn compare(history: &History, stored: &BTreeMap<String, Vec<Row>>) {
+fn compare(history: &History, stored: &BTreeMap<usize, Vec<Row>>) {
     let world = history.server.0.borrow();
     for (i, there) in world.conversations.iter().enumerate() {
-        let Some(here) = stored.get(&wild::thread(i)) else {
+        let Some(here) = stored.get(&i) else {
             assert!(there.iter().all(|m| m.deleted), "conversation {i} was never archived");
             continue;
         };
@@ -431,7 +431,7 @@ fn in_memory(seed: u64) {
     let mut archive = MemArchive::default();
     turmoil(seed, &history, &mut archive);
     settle(&history, &mut archive);
-    let stored: BTreeMap<String, Vec<Row>> = archive
+    let stored: BTreeMap<usize, Vec<Row>> = archive
         .conversations
         .iter()
         .map(|c| {
@@ -439,7 +439,7 @@ fn in_memory(seed: u64) {
             let row = |s: &archiver::core::timeline::identity::Stored| {
                 (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone)
             };
-            (c.name.clone(), c.stored.values().map(row).collect())
+            (wild::conversation_of(&c.name), c.stored.values().map(row).collect())
         })
         .collect();
     compare(&history, &stored);
@@ -462,9 +462,12 @@ fn in_sqlite(seed: u64) {
     settle(&history, &mut store);
     let rows = store.queries().conversations().unwrap();
     assert!(rows.iter().all(|c| c.timeline.complete()) || history.never_ends());
-    let stored: BTreeMap<String, Vec<Row>> = rows
+    let stored: BTreeMap<usize, Vec<Row>> = rows
         .iter()
-        .map(|c| (c.thread.clone().unwrap_or_default(), store.rows_for_comparison(c.id).unwrap()))
+        .map(|c| {
+            let thread = c.thread.as_deref().unwrap();
+            (wild::conversation_of(thread), store.rows_for_comparison(c.id).unwrap())
+        })
         .collect();
     compare(&history, &stored);
     ledger_covers_charges(&history, &store);

@@ -5,7 +5,7 @@
 use archiver::core::Ms;
 use archiver::core::raw::{Raw, mark};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use fastrand::Rng;
 
 pub(crate) const HOUR_MS: Ms = 3_600_000;
@@ -110,9 +110,9 @@ fn thread_id(conversation: usize) -> String {
     format!("91c5e7ac-7b06-4ee0-a5c6-{conversation:012}_013")
 }
 
-/// The conversation of a thread.
+/// The conversation of a thread, however it is spelt.
 pub(crate) fn conversation_of(thread: &str) -> usize {
-    let id = STANDARD.decode(thread.trim_start_matches("2-")).unwrap();
+    let id = STANDARD_NO_PAD.decode(thread.trim_start_matches("2-").trim_end_matches('=')).unwrap();
     let id = String::from_utf8(id).unwrap();
     id[24..36].trim_start_matches('0').parse().unwrap_or(0)
 }
@@ -135,6 +135,6 @@ pub(crate) fn id_of(urn: &str) -> u32 {
         return id;
     }
     let key = urn.rsplit_once("2-").unwrap().1.trim_end_matches([')', '=']);
-    let decoded = base64::engine::general_purpose::STANDARD_NO_PAD.decode(key).unwrap();
+    let decoded = STANDARD_NO_PAD.decode(key).unwrap();
     String::from_utf8(decoded).unwrap()[14..19].parse().unwrap()
 }
