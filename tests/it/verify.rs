@@ -30,7 +30,9 @@ fn odd() -> Bench {
     bench.put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", 40, "one")]))).unwrap();
     // That is believed when it has been said often enough.
     while !bench.store.timeline(bench.targets[0].plan.id).unwrap().complete() {
-        bench.put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", 25, "one")]))).unwrap();
+        bench
+            .put(0, &last_page(&items(&[("u3", 10, "three, edited 例示花子様"), ("u1", 25, "one")])))
+            .unwrap();
     }
     bench
         .put(

@@ -27,7 +27,7 @@ pub fn apply(
     inbox: &Timeline,
     asked: &Asked,
     page: &InboxPage,
-    seen: &Seen,
+    seen: &SeenRows,
     now: Ms,
 ) -> (Timeline, Option<Stall>) {
     let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
@@ -65,14 +65,14 @@ pub fn apply(
 
 /// What the archive knows of an inbox's rows when a page comes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Seen {
+pub struct SeenRows {
     /// For each row of the page, whether it stands as it stood when the inbox was last read, or is of no concern.
     pub unchanged: Vec<bool>,
     /// The newest last message below the page's, of the conversations that the inbox has shown.
     pub below_ms: Option<Ms>,
 }
 
-impl Seen {
+impl SeenRows {
     /// In the words of a conversation: what is stored.
     fn as_known(&self, page: &Page) -> Known {
         // A row of the inbox has no id of its own.

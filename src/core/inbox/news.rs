@@ -76,7 +76,7 @@ pub fn update(
         gaps.retain(|gap| gap.newer_ms.is_some() || gap.older_ms < covered || gap.stalled.is_some());
     }
     if news && timeline.top_gap().is_none() {
-        gaps.insert(0, Gap::head(timeline.newest_ms, now));
+        gaps.insert(0, timeline.head(now));
     }
     RowUpdate { adopted: wanted && known.only_exported, news, gaps }
 }

@@ -18,7 +18,7 @@ use crate::core::model::cursor::Cursor;
 use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::{self, Covered, Reach};
 use crate::core::timeline::doubt::{self, Evidence, Verdict};
-use crate::core::timeline::gap::{Asked, Count, Gap, Timeline};
+use crate::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
 use crate::core::timeline::identity::{Change, Known, Matches, at_known_places, match_page};
 use crate::core::timeline::stall::Stall;
 
@@ -48,7 +48,7 @@ pub enum Update {
     /// Whether the conversation goes on being silent: at its head there was nothing new.
     Silent(bool),
     /// How the server counts messages from now on.
-    Counted(Count),
+    Counted(ServerCount),
     /// The second reading of the conversation goes on here; `None`: it is done.
     RecheckAt(Option<Ms>),
     /// Why the walk stops here.
@@ -73,13 +73,15 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
 fn changes(evidence: Evidence<'_>, verdict: &Verdict) -> Vec<Change> {
     let reach = match verdict {
         Verdict::End if evidence.shows_nothing() => return vec![Change::AllGone],
-        Verdict::End | Verdict::Progress { contact: true, .. } => Reach::of(evidence.asked, evidence.page),
+        Verdict::End | Verdict::MissingElsewhere(_) | Verdict::Progress { contact: true, .. } => {
+            Reach::of(evidence.asked, evidence.page)
+        }
         // Where stored times may be wrong, a place says nothing of what should be there.
         Verdict::Progress { contact: false, .. }
-        | Verdict::MissingElsewhere(_)
         | Verdict::Disbelieved(_)
         | Verdict::AskForMore(_)
-        | Verdict::PassBy(_) => Reach::NOWHERE,
+        | Verdict::PassBy(_)
+        | Verdict::Onward(_) => Reach::NOWHERE,
     };
     let findings = evidence.matches.within(&reach);
     let were_gone = evidence.timeline.standing() <= 0 && findings.shown.iter().any(Change::returns);
@@ -93,7 +95,7 @@ struct Course {
     gaps: Vec<Gap>,
     beginning_seen: bool,
     stall: Option<Stall>,
-    count: Count,
+    count: ServerCount,
 }
 
 impl Course {
@@ -112,9 +114,13 @@ impl Course {
                 course.guard_strays(evidence, changes, now);
                 course.stall = Some(why);
             }
-            Verdict::MissingElsewhere(total) => course.doubt_all(timeline, total, now),
+            Verdict::MissingElsewhere(missing) => course.doubt_all(timeline, missing, now),
             Verdict::AskForMore(count) => course.mark(asked, |gap| Gap { ask_at_least: count, ..gap }),
             Verdict::PassBy(count) => course.pass_by(asked, count, now),
+            Verdict::Onward(cursor) => {
+                course.mark(asked, |gap| gap.onward(cursor, evidence.page.returned));
+                coverage::sort(&mut course.gaps);
+            }
             Verdict::End => course.end(evidence, now),
             Verdict::Progress { lo, beginning, contact, flaw } => {
                 course.progress(evidence, (lo, contact), flaw.is_none(), beginning && contact, now);
@@ -188,8 +194,8 @@ impl Course {
     }
 
     /// Doubts all that is stored, for the server counts more and has nothing more at the bottom.
-    fn doubt_all(&mut self, timeline: &Timeline, total: i64, now: Ms) {
-        let stalled = Some(Stall::CountDiffers(total));
+    fn doubt_all(&mut self, timeline: &Timeline, missing: i64, now: Ms) {
+        let stalled = Some(Stall::CountDiffers(missing));
         self.gaps = vec![Gap { newer_ms: timeline.newest_ms, stalled, opened_ms: now, ..Gap::default() }];
     }
 
@@ -217,11 +223,11 @@ impl Course {
         }
         let lo = page.span().map(|(lo, _)| lo).filter(|_| newest && !ended && total > expected);
         if let Some(lo) = lo {
-            let (newer_ms, stalled) = (Some(lo), Some(Stall::CountDiffers(total)));
+            let (newer_ms, stalled) = (Some(lo), Some(Stall::CountDiffers(total.saturating_sub(expected))));
             self.gaps.push(Gap { newer_ms, stalled, opened_ms: now, ..Gap::default() });
             self.beginning_seen = false;
         } else if total < expected || (ended && (page.below == Below::End || asked.gap.is_doubt())) {
-            self.count = Count::explaining(total, standing, gone);
+            self.count = ServerCount::explaining(total, standing, gone);
         }
     }
 
@@ -277,7 +283,7 @@ impl Course {
         let placed = placed(evidence.page, changes);
         let stray = placed.into_iter().any(|at| at > newest_ms.unwrap_or(Ms::MIN));
         if stray && self.gaps.first().is_none_or(|g| g.newer_ms.is_some()) {
-            self.gaps.insert(0, Gap::head(newest_ms, now));
+            self.gaps.insert(0, evidence.timeline.head(now));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::{Reach, shows};
 use crate::core::timeline::gap::{Asked, Gap, LARGEST_ASK, Timeline};
@@ -41,9 +42,11 @@ pub(super) enum Verdict {
     AskForMore(u32),
     /// The same, but so many can never be asked for: go on below it.
     PassBy(u32),
+    /// The same, but the server's own cursor, which names a place exactly, leads on within that millisecond.
+    Onward(Cursor),
     /// It proves nothing.
     Disbelieved(Stall),
-    /// The server has nothing more to give, but counts so many, more than are stored: what is missing is somewhere else.
+    /// The server has nothing more to give, but counts so many more than are stored: they are somewhere else.
     MissingElsewhere(i64),
 }
 
@@ -68,7 +71,8 @@ pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
         return Verdict::Disbelieved(why);
     }
     let believed = |verdict| evidence.against_beginning().map_or(verdict, Verdict::Disbelieved);
-    let end = || evidence.against_end().map_or_else(|| believed(Verdict::End), Verdict::Disbelieved);
+    let whole = || evidence.elsewhere().map_or_else(|| believed(Verdict::End), Verdict::MissingElsewhere);
+    let end = || evidence.against_end().map_or_else(whole, Verdict::Disbelieved);
     let untrusted = page.untrusted() && !ends && times_said(&asked.gap, &Stall::NoTimes) < TO_CLOSE_A_GAP;
     let Some((lo, hi)) = page.span().filter(|_| !untrusted) else {
         if asked.gap.newer_ms.is_some()
@@ -99,7 +103,7 @@ pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
         return end();
     }
     match asked.gap.newer_ms.filter(|newer| lo >= *newer && !ends) {
-        Some(newer) => above_gap(asked, page, hi.saturating_sub(newer)),
+        Some(newer) => evidence.above_gap(hi.saturating_sub(newer)),
         None => believed(Verdict::Progress {
             lo,
             beginning: evidence.shows_beginning(lo),
@@ -120,19 +124,6 @@ fn past_untrusted(asked: &Asked, page: &Page) -> Verdict {
     }
 }
 
-/// The verdict on a page that does not reach into its gap, but so far above it: it repeats what is stored, unless so
-/// many messages share the border's millisecond that they fill the page.
-fn above_gap(asked: &Asked, page: &Page, height: Ms) -> Verdict {
-    if height > asked.instant() || page.returned < asked.count {
-        return Verdict::Disbelieved(Stall::RepeatedPage);
-    }
-    match asked.count.saturating_add(RESULTS_PER_CREDIT) {
-        larger if larger <= asked.most.min(LARGEST_ASK) => Verdict::AskForMore(larger),
-        larger if asked.cursor.as_ref().is_some_and(|c| c.number().is_some()) => Verdict::PassBy(larger),
-        _ => Verdict::Disbelieved(Stall::OneMillisecond),
-    }
-}
-
 /// What is wrong with the way on from a page.
 fn flaw(asked: &Asked, page: &Page) -> Option<Stall> {
     match (&page.below, &asked.cursor) {
@@ -149,6 +140,47 @@ fn flaw(asked: &Asked, page: &Page) -> Option<Stall> {
 }
 
 impl Evidence<'_> {
+    /// The verdict on a page that does not reach into its gap, but so far above it: it repeats what is stored, unless so
+    /// many messages share the border's millisecond that they fill the page.
+    fn above_gap(&self, height: Ms) -> Verdict {
+        let (asked, page) = (self.asked, self.page);
+        if let Some(cursor) = self.leads_on().filter(|_| height == 0) {
+            return Verdict::Onward(cursor.clone());
+        }
+        if height > asked.instant() || page.returned < asked.count {
+            return Verdict::Disbelieved(Stall::RepeatedPage);
+        }
+        match asked.count.saturating_add(RESULTS_PER_CREDIT) {
+            larger if larger <= asked.most.min(LARGEST_ASK) => Verdict::AskForMore(larger),
+            larger if asked.cursor.as_ref().is_some_and(|c| c.number().is_some()) => Verdict::PassBy(larger),
+            _ => Verdict::Disbelieved(Stall::OneMillisecond),
+        }
+    }
+
+    /// The cursor that leads on from a page of one instant: the server's own after another one of its own, neither of them
+    /// a time. As long as it brings something new, and for as many as can be asked for at once, it is followed.
+    fn leads_on(&self) -> Option<&Cursor> {
+        let Below::More(next) = &self.page.below else { return None };
+        let sent = self.asked.as_given().filter(|sent| sent.number().is_none())?;
+        let so_far = self.asked.gap.filled.saturating_add(self.page.returned);
+        let goes_on = self.matches.fresh() > 0 || so_far <= LARGEST_ASK;
+        (sent.text() != next.text() && next.number().is_none() && goes_on).then_some(next)
+    }
+
+    /// So many more the server counts in a conversation of which it has no more at the bottom, and of which this page does
+    /// not show all: what is missing may stand higher up.
+    fn elsewhere(&self) -> Option<i64> {
+        let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
+        let all_shown = self.asked.gap.is_doubt() || shown >= self.timeline.standing();
+        self.counted_more().filter(|_| self.is_all_below() && !all_shown)
+    }
+
+    /// Whether the gap that was asked for is the only one, and reaches down to the beginning.
+    fn is_all_below(&self) -> bool {
+        let gap = &self.asked.gap;
+        gap.older_ms.is_none() && self.timeline.gaps.iter().all(|other| other.is(gap))
+    }
+
     /// Whether the page says that the conversation is empty.
     pub(super) fn shows_nothing(&self) -> bool {
         self.page.messages.is_empty() && self.asked.gap.newer_ms.is_none()
@@ -181,16 +213,16 @@ impl Evidence<'_> {
         if said >= TO_SETTLE_BY_COUNT && total <= self.expected(0) {
             return Some(Verdict::End);
         }
-        let only = self.timeline.gaps.iter().all(|other| other.is(gap)) && gap.older_ms.is_none();
-        (said >= TO_CLOSE_A_GAP && only)
-            .then(|| if gap.is_doubt() { Verdict::End } else { Verdict::MissingElsewhere(total) })
+        let missing = total.saturating_sub(self.expected(0));
+        (said >= TO_CLOSE_A_GAP && self.is_all_below())
+            .then(|| if gap.is_doubt() { Verdict::End } else { Verdict::MissingElsewhere(missing) })
     }
 
-    /// Whether the newest page shows all of a conversation that is whole, which is of one instant.
+    /// Whether the newest page shows once more all that is stored, which is of one instant, and the server counts no more.
     fn shows_all_again(&self, total: i64) -> bool {
         let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
-        let whole = self.asked.cursor.is_none() && self.timeline.complete();
-        whole && shown >= self.timeline.standing() && total <= self.expected(0)
+        let newest = self.asked.cursor.is_none() && self.asked.gap.older_ms.is_some();
+        newest && shown >= self.timeline.standing() && total <= self.expected(0)
     }
 
     /// The doubt that items of other threads stand where the page's own should, unless that was so often enough.
@@ -233,14 +265,29 @@ impl Evidence<'_> {
         } else if above_known && self.timeline.standing() > 0 {
             Some(Stall::EndAboveKnown)
         } else {
-            self.missing_from_count()
+            self.missing_from_count().filter(|_| !self.ends_doubt(lo))
         }
+    }
+
+    /// Whether a doubt has come to its end and no more is missing than when it arose: all was read again by then.
+    fn ends_doubt(&self, lo: Option<Ms>) -> bool {
+        let read = self.timeline.oldest_ms.is_none_or(|oldest| lo.is_some_and(|lo| lo <= oldest));
+        let doubted = match self.asked.gap.stalled {
+            Some(Stall::CountDiffers(missing)) => missing,
+            _ => return false,
+        };
+        read && self.counted_more().is_some_and(|more| more <= doubted)
     }
 
     /// The doubt that the server counts more messages than the archive will hold with this page.
     fn missing_from_count(&self) -> Option<Stall> {
-        let total = self.page.total?;
-        (total > self.expected(self.matches.fresh())).then_some(Stall::EndBeforeCount(total))
+        self.counted_more().and(self.page.total).map(Stall::EndBeforeCount)
+    }
+
+    /// How many more messages the server counts than the archive will hold with this page.
+    fn counted_more(&self) -> Option<i64> {
+        let more = self.page.total?.saturating_sub(self.expected(self.matches.fresh()));
+        (more > 0).then_some(more)
     }
 
     /// What the server should count with so many messages more.

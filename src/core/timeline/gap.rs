@@ -92,6 +92,13 @@ impl Gap {
         Self { cursor, ..self }
     }
 
+    /// The same gap after a page that is of its newer edge's instant to the last: the server's own cursor leads on.
+    pub(super) fn onward(self, cursor: Cursor, returned: u32) -> Self {
+        let stalled = self.stalled.filter(Stall::is_doubt);
+        let filled = self.filled.saturating_add(returned);
+        Self { cursor: Some(cursor), stalled, stalls: 0, ask_at_least: 0, filled, ..self }
+    }
+
     /// Whether it is a stretch that seems to be stored, but that the server's count contradicts.
     #[must_use]
     pub fn is_doubt(&self) -> bool {
@@ -112,14 +119,14 @@ impl Gap {
 
 /// How the server's count of a conversation's messages differs from what it serves, once that was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
+pub struct ServerCount {
     /// It counts so many more than it serves.
     pub extra: i64,
     /// It goes on counting messages that it no longer returns.
     pub with_gone: bool,
 }
 
-impl Count {
+impl ServerCount {
     /// What the server counts if so many messages stand and so many are gone.
     #[must_use]
     pub fn expected(self, standing: i64, gone: i64) -> i64 {
@@ -154,7 +161,7 @@ pub struct Timeline {
     /// Whether the documented end was seen: the archive reaches down to the beginning.
     pub beginning_seen: bool,
     /// How the server counts its messages.
-    pub count: Count,
+    pub count: ServerCount,
 }
 
 impl Timeline {
@@ -174,6 +181,13 @@ impl Timeline {
     #[must_use]
     pub fn complete(&self) -> bool {
         self.gaps.is_empty() && self.beginning_seen
+    }
+
+    /// The gap between now and what is known: the newest stored message, or the highest gap where that is higher because
+    /// messages have moved down since.
+    #[must_use]
+    pub fn head(&self, now: Ms) -> Gap {
+        Gap::head(self.newest_ms.max(self.gaps.first().and_then(|gap| gap.newer_ms)), now)
     }
 
     /// The gap that reaches up to now, if there is evidence for one.
@@ -218,7 +232,7 @@ impl Asked {
         if timeline.gaps.contains(&self.gap) {
             return Some(self.clone());
         }
-        let head = || timeline.top_gap().cloned().unwrap_or_else(|| Gap::head(timeline.newest_ms, now));
+        let head = || timeline.top_gap().cloned().unwrap_or_else(|| timeline.head(now));
         self.cursor.is_none().then(|| Self { gap: head(), ..self.clone() })
     }
 

@@ -36,8 +36,9 @@ pub enum Stall {
     /// The answer claims to be the end, before as many messages as the server counts.
     #[error("the server counts more messages than it gave before it ended")]
     EndBeforeCount(i64),
-    /// All messages seem to be stored, but the server counts more: what is missing turned up late, below newer ones.
-    #[error("the server counts {0} messages, more than are stored")]
+    /// All messages seem to be stored, but the server counts so many more: what is missing turned up late, below newer
+    /// ones.
+    #[error("the server counts more messages than are stored; {0} may be missing")]
     CountDiffers(i64),
     /// Items of other conversations were among those of the page.
     #[error("the server's page holds messages of other conversations")]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::core::model::cursor::Cursor;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::state::Recheck;
-use crate::core::timeline::gap::{Count, Gap, Timeline};
+use crate::core::timeline::gap::{Gap, ServerCount, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::query::Statements as _;
 use crate::store::{Queries, Result};
@@ -93,7 +93,7 @@ pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result
         messages: row.get(at + 2)?,
         beginning_seen: row.get(at + 3)?,
         gone: row.get(at + 4)?,
-        count: Count { extra: row.get(at + 5)?, with_gone: row.get(at + 6)? },
+        count: ServerCount { extra: row.get(at + 5)?, with_gone: row.get(at + 6)? },
     })
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::{Check, FROM_BACKUP};
 use crate::core::model::ids::ConversationId;
-use crate::core::timeline::gap::{Count, Timeline};
+use crate::core::timeline::gap::{ServerCount, Timeline};
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
 use crate::store::Result;
@@ -96,7 +96,7 @@ pub(super) fn totals(db: &Connection, names: &ConversationNames, check: &mut Che
         [],
         |(id, total, standing, gone, extra, with_gone): (ConversationId, i64, i64, i64, i64, bool)| {
             looked_at += 1;
-            let counted = |extra| Count { extra, with_gone }.expected(standing, gone);
+            let counted = |extra| ServerCount { extra, with_gone }.expected(standing, gone);
             let what = format!("the API counts {total} messages, the archive holds {standing}");
             let deleted = "some were deleted where they have not been read again yet: nothing to do";
             let insisted = "it said again and again that there are no more: nothing to do";

@@ -157,7 +157,7 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
 }
 
 /// What is known of the page's rows.
-fn seen(tx: &Connection, commit: &InboxCommit<'_>) -> Result<inbox::Seen> {
+fn seen(tx: &Connection, commit: &InboxCommit<'_>) -> Result<inbox::SeenRows> {
     let mut unchanged = Vec::with_capacity(commit.page.rows.len());
     for row in &commit.page.rows {
         unchanged.push(match known(tx, commit.account_id, row)? {
@@ -169,7 +169,7 @@ fn seen(tx: &Connection, commit: &InboxCommit<'_>) -> Result<inbox::Seen> {
     let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
     let below = "SELECT max(inbox_last_message_ms) FROM conversation WHERE account = ?1
            AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms < ?2";
-    Ok(inbox::Seen { unchanged, below_ms: tx.one(below, params![commit.account_id, lowest])? })
+    Ok(inbox::SeenRows { unchanged, below_ms: tx.one(below, params![commit.account_id, lowest])? })
 }
 
 /// Whether a conversation that is not known yet is to be archived.

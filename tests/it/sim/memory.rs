@@ -153,7 +153,7 @@ impl MemArchive {
     }
 
     /// What is known of the rows of a page.
-    fn seen(&self, commit: &InboxCommit<'_>) -> inbox::Seen {
+    fn seen(&self, commit: &InboxCommit<'_>) -> inbox::SeenRows {
         let unchanged = commit.page.rows.iter().map(|row| {
             let known = self.conversations.iter().find(|c| c.name == row.conversation_urn);
             let signs = (row.last_at_ms, row.last_text.clone());
@@ -162,7 +162,7 @@ impl MemArchive {
         let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
         let own = self.conversations.iter().filter(|c| c.account == commit.account);
         let shown = own.filter_map(|c| c.listed.as_ref()?.0).filter(|at| *at < lowest);
-        inbox::Seen { unchanged: unchanged.collect(), below_ms: shown.max() }
+        inbox::SeenRows { unchanged: unchanged.collect(), below_ms: shown.max() }
     }
 
     fn settle(&mut self, receipt: &Receipt, returned: Option<u32>) {
@@ -273,7 +273,7 @@ impl Archive for MemArchive {
             c.listed = Some(signs);
             if has_news {
                 if c.timeline.top_gap().is_none() {
-                    let gap = Gap { id: fresh, ..Gap::head(c.timeline.newest_ms, commit.now) };
+                    let gap = Gap { id: fresh, ..c.timeline.head(commit.now) };
                     c.timeline.gaps.insert(0, gap);
                 }
                 news.push((conversation_of(at), c.timeline.clone()));

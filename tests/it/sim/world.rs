@@ -129,10 +129,13 @@ impl World {
         let run = self.conversations[conversation].iter().filter(near).count();
         // A message of the same millisecond and the same text as the last one leaves no trace in an inbox at all.
         let told = self.traits.urns || !self.started;
-        let tie = told && self.traits.ties && run > 0 && run < 8 && self.rng.u8(..) < 50;
+        // So do those that are dated ahead, which stand above it.
+        let aheads = self.conversations[conversation].iter().filter(|m| m.ahead).count();
+        let tie = told && self.traits.ties && run > 0 && run + aheads < 8 && self.rng.u8(..) < 50;
         let pace = [2, 1000, 500_000][self.rng.usize(0..3)];
         let at = if tie { last } else { last + 1 + i64::from(run >= 8) + i64::from(self.rng.u32(0..pace)) };
         let ahead = self.traits.wild.dated_ahead(&mut self.rng);
+        let ahead = if run + aheads < 7 { ahead } else { 0 };
         self.post(conversation, at, ahead, false);
     }
 
@@ -478,7 +481,7 @@ impl World {
                     *c = Cursor::made(self.now + 90_000 * HOUR_MS);
                 }
             }
-            8 if self.traits.wild.strangers => self.mix_in_strangers(conversation, &mut page),
+            8 if self.traits.wild.strangers => self.mix_in_strangers(conversation, asked, &mut page),
             7 => {
                 if let (Below::More(c), Some(sent)) = (&mut page.below, cursor) {
                     *c = Cursor::made(sent + 5);
@@ -517,7 +520,7 @@ impl World {
 
 impl World {
     /// Items of other threads come with a page, and may take the place of its own.
-    fn mix_in_strangers(&mut self, conversation: usize, page: &mut Page) {
+    fn mix_in_strangers(&mut self, conversation: usize, asked: u32, page: &mut Page) {
         let other = (conversation + self.traits.accounts) % self.conversations.len();
         if other % self.traits.accounts != conversation % self.traits.accounts || other == conversation {
             return;
@@ -529,6 +532,8 @@ impl World {
         }
         page.messages.extend(strangers);
         page.messages.sort_by_key(|m| -m.at_ms);
+        // No more than was asked for, which is what was reserved.
+        page.messages.truncate(usize::try_from(asked).unwrap());
         page.returned = u32::try_from(page.messages.len()).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use archiver::core::Ms;
 use archiver::core::model::ids::MessageId;
 use archiver::core::model::page::Page;
 use archiver::core::timeline::apply::{self, Update};
-use archiver::core::timeline::gap::{Asked, Count, Gap, Timeline};
+use archiver::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored, Window};
 use archiver::core::timeline::invariants;
 use archiver::core::timeline::stall::Stall;
@@ -22,7 +22,7 @@ pub(super) struct Delta {
     beginning_seen: bool,
     oldest_ms: Option<Ms>,
     newest_ms: Option<Ms>,
-    count: Count,
+    count: ServerCount,
     span_moved: bool,
 }
 
@@ -98,7 +98,7 @@ impl Archive {
 
     /// Of a look at the newest page.
     pub(super) fn head(&self) -> Gap {
-        Gap::head(self.timeline.newest_ms, 0)
+        self.timeline.head(0)
     }
 
     pub(super) fn delta(&self, asked: &Asked, served: &Served) -> Delta {
