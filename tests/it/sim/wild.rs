@@ -114,7 +114,7 @@ fn thread_id(conversation: usize) -> String {
 pub(crate) fn conversation_of(thread: &str) -> usize {
     let id = STANDARD_NO_PAD.decode(thread.trim_start_matches("2-").trim_end_matches('=')).unwrap();
     let id = String::from_utf8(id).unwrap();
-    id[24..36].trim_start_matches('0').parse().unwrap_or(0)
+    id.get(24..36).unwrap().trim_start_matches('0').parse().unwrap_or(0)
 }
 
 /// A message's URN, in one of the spellings that there are.
@@ -136,5 +136,5 @@ pub(crate) fn id_of(urn: &str) -> u32 {
     }
     let key = urn.rsplit_once("2-").unwrap().1.trim_end_matches([')', '=']);
     let decoded = STANDARD_NO_PAD.decode(key).unwrap();
-    String::from_utf8(decoded).unwrap()[14..19].parse().unwrap()
+    String::from_utf8(decoded).unwrap().get(14..19).unwrap().parse().unwrap()
 }

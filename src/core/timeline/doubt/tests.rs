@@ -69,6 +69,13 @@ fn each_kind_of_page_has_its_verdict() {
     let bottom = asked(Some(50), None);
     let full = Asked { most: 11, ..gap.clone() };
     let opaque = Asked { cursor: Some(Cursor::Opaque("x".into())), ..full.clone() };
+    let place = |name: &str| Some(Cursor::Opaque(name.into()));
+    let given = Gap { cursor: place("50/2"), ..full.gap.clone() };
+    let given = Asked { cursor: place("50/2"), gap: given, ..full.clone() };
+    let said = Gap { stalled: Some(Stall::EndBeforeCount(7)), stalls: 3, ..bottom.gap.clone() };
+    let said = Asked { gap: said, ..bottom.clone() };
+    let doubt = Gap { stalled: Some(Stall::CountDiffers(2)), ..bottom.gap.clone() };
+    let doubt = Asked { gap: doubt, ..bottom.clone() };
     let stored = [90, 50, 10, 5];
     let no = Verdict::Disbelieved;
     for (asked, page, expected) in [
@@ -88,6 +95,16 @@ fn each_kind_of_page_has_its_verdict() {
         (&gap, page(&[50, 50], more(50), None), Verdict::AskForMore(12)),
         (&full, page(&[50, 50], more(50), None), Verdict::PassBy(12)),
         (&opaque, page(&[50, 50], more(50), None), no(Stall::OneMillisecond)),
+        // Unless the server's own cursor leads on within it.
+        (
+            &given,
+            page(&[50, 50], Below::More(Cursor::Opaque("50/0".into())), None),
+            Verdict::Onward(Cursor::Opaque("50/0".into())),
+        ),
+        // The server counts more than it has at the bottom, until all was read again.
+        (&said, page(&[50, 5], Below::End, Some(6)), Verdict::MissingElsewhere(2)),
+        (&doubt, page(&[50, 5], Below::End, Some(6)), Verdict::End),
+        (&doubt, page(&[50, 5], Below::End, Some(7)), no(Stall::EndBeforeCount(7))),
         // Not believed.
         (&gap, page(&[90, 70], more(70), None), no(Stall::RepeatedPage)),
         (&gap, page(&[], more(40), None), no(Stall::EmptyButMore)),
@@ -102,14 +119,14 @@ fn each_kind_of_page_has_its_verdict() {
     }
 }
 
-/// After how many times the end is believed, if ever.
+/// After how many times the end is believed of the gap, if ever.
 fn times(timeline: &Timeline, mut asked: Asked, total: Option<i64>) -> Option<u32> {
     let (page, known) = (page(&[], Below::End, total), Known::default());
     let matches = match_page(&page, &known);
     (1..50).find(|_| {
         let evidence = Evidence { timeline, asked: &asked, page: &page, matches: &matches };
         match weigh(evidence) {
-            Verdict::End => return true,
+            Verdict::End | Verdict::MissingElsewhere(_) => return true,
             Verdict::Disbelieved(why) => asked.gap = std::mem::take(&mut asked.gap).stalled(&why, RunId(1)),
             other => panic!("{other:?}"),
         }
