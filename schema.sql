@@ -58,6 +58,8 @@ CREATE TABLE conversation (
   news_at_least         INTEGER NOT NULL DEFAULT 0, -- new messages since the newest page was last fetched, by the unread count
   recheck_at_ms         INTEGER,              -- where the recheck under way continues; null: none is under way
   rechecked_ms          INTEGER,              -- when the last recheck finished; null: never
+  count_extra           INTEGER NOT NULL DEFAULT 0, -- how many more it counts than it returned when all of it was read
+  counts_gone           INTEGER NOT NULL DEFAULT 0 CHECK (counts_gone IN (0, 1)), -- 1: it also counts messages that it no longer returns
   UNIQUE (account, thread)                    -- also: which conversation is this row of the inbox?
 ) STRICT;
 -- Which conversations should this page of the inbox show?
@@ -169,14 +171,15 @@ CREATE TABLE gap (
   opened_ms     INTEGER NOT NULL,             -- when messages were first known to be missing here
   stall_code    TEXT CHECK (stall_code IN (   -- why the last attempt got no further; null: it did, or there was none
     'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
-    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed')),
-  stall_detail  TEXT,                         -- end_before_count: the API's count; request_failed: the error
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
+    'mixed_threads', 'one_millisecond', 'request_failed')),
+  stall_detail  TEXT,                         -- end_before_count, count_differs: the API's count; request_failed: the error
   stalls        INTEGER NOT NULL DEFAULT 0,   -- consecutive attempts that got no further
   stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last of them
   due_run       INTEGER NOT NULL DEFAULT 0,   -- the first run that may try again
   ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- requesting fewer results than this is known to get no further
   filled        INTEGER NOT NULL DEFAULT 0,   -- messages fetched from it so far
-  CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'request_failed')))
+  CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'count_differs', 'request_failed')))
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
@@ -215,7 +218,8 @@ CREATE TABLE request (
   error             TEXT,                     -- what went wrong; null: nothing
   stall_code        TEXT CHECK (stall_code IN ( -- as in gap: why the page received got no further; null: it did
     'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
-    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed'))
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
+    'mixed_threads', 'one_millisecond', 'request_failed'))
 ) STRICT;
 CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
@@ -393,6 +397,8 @@ SELECT
     WHEN 'no_times' THEN 'no message on the page has a usable timestamp'
     WHEN 'end_above_known' THEN 'the server says that the conversation begins after messages that the archive already holds'
     WHEN 'end_before_count' THEN 'the server counts more messages than it gave before it ended'
+    WHEN 'count_differs' THEN 'the server counts ' || g.stall_detail || ' messages, more than are stored'
+    WHEN 'mixed_threads' THEN 'the server''s page holds messages of other conversations'
     WHEN 'one_millisecond' THEN 'more messages share one millisecond than can be asked for at once'
     WHEN 'request_failed' THEN g.stall_detail
   END AS stalled,

@@ -86,13 +86,13 @@ fn most_items(asked: u32) -> usize {
 /// An item that is kept aside. Its content stays out of the reason, which may be logged.
 pub(super) fn oddity(item: &RawValue) -> Oddity {
     if let Some(json) = lenient::original(item) {
-        return Oddity { json, reason: "not JSON".to_owned() };
+        return Oddity { json, reason: "not JSON".to_owned(), of_other_thread: false };
     }
     let reason = match kind_of(item) {
         "an object" => "an object whose members cannot be read".to_owned(),
         kind => format!("{kind} instead of an object"),
     };
-    Oddity { json: item.get().to_owned(), reason }
+    Oddity { json: item.get().to_owned(), reason, of_other_thread: false }
 }
 
 pub(super) fn count(items: usize) -> u32 {

@@ -44,7 +44,7 @@ fn read_row(item: &RawValue) -> Result<InboxRow, Oddity> {
     let Some(members) = sound else { return Err(oddity(item)) };
     let Some(conversation_urn) = members.string("conversation_id") else {
         let reason = "an object without a `conversation_id`".to_owned();
-        return Err(Oddity { json: item.get().to_owned(), reason });
+        return Err(Oddity { json: item.get().to_owned(), reason, of_other_thread: false });
     };
     let kind = members.string("type");
     let others = participants(&members);

@@ -57,6 +57,7 @@ pub use watches::Feed;
 pub use write::inbox::{InboxCommit, InboxCommitted};
 pub use write::linkedin_export::{Batch, Import, ImportThread, Imported, KnownOddRows, PairedIds};
 pub use write::login::{Ledger, LoginRun};
+pub use write::owner::Owners;
 pub use write::page::{Commit, Committed};
 pub use write::restore::Restore;
 

@@ -6,8 +6,8 @@ use crate::core::model::ids::{AccountId, ConversationId, RunId};
 use crate::core::planner::state::Inbox;
 use crate::core::timeline::gap::Timeline;
 use crate::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Request, Store,
-    StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Owners, Request,
+    Store, StoreError, Target, Trigger,
 };
 
 /// What the engine needs of an archive. Each call is atomic: after a crash it has happened or it has not.
@@ -57,6 +57,9 @@ pub trait Archive {
 
     /// What a conversation is called by now, if it has a name; see [`Store::name_of`].
     fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError>;
+
+    /// Whose mailbox an account is; see [`Store::owners`].
+    fn owners(&self, account: AccountId) -> Result<Owners, StoreError>;
 
     /// Stores a page; see [`Store::commit_page`].
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError>;
@@ -121,6 +124,10 @@ impl Archive for Store {
 
     fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError> {
         Self::name_of(self, conversation)
+    }
+
+    fn owners(&self, account: AccountId) -> Result<Owners, StoreError> {
+        Self::owners(self, account)
     }
 
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {

@@ -13,6 +13,7 @@ use crate::core::budget::{self, Left, Purse, Spent};
 use crate::core::planner::next::{self, Next};
 use crate::core::planner::state::{Limits, Progress, Room, Share, Subject};
 use crate::store::{Cause, Outcome};
+use crate::sync::belonging::KnownOwners;
 use crate::sync::clock_check::OtherClocks;
 use crate::sync::run_state::RunState;
 use crate::sync::vendor_balance::VendorBalance;
@@ -58,6 +59,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         observer,
         progress: Progress { stopped: settings.parked.clone(), ..Progress::default() },
         totals: Totals::default(),
+        owners: KnownOwners::new(),
     };
     engine.limits.account_shares = engine.account_shares()?;
     let end = engine.steps().await?;
@@ -104,6 +106,7 @@ pub(super) struct Engine<'a, R, A, C> {
     pub(super) clocks: OtherClocks,
     pub(super) progress: Progress,
     pub(super) totals: Totals,
+    pub(super) owners: KnownOwners,
 }
 
 impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod belonging;
 mod clock_check;
 mod engine;
 mod report;

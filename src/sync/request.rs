@@ -75,6 +75,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 }
                 Err(_) => answer,
             };
+            let answer = self.own(&addressee, answer)?;
             let asked = Asked { count, ..asked };
             let error = match &answer.outcome {
                 Ok(got) => {

@@ -151,7 +151,7 @@ fn an_older_archive_is_migrated_and_keeps_every_row() {
         same_rows(&old, &new);
         let [gaps, runs, requests] = replaced(&new);
         let gap_3 = "3 end_before_count 5 5";
-        assert_eq!(gaps, ["1 0", "2 cursor_not_down 4", gap_3, "4 request_failed a gateway said no 12"]);
+        assert_eq!(gaps, ["1 0", "2 cursor_not_down 4", gap_3, "4 request_failed a gateway said no 20"]);
         let mut kinds = vec!["1 sync once", "2 sync schedule", "3 sync start"];
         let mut purposes = vec!["1 gap", "2 gap end_before_count", "3 head", "4 inbox", "5 walk"];
         if version > 1 {

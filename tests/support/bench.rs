@@ -8,7 +8,7 @@ use archiver::core::model::cursor::Cursor;
 use archiver::core::model::ids::RunId;
 use archiver::core::model::page::{Below, Oddity, Page};
 use archiver::core::raw::read;
-use archiver::core::timeline::gap::{Asked, Gap};
+use archiver::core::timeline::gap::Asked;
 use archiver::core::timeline::timestamps::place;
 use archiver::store::{
     Commit, Committed, Configured, Outcome, Purpose, Request, Store, StoreError, Target, Trigger,
@@ -88,7 +88,7 @@ impl Bench {
     pub(crate) fn put(&mut self, conversation: usize, page: &Page) -> Result<Committed, StoreError> {
         let id = self.targets[conversation].plan.id;
         let known = self.store.timeline(id).unwrap();
-        let gap = known.top_gap().cloned().unwrap_or_else(|| Gap::head(known.newest_ms, self.now));
+        let gap = known.top_gap().cloned().unwrap_or_else(|| known.head(self.now));
         let count = u32::try_from(page.messages.len().max(50)).unwrap();
         let receipt = self.receipt(conversation, count);
         self.now += 1000;

@@ -124,7 +124,11 @@ fn few(bench: &mut Bench, conversation: usize) {
         ]
     };
     let mut first = more_page(&served("as it was first"), at(5));
-    first.oddities.push(Oddity { json: "[1,\"\\u0000\"]".into(), reason: "not an object".into() });
+    first.oddities.push(Oddity {
+        json: "[1,\"\\u0000\"]".into(),
+        reason: "not an object".into(),
+        of_other_thread: false,
+    });
     bench.put(conversation, &first).unwrap();
     let mut later = served("as it is now, edited");
     later.remove(3);

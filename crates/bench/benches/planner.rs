@@ -50,6 +50,7 @@ fn message(at_ms: Ms) -> Message {
         urn: Some(at_ms.to_string()),
         at_ms,
         derived_time: false,
+        untrusted_ms: None,
         sender,
         kind,
         text: String::new(),

@@ -191,6 +191,10 @@ impl Reservation {
 
     /// What became of it, as far as the answer tells.
     pub fn spend(self, charge: Charge) -> Receipt {
+        let charge = match charge {
+            Charge::Known(credits) => Charge::Known(credits.min(self.credits)),
+            Charge::Unknown => Charge::Unknown,
+        };
         Receipt { request_id: self.request_id, reserved: self.credits, charge }
     }
 }
@@ -202,6 +206,21 @@ pub enum Charge {
     Known(u32),
     /// The answer got lost or cannot be read: the whole reservation counts as spent.
     Unknown,
+}
+
+impl Charge {
+    /// The charge for an answer with so many items: its list price, or more where the API says so. An answer that tells
+    /// less than the list price would void every cap. [`Reservation::spend`] believes no more than was reserved.
+    #[must_use]
+    pub fn told(credits: Option<f64>, returned: u32) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to what a counter holds; the cast itself saturates"
+        )]
+        let told = credits.map(|credits| credits.ceil().clamp(0.0, f64::from(u32::MAX)) as u32);
+        Self::Known(told.unwrap_or_default().max(price(returned)))
+    }
 }
 
 /// A request that has been sent: to be settled in the ledger.

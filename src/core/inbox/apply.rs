@@ -3,12 +3,13 @@
 use super::page::{InboxPage, InboxRow};
 use crate::core::Ms;
 use crate::core::model::cursor::Cursor;
+use crate::core::model::ids::MessageId;
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::{Below, Page};
 use crate::core::raw::Raw;
 use crate::core::timeline::apply::{self as timeline, Update};
 use crate::core::timeline::gap::{Asked, Timeline};
-use crate::core::timeline::identity::Known;
+use crate::core::timeline::identity::{Known, Stored};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::timestamps;
 
@@ -16,14 +17,23 @@ use crate::core::timeline::timestamps;
 /// conversation's last message. Rows move up when something happens; one that moves while the inbox is walked is
 /// found again above the newest row seen, by the next look.
 ///
+/// `seen` says what is known of the page's rows: only a row that stands as it stood before proves that the walk has come
+/// to what was seen then, for many conversations may have news in one millisecond.
+///
 /// Unlike a conversation's, an inbox's cursor is opaque and only ever sent back as it was given; a gap whose cursor
 /// got lost therefore reaches up to now again, and is walked from the top.
 #[must_use]
-pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Timeline, Option<Stall>) {
+pub fn apply(
+    inbox: &Timeline,
+    asked: &Asked,
+    page: &InboxPage,
+    seen: &SeenRows,
+    now: Ms,
+) -> (Timeline, Option<Stall>) {
     let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
     let page = as_page(page, now);
     let (mut gaps, mut beginning_seen, mut stall) = (inbox.gaps.clone(), inbox.beginning_seen, None);
-    for update in timeline::apply(&before, asked, &page, &Known::default(), now) {
+    for update in timeline::apply(&before, asked, &page, &seen.as_known(&page), now) {
         match update {
             Update::Gaps(left) => gaps = left,
             Update::Beginning { seen } => beginning_seen = seen,
@@ -45,7 +55,7 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
     let (lo, hi) = page.span().map_or((None, None), |(lo, hi)| (Some(lo), Some(hi)));
     let timeline = Timeline {
         gaps,
-        newest_ms: inbox.newest_ms.max(hi),
+        newest_ms: inbox.newest_ms.max(hi.map(|hi| watermark(hi, now))),
         oldest_ms: [inbox.oldest_ms, lo].into_iter().flatten().min(),
         beginning_seen,
         ..Timeline::default()
@@ -53,12 +63,63 @@ pub fn apply(inbox: &Timeline, asked: &Asked, page: &InboxPage, now: Ms) -> (Tim
     (timeline, stall)
 }
 
+/// What the archive knows of an inbox's rows when a page comes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SeenRows {
+    /// For each row of the page, whether it stands as it stood when the inbox was last read, or is of no concern.
+    pub unchanged: Vec<bool>,
+    /// The newest last message below the page's, of the conversations that the inbox has shown.
+    pub below_ms: Option<Ms>,
+}
+
+impl SeenRows {
+    /// In the words of a conversation: what is stored.
+    fn as_known(&self, page: &Page) -> Known {
+        // A row of the inbox has no id of its own.
+        let id = MessageId(0);
+        let stored =
+            |message: &Message| Stored { id, message: message.clone(), gone: false, exported: false };
+        let rows = page.messages.iter().zip(&self.unchanged).filter(|(_, unchanged)| **unchanged);
+        let below = self.below_ms.map(|at_ms| Stored {
+            id,
+            message: row(String::new(), Some(at_ms)),
+            gone: true,
+            exported: false,
+        });
+        Known { near: rows.map(|(message, _)| stored(message)).collect(), below: below.into_iter().collect() }
+    }
+}
+
+/// The lowest time that a page's rows are trusted to have.
+#[must_use]
+pub fn lowest(page: &InboxPage, now: Ms) -> Option<Ms> {
+    as_page(page, now).span().map(|(lo, _)| lo)
+}
+
+/// Up to where, exclusive, everything has been seen once the rows above have: other conversations may still get a
+/// message in the same millisecond as the newest one, unless that is long past.
+fn watermark(newest: Ms, now: Ms) -> Ms {
+    if timestamps::ahead(now, newest) { newest.saturating_add(1) } else { newest }
+}
+
+fn row(urn: String, time: Option<Ms>) -> Message {
+    Message {
+        urn: Some(urn),
+        at_ms: time.unwrap_or_default(),
+        derived_time: time.is_none(),
+        untrusted_ms: None,
+        sender: Sender::default(),
+        kind: String::new(),
+        text: String::new(),
+        raw: Raw::default(),
+    }
+}
+
 /// The inbox page as a page of a conversation. A row out of the order that the others agree in stands there for another
 /// reason than its last message, whose time then proves nothing.
 fn as_page(page: &InboxPage, now: Ms) -> Page {
-    let mut times: Vec<Option<Ms>> = page.rows.iter().map(|row| row.last_at_ms).collect();
-    let from_nowhere = timestamps::from_nowhere(&times, now);
-    times.iter_mut().take(from_nowhere).for_each(|time| *time = None);
+    let trusted = |row: &InboxRow| row.last_at_ms.filter(|at| !timestamps::ahead(*at, now));
+    let times: Vec<Option<Ms>> = page.rows.iter().map(trusted).collect();
     let stray = timestamps::strays(&times);
     let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
     let below = match (&page.next_cursor, page.more_without_cursor) {
@@ -66,15 +127,7 @@ fn as_page(page: &InboxPage, now: Ms) -> Page {
         (None, true) => Below::MoreWithoutCursor,
         (None, false) => Below::End,
     };
-    let message = |(row, time): (&InboxRow, Option<Ms>)| Message {
-        urn: Some(row.conversation_urn.clone()),
-        at_ms: time.unwrap_or_default(),
-        derived_time: time.is_none(),
-        sender: Sender::default(),
-        kind: String::new(),
-        text: String::new(),
-        raw: Raw::default(),
-    };
+    let message = |(shown, time): (&InboxRow, Option<Ms>)| row(shown.conversation_urn.clone(), time);
     Page {
         messages: page.rows.iter().zip(times).map(message).collect(),
         below,

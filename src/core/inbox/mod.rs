@@ -5,5 +5,5 @@ pub mod filter;
 pub mod news;
 mod page;
 
-pub use apply::apply;
+pub use apply::{SeenRows, apply, lowest};
 pub use page::{InboxPage, InboxRow};

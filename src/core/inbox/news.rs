@@ -76,7 +76,7 @@ pub fn update(
         gaps.retain(|gap| gap.newer_ms.is_some() || gap.older_ms < covered || gap.stalled.is_some());
     }
     if news && timeline.top_gap().is_none() {
-        gaps.insert(0, Gap::head(timeline.newest_ms, now));
+        gaps.insert(0, timeline.head(now));
     }
     RowUpdate { adopted: wanted && known.only_exported, news, gaps }
 }
@@ -96,6 +96,15 @@ fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> bo
     }
     let is_last = |near: &Near| near.at_ms == at && row.last_text.as_ref().is_none_or(|t| *t == near.text);
     newest != Some(at) || !known.near.iter().any(is_last)
+}
+
+/// Whether a row shows its conversation as the inbox last showed it.
+#[must_use]
+pub fn is_unchanged(row: &InboxRow, known: &KnownConversation) -> bool {
+    let text = text_hash(row);
+    known.in_inbox
+        && known.last_message_ms == row.last_at_ms
+        && (text.is_none() || known.last_text_hash == text)
 }
 
 /// The time of the newest message stored, if a row's last message is the end of what LinkedIn's data export has shown:

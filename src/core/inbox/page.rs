@@ -2,6 +2,7 @@
 
 use crate::core::Ms;
 use crate::core::model::page::Oddity;
+use crate::core::model::urn;
 
 /// One page of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +20,15 @@ pub struct InboxPage {
 }
 
 impl InboxPage {
+    /// The profile of the mailbox's owner, as the names of all conversations on the page tell it; `None` where they do
+    /// not agree.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        let mut named = self.rows.iter().filter_map(|row| urn::owner(&row.conversation_urn));
+        let first = named.next()?;
+        named.all(|other| other == first).then_some(first)
+    }
+
     /// Whether the answer says that this is the end of the inbox.
     #[must_use]
     pub fn is_end(&self) -> bool {

@@ -56,7 +56,7 @@ pub fn cover(timeline: &Timeline, span: Span, already_ms: Option<Ms>) -> (Vec<Ga
 #[must_use]
 pub fn gap_above(timeline: &Timeline, newest_stored_ms: Ms, now: Ms) -> Option<Gap> {
     let above = timeline.newest_ms.is_none_or(|newest| newest_stored_ms > newest);
-    (above && timeline.top_gap().is_none()).then(|| Gap::head(timeline.newest_ms, now))
+    (above && timeline.top_gap().is_none()).then(|| timeline.head(now))
 }
 
 #[cfg(test)]

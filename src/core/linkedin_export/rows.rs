@@ -124,6 +124,7 @@ impl<'a> Row<'a> {
             urn: None,
             at_ms,
             derived_time: false,
+            untrusted_ms: None,
             sender: Sender {
                 name: self.field(c.from).trim().replace('\0', "\u{fffd}"),
                 profile_url: (!url.is_empty()).then(|| url.replace('\0', "\u{fffd}")),

@@ -55,6 +55,17 @@ impl Cursor {
         }
     }
 
+    /// Whether it leads to what stands below a position, which is included: to the second, because a server may count its
+    /// cursors in milliseconds and tell its times in seconds. An opaque one may lead anywhere.
+    #[must_use]
+    pub fn leads_below(&self, position: i64) -> bool {
+        match self {
+            Self::Ms(number, _) => *number <= position.saturating_add(999),
+            Self::Secs(number, _) => number.saturating_mul(1000) <= position,
+            Self::Opaque(_) => true,
+        }
+    }
+
     /// Whether it counts seconds rather than milliseconds.
     #[must_use]
     pub fn in_seconds(&self) -> bool {

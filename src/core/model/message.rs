@@ -29,6 +29,8 @@ pub struct Message {
     /// Whether `at_ms` was derived from the URN or a neighbour because the served timestamp could not be used.
     /// Such a message marks the edge of a stretch only where its whole page has no times.
     pub derived_time: bool,
+    /// The timestamp as it was just served, if it is not trusted. Not stored: the JSON holds it.
+    pub untrusted_ms: Option<Ms>,
     /// Who sent it.
     pub sender: Sender,
     /// `TEXT`, `SYSTEM` or whatever else was served, verbatim; empty when missing.

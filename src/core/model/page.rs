@@ -1,8 +1,11 @@
 //! One answer to a request for messages: what it holds and what it claims about the rest.
 
+use std::collections::BTreeMap;
+
 use crate::core::Ms;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::message::Message;
+use crate::core::model::urn;
 
 /// What an answer claims to lie below its last message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Oddity {
     pub json: String,
     /// Why it could not be taken for a message.
     pub reason: String,
+    /// Whether it is a message, but of another thread than the one that was asked for.
+    pub of_other_thread: bool,
 }
 
 /// One page of a conversation.
@@ -46,13 +51,49 @@ pub struct Page {
 }
 
 impl Page {
+    /// Sets aside the messages whose URN names another thread than this conversation's.
+    pub fn set_strangers_aside(&mut self, conversation: &str) {
+        let own = urn::thread_key(conversation);
+        if !own.starts_with("2-") {
+            return;
+        }
+        let thread = |m: &Message| m.urn.as_deref().and_then(urn::thread_of_message);
+        let messages = std::mem::take(&mut self.messages);
+        let (strangers, messages) =
+            messages.into_iter().partition(|m| thread(m).is_some_and(|thread| thread != own));
+        self.messages = messages;
+        let aside = |m: Message| Oddity {
+            json: m.served_json(),
+            reason: "a message of another conversation".to_owned(),
+            of_other_thread: true,
+        };
+        self.oddities.extend(Vec::into_iter(strangers).map(aside));
+    }
+
+    /// The profile of the mailbox's owner, as the URNs of most of the page's messages name it.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+        for owner in self.messages.iter().filter_map(|m| urn::owner(m.urn.as_deref()?)) {
+            *named.entry(owner).or_default() += 1;
+        }
+        named.into_iter().max_by_key(|(_, messages)| *messages).map(|(owner, _)| owner)
+    }
+
     /// The lowest and highest position of the messages whose time was served; where none was, of those whose URN
-    /// tells when they were created, so that a server without times can still be walked by its cursors.
+    /// tells when they were created, so that a server without times can still be walked by its cursors. Where times were
+    /// served and none is trusted, those positions say nothing of the server's order.
     #[must_use]
     pub fn span(&self) -> Option<(Ms, Ms)> {
         let served = self.messages.iter().filter(|m| !m.derived_time).map(|m| m.at_ms);
         let created = self.messages.iter().filter(|m| m.stands_at_creation()).map(|m| m.at_ms);
         bounds(served).or_else(|| bounds(created))
+    }
+
+    /// Whether times were served of which none is trusted.
+    #[must_use]
+    pub fn untrusted(&self) -> bool {
+        self.without_times() && self.messages.iter().any(|m| m.untrusted_ms.is_some())
     }
 
     /// Whether the times that were served are in order, newest first or oldest first.

@@ -5,8 +5,10 @@
 //! the thread's own id, and `BASE64` is that of `<created ms><tag>&<thread's own id>`. Everything here falls
 //! back to "unknown" on any other form: a URN is never rejected.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::core::Ms;
 
@@ -50,13 +52,46 @@ pub fn split(urn: &str) -> UrnParts<'_> {
 /// When the message was created, as its URN says (ms since the epoch); a little before its `timestamp`.
 #[must_use]
 pub fn created_ms(urn: &str) -> Option<Ms> {
-    let (_, tail) = owner_and_tail(urn, MESSAGE_PREFIX)?;
-    let decoded = decode(tail.strip_prefix("2-")?)?;
-    let digits: Vec<u8> = decoded.iter().copied().take_while(u8::is_ascii_digit).collect();
-    if digits.len() != 13 {
+    let key = key(urn)?;
+    let digits: Vec<u8> = key.iter().copied().take_while(u8::is_ascii_digit).collect();
+    String::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What a message's URN names, whatever its spelling: the decoded key of the message, which holds its time of creation
+/// and its thread. The same message may come with another prefix, other letter case, or without padding. A URN of
+/// another form is its own identity.
+#[must_use]
+pub fn identity(urn: &str) -> Cow<'_, [u8]> {
+    key(urn).map_or(Cow::Borrowed(urn.as_bytes()), Cow::Owned)
+}
+
+/// The decoded key of a message, `<created ms><tag>&<thread's own id>`.
+fn key(urn: &str) -> Option<Vec<u8>> {
+    let (before, key) = urn.rsplit_once("2-")?;
+    if !before.ends_with([',', ':', '(']) {
         return None;
     }
-    String::from_utf8(digits).ok()?.parse().ok()
+    let key = key.trim_end_matches([')', '=']);
+    let decoded = STANDARD_NO_PAD.decode(key).or_else(|_| URL_SAFE_NO_PAD.decode(key)).ok()?;
+    let made = decoded.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (made == 13).then_some(decoded)
+}
+
+/// The thread that a message's URN names, as [`thread_key`] writes it; `None` for a URN of another form.
+#[must_use]
+pub fn thread_of_message(urn: &str) -> Option<String> {
+    let key = key(urn)?;
+    let amp = key.iter().position(|byte| *byte == b'&')?;
+    let thread = key.get(amp + 1..).filter(|thread| !thread.is_empty())?;
+    Some(format!("2-{}", STANDARD_NO_PAD.encode(thread)))
+}
+
+/// The profile of the mailbox's owner that a message's or conversation's URN names, such as `ACoAAOWNER`.
+#[must_use]
+pub fn owner(urn: &str) -> Option<&str> {
+    let (inside, _) = urn.split_once('(')?.1.rsplit_once(",2-")?;
+    let profile = inside.rsplit(':').next()?;
+    (!profile.is_empty()).then_some(profile)
 }
 
 /// The conversation's URN, as one of its messages' URNs tells it.

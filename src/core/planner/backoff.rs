@@ -38,16 +38,11 @@ pub fn due_run(stalls: u32, stalled_run: RunId) -> RunId {
     if stalls == 0 { RunId::default() } else { stalled_run.plus(runs_to_skip(stalls) + 1) }
 }
 
-/// How many runs to leave a gap alone after it stalled so many times in a row: first none, then ever more.
+/// How many runs to leave a gap alone after it stalled so many times in a row: first none, then twice as many each time,
+/// up to ten days of half-hourly runs.
 #[must_use]
 pub fn runs_to_skip(stalls: u32) -> i64 {
-    match stalls {
-        0..=2 => 0,
-        3 => 1,
-        4 => 2,
-        5 => 4,
-        _ => 8,
-    }
+    if stalls <= 2 { 0 } else { 1 << (stalls - 3).min(9) }
 }
 
 #[cfg(test)]
@@ -73,6 +68,7 @@ mod tests {
     #[test]
     fn a_stalled_gap_is_tried_ever_less_often_but_always_again() {
         let skips: Vec<i64> = (0..8).map(runs_to_skip).collect();
-        assert_eq!(skips, [0, 0, 0, 1, 2, 4, 8, 8]);
+        assert_eq!(skips, [0, 0, 0, 1, 2, 4, 8, 16]);
+        assert_eq!([12, 13, u32::MAX].map(runs_to_skip), [512; 3]);
     }
 }

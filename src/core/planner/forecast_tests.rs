@@ -13,7 +13,7 @@ fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
         newest_ms: (messages > 0).then_some(1_000_000),
         oldest_ms: (messages > 0).then_some(1),
         messages,
-        gone: 0,
+        ..Timeline::default()
     };
     Conversation { listed: true, ..Conversation::new(ConversationId(id), 0, format!("c{id}"), timeline) }
 }

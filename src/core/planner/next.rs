@@ -80,7 +80,7 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
             Some(head_step(c))
         }
         (Some(i), _) => {
-            let step = inbox_step(i, &Gap::head(i.timeline.newest_ms, 0), StepKind::Head);
+            let step = inbox_step(i, &i.timeline.head(0), StepKind::Head);
             // A larger page could leave nothing for the gaps.
             let most = if few_heads(limits, i.account) { HEAD_COUNT } else { step.count };
             Some(Step { count: step.count.min(most), ..step })
@@ -270,7 +270,7 @@ fn step(of: &Conversation, gap: Gap, count: u32, kind: StepKind) -> Step {
 }
 
 fn head_step(conversation: &Conversation) -> Step {
-    step(conversation, Gap::head(conversation.timeline.newest_ms, 0), HEAD_COUNT, StepKind::Head)
+    step(conversation, conversation.timeline.head(0), HEAD_COUNT, StepKind::Head)
 }
 
 fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {

@@ -11,8 +11,8 @@ fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
         newest_ms: Some(1_000_000),
         oldest_ms: Some(1),
         messages: 50,
-        gone: 0,
         beginning_seen: true,
+        ..Timeline::default()
     };
     Conversation {
         head_tried_ms: Some(id),

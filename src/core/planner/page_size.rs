@@ -85,7 +85,7 @@ mod tests {
 
     fn timeline(gaps: Vec<Gap>) -> Timeline {
         let (newest_ms, oldest_ms) = (Some(1_000_000), Some(1));
-        Timeline { gaps, newest_ms, oldest_ms, messages: 50, gone: 0, beginning_seen: false }
+        Timeline { gaps, newest_ms, oldest_ms, messages: 50, gone: 0, ..Timeline::default() }
     }
 
     fn gap(newer: Option<i64>, older: Option<i64>) -> Gap {

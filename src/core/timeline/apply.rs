@@ -18,8 +18,8 @@ use crate::core::model::cursor::Cursor;
 use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::{self, Covered, Reach};
 use crate::core::timeline::doubt::{self, Evidence, Verdict};
-use crate::core::timeline::gap::{Asked, Gap, Timeline};
-use crate::core::timeline::identity::{Change, Known, Matches, match_page};
+use crate::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
+use crate::core::timeline::identity::{Change, Known, Matches, at_known_places, match_page};
 use crate::core::timeline::stall::Stall;
 
 /// One thing that a page changes in the archive.
@@ -47,6 +47,8 @@ pub enum Update {
     HeadAsked,
     /// Whether the conversation goes on being silent: at its head there was nothing new.
     Silent(bool),
+    /// How the server counts messages from now on.
+    Counted(ServerCount),
     /// The second reading of the conversation goes on here; `None`: it is done.
     RecheckAt(Option<Ms>),
     /// Why the walk stops here.
@@ -57,6 +59,7 @@ pub enum Update {
 /// [`Window`](crate::core::timeline::identity::Window) names.
 #[must_use]
 pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now: Ms) -> Vec<Update> {
+    let page = &*at_known_places(page, known);
     let matches = match_page(page, known);
     let evidence = Evidence { timeline, asked, page, matches: &matches };
     let verdict = doubt::weigh(evidence);
@@ -70,8 +73,15 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
 fn changes(evidence: Evidence<'_>, verdict: &Verdict) -> Vec<Change> {
     let reach = match verdict {
         Verdict::End if evidence.shows_nothing() => return vec![Change::AllGone],
-        Verdict::End | Verdict::Progress { .. } => Reach::of(evidence.asked, evidence.page),
-        Verdict::Disbelieved(_) | Verdict::AskForMore(_) | Verdict::PassBy(_) => Reach::NOWHERE,
+        Verdict::End | Verdict::MissingElsewhere(_) | Verdict::Progress { contact: true, .. } => {
+            Reach::of(evidence.asked, evidence.page)
+        }
+        // Where stored times may be wrong, a place says nothing of what should be there.
+        Verdict::Progress { contact: false, .. }
+        | Verdict::Disbelieved(_)
+        | Verdict::AskForMore(_)
+        | Verdict::PassBy(_)
+        | Verdict::Onward(_) => Reach::NOWHERE,
     };
     let findings = evidence.matches.within(&reach);
     let were_gone = evidence.timeline.standing() <= 0 && findings.shown.iter().any(Change::returns);
@@ -85,28 +95,40 @@ struct Course {
     gaps: Vec<Gap>,
     beginning_seen: bool,
     stall: Option<Stall>,
+    count: ServerCount,
 }
 
 impl Course {
     fn after(evidence: Evidence<'_>, verdict: Verdict, changes: &[Change], now: Ms) -> Self {
         let Evidence { timeline, asked, .. } = evidence;
         let beginning_seen = timeline.beginning_seen;
-        let mut course = Self { gaps: with_asked(timeline, asked), beginning_seen, stall: None };
+        let (gaps, count) = (with_asked(timeline, asked), timeline.count);
+        let mut course = Self { gaps, beginning_seen, stall: None, count };
+        let ended = verdict == Verdict::End;
         match verdict {
             Verdict::Disbelieved(why) => {
                 course.mark(asked, |gap| gap.stalled(&why, asked.run));
+                if why == Stall::RepeatedPage {
+                    course.mark(asked, Gap::without_high_cursor);
+                }
                 course.guard_strays(evidence, changes, now);
                 course.stall = Some(why);
             }
+            Verdict::MissingElsewhere(missing) => course.doubt_all(timeline, missing, now),
             Verdict::AskForMore(count) => course.mark(asked, |gap| Gap { ask_at_least: count, ..gap }),
             Verdict::PassBy(count) => course.pass_by(asked, count, now),
+            Verdict::Onward(cursor) => {
+                course.mark(asked, |gap| gap.onward(cursor, evidence.page.returned));
+                coverage::sort(&mut course.gaps);
+            }
             Verdict::End => course.end(evidence, now),
-            Verdict::Progress { lo, beginning, flaw } => {
-                course.progress(evidence, lo, flaw.is_none(), beginning, now);
+            Verdict::Progress { lo, beginning, contact, flaw } => {
+                course.progress(evidence, (lo, contact), flaw.is_none(), beginning && contact, now);
                 course.note_filled(evidence, lo, changes);
                 course.stall_below(asked, lo, flaw);
             }
         }
+        course.count(evidence, changes, ended, now);
         if course.stall.is_none() && course.gaps.contains(&asked.gap) {
             // Whatever the reason: a request that changed nothing must not be made again at once.
             course.mark(asked, |gap| gap.stalled(&Stall::RepeatedPage, asked.run));
@@ -137,25 +159,75 @@ impl Course {
     }
 
     /// Takes away from all gaps what the page covers. `sound`: whether its cursor leads on.
-    fn progress(&mut self, evidence: Evidence<'_>, lo: Ms, sound: bool, beginning: bool, now: Ms) {
-        let Evidence { timeline, asked, page, .. } = evidence;
+    fn progress(
+        &mut self,
+        evidence: Evidence<'_>,
+        (lo, contact): (Ms, bool),
+        sound: bool,
+        beginning: bool,
+        now: Ms,
+    ) {
+        let Evidence { timeline, asked, page, matches } = evidence;
         let (_, hi) = page.span().unwrap_or((lo, lo));
         let cursor = match &page.below {
-            Below::More(cursor) if sound => Some(cursor.clone()),
+            // One that leads above what came would be sent for ever.
+            Below::More(cursor) if sound && (page.without_times() || cursor.leads_below(lo)) => {
+                Some(cursor.clone())
+            }
             _ => None,
         };
-        coverage::subtract(&mut self.gaps, &Covered::by(asked, page, lo, hi, cursor.clone()));
+        let covered = Covered::by(asked, page, lo, hi, cursor.clone());
+        let covered = if contact { covered } else { covered.without_contact(matches.newest_below(lo)) };
+        coverage::subtract(&mut self.gaps, &covered);
         coverage::doubt_border(&mut self.gaps, &timeline.gaps, asked, page, now);
         if beginning {
             self.gaps.retain(|g| g.newer_ms.is_none_or(|newer| newer > lo));
             self.beginning_seen = true;
         }
-        if reopens(evidence, lo) {
+        if reopens(evidence, lo) && self.gaps.iter().all(|g| g.older_ms.is_some()) {
             // A message that has changed its time may have left a gap that reaches further down.
             let lowest = self.gaps.iter().filter_map(|g| g.older_ms).min();
             let newer_ms = Some(lowest.map_or(lo, |lowest| lowest.min(lo)));
             self.gaps.push(Gap { newer_ms, cursor, opened_ms: now, ..Gap::default() });
             self.beginning_seen = false;
+        }
+    }
+
+    /// Doubts all that is stored, for the server counts more and has nothing more at the bottom.
+    fn doubt_all(&mut self, timeline: &Timeline, missing: i64, now: Ms) {
+        let stalled = Some(Stall::CountDiffers(missing));
+        self.gaps = vec![Gap { newer_ms: timeline.newest_ms, stalled, opened_ms: now, ..Gap::default() }];
+    }
+
+    /// Holds the server's count against what is stored after this page. A count that no longer fits says that something is
+    /// missing where nothing seems to be: then all below the page is doubted, until the count fits again or the end was
+    /// seen and the difference with it. Only the newest page says so, for below it the count holds what is newer, too.
+    fn count(&mut self, evidence: Evidence<'_>, changes: &[Change], ended: bool, now: Ms) {
+        let Evidence { timeline, asked, page, .. } = evidence;
+        let Some(total) = page.total.filter(|_| self.stall.is_none()) else { return };
+        let Some((standing, gone)) = standing_after(timeline, changes) else { return };
+        if total <= self.count.expected(standing, gone) && self.gaps.iter().any(Gap::is_doubt) {
+            self.gaps.retain(|gap| !gap.is_doubt());
+            self.beginning_seen = self.gaps.iter().all(|gap| gap.older_ms.is_some());
+        }
+        if !self.gaps.is_empty() || !self.beginning_seen {
+            return;
+        }
+        let newest = asked.cursor.is_none();
+        let expected = self.count.expected(standing, gone);
+        if !newest && !ended {
+            // Something newer, or something that is missing: the newest page tells.
+            let top = timeline.newest_ms.max(page.span().map(|(_, hi)| hi));
+            self.gaps.extend((total > expected).then(|| Gap::head(top, now)));
+            return;
+        }
+        let lo = page.span().map(|(lo, _)| lo).filter(|_| newest && !ended && total > expected);
+        if let Some(lo) = lo {
+            let (newer_ms, stalled) = (Some(lo), Some(Stall::CountDiffers(total.saturating_sub(expected))));
+            self.gaps.push(Gap { newer_ms, stalled, opened_ms: now, ..Gap::default() });
+            self.beginning_seen = false;
+        } else if total < expected || (ended && (page.below == Below::End || asked.gap.is_doubt())) {
+            self.count = ServerCount::explaining(total, standing, gone);
         }
     }
 
@@ -211,9 +283,26 @@ impl Course {
         let placed = placed(evidence.page, changes);
         let stray = placed.into_iter().any(|at| at > newest_ms.unwrap_or(Ms::MIN));
         if stray && self.gaps.first().is_none_or(|g| g.newer_ms.is_some()) {
-            self.gaps.insert(0, Gap::head(newest_ms, now));
+            self.gaps.insert(0, evidence.timeline.head(now));
         }
     }
+}
+
+/// How many messages stand and how many are gone after these changes; `None` where nothing is sure.
+fn standing_after(timeline: &Timeline, changes: &[Change]) -> Option<(i64, i64)> {
+    let (mut standing, mut gone) = (timeline.standing(), timeline.gone);
+    for change in changes {
+        match change {
+            Change::Insert(_) => standing += 1,
+            Change::Gone(_) => (standing, gone) = (standing - 1, gone + 1),
+            Change::Back(_) | Change::Update { was_gone: true, .. } => {
+                (standing, gone) = (standing + 1, gone - 1);
+            }
+            Change::Update { was_gone: false, .. } => {}
+            Change::AllGone | Change::AllBack => return None,
+        }
+    }
+    Some((standing, gone))
 }
 
 /// The conversation's gaps with the one that was asked for among them, also when that was a look at the head.
@@ -261,6 +350,7 @@ fn updates(evidence: Evidence<'_>, changes: Vec<Change>, course: Course) -> Vec<
         (fresh || head).then_some(Update::Silent(!fresh)),
         gaps,
         beginning,
+        (course.count != timeline.count).then_some(Update::Counted(course.count)),
         course.stall.map(Update::Stalled),
     ];
     changes.into_iter().map(Update::Message).chain(course.into_iter().flatten()).collect()

@@ -121,8 +121,8 @@ mod tests {
             oldest_ms: span.map(|s| s.0),
             newest_ms: span.map(|s| s.1),
             messages: i64::from(span.is_some()),
-            gone: 0,
             beginning_seen,
+            ..Timeline::default()
         }
     }
 

@@ -6,6 +6,7 @@ use crate::core::model::page::{Below, Page};
 use crate::core::timeline::gap::{Asked, Gap};
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::pairing::NEAR_MS;
+use crate::core::timeline::stall::Stall;
 
 /// The stretch in which a page shows every message: strictly between the two positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,8 @@ impl Reach {
     pub(super) fn of(asked: &Asked, page: &Page) -> Self {
         // Creation comes before delivery: such places do not compare to those of messages with times. And a server that
         // orders by something else may show the rest on another page.
-        if page.without_times() || !page.ordered() {
+        // What could not be read, or is of another thread, may stand where a stored message should.
+        if page.without_times() || !page.ordered() || !page.oddities.is_empty() {
             return Self::NOWHERE;
         }
         let (above, below) = page.span().map_or((Ms::MAX, Ms::MIN), |(lo, hi)| {
@@ -62,6 +64,9 @@ pub(super) struct Covered<'a> {
     whole_hi: bool,
     own: &'a Gap,
     cursor: Option<Cursor>,
+    /// What becomes of a gap whose lower edge the page seems to have passed without proof: where it goes on, the newest
+    /// stored position below the page. `None`: the page made contact.
+    unproven: Option<Option<Ms>>,
 }
 
 impl<'a> Covered<'a> {
@@ -75,13 +80,20 @@ impl<'a> Covered<'a> {
         let own_hi = asked.upper(hi);
         let hi = if asked.gap.newer_ms.is_some() { own_hi } else { hi };
         let cursor = cursor.or_else(|| asked.cursor.as_ref().and_then(|sent| in_unit_of(sent, lo)));
-        Self { lo, own_hi, hi, whole_hi, own: &asked.gap, cursor }
+        Self { lo, own_hi, hi, whole_hi, own: &asked.gap, cursor, unproven: None }
+    }
+
+    /// The same of a page that does not prove that it reached what is stored. `floor` is the newest stored position below
+    /// it.
+    pub(super) fn without_contact(self, floor: Option<Ms>) -> Self {
+        Self { unproven: Some(floor), ..self }
     }
 }
 
 /// Takes away from gaps what a page covers: each is closed, shrunk or split there.
 pub(super) fn subtract(gaps: &mut Vec<Gap>, covered: &Covered) {
     let mut left = Vec::with_capacity(gaps.len());
+    let mut passed = None;
     for gap in std::mem::take(gaps) {
         let top = gap.newer_ms.unwrap_or(Ms::MAX);
         let bottom = gap.older_ms.unwrap_or(Ms::MIN);
@@ -95,17 +107,37 @@ pub(super) fn subtract(gaps: &mut Vec<Gap>, covered: &Covered) {
             continue;
         }
         let above = (top > hi).then(|| Gap { older_ms: Some(hi), ..gap.clone() });
+        if bottom > covered.lo && above.is_none() {
+            passed = passed.or_else(|| Some(gap.clone()));
+        }
         let below = (bottom <= covered.lo).then(|| Gap {
             id: if above.is_some() { 0 } else { gap.id },
             newer_ms: Some(covered.lo),
             cursor: covered.cursor.clone().or_else(|| in_unit_of(gap.cursor.as_ref()?, covered.lo)),
-            stalled: None,
+            // A doubt goes on below.
+            stalled: gap.stalled.clone().filter(Stall::is_doubt),
             stalls: 0,
             ask_at_least: 0,
             ..gap
         });
         left.extend(above);
         left.extend(below);
+    }
+    if let Some((floor, gap)) = covered.unproven.zip(passed)
+        && !left.iter().any(|g| g.newer_ms == Some(covered.lo))
+    {
+        let floor =
+            left.iter().filter_map(|g| g.newer_ms).filter(|newer| *newer < covered.lo).max().max(floor);
+        let (newer_ms, cursor, filled) = (Some(covered.lo), covered.cursor.clone(), gap.filled);
+        left.push(Gap {
+            id: gap.id,
+            opened_ms: gap.opened_ms,
+            newer_ms,
+            older_ms: floor,
+            cursor,
+            filled,
+            ..Gap::default()
+        });
     }
     *gaps = left;
 }

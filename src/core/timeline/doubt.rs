@@ -6,6 +6,7 @@
 
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::model::cursor::Cursor;
 use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::{Reach, shows};
 use crate::core::timeline::gap::{Asked, Gap, LARGEST_ASK, Timeline};
@@ -14,6 +15,8 @@ use crate::core::timeline::stall::Stall;
 
 /// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
+/// How often an attempt must have come to nothing before the server's count settles that nothing is left.
+const TO_SETTLE_BY_COUNT: u32 = 2;
 /// How often it must be claimed that a conversation is empty: any of its messages that comes back corrects that.
 const TO_EMPTY_A_CONVERSATION: u32 = 2;
 /// If so many newest messages have vanished at most, the next look at the newest page would show all of them.
@@ -30,6 +33,8 @@ pub(super) enum Verdict {
         lo: Ms,
         /// Whether it shows the beginning although more was asked for than the gap.
         beginning: bool,
+        /// Whether what it shows of the stored messages that it seems to have reached proves that it did.
+        contact: bool,
         /// What is wrong with the way on from here.
         flaw: Option<Stall>,
     },
@@ -37,8 +42,12 @@ pub(super) enum Verdict {
     AskForMore(u32),
     /// The same, but so many can never be asked for: go on below it.
     PassBy(u32),
+    /// The same, but the server's own cursor, which names a place exactly, leads on within that millisecond.
+    Onward(Cursor),
     /// It proves nothing.
     Disbelieved(Stall),
+    /// The server has nothing more to give, but counts so many more than are stored: they are somewhere else.
+    MissingElsewhere(i64),
 }
 
 /// All that a verdict rests on.
@@ -58,39 +67,60 @@ pub(super) struct Evidence<'a> {
 pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
     let Evidence { asked, page, .. } = evidence;
     let ends = page.below == Below::End;
+    if let Some(why) = evidence.mixed() {
+        return Verdict::Disbelieved(why);
+    }
     let believed = |verdict| evidence.against_beginning().map_or(verdict, Verdict::Disbelieved);
-    let end = || evidence.against_end().map_or_else(|| believed(Verdict::End), Verdict::Disbelieved);
-    let Some((lo, hi)) = page.span() else {
+    let whole = || evidence.elsewhere().map_or_else(|| believed(Verdict::End), Verdict::MissingElsewhere);
+    let end = || evidence.against_end().map_or_else(whole, Verdict::Disbelieved);
+    let untrusted = page.untrusted() && !ends && times_said(&asked.gap, &Stall::NoTimes) < TO_CLOSE_A_GAP;
+    let Some((lo, hi)) = page.span().filter(|_| !untrusted) else {
+        if asked.gap.newer_ms.is_some()
+            && page.messages.is_empty()
+            && !ends
+            && let Some(verdict) = evidence.nothing_left()
+        {
+            return verdict;
+        }
         return match (ends, page.messages.is_empty()) {
             (true, _) => end(),
             (false, true) => Verdict::Disbelieved(Stall::EmptyButMore),
-            (false, false) => Verdict::Disbelieved(Stall::NoTimes),
+            (false, false) => past_untrusted(asked, page),
         };
     };
     // To reach the segment below says more than the end does.
-    if ends && asked.gap.older_ms.is_none_or(|older| lo >= older) {
+    let contact = evidence.makes_contact(lo);
+    let reached = asked.gap.older_ms.is_some_and(|older| lo < older) && contact;
+    // Neither below its border nor, asked for as the newest page, below what was newest.
+    let no_further = asked.gap.newer_ms.or(asked.gap.older_ms).is_some_and(|border| lo >= border);
+    if no_further
+        && !ends
+        && let Some(verdict) = evidence.nothing_left()
+    {
+        return verdict;
+    }
+    if ends && !reached {
         return end();
     }
     match asked.gap.newer_ms.filter(|newer| lo >= *newer && !ends) {
-        Some(newer) => above_gap(asked, page, hi.saturating_sub(newer)),
+        Some(newer) => evidence.above_gap(hi.saturating_sub(newer)),
         None => believed(Verdict::Progress {
             lo,
             beginning: evidence.shows_beginning(lo),
+            contact,
             flaw: flaw(asked, page),
         }),
     }
 }
 
-/// The verdict on a page that does not reach into its gap, but so far above it: it repeats what is stored, unless so
-/// many messages share the border's millisecond that they fill the page.
-fn above_gap(asked: &Asked, page: &Page, height: Ms) -> Verdict {
-    if height > asked.instant() || page.returned < asked.count {
-        return Verdict::Disbelieved(Stall::RepeatedPage);
-    }
-    match asked.count.saturating_add(RESULTS_PER_CREDIT) {
-        larger if larger <= asked.most.min(LARGEST_ASK) => Verdict::AskForMore(larger),
-        larger if asked.cursor.as_ref().is_some_and(|c| c.number().is_some()) => Verdict::PassBy(larger),
-        _ => Verdict::Disbelieved(Stall::OneMillisecond),
+/// The verdict on a page without a place: if it is the newest one, a larger one may get past messages dated ahead.
+fn past_untrusted(asked: &Asked, page: &Page) -> Verdict {
+    let larger = asked.count.saturating_add(RESULTS_PER_CREDIT);
+    let full = page.untrusted() && page.returned >= asked.count && asked.cursor.is_none();
+    if full && larger <= asked.most.min(LARGEST_ASK) {
+        Verdict::AskForMore(larger)
+    } else {
+        Verdict::Disbelieved(Stall::NoTimes)
     }
 }
 
@@ -110,9 +140,97 @@ fn flaw(asked: &Asked, page: &Page) -> Option<Stall> {
 }
 
 impl Evidence<'_> {
+    /// The verdict on a page that does not reach into its gap, but so far above it: it repeats what is stored, unless so
+    /// many messages share the border's millisecond that they fill the page.
+    fn above_gap(&self, height: Ms) -> Verdict {
+        let (asked, page) = (self.asked, self.page);
+        if let Some(cursor) = self.leads_on().filter(|_| height == 0) {
+            return Verdict::Onward(cursor.clone());
+        }
+        if height > asked.instant() || page.returned < asked.count {
+            return Verdict::Disbelieved(Stall::RepeatedPage);
+        }
+        match asked.count.saturating_add(RESULTS_PER_CREDIT) {
+            larger if larger <= asked.most.min(LARGEST_ASK) => Verdict::AskForMore(larger),
+            larger if asked.cursor.as_ref().is_some_and(|c| c.number().is_some()) => Verdict::PassBy(larger),
+            _ => Verdict::Disbelieved(Stall::OneMillisecond),
+        }
+    }
+
+    /// The cursor that leads on from a page of one instant: the server's own after another one of its own, neither of them
+    /// a time. As long as it brings something new, and for as many as can be asked for at once, it is followed.
+    fn leads_on(&self) -> Option<&Cursor> {
+        let Below::More(next) = &self.page.below else { return None };
+        let sent = self.asked.as_given().filter(|sent| sent.number().is_none())?;
+        let so_far = self.asked.gap.filled.saturating_add(self.page.returned);
+        let goes_on = self.matches.fresh() > 0 || so_far <= LARGEST_ASK;
+        (sent.text() != next.text() && next.number().is_none() && goes_on).then_some(next)
+    }
+
+    /// So many more the server counts in a conversation of which it has no more at the bottom, and of which this page does
+    /// not show all: what is missing may stand higher up.
+    fn elsewhere(&self) -> Option<i64> {
+        let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
+        let all_shown = self.asked.gap.is_doubt() || shown >= self.timeline.standing();
+        self.counted_more().filter(|_| self.is_all_below() && !all_shown)
+    }
+
+    /// Whether the gap that was asked for is the only one, and reaches down to the beginning.
+    fn is_all_below(&self) -> bool {
+        let gap = &self.asked.gap;
+        gap.older_ms.is_none() && self.timeline.gaps.iter().all(|other| other.is(gap))
+    }
+
     /// Whether the page says that the conversation is empty.
     pub(super) fn shows_nothing(&self) -> bool {
         self.page.messages.is_empty() && self.asked.gap.newer_ms.is_none()
+    }
+
+    /// Whether the page proves that it reached the stored messages below its gap and below any other that it seems to
+    /// get past: it shows one of them. A stored position alone proves nothing, for its time may have been wrong. A page
+    /// that ends below all of them needs no other proof.
+    fn makes_contact(&self, lo: Ms) -> bool {
+        let below_all = self.timeline.oldest_ms.is_none_or(|oldest| lo <= oldest);
+        if self.page.below == Below::End && below_all {
+            return true;
+        }
+        let passed = |gap: &&Gap| gap.older_ms.is_some_and(|older| lo < older);
+        let gaps = self.timeline.gaps.iter().filter(passed).chain(std::iter::once(&self.asked.gap));
+        let floor = gaps.filter(passed).filter_map(|gap| gap.older_ms).min();
+        floor.is_none_or(|floor| self.matches.known_below(floor, &Reach::of(self.asked, self.page)))
+    }
+
+    /// Of a server that goes on naming cursors, has had room for more and given nothing several times: its count tells
+    /// whether anything is left. That alone proves nothing, because messages that were deleted unnoticed make up for
+    /// others that are missing.
+    fn nothing_left(&self) -> Option<Verdict> {
+        let (gap, room) = (&self.asked.gap, self.page.returned < self.asked.count);
+        let total = self.page.total.filter(|_| room && self.matches.fresh() == 0)?;
+        if self.shows_all_again(total) {
+            return Some(Verdict::End);
+        }
+        let said = if self.timeline.standing() > 0 { gap.stalls } else { 0 };
+        if said >= TO_SETTLE_BY_COUNT && total <= self.expected(0) {
+            return Some(Verdict::End);
+        }
+        let missing = total.saturating_sub(self.expected(0));
+        (said >= TO_CLOSE_A_GAP && self.is_all_below())
+            .then(|| if gap.is_doubt() { Verdict::End } else { Verdict::MissingElsewhere(missing) })
+    }
+
+    /// Whether the newest page shows once more all that is stored, which is of one instant, and the server counts no more.
+    fn shows_all_again(&self, total: i64) -> bool {
+        let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
+        let newest = self.asked.cursor.is_none() && self.asked.gap.older_ms.is_some();
+        newest && shown >= self.timeline.standing() && total <= self.expected(0)
+    }
+
+    /// The doubt that items of other threads stand where the page's own should, unless that was so often enough.
+    fn mixed(&self) -> Option<Stall> {
+        let strangers = self.page.oddities.iter().any(|oddity| oddity.of_other_thread);
+        let why = strangers.then_some(Stall::MixedThreads)?;
+        let believed = !self.page.messages.is_empty() && times_said(&self.asked.gap, &why) >= TO_CLOSE_A_GAP;
+        (!believed).then_some(why)
     }
 
     /// Whether a page that made contact also shows the beginning: it ends, and nothing is known below it.
@@ -140,32 +258,56 @@ impl Evidence<'_> {
             Some(_) => asked.above_border(),
         };
         let lo = page.span().map(|(lo, _)| lo);
-        let above_known = asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo));
+        let above_known =
+            asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo || !self.makes_contact(lo)));
         if page.messages.is_empty() && expected {
             Some(Stall::EmptyButStored)
         } else if above_known && self.timeline.standing() > 0 {
             Some(Stall::EndAboveKnown)
         } else {
-            self.missing_from_count()
+            self.missing_from_count().filter(|_| !self.ends_doubt(lo))
         }
+    }
+
+    /// Whether a doubt has come to its end and no more is missing than when it arose: all was read again by then.
+    fn ends_doubt(&self, lo: Option<Ms>) -> bool {
+        let read = self.timeline.oldest_ms.is_none_or(|oldest| lo.is_some_and(|lo| lo <= oldest));
+        let doubted = match self.asked.gap.stalled {
+            Some(Stall::CountDiffers(missing)) => missing,
+            _ => return false,
+        };
+        read && self.counted_more().is_some_and(|more| more <= doubted)
     }
 
     /// The doubt that the server counts more messages than the archive will hold with this page.
     fn missing_from_count(&self) -> Option<Stall> {
-        let total = self.page.total?;
-        let fresh = i64::try_from(self.matches.fresh()).unwrap_or(i64::MAX);
-        (total > self.timeline.standing().saturating_add(fresh)).then_some(Stall::EndBeforeCount(total))
+        self.counted_more().and(self.page.total).map(Stall::EndBeforeCount)
+    }
+
+    /// How many more messages the server counts than the archive will hold with this page.
+    fn counted_more(&self) -> Option<i64> {
+        let more = self.page.total?.saturating_sub(self.expected(self.matches.fresh()));
+        (more > 0).then_some(more)
+    }
+
+    /// What the server should count with so many messages more.
+    fn expected(&self, fresh: usize) -> i64 {
+        let standing = self.timeline.standing().saturating_add(i64::try_from(fresh).unwrap_or(i64::MAX));
+        self.timeline.count.expected(standing, self.timeline.gone)
     }
 
     /// What speaks against where the page begins, unless the last attempt came to nothing as well: one that should show
     /// what is known, and does not, may be an old one, or one from further down. To believe it would close the gap above
     /// it over messages that were never seen.
     fn against_beginning(&self) -> Option<Stall> {
-        // Where nothing has a time, nothing can be said to have vanished either.
-        if self.asked.gap.stalls > 0 || self.page.without_times() {
+        // A server whose clock is wrong for a while skips as much as it is wrong by, each time that it is asked.
+        let again = self.asked.gap.stalls > 0 && !self.page.without_times();
+        if again {
             return None;
         }
         match self.asked.gap.newer_ms {
+            // Where nothing has a time, nothing can be said to have vanished either.
+            None if self.asked.gap.stalls > 0 || self.page.without_times() => None,
             None => self.newest_missing(),
             Some(newer) => self.border_missing(newer),
         }
@@ -205,7 +347,7 @@ impl Evidence<'_> {
 
 /// How often the same was said in a row, this time included.
 fn times_said(gap: &Gap, contradiction: &Stall) -> u32 {
-    let again = gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
+    let again = gap.is_doubt() || gap.stalled.as_ref().map(Stall::code) == Some(contradiction.code());
     if again { gap.stalls.saturating_add(1) } else { 1 }
 }
 

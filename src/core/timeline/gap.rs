@@ -12,6 +12,9 @@ use crate::core::timeline::stall::Stall;
 /// The largest number of messages asked for at once to get past a single millisecond that fills whole pages.
 pub const LARGEST_ASK: u32 = 1000;
 
+/// How far above the border a page is asked for (ms) when it was not on the last one: no time zone is wrong by more.
+const WIDE_MS: Ms = 26 * 3_600_000;
+
 /// A stretch in which something may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gap {
@@ -50,14 +53,20 @@ impl Gap {
         Self { older_ms: newest_ms, opened_ms: now, ..Self::default() }
     }
 
-    /// The cursor for this gap's next page: one millisecond above the border (see [`super::apply`]). The server's own
-    /// is sent unchanged when it is opaque, and at every third attempt after a stall, in case the server accepts no
-    /// other.
+    /// The cursor for this gap's next page: one millisecond above the border (see [`super::apply`]), or a day where the
+    /// border was missing on the last page. The server's own is sent unchanged when it is opaque, and at every third
+    /// attempt after a stall, in case the server accepts no other.
     #[must_use]
     pub fn cursor_to_send(&self) -> Option<Cursor> {
         let newer = self.newer_ms?;
-        let Some(cursor) = &self.cursor else { return Some(Cursor::made(newer.saturating_add(1))) };
+        let wide = self.stalled == Some(Stall::BorderMissing);
+        let Some(cursor) = &self.cursor else {
+            return Some(Cursor::made(newer.saturating_add(if wide { WIDE_MS } else { 1 })));
+        };
         match cursor.number() {
+            Some(number) if wide && !cursor.in_seconds() => {
+                Some(Cursor::made(number.max(newer).saturating_add(WIDE_MS)))
+            }
             Some(number) if self.stalls % 3 != 2 => {
                 // A cursor in seconds is in the server's own unit and stays in it.
                 let newer = if cursor.in_seconds() { newer.div_euclid(1000) } else { newer };
@@ -76,13 +85,63 @@ impl Gap {
         self.newer_ms == other.newer_ms && self.older_ms == other.older_ms
     }
 
-    /// The same gap after a failed attempt.
+    /// The same gap without a cursor that leads above it: the server's clock was wrong when it was given.
+    pub(super) fn without_high_cursor(self) -> Self {
+        let newer = self.newer_ms.unwrap_or(Ms::MAX);
+        let cursor = self.cursor.filter(|cursor| cursor.leads_below(newer));
+        Self { cursor, ..self }
+    }
+
+    /// The same gap after a page that is of its newer edge's instant to the last: the server's own cursor leads on.
+    pub(super) fn onward(self, cursor: Cursor, returned: u32) -> Self {
+        let stalled = self.stalled.filter(Stall::is_doubt);
+        let filled = self.filled.saturating_add(returned);
+        Self { cursor: Some(cursor), stalled, stalls: 0, ask_at_least: 0, filled, ..self }
+    }
+
+    /// Whether it is a stretch that seems to be stored, but that the server's count contradicts.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        self.stalled.as_ref().is_some_and(Stall::is_doubt)
+    }
+
+    /// The same gap after a failed attempt. A doubt stays one.
     #[must_use]
     pub fn stalled(mut self, why: &Stall, run: RunId) -> Self {
-        self.stalled = Some(why.clone());
+        if !self.is_doubt() {
+            self.stalled = Some(why.clone());
+        }
         self.stalls = self.stalls.saturating_add(1);
         self.stalled_run = run;
         self
+    }
+}
+
+/// How the server's count of a conversation's messages differs from what it serves, once that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServerCount {
+    /// It counts so many more than it serves.
+    pub extra: i64,
+    /// It goes on counting messages that it no longer returns.
+    pub with_gone: bool,
+}
+
+impl ServerCount {
+    /// What the server counts if so many messages stand and so many are gone.
+    #[must_use]
+    pub fn expected(self, standing: i64, gone: i64) -> i64 {
+        standing.saturating_add(self.extra).saturating_add(if self.with_gone { gone } else { 0 })
+    }
+
+    /// The explanation of a count that all that is served was checked against.
+    #[must_use]
+    pub fn explaining(total: i64, standing: i64, gone: i64) -> Self {
+        let extra = total.saturating_sub(standing).max(0);
+        if gone > 0 && extra == gone {
+            Self { extra: 0, with_gone: true }
+        } else {
+            Self { extra, with_gone: false }
+        }
     }
 }
 
@@ -101,6 +160,8 @@ pub struct Timeline {
     pub gone: i64,
     /// Whether the documented end was seen: the archive reaches down to the beginning.
     pub beginning_seen: bool,
+    /// How the server counts its messages.
+    pub count: ServerCount,
 }
 
 impl Timeline {
@@ -120,6 +181,13 @@ impl Timeline {
     #[must_use]
     pub fn complete(&self) -> bool {
         self.gaps.is_empty() && self.beginning_seen
+    }
+
+    /// The gap between now and what is known: the newest stored message, or the highest gap where that is higher because
+    /// messages have moved down since.
+    #[must_use]
+    pub fn head(&self, now: Ms) -> Gap {
+        Gap::head(self.newest_ms.max(self.gaps.first().and_then(|gap| gap.newer_ms)), now)
     }
 
     /// The gap that reaches up to now, if there is evidence for one.
@@ -164,7 +232,7 @@ impl Asked {
         if timeline.gaps.contains(&self.gap) {
             return Some(self.clone());
         }
-        let head = || timeline.top_gap().cloned().unwrap_or_else(|| Gap::head(timeline.newest_ms, now));
+        let head = || timeline.top_gap().cloned().unwrap_or_else(|| timeline.head(now));
         self.cursor.is_none().then(|| Self { gap: head(), ..self.clone() })
     }
 

@@ -8,15 +8,18 @@
 //! seconds either way, and lacks it, marks it as gone like any other: the API was asked there and did not return it.
 //! Drafts and advertisements are never gone: the API is not expected to return those.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
 use crate::core::model::ids::MessageId;
 use crate::core::model::message::{Message, is_outside};
 use crate::core::model::page::{Below, Page};
+use crate::core::model::urn;
 use crate::core::timeline::coverage::Reach;
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::pairing::{NEAR_MS, Pairing};
+use crate::core::timeline::timestamps::CLOSE_MS;
 
 /// A stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,8 @@ impl Stored {
 pub struct Known {
     /// Those in the page's stretch, and those with a URN of the page.
     pub near: Vec<Stored>,
-    /// Those next below the page, newest first: only asked for where the page claims to be the last.
+    /// Those next below the page, newest first: the first, or where the page claims to be the last, as many as it had
+    /// room for and one more.
     pub below: Vec<Stored>,
 }
 
@@ -108,7 +112,7 @@ impl Window {
             Some(newer) => derived.fold(hi, Ms::max).max(newer),
         };
         let room = asked.count.saturating_sub(page.returned).saturating_add(1);
-        Self { lo, hi, below: if page.below == Below::End { room } else { 0 } }
+        Self { lo, hi, below: if page.below == Below::End { room } else { 1 } }
     }
 }
 
@@ -137,6 +141,24 @@ pub(super) struct Matches<'a> {
     rewritten: BTreeSet<usize>,
 }
 
+/// The page with those messages whose time is not trusted this time at the places that they are known to have.
+pub(super) fn at_known_places<'a>(page: &'a Page, known: &Known) -> Cow<'a, Page> {
+    if page.messages.iter().all(|m| m.untrusted_ms.is_none()) {
+        return Cow::Borrowed(page);
+    }
+    let timed = known.near.iter().filter(|s| !s.message.derived_time && !s.exported);
+    let places: BTreeMap<Cow<'_, [u8]>, Ms> =
+        timed.filter_map(|s| Some((urn::identity(s.message.urn.as_deref()?), s.message.at_ms))).collect();
+    let mut page = page.clone();
+    for message in page.messages.iter_mut().filter(|m| m.untrusted_ms.is_some()) {
+        let place = message.urn.as_deref().and_then(|urn| places.get(&urn::identity(urn)));
+        if let Some(place) = place {
+            (message.at_ms, message.derived_time) = (*place, false);
+        }
+    }
+    Cow::Owned(page)
+}
+
 /// Matches a page with what is stored.
 pub(super) fn match_page<'a>(page: &'a Page, known: &'a Known) -> Matches<'a> {
     let mut matches = Matches {
@@ -162,6 +184,41 @@ impl<'a> Matches<'a> {
         Findings { shown: matches.shown(), lacking: matches.lacking(reach) }
     }
 
+    /// Whether a message of the page is known to stand below a position: it is stored there, with a time that was trusted
+    /// then and is told again now. Position alone proves nothing, because stored times may have been wrong, and neither
+    /// does a message whose time has changed, because it may have moved.
+    pub(super) fn known_below(&self, position: Ms, reach: &Reach) -> bool {
+        let mut matches = self.clone();
+        matches.by_place(reach);
+        matches.by_export(reach);
+        matches.messages.iter().zip(&matches.partner).any(|(message, partner)| {
+            let Some(stored) = partner.and_then(|at| matches.stored.get(at)) else { return false };
+            let apart = message.at_ms.saturating_sub(stored.message.at_ms).saturating_abs();
+            let same = match (message.derived_time, stored.message.derived_time, stored.exported) {
+                (_, _, true) => apart <= NEAR_MS,
+                // To the second: a server may begin to tell its times in milliseconds.
+                (false, false, _) => apart < 1000,
+                // Without a time on either side, its id and its neighbours place it.
+                (true, true, _) if message.untrusted_ms.is_none() && message.urn.is_some() => true,
+                // The time of creation, against that or the time that was served.
+                (true, _, _) => apart <= CLOSE_MS && message.stands_at_creation(),
+                (false, true, _) => apart <= CLOSE_MS && stored.message.stands_at_creation(),
+            };
+            same && stored.message.at_ms < position && message.at_ms < position
+        })
+    }
+
+    /// The newest position below another one at which a message is stored.
+    pub(super) fn newest_below(&self, position: Ms) -> Option<Ms> {
+        let stored = self.stored.iter().chain(self.below).map(|s| s.message.at_ms);
+        stored.filter(|at| *at < position).max()
+    }
+
+    /// How many stored messages the page shows for certain.
+    pub(super) fn known(&self) -> usize {
+        self.taken.len()
+    }
+
     /// How many messages of the page the archive has not, or takes for gone.
     pub(super) fn fresh(&self) -> usize {
         let shown = self.within(&Reach::NOWHERE).shown;
@@ -174,35 +231,36 @@ impl<'a> Matches<'a> {
     }
 
     fn by_urn(&mut self) {
-        let stored: BTreeMap<&str, usize> = self
-            .stored
-            .iter()
-            .enumerate()
-            .filter_map(|(i, s)| Some((s.message.urn.as_deref()?, i)))
-            .collect();
+        let named = |(i, s): (usize, &'a Stored)| Some((urn::identity(s.message.urn.as_deref()?), i));
+        let stored: BTreeMap<Cow<'a, [u8]>, usize> =
+            self.stored.iter().enumerate().filter_map(named).collect();
         let mut seen = BTreeSet::new();
         for (index, message) in self.messages.iter().enumerate() {
-            let Some(urn) = message.urn.as_deref() else { continue };
-            if !seen.insert(urn) {
+            let Some(identity) = message.urn.as_deref().map(urn::identity) else { continue };
+            if !seen.insert(identity.clone()) {
                 self.repeated.insert(index);
-            } else if let Some(stored) = stored.get(urn) {
+            } else if let Some(stored) = stored.get(&identity) {
                 self.pair(index, *stored);
             }
         }
     }
 
     /// Messages that agree in position, sender and text, where one side lacks the URN. Those that have one go first, on
-    /// either side, for only what has none can be their counterpart.
+    /// either side, for only what has none can be their counterpart. Where one side's place is derived it need not agree,
+    /// unless a time was served that will be found again.
     fn by_content(&mut self) {
         for (here, there) in [(true, false), (false, true), (false, false)] {
-            self.pair_open(|message, stored| {
-                let same_time = message.at_ms == stored.at_ms || message.derived_time || stored.derived_time;
-                message.urn.is_some() == here
-                    && stored.urn.is_some() == there
-                    && same_time
-                    && message.sender.name == stored.sender.name
-                    && message.text == stored.text
-            });
+            for derived in [false, true] {
+                self.pair_open(|message, stored| {
+                    let may_differ =
+                        (message.derived_time || stored.derived_time) && message.untrusted_ms.is_none();
+                    message.urn.is_some() == here
+                        && stored.urn.is_some() == there
+                        && (message.at_ms == stored.at_ms || (derived && may_differ))
+                        && message.sender.name == stored.sender.name
+                        && message.text == stored.text
+                });
+            }
         }
     }
 
@@ -335,6 +393,7 @@ mod tests {
             urn: urn.map(str::to_owned),
             at_ms,
             derived_time,
+            untrusted_ms: None,
             sender: Sender::default(),
             kind: "TEXT".into(),
             text: "hello".into(),

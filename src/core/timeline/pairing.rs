@@ -165,6 +165,7 @@ mod tests {
             urn: None,
             at_ms,
             derived_time: false,
+            untrusted_ms: None,
             sender: Sender { name: name.into(), ..Sender::default() },
             kind: "TEXT".into(),
             text: text.into(),

@@ -19,7 +19,7 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
             gaps = std::mem::take(left);
             false
         }
-        Update::Beginning { .. } => false,
+        Update::Beginning { .. } | Update::Counted(_) => false,
         Update::Stalled(_) => {
             stalled = true;
             true
@@ -49,7 +49,16 @@ mod tests {
     fn message(at_ms: Ms, text: &str) -> Message {
         let urn = Some(format!("u{at_ms}"));
         let (sender, kind, raw) = (Sender::default(), "TEXT".to_owned(), Raw::default());
-        Message { urn, at_ms, derived_time: false, sender, kind, text: text.to_owned(), raw }
+        Message {
+            urn,
+            at_ms,
+            derived_time: false,
+            untrusted_ms: None,
+            sender,
+            kind,
+            text: text.to_owned(),
+            raw,
+        }
     }
 
     fn page(messages: Vec<Message>, below: Below) -> Page {

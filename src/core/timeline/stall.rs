@@ -36,6 +36,13 @@ pub enum Stall {
     /// The answer claims to be the end, before as many messages as the server counts.
     #[error("the server counts more messages than it gave before it ended")]
     EndBeforeCount(i64),
+    /// All messages seem to be stored, but the server counts so many more: what is missing turned up late, below newer
+    /// ones.
+    #[error("the server counts more messages than are stored; {0} may be missing")]
+    CountDiffers(i64),
+    /// Items of other conversations were among those of the page.
+    #[error("the server's page holds messages of other conversations")]
+    MixedThreads,
     /// More messages have the same timestamp than can be requested at once.
     #[error("more messages share one millisecond than can be asked for at once")]
     OneMillisecond,
@@ -45,6 +52,12 @@ pub enum Stall {
 }
 
 impl Stall {
+    /// Whether its gap is a doubt: a stretch that seems to be stored, but that the server's count contradicts.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        matches!(self, Self::CountDiffers(_))
+    }
+
     /// The code that the archive stores. It identifies the reason; the wording may change.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -59,6 +72,8 @@ impl Stall {
             Self::NoTimes => "no_times",
             Self::EndAboveKnown => "end_above_known",
             Self::EndBeforeCount(_) => "end_before_count",
+            Self::CountDiffers(_) => "count_differs",
+            Self::MixedThreads => "mixed_threads",
             Self::OneMillisecond => "one_millisecond",
             Self::RequestFailed(_) => "request_failed",
         }
@@ -68,7 +83,7 @@ impl Stall {
     #[must_use]
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::EndBeforeCount(count) => Some(count.to_string()),
+            Self::EndBeforeCount(count) | Self::CountDiffers(count) => Some(count.to_string()),
             Self::RequestFailed(error) => Some(error.clone()),
             _ => None,
         }
@@ -90,6 +105,8 @@ impl Stall {
             "end_before_count" => {
                 Self::EndBeforeCount(detail.and_then(|d| d.parse().ok()).unwrap_or_default())
             }
+            "count_differs" => Self::CountDiffers(detail.and_then(|d| d.parse().ok()).unwrap_or_default()),
+            "mixed_threads" => Self::MixedThreads,
             "one_millisecond" => Self::OneMillisecond,
             "request_failed" => Self::RequestFailed(detail.unwrap_or_default().to_owned()),
             _ => return None,
@@ -129,6 +146,8 @@ mod tests {
             Stall::NoTimes,
             Stall::EndAboveKnown,
             Stall::EndBeforeCount(7),
+            Stall::CountDiffers(8),
+            Stall::MixedThreads,
             Stall::OneMillisecond,
             Stall::RequestFailed("HTTP 502".to_owned()),
         ] {

@@ -8,27 +8,37 @@ use crate::core::model::urn;
 use crate::core::raw::{EARLIEST_MS, Served, mark, plausible};
 
 /// A message is created so shortly (ms) before it is sent.
-const CLOSE_MS: u64 = 60_000;
+pub(super) const CLOSE_MS: Ms = 60_000;
 /// A time this far (ms) from its neighbours' is not a late delivery.
-pub const FAR_MS: Ms = 86_400_000;
-/// A time this far (ms) above all others that also lies in the future was never one.
-const YEAR_MS: Ms = 366 * 86_400_000;
+const FAR_MS: Ms = 86_400_000;
+/// An answer's clock may be ahead of the one that it is compared with by this much (ms).
+const AHEAD_MS: Ms = 60_000;
 
 /// Gives each item its place in time: its own timestamp, else its URN's, else that of its nearest neighbour
-/// (the next newer one first). Items are newest first and stay in order. A timestamp that cannot be meant, `now` being
-/// when the answer came, is none; it stays in the item's JSON.
+/// (the next newer one first). Items are newest first and stay in order. A timestamp that is not trusted, `now` being
+/// when the answer came, gives no place; it stays in the item's JSON. The server goes by it all the same, so that an item
+/// dated ahead stands among others that were: its URN says when it was made, but not where it stands.
 #[must_use]
 pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
-    let absurd = absurd(&items, now);
+    let (untrusted, shifted) = untrusted(&items, now);
     let mut own: Vec<Option<Ms>> = Vec::with_capacity(items.len());
-    for (item, absurd) in items.iter_mut().zip(absurd) {
-        let unmeant = if absurd { item.time_ms.take() } else { None };
-        if let Some(time) = unmeant {
+    let mut not_trusted: Vec<Option<Ms>> = Vec::with_capacity(items.len());
+    for (item, untrusted) in items.iter_mut().zip(untrusted) {
+        let served = if untrusted { item.time_ms.take() } else { None };
+        if let Some(time) = served {
             item.raw.template = item.raw.template.replace(mark::TIME, &time.to_string());
         }
-        // A URN that says the same as a time that cannot be meant is no better.
-        let made = created(item).filter(|made| unmeant.is_none_or(|time| far(time, *made)));
-        own.push(item.time_ms.or(made));
+        let is_ahead = |time: Ms| now.is_some_and(|now| ahead(time, now));
+        // A URN that says the same as a time that is not trusted is no better.
+        let tells = |made: Ms| match served {
+            Some(time) => apart(time, made) > CLOSE_MS && (shifted || !is_ahead(time)),
+            None => true,
+        };
+        let made = created(item).filter(|made| !is_ahead(*made) && tells(*made));
+        // Without a URN, its time is all that it will be found by again.
+        let only = served.filter(|time| item.urn.is_none() && is_ahead(*time));
+        own.push(item.time_ms.or(only).or(made));
+        not_trusted.push(served);
     }
     let mut newer = None;
     let from_above: Vec<Option<Ms>> = own
@@ -38,11 +48,14 @@ pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
             newer
         })
         .collect();
-    let first_known = own.iter().flatten().next().copied().unwrap_or(EARLIEST_MS);
+    // Where times were served and none is trusted, the messages have at least arrived by now.
+    let arrived = now.filter(|_| not_trusted.iter().any(Option::is_some));
+    let first_known = own.iter().flatten().next().copied().or(arrived).unwrap_or(EARLIEST_MS);
     items
         .into_iter()
-        .zip(from_above)
-        .map(|(s, place)| Message {
+        .zip(from_above.into_iter().zip(not_trusted))
+        .map(|(s, (place, untrusted_ms))| Message {
+            untrusted_ms,
             derived_time: s.time_ms.is_none(),
             at_ms: s.time_ms.or(place).unwrap_or(first_known),
             urn: s.urn,
@@ -54,27 +67,25 @@ pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
         .collect()
 }
 
-/// For each item, whether its timestamp is absurd: far from the creation time in its URN, out of the page's order, or from
-/// nowhere. One such time, taken for real, would make what lies beside it look fetched or deleted. What half of a page
-/// or more agree in is no exception, but how the server tells the time.
-fn absurd(items: &[Served], now: Option<Ms>) -> Vec<bool> {
-    let apart = |item: &Served| item.time_ms.zip(created(item)).map(|(time, made)| time.abs_diff(made));
-    let comparable = items.iter().filter_map(apart).count();
-    // A URN tells the time where most of a page's do, and nearly to the letter.
-    let urns_tell =
-        items.iter().filter_map(apart).filter(|apart| *apart <= CLOSE_MS).count() * 2 > comparable;
-    let apart: Vec<bool> =
-        items.iter().map(|item| apart(item).is_some_and(|apart| apart > FAR_MS.unsigned_abs())).collect();
-    let mut absurd: Vec<bool> = apart.iter().map(|apart| *apart && urns_tell).collect();
+/// Whether a time lies ahead of the moment at which an answer came: no message was sent then.
+#[must_use]
+pub fn ahead(time: Ms, now: Ms) -> bool {
+    time > now.saturating_add(AHEAD_MS)
+}
 
-    let times = |absurd: &[bool]| -> Vec<Option<Ms>> {
-        items.iter().zip(absurd).map(|(s, absurd)| s.time_ms.filter(|_| !absurd)).collect()
-    };
-    let top = times(&absurd);
-    let from_nowhere = now.map_or(0, |now| from_nowhere(&top, now));
-    absurd.iter_mut().zip(&top).take(from_nowhere).for_each(|(absurd, time)| *absurd |= time.is_some());
-
-    let left = times(&absurd);
+/// For each item, whether its timestamp is not to be trusted: ahead of the answer that brought it, far from the creation
+/// time in its URN, wrong by as much as those of most of its page, or out of the page's order. One such time, taken for
+/// real, would make what lies beside it look fetched or deleted. An order that half of a page or more agree in is no
+/// exception, but how the server tells the time.
+///
+/// Also whether most of the page are wrong by the same.
+fn untrusted(items: &[Served], now: Option<Ms>) -> (Vec<bool>, bool) {
+    let (mut untrusted, shifted) = against_urns(items);
+    for (untrusted, item) in untrusted.iter_mut().zip(items) {
+        *untrusted |= item.time_ms.zip(now).is_some_and(|(time, now)| ahead(time, now));
+    }
+    let trusted = items.iter().zip(&untrusted);
+    let left: Vec<Option<Ms>> = trusted.map(|(s, untrusted)| s.time_ms.filter(|_| !untrusted)).collect();
     let stray = strays(&left);
     let in_order: Vec<Option<Ms>> =
         left.iter().zip(&stray).map(|(time, stray)| time.filter(|_| !stray)).collect();
@@ -83,11 +94,32 @@ fn absurd(items: &[Served], now: Option<Ms>) -> Vec<bool> {
         for (at, time) in left.iter().enumerate().filter(|(at, _)| stray.get(*at) == Some(&true)) {
             let above = in_order.iter().take(at).rev().flatten().next();
             let below = in_order.iter().skip(at).flatten().next();
-            let lost = time.is_some_and(|time| above.into_iter().chain(below).all(|near| far(time, *near)));
-            absurd.iter_mut().skip(at).take(1).for_each(|absurd| *absurd |= lost);
+            let lost = time
+                .is_some_and(|time| above.into_iter().chain(below).all(|near| apart(time, *near) > FAR_MS));
+            untrusted.iter_mut().skip(at).take(1).for_each(|untrusted| *untrusted |= lost);
         }
     }
-    absurd
+    (untrusted, shifted)
+}
+
+/// For each item, whether the creation time in its URN contradicts its timestamp. A single one that does so by more than
+/// a late delivery is wrong where the others agree with theirs; if most of a page are wrong by the same, the server's
+/// clock was.
+fn against_urns(items: &[Served]) -> (Vec<bool>, bool) {
+    let difference =
+        |item: &Served| item.time_ms.zip(created(item)).map(|(time, made)| time.saturating_sub(made));
+    let mut differences: Vec<Ms> = items.iter().filter_map(difference).collect();
+    differences.sort_unstable();
+    let most = differences.len() / 2;
+    let agree = differences.iter().filter(|d| d.abs() <= CLOSE_MS).count() > most;
+    // So many lie so close together that more than half of them are within this stretch.
+    let same =
+        differences.iter().zip(differences.iter().skip(most)).any(|(low, high)| high - low <= CLOSE_MS);
+    let middle = differences.get(most).copied().unwrap_or_default();
+    let shifted = same && middle.abs() > CLOSE_MS;
+    let limit = if shifted { CLOSE_MS } else { FAR_MS };
+    let wrong = |item: &Served| difference(item).is_some_and(|d| d.abs() > limit);
+    (items.iter().map(|item| (agree || shifted) && wrong(item)).collect(), shifted)
 }
 
 /// The creation time in an item's URN.
@@ -95,8 +127,8 @@ fn created(item: &Served) -> Option<Ms> {
     item.urn.as_deref().and_then(urn::created_ms).filter(|t| plausible(*t))
 }
 
-fn far(a: Ms, b: Ms) -> bool {
-    a.abs_diff(b) > FAR_MS.unsigned_abs()
+fn apart(a: Ms, b: Ms) -> Ms {
+    a.saturating_sub(b).saturating_abs()
 }
 
 /// For each time, whether it stands out of the order, newest first, that the most of them agree in; where several such
@@ -136,23 +168,12 @@ impl Run {
     }
 }
 
-/// Of times newest first, how many at the top lie in the future and far above the first that does not lie so far above
-/// the rest: no clock is wrong by that much and right for all others.
-#[must_use]
-pub fn from_nowhere(times: &[Option<Ms>], now: Ms) -> usize {
-    let known: Vec<(usize, Ms)> = times.iter().enumerate().filter_map(|(i, t)| Some((i, (*t)?))).collect();
-    let jump = known.iter().zip(known.iter().skip(1)).position(|((_, above), (_, below))| {
-        *above > now.saturating_add(FAR_MS) && above.saturating_sub(*below) > YEAR_MS
-    });
-    // What most of a page agrees in is how this server tells the time.
-    let most = known.len() / 2;
-    jump.filter(|at| *at < most).and_then(|at| known.get(at)).map_or(0, |(at, _)| at + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::raw::read;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
@@ -202,11 +223,36 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_the_far_future_is_ignored_unless_the_others_agree() {
-        let now = Some(1_745_270_030_000);
-        let page = placed(&["4000000000000", "1745270025000", "1745270024000"], now);
-        assert_eq!((page[0].at_ms, page[0].derived_time), (1_745_270_025_000, true));
-        let page = placed(&["4000000000002", "4000000000001", "4000000000000"], now);
+    fn a_time_ahead_of_the_answer_is_ignored_but_kept_in_the_item() {
+        let now = 1_745_270_030_000;
+        let hour = 3_600_000;
+        let ahead = (now + hour).to_string();
+        let page = placed(&[&ahead, "1745270025000", "1745270024000"], Some(now));
+        assert_eq!((page[0].at_ms, page[0].derived_time, page[1].derived_time), (now + hour, true, false));
+        assert!(page[0].served_json().contains(&ahead));
+        // Also where all of a page say so, and a clock that is a little slow is no reason.
+        let page = placed(&[&ahead, &ahead], Some(now));
+        assert!(page.iter().all(|m| m.derived_time));
+        assert!(!placed(&["1745270075000"], Some(now))[0].derived_time);
+    }
+
+    #[test]
+    fn a_page_whose_times_are_all_wrong_by_the_same_is_placed_by_its_urns() {
+        let made = [1_745_270_029_000, 1_745_270_020_000, 1_745_269_000_000];
+        let item = |made: Ms, shift: Ms| {
+            let key = STANDARD.encode(format!("{made}b00001-100&thread"));
+            let json = format!(
+                r#"{{"text":"x","timestamp":{},"entity_urn":"urn:li:msg_message:(urn:li:fsd_profile:A,2-{key})"}}"#,
+                made + 90 + shift
+            );
+            read(&serde_json::from_str::<Box<RawValue>>(&json).unwrap()).unwrap()
+        };
+        for shift in [7_200_000, -7_200_000, 3 * 86_400_000] {
+            let page = place(made.iter().map(|at| item(*at, shift)).collect(), None);
+            let at: Vec<_> = page.iter().map(|m| (m.at_ms, m.derived_time)).collect();
+            assert_eq!(at, made.map(|at| (at, true)), "{shift}");
+        }
+        let page = place(made.iter().map(|at| item(*at, 0)).collect(), None);
         assert!(page.iter().all(|m| !m.derived_time));
     }
 
@@ -257,17 +303,6 @@ mod tests {
         assert_eq!(strays(&at(&[1, 9, 8, 7])), [true, false, false, false]);
         assert_eq!(strays(&at(&[9, 8, 70, 7, 6])), [false, false, true, false, false]);
         assert_eq!(strays(&[Some(9), None, Some(2), Some(8), Some(7)]), [false, false, true, false, false]);
-    }
-
-    #[test]
-    fn a_time_from_nowhere_lies_in_the_future_and_far_above_most_others() {
-        let (now, year) = (1_700_000_000_000, YEAR_MS);
-        assert_eq!(from_nowhere(&at(&[4_000_000_000_000, now, now - 1]), now), 1);
-        // Two against one, or a lively conversation of the future: that is how this server tells the time.
-        assert_eq!(from_nowhere(&at(&[4_000_000_000_000, 4_000_000_000_000, now]), now), 0);
-        assert_eq!(from_nowhere(&at(&[now + 5 * year, now + 5 * year - 1, now + 5 * year - 2]), now), 0);
-        // Years of silence are no reason for doubt.
-        assert_eq!(from_nowhere(&at(&[now, now - 3 * year, now - 4 * year]), now), 0);
     }
 
     proptest! {

@@ -207,6 +207,7 @@ impl<'a> ExportRow<'a> {
             urn: fields.urn.map(|parts| parts.concat()),
             at_ms: self.sent_at_ms,
             derived_time: self.derived_time.is_some(),
+            untrusted_ms: None,
             sender: Sender {
                 name: fields.name.to_owned(),
                 first_name: fields.first_name.map(str::to_owned),

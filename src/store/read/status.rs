@@ -207,7 +207,7 @@ impl<'a> Queries<'a> {
         self.db.all_by(
             "SELECT c.id, a.name, ifnull(c.urn, c.thread), c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
-               c.beginning_seen_ms IS NOT NULL, c.gone
+               c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone
              FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
             [],
             |row| {

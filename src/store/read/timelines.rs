@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::core::model::cursor::Cursor;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::state::Recheck;
-use crate::core::timeline::gap::{Gap, Timeline};
+use crate::core::timeline::gap::{Gap, ServerCount, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::query::Statements as _;
 use crate::store::{Queries, Result};
@@ -78,7 +78,8 @@ pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stal
 pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeline> {
     let gaps = of_conversation(db, id)?;
     let mut statement = db.prepare_cached(
-        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone FROM conversation WHERE id = ?1",
+        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone, count_extra, counts_gone
+         FROM conversation WHERE id = ?1",
     )?;
     Ok(statement.query_row([id], |row| read(row, 0, gaps))?)
 }
@@ -92,6 +93,7 @@ pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result
         messages: row.get(at + 2)?,
         beginning_seen: row.get(at + 3)?,
         gone: row.get(at + 4)?,
+        count: ServerCount { extra: row.get(at + 5)?, with_gone: row.get(at + 6)? },
     })
 }
 

@@ -6,6 +6,8 @@ ALTER TABLE conversation RENAME COLUMN given_name TO alias;
 ALTER TABLE conversation RENAME COLUMN listed_ms TO inbox_seen_ms;
 ALTER TABLE conversation RENAME COLUMN listed_at_ms TO inbox_last_message_ms;
 ALTER TABLE conversation RENAME COLUMN listed_text TO inbox_last_text_hash;
+ALTER TABLE conversation ADD COLUMN count_extra INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN counts_gone INTEGER NOT NULL DEFAULT 0 CHECK (counts_gone IN (0, 1));
 CREATE INDEX conversation_in_inbox ON conversation (account, inbox_last_message_ms) WHERE inbox_seen_ms IS NOT NULL;
 CREATE INDEX conversation_outside_inbox ON conversation (account, head_tried_run) WHERE inbox_seen_ms IS NULL;
 
@@ -54,14 +56,15 @@ CREATE TABLE gap_new (
   opened_ms     INTEGER NOT NULL,
   stall_code    TEXT CHECK (stall_code IN (
     'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
-    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed')),
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
+    'mixed_threads', 'one_millisecond', 'request_failed')),
   stall_detail  TEXT,
   stalls        INTEGER NOT NULL DEFAULT 0,
   stalled_run   INTEGER NOT NULL DEFAULT 0,
   due_run       INTEGER NOT NULL DEFAULT 0,
   ask_at_least  INTEGER NOT NULL DEFAULT 0,
   filled        INTEGER NOT NULL DEFAULT 0,
-  CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'request_failed')))
+  CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'count_differs', 'request_failed')))
 ) STRICT;
 INSERT INTO gap_new (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls,
   stalled_run, due_run, ask_at_least, filled)
@@ -73,9 +76,10 @@ SELECT
     WHEN t.code IS NULL THEN g.stalled
   END,
   g.stalls, g.stalled_run,
-  CASE g.stalls
-    WHEN 0 THEN 0 WHEN 1 THEN g.stalled_run + 1 WHEN 2 THEN g.stalled_run + 1 WHEN 3 THEN g.stalled_run + 2
-    WHEN 4 THEN g.stalled_run + 3 WHEN 5 THEN g.stalled_run + 5 ELSE g.stalled_run + 9
+  CASE
+    WHEN g.stalls = 0 THEN 0
+    WHEN g.stalls <= 2 THEN g.stalled_run + 1
+    ELSE g.stalled_run + 1 + (1 << min(g.stalls - 3, 9))
   END,
   g.ask_at_least, g.filled
 FROM gap g LEFT JOIN temp.stall t ON t.text = g.stalled;
@@ -131,7 +135,8 @@ CREATE TABLE request_new (
   error             TEXT,
   stall_code        TEXT CHECK (stall_code IN (
     'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
-    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'one_millisecond', 'request_failed'))
+    'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
+    'mixed_threads', 'one_millisecond', 'request_failed'))
 ) STRICT;
 INSERT INTO request_new (id, run, at_ms, account, endpoint, conversation, purpose, asked, returned, new_messages, changed_messages,
   credits_reserved, credits_spent, http_status, error, stall_code)

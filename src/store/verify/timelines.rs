@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::{Check, FROM_BACKUP};
 use crate::core::model::ids::ConversationId;
-use crate::core::timeline::gap::Timeline;
+use crate::core::timeline::gap::{ServerCount, Timeline};
 use crate::core::timeline::invariants;
 use crate::core::timeline::stall::Stall;
 use crate::store::Result;
@@ -91,18 +91,19 @@ pub(super) fn totals(db: &Connection, names: &ConversationNames, check: &mut Che
     let doubt = Stall::EndBeforeCount(0).code();
     let mut looked_at = 0;
     db.each(
-        "SELECT id, served_total, messages - gone FROM conversation c WHERE served_total IS NOT NULL
+        "SELECT id, served_total, messages - gone, gone, count_extra, counts_gone FROM conversation c WHERE served_total IS NOT NULL
            AND beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)",
         [],
-        |(id, total, standing): (ConversationId, i64, i64)| {
+        |(id, total, standing, gone, extra, with_gone): (ConversationId, i64, i64, i64, i64, bool)| {
             looked_at += 1;
+            let counted = |extra| ServerCount { extra, with_gone }.expected(standing, gone);
             let what = format!("the API counts {total} messages, the archive holds {standing}");
             let deleted = "some were deleted where they have not been read again yet: nothing to do";
             let insisted = "it said again and again that there are no more: nothing to do";
-            match total.cmp(&standing) {
+            match total.cmp(&counted(0)) {
                 Ordering::Equal => {}
                 Ordering::Less => check.note(place(names, id), what, deleted),
-                Ordering::Greater if db.one(doubted, params![id, doubt])? => {
+                Ordering::Greater if total <= counted(extra) || db.one(doubted, params![id, doubt])? => {
                     check.note(place(names, id), what, insisted);
                 }
                 Ordering::Greater => check.broken(place(names, id), what, FROM_BACKUP),

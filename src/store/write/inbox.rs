@@ -122,7 +122,8 @@ fn remember_wanted(tx: &Connection, id: AccountId, account: &Configured, now: Ms
 
 fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Result<InboxCommitted> {
     let before = timelines::inbox(tx, commit.account_id)?;
-    let (after, stall) = inbox::apply(&before, commit.asked, commit.page, commit.now);
+    let seen = seen(tx, commit)?;
+    let (after, stall) = inbox::apply(&before, commit.asked, commit.page, &seen, commit.now);
     let mut done = InboxCommitted { timeline: after, stall, ..InboxCommitted::default() };
     for row in news::of_one_profile(commit.page) {
         resolve_profile(tx, commit.account_id, row)?;
@@ -155,14 +156,35 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     Ok(done)
 }
 
+/// What is known of the page's rows.
+fn seen(tx: &Connection, commit: &InboxCommit<'_>) -> Result<inbox::SeenRows> {
+    let mut unchanged = Vec::with_capacity(commit.page.rows.len());
+    for row in &commit.page.rows {
+        unchanged.push(match known(tx, commit.account_id, row)? {
+            Some(id) => news::is_unchanged(row, &load(tx, id, row)?),
+            // What is passed by leaves no trace to compare with.
+            None => !wants(commit, row),
+        });
+    }
+    let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
+    let below = "SELECT max(inbox_last_message_ms) FROM conversation WHERE account = ?1
+           AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms < ?2";
+    Ok(inbox::SeenRows { unchanged, below_ms: tx.one(below, params![commit.account_id, lowest])? })
+}
+
+/// Whether a conversation that is not known yet is to be archived.
+fn wants(commit: &InboxCommit<'_>, row: &InboxRow) -> bool {
+    let (name, page) = (row.name.as_deref(), row.profile_url.as_deref());
+    commit.discover.is_some_and(|wanted| wanted.takes(name, page, Some(&row.conversation_urn)))
+}
+
 fn write_row(
     tx: &Connection,
     commit: &InboxCommit<'_>,
     row: &InboxRow,
     done: &mut InboxCommitted,
 ) -> Result<()> {
-    let (name, page) = (row.name.as_deref(), row.profile_url.as_deref());
-    let wanted = commit.discover.is_some_and(|w| w.takes(name, page, Some(&row.conversation_urn)));
+    let wanted = wants(commit, row);
     let (id, new) = match (known(tx, commit.account_id, row)?, wanted) {
         (Some(id), _) => (id, false),
         (None, true) => (discover(tx, commit, row)?, true),

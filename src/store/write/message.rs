@@ -1,6 +1,6 @@
 //! Messages as rows: reading those that a page needs, inserting, and updating without losing what was there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Params, params};
@@ -34,11 +34,14 @@ pub(crate) fn known(db: &Connection, id: ConversationId, page: &Page, window: Wi
             "m.source = 'export' AND m.sent_at_ms BETWEEN ?2 AND ?3 ORDER BY m.sent_at_ms DESC, m.id DESC";
         near.extend(select(db, exported, params![id, from, to])?);
     }
+    let identity = |s: &Stored| s.message.urn.as_deref().map(|urn| urn::identity(urn).into_owned());
+    let mut found: BTreeSet<Vec<u8>> = near.iter().filter_map(identity).collect();
     for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
-        let is_it = |s: &Stored| s.message.urn.as_deref() == Some(urn);
-        if !near.iter().any(is_it) {
+        if found.insert(urn::identity(urn).into_owned()) {
             let same_probe = select(db, "m.urn_probe = ?2", params![id, row_ids::probe(urn)])?;
-            near.extend(same_probe.into_iter().filter(is_it));
+            near.extend(
+                same_probe.into_iter().filter(|s| identity(s).is_some_and(|s| *s == *urn::identity(urn))),
+            );
         }
     }
     let mut known = Known { near, below: Vec::new() };

@@ -3,13 +3,40 @@
 use rusqlite::{Connection, params};
 
 use crate::core::model::ids::{AccountId, ConversationId, PersonId};
-use crate::core::model::urn::profile_slug;
+use crate::core::model::urn::{self, profile_slug};
 use crate::core::owner::{self, Participants};
 use crate::store::query::Statements as _;
 use crate::store::write::linkedin_export::Import;
 use crate::store::{Result, Store};
 
+/// Whose mailbox an account is, by the profile that the API's ids name; `None` where none has been stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Owners {
+    /// As the ids of messages name it.
+    pub of_messages: Option<String>,
+    /// As the ids of the conversations in the inbox name it.
+    pub of_inbox: Option<String>,
+}
+
 impl Store {
+    /// Whose mailbox an account is, as far as its oldest conversations tell.
+    pub fn owners(&self, account: AccountId) -> Result<Owners> {
+        let told = |sql: &str| -> Result<Option<String>> {
+            let urn: Option<String> = self.db.first(sql, [account])?;
+            Ok(urn.as_deref().and_then(urn::owner).map(str::to_owned))
+        };
+        Ok(Owners {
+            of_messages: told(
+                "SELECT u.prefix FROM conversation c JOIN message m ON m.conversation = c.id
+                 JOIN urn_shape u ON u.id = m.urn_shape WHERE c.account = ?1 AND u.prefix <> '' ORDER BY c.id LIMIT 1",
+            )?,
+            of_inbox: told(
+                "SELECT urn FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL AND urn IS NOT NULL
+                 ORDER BY id LIMIT 1",
+            )?,
+        })
+    }
+
     /// What a conversation is called, if it has a name.
     pub fn name_of(&self, conversation: ConversationId) -> Result<Option<String>> {
         let sql = "SELECT coalesce(alias, name) FROM conversation WHERE id = ?1";

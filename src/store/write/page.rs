@@ -9,7 +9,7 @@ use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::page::{Oddity, Page};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::apply::{self, Update};
-use crate::core::timeline::gap::{Asked, Gap, Timeline};
+use crate::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
 use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::{invariants, recheck};
@@ -241,6 +241,9 @@ fn write_conversation(
                 "recheck_at_ms = ?2, rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END",
                 &[next, &now],
             )?,
+            Update::Counted(ServerCount { extra, with_gone }) => {
+                set("count_extra = ?2, counts_gone = ?3", &[extra, with_gone])?;
+            }
             Update::Stalled(why) => stall = Some(why.clone()),
         }
     }

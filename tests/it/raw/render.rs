@@ -37,7 +37,7 @@ proptest! {
         let template = "{\"text\":\u{1},\"timestamp\":\u{2},\"sender\":\u{3},\"f\":\u{4},\"l\":\u{5},\"p\":\u{6},\"message_type\":\u{7},\"u\":\u{8}\u{e}}";
         let extra = ",\"x\": [1 ]";
         let message = Message {
-            urn: urn.clone(), at_ms: 1_749_376_800_123, derived_time: false, kind: "TEXT".into(), text: text.clone(),
+            urn: urn.clone(), at_ms: 1_749_376_800_123, derived_time: false, untrusted_ms: None, kind: "TEXT".into(), text: text.clone(),
             sender: Sender { name: name.clone(), first_name: first.clone(), last_name: None, profile_url: None },
             raw: Raw { template: template.into(), extra: Some(extra.into()) },
         };

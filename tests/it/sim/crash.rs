@@ -6,8 +6,8 @@ use archiver::core::model::ids::{AccountId, ConversationId, RunId};
 use archiver::core::planner::state::Inbox;
 use archiver::core::timeline::gap::Timeline;
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Request, StoreError,
-    Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Owners, Request,
+    StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -101,6 +101,10 @@ impl<A: Archive> Archive for Crashing<'_, A> {
 
     fn name_of(&self, conversation: ConversationId) -> Result<Option<String>, StoreError> {
         self.inner.name_of(conversation)
+    }
+
+    fn owners(&self, account: AccountId) -> Result<Owners, StoreError> {
+        self.inner.owners(account)
     }
 
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {

@@ -7,6 +7,7 @@ use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
 use archiver::core::model::ids::{AccountId, ConversationId, MessageId, RequestId, RunId};
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
+use archiver::core::model::urn;
 use archiver::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use archiver::core::timeline::apply::{self, Update};
 use archiver::core::timeline::gap::{Gap, Timeline};
@@ -15,8 +16,8 @@ use archiver::core::timeline::stall::Stall;
 use archiver::core::timeline::{invariants, recheck};
 use archiver::core::{Ms, inbox};
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Purpose, Request,
-    StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Owners, Purpose,
+    Request, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -26,7 +27,7 @@ pub(crate) struct MemConversation {
     pub(crate) stored: BTreeMap<MessageId, Stored>,
     pub(crate) versions: BTreeMap<MessageId, Vec<Message>>,
     by_time: BTreeMap<(Ms, MessageId), ()>,
-    by_urn: BTreeMap<String, MessageId>,
+    by_urn: BTreeMap<Vec<u8>, MessageId>,
     head_tried_ms: Option<Ms>,
     head_tried_run: RunId,
     silent_looks: u32,
@@ -65,12 +66,24 @@ pub(crate) struct MemArchive {
     inboxes: BTreeMap<usize, MemInbox>,
     pub(crate) runs: i64,
     next_id: i64,
+    /// A copy to come back to.
+    older: Option<(Vec<MemConversation>, BTreeMap<usize, MemInbox>)>,
 }
 
 impl MemArchive {
     fn id(&mut self) -> i64 {
         self.next_id += 1;
         self.next_id
+    }
+
+    pub(crate) fn remember(&mut self) {
+        self.older = Some((self.conversations.clone(), self.inboxes.clone()));
+    }
+
+    pub(crate) fn go_back(&mut self) {
+        if let Some((conversations, inboxes)) = self.older.clone() {
+            (self.conversations, self.inboxes) = (conversations, inboxes);
+        }
     }
 
     fn begin(&mut self, account: usize, name: &str, discovered: bool, now: Ms) -> usize {
@@ -137,6 +150,19 @@ impl MemArchive {
                 (0, 0, 1)
             }
         }
+    }
+
+    /// What is known of the rows of a page.
+    fn seen(&self, commit: &InboxCommit<'_>) -> inbox::SeenRows {
+        let unchanged = commit.page.rows.iter().map(|row| {
+            let known = self.conversations.iter().find(|c| c.name == row.conversation_urn);
+            let signs = (row.last_at_ms, row.last_text.clone());
+            known.map_or(commit.discover.is_none(), |c| c.listed.as_ref() == Some(&signs))
+        });
+        let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
+        let own = self.conversations.iter().filter(|c| c.account == commit.account);
+        let shown = own.filter_map(|c| c.listed.as_ref()?.0).filter(|at| *at < lowest);
+        inbox::SeenRows { unchanged: unchanged.collect(), below_ms: shown.max() }
     }
 
     fn settle(&mut self, receipt: &Receipt, returned: Option<u32>) {
@@ -213,7 +239,9 @@ impl Archive for MemArchive {
 
     fn commit_inbox(&mut self, commit: &InboxCommit<'_>) -> Result<InboxCommitted, StoreError> {
         let before = self.inboxes[&commit.account].clone();
-        let (mut timeline, stall) = inbox::apply(&before.timeline, commit.asked, commit.page, commit.now);
+        let seen = self.seen(commit);
+        let (mut timeline, stall) =
+            inbox::apply(&before.timeline, commit.asked, commit.page, &seen, commit.now);
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             eprintln!("inbox {:?} -> {:?}\n   {timeline:?} {stall:?}", commit.asked, commit.page);
         }
@@ -245,7 +273,7 @@ impl Archive for MemArchive {
             c.listed = Some(signs);
             if has_news {
                 if c.timeline.top_gap().is_none() {
-                    let gap = Gap { id: fresh, ..Gap::head(c.timeline.newest_ms, commit.now) };
+                    let gap = Gap { id: fresh, ..c.timeline.head(commit.now) };
                     c.timeline.gaps.insert(0, gap);
                 }
                 news.push((conversation_of(at), c.timeline.clone()));
@@ -314,6 +342,12 @@ impl Archive for MemArchive {
         Ok(None)
     }
 
+    fn owners(&self, account: AccountId) -> Result<Owners, StoreError> {
+        let own = self.conversations.iter().filter(|c| id_of(c.account) == account);
+        let urns = own.flat_map(|c| c.stored.values()).filter_map(|s| s.message.urn.as_deref());
+        Ok(Owners { of_messages: urns.filter_map(urn::owner).next().map(str::to_owned), of_inbox: None })
+    }
+
     fn commit_page(&mut self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let at = usize::try_from(commit.conversation.0).unwrap();
         let asked = commit.asked;
@@ -326,10 +360,12 @@ impl Archive for MemArchive {
         let updates = apply(&timeline, asked, commit.page, &known, commit.now);
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             let (span, below) = (commit.page.span(), &commit.page.below);
-            eprintln!("c{at} {:?} x{} -> {span:?} {below:?}\n   {updates:?}", asked.gap, asked.count);
+            let (count, total) = (asked.count, commit.page.total);
+            let c = super::wild::conversation_of(&self.conversations[at].name);
+            eprintln!("c{c} {:?} x{count} -> {span:?} {below:?} of {total:?}\n   {updates:?}", asked.gap);
         }
         let (mut new, mut edited, mut gone, mut stall) = (0, 0, 0, None);
-        let Timeline { mut gaps, mut beginning_seen, .. } = timeline.clone();
+        let Timeline { mut gaps, mut beginning_seen, mut count, .. } = timeline.clone();
         for update in updates {
             match update {
                 Update::Message(change) => {
@@ -338,6 +374,7 @@ impl Archive for MemArchive {
                 }
                 Update::Gaps(after) => gaps = after,
                 Update::Beginning { seen } => beginning_seen = seen,
+                Update::Counted(after) => count = after,
                 Update::Stalled(why) => stall = Some(why),
                 Update::HeadAsked => {
                     let c = &mut self.conversations[at];
@@ -366,6 +403,7 @@ impl Archive for MemArchive {
             messages: i64::try_from(c.stored.len()).unwrap(),
             gone: i64::try_from(c.stored.values().filter(|s| s.gone).count()).unwrap(),
             beginning_seen,
+            count,
         };
         c.troubled = stall.is_some();
         c.hints.served_total = commit.page.total.or(c.hints.served_total);
@@ -423,7 +461,7 @@ impl MemConversation {
             known.near.extend(near.map(|((_, id), ())| self.stored[id].clone()));
         }
         for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
-            if let Some(id) = self.by_urn.get(urn)
+            if let Some(id) = self.by_urn.get(&*urn::identity(urn))
                 && !known.near.iter().any(|s| s.id == *id)
             {
                 known.near.push(self.stored[id].clone());
@@ -438,7 +476,7 @@ impl MemConversation {
     fn insert(&mut self, id: MessageId, message: Message) {
         self.by_time.insert((message.at_ms, id), ());
         if let Some(urn) = &message.urn {
-            let before = self.by_urn.insert(urn.clone(), id);
+            let before = self.by_urn.insert(urn::identity(urn).into_owned(), id);
             assert_eq!(before, None, "{urn} is stored twice");
         }
         self.stored.insert(id, Stored { id, message, gone: false, exported: false });
@@ -452,7 +490,7 @@ impl MemConversation {
         stored.gone = false;
         self.by_time.insert((message.at_ms, id), ());
         if let Some(urn) = &message.urn {
-            self.by_urn.insert(urn.clone(), id);
+            self.by_urn.insert(urn::identity(urn).into_owned(), id);
         }
     }
 }

@@ -12,10 +12,13 @@ use archiver::core::budget::calendar::day_and_month;
 use archiver::core::budget::{Caps, Charge, Reservation, price};
 use archiver::core::inbox::{InboxPage, InboxRow};
 use archiver::core::model::cursor::Cursor;
-use archiver::core::model::message::{Message, Sender};
+use archiver::core::model::message::Sender;
 use archiver::core::model::page::{Below, Page};
-use archiver::core::raw::Raw;
+use archiver::core::raw::Served;
+use archiver::core::timeline::timestamps;
 use fastrand::Rng;
+
+use super::wild::{self, HOUR_MS, Wild};
 
 pub(crate) const START_MS: Ms = 1_700_000_000_000;
 
@@ -23,6 +26,12 @@ pub(crate) const START_MS: Ms = 1_700_000_000_000;
 pub(crate) struct Msg {
     pub(crate) id: u32,
     pub(crate) at: Ms,
+    /// When it was made, as its URN tells.
+    created: Ms,
+    /// Whether it is dated ahead of its time.
+    pub(crate) ahead: bool,
+    /// Whether it turned up below newer ones.
+    pub(crate) late: bool,
     /// Orders messages of one millisecond, so that a later one may stand below an earlier one.
     order: u32,
     pub(crate) versions: Vec<String>,
@@ -52,6 +61,7 @@ pub(crate) struct Traits {
     pub(crate) accounts: usize,
     /// Whether the vendor charges for what was asked rather than for what came, and does not say so.
     pub(crate) by_request: bool,
+    pub(crate) wild: Wild,
 }
 
 /// What the server charged for one request.
@@ -108,23 +118,46 @@ impl World {
 
     pub(crate) fn grow(&mut self, conversation: usize) {
         // What is sent now is newer than all that was sent before, in any conversation.
-        let latest = self.conversations.iter().flatten().map(|m| m.at).max().filter(|_| self.started);
-        let own = self.conversations[conversation].last().map(|m| m.at);
-        let last = own.max(latest).unwrap_or(START_MS);
+        let sane = self.conversations.iter().flatten().filter(|m| !m.ahead);
+        let latest = sane.map(|m| m.at).max().filter(|_| self.started);
+        let own = self.conversations[conversation].iter().filter(|m| !m.ahead).map(|m| m.at).max();
+        // Where times lie ahead, some of them come true, and what is sent then is newer than they are.
+        let now = (self.started && self.traits.wild.ahead > 0).then_some(self.now);
+        let last = own.max(latest).max(now).unwrap_or(START_MS);
         // A page of one credit gets past nine messages: those of a millisecond and of the one above it, where it asks.
-        let run = self.conversations[conversation].iter().rev().take_while(|m| m.at >= last - 1).count();
+        let near = |m: &&Msg| (last - 1..=last).contains(&m.at);
+        let run = self.conversations[conversation].iter().filter(near).count();
         // A message of the same millisecond and the same text as the last one leaves no trace in an inbox at all.
         let told = self.traits.urns || !self.started;
-        let tie = told && self.traits.ties && run > 0 && run < 8 && self.rng.u8(..) < 50;
+        // So do those that are dated ahead, which stand above it.
+        let aheads = self.conversations[conversation].iter().filter(|m| m.ahead).count();
+        let tie = told && self.traits.ties && run > 0 && run + aheads < 8 && self.rng.u8(..) < 50;
         let pace = [2, 1000, 500_000][self.rng.usize(0..3)];
         let at = if tie { last } else { last + 1 + i64::from(run >= 8) + i64::from(self.rng.u32(0..pace)) };
-        let above =
-            self.conversations[conversation].last().filter(|_| self.traits.inbox).map(|m| m.order + 1);
+        let ahead = self.traits.wild.dated_ahead(&mut self.rng);
+        let ahead = if run + aheads < 7 { ahead } else { 0 };
+        self.post(conversation, at, ahead, false);
+    }
+
+    /// Posts a message to a conversation: at this time, or dated so far ahead of it.
+    fn post(&mut self, conversation: usize, at: Ms, ahead: Ms, late: bool) {
+        let above = self.conversations[conversation].iter().filter(|_| self.traits.inbox && !late);
+        let above = above.map(|m| m.order + 1).max();
         let order = self.rng.u32(..1 << 30).max(above.unwrap_or(0));
         self.next_id += 1;
         let text =
             if self.traits.urns { format!("m{}", self.next_id) } else { format!("t{}", self.rng.u32(0..3)) };
-        let msg = Msg { id: self.next_id, at, order, versions: vec![text], deleted: false };
+        let told = if self.traits.wild.ahead_urn { at + ahead } else { at };
+        let msg = Msg {
+            id: self.next_id,
+            at: at + ahead,
+            created: told - i64::from(self.next_id % 150),
+            ahead: ahead > 0,
+            late,
+            order,
+            versions: vec![text],
+            deleted: false,
+        };
         let list = &mut self.conversations[conversation];
         list.push(msg);
         list.sort_by_key(|m| (m.at, m.order));
@@ -136,6 +169,8 @@ impl World {
         let at = self.rng.usize(0..self.conversations.len());
         let len = self.conversations[at].len();
         match self.rng.u32(0..10) {
+            0 if self.traits.wild.campaigns => self.campaign(),
+            1 if self.traits.wild.late && len > 1 => self.turn_up_late(at),
             0..=5 => {
                 let most = if self.rng.u8(..) < 20 { 40 } else { 4 };
                 for _ in 0..self.rng.u32(1..=most) {
@@ -155,25 +190,69 @@ impl World {
         }
     }
 
+    /// Many conversations get a message in the same millisecond.
+    fn campaign(&mut self) {
+        let latest = self.conversations.iter().flatten().filter(|m| !m.ahead).map(|m| m.at).max();
+        // A server that counts in whole seconds.
+        let at = (self.now.max(latest.unwrap_or(START_MS)) / 1000 + 1) * 1000;
+        for conversation in 0..self.conversations.len() {
+            if self.rng.u8(..) < 220 {
+                self.post(conversation, at, 0, false);
+            }
+        }
+    }
+
+    /// A message turns up between two that are there already.
+    fn turn_up_late(&mut self, conversation: usize) {
+        let list = &self.conversations[conversation];
+        let below = self.rng.usize(0..list.len() - 1);
+        let (from, to) = (list[below].at, list[below + 1].at);
+        if !list[below + 1].ahead && to - from > 2 {
+            let at = self.rng.i64(from + 1..to);
+            self.post(conversation, at, 0, true);
+        }
+    }
+
+    /// The wild is over. What turned up late shows in a count as soon as its conversation is asked for again.
+    pub(crate) fn calm_down(&mut self) {
+        self.traits.wild.shift = 0;
+        self.traits.wild.imposing = false;
+        self.traits.wild.calm = true;
+        for at in 0..self.conversations.len() {
+            if self.conversations[at].iter().any(|m| m.late) {
+                self.grow(at);
+            }
+        }
+    }
+
     fn near_the_top(&mut self, len: usize) -> usize {
         let reach = if self.rng.bool() { len.min(8) } else { len };
         len - 1 - self.rng.usize(0..reach)
     }
 
-    fn served(&self, m: &Msg) -> Message {
-        Message {
-            urn: self.traits.urns.then(|| format!("u{}", m.id)),
-            at_ms: m.at,
-            derived_time: false,
+    fn served(&self, m: &Msg, conversation: usize) -> Served {
+        let wild = &self.traits.wild;
+        let spelling = if wild.respelled { self.now / HOUR_MS } else { 0 };
+        let owner = format!("ACoAAOWNER{}", conversation % self.traits.accounts);
+        let told = || wild::message_urn(&owner, m.created, m.id, conversation, spelling);
+        let urn = || if wild.told { told() } else { format!("u{}", m.id) };
+        Served {
+            urn: self.traits.urns.then(urn),
+            time_ms: Some(m.at + wild.shift),
             sender: Sender { name: "Ada".into(), ..Sender::default() },
             kind: "TEXT".into(),
             text: m.versions.last().unwrap().clone(),
-            raw: Raw::default(),
+            raw: wild::raw(),
         }
     }
 
     fn page(&self, conversation: usize, cursor: Option<Ms>, count: u32) -> Page {
+        let wild = &self.traits.wild;
+        if wild.imposing {
+            return self.page_of_another(conversation);
+        }
         let list = &self.conversations[conversation];
+        let cursor = cursor.map(|cursor| cursor - wild.shift);
         let below: Vec<&Msg> = list
             .iter()
             .rev()
@@ -181,18 +260,43 @@ impl World {
             .filter(|m| cursor.is_none_or(|c| if self.traits.inclusive { m.at <= c } else { m.at < c }))
             .collect();
         let count = usize::try_from(count.min(self.traits.page_cap)).unwrap();
-        let messages: Vec<Message> = below.iter().take(count).map(|m| self.served(m)).collect();
-        let more = below.len() > count;
-        let next = messages.last().map(|m| Cursor::made(m.at_ms));
+        let items: Vec<Served> = below.iter().take(count).map(|m| self.served(m, conversation)).collect();
+        let more = below.len() > count || wild.endless;
+        let next = below.iter().take(count).next_back().map(|m| m.at).or(cursor);
+        let next = next.map(|at| Cursor::made(at + wild.shift));
         Page {
-            returned: u32::try_from(messages.len()).unwrap(),
+            returned: u32::try_from(items.len()).unwrap(),
             below: if more { next.map_or(Below::End, Below::More) } else { Below::End },
-            messages,
+            messages: timestamps::place(items, Some(self.now)),
             conversation_urn: None,
             total: self
                 .traits
                 .counts
                 .then(|| i64::try_from(list.iter().filter(|m| !m.deleted).count()).unwrap()),
+            unread: None,
+            last_seen_ms: None,
+            oddities: Vec::new(),
+        }
+    }
+
+    /// What is served where the session is another person's.
+    fn page_of_another(&self, conversation: usize) -> Page {
+        let created = self.now - 5000;
+        let urn = wild::message_urn("ACoAAANOTHER", created, 99_999, conversation, 0);
+        let item = Served {
+            urn: Some(urn),
+            time_ms: Some(self.now - 4900),
+            sender: Sender { name: "Eve".into(), ..Sender::default() },
+            kind: "TEXT".into(),
+            text: "to somebody else".into(),
+            raw: wild::raw(),
+        };
+        Page {
+            returned: 1,
+            below: Below::End,
+            messages: timestamps::place(vec![item], Some(self.now)),
+            conversation_urn: None,
+            total: self.traits.counts.then_some(1),
             unread: None,
             last_seen_ms: None,
             oddities: Vec::new(),
@@ -207,7 +311,10 @@ impl World {
             .enumerate()
             .take(self.traits.hidden_from)
             .filter(|(i, _)| i % self.traits.accounts == account)
-            .filter_map(|(i, list)| list.iter().rev().find(|m| !m.deleted).map(|m| (m.at, i, m)))
+            .filter_map(|(i, list)| {
+                let last = list.iter().filter(|m| !m.deleted && !m.late).max_by_key(|m| m.id)?;
+                Some((last.at, i, last))
+            })
             .collect();
         rows.sort_by_key(|(at, i, _)| std::cmp::Reverse((*at, *i)));
         if let Some(cursor) = cursor {
@@ -220,8 +327,8 @@ impl World {
         rows.truncate(count);
         let next_cursor = rows.last().filter(|_| more).map(|(at, i, _)| format!("{at}/{i}"));
         let row = |(at, i, m): &(Ms, usize, &Msg)| InboxRow {
-            conversation_urn: format!("2-c{i}"),
-            last_at_ms: Some(*at),
+            conversation_urn: wild::thread(*i),
+            last_at_ms: Some(*at + self.traits.wild.shift),
             last_text: m.versions.last().cloned(),
             ..InboxRow::default()
         };
@@ -250,7 +357,11 @@ impl World {
         self.charges.push(Charged { at, account, credits });
         if let Some(balance) = &mut self.balance {
             *balance -= f64::from(credits);
-            assert!(*balance >= 0.0, "more was spent than there was");
+            let foreign = self.traits.wild.foreign;
+            assert!(foreign || *balance >= 0.0, "more was spent than there was");
+            if foreign && self.rng.u8(..) < 40 {
+                *balance -= f64::from(self.rng.u32(1..30));
+            }
         }
         let (day, month) = day_and_month(at);
         let sum = |of: Option<usize>, from: Ms, skip: usize| -> u32 {
@@ -283,7 +394,7 @@ impl World {
     fn charge_answer(&mut self, from: (usize, Ms), asked: u32, returned: u32) -> Charge {
         let charged = if self.traits.by_request { price(asked) } else { price(returned) };
         self.charge(from, charged);
-        Charge::Known(price(returned))
+        Charge::told(self.traits.wild.tells.filter(|_| self.traits.v2), returned)
     }
 
     fn charge_error(&mut self, from: (usize, Ms)) -> Charge {
@@ -322,7 +433,7 @@ impl World {
 
     fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         let name = ask.conversation.id().expect("all are asked by id");
-        let conversation: usize = name.trim_start_matches("2-c").parse().unwrap();
+        let conversation = wild::conversation_of(name);
         assert_eq!(conversation % self.traits.accounts, ask.account, "asked for in another's name");
         let from = (ask.account, self.now);
         self.travel();
@@ -365,6 +476,12 @@ impl World {
             }
             5 => return (self.charge_error(from), Err(ApiError::new(FailureKind::Refused, "no such"))),
             6 => page = self.page(conversation, None, asked),
+            7 if self.traits.wild.cursor_up => {
+                if let Below::More(c) = &mut page.below {
+                    *c = Cursor::made(self.now + 90_000 * HOUR_MS);
+                }
+            }
+            8 if self.traits.wild.strangers => self.mix_in_strangers(conversation, asked, &mut page),
             7 => {
                 if let (Below::More(c), Some(sent)) = (&mut page.below, cursor) {
                     *c = Cursor::made(sent + 5);
@@ -398,6 +515,26 @@ impl World {
             }
         }
         (self.charge_answer(from, asked, page.returned), Ok(page))
+    }
+}
+
+impl World {
+    /// Items of other threads come with a page, and may take the place of its own.
+    fn mix_in_strangers(&mut self, conversation: usize, asked: u32, page: &mut Page) {
+        let other = (conversation + self.traits.accounts) % self.conversations.len();
+        if other % self.traits.accounts != conversation % self.traits.accounts || other == conversation {
+            return;
+        }
+        let items = self.conversations[other].iter().rev().take(3).map(|m| self.served(m, other)).collect();
+        let strangers = timestamps::place(items, Some(self.now));
+        if self.rng.bool() {
+            page.messages.truncate(page.messages.len().saturating_sub(strangers.len()));
+        }
+        page.messages.extend(strangers);
+        page.messages.sort_by_key(|m| -m.at_ms);
+        // No more than was asked for, which is what was reserved.
+        page.messages.truncate(usize::try_from(asked).unwrap());
+        page.returned = u32::try_from(page.messages.len()).unwrap();
     }
 }
 

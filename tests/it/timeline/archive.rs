@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use archiver::core::Ms;
 use archiver::core::model::ids::MessageId;
+use archiver::core::model::page::Page;
 use archiver::core::timeline::apply::{self, Update};
-use archiver::core::timeline::gap::{Asked, Gap, Timeline};
+use archiver::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored, Window};
 use archiver::core::timeline::invariants;
 use archiver::core::timeline::stall::Stall;
@@ -21,12 +22,24 @@ pub(super) struct Delta {
     beginning_seen: bool,
     oldest_ms: Option<Ms>,
     newest_ms: Option<Ms>,
+    count: ServerCount,
+    span_moved: bool,
 }
 
 impl Delta {
     fn of(timeline: &Timeline, updates: Vec<Update>) -> Self {
         let Timeline { gaps, beginning_seen, oldest_ms, newest_ms, .. } = timeline.clone();
-        let mut delta = Self { changes: vec![], gaps, stall: None, beginning_seen, oldest_ms, newest_ms };
+        let (count, span_moved) = (timeline.count, false);
+        let mut delta = Self {
+            changes: vec![],
+            gaps,
+            stall: None,
+            beginning_seen,
+            oldest_ms,
+            newest_ms,
+            count,
+            span_moved,
+        };
         for update in updates {
             match update {
                 Update::Message(change) => delta.changes.push(change),
@@ -36,7 +49,9 @@ impl Delta {
                 Update::Span { oldest_ms, newest_ms } => {
                     (delta.oldest_ms, delta.newest_ms) = (Some(oldest_ms), Some(newest_ms));
                 }
-                Update::SpanMoved | Update::HeadAsked | Update::Silent(_) | Update::RecheckAt(_) => {}
+                Update::Counted(count) => delta.count = count,
+                Update::SpanMoved => delta.span_moved = true,
+                Update::HeadAsked | Update::Silent(_) | Update::RecheckAt(_) => {}
             }
         }
         delta
@@ -83,7 +98,7 @@ impl Archive {
 
     /// Of a look at the newest page.
     pub(super) fn head(&self) -> Gap {
-        Gap::head(self.timeline.newest_ms, 0)
+        self.timeline.head(0)
     }
 
     pub(super) fn delta(&self, asked: &Asked, served: &Served) -> Delta {
@@ -153,10 +168,16 @@ impl Archive {
         for gap in gaps.iter_mut().filter(|g| g.id == 0) {
             gap.id = self.id();
         }
+        let places = || self.stored.iter().map(|s| s.message.at_ms);
+        let (newest_ms, oldest_ms) = match delta.span_moved {
+            true => (places().max(), places().min()),
+            false => (delta.newest_ms, delta.oldest_ms),
+        };
         self.timeline = Timeline {
             gaps,
-            newest_ms: delta.newest_ms,
-            oldest_ms: delta.oldest_ms,
+            newest_ms,
+            oldest_ms,
+            count: delta.count,
             messages: i64::try_from(self.stored.len()).unwrap(),
             gone: i64::try_from(self.stored.iter().filter(|s| s.gone).count()).unwrap(),
             beginning_seen: delta.beginning_seen,
@@ -179,6 +200,13 @@ impl Archive {
                 };
             }
         }
+    }
+
+    /// Whether all that a page's count holds is stored.
+    pub(super) fn counted(&self, page: &Page) -> bool {
+        page.total.is_some_and(|total| {
+            total <= self.timeline.count.expected(self.timeline.standing(), self.timeline.gone)
+        })
     }
 
     /// Whether something may be missing at this position, as the archive sees it.

@@ -184,6 +184,7 @@ impl Server {
                 urn: with_urn.then(|| format!("u{}", m.id)),
                 at_ms: place,
                 derived_time: timeless(m),
+                untrusted_ms: None,
                 sender: Sender { name: "Ada Example".into(), ..Sender::default() },
                 kind: "TEXT".into(),
                 text: m.text.clone(),

@@ -7,6 +7,7 @@ use crate::app::metrics::Metrics;
 use crate::cli::ui::reading::label;
 use crate::core::format::counted;
 use crate::core::model::ids::ConversationId;
+use crate::core::timeline::gap::ServerCount;
 use crate::service::alerts;
 use crate::store::{Alert, Cause, ConversationRow, InboxStatus};
 
@@ -71,8 +72,9 @@ fn inbox(inbox: &InboxStatus) -> Option<String> {
 fn conversation(row: &ConversationRow) -> impl Iterator<Item = String> {
     let stalled = row.timeline.gaps.iter().any(|gap| gap.stalled.is_some());
     let error = row.last_error.as_ref().filter(|_| !stalled).map(|error| format!("{}: {error}", label(row)));
-    let held = row.timeline.standing();
-    let short = row.served_total.filter(|total| row.timeline.complete() && *total > held);
+    let (held, gone) = (row.timeline.standing(), row.timeline.gone);
+    let counted = ServerCount { extra: 0, ..row.timeline.count }.expected(held, gone);
+    let short = row.served_total.filter(|total| row.timeline.complete() && *total > counted);
     let short = short
         .map(|total| format!("{}: the API counts {total} messages, the archive holds {held}", label(row)));
     error.into_iter().chain(short)

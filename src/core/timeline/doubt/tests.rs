@@ -15,6 +15,7 @@ fn message(at: Ms) -> Message {
         urn: Some(format!("u{at}")),
         at_ms: T0 + at,
         derived_time: at < 0,
+        untrusted_ms: None,
         sender: Sender::default(),
         kind: "TEXT".into(),
         text: String::new(),
@@ -63,12 +64,19 @@ fn verdict(asked: &Asked, page: &Page, stored: &[Ms]) -> Verdict {
 
 #[test]
 fn each_kind_of_page_has_its_verdict() {
-    let progress = |lo: Ms, flaw| Verdict::Progress { lo: T0 + lo, beginning: false, flaw };
+    let progress = |lo: Ms, flaw| Verdict::Progress { lo: T0 + lo, beginning: false, contact: true, flaw };
     let (head, gap) = (asked(None, Some(50)), asked(Some(50), Some(10)));
     let bottom = asked(Some(50), None);
     let full = Asked { most: 11, ..gap.clone() };
     let opaque = Asked { cursor: Some(Cursor::Opaque("x".into())), ..full.clone() };
-    let stored = [90, 50, 10];
+    let place = |name: &str| Some(Cursor::Opaque(name.into()));
+    let given = Gap { cursor: place("50/2"), ..full.gap.clone() };
+    let given = Asked { cursor: place("50/2"), gap: given, ..full.clone() };
+    let said = Gap { stalled: Some(Stall::EndBeforeCount(7)), stalls: 3, ..bottom.gap.clone() };
+    let said = Asked { gap: said, ..bottom.clone() };
+    let doubt = Gap { stalled: Some(Stall::CountDiffers(2)), ..bottom.gap.clone() };
+    let doubt = Asked { gap: doubt, ..bottom.clone() };
+    let stored = [90, 50, 10, 5];
     let no = Verdict::Disbelieved;
     for (asked, page, expected) in [
         // Believed.
@@ -78,7 +86,7 @@ fn each_kind_of_page_has_its_verdict() {
         (
             &gap,
             page(&[50, 5], Below::End, None),
-            Verdict::Progress { lo: T0 + 5, beginning: true, flaw: None },
+            Verdict::Progress { lo: T0 + 5, beginning: true, contact: true, flaw: None },
         ),
         // Believed, but it does not lead on.
         (&gap, page(&[50, 40], Below::MoreWithoutCursor, None), progress(40, Some(Stall::MoreWithoutCursor))),
@@ -87,6 +95,16 @@ fn each_kind_of_page_has_its_verdict() {
         (&gap, page(&[50, 50], more(50), None), Verdict::AskForMore(12)),
         (&full, page(&[50, 50], more(50), None), Verdict::PassBy(12)),
         (&opaque, page(&[50, 50], more(50), None), no(Stall::OneMillisecond)),
+        // Unless the server's own cursor leads on within it.
+        (
+            &given,
+            page(&[50, 50], Below::More(Cursor::Opaque("50/0".into())), None),
+            Verdict::Onward(Cursor::Opaque("50/0".into())),
+        ),
+        // The server counts more than it has at the bottom, until all was read again.
+        (&said, page(&[50, 5], Below::End, Some(6)), Verdict::MissingElsewhere(2)),
+        (&doubt, page(&[50, 5], Below::End, Some(6)), Verdict::End),
+        (&doubt, page(&[50, 5], Below::End, Some(7)), no(Stall::EndBeforeCount(7))),
         // Not believed.
         (&gap, page(&[90, 70], more(70), None), no(Stall::RepeatedPage)),
         (&gap, page(&[], more(40), None), no(Stall::EmptyButMore)),
@@ -101,14 +119,14 @@ fn each_kind_of_page_has_its_verdict() {
     }
 }
 
-/// After how many times the end is believed, if ever.
+/// After how many times the end is believed of the gap, if ever.
 fn times(timeline: &Timeline, mut asked: Asked, total: Option<i64>) -> Option<u32> {
     let (page, known) = (page(&[], Below::End, total), Known::default());
     let matches = match_page(&page, &known);
     (1..50).find(|_| {
         let evidence = Evidence { timeline, asked: &asked, page: &page, matches: &matches };
         match weigh(evidence) {
-            Verdict::End => return true,
+            Verdict::End | Verdict::MissingElsewhere(_) => return true,
             Verdict::Disbelieved(why) => asked.gap = std::mem::take(&mut asked.gap).stalled(&why, RunId(1)),
             other => panic!("{other:?}"),
         }
