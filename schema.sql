@@ -173,7 +173,7 @@ CREATE TABLE gap (
     'repeated_page', 'cursor_not_down', 'more_without_cursor', 'empty_but_more', 'empty_but_stored', 'newest_missing',
     'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
     'mixed_threads', 'one_millisecond', 'request_failed')),
-  stall_detail  TEXT,                         -- end_before_count, count_differs: the API's count; request_failed: the error
+  stall_detail  TEXT,                         -- end_before_count: the API's count; count_differs: how many more; request_failed: the error
   stalls        INTEGER NOT NULL DEFAULT 0,   -- consecutive attempts that got no further
   stalled_run   INTEGER NOT NULL DEFAULT 0,   -- the run of the last of them
   due_run       INTEGER NOT NULL DEFAULT 0,   -- the first run that may try again
@@ -397,7 +397,7 @@ SELECT
     WHEN 'no_times' THEN 'no message on the page has a usable timestamp'
     WHEN 'end_above_known' THEN 'the server says that the conversation begins after messages that the archive already holds'
     WHEN 'end_before_count' THEN 'the server counts more messages than it gave before it ended'
-    WHEN 'count_differs' THEN 'the server counts ' || g.stall_detail || ' messages, more than are stored'
+    WHEN 'count_differs' THEN 'the server counts more messages than are stored; ' || g.stall_detail || ' may be missing'
     WHEN 'mixed_threads' THEN 'the server''s page holds messages of other conversations'
     WHEN 'one_millisecond' THEN 'more messages share one millisecond than can be asked for at once'
     WHEN 'request_failed' THEN g.stall_detail

@@ -4,6 +4,7 @@ mod budgets;
 mod changes;
 mod contrary;
 mod costs;
+mod evidence;
 mod forms;
 mod inbox;
 mod money;

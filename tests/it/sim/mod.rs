@@ -32,7 +32,9 @@ use wild::Wild;
 use world::{Server, Traits, World};
 
 /// Seeds that once failed.
-const OLD_FOES: &[u64] = &[35, 1_064, 1_985, 41_040];
+const OLD_FOES: &[u64] = &[
+    35, 760, 846, 1_064, 1_985, 2_274, 3_482, 4_458, 4_521, 4_681, 4_701, 4_773, 5_201, 8_396, 9_465, 41_040,
+];
 
 /// A balance that no history can spend.
 const PLENTY: f64 = 1e9;
