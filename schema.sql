@@ -314,11 +314,11 @@ FROM message;
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
   text, content = 'message_searched', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
--- A second index of the messages that have letters of scripts written without spaces (Chinese, Japanese, Thai, …) and of
--- Korean: those letters as overlapping pairs, other words unchanged. It stores no text and is kept in step with
--- messages_fts.
+-- A second index of the messages that messages_fts reads in too simple a way: their words as the program folds them
+-- (ёлка is елка, Økland okland, ﬁn fin), and scripts written without spaces (Chinese, Japanese, Thai, …) and Korean as
+-- overlapping pairs of letters. It stores no text and is kept in step with messages_fts.
 CREATE VIRTUAL TABLE messages_cjk_fts USING fts5 (
-  text, content = '', tokenize = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+  text, content = '', tokenize = 'ascii'
 );
 CREATE TABLE messages_unindexed (
   id  INTEGER PRIMARY KEY                     -- the message's id

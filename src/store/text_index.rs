@@ -5,8 +5,10 @@
 //! page's ids go to `messages_unindexed` in the page's own transaction, and are indexed together, in order, every few
 //! thousand rows, at the end of a run and when the archive is opened after a crash.
 //!
-//! Its tokenizer takes a run of Chinese or Thai for one word. Messages with such letters are therefore indexed a second
-//! time, as pairs of neighbours made here (`messages_cjk_fts`): only they, so that other mailboxes pay nothing for it.
+//! Its tokenizer takes a run of Chinese or Thai for one word, cuts Hindi at its vowel signs, and knows neither ё nor ł nor
+//! 𝗯𝗼𝗹𝗱 letters for what they are. Messages that it reads otherwise than [`tokenize::words`] are therefore indexed a second
+//! time, as words made here (`messages_cjk_fts`): only they, so that other mailboxes pay nothing for it. For them the
+//! second index decides.
 
 use rusqlite::{Connection, params};
 
@@ -33,7 +35,7 @@ impl Store {
             self.transact(|tx, _| {
                 // Each text is read once, for both indexes: a batch's rows lie all over the file.
                 let mut words = tx.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
-                index_unspaced(
+                index_second(
                     tx,
                     "SELECT m.id, m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id ORDER BY u.id",
                     |id, text| words.execute(params![id, text]),
@@ -60,7 +62,7 @@ pub(crate) fn forget(db: &Connection, id: MessageId) -> Result<()> {
             "INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', ?1, ?2)",
             params![id, text],
         )?;
-        if tokenize::has_unspaced(&text) {
+        if !tokenize::is_plain(&text) {
             // Older SQLite libraries, which others read the file with, know no option to delete without the text.
             db.run(
                 "INSERT INTO messages_cjk_fts (messages_cjk_fts, rowid, text) VALUES ('delete', ?1, ?2)",
@@ -74,7 +76,7 @@ pub(crate) fn forget(db: &Connection, id: MessageId) -> Result<()> {
 /// Indexes all messages but those that wait for it, where neither index has any.
 pub(crate) fn index_everything(db: &Connection) -> Result<()> {
     let mut words = db.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;
-    index_unspaced(
+    index_second(
         db,
         "SELECT id, text FROM message_searched m
          WHERE NOT EXISTS (SELECT 1 FROM messages_unindexed u WHERE u.id = m.id) ORDER BY id",
@@ -82,8 +84,8 @@ pub(crate) fn index_everything(db: &Connection) -> Result<()> {
     )
 }
 
-/// Adds those of the selected messages to the index of runs that have any, and shows each to `also`.
-fn index_unspaced(
+/// Adds those of the selected messages to the second index that it is for, and shows each to `also`.
+fn index_second(
     db: &Connection,
     select: &str,
     mut also: impl FnMut(MessageId, &str) -> rusqlite::Result<usize>,
@@ -94,7 +96,7 @@ fn index_unspaced(
     while let Some(row) = rows.next()? {
         let (id, text) = (row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
         also(id, text)?;
-        if tokenize::has_unspaced(text) {
+        if !tokenize::is_plain(text) {
             add.execute(params![id, tokenize::indexed(text)])?;
         }
     }

@@ -20,6 +20,7 @@ mod limits;
 mod raw;
 mod schema;
 mod search;
+mod search_letters;
 mod secrets;
 mod service;
 mod sim;

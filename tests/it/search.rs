@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archiver::core::Ms;
-use archiver::core::search::query::Query;
+use archiver::core::search::query::{Query, Term};
 use archiver::core::search::tokenize;
 use archiver::store::{LOOKED_AT, RANKED, Reader, Search, Store};
 use fastrand::Rng;
@@ -28,6 +28,13 @@ const TEXTS: &[&str] = &[
     "世界 hello",
     "",
     "A \"quoted\" (thing) -- with * signs: NEAR AND OR NOT",
+    "Ελλάδα: λόγος και ΈΡΓΟ",
+    "die Straße nach Łódź, von Øyvind Økland",
+    "मैं हिन्दी में लिखता हूँ",
+    "هٰذا كِتابٌ جـــديد عن القرآن",
+    "שָׁלוֹם, עולם",
+    "𝗯𝗼𝗹𝗱 ＦＵＬＬ ﬁne Ⓐ 東、京 ﾃﾞｰﾀ",
+    "мой ёж, мои ежи: rea\u{ad}dy🤣to go",
 ];
 
 /// Half of the texts in each of two conversations, alternately by two people, an hour apart.
@@ -54,6 +61,19 @@ fn at(index: usize) -> Ms {
 
 fn search(query: &str) -> Search {
     Search { query: Query::parse(query), ..Search::default() }
+}
+
+/// Whether a text is what a query asks for, read without any index.
+pub(crate) fn fits(text: &str, query: &Query) -> bool {
+    let has = |term: &Term| {
+        let phrase = tokenize::Phrase::new(&term.text, term.prefix);
+        if phrase.is_empty() {
+            text.contains(&term.text)
+        } else {
+            !tokenize::hits(text, &[phrase]).0.is_empty()
+        }
+    };
+    query.all.iter().all(|group| group.iter().any(has)) && !query.none.iter().any(has)
 }
 
 /// Which of the texts are found, newest first.
@@ -324,6 +344,35 @@ fn random_query(rng: &mut Rng) -> String {
         "\u{e000}",
         "\n",
         "\t",
+        "Ελλάδα",
+        "λογος",
+        "έργο",
+        "okland",
+        "lodz",
+        "ø",
+        "हि",
+        "हिन्दी",
+        "ह",
+        "\u{94d}",
+        "كتاب",
+        "قران",
+        "\u{640}",
+        "\u{64e}",
+        "שלום",
+        "bold",
+        "ａ",
+        "の",
+        "ﾃﾞ",
+        "デー",
+        "\u{3099}",
+        "й",
+        "и",
+        "\u{306}",
+        "ёж",
+        "ежи",
+        "\u{ad}",
+        "ready",
+        "🤣",
     ];
     let mut text = String::new();
     for _ in 0..rng.usize(0..12) {
@@ -368,6 +417,12 @@ fn no_query_is_an_error_a_panic_or_slow() {
         }
         // Both ways to find are one: through the indexes, and by reading.
         let all = queries.search(&search, 1000).unwrap();
+        let mut texts: Vec<&str> = all.messages.iter().map(|row| row.message.text.as_str()).collect();
+        texts.reverse();
+        if seed % 4 == 0 {
+            let read: Vec<&str> = TEXTS.iter().copied().filter(|text| fits(text, &search.query)).collect();
+            assert_eq!(texts, read, "seed {seed}: {text:?}");
+        }
         assert_eq!(queries.search_count(&search).unwrap(), all.counted, "seed {seed}: {text:?}");
         if found.messages.is_empty() {
             queries.why_nothing(&search).unwrap_or_else(|e| panic!("seed {seed}: {text:?}: {e}"));

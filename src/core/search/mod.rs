@@ -1,4 +1,6 @@
 //! The search language: queries, and how texts become words.
 
+mod letters;
+mod plain;
 pub mod query;
 pub mod tokenize;

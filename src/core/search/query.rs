@@ -188,7 +188,8 @@ fn item(text: &str) -> (Option<Item>, &str) {
 fn term(minus: bool, text: &str, prefix: bool) -> Option<Item> {
     let text: String = text.replace('\0', " ");
     // Brackets and other signs around a word are no part of it; a text of signs only is looked for as it is.
-    let bare = text.trim_matches(|c: char| !tokenize::is_word(c) && !tokenize::is_unspaced(c));
+    let bare =
+        if tokenize::has_word(&text) { text.trim_matches(|c: char| !tokenize::is_word(c)) } else { "" };
     let text = if bare.is_empty() { text.trim() } else { bare };
     let signs_only = bare.is_empty() && text.is_ascii();
     (!text.is_empty() && !signs_only).then(|| Item::Term(minus, Term { text: text.to_owned(), prefix }))

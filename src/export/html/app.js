@@ -20,9 +20,35 @@ const archive = (() => {
     }
     return loading.get(name);
   };
-  const fold = (text) => text.toLowerCase().normalize("NFD").replace(/[\u0300-\u036f]/g, "");
+  // Words without case, accents and ways of writing letters, as core::search::letters of archiver folds them.
+  const letter = "\\p{Alphabetic}\\p{N}\\p{M}";
+  const invisible = "\\u00ad\\u061c\\u200c-\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff";
+  const leftOut = new RegExp("[" + invisible + "\\u0640\\u093c]|(?=\\p{M})[\\p{sc=Zinh}\\p{sc=Zyyy}\\p{sc=Latn}\\p{sc=Grek}"
+    + "\\p{sc=Cyrl}\\p{sc=Hebr}\\p{sc=Arab}\\p{sc=Syrc}]", "gu");
+  const unspaced = new RegExp("(?=[" + letter + "])(?=[\\u0e00-\\u{10ffff}])[" + ["Hani", "Hira", "Kana", "Hang", "Thai", "Laoo", "Mymr", "Khmr"]
+    .map((script) => "\\p{scx=" + script + "}").join("") + "]", "u");
+  const border = new RegExp("[^" + letter + "]", "u");
+  const simple = new Map();
+  for (const pair of ("øo ɵo æae œoe ßss łl ƚl ŀl đd ðd ɖd ɗd þth ħh ıi ɨi ŧt ƭt ŋn ɲn ƞn ĸk ƙk ƀb ɓb ƈc əe ǝe ƒf ǥg ɠg ƥp ɍr "
+    + "ʉu ʋv ƴy ɏy ƶz ςσ ٱا ىي یي کك ةه ەه ہه").split(" ")) simple.set(pair[0], pair.slice(1));
+  for (let i = 0; i < 52; i++) {
+    simple.set(String.fromCodePoint(0x1f150 + i + (i < 26 ? 0 : 6)), String.fromCharCode(97 + i % 26));
+  }
+  const small = (text) => [...text].map((c) => [...c.toLowerCase()].map((s) => simple.get(s) || s).join("")).join("");
+  const wide = (c) => {
+    const one = unspaced.test(c) && !/[\u3131-\u318e\uffa0-\uffdc]/.test(c) ? c.normalize("NFKC") : c;
+    return [...one].length === 1 ? one : c;
+  };
+  const folded = (c) => {
+    if (unspaced.test(c)) return wide(c);
+    if (/[йўї]/i.test(c)) return c.toLowerCase();
+    if (border.test(c)) return c.replace(leftOut, "").toLowerCase();
+    const parts = c.normalize("NFKD").replace(leftOut, "");
+    return small(border.test(parts) || unspaced.test(parts) ? c : parts);
+  };
+  const fold = (text) => [...[...text].map(wide).join("").normalize("NFC")].map(folded).join("");
   const dense = (c) => /[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]/u.test(c);
-  const runs = (text) => fold(text).match(/[\p{Alphabetic}\p{N}]+/gu) || [];
+  const runs = (text) => fold(text).match(new RegExp("[" + letter + "]+", "gu")) || [];
 
   // What to look for: a word by its beginning, a pair of a dense script as it is.
   const wanted = (query) => {
@@ -84,7 +110,7 @@ const archive = (() => {
     const out = element("p", "", "t");
     out.dir = "auto";
     const beginnings = runs(query);
-    const parts = [...text.matchAll(/[\p{Alphabetic}\p{N}\p{M}]+|[^\p{Alphabetic}\p{N}\p{M}]+/gu)].map((m) => m[0]);
+    const parts = text.match(new RegExp("[" + letter + invisible + "]+|[^" + letter + invisible + "]+", "gu")) || [];
     const hit = (part) => beginnings.some((b) => fold(part).startsWith(b) || (dense(b) && fold(part).includes(b)));
     const first = Math.max(0, parts.findIndex(hit));
     const from = first > 24 ? first - 12 : 0;

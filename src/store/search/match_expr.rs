@@ -6,14 +6,12 @@ use crate::core::search::tokenize::{self, Phrase};
 /// A translated query.
 #[derive(Debug, Default)]
 pub(super) struct Match {
-    /// For `messages_fts`; `None` if it cannot match.
+    /// For `messages_fts`, which decides on the messages that `messages_cjk_fts` does not hold; `None` if it cannot match.
     pub(super) words: Option<String>,
     /// For `messages_cjk_fts`.
     pub(super) cjk: Option<String>,
     /// Whether any word must occur. If not, every message is a candidate.
     pub(super) positive: bool,
-    /// Whether `messages_cjk_fts` alone decides on the messages that it holds.
-    pub(super) cjk_decides: bool,
     /// Checked in the text: one of each group must occur.
     pub(super) groups: Vec<Vec<Look>>,
     /// Checked in the text: none of these may occur.
@@ -28,12 +26,9 @@ pub(super) enum Look {
 }
 
 impl Look {
-    fn of(term: &Term) -> Self {
-        if is_indexed(term) {
-            Self::Words(Phrase::new(&term.text, term.prefix || tokenize::wanted(&term.text).1))
-        } else {
-            Self::Literal(term.text.clone())
-        }
+    pub(super) fn of(term: &Term) -> Self {
+        let phrase = phrase(term);
+        if phrase.is_empty() { Self::Literal(term.text.clone()) } else { Self::Words(phrase) }
     }
 
     /// Whether the text contains it.
@@ -45,9 +40,13 @@ impl Look {
     }
 }
 
+fn phrase(term: &Term) -> Phrase {
+    Phrase::new(&term.text, term.prefix)
+}
+
 /// Whether an index can find this term.
 fn is_indexed(term: &Term) -> bool {
-    term.text.chars().any(|c| tokenize::is_word(c) || tokenize::is_unspaced(c))
+    !phrase(term).is_empty()
 }
 
 impl Match {
@@ -57,7 +56,6 @@ impl Match {
         let mut matched = Self {
             positive: !indexed.is_empty(),
             groups: by_hand.into_iter().map(|group| group.iter().map(Look::of).collect()).collect(),
-            cjk_decides: query.none.iter().any(|t| tokenize::has_unspaced(&t.text)),
             ..Self::default()
         };
         if !matched.positive {
@@ -66,11 +64,8 @@ impl Match {
         }
         let (without, by_hand): (Vec<_>, Vec<_>) = query.none.iter().partition(|term| is_indexed(term));
         matched.none = by_hand.into_iter().map(Look::of).collect();
-        matched.cjk = expression(&indexed, &without, &|term| Some(in_cjk(term)));
-        // A term with unspaced letters occurs in no text without them.
-        matched.words = expression(&indexed, &without, &|term| {
-            (!tokenize::has_unspaced(&term.text)).then(|| in_words(term))
-        });
+        matched.cjk = expression(&indexed, &without, &|term| Some(in_cjk(&phrase(term))));
+        matched.words = expression(&indexed, &without, &|term| in_words(&phrase(term)));
         matched
     }
 
@@ -86,7 +81,7 @@ impl Match {
 
     /// Whether texts have to be read.
     pub(super) fn reads_text(&self) -> bool {
-        self.cjk_decides || !self.groups.is_empty() || !self.none.is_empty()
+        !self.groups.is_empty() || !self.none.is_empty()
     }
 }
 
@@ -109,21 +104,22 @@ fn expression(
     Some(if none.is_empty() { all } else { format!("({all}) NOT ({})", none.join(" OR ")) })
 }
 
-fn in_words(term: &Term) -> String {
-    quoted(&term.text, term.prefix)
+fn in_words(phrase: &Phrase) -> Option<String> {
+    phrase.in_plain_texts().map(|(words, prefix)| quoted(&words, prefix))
 }
 
-fn in_cjk(term: &Term) -> String {
-    let (phrase, lone) = tokenize::wanted(&term.text);
-    quoted(&phrase, term.prefix || lone)
+fn in_cjk(phrase: &Phrase) -> String {
+    let (words, prefix) = phrase.in_other_texts();
+    quoted(&words, prefix)
 }
 
-/// A phrase in FTS5 quotes, where only the quote itself is special.
-fn quoted(phrase: &str, prefix: bool) -> String {
-    format!("\"{}\"{}", phrase.replace('"', "\"\""), if prefix { " *" } else { "" })
+/// A phrase in FTS5 quotes. Words have no quotes in them.
+fn quoted(words: &str, prefix: bool) -> String {
+    format!("\"{words}\"{}", if prefix { " *" } else { "" })
 }
 
-/// A single term as an expression for each index.
-pub(super) fn alone(term: &Term) -> Option<(String, String)> {
-    is_indexed(term).then(|| (in_words(term), in_cjk(term)))
+/// A single term as an expression for each index, `messages_fts` first; `None` if no index can find it.
+pub(super) fn alone(term: &Term) -> Option<(Option<String>, String)> {
+    let phrase = phrase(term);
+    (!phrase.is_empty()).then(|| (in_words(&phrase), in_cjk(&phrase)))
 }

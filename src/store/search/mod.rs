@@ -87,10 +87,7 @@ impl Search {
     /// The phrases to highlight in the results.
     #[must_use]
     pub fn wanted(&self) -> Vec<tokenize::Phrase> {
-        self.query
-            .wanted()
-            .map(|t| tokenize::Phrase::new(&t.text, t.prefix || tokenize::wanted(&t.text).1))
-            .collect()
+        self.query.wanted().map(|t| tokenize::Phrase::new(&t.text, t.prefix)).collect()
     }
 }
 

@@ -69,22 +69,21 @@ fn rarities(db: &Connection, search: &Search) -> Result<Vec<f64>> {
     let total = float(usize::try_from(total).unwrap_or(0));
     let mut all = Vec::new();
     for term in search.query.wanted() {
-        let mut have = 0.0;
-        if let Some((words, cjk)) = match_expr::alone(term) {
-            let (table, query) = if tokenize::has_unspaced(&term.text) {
-                ("messages_cjk_fts", cjk)
-            } else {
-                ("messages_fts", words)
-            };
+        let mut have: f64 = 0.0;
+        let (words, cjk) = match_expr::alone(term).unzip();
+        // A word is in one index or the other, or in both: then the higher number will do.
+        for (table, query) in [("messages_fts", words.flatten()), ("messages_cjk_fts", cjk)] {
+            let Some(query) = query else { continue };
             let (counted, oldest): (i64, Option<i64>) = db.one(
                 &format!("SELECT count(*), min(id) FROM (SELECT rowid AS id FROM {table} WHERE {table} MATCH ?1 ORDER BY rowid DESC LIMIT ?2)"),
                 params![query, COUNTED],
             )?;
-            have = float(usize::try_from(counted).unwrap_or(0));
+            let mut count = float(usize::try_from(counted).unwrap_or(0));
             if counted == COUNTED {
                 let share = ratio(last.saturating_sub(oldest.unwrap_or(first)), last.saturating_sub(first));
-                have = (have / share.max(1e-6)).min(total);
+                count = (count / share.max(1e-6)).min(total);
             }
+            have = have.max(count);
         }
         all.push(((total - have + 0.5).max(0.5) / (have + 0.5)).ln_1p());
     }

@@ -11,6 +11,7 @@ use crate::core::search::query::Term;
 use crate::core::search::tokenize;
 use crate::store::Result;
 use crate::store::query::Statements as _;
+use crate::store::search::why::known;
 
 /// Lengths of words that get suggestions.
 const LETTERS: std::ops::RangeInclusive<usize> = 3..=20;
@@ -55,15 +56,19 @@ pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
             best.compare(word);
         }
     }
-    Ok(best.found.map(|(_, word)| word))
+    // The first index has pieces of words that it cut, and words that the second one has in another spelling.
+    let Some((_, word)) = best.found else { return Ok(None) };
+    let is_one = known(db, &Term { text: word.clone(), prefix: false })?;
+    Ok(is_one.then_some(word))
 }
 
-/// Creates a temporary table that lists the index's words. SQLite counts that as writing. It has a row for each
+/// Creates temporary tables that list the words of the indexes. SQLite counts that as writing. They have a row for each
 /// occurrence, because one row for each word would count all occurrences first.
 fn list_words(db: &Connection) -> Result<()> {
     db.pragma_update(None, "query_only", false)?;
     let made = db.execute_batch(
-        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_places USING fts5vocab(main, messages_fts, instance)",
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_places USING fts5vocab(main, messages_fts, instance);
+         CREATE VIRTUAL TABLE IF NOT EXISTS temp.folded_places USING fts5vocab(main, messages_cjk_fts, instance);",
     );
     db.pragma_update(None, "query_only", true)?;
     Ok(made?)
@@ -71,12 +76,20 @@ fn list_words(db: &Connection) -> Result<()> {
 
 /// Whether the word occurs. Faster than [`next_word`] for words that do not.
 fn is_word(db: &Connection, word: &str) -> Result<bool> {
-    db.one("SELECT EXISTS (SELECT 1 FROM temp.indexed_places WHERE term = ?1)", [word])
+    db.one(
+        "SELECT EXISTS (SELECT 1 FROM temp.indexed_places WHERE term = ?1)
+           OR EXISTS (SELECT 1 FROM temp.folded_places WHERE term = ?1)",
+        [word],
+    )
 }
 
 /// The word, or the next one in order.
 fn next_word(db: &Connection, word: &str) -> Result<Option<String>> {
-    db.first("SELECT term FROM temp.indexed_places WHERE term >= ?1 LIMIT 1", [word])
+    let one: Option<String> =
+        db.first("SELECT term FROM temp.indexed_places WHERE term >= ?1 LIMIT 1", [word])?;
+    let other: Option<String> =
+        db.first("SELECT term FROM temp.folded_places WHERE term >= ?1 LIMIT 1", [word])?;
+    Ok(one.into_iter().chain(other).min())
 }
 
 /// The best so far.
@@ -114,7 +127,7 @@ fn slips(letters: &[char], at: usize, alphabet: &BTreeSet<char>) -> BTreeSet<Str
 /// Letters to try: those of the word, and of its alphabets.
 fn alphabet(letters: &[char]) -> BTreeSet<char> {
     let mut all: BTreeSet<char> = letters.iter().copied().collect();
-    for own in [('a', 'z'), ('α', 'ω'), ('а', 'я'), ('א', 'ת')] {
+    for own in [('a', 'z'), ('α', 'ω'), ('а', 'я'), ('א', 'ת'), ('ا', 'ي')] {
         if letters.iter().any(|c| (own.0..=own.1).contains(c)) {
             all.extend(own.0..=own.1);
         }

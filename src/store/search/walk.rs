@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{CachedStatement, Connection, Rows, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Rows, params};
 
 use super::Search;
 use crate::core::Ms;
@@ -143,6 +143,8 @@ const WORDS: &str = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?1 
 const CJK: &str = "SELECT rowid FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
 const WORDS_HAVE: &str = "SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid = ?2";
 const CJK_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid = ?2";
+/// The newest message of `messages_cjk_fts` that is no newer than this one.
+const HELD: &str = "SELECT id FROM messages_cjk_fts_docsize WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
 
 impl Walk<'_> {
@@ -163,8 +165,7 @@ impl Walk<'_> {
         let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).0.saturating_add(SLACK));
         if let Some(few) = &self.checks.few {
             for id in few {
-                let (matches, by_cjk) = self.matches(*id)?;
-                if matches && self.fits(*id, by_cjk)?.0 && !take(*id) {
+                if self.matches(*id)? && self.fits(*id)?.0 && !take(*id) {
                     break;
                 }
             }
@@ -181,8 +182,19 @@ impl Walk<'_> {
             [IndexWalk::over(all.query(params![lowest, highest])?)?, IndexWalk::default()]
         };
         let mut looked = 0_u64;
+        // On messages that the second index holds, it alone decides.
+        let mut held = self.db.prepare_cached(HELD)?;
+        let mut newest_held = i64::MAX;
         let simple = !self.search.has_filters() && !self.matched.reads_text();
         while let Some((id, by_cjk)) = next(&mut sides)? {
+            if self.matched.positive && !by_cjk {
+                if newest_held > id.0 {
+                    newest_held = held.query_row([id], |row| row.get(0)).optional()?.unwrap_or(i64::MIN);
+                }
+                if newest_held == id.0 {
+                    continue;
+                }
+            }
             looked = looked.saturating_add(1);
             // Without filters every candidate matches, and only the caller's limit counts.
             if simple {
@@ -191,7 +203,7 @@ impl Walk<'_> {
                 }
                 return Ok(None);
             }
-            let (fits, at) = self.fits(id, by_cjk)?;
+            let (fits, at) = self.fits(id)?;
             if fits && !take(id) {
                 return Ok(None);
             }
@@ -202,23 +214,23 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// Whether an index matches this message, and whether `messages_cjk_fts` does.
-    fn matches(&self, id: MessageId) -> Result<(bool, bool)> {
+    /// Whether the index that decides on this message matches it.
+    fn matches(&self, id: MessageId) -> Result<bool> {
         let has = |sql: &str, query: &Option<String>| match query {
             Some(query) => Ok::<_, StoreError>(self.db.prepare_cached(sql)?.exists(params![query, id])?),
             None => Ok(false),
         };
-        if !self.matched.positive {
-            return Ok((true, false));
+        if !self.matched.positive || has(CJK_HAVE, &self.matched.cjk)? {
+            return Ok(true);
         }
-        if has(CJK_HAVE, &self.matched.cjk)? {
-            return Ok((true, true));
-        }
-        Ok((has(WORDS_HAVE, &self.matched.words)?, false))
+        let held = || {
+            self.db.one::<bool>("SELECT EXISTS (SELECT 1 FROM messages_cjk_fts_docsize WHERE id = ?1)", [id])
+        };
+        Ok(has(WORDS_HAVE, &self.matched.words)? && !held()?)
     }
 
     /// Whether a message passes the filters, and its time.
-    fn fits(&self, id: MessageId, by_cjk: bool) -> Result<(bool, Ms)> {
+    fn fits(&self, id: MessageId) -> Result<(bool, Ms)> {
         let (search, checks) = (self.search, self.checks);
         let mut statement = self.db.prepare_cached(
             "SELECT m.conversation, m.sent_at_ms, m.sender, m.kind, m.versions > 1, m.gone_since_ms IS NOT NULL, s.text,
@@ -252,15 +264,14 @@ impl Walk<'_> {
             return Ok((fits, at));
         }
         let text = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
-        Ok((self.text_fits(text, by_cjk), at))
+        Ok((self.text_fits(text), at))
     }
 
-    fn text_fits(&self, text: &str, by_cjk: bool) -> bool {
+    fn text_fits(&self, text: &str) -> bool {
         let matched = self.matched;
         self.search.link.is_none_or(|wanted| has_link(text) == wanted)
             && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))
             && !matched.none.iter().any(|look| look.is_in(text))
-            && !(matched.positive && matched.cjk_decides && !by_cjk && tokenize::has_unspaced(text))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::core::search::tokenize;
 use crate::store::Queries;
 use crate::store::Result;
 use crate::store::query::Statements as _;
-use crate::store::search::match_expr;
+use crate::store::search::match_expr::{self, Look};
 use crate::store::search::spelling::nearest;
 
 /// At most this many messages are counted.
@@ -71,20 +71,26 @@ impl Queries<'_> {
     }
 }
 
-fn known(db: &Connection, term: &Term) -> Result<bool> {
+/// Whether any message contains the word.
+pub(super) fn known(db: &Connection, term: &Term) -> Result<bool> {
     let Some((words, cjk)) = match_expr::alone(term) else { return Ok(true) };
-    Ok(db.prepare_cached("SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1")?.exists([words])?
-        || db
-            .prepare_cached("SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1")?
-            .exists([cjk])?)
+    let cjk_has = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1";
+    if db.prepare_cached(cjk_has)?.exists([cjk])? {
+        return Ok(true);
+    }
+    let Some(words) = words else { return Ok(false) };
+    let words_have =
+        "SELECT 1 FROM (SELECT rowid AS id FROM messages_fts WHERE messages_fts MATCH ?1 LIMIT 10000)
+                      WHERE id NOT IN (SELECT id FROM messages_cjk_fts_docsize)";
+    Ok(db.prepare_cached(words_have)?.exists([words])?)
 }
 
 /// Whether a message that is not indexed yet contains the word.
 fn waits(db: &Connection, term: &Term) -> Result<bool> {
-    let folded = tokenize::fold(&term.text);
+    let look = Look::of(term);
     let texts: Vec<String> =
         db.all("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id", [])?;
-    Ok(texts.iter().any(|text| tokenize::fold(text).contains(&folded)))
+    Ok(texts.iter().any(|text| look.is_in(text)))
 }
 
 fn names(db: &Connection) -> Result<Vec<String>> {

@@ -20,8 +20,8 @@ const REBUILD: &str = "with no sync running: sqlite3 ARCHIVE \"INSERT INTO messa
                        INSERT OR IGNORE INTO messages_unindexed SELECT id FROM message\"; the next sync indexes them";
 
 const WORDS: &str = "messages_fts";
-/// Indexes messages in scripts without spaces, as [`tokenize::indexed`] writes them.
-const UNSPACED: &str = "messages_cjk_fts";
+/// Indexes messages that the first index reads in another way, as [`tokenize::indexed`] writes them.
+const SECOND: &str = "messages_cjk_fts";
 
 /// The texts that must be indexed by now.
 const TEXTS: &str =
@@ -36,7 +36,7 @@ pub(super) fn prepare(db: &Connection) -> Result<()> {
 }
 
 fn show_words(db: &Connection) -> Result<()> {
-    for index in [WORDS, UNSPACED] {
+    for index in [WORDS, SECOND] {
         let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1 AND sql LIKE '%USING fts5%')";
         if db.one(there, [index])? {
             let sql =
@@ -50,7 +50,7 @@ fn show_words(db: &Connection) -> Result<()> {
 pub(super) fn all(db: &Connection, depth: Depth, check: &mut Check<'_>) -> Result<u64> {
     questions::unindexed(db, check)?;
     let mut looked_at = 0;
-    for index in [WORDS, UNSPACED] {
+    for index in [WORDS, SECOND] {
         looked_at += rows(db, index, check)?;
         if depth == Depth::Full {
             words(db, index, check)?;
@@ -66,7 +66,7 @@ fn next_text(index: &str, rows: &mut Rows<'_>) -> Result<Option<(i64, String)>> 
         if index == WORDS {
             return Ok(Some((row.get(0)?, text.to_owned())));
         }
-        if tokenize::has_unspaced(text) {
+        if !tokenize::is_plain(text) {
             return Ok(Some((row.get(0)?, tokenize::indexed(text))));
         }
     }
