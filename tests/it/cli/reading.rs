@@ -98,6 +98,29 @@ fn what_scripts_get_of_a_search_and_a_conversation() {
 }
 
 #[test]
+fn words_and_names_are_found_however_they_are_written() {
+    let api = FakeApi::serve(server(&[("Paweł Økland", 4), ("Ada Example", 2)]));
+    for (hours, text) in (0..).zip(["Ελλάδα ёлка", "كِتاب שָׁלוֹם", "ﬁn ＦＵＬＬ 𝗯𝗼𝗹𝗱", "हिन्दी में"])
+    {
+        api.server()
+            .mailbox_mut(0)
+            .unwrap()
+            .send(0, Author::Other(0), START + (50 + hours) * HOUR, text)
+            .unwrap();
+    }
+    let home = Home::of(&api, "v1");
+    home.sync_until_complete();
+    for words in ["ελλαδα елка", "كتاب", "fin full bold", "हिन्दी", "हिन्*", "ＢＯＬＤ"]
+    {
+        for rest in [&[][..], &["from:okland"], &["--in", "pawel"], &["--best"]] {
+            let ran = home.run(&[&["search", words, "--json"], rest].concat()).expect(0);
+            assert_eq!(lines(&ran).len(), 1, "{words} {rest:?}: {ran:?}");
+        }
+    }
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
 fn a_search_says_where_it_ended() {
     let api = FakeApi::serve(server(&[("Ada Example", 2)]));
     for n in 0..2_050 {
