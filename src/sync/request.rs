@@ -81,7 +81,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 Ok(got) => {
                     self.store(step, &asked, got, &answer).await?;
                     let run = self.limits.run;
-                    self.balance.compare(self.archive, self.api, self.clock, self.stop, run).await?;
+                    self.balance.compare(self.archive, self.api, self.stop, run).await?;
                     return Ok(None);
                 }
                 Err(error) => error.clone(),

@@ -1,6 +1,6 @@
 //! The vendor's own figure of what is left and what was charged, before and after a run.
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::api::Api;
 use crate::clock::Clock;
@@ -20,8 +20,14 @@ pub(super) struct VendorBalance {
     before: Option<f64>,
     after: Option<f64>,
     price: Price,
-    /// Credits of answers so far that were counted in full and may have cost less.
+    /// The balance when it was last looked at.
+    last_look: f64,
+    /// Credits of the answers since then, counted in full.
+    in_full: u32,
+    /// How many of these the answers may not have cost.
     unused: u32,
+    /// Whether a look has already shown a charge for just what was asked for.
+    by_request_once: bool,
 }
 
 /// What the vendor counts where answers do not tell.
@@ -59,7 +65,7 @@ impl VendorBalance {
                 );
             }
         }
-        Ok(Self { before, ..Self::default() })
+        Ok(Self { before, last_look: before.unwrap_or_default(), ..Self::default() })
     }
 
     /// An answer's receipt as the vendor counts. Until a balance has shown how that is, all that was asked for counts:
@@ -74,33 +80,41 @@ impl VendorBalance {
             return receipt;
         }
         self.unused = self.unused.saturating_add(receipt.unused());
-        receipt.by_request()
+        let receipt = receipt.by_request();
+        self.in_full = self.in_full.saturating_add(receipt.credits());
+        receipt
     }
 
     /// After an answer that was smaller than what was asked for: asks the balance whether that made it cheaper. If so,
-    /// the ledger counts by answers from then on. What fits neither, because an answer got lost or something else spends
-    /// credits too, leaves it open.
-    pub(super) async fn compare<R: Archive, A: Api, C: Clock>(
+    /// the ledger counts by answers from then on. Only an exact difference since the last look says anything, and what
+    /// another program spends may make a charge by answer look like one by request: that takes two looks. What fits
+    /// neither, because an answer got lost or something else spends credits too, leaves it open.
+    pub(super) async fn compare<R: Archive, A: Api>(
         &mut self,
         archive: &mut R,
         api: &A,
-        clock: &C,
         stop: &Stop,
         run: RunId,
     ) -> Result<(), RunError> {
-        let Some(before) = self.before.filter(|_| self.unused > 0 && self.price == Price::Unseen) else {
+        if self.unused == 0 || self.price != Price::Unseen {
             return Ok(());
-        };
+        }
         let Some(now) = ask(api, stop).await else { return Ok(()) };
-        let (charged, ledger) = (before - now, f64::from(archive.spent(run, clock.now_ms())?.run));
-        if charged <= ledger - f64::from(self.unused) + ROUNDING {
+        let charged = self.last_look - now;
+        let (by_request, by_answer) = (f64::from(self.in_full), f64::from(self.in_full - self.unused));
+        (self.last_look, self.in_full, self.unused) = (now, 0, 0);
+        if (charged - by_answer).abs() <= ROUNDING {
             self.price = Price::ByAnswer;
             archive.charge_by_answer(run)?;
-        } else if (charged - ledger).abs() <= ROUNDING {
+        } else if (charged - by_request).abs() > ROUNDING {
+            debug!(charged, by_request, by_answer, "the balance does not show what the vendor charges for");
+        } else if self.by_request_once {
             self.price = Price::ByRequest;
             warn!(
                 "the vendor charges for what was requested, not for what was returned; the ledger does the same for this run"
             );
+        } else {
+            self.by_request_once = true;
         }
         Ok(())
     }

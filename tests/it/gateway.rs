@@ -95,3 +95,28 @@ fn a_list_of_millions_in_a_few_kilobytes_is_refused_in_little_memory_for_what_wa
         assert_complete(&home, &api.server());
     }
 }
+
+#[test]
+fn what_another_program_spends_with_the_same_key_is_not_taken_for_the_price() {
+    let api = FakeApi::serve(server(&[
+        ("Ada Example", 12),
+        ("Ben Sample", 12),
+        ("Cleo Muster", 12),
+        ("Dan Muster", 12),
+    ]));
+    let home = Home::of(&api, "v1");
+    // Of the first page, 5 credits are reserved and 2 charged: the other program makes it look like 5.
+    let (shared, mut spent) = (api.shared(), false);
+    api.at_each_request(move || {
+        let mut server = shared.lock().unwrap();
+        if !spent && server.meter.charged() == 2 {
+            server.meter.balance -= 3;
+            spent = true;
+        }
+    });
+    home.sync_until_complete();
+    api.at_no_request();
+    assert!(api.charged() < 12, "{}", api.charged());
+    assert_eq!(home.count("SELECT sum(credits_spent) FROM request"), i64::from(api.charged()));
+    assert_sound(&home, api.charged());
+}
