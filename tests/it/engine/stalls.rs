@@ -211,6 +211,7 @@ async fn costs_of_a_hopeless_target(version: ApiVersion, fault: &str, archived_b
 async fn one_target_that_always_fails_hinders_no_other_and_costs_ever_less() {
     for (version, fault, archived_before) in [
         (ApiVersion::V1, "http-404", false),
+        (ApiVersion::V1, "http-404", true),
         (ApiVersion::V1, "http-503", true),
         (ApiVersion::V1, "close-after", false),
         (ApiVersion::V1, "html", true),
