@@ -78,6 +78,14 @@ pub enum Fault {
     OddItem,
     /// Items whose text begins with "NaN" hold a number that JSON does not know.
     NotJson,
+    /// All times of messages are two hours late: the server's clock is wrong.
+    TimesAhead,
+    /// The ids of messages are spelled in another way: another prefix, no padding.
+    Respelled,
+    /// "This cost nothing", where answers say what they cost.
+    SaidFree,
+    /// "This cost 99,999", where answers say what they cost.
+    SaidDear,
 
     /// The newest page, whatever the cursor.
     RepeatPage,
@@ -85,6 +93,8 @@ pub enum Fault {
     RepeatCursor,
     /// A cursor above the page.
     CursorUp,
+    /// The end is never told: there is always one more cursor.
+    NeverEnds,
     /// "There is more", but no cursor.
     MoreWithoutCursor,
     /// Fewer messages than asked for, though more exist.
@@ -161,10 +171,15 @@ impl Fault {
             | Self::NoMessages
             | Self::OddItem
             | Self::NotJson
+            | Self::TimesAhead
+            | Self::Respelled
+            | Self::SaidFree
+            | Self::SaidDear
             | Self::Gateway(_) => Stage::Answer,
             Self::RepeatPage
             | Self::RepeatCursor
             | Self::CursorUp
+            | Self::NeverEnds
             | Self::MoreWithoutCursor
             | Self::ShortPage
             | Self::DuplicateRows

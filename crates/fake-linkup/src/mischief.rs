@@ -1,7 +1,7 @@
 //! What each fault does to a request, a page or an answer.
 
 use chrono::DateTime;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::faults::{Fault, Form, RetryAfter};
 use crate::inbox::{Category, InboxCursor, InboxPage};
@@ -12,6 +12,7 @@ use crate::{Ms, bomb};
 
 /// Size of an oversized body: more than any client should take.
 const OVERSIZED: usize = 16 * 1024 * 1024;
+const TWO_HOURS_MS: Ms = 2 * 3_600_000;
 /// Time between the bytes of a dripping body (ms).
 const DRIP_MS: u64 = 100;
 
@@ -125,6 +126,10 @@ pub fn page<'a>(
         Some(Fault::CursorUp) => {
             let top = page.messages.first().map(|m| m.at_ms).max(cursor);
             page.next_cursor = top.map(|at| at + 1_000);
+            page.has_next = page.next_cursor.is_some();
+        }
+        Some(Fault::NeverEnds) if page.next_cursor.is_none() => {
+            page.next_cursor = page.messages.last().map(|m| m.at_ms).or(cursor).map(|at| at - 1);
             page.has_next = page.next_cursor.is_some();
         }
         Some(Fault::MoreWithoutCursor) => {
@@ -244,6 +249,26 @@ pub(super) fn after(fault: &Fault, mut reply: Reply) -> Reply {
                 }
             });
         }
+        Fault::TimesAhead => {
+            reply.body = with_messages(&reply, |message| {
+                if let Some(time) = message.get_mut("timestamp")
+                    && let Some(ms) = time.as_i64()
+                {
+                    *time = json!(ms + TWO_HOURS_MS);
+                }
+            })
+        }
+        Fault::Respelled => {
+            reply.body = with_messages(&reply, |message| {
+                if let Some(id) = message.get_mut("entity_urn")
+                    && let Some(urn) = id.as_str()
+                {
+                    *id = json!(urn.replace("msg_message", "fs_event").replace('=', ""));
+                }
+            })
+        }
+        Fault::SaidFree => reply.body = with_credits(&reply, 0),
+        Fault::SaidDear => reply.body = with_credits(&reply, 99_999),
         Fault::OddItem => {
             reply.body = with_data(&reply, |data| {
                 for list in ["messages", "conversations"] {
@@ -256,6 +281,24 @@ pub(super) fn after(fault: &Fault, mut reply: Reply) -> Reply {
         _ => {}
     }
     reply
+}
+
+fn with_messages(reply: &Reply, change: impl Fn(&mut Map<String, Value>)) -> Vec<u8> {
+    with_data(reply, |data| {
+        let messages = data.get_mut("messages").and_then(Value::as_array_mut);
+        messages.into_iter().flatten().filter_map(Value::as_object_mut).for_each(change);
+    })
+}
+
+/// Tells this price wherever the answer tells one.
+fn with_credits(reply: &Reply, credits: u32) -> Vec<u8> {
+    let mut body = reply.value();
+    for told in ["/credits_consumed", "/data/credits_consumed"] {
+        if let Some(told) = body.pointer_mut(told) {
+            *told = json!(credits);
+        }
+    }
+    body.to_string().into_bytes()
 }
 
 fn with_data(reply: &Reply, change: impl FnOnce(&mut Value)) -> Vec<u8> {

@@ -165,3 +165,86 @@ async fn a_page_of_another_thread_is_not_stored_and_takes_nothing_for_gone() {
         world.assert_archived();
     }
 }
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_while_loses_and_doubles_nothing() {
+    for version in BOTH {
+        for new_within in [false, true] {
+            let mut world = World::new(server(mailbox(&[39, 12]), Behaviour::default()), version).await;
+            if !new_within {
+                world.run().await;
+            }
+            world.server().faults.add(FaultRule::always(Fault::TimesAhead));
+            world.cap_runs(3);
+            for round in 0..3 {
+                world.clock.advance(HOUR);
+                say(&world, 0, 2 + round);
+                world.run().await;
+            }
+            world.server().faults.clear();
+            for _ in 0..12 {
+                world.clock.advance(HOUR);
+                world.run().await;
+            }
+            assert_eq!((world.complete(), world.gaps().len()), (2, 0), "{version:?}: {:?}", world.gaps());
+            assert_eq!(world.number("SELECT count(*) FROM message_log"), 39 + 12 + 9, "{version:?}");
+            assert_eq!(world.number("SELECT count(*) FROM message_log WHERE gone_since IS NOT NULL"), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_is_never_told_is_settled_by_the_count_or_asked_ever_less_often() {
+    for version in BOTH {
+        let mut world = World::new(server(mailbox(&[25, 12, 3]), Behaviour::default()), version).await;
+        world.server().faults.add(FaultRule::always(Fault::NeverEnds));
+        let mut spent = Vec::new();
+        for _ in 0..96 {
+            spent.push(world.run().await.credits_spent);
+            world.clock.advance(HOUR / 2);
+        }
+        let of = |day: usize| spent[day * 48..(day + 1) * 48].iter().sum::<u32>();
+        // Each of the three is polled once a run where no inbox tells of news.
+        let polls = 3 * 48;
+        assert!(of(1) <= polls + 3, "{version:?}: {} then {}: {spent:?}", of(0), of(1));
+        world.assert_archived();
+        if version == ApiVersion::V2 {
+            assert_eq!(world.complete(), 3, "{:?}", world.gaps());
+        }
+        world.server().faults.clear();
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_id_is_spelled_otherwise_is_the_same_message() {
+    for version in BOTH {
+        let mut world = World::new(server(mailbox(&[24, 12]), Behaviour::default()), version).await;
+        world.run().await;
+        world.server().faults.add(FaultRule::always(Fault::Respelled));
+        for _ in 0..3 {
+            world.clock.advance(HOUR);
+            say(&world, 0, 2);
+            world.run().await;
+        }
+        world.server().faults.clear();
+        world.clock.advance(HOUR);
+        world.run().await;
+        assert_eq!(world.number("SELECT count(*) FROM message_log"), 24 + 12 + 6, "{version:?}");
+        assert_eq!(world.number("SELECT count(*) FROM message_log WHERE gone_since IS NOT NULL"), 0);
+        assert_eq!((world.complete(), world.gaps().len()), (2, 0), "{version:?}: {:?}", world.gaps());
+    }
+}
+
+#[tokio::test]
+async fn a_price_that_lies_lifts_no_cap_and_closes_no_month() {
+    for (fault, most) in [(Fault::SaidFree, 20), (Fault::SaidDear, 20)] {
+        let mut world = World::new(server(mailbox(&[300]), Behaviour::default()), ApiVersion::V2).await;
+        world.settings.caps.run = Some(most);
+        world.server().faults.add(FaultRule::always(fault.clone()));
+        let report = world.run().await;
+        let booked = world.number("SELECT sum(ifnull(credits_spent, credits_reserved)) FROM request");
+        assert!(world.charged() <= most, "{fault}: {} charged, {report:?}", world.charged());
+        assert!(i64::from(world.charged()) <= booked && booked <= i64::from(most), "{fault}: {booked}");
+        assert!(report.new_messages > 0, "{fault}: {report:?}");
+    }
+}

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::{Fault, Form, RetryAfter};
 
 /// Those that need no figure.
-pub(super) const WORDS: [(Fault, &str); 30] = [
+pub(super) const WORDS: [(Fault, &str); 35] = [
     (Fault::ExpiredToken, "expired-token"),
     (Fault::ExhaustedCredits, "exhausted-credits"),
     (Fault::ChannelError, "channel-error"),
@@ -26,9 +26,14 @@ pub(super) const WORDS: [(Fault, &str); 30] = [
     (Fault::NoMessages, "no-messages"),
     (Fault::OddItem, "odd-item"),
     (Fault::NotJson, "not-json"),
+    (Fault::TimesAhead, "times-ahead"),
+    (Fault::Respelled, "respelled"),
+    (Fault::SaidFree, "said-free"),
+    (Fault::SaidDear, "said-dear"),
     (Fault::RepeatPage, "repeat-page"),
     (Fault::RepeatCursor, "repeat-cursor"),
     (Fault::CursorUp, "cursor-up"),
+    (Fault::NeverEnds, "never-ends"),
     (Fault::MoreWithoutCursor, "more-without-cursor"),
     (Fault::ShortPage, "short-page"),
     (Fault::DuplicateRows, "duplicate-rows"),
