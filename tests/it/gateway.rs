@@ -117,6 +117,6 @@ fn what_another_program_spends_with_the_same_key_is_not_taken_for_the_price() {
     home.sync_until_complete();
     api.at_no_request();
     assert!(api.charged() < 12, "{}", api.charged());
-    assert_eq!(home.count("SELECT sum(credits_spent) FROM request"), i64::from(api.charged()));
+    assert_eq!(home.count("SELECT sum(credits_spent) FROM request"), api.charged());
     assert_sound(&home, api.charged());
 }
