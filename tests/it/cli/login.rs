@@ -133,7 +133,7 @@ fn a_login_goes_on_beside_a_run_that_holds_the_archive() {
         home.sql::<String>("SELECT kind || ' ' || ifnull(outcome, '-') FROM run_log"),
         ["sync -", "login complete"]
     );
-    run.signal(rustix::process::Signal::TERM);
+    run.signal(rustix::process::Signal::KILL);
     run.finish();
 }
 
