@@ -308,18 +308,19 @@ impl<'a> Matches<'a> {
     }
 
     fn pair_open(&mut self, agree: impl Fn(&Message, &Message) -> bool) {
+        let open = |(i, s): &(usize, &Stored)| !self.taken.contains(i) && !s.exported;
+        let open: Vec<_> = self.stored.iter().enumerate().filter(open).collect();
+        // Of two messages with ids these decide, so that most messages have nobody to be compared with.
+        let nameless: Vec<_> = open.iter().copied().filter(|(_, s)| s.message.urn.is_none()).collect();
         for (index, message) in self.messages.iter().enumerate() {
             if self.partner.get(index).is_none_or(Option::is_some) || self.repeated.contains(&index) {
                 continue;
             }
-            let found = self.stored.iter().enumerate().find(|(i, s)| {
-                !self.taken.contains(i)
-                    && !s.exported
-                    && (message.urn.is_none() || s.message.urn.is_none())
-                    && agree(message, &s.message)
-            });
+            let candidates = if message.urn.is_none() { &open } else { &nameless };
+            let found =
+                candidates.iter().find(|(i, s)| !self.taken.contains(i) && agree(message, &s.message));
             if let Some((stored, _)) = found {
-                self.pair(index, stored);
+                self.pair(index, *stored);
             }
         }
     }
