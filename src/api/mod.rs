@@ -66,6 +66,17 @@ pub struct Answer<T> {
 }
 
 impl<T> Answer<T> {
+    /// Whether the API or a gateway before it cannot keep up: fewer requests at once may get through.
+    #[must_use]
+    pub fn wants_fewer(&self) -> bool {
+        let Err(error) = &self.outcome else { return false };
+        match error.kind {
+            FailureKind::RateLimited => true,
+            FailureKind::Transient => self.http_status.is_none_or(|status| (502..=504).contains(&status)),
+            _ => false,
+        }
+    }
+
     /// The same answer with what came turned into something else.
     pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Answer<U> {
         Answer { receipt: self.receipt, http_status: self.http_status, outcome: self.outcome.map(turn) }

@@ -28,6 +28,8 @@ const FREE_PATIENCE: Duration = Duration::from_secs(10);
 const MOST_CERTIFICATES: u64 = 4 * 1024 * 1024;
 /// A connection takes no longer, or will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// As many connections as requests may be under way at once.
+const MOST_IDLE: usize = 64;
 /// An idle connection is let go before a server would close it: a request that meets a connection just being
 /// closed is lost, and may be charged.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -211,7 +213,7 @@ pub(super) fn client(https: bool, timeout: Duration, network: &Network) -> Resul
         .https_only(https)
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
         .timeout(timeout)
-        .pool_max_idle_per_host(1)
+        .pool_max_idle_per_host(MOST_IDLE)
         .pool_idle_timeout(IDLE_TIMEOUT);
     if !https {
         // Without this, a machine that has no CA certificates could not even talk to itself.

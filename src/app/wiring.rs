@@ -34,6 +34,8 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         caps: config.budget.caps(),
         account_caps: config.accounts.iter().map(crate::config::AccountConfig::caps).collect(),
         page_size: config.sync.page_size,
+        in_flight: config.api.in_flight,
+        in_flight_per_account: config.api.in_flight_per_account,
         retries: config.api.retries,
         backoff: config.api.backoff(),
         jitter: fastrand::f64,

@@ -32,6 +32,12 @@ pub struct ApiConfig {
     /// The most requests in a minute.
     #[serde(deserialize_with = "values::whole::<_, 1, 60_000>")]
     pub requests_per_minute: u32,
+    /// The most requests that are under way at once.
+    #[serde(deserialize_with = "values::whole::<_, 1, 64>")]
+    pub in_flight: u32,
+    /// The most of one account: it should look like a person.
+    #[serde(deserialize_with = "values::whole::<_, 1, 4>")]
+    pub in_flight_per_account: u32,
     /// Retries of one request, where a retry can help.
     #[serde(deserialize_with = "values::whole::<_, 0, 10>")]
     pub retries: u32,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tracing::{debug, warn};
 
 use crate::api::{Answer, Api, ApiError, Stalls};
@@ -46,7 +47,15 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
                 return Err(error.into());
             }
             self.observer.asking(step);
-            self.clock.sleep(BETWEEN_TRIES).await;
+            let mut nap = std::pin::pin!(self.clock.sleep(BETWEEN_TRIES));
+            // What comes meanwhile is taken in, so that no answer runs out of time for it.
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(landing) = self.flights.next() => self.landed.push_back(landing),
+                    () = &mut nap => break,
+                }
+            }
         }
     }
 
@@ -158,6 +167,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         last: bool,
     ) -> Result<(), RunError> {
         self.totals.reception.count(error);
+        self.totals.failed_attempts += 1;
         // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
         // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
         let stalls = last

@@ -1,20 +1,26 @@
 //! The loop of a run: it makes one planned request after the other until nothing is left or the budget is spent.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use chrono::DateTime;
+use futures_util::StreamExt as _;
 use tracing::info;
 
 use super::report::{CreditsLeft, Reception, Report};
 use super::settings::{Observer, RunError, Settings};
 use super::{Archive, Stop};
-use crate::api::{Api, ExitClass};
+use crate::api::{Api, ApiError, ExitClass, Turn};
 use crate::clock::Clock;
 use crate::core::Ms;
-use crate::core::budget::{self, Left, Purse, Spent};
+use crate::core::budget::{self, Left, Purse, Spent, price};
 use crate::core::planner::next::{self, Next};
+use crate::core::planner::pace::Pace;
 use crate::core::planner::state::{Limits, Progress, Room, Share, Subject};
+use crate::core::planner::step::Step;
 use crate::store::{Cause, Outcome};
 use crate::sync::belonging::KnownOwners;
 use crate::sync::clock_check::OtherClocks;
+use crate::sync::request::{Attempt, Flights, Landing};
 use crate::sync::run_state::RunState;
 use crate::sync::vendor_balance::VendorBalance;
 
@@ -47,6 +53,12 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     let left = [capped, balance.whole()].into_iter().flatten().min();
     observer.begin(targets.len(), left);
     let mut engine = Engine {
+        pace: Pace::new(settings.in_flight),
+        flights: Flights::new(),
+        landed: VecDeque::new(),
+        again: VecDeque::new(),
+        failures: BTreeMap::new(),
+        under_way: 0,
         limits: settings.limits(Share { budget: left, head_came_last }, Vec::new(), run, clock.now_ms()),
         run_state: RunState::new(targets, inboxes),
         balance,
@@ -63,6 +75,8 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     };
     engine.limits.account_shares = engine.account_shares()?;
     let end = engine.steps().await?;
+    // What is left of it are waits: nothing of them is lost.
+    engine.flights.clear();
     if end != RunEnd::Stopped {
         engine.balance.after(engine.archive, api, clock, stop, run).await?;
     }
@@ -89,6 +103,7 @@ pub(super) struct Totals {
     pub(super) gone: u32,
     pub(super) pages: u32,
     pub(super) failures_in_a_row: u32,
+    pub(super) failed_attempts: u32,
     pub(super) worst: Option<ExitClass>,
     pub(super) reception: Reception,
 }
@@ -107,9 +122,38 @@ pub(super) struct Engine<'a, R, A, C> {
     pub(super) progress: Progress,
     pub(super) totals: Totals,
     pub(super) owners: KnownOwners,
+    pub(super) pace: Pace,
+    pub(super) flights: Flights<'a>,
+    /// What has come and is not stored yet.
+    pub(super) landed: VecDeque<Landing>,
+    /// Attempts whose wait is over.
+    pub(super) again: VecDeque<Box<Attempt>>,
+    /// Why steps that are tried again have failed.
+    pub(super) failures: BTreeMap<Subject, ApiError>,
+    /// Requests that were sent and have not been answered.
+    pub(super) under_way: usize,
 }
 
-impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
+/// What may be begun now.
+enum Ready {
+    Step(Box<Step>),
+    /// A further attempt of the first that waits for one.
+    Again,
+    /// The balance is to be looked at: nothing is under way.
+    Balance,
+    /// Nothing before something has come.
+    Wait,
+    End(RunEnd),
+}
+
+/// What comes first.
+enum Event {
+    Turn(Turn),
+    Landed(Landing),
+    Stop,
+}
+
+impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     /// What each account with caps of its own might spend in this run.
     fn account_shares(&self) -> Result<Vec<Share>, RunError> {
         let share = |(index, budget): (usize, Option<u32>)| {
@@ -120,23 +164,106 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.room()?.accounts.into_iter().enumerate().map(share).collect()
     }
 
+    /// Keeps as many requests under way as may be, until nothing is left or something ends the run; then what is under
+    /// way is waited for and stored.
     async fn steps(&mut self) -> Result<RunEnd, RunError> {
+        let mut end: Option<RunEnd> = None;
         loop {
-            if self.balance.whole() == Some(0) {
-                return Ok(RunEnd::NoCredits);
-            }
-            if self.stop.requested() {
-                return Ok(RunEnd::Stopped);
-            }
-            let room = self.room()?;
-            let step = match next::next(&self.run_state.state, &self.limits, &self.progress, &room) {
-                Next::Ask(step) => step,
-                Next::Done => return Ok(RunEnd::Done),
-                Next::OutOfBudget => return Ok(RunEnd::OutOfBudget),
+            end = end.or_else(|| self.has_to_end());
+            let ready = match end {
+                Some(end) if self.under_way == 0 && self.landed.is_empty() => return Ok(end),
+                Some(_) => Ready::Wait,
+                None => self.ready()?,
             };
-            if let Some(end) = self.step(&step).await? {
-                return Ok(end);
-            }
+            end = match ready {
+                Ready::End(end) => return Ok(end),
+                Ready::Balance => {
+                    let run = self.limits.run;
+                    self.balance.compare(self.archive, self.api, self.stop, run).await?;
+                    None
+                }
+                Ready::Wait => {
+                    let landing = self.landing().await;
+                    let then = self.land(landing).await?;
+                    end.or(then)
+                }
+                Ready::Step(step) => self.with_turn(Some(*step)).await?,
+                Ready::Again => self.with_turn(None).await?,
+            };
+        }
+    }
+
+    fn has_to_end(&self) -> Option<RunEnd> {
+        if self.balance.whole() == Some(0) {
+            return Some(RunEnd::NoCredits);
+        }
+        self.stop.requested().then_some(RunEnd::Stopped)
+    }
+
+    /// What may be begun beside what is under way.
+    fn ready(&mut self) -> Result<Ready, RunError> {
+        if self.balance.wants_look() {
+            // Only what the answers since the last look have cost is to show in it.
+            return Ok(if self.under_way == 0 { Ready::Balance } else { Ready::Wait });
+        }
+        // Where nothing has come yet and something has failed, one request shows whether anything will.
+        let is_careful = self.is_probing() || (self.totals.pages == 0 && self.totals.failed_attempts > 0);
+        let most = if is_careful { 1 } else { self.pace.limit(self.clock.now_ms()) };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if self.under_way >= most {
+            return Ok(Ready::Wait);
+        }
+        let room = self.room()?;
+        if let Some(attempt) = self.again.front() {
+            let is_cramped = room.of(attempt.step.account).is_some_and(|left| left < price(attempt.step.smallest()));
+            return Ok(if is_cramped && self.under_way > 0 { Ready::Wait } else { Ready::Again });
+        }
+        if self.progress.in_flight.len() >= most {
+            return Ok(Ready::Wait);
+        }
+        Ok(match next::next(&self.run_state.state, &self.limits, &self.progress, &room) {
+            Next::Ask(step) => Ready::Step(Box::new(step)),
+            Next::Wait => Ready::Wait,
+            Next::Done => Ready::End(RunEnd::Done),
+            Next::OutOfBudget => Ready::End(RunEnd::OutOfBudget),
+        })
+    }
+
+    /// Waits for a turn and begins a step with it, or the next further attempt; unless something comes before: then the
+    /// plan may be another one.
+    async fn with_turn(&mut self, step: Option<Step>) -> Result<Option<RunEnd>, RunError> {
+        let planned = step.as_ref().or_else(|| self.again.front().map(|attempt| &attempt.step));
+        let Some(planned) = planned.cloned() else { return Ok(None) };
+        if step.is_some() && let Some(end) = self.doubts_the_clock(&planned) {
+            return Ok(Some(end));
+        }
+        self.observer.asking(&planned);
+        let event = tokio::select! {
+            biased;
+            () = self.stop.wait() => Event::Stop,
+            Some(landing) = self.flights.next() => Event::Landed(landing),
+            turn = self.api.turn() => Event::Turn(turn),
+        };
+        match (event, step) {
+            (Event::Stop, _) => Ok(Some(RunEnd::Stopped)),
+            (Event::Landed(landing), _) => self.land(landing).await,
+            (Event::Turn(turn), Some(step)) => self.begin(step, turn),
+            (Event::Turn(turn), None) => match self.again.pop_front() {
+                Some(attempt) => self.begin_again(attempt, turn),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Waits until something has come.
+    async fn landing(&mut self) -> Landing {
+        match self.landed.pop_front() {
+            Some(landing) => landing,
+            None => match self.flights.next().await {
+                Some(landing) => landing,
+                // Nothing is under way, so that nothing is waited for.
+                None => std::future::pending().await,
+            },
         }
     }
 

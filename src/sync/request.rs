@@ -1,6 +1,9 @@
 //! One planned request: reserve its credits, send it, retry where that can help, and settle what became of it.
 
+use std::pin::Pin;
 use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
 
 use tracing::warn;
 
@@ -36,73 +39,170 @@ pub(super) enum Got {
     Inbox(InboxPage),
 }
 
-/// What one attempt came to.
-enum Attempt {
-    /// An answer, and how many items were asked for.
-    Answered(Answer<Got>, u32),
-    OutOfBudget,
-    Stopped,
+/// One step, from its reservation to the end of its last attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) step: Step,
+    addressee: Addressee,
+    pub(super) asked: Asked,
+    /// How many attempts came before it.
+    number: u32,
+    /// When it was sent (ms).
+    sent_ms: Ms,
 }
 
-impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
-    /// Makes one step, with its retries; `Some` ends the run.
-    pub(super) async fn step(&mut self, step: &Step) -> Result<Option<RunEnd>, RunError> {
+/// What an attempt comes to.
+pub(super) enum Landing {
+    /// An answer.
+    Answered(Box<Attempt>, Answer<Got>),
+    /// A stop called it off in time.
+    CalledOff(Box<Attempt>, Answer<Got>),
+    /// Nobody waits for its answer any more.
+    Abandoned,
+    /// Its wait is over: it may be made again.
+    Again(Box<Attempt>),
+}
+
+/// Attempts that are under way, and waits before further ones.
+pub(super) type Flights<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Landing> + 'a>>>;
+
+impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
+    /// Begins a step with its turn: sets its credits aside and sends it. `Some` ends the run.
+    pub(super) fn begin(&mut self, step: Step, turn: Turn) -> Result<Option<RunEnd>, RunError> {
         let Some(addressee) = self.run_state.addressee(step.whom) else {
             self.progress.failed.insert(step.whom);
             return Ok(None);
         };
+        self.progress.in_flight.begin(&step);
+        let asked = self.asked(&step, 0);
+        self.send(Box::new(Attempt { step, addressee, asked, number: 0, sent_ms: 0 }), turn)
+    }
+
+    /// Makes an attempt again.
+    pub(super) fn begin_again(&mut self, attempt: Box<Attempt>, turn: Turn) -> Result<Option<RunEnd>, RunError> {
+        let number = attempt.number + 1;
+        // What else has come meanwhile may have changed what the archive knows of it, but not what is missing here.
+        let asked = self.asked(&attempt.step, number);
+        self.send(Box::new(Attempt { asked, number, ..*attempt }), turn)
+    }
+
+    /// Whether nothing is to be spent by this machine's clock.
+    pub(super) fn doubts_the_clock(&mut self, step: &Step) -> Option<RunEnd> {
         self.clocks.api_ahead_ms = self.api.ahead_ms();
-        if let Some(doubt) = self.clocks.doubt(self.clock.now_ms()) {
-            self.totals.reception.count(&doubt);
-            self.observer.failed(step, &doubt, None);
-            return Ok(Some(self.give_up(step, &doubt).unwrap_or(RunEnd::GaveUp)));
+        let doubt = self.clocks.doubt(self.clock.now_ms())?;
+        self.totals.reception.count(&doubt);
+        self.observer.failed(step, &doubt, None);
+        Some(self.give_up(step, &doubt).unwrap_or(RunEnd::GaveUp))
+    }
+
+    /// Sets the credits aside and sends the request.
+    fn send(&mut self, mut attempt: Box<Attempt>, turn: Turn) -> Result<Option<RunEnd>, RunError> {
+        let now = self.clock.now_ms();
+        let request = self.request(&attempt);
+        let reserved = self.archive.reserve(&self.purse(attempt.step.account), &request, now)?;
+        let Some(reservation) = reserved else {
+            self.progress.in_flight.end(attempt.step.whom);
+            // Others may have credits of their own left: that is the plan's to say.
+            let failure = self.failures.remove(&attempt.step.whom);
+            return Ok(failure.and_then(|error| self.give_up(&attempt.step, &error)));
+        };
+        attempt.asked.count = reservation.results();
+        attempt.sent_ms = now;
+        self.totals.requests += 1;
+        self.under_way += 1;
+        if attempt.step.kind == StepKind::Head {
+            self.progress.look(attempt.step.account, reservation.credits());
         }
-        let retries = self.retries(step);
-        let mut failure: Option<ApiError> = None;
-        for attempt in 0..=retries {
-            self.observer.asking(step);
-            let asked = self.asked(step, attempt);
-            let (answer, count) = match self.attempt(step, &addressee, &asked).await? {
-                Attempt::Answered(answer, count) => (answer, count),
-                // Others may have credits of their own left: that is the plan's to say.
-                Attempt::OutOfBudget => return Ok(failure.and_then(|error| self.give_up(step, &error))),
-                Attempt::Stopped => return Ok(Some(RunEnd::Stopped)),
-            };
-            let answer = match answer.outcome {
-                Ok(_) => {
-                    let receipt = self.balance.seen(answer.receipt, self.api.tells_price());
-                    Answer { receipt, ..answer }
-                }
-                Err(_) => answer,
-            };
-            let answer = self.own(&addressee, answer)?;
-            let asked = Asked { count, ..asked };
-            let error = match &answer.outcome {
-                Ok(got) => {
-                    self.store(step, &asked, got, &answer).await?;
-                    let run = self.limits.run;
-                    self.balance.compare(self.archive, self.api, self.stop, run).await?;
-                    return Ok(None);
-                }
-                Err(error) => error.clone(),
-            };
-            let pause = error.retry_after.filter(|pause| *pause > self.settings.backoff.max);
-            let again = error.policy().retry != Retry::Never && attempt < retries && pause.is_none();
-            self.settle_failure(step, &asked, &answer, &error, !again && pause.is_none()).await?;
-            if let Some(pause) = pause {
-                self.observer.failed(step, &error, None);
-                return Ok(Some(self.hold(step, &error, pause)));
+        let (api, stop, flight) = (self.api, self.stop.clone(), turn.flight());
+        self.flights.push(Box::pin(async move {
+            let answer = ask(api, turn, reservation, &attempt);
+            match stop.unless_abandoned(&flight, answer).await {
+                Some(answer) if flight.is_off() => Landing::CalledOff(attempt, answer),
+                Some(answer) => Landing::Answered(attempt, answer),
+                None => Landing::Abandoned,
             }
-            if !again {
-                self.observer.failed(step, &error, None);
-                return Ok(self.give_up(step, &error));
-            }
-            if self.wait_for_retry(step, &error, attempt).await {
-                return Ok(Some(RunEnd::Stopped));
-            }
-            failure = Some(error);
-        }
+        }));
         Ok(None)
+    }
+
+    /// What follows from the end of an attempt; `Some` ends the run.
+    pub(super) async fn land(&mut self, landing: Landing) -> Result<Option<RunEnd>, RunError> {
+        if !matches!(landing, Landing::Again(_)) {
+            self.under_way -= 1;
+        }
+        match landing {
+            Landing::Answered(attempt, answer) => self.answered(attempt, answer).await,
+            Landing::CalledOff(attempt, answer) => {
+                self.settle_unsent(&attempt.step, &attempt.asked, &answer).await?;
+                Ok(Some(RunEnd::Stopped))
+            }
+            Landing::Abandoned => Ok(Some(RunEnd::Stopped)),
+            Landing::Again(attempt) => {
+                self.again.push_back(attempt);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn answered(&mut self, attempt: Box<Attempt>, answer: Answer<Got>) -> Result<Option<RunEnd>, RunError> {
+        let (step, asked) = (&attempt.step, &attempt.asked);
+        let answer = match answer.outcome {
+            Ok(_) => {
+                let receipt = self.balance.seen(answer.receipt, self.api.tells_price());
+                Answer { receipt, ..answer }
+            }
+            Err(_) => answer,
+        };
+        let answer = self.own(&attempt.addressee, answer)?;
+        let error = match &answer.outcome {
+            Ok(got) => {
+                self.store(step, asked, got, &answer).await?;
+                self.ended(step);
+                return Ok(None);
+            }
+            Err(error) => error.clone(),
+        };
+        if answer.wants_fewer() {
+            self.pace.slow_down(attempt.sent_ms, self.clock.now_ms());
+        }
+        let pause = error.retry_after.filter(|pause| *pause > self.settings.backoff.max);
+        let may_retry = error.policy().retry != Retry::Never && attempt.number < self.retries(step);
+        let again = may_retry && pause.is_none();
+        self.settle_failure(step, asked, &answer, &error, !again && pause.is_none()).await?;
+        if again {
+            self.wait_for_retry(attempt, error);
+            return Ok(None);
+        }
+        self.ended(step);
+        self.observer.failed(step, &error, None);
+        Ok(match pause {
+            Some(pause) => Some(self.hold(step, &error, pause)),
+            None => self.give_up(step, &error),
+        })
+    }
+
+    /// A step is no longer under way.
+    fn ended(&mut self, step: &Step) {
+        self.progress.in_flight.end(step.whom);
+        self.failures.remove(&step.whom);
+    }
+
+    /// Waits until the request may be made again.
+    fn wait_for_retry(&mut self, attempt: Box<Attempt>, error: ApiError) {
+        let long = error.policy().retry == Retry::AfterLongWait;
+        let jitter = (self.settings.jitter)();
+        let wait = self.settings.backoff.wait(attempt.number + 1, long, error.retry_after, jitter);
+        self.observer.failed(&attempt.step, &error, Some(wait));
+        self.failures.insert(attempt.step.whom, error);
+        let (clock, stop) = (self.clock, self.stop.clone());
+        self.flights.push(Box::pin(async move {
+            tokio::select! {
+                () = clock.sleep(wait) => {}
+                // What is stopped makes no further attempt.
+                () = stop.wait() => {}
+            }
+            Landing::Again(attempt)
+        }));
     }
 
     /// How often a request is tried again. Each attempt may be charged, and what failed the last time may well fail
@@ -141,45 +241,13 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
     }
 
     /// Whether nothing has come yet from an API that was down.
-    fn is_probing(&self) -> bool {
+    pub(super) fn is_probing(&self) -> bool {
         self.settings.probe && self.totals.pages == 0
     }
 
-    /// Reserves the credits and asks once.
-    async fn attempt(
-        &mut self,
-        step: &Step,
-        addressee: &Addressee,
-        asked: &Asked,
-    ) -> Result<Attempt, RunError> {
-        // Nothing is set aside for a request that has to wait: a stop meanwhile would leave it unsent and paid for.
-        let turn = tokio::select! {
-            biased;
-            () = self.stop.wait() => return Ok(Attempt::Stopped),
-            turn = self.api.turn() => turn,
-        };
-        let request = self.request(step, addressee, asked);
-        let reserved = self.archive.reserve(&self.purse(step.account), &request, self.clock.now_ms())?;
-        let Some(reservation) = reserved else { return Ok(Attempt::OutOfBudget) };
-        let count = reservation.results();
-        self.totals.requests += 1;
-        if step.kind == StepKind::Head {
-            self.progress.look(step.account, reservation.credits());
-        }
-        let flight = turn.flight();
-        let answer = self.ask(turn, reservation, addressee, asked);
-        Ok(match self.stop.unless_abandoned(&flight, answer).await {
-            Some(answer) if flight.is_off() => {
-                self.settle_unsent(step, asked, &answer).await?;
-                Attempt::Stopped
-            }
-            Some(answer) => Attempt::Answered(answer, count),
-            None => Attempt::Stopped,
-        })
-    }
-
     /// The request as the ledger books it.
-    fn request(&self, step: &Step, addressee: &Addressee, asked: &Asked) -> Request<'static> {
+    fn request(&self, attempt: &Attempt) -> Request<'static> {
+        let Attempt { step, addressee, asked, .. } = attempt;
         let head = step.kind == StepKind::Head;
         let (endpoint, conversation, purpose) = match &addressee.conversation {
             None => (self.api.inbox_endpoint(), None, if head { Purpose::Inbox } else { Purpose::Walk }),
@@ -189,38 +257,6 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         };
         let (run, account) = (self.limits.run, addressee.account_id);
         Request { run, account, endpoint, conversation, purpose, wanted: asked.count }
-    }
-
-    async fn ask(
-        &self,
-        turn: Turn,
-        reservation: Reservation,
-        addressee: &Addressee,
-        asked: &Asked,
-    ) -> Answer<Got> {
-        let account = addressee.account;
-        match &addressee.conversation {
-            None => {
-                let cursor = asked.cursor.as_ref().map(Cursor::text);
-                self.api.inbox(turn, reservation, account, cursor).await.map(Got::Inbox)
-            }
-            Some((_, name)) => {
-                let ask = Ask { account, conversation: name.clone(), cursor: asked.cursor.clone() };
-                self.api.conversation(turn, reservation, &ask).await.map(Got::Page)
-            }
-        }
-    }
-
-    /// Waits until the request may be made again. `true` when a stop is asked for meanwhile.
-    async fn wait_for_retry(&mut self, step: &Step, error: &ApiError, attempt: u32) -> bool {
-        let long = error.policy().retry == Retry::AfterLongWait;
-        let jitter = (self.settings.jitter)();
-        let wait = self.settings.backoff.wait(attempt + 1, long, error.retry_after, jitter);
-        self.observer.failed(step, error, Some(wait));
-        tokio::select! {
-            () = self.clock.sleep(wait) => false,
-            () = self.stop.wait() => true,
-        }
     }
 
     /// After the last attempt: what is left alone from here on. `Some` ends the run.
@@ -260,6 +296,21 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             0 if self.settings.probe => 1,
             0 => FAILURES_AT_FIRST,
             _ => FAILURES_IN_A_ROW,
+        }
+    }
+}
+
+async fn ask<A: Api>(api: &A, turn: Turn, reservation: Reservation, attempt: &Attempt) -> Answer<Got> {
+    let Attempt { addressee, asked, .. } = attempt;
+    let account = addressee.account;
+    match &addressee.conversation {
+        None => {
+            let cursor = asked.cursor.as_ref().map(Cursor::text);
+            api.inbox(turn, reservation, account, cursor).await.map(Got::Inbox)
+        }
+        Some((_, name)) => {
+            let ask = Ask { account, conversation: name.clone(), cursor: asked.cursor.clone() };
+            api.conversation(turn, reservation, &ask).await.map(Got::Page)
         }
     }
 }

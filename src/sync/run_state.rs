@@ -154,6 +154,7 @@ impl RunState {
         }
         for plan in self.state.conversations.iter_mut().filter(|c| c.id == done.conversation) {
             plan.troubled = done.stall.is_some();
+            plan.by_profile &= done.conversation_id.is_none();
             plan.recheck = done.recheck;
         }
         let result = self.results.entry(whom).or_default();
@@ -189,7 +190,10 @@ impl RunState {
             if let Some(address) = self.addresses.get_mut(&id) {
                 address.learn_id(name.as_deref());
             }
-            self.state.conversations.iter_mut().filter(|c| c.id == id).for_each(|plan| plan.listed = true);
+            for plan in self.state.conversations.iter_mut().filter(|c| c.id == id) {
+                plan.listed = true;
+                plan.by_profile &= name.is_none();
+            }
         }
         for plan in self.state.conversations.iter_mut().filter(|c| done.unlisted.contains(&c.id)) {
             plan.listed = false;

@@ -26,6 +26,10 @@ pub struct Settings {
     pub account_caps: Vec<Caps>,
     /// Messages per request while filling history.
     pub page_size: u32,
+    /// The most requests that may be under way at once.
+    pub in_flight: u32,
+    /// The most of one account.
+    pub in_flight_per_account: u32,
     /// Further attempts after a failed request, where they can help.
     pub retries: u32,
     /// Waits between them.
@@ -63,6 +67,7 @@ impl Settings {
             run,
             unlisted_runs: self.unlisted_runs.clone(),
             recheck_before_ms: self.recheck_days.map(days),
+            in_flight_per_account: self.in_flight_per_account,
         }
     }
 

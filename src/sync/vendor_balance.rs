@@ -26,6 +26,8 @@ pub(super) struct VendorBalance {
     in_full: u32,
     /// How many of these the answers may not have cost.
     unused: u32,
+    /// Whether an answer has come that the next look may say something about.
+    wants_look: bool,
     /// Whether a look has already shown a charge for just what was asked for.
     by_request_once: bool,
 }
@@ -80,9 +82,15 @@ impl VendorBalance {
             return receipt;
         }
         self.unused = self.unused.saturating_add(receipt.unused());
+        self.wants_look |= self.unused > 0;
         let receipt = receipt.by_request();
         self.in_full = self.in_full.saturating_add(receipt.credits());
         receipt
+    }
+
+    /// Whether the balance may show what the vendor charges for: an answer was smaller than what was asked for.
+    pub(super) fn wants_look(&self) -> bool {
+        self.wants_look && self.price == Price::Unseen
     }
 
     /// After an answer that was smaller than what was asked for: asks the balance whether that made it cheaper. If so,
@@ -96,9 +104,7 @@ impl VendorBalance {
         stop: &Stop,
         run: RunId,
     ) -> Result<(), RunError> {
-        if self.unused == 0 || self.price != Price::Unseen {
-            return Ok(());
-        }
+        self.wants_look = false;
         let Some(now) = ask(api, stop).await else { return Ok(()) };
         let charged = self.last_look - now;
         let (by_request, by_answer) = (f64::from(self.in_full), f64::from(self.in_full - self.unused));

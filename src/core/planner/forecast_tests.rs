@@ -32,6 +32,7 @@ fn limits() -> Limits {
         run: RunId(9),
         unlisted_runs: vec![1],
         recheck_before_ms: None,
+        in_flight_per_account: 1,
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub mod backoff;
 pub mod forecast;
+pub mod in_flight;
 pub mod next;
+pub mod pace;
 pub mod page_size;
 pub mod state;
 pub mod step;

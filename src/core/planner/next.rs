@@ -14,6 +14,7 @@ use crate::core::Ms;
 use crate::core::budget::affordable;
 use crate::core::model::ids::RunId;
 use crate::core::planner::backoff::due_run;
+use crate::core::planner::in_flight::InFlight;
 use crate::core::planner::page_size;
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, Share, State, Subject};
 pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
@@ -36,20 +37,37 @@ pub enum Next {
     Done,
     /// Something is left to ask, but not for the credits that are left.
     OutOfBudget,
+    /// Nothing until a request that is under way has come to something.
+    Wait,
 }
 
 /// Decides on the next request.
 #[must_use]
 pub fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Next {
     let (head, head_too_dear) = next_head(state, limits, progress, room);
-    let (gap, gap_too_dear) = next_gap(state, limits, progress, room, None);
+    let (gap, gap_too_dear) = next_gap(state, limits, progress, room, (None, &progress.in_flight));
+    let waiting = waiting_gap(state, limits, progress, room, None);
     let turn = |gap: &Step| heads_turn(&limits.share, progress.head_credits, gap, room);
-    let head = head.filter(|_| gap.as_ref().is_none_or(turn));
+    let head = head.filter(|_| waiting.as_ref().is_none_or(turn));
     match head.or(gap) {
-        Some(step) => Next::Ask(step),
-        None if head_too_dear || gap_too_dear => Next::OutOfBudget,
-        None => next_recheck(state, limits, progress, room).map_or(Next::Done, Next::Ask),
+        Some(step) => ask_or_wait(step, progress, room),
+        None if !progress.in_flight.only_rechecks() => Next::Wait,
+        None if head_too_dear || gap_too_dear => or_wait(Next::OutOfBudget, progress),
+        None => match next_recheck(state, limits, progress, room) {
+            Some(step) => ask_or_wait(step, progress, room),
+            None => or_wait(Next::Done, progress),
+        },
     }
+}
+
+/// A request that would be smaller only because of what is set aside for others waits for them: most of that comes back.
+fn ask_or_wait(step: Step, progress: &Progress, room: &Room) -> Next {
+    let is_cramped = room.of(step.account).is_some_and(|left| left < step.credits_max());
+    if is_cramped { or_wait(Next::Ask(step), progress) } else { Next::Ask(step) }
+}
+
+fn or_wait(next: Next, progress: &Progress) -> Next {
+    if progress.in_flight.is_empty() { next } else { Next::Wait }
 }
 
 /// The head to look at next: an inbox before any conversation, unless a run has room for one head only; then all
@@ -63,12 +81,18 @@ fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -
             && !waits.contains(&account)
     };
     let inboxes = || {
-        let open = |i: &&Inbox| i.timeline.top_gap().is_none() && open(Subject::Inbox(i.account), i.account);
+        let open = |i: &&Inbox| {
+            i.timeline.top_gap().is_none()
+                && open(Subject::Inbox(i.account), i.account)
+                && progress.in_flight.allows_inbox(i.account, limits)
+        };
         state.inboxes.iter().filter(open)
     };
     let conversations = || {
         let open = |c: &&Conversation| {
-            c.timeline.top_gap().is_none() && open(Subject::Conversation(c.id), c.account)
+            c.timeline.top_gap().is_none()
+                && open(Subject::Conversation(c.id), c.account)
+                && progress.in_flight.allows(c, true, limits)
         };
         state.conversations.iter().filter(open).filter(|c| wants_look(c, state, limits, progress))
     };
@@ -113,7 +137,7 @@ fn accounts_whose_gaps_come_first(
 ) -> BTreeSet<usize> {
     let gaps_first = |account: usize, share: &Share| {
         let head_credits = progress.head_credits_of.get(&account).copied().unwrap_or_default();
-        let gap = next_gap(state, limits, progress, room, Some(account)).0;
+        let gap = waiting_gap(state, limits, progress, room, Some(account));
         gap.is_some_and(|gap| !heads_turn(share, head_credits, &gap, room))
     };
     let capped = limits.account_shares.iter().enumerate().filter(|(_, share)| share.budget.is_some());
@@ -134,13 +158,24 @@ fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progr
     !conversation.listed && (walked || hopeless) && due
 }
 
-/// The gap to ask for next, of all accounts or of one, and whether there is one that costs more than is left.
-fn next_gap(
+/// The first gap that waits to be filled, whether or not something of its conversation is under way.
+fn waiting_gap(
     state: &State,
     limits: &Limits,
     progress: &Progress,
     room: &Room,
     only: Option<usize>,
+) -> Option<Step> {
+    next_gap(state, limits, progress, room, (only, &InFlight::default())).0
+}
+
+/// The gap to ask for next beside what is under way, of all accounts or of one, and whether there is one that costs more than is left.
+fn next_gap(
+    state: &State,
+    limits: &Limits,
+    progress: &Progress,
+    room: &Room,
+    (only, in_flight): (Option<usize>, &InFlight),
 ) -> (Option<Step>, bool) {
     let mut best: Option<((bool, Ms), Step)> = None;
     let mut too_dear = false;
@@ -156,13 +191,15 @@ fn next_gap(
             && !progress.failed.contains(&whom)
             && !progress.stopped.contains(&account)
     };
-    for inbox in state.inboxes.iter().filter(|i| open(Subject::Inbox(i.account), i.account)) {
+    let inboxes = state.inboxes.iter().filter(|i| open(Subject::Inbox(i.account), i.account));
+    for inbox in inboxes.filter(|i| in_flight.allows_inbox(i.account, limits)) {
         for gap in inbox.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
             consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, StepKind::Gap));
         }
     }
     for c in state.conversations.iter().filter(|c| open(Subject::Conversation(c.id), c.account)) {
-        for gap in c.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
+        let allowed = |g: &&Gap| in_flight.allows(c, g.newer_ms.is_none(), limits);
+        for gap in c.timeline.gaps.iter().filter(|g| due(g, limits.run)).filter(allowed) {
             consider((!c.troubled, newer(gap)), c.account, gap, &|| gap_step(c, gap, limits));
         }
     }
@@ -178,7 +215,8 @@ fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room
         let overdue = c.recheck.at_ms.is_some() || c.recheck.done_ms.is_none_or(|done| done <= before);
         let calm = c.timeline.complete() && !c.troubled && overdue;
         let asked = progress.rechecked.contains(&c.id) || progress.failed.contains(&whom);
-        calm && !asked && !progress.stopped.contains(&c.account) && room.of(c.account) != Some(0)
+        let allowed = progress.in_flight.allows(c, true, limits);
+        calm && !asked && allowed && !progress.stopped.contains(&c.account) && room.of(c.account) != Some(0)
     };
     let rank = |c: &&Conversation| (c.recheck.at_ms.is_none(), c.recheck.done_ms, c.id);
     let conversation = state.conversations.iter().filter(open).min_by_key(rank)?;
@@ -198,7 +236,7 @@ pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next)
     loop {
         let step = match next(&state, limits, &progress, &room) {
             Next::Ask(step) => step,
-            end @ (Next::Done | Next::OutOfBudget) => return (steps, end),
+            end @ (Next::Done | Next::OutOfBudget | Next::Wait) => return (steps, end),
         };
         let count = room.of(step.account).map_or(step.count, |left| step.count.min(affordable(left)));
         let step = Step { count, ..step };
@@ -266,7 +304,8 @@ fn heads_turn(share: &Share, head_credits: u32, gap: &Step, room: &Room) -> bool
 }
 
 fn step(of: &Conversation, gap: Gap, count: u32, kind: StepKind) -> Step {
-    Step { whom: Subject::Conversation(of.id), account: of.account, name: of.name.clone(), gap, count, kind }
+    let (whom, by_profile) = (Subject::Conversation(of.id), of.by_profile);
+    Step { whom, account: of.account, name: of.name.clone(), gap, count, kind, by_profile }
 }
 
 fn head_step(conversation: &Conversation) -> Step {
@@ -276,7 +315,7 @@ fn head_step(conversation: &Conversation) -> Step {
 fn inbox_step(inbox: &Inbox, gap: &Gap, kind: StepKind) -> Step {
     let count = if gap.older_ms.is_some() { HEAD_COUNT } else { INBOX_WALK_COUNT };
     let (whom, account) = (Subject::Inbox(inbox.account), inbox.account);
-    Step { whom, account, name: inbox.name.clone(), gap: gap.clone(), count, kind }
+    Step { whom, account, name: inbox.name.clone(), gap: gap.clone(), count, kind, by_profile: false }
 }
 
 fn gap_step(conversation: &Conversation, gap: &Gap, limits: &Limits) -> Step {

@@ -38,6 +38,7 @@ fn limits(budget: Option<u32>) -> Limits {
         run: RunId(1),
         unlisted_runs: vec![1, 2, 4],
         recheck_before_ms: None,
+        in_flight_per_account: 1,
     }
 }
 

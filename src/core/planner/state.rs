@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, RunId};
+use crate::core::planner::in_flight::InFlight;
 use crate::core::timeline::gap::Timeline;
 
 /// A conversation as the plan sees it.
@@ -27,6 +28,8 @@ pub struct Conversation {
     pub listed: bool,
     /// Whether the last request for it failed: then its gaps wait until those of the others have been asked for.
     pub troubled: bool,
+    /// Whether it is asked for by the profile of the other side, because its id is not known yet.
+    pub by_profile: bool,
     /// What tells how much of it is missing.
     pub hints: Hints,
     /// How far its second reading has come.
@@ -47,6 +50,7 @@ impl Conversation {
             silent_looks: 0,
             listed: false,
             troubled: false,
+            by_profile: false,
             hints: Hints::default(),
             recheck: Recheck::default(),
         }
@@ -119,6 +123,8 @@ pub struct Limits {
     pub unlisted_runs: Vec<u32>,
     /// Complete conversations that were last read whole before this moment (ms) are read again; `None`: none is.
     pub recheck_before_ms: Option<Ms>,
+    /// The most requests of one account that may be under way at once.
+    pub in_flight_per_account: u32,
 }
 
 impl Limits {
@@ -193,6 +199,8 @@ pub struct Progress {
     pub head_credits_of: BTreeMap<usize, u32>,
     /// Conversations whose second reading is done with in this run.
     pub rechecked: BTreeSet<ConversationId>,
+    /// What is under way.
+    pub in_flight: InFlight,
 }
 
 impl Progress {

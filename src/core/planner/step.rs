@@ -38,6 +38,8 @@ pub struct Step {
     pub count: u32,
     /// What for.
     pub kind: StepKind,
+    /// Whether the conversation is asked for by the profile of the other side, because its id is not known yet.
+    pub by_profile: bool,
 }
 
 impl Step {

@@ -161,7 +161,7 @@ fn unknown_target(
         account_id: AccountId::default(),
         conversation_id: (!is_profile).then(|| given.to_owned()),
         profile_url: is_profile.then(|| given.to_owned()),
-        plan: Conversation::new(id, account, name, timeline),
+        plan: Conversation { by_profile: is_profile, ..Conversation::new(id, account, name, timeline) },
     }
 }
 
@@ -220,6 +220,7 @@ pub(crate) fn target(
             silent_looks: r.get(6)?,
             listed: r.get(7)?,
             troubled: r.get(4)?,
+            by_profile: false,
             hints: Hints { served_total: r.get(8)?, news_at_least: r.get(9)? },
             recheck: Recheck { at_ms: r.get(10)?, done_ms: r.get(11)? },
         };
@@ -233,6 +234,7 @@ pub(crate) fn target(
             name.map(|name| in_full(tx, account_id, name)).transpose()?
         }
     };
+    let plan = Conversation { by_profile: conversation_id.is_none(), ..plan };
     Ok(Target { account_id, conversation_id, profile_url, plan })
 }
 

@@ -448,6 +448,8 @@ fn settings() -> Settings {
         recheck_days: None,
         reconcile: false,
         page_size: 50,
+        in_flight: 1,
+        in_flight_per_account: 1,
         retries: 3,
         backoff: Backoff { base: Duration::from_secs(2), max: Duration::from_secs(300) },
         jitter: || 0.5,

@@ -86,6 +86,17 @@ impl MemArchive {
         }
     }
 
+    /// What is archived of each conversation, in the order of the messages.
+    pub(crate) fn rows(&self) -> BTreeMap<usize, Vec<super::Row>> {
+        let row = |s: &Stored| (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone);
+        let rows = |c: &MemConversation| {
+            let mut rows: Vec<super::Row> = c.stored.values().map(row).collect();
+            rows.sort_by(|one, other| (one.1, &one.0, &one.2).cmp(&(other.1, &other.0, &other.2)));
+            (super::wild::conversation_of(&c.name), rows)
+        };
+        self.conversations.iter().map(rows).collect()
+    }
+
     fn begin(&mut self, account: usize, name: &str, discovered: bool, now: Ms) -> usize {
         let mut timeline = Timeline::unknown(now);
         timeline.gaps[0].id = self.id();

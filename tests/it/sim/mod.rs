@@ -7,14 +7,12 @@
 mod crash;
 mod memory;
 mod wild;
+mod wire;
 mod world;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use archiver::core::budget::{self, Caps};
@@ -29,6 +27,7 @@ use fastrand::Rng;
 use crash::Crashing;
 use memory::MemArchive;
 use wild::Wild;
+use wire::{Wire, drive};
 use world::{Server, Traits, World};
 
 /// Seeds that once failed.
@@ -38,18 +37,6 @@ const OLD_FOES: &[u64] = &[
 
 /// A balance that no history can spend.
 const PLENTY: f64 = 1e9;
-
-/// Drives a future that never waits for anything real.
-fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..1000 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-    }
-    panic!("the simulation waits for something that never comes");
-}
 
 /// What the inbox is used for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,6 +77,8 @@ fn settings(
         recheck_days,
         reconcile,
         page_size,
+        in_flight: 1,
+        in_flight_per_account: 1,
         retries: 2,
         backoff: Backoff { base: Duration::from_secs(2), max: Duration::from_secs(60) },
         jitter: || 0.5,
@@ -104,7 +93,7 @@ fn settings(
 fn one_run(archive: &mut impl Archive, server: &Server, settings: &Settings) -> Result<Report, RunError> {
     let (_stopper, stop) = Stopper::new();
     server.0.borrow_mut().begin_run();
-    ready(sync::run(archive, server, server, settings, &stop, &mut NoProgress))
+    drive(server, sync::run(archive, server, server, settings, &stop, &mut NoProgress))
 }
 
 /// An archive that knows the number of the next run.
@@ -236,6 +225,13 @@ fn purses(seed: u64, budget: u32, may_count_requests: bool) -> Purses {
     Purses { accounts, month, account_caps, reconcile, by_request }
 }
 
+/// How many requests may be under way, of all and of an account: half of the histories are serial.
+fn in_flight(seed: u64) -> (u32, u32) {
+    let mut rng = Rng::with_seed(seed ^ 0xf1_1e5);
+    let most = [1, 1, 1, 2, 4, 16][rng.usize(0..6)];
+    (most, [1, 2, 4, 4][rng.usize(0..4)])
+}
+
 fn draw(seed: u64) -> History {
     let mut rng = Rng::with_seed(seed);
     let urns = rng.u8(..) < 230;
@@ -285,6 +281,9 @@ fn draw(seed: u64) -> History {
     world.balance = reconcile.then_some(PLENTY);
     let accounts = accounts(count, configured_from..sizes.len(), inbox);
     let settings = settings(accounts, inbox, caps, page_size, recheck_days, reconcile);
+    let (in_flight, in_flight_per_account) = in_flight(seed);
+    let settings = Settings { in_flight, in_flight_per_account, ..settings };
+    world.wire = Wire::new(seed, (in_flight as usize, in_flight_per_account as usize));
     History { settings, server: Server(RefCell::new(world)) }
 }
 
@@ -337,8 +336,9 @@ fn wild_weather<A: Numbered>(rng: &mut Rng, history: &History, archive: &mut A) 
     }
 }
 
-/// Calm: faults and growth end, and after enough runs nothing is missing.
-fn settle<A: Numbered>(history: &History, archive: &mut A) {
+/// Calm: faults and growth end, and after enough runs nothing is missing. Returns what was charged by the end of the last
+/// run that found something missing.
+fn settle<A: Numbered>(history: &History, archive: &mut A) -> u32 {
     {
         let mut world = history.server.0.borrow_mut();
         world.traits.faults = 0;
@@ -360,6 +360,7 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) {
     // Every head asked, nothing new, no gap: then all is there.
     let mut quiet_heads = 0;
     let mut quiet_runs = 0;
+    let mut until_quiet = 0;
     for _ in 0..most {
         history.server.0.borrow_mut().now += history.pace();
         let (least, most) = foretold(archive, history);
@@ -372,13 +373,16 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) {
         let quiet = report.gaps_left == 0 && report.new_messages == 0;
         quiet_heads = if quiet { quiet_heads + usize::try_from(report.requests).unwrap() } else { 0 };
         quiet_runs = if quiet { quiet_runs + usize::from(report.requests > 0) } else { 0 };
+        if !quiet {
+            until_quiet = history.server.0.borrow().charged();
+        }
         if quiet_heads > 2 * heads + 1 && (!long || quiet_runs > 140 * accounts) {
-            return;
+            return until_quiet;
         }
     }
     // Nothing tells the end of a conversation whose last page names one more cursor, and no count does either.
     if history.never_ends() {
-        return;
+        return until_quiet;
     }
     panic!("not complete after {most} runs");
 }
@@ -437,18 +441,9 @@ fn in_memory(seed: u64) {
     let mut archive = MemArchive::default();
     turmoil(seed, &history, &mut archive);
     settle(&history, &mut archive);
-    let stored: BTreeMap<usize, Vec<Row>> = archive
-        .conversations
-        .iter()
-        .map(|c| {
-            assert!(c.timeline.complete() || history.never_ends(), "{:?}", c.timeline);
-            let row = |s: &archiver::core::timeline::identity::Stored| {
-                (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone)
-            };
-            (wild::conversation_of(&c.name), c.stored.values().map(row).collect())
-        })
-        .collect();
-    compare(&history, &stored);
+    let complete = archive.conversations.iter().all(|c| c.timeline.complete());
+    assert!(complete || history.never_ends());
+    compare(&history, &archive.rows());
     ledger_covers_charges(&history, &archive);
 }
 
@@ -477,6 +472,36 @@ fn in_sqlite(seed: u64) {
         .collect();
     compare(&history, &stored);
     ledger_covers_charges(&history, &store);
+}
+
+/// A calm history with so many requests under way: what it costs until nothing is missing, and what is archived then.
+fn calmly(seed: u64, most: (u32, u32)) -> (u32, BTreeMap<usize, Vec<Row>>, usize) {
+    let History { server, settings } = draw(seed);
+    let settings = Settings { in_flight: most.0, in_flight_per_account: most.1, ..settings };
+    {
+        let mut world = server.0.borrow_mut();
+        world.traits.wild = Wild::default();
+        world.traits.by_request = false;
+        world.wire = Wire::new(seed, (most.0 as usize, most.1 as usize));
+    }
+    let history = History { server, settings };
+    let mut archive = MemArchive::default();
+    let charged = settle(&history, &mut archive);
+    let stored = archive.rows();
+    compare(&history, &stored);
+    ledger_covers_charges(&history, &archive);
+    let world = history.server.0.borrow();
+    (charged, stored, world.wire.seen)
+}
+
+fn like_a_serial_one(seed: u64) {
+    let mut rng = Rng::with_seed(seed ^ 0xc0_ffee);
+    let (serial, wanted, _) = calmly(seed, (1, 1));
+    let most = ([2, 4, 16, 64][rng.usize(0..4)], [1, 2, 4][rng.usize(0..3)]);
+    let (concurrent, stored, seen) = calmly(seed, most);
+    assert_eq!(stored, wanted, "another archive with {most:?} requests under way");
+    assert!(concurrent <= serial, "{concurrent} credits with {most:?} requests under way, {serial} with one");
+    if std::env::var("ARCHIVER_SIM_SURVEY").is_ok() { eprintln!("SEEN {seen} {serial} {concurrent}"); }
 }
 
 /// How many histories `cargo test` takes the time for; `.ci/run` runs 10,000.
@@ -522,4 +547,9 @@ fn histories_lose_nothing_and_keep_within_budget() {
 #[test]
 fn the_sqlite_archive_loses_nothing_in_such_histories_either() {
     histories(5, in_sqlite);
+}
+
+#[test]
+fn requests_side_by_side_archive_the_same_as_one_after_the_other_for_no_more_credits() {
+    histories(2, like_a_serial_one);
 }

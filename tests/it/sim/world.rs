@@ -19,6 +19,7 @@ use archiver::core::timeline::timestamps;
 use fastrand::Rng;
 
 use super::wild::{self, HOUR_MS, Wild};
+use super::wire::{Given, Wanted, Wire};
 
 pub(crate) const START_MS: Ms = 1_700_000_000_000;
 
@@ -88,6 +89,7 @@ pub(crate) struct World {
     next_id: u32,
     /// Whether the history that was there before is complete.
     started: bool,
+    pub(super) wire: Wire,
 }
 
 impl World {
@@ -105,6 +107,7 @@ impl World {
             before_run: 0,
             next_id: 0,
             started: false,
+            wire: Wire::default(),
         };
         for (at, size) in sizes.iter().enumerate() {
             for _ in 0..*size {
@@ -403,7 +406,7 @@ impl World {
         Charge::Known(credits)
     }
 
-    fn answer_inbox(
+    pub(super) fn answer_inbox(
         &mut self,
         reservation: Reservation,
         account: usize,
@@ -431,7 +434,7 @@ impl World {
         Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: outcome.map(|()| page) }
     }
 
-    fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+    pub(super) fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
         let name = ask.conversation.id().expect("all are asked by id");
         let conversation = wild::conversation_of(name);
         assert_eq!(conversation % self.traits.accounts, ask.account, "asked for in another's name");
@@ -555,7 +558,10 @@ impl Api for Server {
     }
 
     async fn conversation(&self, _: Turn, reservation: Reservation, ask: &Ask) -> Answer<Page> {
-        self.0.borrow_mut().answer(reservation, ask)
+        match self.exchange(Wanted::Page(ask.clone()), reservation).await {
+            Given::Page(answer) => answer,
+            Given::Inbox(_) | Given::Time => unreachable!("a page was asked for"),
+        }
     }
 
     async fn inbox(
@@ -565,7 +571,10 @@ impl Api for Server {
         account: usize,
         cursor: Option<&str>,
     ) -> Answer<InboxPage> {
-        self.0.borrow_mut().answer_inbox(reservation, account, cursor)
+        match self.exchange(Wanted::Inbox(account, cursor.map(str::to_owned)), reservation).await {
+            Given::Inbox(answer) => answer,
+            Given::Page(_) | Given::Time => unreachable!("an inbox was asked for"),
+        }
     }
 
     fn tells_price(&self) -> bool {
@@ -587,6 +596,6 @@ impl Clock for Server {
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.0.borrow_mut().now += i64::try_from(duration.as_millis()).unwrap();
+        self.wait(i64::try_from(duration.as_millis()).unwrap()).await;
     }
 }
