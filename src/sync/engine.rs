@@ -215,7 +215,8 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         }
         let room = self.room()?;
         if let Some(attempt) = self.again.front() {
-            let is_cramped = room.of(attempt.step.account).is_some_and(|left| left < price(attempt.step.smallest()));
+            let is_cramped =
+                room.of(attempt.step.account).is_some_and(|left| left < price(attempt.step.smallest()));
             return Ok(if is_cramped && self.under_way > 0 { Ready::Wait } else { Ready::Again });
         }
         if self.progress.in_flight.len() >= most {
@@ -234,7 +235,9 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     async fn with_turn(&mut self, step: Option<Step>) -> Result<Option<RunEnd>, RunError> {
         let planned = step.as_ref().or_else(|| self.again.front().map(|attempt| &attempt.step));
         let Some(planned) = planned.cloned() else { return Ok(None) };
-        if step.is_some() && let Some(end) = self.doubts_the_clock(&planned) {
+        if step.is_some()
+            && let Some(end) = self.doubts_the_clock(&planned)
+        {
             return Ok(Some(end));
         }
         self.observer.asking(&planned);

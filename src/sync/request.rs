@@ -79,7 +79,11 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     }
 
     /// Makes an attempt again.
-    pub(super) fn begin_again(&mut self, attempt: Box<Attempt>, turn: Turn) -> Result<Option<RunEnd>, RunError> {
+    pub(super) fn begin_again(
+        &mut self,
+        attempt: Box<Attempt>,
+        turn: Turn,
+    ) -> Result<Option<RunEnd>, RunError> {
         let number = attempt.number + 1;
         // What else has come meanwhile may have changed what the archive knows of it, but not what is missing here.
         let asked = self.asked(&attempt.step, number);
@@ -144,7 +148,11 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         }
     }
 
-    async fn answered(&mut self, attempt: Box<Attempt>, answer: Answer<Got>) -> Result<Option<RunEnd>, RunError> {
+    async fn answered(
+        &mut self,
+        attempt: Box<Attempt>,
+        answer: Answer<Got>,
+    ) -> Result<Option<RunEnd>, RunError> {
         let (step, asked) = (&attempt.step, &attempt.asked);
         let answer = match answer.outcome {
             Ok(_) => {

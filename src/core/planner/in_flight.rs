@@ -53,9 +53,7 @@ impl InFlight {
         let is_in_its_way = |step: &Step| match step.whom {
             Subject::Inbox(_) => up_to_now,
             // Whom a profile leads to is known once it has answered: it may be any conversation of the account.
-            Subject::Conversation(id) => {
-                id == conversation.id || step.by_profile || conversation.by_profile
-            }
+            Subject::Conversation(id) => id == conversation.id || step.by_profile || conversation.by_profile,
         };
         self.has_room(conversation.account, limits) && !self.of(conversation.account).any(is_in_its_way)
     }

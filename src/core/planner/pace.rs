@@ -48,7 +48,10 @@ mod tests {
         let mut pace = Pace::new(16);
         assert_eq!(pace.limit(0), 16);
         pace.slow_down(1_000, 2_000);
-        assert_eq!([2_000, 61_999, 62_000, 2_000 + 8 * MINUTE, 90 * MINUTE].map(|at| pace.limit(at)), [8, 8, 9, 16, 16]);
+        assert_eq!(
+            [2_000, 61_999, 62_000, 2_000 + 8 * MINUTE, 90 * MINUTE].map(|at| pace.limit(at)),
+            [8, 8, 9, 16, 16]
+        );
         pace.slow_down(62_000, 62_001);
         assert_eq!(pace.limit(62_001), 4);
     }

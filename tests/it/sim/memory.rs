@@ -88,7 +88,9 @@ impl MemArchive {
 
     /// What is archived of each conversation, in the order of the messages.
     pub(crate) fn rows(&self) -> BTreeMap<usize, Vec<super::Row>> {
-        let row = |s: &Stored| (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone);
+        let row = |s: &Stored| {
+            (s.message.urn.clone().unwrap_or_default(), s.message.at_ms, s.message.text.clone(), s.gone)
+        };
         let rows = |c: &MemConversation| {
             let mut rows: Vec<super::Row> = c.stored.values().map(row).collect();
             rows.sort_by(|one, other| (one.1, &one.0, &one.2).cmp(&(other.1, &other.0, &other.2)));

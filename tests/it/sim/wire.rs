@@ -80,10 +80,12 @@ impl Wire {
         let under_way = self.items.values().filter(|(item, _)| !matches!(item, Item::Wait(_))).count();
         assert!(under_way <= self.most.0, "{under_way} requests are under way");
         self.seen = self.seen.max(under_way);
-        let sent = || self.items.values().filter_map(|(item, _)| match item {
-            Item::Sent(wanted, _) => Some(wanted),
-            _ => None,
-        });
+        let sent = || {
+            self.items.values().filter_map(|(item, _)| match item {
+                Item::Sent(wanted, _) => Some(wanted),
+                _ => None,
+            })
+        };
         for one in sent() {
             let of_account = sent().filter(|other| other.account() == one.account()).count();
             assert!(of_account <= self.most.1, "{of_account} requests of one account are under way");
@@ -98,8 +100,12 @@ impl Wire {
 
     /// Any of what is on its way.
     fn draw(&mut self) -> Option<u64> {
-        let waiting: Vec<u64> =
-            self.items.iter().filter(|(_, (item, _))| !matches!(item, Item::Come(_))).map(|(id, _)| *id).collect();
+        let waiting: Vec<u64> = self
+            .items
+            .iter()
+            .filter(|(_, (item, _))| !matches!(item, Item::Come(_)))
+            .map(|(id, _)| *id)
+            .collect();
         match waiting.len() {
             0 | 1 => waiting.first().copied(),
             many => waiting.get(self.order.usize(0..many)).copied(),
@@ -143,7 +149,9 @@ impl World {
     fn give(&mut self, wanted: Wanted, reservation: Reservation) -> Given {
         match wanted {
             Wanted::Page(ask) => Given::Page(self.answer(reservation, &ask)),
-            Wanted::Inbox(account, cursor) => Given::Inbox(self.answer_inbox(reservation, account, cursor.as_deref())),
+            Wanted::Inbox(account, cursor) => {
+                Given::Inbox(self.answer_inbox(reservation, account, cursor.as_deref()))
+            }
         }
     }
 }
