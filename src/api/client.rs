@@ -204,11 +204,15 @@ impl<C: Clock> HttpApi<C> {
             Ok(request) => request,
             Err(error) => return answer(reservation, None, Charge::Known(0), Err(error)),
         };
+        let sent_ms = self.clock.now_ms();
         match self.transport.post(turn, path, body, reservation.results(), &self.clock).await {
             Ok(reply) => {
                 self.compare_clocks(&reply);
                 let Reading { charge, outcome } =
                     judge(self.version, &reply, scrubber, |body| read(body, &reply));
+                if let Some(error) = outcome.as_ref().err().filter(|e| e.kind == FailureKind::RateLimited) {
+                    self.rate.refused(sent_ms, self.clock.now_ms(), error.retry_after);
+                }
                 answer(reservation, Some(reply.status), charge, outcome)
             }
             Err(lost) => {
