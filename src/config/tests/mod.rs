@@ -144,6 +144,7 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
         "api.proxy" => "http://proxy.example:3128",
         "alerts.ping_url" => "https://hc.example/ping/1",
         "api.ca_file" | "archive.path" | "metrics.textfile" | "api.api_key" | "api.api_key_file" => "0123456",
+        "api.in_flight_per_account" => "2",
         _ => "10",
     };
     let paths = KEYS.keys().filter(|path| path.contains('.') && !path.contains('['));
