@@ -60,14 +60,25 @@ CREATE TABLE conversation (
   rechecked_ms          INTEGER,              -- when the last recheck finished; null: never
   count_extra           INTEGER NOT NULL DEFAULT 0, -- how many more it counts than it returned when all of it was read
   counts_gone           INTEGER NOT NULL DEFAULT 0 CHECK (counts_gone IN (0, 1)), -- 1: it also counts messages that it no longer returns
+  asked                 INTEGER NOT NULL DEFAULT 0 CHECK (asked IN (0, 1, 2)), -- whether runs ask for it: 1 yes; 2 by its thread, which is configured
+  look_run              INTEGER NOT NULL DEFAULT 0, -- outside the inbox: the first run that looks at its newest page again
   UNIQUE (account, thread)                    -- also: which conversation is this row of the inbox?
 ) STRICT;
 -- Which conversations should this page of the inbox show?
 --   WHERE account = ? AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms > ? AND inbox_last_message_ms < ?
 CREATE INDEX conversation_in_inbox ON conversation (account, inbox_last_message_ms) WHERE inbox_seen_ms IS NOT NULL;
--- Which conversations outside the inbox may be due for a poll of their own?
---   WHERE account = ? AND inbox_seen_ms IS NULL AND head_tried_run < ?
-CREATE INDEX conversation_outside_inbox ON conversation (account, head_tried_run) WHERE inbox_seen_ms IS NULL;
+-- Which conversations outside the inbox are due for a poll of their own?
+--   WHERE account = ? AND asked > 0 AND inbox_seen_ms IS NULL AND look_run <= ?
+CREATE INDEX conversation_outside_inbox ON conversation (account, look_run) WHERE asked > 0 AND inbox_seen_ms IS NULL;
+-- Without an inbox: which conversation was polled the longest ago?
+--   WHERE account = ? AND asked > 0 ORDER BY ifnull(head_tried_ms, -1), id
+CREATE INDEX conversation_by_poll ON conversation (account, ifnull(head_tried_ms, -1)) WHERE asked > 0;
+-- Which complete conversation was read whole the longest ago, and which are being read again?
+--   WHERE account = ? AND asked > 0 AND beginning_seen_ms IS NOT NULL ORDER BY ifnull(rechecked_ms, beginning_seen_ms), id
+CREATE INDEX conversation_by_recheck ON conversation (account, ifnull(rechecked_ms, beginning_seen_ms)) WHERE asked > 0 AND beginning_seen_ms IS NOT NULL;
+CREATE INDEX conversation_in_recheck ON conversation (account) WHERE recheck_at_ms IS NOT NULL;
+-- Down to when does an account's archive reach?
+CREATE INDEX conversation_by_oldest ON conversation (account, oldest_ms) WHERE asked > 0;
 
 -- The profile URLs by which a conversation was requested, so that each is resolved only once.
 CREATE TABLE address (
@@ -179,13 +190,20 @@ CREATE TABLE gap (
   due_run       INTEGER NOT NULL DEFAULT 0,   -- the first run that may try again
   ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- requesting fewer results than this is known to get no further
   filled        INTEGER NOT NULL DEFAULT 0,   -- messages fetched from it so far
+  rank          INTEGER NOT NULL DEFAULT 3 CHECK (rank IN (0, 1, 2, 3)), -- when it is filled: 0 newest first; 1 later, because the last request failed; 2 last, because it is stalled; 3 never, because its conversation is not asked for
   CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'count_differs', 'request_failed')))
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
--- Which conversations have a gap that is due?
---   SELECT DISTINCT conversation FROM gap WHERE account = ? AND due_run <= ? AND conversation IS NOT NULL
-CREATE INDEX gap_by_due_run ON gap (account, due_run, conversation);
+-- Which gap is to be filled next?
+--   WHERE account = ? AND conversation IS NOT NULL AND rank = ? AND due_run = 0 ORDER BY ifnull(newer_ms, 9223372036854775807) DESC, id
+CREATE INDEX gap_by_rank ON gap (account, rank, due_run, ifnull(newer_ms, 9223372036854775807) DESC) WHERE conversation IS NOT NULL;
+
+-- The configuration that was applied last, as a number: only another one has to be applied.
+CREATE TABLE configuration (
+  id      INTEGER PRIMARY KEY CHECK (id = 1),
+  digest  INTEGER NOT NULL                    -- of the accounts and what they ask for
+) STRICT;
 
 -- Everything that adds messages or spends credits is a run.
 CREATE TABLE run (

@@ -8,7 +8,6 @@ use std::path::Path;
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Network, Rate};
 use crate::clock::SystemClock;
 use crate::config::{Config, InboxMode};
-use crate::core::planner::state;
 use crate::error::Failure;
 use crate::secret::Secret;
 use crate::store::{Configured, Reader, StoreError, Trigger};
@@ -44,7 +43,7 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         inbox: config.sync.inbox != InboxMode::Off,
         parked: BTreeSet::new(),
         probe: false,
-        unlisted_runs: state::unlisted_runs(config.sync.max_runs_between_polls),
+        longest_silence: config.sync.max_runs_between_polls,
         recheck_days: Some(config.sync.recheck_days).filter(|days| *days > 0),
         reconcile: config.budget.reconcile,
     }

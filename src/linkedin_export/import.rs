@@ -94,7 +94,7 @@ pub fn import(
     let now = options.now;
     let owner = export.owner(options.account.owner_name.as_deref());
     belongs(owner.as_ref(), options, Some(&store.queries()))?;
-    let targets = store.configure(options.accounts, now)?;
+    let accounts = store.configure(options.accounts, now)?;
     let import = store.begin_import(options.account, "linkedin-export", options.file, now)?;
     let mut kept = store.known_odd_rows(import)?;
     for odd in batches(export.odd(), ODD_BATCH, OddRow::length) {
@@ -115,7 +115,7 @@ pub fn import(
     }
     if options.check > 0 {
         // Only conversations that a sync would ask for can be checked; with `discover` that may be any.
-        let wanted: BTreeSet<ConversationId> = targets.iter().map(|t| t.plan.id).collect();
+        let wanted: BTreeSet<ConversationId> = store.targets(&accounts)?.iter().map(|t| t.plan.id).collect();
         let within = (!options.account.discover).then_some(&wanted);
         let most = usize::try_from(options.check).unwrap_or(usize::MAX);
         report.checks = store.open_checks(import, within, most, now)?;

@@ -97,6 +97,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             http_status: answer.http_status,
             now: self.clock.now_ms(),
             recheck: step.kind == StepKind::Recheck,
+            longest_silence: self.settings.longest_silence,
         };
         let done = self.commit(step, |archive| archive.commit_page(&commit)).await?;
         self.totals.new_messages += done.new_messages;
@@ -104,7 +105,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.totals.gone += done.gone;
         self.run_state.stored(conversation, &done);
         if asked.cursor.is_none() {
-            self.progress.heads_done.insert(Subject::Conversation(done.conversation));
+            self.run_state.plan.head_done(Subject::Conversation(done.conversation));
         }
         if let Some(stall) = &done.stall {
             warn!(conversation = %step.name, reason = %stall, "the walk stopped; what it left is recorded as missing");
@@ -141,7 +142,7 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         };
         let done = self.commit(step, |archive| archive.commit_inbox(&commit)).await?;
         if asked.cursor.is_none() {
-            self.progress.heads_done.insert(step.whom);
+            self.run_state.plan.head_done(step.whom);
         }
         if let Some(stall) = &done.stall {
             warn!(account = %step.name, reason = %stall, "the walk of the inbox stopped; it is taken up again");
@@ -170,15 +171,12 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
         self.totals.failed_attempts += 1;
         // A second reading that fails leaves nothing missing. Otherwise, what a retry cannot mend says something about
         // what was asked for, so its gap carries the reason; so does a server that breaks at it and serves the rest.
-        let stalls = last
-            && step.kind != StepKind::Recheck
-            && match error.policy().stalls {
-                Stalls::Always => true,
-                Stalls::IfOthersAreServed => {
-                    self.totals.pages > 0 || self.run_state.others_were_fine(step.whom)
-                }
-                Stalls::Never => false,
-            };
+        let stalls = match error.policy().stalls {
+            _ if !last || step.kind == StepKind::Recheck => false,
+            Stalls::Always => true,
+            Stalls::IfOthersAreServed => self.totals.pages > 0 || self.others_are_fine(step)?,
+            Stalls::Never => false,
+        };
         self.settle(step, asked, answer, error, stalls).await
     }
 
@@ -213,10 +211,20 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             asked,
             settlement: Settlement::bare(&answer.receipt, answer.http_status, Some(&words)),
             stalls,
+            longest_silence: self.settings.longest_silence,
             now: self.clock.now_ms(),
         };
         let timeline = self.commit(step, |archive| archive.commit_failure(&failed)).await?;
-        self.run_state.set_timeline(step.whom, timeline);
+        self.run_state.plan.set_timeline(step.whom, timeline);
         Ok(())
+    }
+
+    /// Whether the last request for any other conversation succeeded.
+    fn others_are_fine(&self, step: &Step) -> Result<bool, RunError> {
+        let than = match step.whom {
+            Subject::Conversation(id) => Some(id),
+            Subject::Inbox(_) => None,
+        };
+        Ok(self.archive.others_are_fine(than)?)
     }
 }

@@ -3,17 +3,35 @@
 use crate::core::Ms;
 use crate::core::budget::{Purse, Reservation, Spent};
 use crate::core::model::ids::{AccountId, ConversationId, RunId};
-use crate::core::planner::state::Inbox;
+use crate::core::planner::plan::{Due, Loaded};
+use crate::core::planner::state::{Inbox, Limits};
 use crate::core::timeline::gap::Timeline;
 use crate::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Owners, Request,
-    Store, StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Missing, Moment, Outcome, Owners,
+    Request, Store, StoreError, Target, Trigger,
 };
 
 /// What the engine needs of an archive. Each call is atomic: after a crash it has happened or it has not.
 pub trait Archive {
     /// Makes sure that everything configured has its place; see [`Store::configure`].
-    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError>;
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<AccountId>, StoreError>;
+
+    /// Everything that is asked for; see [`Store::targets`].
+    fn targets(&self, accounts: &[AccountId]) -> Result<Vec<Target>, StoreError>;
+
+    /// The next conversations of an account that something is due about; see [`Store::due`].
+    fn due(
+        &self,
+        account: (usize, AccountId),
+        due: &Due,
+        limits: &Limits,
+    ) -> Result<(Vec<Target>, Loaded), StoreError>;
+
+    /// Whether the last request for any other conversation succeeded; see [`Store::others_are_fine`].
+    fn others_are_fine(&self, than: Option<ConversationId>) -> Result<bool, StoreError>;
+
+    /// What is missing of all that is asked for; see [`Store::missing`].
+    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing, StoreError>;
 
     /// The inboxes of these accounts; see [`Store::inboxes`].
     fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError>;
@@ -69,8 +87,29 @@ pub trait Archive {
 }
 
 impl Archive for Store {
-    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<AccountId>, StoreError> {
         Self::configure(self, accounts, now)
+    }
+
+    fn targets(&self, accounts: &[AccountId]) -> Result<Vec<Target>, StoreError> {
+        Self::targets(self, accounts)
+    }
+
+    fn due(
+        &self,
+        account: (usize, AccountId),
+        due: &Due,
+        limits: &Limits,
+    ) -> Result<(Vec<Target>, Loaded), StoreError> {
+        Self::due(self, account, due, limits)
+    }
+
+    fn others_are_fine(&self, than: Option<ConversationId>) -> Result<bool, StoreError> {
+        Self::others_are_fine(self, than)
+    }
+
+    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing, StoreError> {
+        Self::missing(self, accounts, inboxes)
     }
 
     fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError> {

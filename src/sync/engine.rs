@@ -12,12 +12,14 @@ use super::{Archive, Stop};
 use crate::api::{Api, ApiError, ExitClass, Turn};
 use crate::clock::Clock;
 use crate::core::Ms;
-use crate::core::budget::{self, Left, Purse, Spent, price};
-use crate::core::planner::next::{self, Next};
+use crate::core::budget::{self, Caps, Left, Purse, Spent, price};
+use crate::core::model::ids::{ConversationId, RunId};
+use crate::core::planner::next::Next;
 use crate::core::planner::pace::Pace;
-use crate::core::planner::state::{Limits, Progress, Room, Share, Subject};
+use crate::core::planner::plan::Load;
+use crate::core::planner::state::{Inbox, Room, Share, Subject};
 use crate::core::planner::step::Step;
-use crate::store::{Cause, Outcome};
+use crate::store::{Cause, Missing, Outcome};
 use crate::sync::belonging::KnownOwners;
 use crate::sync::clock_check::OtherClocks;
 use crate::sync::request::{Attempt, Flights, Landing};
@@ -36,11 +38,15 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Report, RunError> {
-    let targets = archive.configure(&settings.accounts, clock.now_ms())?;
-    let targets = super::select(targets, &settings.only)?;
+    let accounts = archive.configure(&settings.accounts, clock.now_ms())?;
+    let narrowed = match settings.only.as_slice() {
+        [] => None,
+        words => Some(super::select(archive.targets(&accounts)?, words)?),
+    };
     // Single targets are looked at themselves: that costs no more than the inbox would.
     let read_inbox = settings.inbox && settings.only.is_empty();
     let inboxes = if read_inbox { archive.inboxes(&settings.accounts, clock.now_ms())? } else { Vec::new() };
+    let inboxes: Vec<Inbox> = inboxes.into_iter().map(|(_, inbox)| inbox).collect();
     let head_came_last = archive.head_came_last(None)?;
     let clocks = OtherClocks { newest_request_ms: archive.newest_request()?, ..OtherClocks::default() };
     let run = archive.begin_run(settings.trigger, clock.now_ms())?;
@@ -51,7 +57,13 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     }
     let capped = budget::left(&settings.caps, &archive.spent(run, clock.now_ms())?).least();
     let left = [capped, balance.whole()].into_iter().flatten().min();
-    observer.begin(targets.len(), left);
+    observer.begin(left);
+    let limits = settings.limits(Share { budget: left, head_came_last }, Vec::new(), run, clock.now_ms());
+    let mut run_state = RunState::new(limits, accounts, inboxes);
+    settings.parked.iter().for_each(|account| run_state.plan.stop_account(*account));
+    if let Some(targets) = narrowed {
+        run_state.narrow(targets);
+    }
     let mut engine = Engine {
         pace: Pace::new(settings.in_flight),
         flights: Flights::new(),
@@ -59,8 +71,8 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         again: VecDeque::new(),
         failures: BTreeMap::new(),
         under_way: 0,
-        limits: settings.limits(Share { budget: left, head_came_last }, Vec::new(), run, clock.now_ms()),
-        run_state: RunState::new(targets, inboxes),
+        run,
+        run_state,
         balance,
         clocks,
         archive,
@@ -69,11 +81,10 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
         settings,
         stop,
         observer,
-        progress: Progress { stopped: settings.parked.clone(), ..Progress::default() },
         totals: Totals::default(),
         owners: KnownOwners::new(),
     };
-    engine.limits.account_shares = engine.account_shares()?;
+    engine.run_state.plan.limits.account_shares = engine.account_shares()?;
     let end = engine.steps().await?;
     // What is left of it are waits: nothing of them is lost.
     engine.flights.clear();
@@ -115,11 +126,10 @@ pub(super) struct Engine<'a, R, A, C> {
     pub(super) settings: &'a Settings,
     pub(super) stop: &'a Stop,
     pub(super) observer: &'a mut dyn Observer,
-    pub(super) limits: Limits,
+    pub(super) run: RunId,
     pub(super) run_state: RunState,
     pub(super) balance: VendorBalance,
     pub(super) clocks: OtherClocks,
-    pub(super) progress: Progress,
     pub(super) totals: Totals,
     pub(super) owners: KnownOwners,
     pub(super) pace: Pace,
@@ -157,7 +167,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     /// What each account with caps of its own might spend in this run.
     fn account_shares(&self) -> Result<Vec<Share>, RunError> {
         let share = |(index, budget): (usize, Option<u32>)| {
-            let id = self.run_state.account_of(Subject::Inbox(index)).filter(|_| budget.is_some());
+            let id = self.run_state.account_id(index).filter(|_| budget.is_some());
             let head_came_last = id.map_or(Ok(false), |id| self.archive.head_came_last(Some(id)))?;
             Ok(Share { budget, head_came_last })
         };
@@ -178,7 +188,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             end = match ready {
                 Ready::End(end) => return Ok(end),
                 Ready::Balance => {
-                    let run = self.limits.run;
+                    let run = self.run;
                     self.balance.compare(self.archive, self.api, self.stop, run).await?;
                     None
                 }
@@ -219,15 +229,30 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
                 room.of(attempt.step.account).is_some_and(|left| left < price(attempt.step.smallest()));
             return Ok(if is_cramped && self.under_way > 0 { Ready::Wait } else { Ready::Again });
         }
-        if self.progress.in_flight.len() >= most {
+        if self.run_state.plan.in_flight() >= most {
             return Ok(Ready::Wait);
         }
-        Ok(match next::next(&self.run_state.state, &self.limits, &self.progress, &room) {
-            Next::Ask(step) => Ready::Step(Box::new(step)),
-            Next::Wait => Ready::Wait,
-            Next::Done => Ready::End(RunEnd::Done),
-            Next::OutOfBudget => Ready::End(RunEnd::OutOfBudget),
-        })
+        loop {
+            return Ok(match self.run_state.plan.next(&room) {
+                Next::Load(load) => {
+                    self.load(load)?;
+                    continue;
+                }
+                Next::Ask(step) => Ready::Step(Box::new(step)),
+                Next::Wait => Ready::Wait,
+                Next::Done => Ready::End(RunEnd::Done),
+                Next::OutOfBudget => Ready::End(RunEnd::OutOfBudget),
+            });
+        }
+    }
+
+    /// Lets the plan know more of what is stored.
+    fn load(&mut self, load: Load) -> Result<(), RunError> {
+        let Load { account, due } = load;
+        let id = self.run_state.account_id(account).unwrap_or_default();
+        let (targets, loaded) = self.archive.due((account, id), &due, &self.run_state.plan.limits)?;
+        self.run_state.loaded(account, targets, loaded);
+        Ok(())
     }
 
     /// Waits for a turn and begins a step with it, or the next further attempt; unless something comes before: then the
@@ -273,15 +298,13 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     /// What may be spent now.
     fn room(&self) -> Result<Room, RunError> {
         let now = self.clock.now_ms();
-        let spent = self.archive.spent(self.limits.run, now)?;
+        let spent = self.archive.spent(self.run, now)?;
         let left = budget::left(&self.settings.caps, &spent);
         let mut accounts = Vec::with_capacity(self.settings.account_caps.len());
         for (index, caps) in self.settings.account_caps.iter().enumerate() {
-            let spent = match self.run_state.account_of(Subject::Inbox(index)) {
-                Some(id) => self.archive.spent_by(id, self.limits.run, now)?,
-                None => budget::Spent::default(),
-            };
-            accounts.push(budget::left(caps, &spent).least());
+            let id = self.run_state.account_id(index).filter(|_| *caps != Caps::default());
+            let spent = id.map(|id| self.archive.spent_by(id, self.run, now)).transpose()?;
+            accounts.push(budget::left(caps, &spent.unwrap_or_default()).least());
         }
         let balance = self.balance.whole().map(|balance| balance.saturating_sub(spent.run));
         Ok(Room {
@@ -299,7 +322,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     }
 
     /// How the run ended, in the archive's words.
-    fn outcome(&self, end: RunEnd) -> Outcome {
+    fn outcome(&self, end: RunEnd, gaps: usize) -> Outcome {
         match end {
             RunEnd::Stopped => Outcome::Interrupted,
             RunEnd::NoCredits => Outcome::NoCredits,
@@ -308,14 +331,14 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             }
             RunEnd::OutOfBudget => Outcome::Budget,
             // What is left is stalled: it waits for a later run.
-            RunEnd::Done if self.run_state.gaps() > 0 => Outcome::Partial,
+            RunEnd::Done if gaps > 0 => Outcome::Partial,
             RunEnd::Done | RunEnd::GaveUp => Outcome::Complete,
         }
     }
 
     fn finish(mut self, end: RunEnd) -> Result<Report, RunError> {
         let now = self.clock.now_ms();
-        let spent = self.archive.spent(self.limits.run, now)?;
+        let spent = self.archive.spent(self.run, now)?;
         let left = budget::left(&self.settings.caps, &spent);
         let balance_ended_it = end == RunEnd::OutOfBudget && self.balance.ended_it(&left, spent.run);
         let end = if balance_ended_it { RunEnd::NoCredits } else { end };
@@ -323,11 +346,13 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         if end == RunEnd::NoCredits && refused.iter().all(|r| r.cause != Cause::Credits) {
             refused.extend(self.balance.refusal());
         }
-        let outcome = self.outcome(end);
-        self.archive.finish_run(self.limits.run, outcome, now)?;
-        for plan in &mut self.run_state.state.conversations {
-            if let Some(name) = self.archive.name_of(plan.id)? {
-                plan.name = name;
+        let missing = self.missing()?;
+        let outcome = self.outcome(end, missing.gaps);
+        self.archive.finish_run(self.run, outcome, now)?;
+        let known: Vec<ConversationId> = self.run_state.plan.conversations().map(|c| c.id).collect();
+        for id in known {
+            if let Some(name) = self.archive.name_of(id)? {
+                self.run_state.plan.change(id, |conversation| conversation.name = name);
             }
         }
         info!(
@@ -337,11 +362,35 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             credits = spent.run,
             "the run ended"
         );
-        Ok(self.report(outcome, &spent, &left))
+        Ok(self.report(outcome, &spent, &left, missing))
     }
 
-    fn report(self, outcome: Outcome, spent: &Spent, left: &Left) -> Report {
-        let horizon = self.run_state.horizon(&self.limits, &self.progress);
+    /// What is missing. The horizon is unknown where a request failed or was not made for lack of credits or time, so that
+    /// something recent may be missing.
+    fn missing(&mut self) -> Result<Missing, RunError> {
+        let mut missing = match self.run_state.missing() {
+            Some(missing) => missing,
+            None => {
+                let read_inbox = self.settings.inbox && self.settings.only.is_empty();
+                self.archive.missing(self.run_state.accounts(), read_inbox)?
+            }
+        };
+        if self.run_state.plan.left_alone() || self.heads_left()? {
+            missing.horizon = None;
+        }
+        Ok(missing)
+    }
+
+    fn heads_left(&mut self) -> Result<bool, RunError> {
+        loop {
+            match self.run_state.plan.heads_left() {
+                Ok(left) => return Ok(left),
+                Err(load) => self.load(load)?,
+            }
+        }
+    }
+
+    fn report(self, outcome: Outcome, spent: &Spent, left: &Left, missing: Missing) -> Report {
         Report {
             outcome,
             requests: self.totals.requests,
@@ -350,9 +399,9 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             gone_messages: self.totals.gone,
             credits_spent: spent.run,
             credits_left: CreditsLeft { run: left.run, day: left.day, month: left.month },
-            gaps_left: self.run_state.gaps(),
-            horizon: horizon.map(iso),
-            conversations: self.run_state.conversations(&self.settings.accounts),
+            gaps_left: missing.gaps,
+            horizon: missing.horizon.map(iso),
+            conversations: self.run_state.conversations(&self.settings.accounts, missing),
             inboxes: self.run_state.inboxes(),
             balance: self.balance.report(spent.run),
             worst: self.totals.worst,

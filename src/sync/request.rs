@@ -70,10 +70,10 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     /// Begins a step with its turn: sets its credits aside and sends it. `Some` ends the run.
     pub(super) fn begin(&mut self, step: Step, turn: Turn) -> Result<Option<RunEnd>, RunError> {
         let Some(addressee) = self.run_state.addressee(step.whom) else {
-            self.progress.failed.insert(step.whom);
+            self.run_state.plan.fail(step.whom);
             return Ok(None);
         };
-        self.progress.in_flight.begin(&step);
+        self.run_state.plan.begin(&step);
         let asked = self.asked(&step, 0);
         self.send(Box::new(Attempt { step, addressee, asked, number: 0, sent_ms: 0 }), turn)
     }
@@ -105,7 +105,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         let request = self.request(&attempt);
         let reserved = self.archive.reserve(&self.purse(attempt.step.account), &request, now)?;
         let Some(reservation) = reserved else {
-            self.progress.in_flight.end(attempt.step.whom);
+            self.run_state.plan.end(attempt.step.whom);
             // Others may have credits of their own left: that is the plan's to say.
             let failure = self.failures.remove(&attempt.step.whom);
             return Ok(failure.and_then(|error| self.give_up(&attempt.step, &error)));
@@ -115,7 +115,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         self.totals.requests += 1;
         self.under_way += 1;
         if attempt.step.kind == StepKind::Head {
-            self.progress.look(attempt.step.account, reservation.credits());
+            self.run_state.plan.look(attempt.step.account, reservation.credits());
         }
         let (api, stop, flight) = (self.api, self.stop.clone(), turn.flight());
         self.flights.push(Box::pin(async move {
@@ -191,7 +191,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
 
     /// A step is no longer under way.
     fn ended(&mut self, step: &Step) {
-        self.progress.in_flight.end(step.whom);
+        self.run_state.plan.end(step.whom);
         self.failures.remove(&step.whom);
     }
 
@@ -234,7 +234,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             // An answer that gets lost counts in full, so that a second attempt is made a small one.
             count: if attempt == 0 && !self.is_probing() { step.count } else { step.smallest() },
             most: self.most(step.account),
-            run: self.limits.run,
+            run: self.run,
         }
     }
 
@@ -263,7 +263,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
                 (self.api.endpoint(), Some(*id), if head { Purpose::Head } else { Purpose::Gap })
             }
         };
-        let (run, account) = (self.limits.run, addressee.account_id);
+        let (run, account) = (self.run, addressee.account_id);
         Request { run, account, endpoint, conversation, purpose, wanted: asked.count }
     }
 
@@ -273,13 +273,12 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         let (policy, account) = (error.policy(), self.run_state.account_index(step.whom));
         self.run_state.failed(step.whom, error.to_string());
         self.totals.worst = self.totals.worst.max(policy.exit);
-        self.progress.failed.insert(step.whom);
         self.totals.reception.failed(error, account);
         match policy.stops {
             Stops::Run if policy.alert == Some(Cause::Credits) => Some(RunEnd::NoCredits),
             Stops::Run => Some(RunEnd::GaveUp),
             Stops::Account => {
-                self.progress.stopped.extend(account);
+                account.into_iter().for_each(|account| self.run_state.plan.stop_account(account));
                 None
             }
             Stops::TargetThenRun => {

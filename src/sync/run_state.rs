@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use tracing::warn;
 
 use crate::api::ConversationRef;
-use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::next;
-use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, State, Subject};
-use crate::core::timeline::gap::Timeline;
-use crate::store::{Committed, Configured, InboxCommitted, Target};
+use crate::core::planner::plan::{Loaded, Plan};
+use crate::core::planner::state::{Conversation, Inbox, Limits, Subject};
+use crate::store::{Committed, Configured, InboxCommitted, Missing, Target};
 use crate::sync::report::{ConversationReport, InboxReport};
 
 /// What a run did to one conversation or inbox.
@@ -46,64 +45,88 @@ pub(super) struct Addressee {
     pub(super) conversation: Option<(ConversationId, ConversationRef)>,
 }
 
-/// The state that the plan decides on, and what goes with it.
+/// The plan, and what goes with it.
 #[derive(Debug)]
 pub(super) struct RunState {
-    pub(super) state: State,
+    pub(super) plan: Plan,
     addresses: BTreeMap<ConversationId, Address>,
-    account_ids: BTreeMap<usize, AccountId>,
+    /// The archive's ids of the accounts, by their index in the configuration.
+    accounts: Vec<AccountId>,
     results: BTreeMap<Subject, TargetResult>,
+    /// Whether only some conversations are asked for: then all of these are known, and others are of no concern.
+    narrowed: bool,
 }
 
 impl RunState {
-    pub(super) fn new(targets: Vec<Target>, inboxes: Vec<(AccountId, Inbox)>) -> Self {
-        let mut run_state = Self {
-            state: State::default(),
+    pub(super) fn new(limits: Limits, accounts: Vec<AccountId>, inboxes: Vec<Inbox>) -> Self {
+        Self {
+            plan: Plan::new(limits, accounts.len(), inboxes),
             addresses: BTreeMap::new(),
-            account_ids: BTreeMap::new(),
+            accounts,
             results: BTreeMap::new(),
-        };
-        for (id, inbox) in inboxes {
-            run_state.account_ids.insert(inbox.account, id);
-            run_state.state.inboxes.push(inbox);
+            narrowed: false,
         }
-        for target in targets {
-            run_state.add(target);
-        }
-        run_state
+    }
+
+    /// Only these are asked for.
+    pub(super) fn narrow(&mut self, targets: Vec<Target>) {
+        targets.into_iter().for_each(|target| self.add(target));
+        self.plan.knows_all();
+        self.narrowed = true;
+    }
+
+    /// Conversations that the plan had to know.
+    pub(super) fn loaded(&mut self, account: usize, targets: Vec<Target>, loaded: Loaded) {
+        let targets = targets.into_iter().filter_map(|target| self.address(target));
+        let conversations: Vec<Conversation> = targets.collect();
+        self.plan.loaded(account, conversations, loaded);
     }
 
     fn add(&mut self, target: Target) {
-        let Target { account_id, conversation_id, profile_url, plan } = target;
         // What an export has shown may be configured and found in the inbox.
-        if self.addresses.contains_key(&plan.id) {
+        if self.addresses.contains_key(&target.plan.id) {
             return;
         }
+        if let Some(conversation) = self.address(target) {
+            self.plan.put(conversation);
+        }
+    }
+
+    /// Notes by what name a conversation is asked for.
+    fn address(&mut self, target: Target) -> Option<Conversation> {
+        let Target { account_id, conversation_id, profile_url, plan } = target;
         let by_id = conversation_id.as_deref().and_then(ConversationRef::by_id);
         let name = by_id.or_else(|| profile_url.as_deref().and_then(ConversationRef::by_profile));
         let Some(name) = name else {
             warn!(conversation = %plan.name, "it has neither an id nor a profile to ask by, and is left out");
-            return;
+            return None;
         };
-        self.account_ids.insert(plan.account, account_id);
-        self.addresses.insert(plan.id, Address { account_id, name });
-        self.state.conversations.push(plan);
+        self.addresses.entry(plan.id).or_insert(Address { account_id, name });
+        Some(plan)
     }
 
     /// The archive's id of the account.
     pub(super) fn account_of(&self, whom: Subject) -> Option<AccountId> {
         match whom {
             Subject::Conversation(id) => self.addresses.get(&id).map(|a| a.account_id),
-            Subject::Inbox(account) => self.account_ids.get(&account).copied(),
+            Subject::Inbox(account) => self.account_id(account),
         }
+    }
+
+    /// The archive's ids of the accounts, by their index in the configuration.
+    pub(super) fn accounts(&self) -> &[AccountId] {
+        &self.accounts
+    }
+
+    /// The archive's id of an account, by its index in the configuration.
+    pub(super) fn account_id(&self, account: usize) -> Option<AccountId> {
+        self.accounts.get(account).copied()
     }
 
     /// The account's index in the configuration.
     pub(super) fn account_index(&self, whom: Subject) -> Option<usize> {
         match whom {
-            Subject::Conversation(id) => {
-                self.state.conversations.iter().find(|c| c.id == id).map(|c| c.account)
-            }
+            Subject::Conversation(id) => self.plan.conversation(id).map(|c| c.account),
             Subject::Inbox(account) => Some(account),
         }
     }
@@ -120,26 +143,8 @@ impl RunState {
 
     /// Whether the last request for a conversation failed.
     pub(super) fn is_troubled(&self, whom: Subject) -> bool {
-        self.state.conversations.iter().any(|c| Subject::Conversation(c.id) == whom && c.troubled)
-    }
-
-    /// Whether the last request for any other conversation succeeded.
-    pub(super) fn others_were_fine(&self, whom: Subject) -> bool {
-        let mut others = self.state.conversations.iter().filter(|c| Subject::Conversation(c.id) != whom);
-        others.any(|c| !c.troubled && c.head_tried_ms.is_some())
-    }
-
-    pub(super) fn set_timeline(&mut self, whom: Subject, timeline: Timeline) {
-        let inboxes = self
-            .state
-            .inboxes
-            .iter_mut()
-            .filter(|i| Subject::Inbox(i.account) == whom)
-            .map(|i| &mut i.timeline);
-        let own = self.state.conversations.iter_mut().filter(|c| Subject::Conversation(c.id) == whom);
-        if let Some(place) = own.map(|c| &mut c.timeline).chain(inboxes).next() {
-            *place = timeline;
-        }
+        let Subject::Conversation(id) = whom else { return false };
+        self.plan.conversation(id).is_some_and(|c| c.troubled)
     }
 
     /// A page of a conversation was stored; it may have turned out to be one that was known already.
@@ -147,17 +152,16 @@ impl RunState {
         if done.conversation != asked {
             self.become_one(asked, done.conversation);
         }
-        let whom = Subject::Conversation(done.conversation);
-        self.set_timeline(whom, done.timeline.clone());
         if let Some(address) = self.addresses.get_mut(&done.conversation) {
             address.learn_id(done.conversation_id.as_deref());
         }
-        for plan in self.state.conversations.iter_mut().filter(|c| c.id == done.conversation) {
+        self.plan.change(done.conversation, |plan| {
+            plan.timeline = done.timeline.clone();
             plan.troubled = done.stall.is_some();
             plan.by_profile &= done.conversation_id.is_none();
             plan.recheck = done.recheck;
-        }
-        let result = self.results.entry(whom).or_default();
+        });
+        let result = self.results.entry(Subject::Conversation(done.conversation)).or_default();
         result.new_messages += done.new_messages;
         result.error = done.stall.as_ref().map(ToString::to_string);
     }
@@ -165,13 +169,12 @@ impl RunState {
     fn become_one(&mut self, asked: ConversationId, kept: ConversationId) {
         self.results.remove(&Subject::Conversation(asked));
         let address = self.addresses.remove(&asked);
-        if self.addresses.contains_key(&kept) {
-            self.state.conversations.retain(|c| c.id != asked);
-            return;
-        }
-        self.addresses.extend(address.map(|a| (kept, a)));
-        for plan in self.state.conversations.iter_mut().filter(|c| c.id == asked) {
-            plan.id = kept;
+        let conversation = self.plan.remove(asked);
+        if !self.addresses.contains_key(&kept) {
+            self.addresses.extend(address.map(|a| (kept, a)));
+            if let Some(conversation) = conversation {
+                self.plan.put(Conversation { id: kept, ..conversation });
+            }
         }
     }
 
@@ -179,61 +182,81 @@ impl RunState {
     pub(super) fn listed(&mut self, account: usize, done: InboxCommitted) {
         let result = self.results.entry(Subject::Inbox(account)).or_default();
         result.error = done.stall.as_ref().map(ToString::to_string);
-        self.set_timeline(Subject::Inbox(account), done.timeline);
+        self.plan.set_timeline(Subject::Inbox(account), done.timeline);
         for target in done.found {
             self.add(target);
         }
-        for (id, timeline) in done.news {
-            self.set_timeline(Subject::Conversation(id), timeline);
+        for target in done.news {
+            let timeline = target.plan.timeline.clone();
+            self.plan.set_timeline(Subject::Conversation(target.plan.id), timeline);
+            if !self.narrowed {
+                self.add(target);
+            }
         }
         for (id, name) in done.listed {
             if let Some(address) = self.addresses.get_mut(&id) {
                 address.learn_id(name.as_deref());
             }
-            for plan in self.state.conversations.iter_mut().filter(|c| c.id == id) {
+            self.plan.change(id, |plan| {
                 plan.listed = true;
                 plan.by_profile &= name.is_none();
-            }
+            });
         }
-        for plan in self.state.conversations.iter_mut().filter(|c| done.unlisted.contains(&c.id)) {
-            plan.listed = false;
+        if !done.unlisted.is_empty() {
+            self.plan.forget_heads(account);
+        }
+        for id in done.unlisted {
+            self.plan.change(id, |plan| plan.listed = false);
         }
     }
 
+    /// A request for this failed for good in this run.
     pub(super) fn failed(&mut self, whom: Subject, error: String) {
         self.results.entry(whom).or_default().error = Some(error);
+        self.plan.fail(whom);
     }
 
-    /// Gaps open, those of inboxes included.
-    pub(super) fn gaps(&self) -> usize {
-        let inboxes = self.state.inboxes.iter().map(|i| i.timeline.gaps.len());
-        self.state.conversations.iter().map(|c| c.timeline.gaps.len()).chain(inboxes).sum()
+    /// What is missing of what this run asks for, as far as the archive need not be asked.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        self.narrowed.then(|| {
+            let timelines = || self.plan.conversations().map(|c| &c.timeline);
+            Missing {
+                gaps: timelines().map(|timeline| timeline.gaps.len()).sum(),
+                horizon: next::horizon(timelines()),
+                conversations: Vec::new(),
+            }
+        })
     }
 
-    /// Since when nothing is missing; `None` where a request failed or was not made for lack of credits or time, so that
-    /// something recent may be missing.
-    pub(super) fn horizon(&self, limits: &Limits, progress: &Progress) -> Option<Ms> {
-        let unseen = |whom, account| progress.failed.contains(&whom) || progress.stopped.contains(&account);
-        let blind = self.state.conversations.iter().any(|c| unseen(Subject::Conversation(c.id), c.account))
-            || self.state.inboxes.iter().any(|i| unseen(Subject::Inbox(i.account), i.account));
-        let inboxes = self.state.inboxes.iter().map(|i| &i.timeline);
-        let all = self.state.conversations.iter().map(|c| &c.timeline).chain(inboxes);
-        next::horizon(all).filter(|_| !blind && !next::heads_left(&self.state, limits, progress))
-    }
-
-    pub(super) fn conversations(&self, accounts: &[Configured]) -> Vec<ConversationReport> {
-        let report = |plan: &Conversation| {
+    /// What was asked for, has news, gaps or failed.
+    pub(super) fn conversations(&self, accounts: &[Configured], missing: Missing) -> Vec<ConversationReport> {
+        let name_of = |account: usize| accounts.get(account).map(|a| a.account.clone()).unwrap_or_default();
+        let known = self.plan.conversations().filter_map(|plan| {
             let result = self.results.get(&Subject::Conversation(plan.id));
-            ConversationReport {
-                account: accounts.get(plan.account).map(|a| a.account.clone()).unwrap_or_default(),
+            let gaps_left = plan.timeline.gaps.len();
+            let report = || ConversationReport {
+                account: name_of(plan.account),
                 conversation_id: self.addresses.get(&plan.id).and_then(|a| a.name.id()).map(str::to_owned),
                 name: plan.name.clone(),
                 new_messages: result.map_or(0, |t| t.new_messages),
-                gaps_left: plan.timeline.gaps.len(),
+                gaps_left,
                 error: result.and_then(|t| t.error.clone()),
-            }
-        };
-        self.state.conversations.iter().map(report).collect()
+            };
+            (gaps_left > 0 || result.is_some()).then(|| (plan.id, report()))
+        });
+        let mut all: BTreeMap<ConversationId, ConversationReport> = known.collect();
+        for incomplete in missing.conversations {
+            let account = self.accounts.iter().position(|id| *id == incomplete.account);
+            all.entry(incomplete.id).or_insert_with(|| ConversationReport {
+                account: account.map(name_of).unwrap_or_default(),
+                conversation_id: incomplete.conversation_id,
+                name: incomplete.name,
+                new_messages: 0,
+                gaps_left: usize::try_from(incomplete.gaps).unwrap_or(usize::MAX),
+                error: None,
+            });
+        }
+        all.into_values().collect()
     }
 
     pub(super) fn inboxes(&self) -> Vec<InboxReport> {
@@ -242,6 +265,6 @@ impl RunState {
             gaps_left: inbox.timeline.gaps.len(),
             error: self.results.get(&Subject::Inbox(inbox.account)).and_then(|t| t.error.clone()),
         };
-        self.state.inboxes.iter().map(report).collect()
+        self.plan.inboxes().map(report).collect()
     }
 }

@@ -42,9 +42,8 @@ pub struct Settings {
     pub only: Vec<String>,
     /// Whether the inbox tells what has changed; otherwise each conversation is asked.
     pub inbox: bool,
-    /// How many runs later a conversation that the inbox never shows is looked at again: see
-    /// [`crate::core::planner::state::Limits::unlisted_runs`].
-    pub unlisted_runs: Vec<u32>,
+    /// How many runs at most pass between two looks at a conversation that the inbox never shows.
+    pub longest_silence: u32,
     /// Complete conversations are read a second time once so many days have passed; `None`: never.
     pub recheck_days: Option<u32>,
     /// Whether the vendor's balance is asked for before and after the run.
@@ -65,7 +64,7 @@ impl Settings {
             share,
             account_shares,
             run,
-            unlisted_runs: self.unlisted_runs.clone(),
+            longest_silence: self.longest_silence,
             recheck_before_ms: self.recheck_days.map(days),
             in_flight_per_account: self.in_flight_per_account,
         }
@@ -91,8 +90,8 @@ pub enum RunError {
 
 /// Watches a run.
 pub trait Observer {
-    /// The conversations of the run are known.
-    fn begin(&mut self, conversations: usize, left: Option<u32>);
+    /// The run begins, and may spend so many credits.
+    fn begin(&mut self, left: Option<u32>);
     /// A request is about to be made.
     fn asking(&mut self, step: &Step);
     /// A page was stored.
@@ -106,7 +105,7 @@ pub trait Observer {
 pub struct NoProgress;
 
 impl Observer for NoProgress {
-    fn begin(&mut self, _: usize, _: Option<u32>) {}
+    fn begin(&mut self, _: Option<u32>) {}
     fn asking(&mut self, _: &Step) {}
     fn stored(&mut self, _: &Step, _: &Committed, _: u32) {}
     fn failed(&mut self, _: &Step, _: &ApiError, _: Option<Duration>) {}

@@ -38,7 +38,8 @@ impl Bench {
     pub(crate) fn of(accounts: &[Configured]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&dir.path().join("archive.db")).unwrap();
-        let targets = store.configure(accounts, NOW).unwrap();
+        let ids = store.configure(accounts, NOW).unwrap();
+        let targets = store.targets(&ids).unwrap();
         let run = store.begin_run(Trigger::Once, NOW).unwrap();
         Self { dir, store, targets, run, now: NOW }
     }
@@ -101,6 +102,7 @@ impl Bench {
             http_status: Some(200),
             now: self.now,
             recheck: false,
+            longest_silence: 64,
         })
     }
 

@@ -136,7 +136,8 @@ impl Mailbox {
 /// Walks the whole mailbox, newest first over all conversations; returns the time spent in the store.
 pub fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
     let mut spent = Duration::ZERO;
-    let targets = store.configure(&mailbox.configured(), NOW_MS).unwrap();
+    let ids = store.configure(&mailbox.configured(), NOW_MS).unwrap();
+    let targets = store.targets(&ids).unwrap();
     let run = store.begin_run(Trigger::Once, NOW_MS).unwrap();
     let purse = Purse::default();
     let mut gaps: Vec<Gap> = targets
@@ -179,6 +180,7 @@ pub fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
                 http_status: Some(200),
                 now: NOW_MS,
                 recheck: false,
+                longest_silence: 64,
             };
             let done =
                 if first_time || first == 0 { Some(store.commit_page(&commit).unwrap()) } else { None };

@@ -179,10 +179,10 @@ struct RunMeter {
 }
 
 impl Observer for RunMeter {
-    fn begin(&mut self, conversations: usize, left: Option<u32>) {
+    fn begin(&mut self, left: Option<u32>) {
         let credits =
             left.map_or_else(|| "no cap".to_owned(), |n| format!("at most {}", plural(n, "credit")));
-        self.meter.say(&format!("{}, {credits}", plural(conversations, "conversation")));
+        self.meter.say(&format!("looking for news, {credits}"));
     }
 
     fn asking(&mut self, step: &Step) {

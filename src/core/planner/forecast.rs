@@ -2,8 +2,9 @@
 
 use crate::core::Ms;
 use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, calendar, left, price};
-use crate::core::planner::next::{Next, outlook};
+use crate::core::planner::next::Next;
 use crate::core::planner::page_size::{Expected, expected};
+use crate::core::planner::plan::Plan;
 use crate::core::planner::state::{Conversation, Limits, Room, State, Subject};
 use crate::core::planner::step::{Step, StepKind};
 
@@ -64,7 +65,7 @@ pub struct Forecast {
 /// Looks ahead. `charges_empty` says whether an answer without results costs a credit for sure.
 #[must_use]
 pub fn forecast(state: &State, limits: &Limits, room: &Room, charges_empty: bool) -> Forecast {
-    let (steps, end) = outlook(state, limits, room);
+    let (steps, end) = Plan::whole(limits, state).outlook(room);
     let typical = typical_length(&state.conversations);
     let mut missing: Vec<Missing> = Vec::new();
     for inbox in state.inboxes.iter().filter(|i| !i.timeline.gaps.is_empty()) {

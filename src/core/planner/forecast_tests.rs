@@ -30,7 +30,7 @@ fn limits() -> Limits {
         share: Share { budget: Some(20), head_came_last: false },
         account_shares: vec![],
         run: RunId(9),
-        unlisted_runs: vec![1],
+        longest_silence: 1,
         recheck_before_ms: None,
         in_flight_per_account: 1,
     }

@@ -58,7 +58,8 @@ impl InFlight {
         self.has_room(conversation.account, limits) && !self.of(conversation.account).any(is_in_its_way)
     }
 
-    fn has_room(&self, account: usize, limits: &Limits) -> bool {
+    /// Whether one more request of an account may be under way.
+    pub(super) fn has_room(&self, account: usize, limits: &Limits) -> bool {
         let most = usize::try_from(limits.in_flight_per_account.max(1)).unwrap_or(usize::MAX);
         self.of(account).count() < most
     }

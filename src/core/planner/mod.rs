@@ -6,6 +6,8 @@ pub mod in_flight;
 pub mod next;
 pub mod pace;
 pub mod page_size;
+pub mod plan;
+pub mod queue;
 pub mod state;
 pub mod step;
 pub mod target;

@@ -8,15 +8,16 @@
 //! many silent conversations and a small budget would leave the gaps unfilled for ever. The same holds within an account
 //! that has a cap of its own. When nothing else is left to ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
-use crate::core::model::ids::RunId;
-use crate::core::planner::backoff::due_run;
+use crate::core::model::ids::{ConversationId, RunId};
 use crate::core::planner::in_flight::InFlight;
 use crate::core::planner::page_size;
-use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, Room, Share, State, Subject};
+use crate::core::planner::plan::{Due, Load, Plan, is_due};
+use crate::core::planner::queue::{Extent, Found, GapClass, GapRank, HeadRank, RecheckRank};
+use crate::core::planner::state::{Conversation, Inbox, Limits, Room, Share, Subject};
 pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
 use crate::core::timeline::gap::{Gap, Timeline};
 
@@ -39,232 +40,324 @@ pub enum Next {
     OutOfBudget,
     /// Nothing until a request that is under way has come to something.
     Wait,
+    /// Nothing before more of what is stored is known.
+    Load(Load),
 }
 
-/// Decides on the next request.
-#[must_use]
-pub fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Next {
-    let (head, head_too_dear) = next_head(state, limits, progress, room);
-    let (gap, gap_too_dear) = next_gap(state, limits, progress, room, (None, &progress.in_flight));
-    let waiting = waiting_gap(state, limits, progress, room, None);
-    let turn = |gap: &Step| heads_turn(&limits.share, progress.head_credits, gap, room);
-    let head = head.filter(|_| waiting.as_ref().is_none_or(turn));
-    match head.or(gap) {
-        Some(step) => ask_or_wait(step, progress, room),
-        None if !progress.in_flight.only_rechecks() => Next::Wait,
-        None if head_too_dear || gap_too_dear => or_wait(Next::OutOfBudget, progress),
-        None => match next_recheck(state, limits, progress, room) {
-            Some(step) => ask_or_wait(step, progress, room),
-            None => or_wait(Next::Done, progress),
-        },
+impl Plan {
+    /// Decides on the next request.
+    #[must_use]
+    pub fn next(&self, room: &Room) -> Next {
+        self.choose(room).unwrap_or_else(Next::Load)
+    }
+
+    fn choose(&self, room: &Room) -> Result<Next, Load> {
+        let (limits, in_flight) = (&self.limits, &self.progress.in_flight);
+        let (head, head_too_dear) = self.next_head(limits, room)?;
+        let (gap, gap_too_dear) = self.next_gap(room, None, in_flight)?;
+        let head = match head {
+            Some(head) if self.is_heads_turn(&limits.share, self.progress.head_credits, room, None)? => {
+                Some(head)
+            }
+            _ => None,
+        };
+        Ok(match head.or(gap) {
+            Some(step) => self.ask_or_wait(step, room),
+            None if !in_flight.only_rechecks() => Next::Wait,
+            None if head_too_dear || gap_too_dear => self.or_wait(Next::OutOfBudget),
+            None => match self.next_recheck(room)? {
+                Some(step) => self.ask_or_wait(step, room),
+                None => self.or_wait(Next::Done),
+            },
+        })
+    }
+
+    /// A request that would be smaller only because of what is set aside for others waits for them: most of that comes
+    /// back.
+    fn ask_or_wait(&self, step: Step, room: &Room) -> Next {
+        let is_cramped = room.of(step.account).is_some_and(|left| left < step.credits_max());
+        if is_cramped { self.or_wait(Next::Ask(step)) } else { Next::Ask(step) }
+    }
+
+    fn or_wait(&self, next: Next) -> Next {
+        if self.progress.in_flight.is_empty() { next } else { Next::Wait }
+    }
+
+    /// The head to look at next: an inbox before any conversation, unless a run has room for one head only; then all
+    /// take turns. And whether there is one that no credit is left for.
+    fn next_head(&self, limits: &Limits, room: &Room) -> Result<(Option<Step>, bool), Load> {
+        let (mut inbox, mut conversation): (Option<&Inbox>, Option<HeadRank>) = (None, None);
+        let mut too_dear = false;
+        for account in self.open_accounts() {
+            if self.gaps_come_first(account, limits, room)? {
+                continue;
+            }
+            let is_paid = room.of(account) != Some(0);
+            let own = self.inboxes.get(&account).filter(|i| self.wants_head(i));
+            let look = self.next_look(account)?;
+            if !is_paid {
+                too_dear |= own.is_some() || look.is_some();
+                continue;
+            }
+            let before =
+                |other: &Inbox, i: &Inbox| (other.tried_ms, other.account) <= (i.tried_ms, i.account);
+            inbox = match (inbox, own) {
+                (Some(other), Some(own)) => Some(if before(other, own) { other } else { own }),
+                (other, own) => other.or(own),
+            };
+            conversation = conversation.into_iter().chain(look).min();
+        }
+        let conversation = conversation.and_then(|rank| self.conversation(rank.conversation));
+        let step = match (inbox, conversation) {
+            (Some(i), Some(c)) if few_heads(limits, c.account) && c.head_tried_ms < i.tried_ms => {
+                Some(head_step(c))
+            }
+            (Some(i), _) => {
+                let step = inbox_step(i, &i.timeline.head(0), StepKind::Head);
+                // A larger page could leave nothing for the gaps.
+                let most = if few_heads(limits, i.account) { HEAD_COUNT } else { step.count };
+                Some(Step { count: step.count.min(most), ..step })
+            }
+            (None, Some(c)) => Some(head_step(c)),
+            (None, None) => None,
+        };
+        Ok((step, too_dear))
+    }
+
+    /// Whether a run leaves heads that it should have looked at, whatever they cost.
+    ///
+    /// # Errors
+    /// What has to be loaded before that can be told.
+    pub fn heads_left(&self) -> Result<bool, Load> {
+        let limits = Limits { share: Share::default(), account_shares: Vec::new(), ..self.limits.clone() };
+        Ok(self.next_head(&limits, &Room::unlimited())?.0.is_some())
+    }
+
+    fn open_accounts(&self) -> impl Iterator<Item = usize> {
+        self.queues.keys().copied().filter(|account| !self.progress.stopped.contains(account))
+    }
+
+    fn wants_head(&self, inbox: &Inbox) -> bool {
+        let (progress, whom) = (&self.progress, Subject::Inbox(inbox.account));
+        inbox.timeline.top_gap().is_none()
+            && !progress.heads_done.contains(&whom)
+            && !progress.failed.contains(&whom)
+            && progress.in_flight.allows_inbox(inbox.account, &self.limits)
+    }
+
+    /// The conversation of an account whose head comes first: where the inbox is read, once that has been walked to its
+    /// end, or cannot be.
+    fn next_look(&self, account: usize) -> Result<Option<HeadRank>, Load> {
+        let (limits, progress) = (&self.limits, &self.progress);
+        let inbox = self.inboxes.get(&account);
+        if let Some(inbox) = inbox {
+            let whom = Subject::Inbox(account);
+            let looked = progress.heads_done.contains(&whom) || few_heads(limits, account);
+            let walked = inbox.timeline.beginning_seen && looked;
+            let hopeless =
+                progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
+            if !walked && !hopeless {
+                return Ok(None);
+            }
+        }
+        if !progress.in_flight.has_room(account, limits) {
+            return Ok(None);
+        }
+        let Some(queue) = self.queues.get(&account).map(|queues| &queues.heads) else { return Ok(None) };
+        let allowed = |rank: &HeadRank| {
+            self.conversation(rank.conversation).is_some_and(|c| progress.in_flight.allows(c, true, limits))
+        };
+        match queue.first(allowed) {
+            Found::Entry(rank) => Ok(Some(rank)),
+            Found::Nothing => Ok(None),
+            Found::Unknown => {
+                let (after, inbox) = (place(queue.known), inbox.is_some());
+                Err(Load { account, due: Due::Heads { after, inbox } })
+            }
+        }
+    }
+
+    /// Whether an account has a cap of its own that is, for now, for its gaps.
+    fn gaps_come_first(&self, account: usize, limits: &Limits, room: &Room) -> Result<bool, Load> {
+        let Some(share) = limits.account_shares.get(account).filter(|share| share.budget.is_some()) else {
+            return Ok(false);
+        };
+        let head_credits = self.progress.head_credits_of.get(&account).copied().unwrap_or_default();
+        Ok(!self.is_heads_turn(share, head_credits, room, Some(account))?)
+    }
+
+    /// Whether heads may still be asked for while gaps wait. A gap that no head may come before, because it needs all that
+    /// is left, takes turns with them, run by run. What is under way of a gap's conversation makes no difference.
+    fn is_heads_turn(
+        &self,
+        share: &Share,
+        head_credits: u32,
+        room: &Room,
+        only: Option<usize>,
+    ) -> Result<bool, Load> {
+        let Some(budget) = share.budget else { return Ok(true) };
+        let Some(gap) = self.next_gap(room, only, &InFlight::default())?.0 else { return Ok(true) };
+        let left = room.of(gap.account);
+        let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(1));
+        Ok(match budget {
+            1 => !share.head_came_last,
+            _ if share.head_came_last && left.is_some_and(needs_all) => false,
+            budget => head_credits < budget.div_ceil(2),
+        })
+    }
+
+    /// The gap to ask for next beside what is under way, of all accounts or of one, and whether there is one that costs
+    /// more than is left.
+    fn next_gap(
+        &self,
+        room: &Room,
+        only: Option<usize>,
+        in_flight: &InFlight,
+    ) -> Result<(Option<Step>, bool), Load> {
+        let mut best: Option<(GapRank, Step)> = None;
+        let mut too_dear = false;
+        for account in self.open_accounts().filter(|account| only.is_none_or(|only| only == *account)) {
+            let is_affordable =
+                |gap: &Gap| room.of(account).is_none_or(|left| affordable(left) >= gap.ask_at_least.max(1));
+            for (inbox, gap) in self.inbox_gaps(account, in_flight) {
+                let conversation = ConversationId(i64::MIN);
+                let newer = Reverse(gap.newer_ms.unwrap_or(Ms::MAX));
+                let rank = GapRank {
+                    class: GapClass::Open,
+                    due_run: RunId::default(),
+                    newer,
+                    gap: gap.id,
+                    conversation,
+                };
+                if !is_affordable(gap) {
+                    too_dear = true;
+                } else if best.as_ref().is_none_or(|(first, _)| rank < *first) {
+                    best = Some((rank, inbox_step(inbox, gap, StepKind::Gap)));
+                }
+            }
+            let first = self.gap_for(account, in_flight, &|_| true)?;
+            too_dear |= first.is_some_and(|(.., gap)| !is_affordable(gap));
+            if room.of(account) == Some(0) {
+                continue;
+            }
+            let Some((rank, conversation, gap)) = self.gap_for(account, in_flight, &is_affordable)? else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|(first, _)| rank < *first) {
+                best = Some((rank, gap_step(conversation, gap, &self.limits)));
+            }
+        }
+        Ok((best.map(|(_, step)| step), too_dear))
+    }
+
+    /// The gaps of an account's inbox that may be asked for.
+    fn inbox_gaps(&self, account: usize, in_flight: &InFlight) -> impl Iterator<Item = (&Inbox, &Gap)> {
+        let is_open = !self.progress.failed.contains(&Subject::Inbox(account))
+            && in_flight.allows_inbox(account, &self.limits);
+        let inbox = self.inboxes.get(&account).filter(|_| is_open);
+        let gaps =
+            inbox.into_iter().flat_map(|inbox| inbox.timeline.gaps.iter().map(move |gap| (inbox, gap)));
+        gaps.filter(|(_, gap)| is_due(gap, &self.limits))
+    }
+
+    /// The first gap of an account's conversations of this kind.
+    fn gap_for(
+        &self,
+        account: usize,
+        in_flight: &InFlight,
+        kind: &dyn Fn(&Gap) -> bool,
+    ) -> Result<Option<(GapRank, &Conversation, &Gap)>, Load> {
+        if !in_flight.has_room(account, &self.limits) {
+            return Ok(None);
+        }
+        let Some(queue) = self.queues.get(&account).map(|queues| &queues.gaps) else { return Ok(None) };
+        let gap_of = |rank: &GapRank| {
+            let conversation = self.conversation(rank.conversation)?;
+            Some((conversation, conversation.timeline.gaps.iter().find(|gap| gap.id == rank.gap)?))
+        };
+        let allowed = |rank: &GapRank| {
+            gap_of(rank).is_some_and(|(conversation, gap)| {
+                kind(gap) && in_flight.allows(conversation, gap.newer_ms.is_none(), &self.limits)
+            })
+        };
+        match queue.first(allowed) {
+            Found::Entry(rank) => Ok(gap_of(&rank).map(|(conversation, gap)| (rank, conversation, gap))),
+            Found::Nothing => Ok(None),
+            Found::Unknown => Err(Load { account, due: Due::Gaps(place(queue.known)) }),
+        }
+    }
+
+    /// The complete conversation to go on reading again: one that was begun first, then the one that was read the longest
+    /// ago.
+    fn next_recheck(&self, room: &Room) -> Result<Option<Step>, Load> {
+        let (limits, in_flight) = (&self.limits, &self.progress.in_flight);
+        if limits.recheck_before_ms.is_none() || !room.spare {
+            return Ok(None);
+        }
+        let mut best: Option<RecheckRank> = None;
+        for account in self.open_accounts().filter(|account| room.of(*account) != Some(0)) {
+            if !in_flight.has_room(account, limits) {
+                continue;
+            }
+            let Some(queue) = self.queues.get(&account).map(|queues| &queues.rechecks) else { continue };
+            let allowed = |rank: &RecheckRank| {
+                self.conversation(rank.conversation).is_some_and(|c| in_flight.allows(c, true, limits))
+            };
+            match queue.first(allowed) {
+                Found::Entry(rank) => best = best.into_iter().chain([rank]).min(),
+                Found::Nothing => {}
+                Found::Unknown => return Err(Load { account, due: Due::Rechecks(place(queue.known)) }),
+            }
+        }
+        let conversation = best.and_then(|rank| self.conversation(rank.conversation));
+        Ok(conversation.and_then(|conversation| {
+            let from = conversation.recheck.at_ms.or(conversation.timeline.newest_ms)?;
+            let gap = Gap { newer_ms: Some(from), ..Gap::default() };
+            Some(step(conversation, gap, limits.page_size, StepKind::Recheck))
+        }))
+    }
+
+    /// The steps that a run would begin with, each once, for as long as the credits last: what a page leads to is not
+    /// known before it is there.
+    #[must_use]
+    pub fn outlook(mut self, room: &Room) -> (Vec<Step>, Next) {
+        let mut room = room.clone();
+        let mut steps = Vec::new();
+        loop {
+            let step = match self.next(&room) {
+                Next::Ask(step) => step,
+                end => return (steps, end),
+            };
+            let count = room.of(step.account).map_or(step.count, |left| step.count.min(affordable(left)));
+            let step = Step { count, ..step };
+            room.take(step.account, step.credits_max());
+            match (step.kind, step.whom) {
+                (StepKind::Head, whom) => {
+                    self.look(step.account, step.credits_max());
+                    self.head_done(whom);
+                }
+                (StepKind::Recheck, Subject::Conversation(id)) => self.rechecked(id),
+                (StepKind::Gap | StepKind::Recheck, whom) => {
+                    self.head_done(whom);
+                    self.forget_gap(whom, step.gap.id);
+                }
+            }
+            steps.push(step);
+        }
     }
 }
 
-/// A request that would be smaller only because of what is set aside for others waits for them: most of that comes back.
-fn ask_or_wait(step: Step, progress: &Progress, room: &Room) -> Next {
-    let is_cramped = room.of(step.account).is_some_and(|left| left < step.credits_max());
-    if is_cramped { or_wait(Next::Ask(step), progress) } else { Next::Ask(step) }
-}
-
-fn or_wait(next: Next, progress: &Progress) -> Next {
-    if progress.in_flight.is_empty() { next } else { Next::Wait }
-}
-
-/// The head to look at next: an inbox before any conversation, unless a run has room for one head only; then all
-/// take turns. And whether there is one that no credit is left for.
-fn next_head(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> (Option<Step>, bool) {
-    let waits = accounts_whose_gaps_come_first(state, limits, progress, room);
-    let open = |whom, account| {
-        !progress.heads_done.contains(&whom)
-            && !progress.failed.contains(&whom)
-            && !progress.stopped.contains(&account)
-            && !waits.contains(&account)
-    };
-    let inboxes = || {
-        let open = |i: &&Inbox| {
-            i.timeline.top_gap().is_none()
-                && open(Subject::Inbox(i.account), i.account)
-                && progress.in_flight.allows_inbox(i.account, limits)
-        };
-        state.inboxes.iter().filter(open)
-    };
-    let conversations = || {
-        let open = |c: &&Conversation| {
-            c.timeline.top_gap().is_none()
-                && open(Subject::Conversation(c.id), c.account)
-                && progress.in_flight.allows(c, true, limits)
-        };
-        state.conversations.iter().filter(open).filter(|c| wants_look(c, state, limits, progress))
-    };
-    let paid = |account| room.of(account) != Some(0);
-    let inbox = inboxes().filter(|i| paid(i.account)).min_by_key(|i| (i.tried_ms, i.account));
-    let conversation = conversations().filter(|c| paid(c.account)).min_by_key(|c| (c.head_tried_ms, c.id));
-    let step = match (inbox, conversation) {
-        (Some(i), Some(c)) if few_heads(limits, c.account) && c.head_tried_ms < i.tried_ms => {
-            Some(head_step(c))
-        }
-        (Some(i), _) => {
-            let step = inbox_step(i, &i.timeline.head(0), StepKind::Head);
-            // A larger page could leave nothing for the gaps.
-            let most = if few_heads(limits, i.account) { HEAD_COUNT } else { step.count };
-            Some(Step { count: step.count.min(most), ..step })
-        }
-        (None, Some(c)) => Some(head_step(c)),
-        (None, None) => None,
-    };
-    let too_dear = inboxes().any(|i| !paid(i.account)) || conversations().any(|c| !paid(c.account));
-    (step, too_dear)
-}
-
-/// Whether a run leaves heads that it should have looked at, whatever they cost.
-#[must_use]
-pub fn heads_left(state: &State, limits: &Limits, progress: &Progress) -> bool {
-    let limits = Limits { share: Share::default(), account_shares: Vec::new(), ..limits.clone() };
-    next_head(state, &limits, progress, &Room::unlimited()).0.is_some()
+/// The place up to which a queue is known.
+fn place<R>(known: Extent<R>) -> Option<R> {
+    match known {
+        Extent::UpTo(place) => Some(place),
+        Extent::Nothing | Extent::All => None,
+    }
 }
 
 /// Whether an account has room for one head at most while gaps wait: then inboxes and conversations take turns.
 fn few_heads(limits: &Limits, account: usize) -> bool {
     limits.budget_of(account).is_some_and(|budget| budget <= 2)
-}
-
-/// The accounts with a cap of their own that is, for now, for their gaps.
-fn accounts_whose_gaps_come_first(
-    state: &State,
-    limits: &Limits,
-    progress: &Progress,
-    room: &Room,
-) -> BTreeSet<usize> {
-    let gaps_first = |account: usize, share: &Share| {
-        let head_credits = progress.head_credits_of.get(&account).copied().unwrap_or_default();
-        let gap = waiting_gap(state, limits, progress, room, Some(account));
-        gap.is_some_and(|gap| !heads_turn(share, head_credits, &gap, room))
-    };
-    let capped = limits.account_shares.iter().enumerate().filter(|(_, share)| share.budget.is_some());
-    capped.filter(|(account, share)| gaps_first(*account, share)).map(|(account, _)| account).collect()
-}
-
-/// Whether a conversation's head has to be looked at by itself: always where the inbox is not read; else only where the
-/// inbox has never shown it, once that has been walked to its end, and ever less often while it stays silent.
-fn wants_look(conversation: &Conversation, state: &State, limits: &Limits, progress: &Progress) -> bool {
-    let Some(inbox) = state.inboxes.iter().find(|i| i.account == conversation.account) else { return true };
-    let whom = Subject::Inbox(inbox.account);
-    let looked = progress.heads_done.contains(&whom) || few_heads(limits, conversation.account);
-    let walked = inbox.timeline.beginning_seen && looked;
-    let hopeless = progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
-    let silent = usize::try_from(conversation.silent_looks).unwrap_or(usize::MAX);
-    let runs = limits.unlisted_runs.get(silent).or(limits.unlisted_runs.last()).copied().unwrap_or(1);
-    let due = limits.run >= conversation.head_tried_run.plus(i64::from(runs.max(1)));
-    !conversation.listed && (walked || hopeless) && due
-}
-
-/// The first gap that waits to be filled, whether or not something of its conversation is under way.
-fn waiting_gap(
-    state: &State,
-    limits: &Limits,
-    progress: &Progress,
-    room: &Room,
-    only: Option<usize>,
-) -> Option<Step> {
-    next_gap(state, limits, progress, room, (only, &InFlight::default())).0
-}
-
-/// The gap to ask for next beside what is under way, of all accounts or of one, and whether there is one that costs more than is left.
-fn next_gap(
-    state: &State,
-    limits: &Limits,
-    progress: &Progress,
-    room: &Room,
-    (only, in_flight): (Option<usize>, &InFlight),
-) -> (Option<Step>, bool) {
-    let mut best: Option<((bool, Ms), Step)> = None;
-    let mut too_dear = false;
-    let mut consider = |rank: (bool, Ms), account: usize, gap: &Gap, step: &dyn Fn() -> Step| {
-        if room.of(account).is_some_and(|left| affordable(left) < gap.ask_at_least.max(1)) {
-            too_dear = true;
-        } else if best.as_ref().is_none_or(|(most, _)| rank > *most) {
-            best = Some((rank, step()));
-        }
-    };
-    let open = |whom, account| {
-        only.is_none_or(|only| only == account)
-            && !progress.failed.contains(&whom)
-            && !progress.stopped.contains(&account)
-    };
-    let inboxes = state.inboxes.iter().filter(|i| open(Subject::Inbox(i.account), i.account));
-    for inbox in inboxes.filter(|i| in_flight.allows_inbox(i.account, limits)) {
-        for gap in inbox.timeline.gaps.iter().filter(|g| due(g, limits.run)) {
-            consider((true, newer(gap)), inbox.account, gap, &|| inbox_step(inbox, gap, StepKind::Gap));
-        }
-    }
-    for c in state.conversations.iter().filter(|c| open(Subject::Conversation(c.id), c.account)) {
-        let allowed = |g: &&Gap| in_flight.allows(c, g.newer_ms.is_none(), limits);
-        for gap in c.timeline.gaps.iter().filter(|g| due(g, limits.run)).filter(allowed) {
-            consider((!c.troubled, newer(gap)), c.account, gap, &|| gap_step(c, gap, limits));
-        }
-    }
-    (best.map(|(_, step)| step), too_dear)
-}
-
-/// The complete conversation to go on reading again: one that was begun first, then the one that was read the longest
-/// ago.
-fn next_recheck(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Option<Step> {
-    let before = limits.recheck_before_ms.filter(|_| room.spare)?;
-    let open = |c: &&Conversation| {
-        let whom = Subject::Conversation(c.id);
-        let overdue = c.recheck.at_ms.is_some() || c.recheck.done_ms.is_none_or(|done| done <= before);
-        let calm = c.timeline.complete() && !c.troubled && overdue;
-        let asked = progress.rechecked.contains(&c.id) || progress.failed.contains(&whom);
-        let allowed = progress.in_flight.allows(c, true, limits);
-        calm && !asked && allowed && !progress.stopped.contains(&c.account) && room.of(c.account) != Some(0)
-    };
-    let rank = |c: &&Conversation| (c.recheck.at_ms.is_none(), c.recheck.done_ms, c.id);
-    let conversation = state.conversations.iter().filter(open).min_by_key(rank)?;
-    let from = conversation.recheck.at_ms.or(conversation.timeline.newest_ms)?;
-    let gap = Gap { newer_ms: Some(from), ..Gap::default() };
-    Some(step(conversation, gap, limits.page_size, StepKind::Recheck))
-}
-
-/// The steps that a run would begin with, each once, for as long as the credits last: what a page leads to is not
-/// known before it is there.
-#[must_use]
-pub fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next) {
-    let mut state = state.clone();
-    let mut progress = Progress::default();
-    let mut room = room.clone();
-    let mut steps = Vec::new();
-    loop {
-        let step = match next(&state, limits, &progress, &room) {
-            Next::Ask(step) => step,
-            end @ (Next::Done | Next::OutOfBudget | Next::Wait) => return (steps, end),
-        };
-        let count = room.of(step.account).map_or(step.count, |left| step.count.min(affordable(left)));
-        let step = Step { count, ..step };
-        room.take(step.account, step.credits_max());
-        match (step.kind, step.whom) {
-            (StepKind::Head, whom) => {
-                progress.look(step.account, step.credits_max());
-                progress.heads_done.insert(whom);
-            }
-            (StepKind::Recheck, Subject::Conversation(id)) => {
-                progress.rechecked.insert(id);
-            }
-            (StepKind::Gap | StepKind::Recheck, whom) => {
-                progress.heads_done.insert(whom);
-                forget_gap(&mut state, whom, step.gap.id);
-            }
-        }
-        steps.push(step);
-    }
-}
-
-fn forget_gap(state: &mut State, whom: Subject, gap: i64) {
-    let inboxes =
-        state.inboxes.iter_mut().filter(|i| Subject::Inbox(i.account) == whom).map(|i| &mut i.timeline);
-    let own = state.conversations.iter_mut().filter(|c| Subject::Conversation(c.id) == whom);
-    for timeline in own.map(|c| &mut c.timeline).chain(inboxes) {
-        timeline.gaps.retain(|g| g.id != gap);
-    }
 }
 
 /// The time since when nothing is missing in any conversation, as far as was asked: `None` when something recent is.
@@ -280,27 +373,6 @@ pub fn horizon<'a>(timelines: impl Iterator<Item = &'a Timeline>) -> Option<Ms> 
         }
     }
     reach.or(oldest)
-}
-
-fn newer(gap: &Gap) -> Ms {
-    gap.newer_ms.unwrap_or(Ms::MAX)
-}
-
-fn due(gap: &Gap, run: RunId) -> bool {
-    run >= due_run(gap.stalls, gap.stalled_run)
-}
-
-/// Whether heads may still be asked while gaps wait. A gap that no head may come before, because it needs all that is
-/// left, takes turns with them, run by run.
-fn heads_turn(share: &Share, head_credits: u32, gap: &Step, room: &Room) -> bool {
-    let left = room.of(gap.account);
-    let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(1));
-    match share.budget {
-        None => true,
-        Some(1) => !share.head_came_last,
-        Some(_) if share.head_came_last && left.is_some_and(needs_all) => false,
-        Some(budget) => head_credits < budget.div_ceil(2),
-    }
 }
 
 fn step(of: &Conversation, gap: Gap, count: u32, kind: StepKind) -> Step {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::ids::{ConversationId, RunId};
-use crate::core::planner::state::Recheck;
+use crate::core::planner::state::{Progress, Recheck, State};
 
 fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
     let timeline = Timeline {
@@ -36,7 +36,7 @@ fn limits(budget: Option<u32>) -> Limits {
         share: Share { budget, head_came_last: false },
         account_shares: vec![],
         run: RunId(1),
-        unlisted_runs: vec![1, 2, 4],
+        longest_silence: 4,
         recheck_before_ms: None,
         in_flight_per_account: 1,
     }
@@ -49,6 +49,18 @@ fn after_a_head(budget: u32) -> Limits {
 
 fn room(all: Option<u32>) -> Room {
     Room { all, ..Room::unlimited() }
+}
+
+fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Next {
+    let mut plan = Plan::new(limits.clone(), 1, state.inboxes.clone());
+    plan.progress = progress.clone();
+    state.conversations.iter().cloned().for_each(|conversation| plan.put(conversation));
+    plan.knows_all();
+    plan.next(room)
+}
+
+fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next) {
+    Plan::whole(limits, state).outlook(room)
 }
 
 fn state(conversations: &[Conversation]) -> State {
@@ -157,7 +169,8 @@ fn heads_and_gaps_of_an_account_with_a_cap_of_its_own_take_turns() {
 #[test]
 fn a_stalled_gap_waits_its_runs_and_comes_back() {
     let stalled = Gap { stalls: 3, stalled_run: RunId(7), ..gap(9, 900, 100) };
-    let due_in: Vec<i64> = (7..=10).filter(|run| due(&stalled, RunId(*run))).collect();
+    let due_in: Vec<i64> =
+        (7..=10).filter(|run| is_due(&stalled, &Limits { run: RunId(*run), ..limits(None) })).collect();
     assert_eq!(due_in, [9, 10]);
 }
 

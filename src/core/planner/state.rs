@@ -118,9 +118,9 @@ pub struct Limits {
     pub account_shares: Vec<Share>,
     /// This run's number.
     pub run: RunId,
-    /// How many runs later a conversation that the inbox never shows is looked at again, by the number of looks in a
-    /// row that found nothing; the last entry holds for all further ones.
-    pub unlisted_runs: Vec<u32>,
+    /// How many runs at most pass between two looks at a conversation that the inbox never shows: 1 after one that found
+    /// something new, then twice as many each time.
+    pub longest_silence: u32,
     /// Complete conversations that were last read whole before this moment (ms) are read again; `None`: none is.
     pub recheck_before_ms: Option<Ms>,
     /// The most requests of one account that may be under way at once.
@@ -128,6 +128,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The first run in which a conversation that the inbox never shows is looked at again.
+    #[must_use]
+    pub fn look_run(&self, tried: RunId, silent_looks: u32) -> RunId {
+        let runs = 1_u32 << silent_looks.min(31);
+        tried.plus(i64::from(runs.min(self.longest_silence).max(1)))
+    }
+
     /// The credits that an account might spend when the run began.
     pub(super) fn budget_of(&self, account: usize) -> Option<u32> {
         let own = self.account_shares.get(account).and_then(|share| share.budget);
@@ -142,13 +149,6 @@ pub struct Share {
     pub budget: Option<u32>,
     /// Whether the last step before this run was a look at a head.
     pub head_came_last: bool,
-}
-
-/// The intervals of [`Limits::unlisted_runs`]: they double up to the longest.
-#[must_use]
-pub fn unlisted_runs(longest: u32) -> Vec<u32> {
-    let doubling = (0..32).map(|power| 1_u32 << power).take_while(|runs| *runs < longest);
-    doubling.chain([longest]).collect()
 }
 
 /// What may still be spent; `None` is without limit.

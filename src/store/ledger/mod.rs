@@ -181,6 +181,8 @@ impl<'a> Settlement<'a> {
 /// A request that brought no page.
 #[derive(Debug, Clone, Copy)]
 pub struct Failed<'a> {
+    /// How many runs at most pass between two looks at a conversation that the inbox never shows.
+    pub longest_silence: u32,
     /// The archive's id of the account.
     pub account: AccountId,
     /// The conversation that it asked a page of; `None` is the account's inbox.

@@ -67,8 +67,8 @@ impl Reader {
                 };
                 let found = match (db, known) {
                     (Some(db), Some(id)) => {
-                        let given = (!is_profile).then_some(given.as_str());
-                        target(db, index, account_id.unwrap_or_default(), id, given)?
+                        let by = if is_profile { AskedBy::Name } else { AskedBy::Thread };
+                        target_by(db, index, account_id.unwrap_or_default(), id, Some(by))?
                     }
                     _ => {
                         let id = ConversationId(-i64::try_from(targets.len()).unwrap_or_default() - 1);
@@ -82,7 +82,7 @@ impl Reader {
             if let (Some(db), Some(account_id), true) = (db, account_id, account.discover) {
                 for id in discovered(db, account_id, &account.wanted)? {
                     if !targets.iter().any(|t| t.plan.id == id) {
-                        targets.push(target(db, index, account_id, id, None)?);
+                        targets.push(target_by(db, index, account_id, id, Some(AskedBy::Name))?);
                     }
                 }
             }
@@ -192,23 +192,45 @@ pub(crate) fn known_thread(
     db.first(sql, params![account, urn::thread_key(given)])
 }
 
+/// Whether the configuration names a conversation by its thread: then it is asked for by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    /// By a profile, or it was found in the inbox.
+    Name = 1,
+    Thread = 2,
+}
+
+/// A conversation that is asked for.
 pub(crate) fn target(
     tx: &Connection,
     index: usize,
     account_id: AccountId,
     id: ConversationId,
-    given: Option<&str>,
+) -> Result<Target> {
+    target_by(tx, index, account_id, id, None)
+}
+
+/// The same by what the configuration says now, where that has not been stored yet.
+fn target_by(
+    tx: &Connection,
+    index: usize,
+    account_id: AccountId,
+    id: ConversationId,
+    by: Option<AskedBy>,
 ) -> Result<Target> {
     let mut statement = tx.prepare_cached(
         "SELECT urn, profile_url, coalesce(alias, name), head_tried_ms,
            last_error IS NOT NULL, head_tried_run, silent_looks, inbox_seen_ms IS NOT NULL,
-           served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms), thread
+           served_total, news_at_least, recheck_at_ms, ifnull(rechecked_ms, beginning_seen_ms), thread, asked
          FROM conversation WHERE id = ?1",
     )?;
     let timeline = timelines::conversation(tx, id)?;
-    let (urn, profile_url, thread, plan) = statement.query_row([id], |r| {
+    let (urn, profile_url, given, thread, plan) = statement.query_row([id], |r| {
         let (urn, profile_url): (Option<String>, Option<String>) = (r.get(0)?, r.get(1)?);
-        let by = profile_url.as_deref().or(urn.as_deref()).or(given);
+        let thread: Option<String> = r.get(12)?;
+        let by_thread = by.map_or(r.get::<_, i64>(13)? == AskedBy::Thread as i64, |by| by == AskedBy::Thread);
+        let given = thread.clone().filter(|_| by_thread);
+        let by = profile_url.as_deref().or(urn.as_deref()).or(given.as_deref());
         let name: Option<String> = r.get(2)?;
         let plan = Conversation {
             id,
@@ -224,14 +246,14 @@ pub(crate) fn target(
             hints: Hints { served_total: r.get(8)?, news_at_least: r.get(9)? },
             recheck: Recheck { at_ms: r.get(10)?, done_ms: r.get(11)? },
         };
-        Ok((urn, profile_url, r.get::<_, Option<String>>(12)?, plan))
+        Ok((urn, profile_url, given, thread, plan))
     })?;
     let conversation_id = match urn {
         Some(urn) => Some(urn),
         // Where only an export has told the thread, the profile is the surer way to ask.
         None => {
-            let name = given.or(thread.as_deref().filter(|_| profile_url.is_none()));
-            name.map(|name| in_full(tx, account_id, name)).transpose()?
+            let name = given.or(thread.filter(|_| profile_url.is_none()));
+            name.map(|name| in_full(tx, account_id, &name)).transpose()?
         }
     };
     let plan = Conversation { by_profile: conversation_id.is_none(), ..plan };

@@ -9,7 +9,13 @@ ALTER TABLE conversation RENAME COLUMN listed_text TO inbox_last_text_hash;
 ALTER TABLE conversation ADD COLUMN count_extra INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN counts_gone INTEGER NOT NULL DEFAULT 0 CHECK (counts_gone IN (0, 1));
 CREATE INDEX conversation_in_inbox ON conversation (account, inbox_last_message_ms) WHERE inbox_seen_ms IS NOT NULL;
-CREATE INDEX conversation_outside_inbox ON conversation (account, head_tried_run) WHERE inbox_seen_ms IS NULL;
+ALTER TABLE conversation ADD COLUMN asked INTEGER NOT NULL DEFAULT 0 CHECK (asked IN (0, 1, 2));
+ALTER TABLE conversation ADD COLUMN look_run INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX conversation_outside_inbox ON conversation (account, look_run) WHERE asked > 0 AND inbox_seen_ms IS NULL;
+CREATE INDEX conversation_by_poll ON conversation (account, ifnull(head_tried_ms, -1)) WHERE asked > 0;
+CREATE INDEX conversation_by_recheck ON conversation (account, ifnull(rechecked_ms, beginning_seen_ms)) WHERE asked > 0 AND beginning_seen_ms IS NOT NULL;
+CREATE INDEX conversation_in_recheck ON conversation (account) WHERE recheck_at_ms IS NOT NULL;
+CREATE INDEX conversation_by_oldest ON conversation (account, oldest_ms) WHERE asked > 0;
 
 DROP INDEX attention_by_cause;
 ALTER TABLE attention RENAME TO alert;
@@ -64,6 +70,7 @@ CREATE TABLE gap_new (
   due_run       INTEGER NOT NULL DEFAULT 0,
   ask_at_least  INTEGER NOT NULL DEFAULT 0,
   filled        INTEGER NOT NULL DEFAULT 0,
+  rank          INTEGER NOT NULL DEFAULT 3 CHECK (rank IN (0, 1, 2, 3)),
   CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'count_differs', 'request_failed')))
 ) STRICT;
 INSERT INTO gap_new (id, account, conversation, newer_ms, older_ms, cursor, opened_ms, stall_code, stall_detail, stalls,
@@ -89,7 +96,11 @@ DROP TABLE gap;
 ALTER TABLE gap_new RENAME TO gap;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
-CREATE INDEX gap_by_due_run ON gap (account, due_run, conversation);
+CREATE INDEX gap_by_rank ON gap (account, rank, due_run, ifnull(newer_ms, 9223372036854775807) DESC) WHERE conversation IS NOT NULL;
+CREATE TABLE configuration (
+  id      INTEGER PRIMARY KEY CHECK (id = 1),
+  digest  INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE run_new (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,56 +1,83 @@
-//! Makes rows of the configuration: accounts, conversations and their first gaps.
+//! Makes rows of the configuration: accounts, conversations and their first gaps, and which of them are asked for.
 
 use rusqlite::{Connection, Params, params};
 
-use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::timeline::gap::Timeline;
+use crate::core::{Ms, hash};
 use crate::store::Result;
 use crate::store::Store;
 use crate::store::query::Statements as _;
-use crate::store::read::targets::{self, Configured, Target};
+use crate::store::read::targets::{self, AskedBy, Configured, Target};
 use crate::store::read::timelines;
+use crate::store::write::gaps;
 
 impl Store {
     /// Makes sure that every configured account and conversation has its row (and a new conversation its gap over
-    /// everything), and returns the conversations in configured order, each once.
-    pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>> {
+    /// everything), and that it is known which conversations are asked for. Returns the archive's ids of the accounts. What
+    /// was applied before is not written again.
+    pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<AccountId>> {
+        let digest = hash::of_text(&format!("{accounts:?}"));
+        let applied: Option<i64> = self.db.first("SELECT digest FROM configuration", [])?;
+        if applied == Some(digest) {
+            return accounts.iter().map(|account| account_id_of(&self.db, account)).collect();
+        }
         self.transact(|tx, ids| {
-            let mut wanted: Vec<(usize, AccountId, ConversationId, Option<&str>)> = Vec::new();
-            for (index, account) in accounts.iter().enumerate() {
+            let mut account_ids = Vec::with_capacity(accounts.len());
+            tx.run("UPDATE conversation SET asked = 0 WHERE asked > 0", [])?;
+            for account in accounts {
                 let (account_id, renamed) = account_row(tx, account)?;
                 ids.new_people |= renamed;
+                account_ids.push(account_id);
+                if account.discover {
+                    for id in targets::discovered(tx, account_id, &account.wanted)? {
+                        ask_for(tx, id, AskedBy::Name)?;
+                    }
+                }
                 for (url, name) in &account.profiles {
                     let id = by_profile(tx, account_id, url, now)?;
                     name_row(tx, id, name.as_deref())?;
-                    wanted.push((index, account_id, id, None));
+                    ask_for(tx, id, AskedBy::Name)?;
                 }
                 for (given, name) in &account.conversations {
                     let id = by_thread(tx, account_id, given, now)?;
                     name_row(tx, id, name.as_deref())?;
-                    wanted.push((index, account_id, id, Some(given)));
-                }
-                if account.discover {
-                    let found = targets::discovered(tx, account_id, &account.wanted)?;
-                    wanted.extend(found.into_iter().map(|id| (index, account_id, id, None)));
+                    ask_for(tx, id, AskedBy::Thread)?;
                 }
             }
-            let mut targets: Vec<Target> = Vec::with_capacity(wanted.len());
-            let mut seen = std::collections::BTreeSet::new();
-            for (index, account_id, id, given) in wanted {
-                if seen.insert(id) {
-                    targets.push(targets::target(tx, index, account_id, id, given)?);
-                }
-            }
-            Ok(targets)
+            gaps::rank_all(tx)?;
+            tx.run("INSERT OR REPLACE INTO configuration (id, digest) VALUES (1, ?1)", [digest])?;
+            Ok(account_ids)
         })
+    }
+
+    /// All conversations of these accounts that are asked for.
+    pub fn targets(&self, accounts: &[AccountId]) -> Result<Vec<Target>> {
+        let mut all = Vec::new();
+        for (index, account) in accounts.iter().enumerate() {
+            let sql = "SELECT id FROM conversation WHERE account = ?1 AND asked > 0 ORDER BY id";
+            let ids: Vec<ConversationId> = self.db.all(sql, [account])?;
+            for id in ids {
+                all.push(targets::target(&self.db, index, *account, id)?);
+            }
+        }
+        Ok(all)
     }
 
     /// The course of a conversation as the archive has it now.
     pub fn timeline(&self, conversation: ConversationId) -> Result<Timeline> {
         timelines::conversation(&self.db, conversation)
     }
+}
+
+fn account_id_of(db: &Connection, account: &Configured) -> Result<AccountId> {
+    db.one("SELECT id FROM account WHERE name = ?1", [&account.account])
+}
+
+/// From now on a conversation is asked for.
+pub(crate) fn ask_for(tx: &Connection, id: ConversationId, by: AskedBy) -> Result<()> {
+    tx.run("UPDATE conversation SET asked = max(asked, ?2) WHERE id = ?1", params![id, by as i64])
 }
 
 /// An account's row, made or brought up to date, and whether that changed anything.
@@ -78,10 +105,13 @@ fn by_profile(tx: &Connection, account: AccountId, url: &str, now: Ms) -> Result
 }
 
 pub(crate) fn by_thread(tx: &Connection, account: AccountId, given: &str, now: Ms) -> Result<ConversationId> {
+    let full = urn::is_conversation_urn(given).then_some(given);
     if let Some(id) = targets::known_thread(tx, account, given)? {
+        if full.is_some() {
+            tx.run("UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NULL", params![id, full])?;
+        }
         return Ok(id);
     }
-    let full = urn::is_conversation_urn(given).then_some(given);
     let sql = "INSERT INTO conversation (account, thread, urn) VALUES (?1, ?2, ?3)";
     begin_conversation(tx, account, now, sql, params![account, urn::thread_key(given), full])
 }

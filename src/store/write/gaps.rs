@@ -27,6 +27,29 @@ pub(crate) fn fail(
     write(tx, account, conversation, before, &after)
 }
 
+/// The place of a gap: see [`GapClass`](crate::core::planner::queue::GapClass); 3 is not asked for.
+const RANK: &str = "CASE WHEN c.asked = 0 THEN 3 WHEN g.stalls > 0 THEN 2 ELSE c.last_error IS NOT NULL END";
+
+/// Brings the ranks of a conversation's gaps up to date, after something has changed that they depend on.
+pub(crate) fn rank(tx: &Connection, conversation: ConversationId) -> Result<()> {
+    let sql = format!(
+        "UPDATE gap SET rank = r.rank
+         FROM (SELECT g.id, {RANK} AS rank FROM gap g JOIN conversation c ON c.id = g.conversation WHERE g.conversation = ?1) AS r
+         WHERE gap.id = r.id AND gap.rank <> r.rank"
+    );
+    tx.run(&sql, [conversation])
+}
+
+/// The same of all conversations.
+pub(crate) fn rank_all(tx: &Connection) -> Result<()> {
+    let sql = format!(
+        "UPDATE gap SET rank = r.rank
+         FROM (SELECT g.id, {RANK} AS rank FROM gap g JOIN conversation c ON c.id = g.conversation) AS r
+         WHERE gap.id = r.id AND gap.rank <> r.rank"
+    );
+    tx.run(&sql, [])
+}
+
 /// Brings the rows of a conversation's gaps (`None`: the inbox's) from one list to the other.
 pub(crate) fn write(
     tx: &Connection,
@@ -57,5 +80,8 @@ pub(crate) fn write(
             ],
         )?;
     }
-    Ok(())
+    match conversation {
+        Some(conversation) if after.iter().any(|gap| !before.contains(gap)) => rank(tx, conversation),
+        _ => Ok(()),
+    }
 }

@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Failed, Settlement, settle};
 use crate::store::query::{Statements as _, struct_rows};
-use crate::store::read::targets::{self, Configured, Target};
+use crate::store::read::targets::{self, AskedBy, Configured, Target};
 use crate::store::read::timelines;
 use crate::store::write::page::quarantine;
 use crate::store::write::{configure, gaps};
@@ -52,8 +52,8 @@ pub struct InboxCommitted {
     pub listed: Vec<(ConversationId, Option<String>)>,
     /// Conversations that it should have listed and did not.
     pub unlisted: Vec<ConversationId>,
-    /// Conversations with news: each has a gap that reaches up to now.
-    pub news: Vec<(ConversationId, Timeline)>,
+    /// Conversations that are asked for and have news: each has a gap that reaches up to now.
+    pub news: Vec<Target>,
     /// Conversations that were not known.
     pub found: Vec<Target>,
     /// Why the walk stops here, if it does.
@@ -192,15 +192,21 @@ fn write_row(
     };
     let before = timelines::conversation(tx, id)?;
     let update = news::update(row, &load(tx, id, row)?, &before, wanted, commit.now);
-    let target = || targets::target(tx, commit.account, commit.account_id, id, None);
+    let target = || targets::target(tx, commit.account, commit.account_id, id);
     if new {
         done.found.push(target()?);
     }
     done.listed.push((id, timelines::urn(tx, id)?));
     write_shown(tx, id, row, update.adopted, commit.now)?;
+    if update.adopted {
+        configure::ask_for(tx, id, AskedBy::Name)?;
+    }
     gaps::write(tx, commit.account_id, Some(id), &before.gaps, &update.gaps)?;
-    if update.news {
-        done.news.push((id, timelines::conversation(tx, id)?));
+    if update.news || update.adopted {
+        gaps::rank(tx, id)?;
+    }
+    if update.news && tx.one("SELECT asked > 0 FROM conversation WHERE id = ?1", [id])? {
+        done.news.push(target()?);
     }
     if update.adopted {
         done.found.push(target()?);
@@ -290,10 +296,11 @@ fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) 
 }
 
 fn discover(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow) -> Result<ConversationId> {
-    let sql = "INSERT INTO conversation (account, discovered, name) VALUES (?1, 1, ?2)";
+    let sql = "INSERT INTO conversation (account, discovered, asked, name) VALUES (?1, 1, 1, ?2)";
     let values = params![commit.account_id, row.name];
     let id = configure::begin_conversation(tx, commit.account_id, commit.now, sql, values)?;
     name(tx, id, row)?;
+    gaps::rank(tx, id)?;
     Ok(id)
 }
 

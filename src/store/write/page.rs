@@ -39,6 +39,8 @@ pub struct Commit<'a> {
     pub now: Ms,
     /// Whether it belongs to a second reading: see [`crate::core::timeline::recheck`].
     pub recheck: bool,
+    /// How many runs at most pass between two looks at a conversation that the inbox never shows.
+    pub longest_silence: u32,
 }
 
 /// What a page brought.
@@ -94,12 +96,15 @@ fn fail(tx: &Connection, conversation: ConversationId, failed: &Failed<'_>) -> R
     let tried = failed.asked.cursor.is_none().then_some(failed.now);
     tx.run(
         "UPDATE conversation SET last_error = ?2, head_tried_ms = ifnull(?3, head_tried_ms),
-           head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END WHERE id = ?1",
-        params![conversation, failed.settlement.error, tried, failed.asked.run],
+           head_tried_run = CASE WHEN ?3 IS NULL THEN head_tried_run ELSE ?4 END,
+           look_run = CASE WHEN ?3 IS NULL THEN look_run ELSE ?4 + max(min(1 << min(silent_looks, 31), ?5), 1) END
+         WHERE id = ?1",
+        params![conversation, failed.settlement.error, tried, failed.asked.run, failed.longest_silence],
     )?;
     let account = timelines::account_of(tx, conversation)?;
     let before = timelines::of_conversation(tx, conversation)?;
     gaps::fail(tx, account, Some(conversation), &before, failed)?;
+    gaps::rank(tx, conversation)?;
     timelines::conversation(tx, conversation)
 }
 
@@ -132,6 +137,9 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         },
     )?;
     let timeline = timelines::conversation(tx, conversation)?;
+    if !timeline.gaps.is_empty() {
+        gaps::rank(tx, conversation)?;
+    }
     debug_assert_eq!(invariants::broken(&timeline), Vec::<String>::new(), "conversation {conversation}");
     Ok(Committed {
         conversation,
@@ -230,12 +238,18 @@ fn write_conversation(
             Update::Beginning { seen } => set("beginning_seen_ms = ?2", &[&seen.then_some(now)])?,
             Update::HeadAsked => {
                 set(
-                    "head_tried_ms = ?2, head_tried_run = ?3, news_at_least = 0",
-                    &[&now, &commit.asked.run],
+                    "head_tried_ms = ?2, head_tried_run = ?3, news_at_least = 0,
+                     look_run = ?3 + max(min(1 << min(silent_looks, 31), ?4), 1)",
+                    &[&now, &commit.asked.run, &commit.longest_silence],
                 )?;
             }
             Update::Silent(goes_on) => {
-                set("silent_looks = CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END", &[goes_on])?;
+                set(
+                    "silent_looks = CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END,
+                     look_run = head_tried_run
+                       + max(min(1 << min(CASE WHEN ?2 THEN silent_looks + 1 ELSE 0 END, 31), ?3), 1)",
+                    &[goes_on, &commit.longest_silence],
+                )?;
             }
             Update::RecheckAt(next) => set(
                 "recheck_at_ms = ?2, rechecked_ms = CASE WHEN ?2 IS NULL THEN ?3 ELSE rechecked_ms END",

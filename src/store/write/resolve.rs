@@ -8,7 +8,8 @@ use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::store::Result;
 use crate::store::query::Statements as _;
-use crate::store::write::configure;
+use crate::store::read::targets::AskedBy;
+use crate::store::write::{configure, gaps};
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
 /// in the archive already, under its id or another profile, the two rows become one.
@@ -62,6 +63,11 @@ fn another(
 ) -> Result<ConversationId> {
     let found = configure::by_thread(tx, account, name, now)?;
     tx.run("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
+    // What only the profile asked for is not asked for any more.
+    configure::ask_for(tx, found, AskedBy::Name)?;
+    tx.run("UPDATE conversation SET asked = discovered WHERE id = ?1 AND asked = 1", [asked])?;
+    gaps::rank(tx, asked)?;
+    gaps::rank(tx, found)?;
     Ok(found)
 }
 
@@ -71,8 +77,9 @@ fn merge(tx: &Connection, empty: ConversationId, kept: ConversationId) -> Result
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE quarantine SET conversation = ?2 WHERE conversation = ?1",
-        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), alias = ifnull(conversation.alias, e.alias)
-           FROM (SELECT profile_url, alias FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
+        "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), alias = ifnull(conversation.alias, e.alias),
+             asked = max(conversation.asked, e.asked)
+           FROM (SELECT profile_url, alias, asked FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
     ] {
         tx.run(statement, params![empty, kept])?;
     }

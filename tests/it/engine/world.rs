@@ -11,7 +11,6 @@ use archiver::clock::Clock;
 use archiver::core::Ms;
 use archiver::core::budget::Caps;
 use archiver::core::planner::backoff::Backoff;
-use archiver::core::planner::state;
 use archiver::secret::Secret;
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, NoProgress, Report, Settings, Stopper};
@@ -444,7 +443,7 @@ fn settings() -> Settings {
         trigger: Trigger::Once,
         caps: Caps::default(),
         account_caps: vec![],
-        unlisted_runs: state::unlisted_runs(64),
+        longest_silence: 64,
         recheck_days: None,
         reconcile: false,
         page_size: 50,

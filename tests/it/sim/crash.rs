@@ -3,11 +3,12 @@
 use archiver::core::Ms;
 use archiver::core::budget::{Purse, Reservation, Spent};
 use archiver::core::model::ids::{AccountId, ConversationId, RunId};
-use archiver::core::planner::state::Inbox;
+use archiver::core::planner::plan::{Due, Loaded};
+use archiver::core::planner::state::{Inbox, Limits};
 use archiver::core::timeline::gap::Timeline;
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Owners, Request,
-    StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Missing, Moment, Outcome, Owners,
+    Request, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -50,8 +51,29 @@ impl<'a, A: Archive> Crashing<'a, A> {
 }
 
 impl<A: Archive> Archive for Crashing<'_, A> {
-    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<AccountId>, StoreError> {
         self.call(|a| a.configure(accounts, now))
+    }
+
+    fn targets(&self, accounts: &[AccountId]) -> Result<Vec<Target>, StoreError> {
+        self.inner.targets(accounts)
+    }
+
+    fn due(
+        &self,
+        account: (usize, AccountId),
+        due: &Due,
+        limits: &Limits,
+    ) -> Result<(Vec<Target>, Loaded), StoreError> {
+        self.inner.due(account, due, limits)
+    }
+
+    fn others_are_fine(&self, than: Option<ConversationId>) -> Result<bool, StoreError> {
+        self.inner.others_are_fine(than)
+    }
+
+    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing, StoreError> {
+        self.inner.missing(accounts, inboxes)
     }
 
     fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError> {

@@ -8,7 +8,10 @@ use archiver::core::model::ids::{AccountId, ConversationId, MessageId, RequestId
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
 use archiver::core::model::urn;
-use archiver::core::planner::state::{Conversation, Hints, Inbox, Recheck};
+use archiver::core::planner::next;
+use archiver::core::planner::plan::{Due, Loaded};
+use archiver::core::planner::queue::{Extent, GapRank, HeadRank, RecheckRank};
+use archiver::core::planner::state::{Conversation, Hints, Inbox, Limits, Recheck};
 use archiver::core::timeline::apply::{self, Update};
 use archiver::core::timeline::gap::{Gap, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored, Window};
@@ -16,8 +19,8 @@ use archiver::core::timeline::stall::Stall;
 use archiver::core::timeline::{invariants, recheck};
 use archiver::core::{Ms, inbox};
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Owners, Purpose,
-    Request, StoreError, Target, Trigger,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Missing, Moment, Outcome, Owners,
+    Purpose, Request, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
 
@@ -68,7 +71,11 @@ pub(crate) struct MemArchive {
     next_id: i64,
     /// A copy to come back to.
     older: Option<(Vec<MemConversation>, BTreeMap<usize, MemInbox>)>,
+    configured: Vec<Configured>,
 }
+
+/// As many are loaded at once: few, so that plans have to ask again.
+const BATCH: usize = 3;
 
 impl MemArchive {
     fn id(&mut self) -> i64 {
@@ -111,6 +118,16 @@ impl MemArchive {
             ..MemConversation::default()
         });
         self.conversations.len() - 1
+    }
+
+    /// The conversations that the configuration asks for.
+    fn asked(&self) -> impl Iterator<Item = usize> {
+        let wants = |c: &MemConversation| {
+            let account = &self.configured[c.account];
+            account.conversations.iter().any(|(name, _)| c.name == *name)
+                || (c.discovered && account.discover)
+        };
+        (0..self.conversations.len()).filter(move |at| wants(&self.conversations[*at]))
     }
 
     fn target(&self, at: usize) -> Target {
@@ -198,6 +215,16 @@ impl MemArchive {
     }
 }
 
+/// The first of these after a place, and how many are known with them.
+fn batch<R: Ord + Copy>(all: impl Iterator<Item = R>, after: Option<R>) -> (Vec<R>, Extent<R>) {
+    let mut rest: Vec<R> = all.filter(|rank| after.is_none_or(|after| *rank > after)).collect();
+    rest.sort_unstable();
+    let known =
+        rest.get(BATCH - 1).filter(|_| rest.len() > BATCH).map_or(Extent::All, |last| Extent::UpTo(*last));
+    rest.truncate(if known == Extent::All { rest.len() } else { BATCH });
+    (rest, known)
+}
+
 fn id_of(account: usize) -> AccountId {
     AccountId(i64::try_from(account).unwrap() + 1)
 }
@@ -218,7 +245,7 @@ fn stall(timeline: &mut Timeline, failed: &Failed<'_>, fresh: i64) {
 }
 
 impl Archive for MemArchive {
-    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<Target>, StoreError> {
+    fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<AccountId>, StoreError> {
         for (at, account) in accounts.iter().enumerate() {
             for (name, _) in &account.conversations {
                 if !self.conversations.iter().any(|c| c.name == *name) {
@@ -226,13 +253,67 @@ impl Archive for MemArchive {
                 }
             }
         }
-        let wants = |c: &MemConversation| {
-            let account = &accounts[c.account];
-            account.conversations.iter().any(|(name, _)| c.name == *name)
-                || (c.discovered && account.discover)
+        self.configured = accounts.to_vec();
+        Ok((0..accounts.len()).map(id_of).collect())
+    }
+
+    fn targets(&self, _: &[AccountId]) -> Result<Vec<Target>, StoreError> {
+        Ok(self.asked().map(|at| self.target(at)).collect())
+    }
+
+    fn due(
+        &self,
+        (account, _): (usize, AccountId),
+        due: &Due,
+        limits: &Limits,
+    ) -> Result<(Vec<Target>, Loaded), StoreError> {
+        let own = || self.asked().map(|at| self.target(at)).filter(move |t| t.plan.account == account);
+        let (ids, loaded) = match due {
+            Due::Gaps(after) => {
+                let all = own().flat_map(|t| {
+                    t.plan.timeline.gaps.iter().map(|gap| GapRank::of(&t.plan, gap)).collect::<Vec<_>>()
+                });
+                let (found, known) = batch(all.filter(|rank| rank.due_run <= limits.run), *after);
+                (found.into_iter().map(|rank| rank.conversation).collect::<Vec<_>>(), Loaded::Gaps(known))
+            }
+            Due::Heads { inbox: true, .. } => {
+                let due = |t: &Target| {
+                    !t.plan.listed
+                        && limits.run >= limits.look_run(t.plan.head_tried_run, t.plan.silent_looks)
+                };
+                (own().filter(due).map(|t| t.plan.id).collect(), Loaded::Heads(Extent::All))
+            }
+            Due::Heads { after, inbox: false } => {
+                let all = own().map(|t| HeadRank { tried_ms: t.plan.head_tried_ms, conversation: t.plan.id });
+                let (found, known) = batch(all, *after);
+                (found.into_iter().map(|rank| rank.conversation).collect(), Loaded::Heads(known))
+            }
+            Due::Rechecks(after) => {
+                let all = own()
+                    .filter(|t| t.plan.timeline.beginning_seen)
+                    .map(|t| RecheckRank::of(t.plan.id, t.plan.recheck));
+                let (found, known) = batch(all, *after);
+                (found.into_iter().map(|rank| rank.conversation).collect(), Loaded::Rechecks(known))
+            }
         };
-        let all = 0..self.conversations.len();
-        Ok(all.filter(|i| wants(&self.conversations[*i])).map(|i| self.target(i)).collect())
+        let targets = ids.into_iter().map(|id| self.target(usize::try_from(id.0).unwrap()));
+        Ok((targets.collect(), loaded))
+    }
+
+    fn others_are_fine(&self, than: Option<ConversationId>) -> Result<bool, StoreError> {
+        let others = self.asked().filter(|at| Some(conversation_of(*at)) != than);
+        Ok(others.map(|at| &self.conversations[at]).any(|c| !c.troubled && c.head_tried_ms.is_some()))
+    }
+
+    fn missing(&self, _: &[AccountId], inboxes: bool) -> Result<Missing, StoreError> {
+        let inboxes = self.inboxes.values().filter(|_| inboxes).map(|i| &i.timeline);
+        let timelines: Vec<&Timeline> =
+            self.asked().map(|at| &self.conversations[at].timeline).chain(inboxes).collect();
+        Ok(Missing {
+            gaps: timelines.iter().map(|timeline| timeline.gaps.len()).sum(),
+            horizon: next::horizon(timelines.iter().copied()),
+            conversations: Vec::new(),
+        })
     }
 
     fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError> {
@@ -289,7 +370,7 @@ impl Archive for MemArchive {
                     let gap = Gap { id: fresh, ..c.timeline.head(commit.now) };
                     c.timeline.gaps.insert(0, gap);
                 }
-                news.push((conversation_of(at), c.timeline.clone()));
+                news.push(self.target(at));
             }
         }
         self.settle(commit.receipt, Some(commit.page.returned));

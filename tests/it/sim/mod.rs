@@ -19,7 +19,7 @@ use archiver::core::budget::{self, Caps};
 use archiver::core::model::ids::{AccountId, RunId};
 use archiver::core::planner::backoff::Backoff;
 use archiver::core::planner::forecast::forecast;
-use archiver::core::planner::state::{self, Room, Share, State};
+use archiver::core::planner::state::{Room, Share, State};
 use archiver::store::{Configured, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
@@ -73,7 +73,7 @@ fn settings(
         trigger: Trigger::Once,
         caps,
         account_caps,
-        unlisted_runs: state::unlisted_runs(64),
+        longest_silence: 64,
         recheck_days,
         reconcile,
         page_size,
@@ -146,11 +146,10 @@ impl Numbered for Store {
 fn foretold<A: Numbered>(archive: &mut A, history: &History) -> (u32, u32) {
     let settings = &history.settings;
     let now = history.server.0.borrow().now;
-    let targets = archive.configure(&settings.accounts, now).unwrap();
+    let ids = archive.configure(&settings.accounts, now).unwrap();
+    let targets = archive.targets(&ids).unwrap();
     let inboxes = if settings.inbox { archive.inboxes(&settings.accounts, now).unwrap() } else { vec![] };
-    let mut ids: BTreeMap<usize, AccountId> =
-        targets.iter().map(|t| (t.plan.account, t.account_id)).collect();
-    ids.extend(inboxes.iter().map(|(id, inbox)| (inbox.account, *id)));
+    let ids: BTreeMap<usize, AccountId> = ids.into_iter().enumerate().collect();
     let state = State {
         inboxes: inboxes.into_iter().map(|(_, inbox)| inbox).collect(),
         conversations: targets.into_iter().map(|t| t.plan).collect(),

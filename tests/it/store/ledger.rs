@@ -141,6 +141,7 @@ fn a_failed_request_is_settled_with_its_reason() {
         let receipt = bench.reserve(0, 50).spend(charge);
         let settlement = Settlement::bare(&receipt, Some(200), Some(error));
         let failed = Failed {
+            longest_silence: 64,
             account: AccountId(1),
             conversation: Some(id),
             asked: &asked,
@@ -206,7 +207,8 @@ proptest! {
             conversations: vec![("2-c0".into(), None)],
             ..archiver::store::Configured::default()
         };
-        let target = store.configure(&[account], NOW).unwrap().remove(0);
+        let ids = store.configure(&[account], NOW).unwrap();
+        let target = store.targets(&ids).unwrap().remove(0);
         let (mut now, mut rows, mut open) = (NOW, Vec::new(), Vec::new());
         let mut run = store.begin_run(Trigger::Once, now).unwrap();
         for entry in entries {
@@ -229,6 +231,7 @@ proptest! {
                     let settlement = Settlement::bare(&receipt, None, Some("x"));
                     let asked = Asked { gap: Gap::default(), cursor: None, count: 1, most: u32::MAX, run };
                     let failed = Failed {
+                        longest_silence: 64,
                         account: target.account_id,
                         conversation: Some(target.plan.id),
                         asked: &asked,

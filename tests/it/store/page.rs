@@ -169,6 +169,7 @@ fn a_page_for_a_gap_that_is_no_longer_there_is_not_stored() {
             http_status: None,
             now,
             recheck: false,
+            longest_silence: 64,
         })
     };
     assert_eq!(commit(&mut bench).unwrap().new_messages, 1);

@@ -76,6 +76,7 @@ fn sync(bench: &mut Bench) {
     bench
         .store
         .commit_failure(&Failed {
+            longest_silence: 64,
             account,
             conversation,
             asked: &asked(gap, bench.run),

@@ -1,0 +1,225 @@
+//! What something is due about, in the order of the plan and a few at a time, and what is missing of all that is asked
+//! for: each by an index, so that it costs what is due and not what is stored.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+
+use crate::core::Ms;
+use crate::core::model::ids::{AccountId, ConversationId, RunId};
+use crate::core::planner::plan::{Due, Loaded};
+use crate::core::planner::queue::{Extent, GapClass, GapRank, HeadRank, RecheckRank};
+use crate::core::planner::state::Limits;
+use crate::store::query::{Statements as _, struct_rows};
+use crate::store::read::targets::{self, Target};
+use crate::store::{Result, Store};
+
+/// As many are loaded at once.
+const BATCH: usize = 64;
+
+/// What is missing of all that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Missing {
+    /// Gaps, those of inboxes included.
+    pub gaps: usize,
+    /// Since when nothing is missing, as far as was asked (ms); `None`: something recent is.
+    pub horizon: Option<Ms>,
+    /// The conversations with gaps.
+    pub conversations: Vec<Incomplete>,
+}
+
+/// A conversation with gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Incomplete {
+    /// Its id.
+    pub id: ConversationId,
+    /// The archive's id of its account.
+    pub account: AccountId,
+    /// What the API calls it, once that is known.
+    pub conversation_id: Option<String>,
+    /// Its display name.
+    pub name: String,
+    /// How many gaps it has.
+    pub gaps: u32,
+}
+
+impl Store {
+    /// The next conversations of an account (its index in the configuration and its id) that something is due about, and
+    /// how much of that queue is known with them.
+    pub fn due(
+        &self,
+        account: (usize, AccountId),
+        due: &Due,
+        limits: &Limits,
+    ) -> Result<(Vec<Target>, Loaded)> {
+        let (ids, loaded): (Vec<ConversationId>, Loaded) = match due {
+            Due::Gaps(after) => {
+                let ranks = self.gaps_after(account.1, *after, limits.run)?;
+                let known = known(ranks.last(), ranks.len());
+                (ranks.into_iter().map(|rank| rank.conversation).collect(), Loaded::Gaps(known))
+            }
+            Due::Heads { inbox: true, .. } => {
+                (self.looks(account.1, limits.run)?, Loaded::Heads(Extent::All))
+            }
+            Due::Heads { after, inbox: false } => {
+                let ranks = self.heads_after(account.1, *after)?;
+                let known = known(ranks.last(), ranks.len());
+                (ranks.into_iter().map(|rank| rank.conversation).collect(), Loaded::Heads(known))
+            }
+            Due::Rechecks(after) => {
+                let (ids, known) = self.rechecks_after(account.1, *after, limits.recheck_before_ms)?;
+                (ids, Loaded::Rechecks(known))
+            }
+        };
+        let ids: BTreeSet<ConversationId> = ids.into_iter().collect();
+        let targets = ids.into_iter().map(|id| targets::target(&self.db, account.0, account.1, id));
+        Ok((targets.collect::<Result<_>>()?, loaded))
+    }
+
+    fn gaps_after(&self, account: AccountId, after: Option<GapRank>, run: RunId) -> Result<Vec<GapRank>> {
+        let mut found = Vec::new();
+        for class in [GapClass::Open, GapClass::Troubled, GapClass::Stalled] {
+            if after.is_some_and(|after| after.class > class) {
+                continue;
+            }
+            let from = after.filter(|after| after.class == class);
+            let (due_run, newer) =
+                from.map_or((RunId::default(), Ms::MAX), |from| (from.due_run, from.newer.0));
+            let left = BATCH - found.len();
+            // Those at the very place that was reached come once more: there are few of one millisecond.
+            let sql = match class {
+                GapClass::Open | GapClass::Troubled => {
+                    "SELECT due_run, ifnull(newer_ms, 9223372036854775807), id, conversation FROM gap
+                     WHERE account = ?1 AND conversation IS NOT NULL AND rank = ?2 AND due_run = ?3 AND ifnull(newer_ms, 9223372036854775807) <= ?4 AND ?5 >= 0
+                     ORDER BY ifnull(newer_ms, 9223372036854775807) DESC, id"
+                }
+                GapClass::Stalled => {
+                    "SELECT due_run, ifnull(newer_ms, 9223372036854775807), id, conversation FROM gap
+                     WHERE account = ?1 AND conversation IS NOT NULL AND rank = ?2 AND due_run BETWEEN ?3 AND ?5 AND ?4 >= ?4
+                     ORDER BY due_run, ifnull(newer_ms, 9223372036854775807) DESC, id"
+                }
+            };
+            let mut statement = self.db.prepare_cached(sql)?;
+            let mut rows = statement.query(params![account, class as i64, due_run, newer, run])?;
+            let mut taken = 0;
+            while let Some(row) = rows.next()?.filter(|_| taken < left) {
+                let rank = GapRank {
+                    class,
+                    due_run: row.get(0)?,
+                    newer: Reverse(row.get(1)?),
+                    gap: row.get(2)?,
+                    conversation: row.get(3)?,
+                };
+                if from.is_none_or(|from| rank > from) {
+                    found.push(rank);
+                    taken += 1;
+                }
+            }
+            if found.len() >= BATCH {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those outside the inbox that are to be looked at by themselves in this run.
+    fn looks(&self, account: AccountId, run: RunId) -> Result<Vec<ConversationId>> {
+        self.db.all(
+            "SELECT id FROM conversation
+             WHERE account = ?1 AND asked > 0 AND inbox_seen_ms IS NULL AND look_run <= ?2",
+            params![account, run],
+        )
+    }
+
+    fn heads_after(&self, account: AccountId, after: Option<HeadRank>) -> Result<Vec<HeadRank>> {
+        let tried = after.and_then(|after| after.tried_ms).unwrap_or(-1);
+        let id = after.map_or(ConversationId(i64::MIN), |after| after.conversation);
+        let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        self.db.all_by(
+            "SELECT head_tried_ms, id FROM conversation
+             WHERE account = ?1 AND asked > 0 AND (ifnull(head_tried_ms, -1), id) > (?2, ?3)
+             ORDER BY ifnull(head_tried_ms, -1), id LIMIT ?4",
+            params![account, tried, id, batch],
+            |row| Ok(HeadRank { tried_ms: row.get(0)?, conversation: row.get(1)? }),
+        )
+    }
+
+    fn rechecks_after(
+        &self,
+        account: AccountId,
+        after: Option<RecheckRank>,
+        before: Option<Ms>,
+    ) -> Result<(Vec<ConversationId>, Extent<RecheckRank>)> {
+        // Few are under way at any time, and they come first.
+        let begun =
+            "SELECT id FROM conversation WHERE account = ?1 AND recheck_at_ms IS NOT NULL AND asked > 0";
+        let mut ids: Vec<ConversationId> =
+            if after.is_none() { self.db.all(begun, [account])? } else { Vec::new() };
+        let done = after.and_then(|after| after.done_ms).unwrap_or(Ms::MIN);
+        let id = after.map_or(ConversationId(i64::MIN), |after| after.conversation);
+        let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let fresh: Vec<RecheckRank> = self.db.all_by(
+            "SELECT ifnull(rechecked_ms, beginning_seen_ms), id FROM conversation
+             WHERE account = ?1 AND asked > 0 AND beginning_seen_ms IS NOT NULL
+               AND (ifnull(rechecked_ms, beginning_seen_ms), id) > (?2, ?3)
+               AND ifnull(rechecked_ms, beginning_seen_ms) <= ?4
+             ORDER BY ifnull(rechecked_ms, beginning_seen_ms), id LIMIT ?5",
+            params![account, done, id, before, batch],
+            |row| Ok(RecheckRank { fresh: true, done_ms: row.get(0)?, conversation: row.get(1)? }),
+        )?;
+        let known = known(fresh.last(), fresh.len());
+        ids.extend(fresh.into_iter().map(|rank| rank.conversation));
+        Ok((ids, known))
+    }
+
+    /// Whether the last request for any other conversation succeeded.
+    pub fn others_are_fine(&self, than: Option<ConversationId>) -> Result<bool> {
+        self.db.one(
+            "SELECT EXISTS (SELECT 1 FROM conversation
+               WHERE asked > 0 AND last_error IS NULL AND head_tried_ms IS NOT NULL AND id IS NOT ?1)",
+            [than],
+        )
+    }
+
+    /// What is missing of these accounts' conversations, and of their inboxes where these are read.
+    pub fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing> {
+        let mut missing = Missing::default();
+        let (mut reach, mut open, mut oldest): (Option<Ms>, i64, Option<Ms>) = (None, 0, None);
+        for account in accounts {
+            let (gaps, newest, to_now): (i64, Option<Ms>, Option<i64>) = self.db.one(
+                "SELECT count(*), max(newer_ms), sum(newer_ms IS NULL) FROM gap
+                 WHERE account = ?1 AND CASE WHEN conversation IS NULL THEN ?2 ELSE rank < 3 END",
+                params![account, inboxes],
+            )?;
+            missing.gaps += usize::try_from(gaps).unwrap_or_default();
+            reach = reach.max(newest);
+            open += to_now.unwrap_or_default();
+            let of_messages: Option<Ms> = self
+                .db
+                .one("SELECT min(oldest_ms) FROM conversation WHERE account = ?1 AND asked > 0", [account])?;
+            let of_inbox: Option<Ms> = self.db.one(
+                "SELECT max(oldest_ms) FROM inbox WHERE account = ?1 AND ?2",
+                params![account, inboxes],
+            )?;
+            oldest = [oldest, of_messages, of_inbox].into_iter().flatten().min();
+            let incomplete: Vec<Incomplete> = self.db.all(
+                "SELECT c.id, c.account, coalesce(c.urn, c.thread) AS conversation_id,
+                   coalesce(c.alias, c.name, c.profile_url, c.thread, '') AS name, count(*) AS gaps
+                 FROM gap g JOIN conversation c ON c.id = g.conversation
+                 WHERE g.account = ?1 AND g.conversation IS NOT NULL AND g.rank < 3 GROUP BY c.id",
+                [account],
+            )?;
+            missing.conversations.extend(incomplete);
+        }
+        missing.horizon = reach.or(oldest).filter(|_| open == 0);
+        Ok(missing)
+    }
+}
+
+struct_rows!(Incomplete { id, account, conversation_id, name, gaps });
+
+/// How much of a queue is known once a batch has come.
+fn known<R: Copy>(last: Option<&R>, count: usize) -> Extent<R> {
+    last.filter(|_| count >= BATCH).map_or(Extent::All, |last| Extent::UpTo(*last))
+}
