@@ -178,6 +178,14 @@ impl StoreError {
         }
     }
 
+    /// Whether the file is damaged.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
+
     /// Whether another program has locked the archive for the moment.
     #[must_use]
     pub fn is_locked(&self) -> bool {

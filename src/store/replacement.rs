@@ -11,6 +11,7 @@ use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
 use crate::store::ledger::memory::{self, Memory};
+use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
 use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_private, open_regular};
@@ -176,7 +177,13 @@ impl Replacement {
     pub fn finish(mut self, ending: &str, now: Ms) -> Result<Option<PathBuf>> {
         let db = self.db.take().ok_or_else(closed)?;
         // The ledger here is complete: the next run must not book again what the lock remembers of the replaced one.
-        let memory = Memory::of(&db, &spent_by_account(&db, RunId::default(), now)?, None, now)?;
+        let memory = Memory::of(
+            &db,
+            &SpentCache::default(),
+            &spent_by_account(&db, RunId::default(), now)?,
+            None,
+            now,
+        )?;
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         db.close().map_err(|(_, error)| error)?;
         let synced = File::open(&self.unfinished).and_then(|file| file.sync_all());

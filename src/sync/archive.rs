@@ -7,7 +7,7 @@ use crate::core::planner::plan::{Due, Loaded};
 use crate::core::planner::state::{Inbox, Limits};
 use crate::core::timeline::gap::Timeline;
 use crate::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Missing, Moment, Outcome, Owners,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Outstanding, Owners,
     Request, Store, StoreError, Target, Trigger,
 };
 
@@ -31,7 +31,7 @@ pub trait Archive {
     fn others_are_fine(&self, than: Option<ConversationId>) -> Result<bool, StoreError>;
 
     /// What is missing of all that is asked for; see [`Store::missing`].
-    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing, StoreError>;
+    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Outstanding, StoreError>;
 
     /// The inboxes of these accounts; see [`Store::inboxes`].
     fn inboxes(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<(AccountId, Inbox)>, StoreError>;
@@ -108,7 +108,7 @@ impl Archive for Store {
         Self::others_are_fine(self, than)
     }
 
-    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing, StoreError> {
+    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Outstanding, StoreError> {
         Self::missing(self, accounts, inboxes)
     }
 

@@ -19,7 +19,7 @@ use crate::core::planner::pace::Pace;
 use crate::core::planner::plan::Load;
 use crate::core::planner::state::{Inbox, Room, Share, Subject};
 use crate::core::planner::step::Step;
-use crate::store::{Cause, Missing, Outcome};
+use crate::store::{Cause, Outcome, Outstanding};
 use crate::sync::belonging::KnownOwners;
 use crate::sync::clock_check::OtherClocks;
 use crate::sync::request::{Attempt, Flights, Landing};
@@ -367,7 +367,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
 
     /// What is missing. The horizon is unknown where a request failed or was not made for lack of credits or time, so that
     /// something recent may be missing.
-    fn missing(&mut self) -> Result<Missing, RunError> {
+    fn missing(&mut self) -> Result<Outstanding, RunError> {
         let mut missing = match self.run_state.missing() {
             Some(missing) => missing,
             None => {
@@ -390,7 +390,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         }
     }
 
-    fn report(self, outcome: Outcome, spent: &Spent, left: &Left, missing: Missing) -> Report {
+    fn report(self, outcome: Outcome, spent: &Spent, left: &Left, missing: Outstanding) -> Report {
         Report {
             outcome,
             requests: self.totals.requests,

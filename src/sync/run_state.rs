@@ -9,7 +9,7 @@ use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::next;
 use crate::core::planner::plan::{Loaded, Plan};
 use crate::core::planner::state::{Conversation, Inbox, Limits, Subject};
-use crate::store::{Committed, Configured, InboxCommitted, Missing, Target};
+use crate::store::{Committed, Configured, InboxCommitted, Outstanding, Target};
 use crate::sync::report::{ConversationReport, InboxReport};
 
 /// What a run did to one conversation or inbox.
@@ -217,10 +217,10 @@ impl RunState {
     }
 
     /// What is missing of what this run asks for, as far as the archive need not be asked.
-    pub(super) fn missing(&self) -> Option<Missing> {
+    pub(super) fn missing(&self) -> Option<Outstanding> {
         self.narrowed.then(|| {
             let timelines = || self.plan.conversations().map(|c| &c.timeline);
-            Missing {
+            Outstanding {
                 gaps: timelines().map(|timeline| timeline.gaps.len()).sum(),
                 horizon: next::horizon(timelines()),
                 conversations: Vec::new(),
@@ -229,7 +229,11 @@ impl RunState {
     }
 
     /// What was asked for, has news, gaps or failed.
-    pub(super) fn conversations(&self, accounts: &[Configured], missing: Missing) -> Vec<ConversationReport> {
+    pub(super) fn conversations(
+        &self,
+        accounts: &[Configured],
+        missing: Outstanding,
+    ) -> Vec<ConversationReport> {
         let name_of = |account: usize| accounts.get(account).map(|a| a.account.clone()).unwrap_or_default();
         let known = self.plan.conversations().filter_map(|plan| {
             let result = self.results.get(&Subject::Conversation(plan.id));

@@ -16,7 +16,7 @@ use crate::core::model::ids::{ConversationId, RunId};
 use crate::core::planner::in_flight::InFlight;
 use crate::core::planner::page_size;
 use crate::core::planner::plan::{Due, Load, Plan, is_due};
-use crate::core::planner::queue::{Extent, Found, GapClass, GapRank, HeadRank, RecheckRank};
+use crate::core::planner::queue::{Extent, Front, GapClass, GapRank, HeadRank, RecheckRank};
 use crate::core::planner::state::{Conversation, Inbox, Limits, Room, Share, Subject};
 pub use crate::core::planner::step::{PlannedStep, Step, StepKind};
 use crate::core::timeline::gap::{Gap, Timeline};
@@ -168,9 +168,9 @@ impl Plan {
             self.conversation(rank.conversation).is_some_and(|c| progress.in_flight.allows(c, true, limits))
         };
         match queue.first(allowed) {
-            Found::Entry(rank) => Ok(Some(rank)),
-            Found::Nothing => Ok(None),
-            Found::Unknown => {
+            Front::Entry(rank) => Ok(Some(rank)),
+            Front::Nothing => Ok(None),
+            Front::Unknown => {
                 let (after, inbox) = (place(queue.known), inbox.is_some());
                 Err(Load { account, due: Due::Heads { after, inbox } })
             }
@@ -281,9 +281,9 @@ impl Plan {
             })
         };
         match queue.first(allowed) {
-            Found::Entry(rank) => Ok(gap_of(&rank).map(|(conversation, gap)| (rank, conversation, gap))),
-            Found::Nothing => Ok(None),
-            Found::Unknown => Err(Load { account, due: Due::Gaps(place(queue.known)) }),
+            Front::Entry(rank) => Ok(gap_of(&rank).map(|(conversation, gap)| (rank, conversation, gap))),
+            Front::Nothing => Ok(None),
+            Front::Unknown => Err(Load { account, due: Due::Gaps(place(queue.known)) }),
         }
     }
 
@@ -304,9 +304,9 @@ impl Plan {
                 self.conversation(rank.conversation).is_some_and(|c| in_flight.allows(c, true, limits))
             };
             match queue.first(allowed) {
-                Found::Entry(rank) => best = best.into_iter().chain([rank]).min(),
-                Found::Nothing => {}
-                Found::Unknown => return Err(Load { account, due: Due::Rechecks(place(queue.known)) }),
+                Front::Entry(rank) => best = best.into_iter().chain([rank]).min(),
+                Front::Nothing => {}
+                Front::Unknown => return Err(Load { account, due: Due::Rechecks(place(queue.known)) }),
             }
         }
         let conversation = best.and_then(|rank| self.conversation(rank.conversation));

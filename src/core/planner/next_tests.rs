@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::ids::{ConversationId, RunId};
+use crate::core::planner::plan::Loaded;
 use crate::core::planner::state::{Progress, Recheck, State};
 
 fn conversation(id: i64, gaps: Vec<Gap>) -> Conversation {
@@ -227,4 +228,87 @@ fn complete_conversations_are_read_again_when_nothing_else_is_left_and_credits_a
         asks(&all, &Limits { share: Share { budget: Some(5), head_came_last: false }, ..recheck }),
         ["h1", "h2", "h3", "h4", "r4"]
     );
+}
+
+/// What is asked beside what is under way, and what the plan says then.
+fn beside(state: &State, limits: &Limits, room: &Room) -> (Vec<String>, Next) {
+    let mut plan = Plan::whole(limits, state);
+    let (mut asked, mut room) = (Vec::new(), room.clone());
+    loop {
+        match plan.next(&room) {
+            Next::Ask(step) => {
+                asked.push(format!("{}{}", step.name, if step.kind == StepKind::Head { "?" } else { "" }));
+                room.take(step.account, step.credits_max());
+                plan.begin(&step);
+            }
+            end => return (asked, end),
+        }
+    }
+}
+
+fn side_by_side(most: u32) -> Limits {
+    Limits { in_flight_per_account: most, ..limits(None) }
+}
+
+#[test]
+fn an_account_has_as_many_requests_under_way_as_it_may_and_each_for_something_else() {
+    let of = |account, id| Conversation {
+        account,
+        ..conversation(id, vec![gap(id, 900 - id, 100), gap(id + 10, 90, 10)])
+    };
+    let all = state(&[of(0, 1), of(0, 2), of(0, 3), of(1, 4)]);
+    let asked = |most| beside(&all, &side_by_side(most), &room(None)).0;
+    assert_eq!(asked(1), ["c1?", "c4?"]);
+    assert_eq!(asked(2), ["c1?", "c2?", "c4?"]);
+    assert_eq!(asked(4), ["c1?", "c2?", "c3?", "c4?"]);
+}
+
+#[test]
+fn a_page_of_the_inbox_and_a_newest_page_are_never_under_way_together() {
+    let waiting = |id, gap| Conversation { listed: true, ..conversation(id, vec![gap]) };
+    let inbox = Inbox { name: "inbox".into(), ..inbox(vec![]) };
+    let all = State {
+        inboxes: vec![inbox],
+        conversations: vec![waiting(1, Gap::head(Some(5), 0)), waiting(2, gap(2, 900, 100))],
+    };
+    assert_eq!(beside(&all, &side_by_side(4), &room(None)).0, ["inbox?", "c2"]);
+    // The other way round: what reaches up to now came first.
+    let mut plan = Plan::whole(&side_by_side(4), &all);
+    let newest = head_step(&all.conversations[0]);
+    plan.begin(&newest);
+    assert!(matches!(plan.next(&room(None)), Next::Ask(step) if step.name == "c2"));
+}
+
+#[test]
+fn a_profile_that_may_lead_to_any_conversation_is_asked_for_alone() {
+    let unknown = |id| Conversation { by_profile: true, ..conversation(id, vec![Gap::everything(0)]) };
+    let all = state(&[unknown(1), unknown(2), conversation(3, vec![gap(3, 900, 100)])]);
+    assert_eq!(beside(&all, &side_by_side(4), &room(None)).0, ["c3?"]);
+    let only_profiles = state(&[unknown(1), unknown(2)]);
+    assert_eq!(beside(&only_profiles, &side_by_side(4), &room(None)), (vec!["c1".to_owned()], Next::Wait));
+}
+
+#[test]
+fn a_request_waits_for_credits_that_others_have_set_aside_rather_than_to_be_made_small() {
+    let all = state(&[1, 2].map(|id| Conversation {
+        timeline: Timeline { gaps: vec![Gap::everything(0)], ..Timeline::default() },
+        ..conversation(id, vec![])
+    }));
+    assert_eq!(beside(&all, &side_by_side(4), &room(Some(7))), (vec!["c1".to_owned()], Next::Wait));
+    assert_eq!(beside(&all, &side_by_side(4), &room(Some(10))).0, ["c1", "c2"]);
+}
+
+#[test]
+fn a_plan_says_what_it_has_to_know_before_it_decides() {
+    let mut plan = Plan::new(limits(None), 1, vec![]);
+    let Next::Load(load) = plan.next(&room(None)) else { panic!("it knows nothing") };
+    assert_eq!(load.due, Due::Heads { after: None, inbox: false });
+    let known = HeadRank { tried_ms: Some(1), conversation: ConversationId(1) };
+    plan.loaded(0, vec![conversation(1, vec![])], Loaded::Heads(Extent::UpTo(known)));
+    assert_eq!(plan.next(&room(None)), Next::Load(Load { account: 0, due: Due::Gaps(None) }));
+    plan.loaded(0, vec![], Loaded::Gaps(Extent::All));
+    assert!(matches!(plan.next(&room(None)), Next::Ask(_)));
+    plan.head_done(Subject::Conversation(ConversationId(1)));
+    let after = Load { account: 0, due: Due::Heads { after: Some(known), inbox: false } };
+    assert_eq!(plan.next(&room(None)), Next::Load(after));
 }

@@ -58,7 +58,7 @@ pub(super) struct Queues {
 
 /// Where a conversation stands in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Places {
+struct Entries {
     gaps: Vec<GapRank>,
     head: Option<HeadRank>,
     recheck: Option<RecheckRank>,
@@ -71,7 +71,7 @@ pub struct Plan {
     pub limits: Limits,
     pub(super) progress: Progress,
     pub(super) inboxes: BTreeMap<usize, Inbox>,
-    conversations: BTreeMap<ConversationId, (Conversation, Places)>,
+    conversations: BTreeMap<ConversationId, (Conversation, Entries)>,
     pub(super) queues: BTreeMap<usize, Queues>,
 }
 
@@ -254,11 +254,11 @@ impl Plan {
     }
 
     /// Where a conversation stands, by all that only concerns itself.
-    fn places(&self, conversation: &Conversation) -> Places {
+    fn places(&self, conversation: &Conversation) -> Entries {
         let (limits, progress) = (&self.limits, &self.progress);
         let whom = Subject::Conversation(conversation.id);
         if progress.failed.contains(&whom) {
-            return Places::default();
+            return Entries::default();
         }
         let timeline = &conversation.timeline;
         let due = timeline.gaps.iter().filter(|gap| is_due(gap, limits));
@@ -271,7 +271,7 @@ impl Plan {
         });
         let calm =
             timeline.complete() && !conversation.troubled && !progress.rechecked.contains(&conversation.id);
-        Places {
+        Entries {
             gaps: due.map(|gap| GapRank::of(conversation, gap)).collect(),
             head: wants_look
                 .then_some(HeadRank { tried_ms: conversation.head_tried_ms, conversation: conversation.id }),

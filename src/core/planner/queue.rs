@@ -101,7 +101,7 @@ pub enum Extent<R> {
 
 /// What a look into a queue has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found<R> {
+pub(super) enum Front<R> {
     Entry(R),
     Nothing,
     /// More of the queue has to be known first.
@@ -131,16 +131,16 @@ impl<R: Ord + Copy> Queue<R> {
     }
 
     /// The first entry that is allowed. Where only what is under way forbids those at the front, others wait for it.
-    pub(super) fn first(&self, allowed: impl Fn(&R) -> bool) -> Found<R> {
+    pub(super) fn first(&self, allowed: impl Fn(&R) -> bool) -> Front<R> {
         let is_known = |entry: &R| match &self.known {
             Extent::Nothing => false,
             Extent::UpTo(last) => entry <= last,
             Extent::All => true,
         };
         match self.entries.iter().take(REACH).find(|entry| allowed(entry)) {
-            Some(entry) if is_known(entry) => Found::Entry(*entry),
-            None if self.entries.len() >= REACH || self.known == Extent::All => Found::Nothing,
-            Some(_) | None => Found::Unknown,
+            Some(entry) if is_known(entry) => Front::Entry(*entry),
+            None if self.entries.len() >= REACH || self.known == Extent::All => Front::Nothing,
+            Some(_) | None => Front::Unknown,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::core::budget::calendar::day_and_month;
 use crate::core::model::ids::AccountId;
 use crate::store::Result;
 use crate::store::guard::last_request;
+use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
 use crate::store::schema::main_file::MainFile;
@@ -32,6 +33,7 @@ impl Memory {
     /// Of the ledger as it is, in the windows of this moment.
     pub(crate) fn of(
         db: &Connection,
+        tally: &SpentCache,
         accounts: &BTreeMap<AccountId, Spent>,
         main_file: Option<MainFile>,
         now: Ms,
@@ -39,8 +41,7 @@ impl Memory {
         let (day_ms, month_ms) = day_and_month(now);
         let mut spent = BTreeMap::new();
         for (account, spent_by) in accounts.iter().filter(|(_, spent)| spent.month > 0) {
-            let name = db.one("SELECT name FROM account WHERE id = ?1", [account])?;
-            spent.insert(name, (spent_by.day, spent_by.month));
+            spent.insert(tally.name(db, *account)?, (spent_by.day, spent_by.month));
         }
         Ok(Self { request: last_request(db)?, day_ms, month_ms, spent, main_file })
     }

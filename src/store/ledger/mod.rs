@@ -251,9 +251,10 @@ impl Store {
     /// Keeps beside the archive what is spent, for the case that an older copy takes its place.
     fn remember_spent(&self, run: RunId, now: Ms) -> Result<()> {
         let Some(lock) = &self.lock else { return Ok(()) };
-        let spent = self.interned.tally.by_account(&self.db, run, now)?;
+        let tally = &self.interned.tally;
+        let spent = tally.by_account(&self.db, run, now)?;
         let seen = self.guard.as_ref().and_then(Guard::main_file);
-        let memory = Memory::of(&self.db, &spent, seen, now)?;
+        let memory = Memory::of(&self.db, tally, &spent, seen, now)?;
         lock.remember_if_possible(&memory.line());
         Ok(())
     }

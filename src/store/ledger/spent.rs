@@ -16,7 +16,11 @@ use crate::store::{Result, StoreError};
 /// Sums of the ledger for one run, day and month. They stay true until another process
 /// writes, as a login does beside a run.
 #[derive(Debug, Default)]
-pub(crate) struct SpentCache(RefCell<Option<Sums>>);
+pub(crate) struct SpentCache {
+    sums: RefCell<Option<Sums>>,
+    /// What the accounts are called, as far as that was asked.
+    names: RefCell<BTreeMap<AccountId, String>>,
+}
 
 #[derive(Debug, Clone)]
 struct Sums {
@@ -65,22 +69,32 @@ impl SpentCache {
         let version = db.one("PRAGMA data_version", [])?;
         let windows = (version, run, day, month);
         let current = |s: &Sums| (s.version, s.run, s.day, s.month) == windows;
-        if !self.0.borrow().as_ref().is_some_and(current) {
+        if !self.sums.borrow().as_ref().is_some_and(current) {
             let accounts = spent_by_account(db, run, now)?;
-            self.0.replace(Some(Sums { version, run, day, month, accounts }));
+            self.sums.replace(Some(Sums { version, run, day, month, accounts }));
         }
-        let sums = Ref::filter_map(self.0.borrow(), |sums| sums.as_ref().map(|s| &s.accounts));
+        let sums = Ref::filter_map(self.sums.borrow(), |sums| sums.as_ref().map(|s| &s.accounts));
         sums.map_err(|_| StoreError::Broken("the ledger has no sums".to_owned()))
+    }
+
+    /// What an account is called: accounts keep their names.
+    pub(crate) fn name(&self, db: &Connection, account: AccountId) -> Result<String> {
+        if let Some(name) = self.names.borrow().get(&account) {
+            return Ok(name.clone());
+        }
+        let name: String = db.one("SELECT name FROM account WHERE id = ?1", [account])?;
+        self.names.borrow_mut().insert(account, name.clone());
+        Ok(name)
     }
 
     /// Forgets the sums: the ledger was written otherwise.
     pub(crate) fn forget(&self) {
-        *self.0.borrow_mut() = None;
+        *self.sums.borrow_mut() = None;
     }
 
     /// Counts a reservation that was made now, in the windows that were asked for last.
     pub(crate) fn reserved(&self, account: AccountId, credits: u32) {
-        if let Some(sums) = self.0.borrow_mut().as_mut() {
+        if let Some(sums) = self.sums.borrow_mut().as_mut() {
             let spent = sums.accounts.entry(account).or_default();
             *spent = spent.plus(Spent { run: credits, day: credits, month: credits });
         }
@@ -88,7 +102,7 @@ impl SpentCache {
 
     /// Counts what a request cost instead of what was reserved for it, in the windows that it falls into.
     pub(crate) fn settled(&self, settled: Settled) {
-        let mut sums = self.0.borrow_mut();
+        let mut sums = self.sums.borrow_mut();
         let Some(sums) = sums.as_mut() else { return };
         let change = |n: u32, within: bool| match within {
             true => n.saturating_sub(settled.counted).saturating_add(settled.credits),

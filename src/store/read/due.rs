@@ -20,18 +20,18 @@ const BATCH: usize = 64;
 
 /// What is missing of all that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Missing {
+pub struct Outstanding {
     /// Gaps, those of inboxes included.
     pub gaps: usize,
     /// Since when nothing is missing, as far as was asked (ms); `None`: something recent is.
     pub horizon: Option<Ms>,
     /// The conversations with gaps.
-    pub conversations: Vec<Incomplete>,
+    pub conversations: Vec<ConversationGaps>,
 }
 
 /// A conversation with gaps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Incomplete {
+pub struct ConversationGaps {
     /// Its id.
     pub id: ConversationId,
     /// The archive's id of its account.
@@ -183,8 +183,8 @@ impl Store {
     }
 
     /// What is missing of these accounts' conversations, and of their inboxes where these are read.
-    pub fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing> {
-        let mut missing = Missing::default();
+    pub fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Outstanding> {
+        let mut missing = Outstanding::default();
         let (mut reach, mut open, mut oldest): (Option<Ms>, i64, Option<Ms>) = (None, 0, None);
         for account in accounts {
             let (gaps, newest, to_now): (i64, Option<Ms>, Option<i64>) = self.db.one(
@@ -203,7 +203,7 @@ impl Store {
                 params![account, inboxes],
             )?;
             oldest = [oldest, of_messages, of_inbox].into_iter().flatten().min();
-            let incomplete: Vec<Incomplete> = self.db.all(
+            let incomplete: Vec<ConversationGaps> = self.db.all(
                 "SELECT c.id, c.account, coalesce(c.urn, c.thread) AS conversation_id,
                    coalesce(c.alias, c.name, c.profile_url, c.thread, '') AS name, count(*) AS gaps
                  FROM gap g JOIN conversation c ON c.id = g.conversation
@@ -217,7 +217,7 @@ impl Store {
     }
 }
 
-struct_rows!(Incomplete { id, account, conversation_id, name, gaps });
+struct_rows!(ConversationGaps { id, account, conversation_id, name, gaps });
 
 /// How much of a queue is known once a batch has come.
 fn known<R: Copy>(last: Option<&R>, count: usize) -> Extent<R> {

@@ -45,6 +45,7 @@ pub const TABLES: &[Table] = &[
     ("template", "id", Some("id IN (SELECT template FROM message WHERE conversation = ?1)")),
     ("inbox", "account", None),
     ("gap", "id", Some("conversation = ?1")),
+    ("configuration", "id", None),
     ("run", "id", None),
     ("request", "id", None),
     ("quarantine", "id", None),

@@ -71,7 +71,9 @@ impl Reader {
                         target_by(db, index, account_id.unwrap_or_default(), id, Some(by))?
                     }
                     _ => {
-                        let id = ConversationId(-i64::try_from(targets.len()).unwrap_or_default() - 1);
+                        // Below zero, and in the order of the configuration.
+                        let id =
+                            ConversationId(i64::MIN + 1 + i64::try_from(targets.len()).unwrap_or_default());
                         unknown_target(index, id, given, name.as_deref(), is_profile, now)
                     }
                 };

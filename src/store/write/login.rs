@@ -103,7 +103,13 @@ impl Ledger {
         // Whoever holds the lock keeps what is spent with the next request.
         if let Ok(lock) = Lock::take(&self.path) {
             let known = Memory::read(&lock.memory()).and_then(|memory| memory.main_file);
-            let memory = Memory::of(&self.db, &spent_by_account(&self.db, login.run, now)?, known, now)?;
+            let memory = Memory::of(
+                &self.db,
+                &SpentCache::default(),
+                &spent_by_account(&self.db, login.run, now)?,
+                known,
+                now,
+            )?;
             lock.remember_if_possible(&memory.line());
         }
         Ok(())

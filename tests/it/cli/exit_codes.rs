@@ -104,14 +104,15 @@ fn an_inbox_that_fails_never_stops_the_configured_targets() {
 }
 
 #[test]
-fn a_refused_key_is_77_and_is_shown_to_the_api_once() {
+fn a_refused_key_is_77_and_nothing_more_is_asked_with_it() {
     for version in ["v1", "v2"] {
         let api = FakeApi::serve(two_accounts());
         let home = Home::of(&api, version);
         home.write_secret("api_key", "sk-another-key-altogether");
         let ran = home.run(SYNC).expect(77);
         assert_eq!(ran.json()["outcome"], "failed", "{ran:?}");
-        assert_eq!(api.requests(), 1, "{version}");
+        // One of each account was under way when the first was refused.
+        assert!(api.requests() <= 2, "{version}: {}", api.requests());
         home.write_secret("api_key", KEY);
         home.sync_until_complete();
         assert_complete(&home, &api.server());

@@ -7,7 +7,7 @@ use archiver::core::planner::plan::{Due, Loaded};
 use archiver::core::planner::state::{Inbox, Limits};
 use archiver::core::timeline::gap::Timeline;
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Missing, Moment, Outcome, Owners,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Outstanding, Owners,
     Request, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
@@ -72,7 +72,7 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.inner.others_are_fine(than)
     }
 
-    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Missing, StoreError> {
+    fn missing(&self, accounts: &[AccountId], inboxes: bool) -> Result<Outstanding, StoreError> {
         self.inner.missing(accounts, inboxes)
     }
 

@@ -19,7 +19,7 @@ use archiver::core::timeline::stall::Stall;
 use archiver::core::timeline::{invariants, recheck};
 use archiver::core::{Ms, inbox};
 use archiver::store::{
-    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Missing, Moment, Outcome, Owners,
+    Commit, Committed, Configured, Failed, InboxCommit, InboxCommitted, Moment, Outcome, Outstanding, Owners,
     Purpose, Request, StoreError, Target, Trigger,
 };
 use archiver::sync::Archive;
@@ -305,11 +305,11 @@ impl Archive for MemArchive {
         Ok(others.map(|at| &self.conversations[at]).any(|c| !c.troubled && c.head_tried_ms.is_some()))
     }
 
-    fn missing(&self, _: &[AccountId], inboxes: bool) -> Result<Missing, StoreError> {
+    fn missing(&self, _: &[AccountId], inboxes: bool) -> Result<Outstanding, StoreError> {
         let inboxes = self.inboxes.values().filter(|_| inboxes).map(|i| &i.timeline);
         let timelines: Vec<&Timeline> =
             self.asked().map(|at| &self.conversations[at].timeline).chain(inboxes).collect();
-        Ok(Missing {
+        Ok(Outstanding {
             gaps: timelines.iter().map(|timeline| timeline.gaps.len()).sum(),
             horizon: next::horizon(timelines.iter().copied()),
             conversations: Vec::new(),

@@ -1,6 +1,7 @@
 //! The store by itself: transactions, ledger, texts, names, and every character there is.
 
 mod files;
+mod flat;
 mod guard;
 mod ledger;
 mod media;
