@@ -271,7 +271,7 @@ fn an_api_that_fails_at_any_request_of_a_catch_up_costs_no_message() {
             }
         }
     }
-    for_each_case(sample(cases, 19), |(story, number, fault)| {
+    for_each_case(sample(cases, 29), |(story, number, fault)| {
         let scene = story.scene();
         let first = u64::try_from(scene.api.requests() + number).unwrap();
         let rule = FaultRule::always(fault).when(When { from_request: Some(first), ..When::default() });

@@ -61,7 +61,7 @@ async fn a_cursor_that_went_up_once_is_not_kept() {
 
 #[tokio::test]
 async fn a_campaign_in_one_millisecond_leaves_no_conversation_out() {
-    for version in BOTH {
+    for version in sample(BOTH.to_vec(), 2) {
         let mut world = World::new(server(mailbox(&[3; 40]), Behaviour::default()), version).await;
         world.discover();
         world.run().await;
@@ -194,7 +194,7 @@ async fn a_clock_that_was_wrong_for_a_while_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn an_end_that_is_never_told_is_settled_by_the_count_or_asked_ever_less_often() {
-    for version in BOTH {
+    for version in sample(BOTH.to_vec(), 2) {
         let mut world = World::new(server(mailbox(&[25, 12, 3]), Behaviour::default()), version).await;
         world.server().faults.add(FaultRule::always(Fault::NeverEnds));
         let mut spent = Vec::new();

@@ -200,7 +200,7 @@ async fn changed_later(version: ApiVersion, before: &Behaviour, after: &Behaviou
 
 #[tokio::test]
 async fn a_form_that_changes_after_the_archive_was_made_brings_nothing_twice() {
-    for (version, name, value) in sample(each(), 7) {
+    for (version, name, value) in sample(each(), 11) {
         let (usual, other) = (Behaviour::default(), behaviour(&[(name, value)]));
         changed_later(version, &usual, &other).await;
         changed_later(version, &other, &usual).await;
