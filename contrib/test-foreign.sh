@@ -29,4 +29,5 @@ fi
   exit 1
 }
 
-cargo test --locked --features parquet --test foreign "$@"
+# Browsers and databases are busy themselves: no more of them at a time than there are cores.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features parquet --test foreign "$@"

@@ -190,7 +190,7 @@ fn killed_at_any_request_it_loses_nothing_and_pays_at_most_that_one_twice() {
             cases.extend([(story, number, false), (story, number, true)]);
         }
     }
-    for_each_case(sample(cases, 10), |(story, number, charged)| {
+    for_each_case(sample(cases, 19), |(story, number, charged)| {
         let scene = story.scene();
         scene.kill_at(number, charged);
         scene.goes_on(story, &format!("{number} {charged}"));
@@ -204,7 +204,7 @@ fn killed_at_any_point_of_its_writing_it_loses_nothing_and_pays_at_most_one_requ
     // No step is a multiple of the journal's frames of 4120 bytes, so that it comes to all points of a frame.
     for (story, step) in [(Story::fresh("v1"), 17), (Story::of_the_inbox("v2", true), 61)] {
         let enough = blocks_written(&story);
-        for_each_case(sample((1..enough).step_by(step).collect(), 10), |blocks| {
+        for_each_case(sample((1..enough).step_by(step).collect(), 19), |blocks| {
             let scene = story.scene();
             assert!(die_beyond(&scene.home, blocks), "{blocks} of {enough} blocks");
             scene.goes_on(&story, &format!("beyond {blocks} blocks"));
@@ -247,7 +247,7 @@ fn killed_while_the_journal_moves_into_the_file_it_loses_nothing() {
     scene.home.sync();
     let large = fs::metadata(scene.home.archive()).unwrap().len() / 512;
     assert!(blocks_written(&story) < small && small + 8 < large, "{small} {large}");
-    for_each_case(sample((small..large).step_by(8).collect(), 10), |blocks| {
+    for_each_case(sample((small..large).step_by(8).collect(), 19), |blocks| {
         let scene = story.scene();
         assert!(die_beyond(&scene.home, blocks), "{blocks}");
         assert!(scene.home.path("archive.db-wal").exists());
@@ -271,7 +271,7 @@ fn an_api_that_fails_at_any_request_of_a_catch_up_costs_no_message() {
             }
         }
     }
-    for_each_case(sample(cases, 10), |(story, number, fault)| {
+    for_each_case(sample(cases, 29), |(story, number, fault)| {
         let scene = story.scene();
         let first = u64::try_from(scene.api.requests() + number).unwrap();
         let rule = FaultRule::always(fault).when(When { from_request: Some(first), ..When::default() });

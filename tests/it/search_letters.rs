@@ -195,7 +195,8 @@ fn a_search_through_the_indexes_finds_what_reading_the_texts_finds() {
         assert_eq!(ours, theirs, "{text:?}");
     }
     let mut hits = 0;
-    for _ in 0..share(4_000) {
+    let queries = share(4_000);
+    for _ in 0..queries {
         let mut query = random_text(&mut rng, 3);
         match rng.u8(0..6) {
             0 => query.push('*'),
@@ -209,7 +210,7 @@ fn a_search_through_the_indexes_finds_what_reading_the_texts_finds() {
         hits += read.len();
         assert_eq!(found(&bench, &query), read, "{query:?}");
     }
-    assert!(hits > 500, "only {hits} hits");
+    assert!(hits > queries / 2, "only {hits} hits");
     let own = Phrase::new(&texts[0], false);
     assert!(!tokenize::hits(&texts[0], &[own]).0.is_empty());
 }

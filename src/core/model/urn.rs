@@ -67,11 +67,13 @@ pub fn identity(urn: &str) -> Cow<'_, [u8]> {
 
 /// The decoded key of a message, `<created ms><tag>&<thread's own id>`.
 fn key(urn: &str) -> Option<Vec<u8>> {
-    let (before, key) = urn.rsplit_once("2-")?;
+    // The last `2-`, by its dash: every message of every page comes here, and a single byte is found sooner than a text.
+    let two = |(dash, _): (usize, &str)| urn.get(..dash)?.strip_suffix('2').map(|before| (before, dash));
+    let (before, dash) = urn.rmatch_indices('-').find_map(two)?;
     if !before.ends_with([',', ':', '(']) {
         return None;
     }
-    let key = key.trim_end_matches([')', '=']);
+    let key = urn.get(dash + 1..)?.trim_end_matches([')', '=']);
     let decoded = STANDARD_NO_PAD.decode(key).or_else(|_| URL_SAFE_NO_PAD.decode(key)).ok()?;
     let made = decoded.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (made == 13).then_some(decoded)

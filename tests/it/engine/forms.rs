@@ -125,7 +125,7 @@ async fn each_form_alone_gives_the_same_archive_and_nothing_changes_when_it_is_r
     for (version, name, value) in each() {
         cases.extend([false, true].map(|by_profile| (version, name, value.clone(), by_profile)));
     }
-    for (version, name, value, by_profile) in sample(cases, 3) {
+    for (version, name, value, by_profile) in sample(cases, 11) {
         archived_twice(11, &[(name, value)], version, by_profile).await;
     }
 }
@@ -200,7 +200,7 @@ async fn changed_later(version: ApiVersion, before: &Behaviour, after: &Behaviou
 
 #[tokio::test]
 async fn a_form_that_changes_after_the_archive_was_made_brings_nothing_twice() {
-    for (version, name, value) in sample(each(), 3) {
+    for (version, name, value) in sample(each(), 11) {
         let (usual, other) = (Behaviour::default(), behaviour(&[(name, value)]));
         changed_later(version, &usual, &other).await;
         changed_later(version, &other, &usual).await;

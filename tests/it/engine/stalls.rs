@@ -5,6 +5,7 @@ use fake_linkup::faults::{Fault, FaultRule, When};
 use fake_linkup::{Author, Behaviour};
 
 use super::world::{DAY, HOUR, World, mailbox, server};
+use crate::support::sample;
 
 const BOTH: [ApiVersion; 2] = [ApiVersion::V1, ApiVersion::V2];
 
@@ -76,49 +77,50 @@ async fn heals(world: &mut World, most: u32) {
 
 #[tokio::test]
 async fn a_walk_that_gets_no_further_stops_and_is_finished_once_the_server_is_well() {
+    let mut cases = Vec::new();
     for version in BOTH {
-        for (word, reason) in STOPPERS {
-            for sick_runs in [1, 2] {
-                let mut world = world(version).await;
-                strike(&world, &word.parse().unwrap(), true);
-                let report = world.run().await;
-                // The newest page, and the one that came to nothing.
-                assert_eq!(spent_on(&world, 0).0, 2, "{word}");
-                assert!(spent_on(&world, 0).1 <= 10, "{word}");
-                assert_eq!((report.outcome.as_str(), report.gaps_left), ("partial", 1), "{word}");
-                let error = report.conversations[0].error.as_deref();
-                assert!(error.is_some_and(|e| e.contains(reason)), "{word}: {error:?}");
-                assert_honest(&world, reason);
-                if sick_runs == 2 {
-                    world.run().await;
-                    // A look at the head, and one more attempt.
-                    assert!(spent_on(&world, 0).0 <= 2 && spent_on(&world, 0).1 <= 6, "{word}");
-                    assert_honest(&world, reason);
-                }
-                heals(&mut world, 3).await;
-            }
+        for stopper in STOPPERS {
+            cases.extend([1, 2].map(|sick_runs| (version, stopper, sick_runs)));
         }
+    }
+    for (version, (word, reason), sick_runs) in sample(cases, 5) {
+        let mut world = world(version).await;
+        strike(&world, &word.parse().unwrap(), true);
+        let report = world.run().await;
+        // The newest page, and the one that came to nothing.
+        assert_eq!(spent_on(&world, 0).0, 2, "{word}");
+        assert!(spent_on(&world, 0).1 <= 10, "{word}");
+        assert_eq!((report.outcome.as_str(), report.gaps_left), ("partial", 1), "{word}");
+        let error = report.conversations[0].error.as_deref();
+        assert!(error.is_some_and(|e| e.contains(reason)), "{word}: {error:?}");
+        assert_honest(&world, reason);
+        if sick_runs == 2 {
+            world.run().await;
+            // A look at the head, and one more attempt.
+            assert!(spent_on(&world, 0).0 <= 2 && spent_on(&world, 0).1 <= 6, "{word}");
+            assert_honest(&world, reason);
+        }
+        heals(&mut world, 3).await;
     }
 }
 
 #[tokio::test]
 async fn a_conversation_whose_first_page_is_no_page_is_not_taken_for_empty() {
-    for version in BOTH {
-        for (word, reason) in &STOPPERS[3..] {
-            let mut world = world(version).await;
-            strike(&world, &word.parse().unwrap(), false);
-            let report = world.run().await;
-            assert_eq!(spent_on(&world, 0).0, 1, "{word}");
-            assert_eq!((report.outcome.as_str(), report.gaps_left), ("partial", 1), "{word}");
-            assert_honest(&world, reason);
-            heals(&mut world, 3).await;
-        }
+    let of = |version| STOPPERS[3..].iter().map(move |(word, reason)| (version, *word, *reason));
+    for (version, word, reason) in sample(BOTH.into_iter().flat_map(of).collect(), 5) {
+        let mut world = world(version).await;
+        strike(&world, &word.parse().unwrap(), false);
+        let report = world.run().await;
+        assert_eq!(spent_on(&world, 0).0, 1, "{word}");
+        assert_eq!((report.outcome.as_str(), report.gaps_left), ("partial", 1), "{word}");
+        assert_honest(&world, reason);
+        heals(&mut world, 3).await;
     }
 }
 
 #[tokio::test]
 async fn a_stopped_walk_is_tried_again_ever_less_often_but_never_given_up() {
-    for (word, reason) in [STOPPERS[0], STOPPERS[2], STOPPERS[3], STOPPERS[6]] {
+    for (word, reason) in sample(vec![STOPPERS[0], STOPPERS[2], STOPPERS[3], STOPPERS[6]], 3) {
         let mut world = world(ApiVersion::V1).await;
         strike(&world, &word.parse().unwrap(), true);
         let mut attempts = Vec::new();
@@ -139,19 +141,21 @@ async fn a_stopped_walk_is_tried_again_ever_less_often_but_never_given_up() {
 
 #[tokio::test]
 async fn an_end_that_comes_before_the_servers_own_count_is_not_the_end() {
+    let mut cases = Vec::new();
     for fault in [Fault::EarlyEnd, Fault::EmptyEnd] {
         for with_cursor in [true, false] {
-            for sick_runs in [1, 2, 3] {
-                let mut world = world(ApiVersion::V2).await;
-                strike(&world, &fault, with_cursor);
-                for _ in 0..sick_runs {
-                    world.run().await;
-                    assert!(spent_on(&world, 0).0 <= 2, "{:?}", world.requests());
-                    assert_honest(&world, "");
-                }
-                heals(&mut world, 3).await;
-            }
+            cases.extend([1, 2, 3].map(|sick_runs| (fault.clone(), with_cursor, sick_runs)));
         }
+    }
+    for (fault, with_cursor, sick_runs) in sample(cases, 5) {
+        let mut world = world(ApiVersion::V2).await;
+        strike(&world, &fault, with_cursor);
+        for _ in 0..sick_runs {
+            world.run().await;
+            assert!(spent_on(&world, 0).0 <= 2, "{:?}", world.requests());
+            assert_honest(&world, "");
+        }
+        heals(&mut world, 3).await;
     }
 }
 
@@ -209,7 +213,7 @@ async fn costs_of_a_hopeless_target(version: ApiVersion, fault: &str, archived_b
 
 #[tokio::test]
 async fn one_target_that_always_fails_hinders_no_other_and_costs_ever_less() {
-    for (version, fault, archived_before) in [
+    let cases = vec![
         (ApiVersion::V1, "http-404", false),
         (ApiVersion::V1, "http-404", true),
         (ApiVersion::V1, "http-503", true),
@@ -217,7 +221,8 @@ async fn one_target_that_always_fails_hinders_no_other_and_costs_ever_less() {
         (ApiVersion::V1, "html", true),
         (ApiVersion::V2, "close-after", true),
         (ApiVersion::V2, "cut-json", false),
-    ] {
+    ];
+    for (version, fault, archived_before) in sample(cases, 5) {
         let costs = costs_of_a_hopeless_target(version, fault, archived_before).await;
         eprintln!(
             "{version:?}, {fault}, {}: {costs:?}",

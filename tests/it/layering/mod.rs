@@ -177,6 +177,19 @@ fn only_the_store_speaks_sql() {
     }
 }
 
+/// `Cargo.toml` has no harness built for them, which every first build would wait for.
+#[test]
+fn no_test_stands_in_main_or_in_an_example_of_the_documentation() {
+    let is_doc = |line: &&str| line.trim_start().starts_with("///") || line.starts_with("//!");
+    let is_example =
+        |line: &str| line.contains("```") || line.contains("///     ") || line.starts_with("//!     ");
+    for source in source::all() {
+        let example = source.text.lines().filter(is_doc).find(|line| is_example(line));
+        assert_eq!(example, None, "{} has an example that nothing runs", source.path);
+        assert!(source.path != "main.rs" || !source.code.contains("#[test]"), "a test that nothing runs");
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_none_is_too_long() {
     for source in source::all() {

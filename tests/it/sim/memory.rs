@@ -201,17 +201,19 @@ impl MemArchive {
         row.returned = returned;
     }
 
-    fn sums(&self, run: RunId, now: Ms, of: impl Fn(&Row) -> bool) -> Spent {
+    /// The sums over the rows of an account, or of all. Rows stand in the order of their runs and times, so those that
+    /// count are the last ones.
+    fn sums(&self, of: Option<AccountId>, run: RunId, now: Ms) -> Spent {
         let (day, month) = day_and_month(now);
-        let sum = |within: &dyn Fn(&Row) -> bool| -> u32 {
-            let counted = self.ledger.iter().filter(|r| of(r) && within(r));
-            counted.map(|r| r.spent.unwrap_or(r.reserved)).sum()
-        };
-        Spent {
-            run: sum(&|r| r.run == run),
-            day: sum(&|r| r.at_ms >= day),
-            month: sum(&|r| r.at_ms >= month),
+        let mut spent = Spent::default();
+        let counted = self.ledger.iter().rev().take_while(|r| r.run >= run || r.at_ms >= month);
+        for row in counted.filter(|r| of.is_none_or(|account| r.account == account)) {
+            let credits = row.spent.unwrap_or(row.reserved);
+            spent.run += if row.run == run { credits } else { 0 };
+            spent.day += if row.at_ms >= day { credits } else { 0 };
+            spent.month += if row.at_ms >= month { credits } else { 0 };
         }
+        spent
     }
 }
 
@@ -396,6 +398,8 @@ impl Archive for MemArchive {
         let own = (purse.account, self.spent_by(request.account, request.run, now)?);
         let Some(grant) = budget::grant(&[all, own], request.wanted) else { return Ok(None) };
         let head = matches!(request.purpose, Purpose::Head | Purpose::Inbox);
+        let last = self.ledger.last();
+        assert!(last.is_none_or(|last| last.run <= request.run && last.at_ms <= now), "a row out of order");
         self.ledger.push(Row {
             run: request.run,
             account: request.account,
@@ -409,11 +413,11 @@ impl Archive for MemArchive {
     }
 
     fn spent(&self, run: RunId, now: Ms) -> Result<Spent, StoreError> {
-        Ok(self.sums(run, now, |_| true))
+        Ok(self.sums(None, run, now))
     }
 
     fn spent_by(&self, account: AccountId, run: RunId, now: Ms) -> Result<Spent, StoreError> {
-        Ok(self.sums(run, now, |r| r.account == account))
+        Ok(self.sums(Some(account), run, now))
     }
 
     fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {

@@ -207,7 +207,7 @@ fn ids_ascend_with_time_in_whatever_order_pages_come() {
 
 #[test]
 fn thousands_of_messages_of_one_millisecond_stay_close_together() {
-    let crowd = i64::try_from(share(5000)).unwrap();
+    let crowd = i64::try_from(share(10_000)).unwrap();
     let mut bench = Bench::new(1);
     let before = item("before", NOW - 10_000_000, "Ada", "before");
     let after = item("after", NOW + 10_000_000, "Ada", "after");

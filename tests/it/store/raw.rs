@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, NOW, last_page};
-use crate::support::worked;
+use crate::support::{share, worked};
 
 /// The texts and the raw JSON of the stored messages, by SQLite's own functions.
 fn read_back(bench: &Bench) -> Vec<(String, Value)> {
@@ -173,7 +173,7 @@ fn any_item() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(u32::try_from(share(400)).unwrap()) })]
 
     #[test]
     fn any_object_comes_back_equal(items in prop::collection::vec(any_item(), 1..4)) {
