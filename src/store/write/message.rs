@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, Params, params};
+use rusqlite::{CachedStatement, Connection, Params, params};
 
 use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
@@ -36,9 +36,16 @@ pub(crate) fn known(db: &Connection, id: ConversationId, page: &Page, window: Wi
     }
     let identity = |s: &Stored| s.message.urn.as_deref().map(|urn| urn::identity(urn).into_owned());
     let mut found: BTreeSet<Vec<u8>> = near.iter().filter_map(identity).collect();
+    // Most messages of a page are new, so that a look at the index is all they cost.
+    let mut is_there =
+        db.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND urn_probe = ?2")?;
     for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
         if found.insert(urn::identity(urn).into_owned()) {
-            let same_probe = select(db, "m.urn_probe = ?2", params![id, row_ids::probe(urn)])?;
+            let probe = row_ids::probe(urn);
+            if !is_there.exists(params![id, probe])? {
+                continue;
+            }
+            let same_probe = select(db, "m.urn_probe = ?2", params![id, probe])?;
             near.extend(
                 same_probe.into_iter().filter(|s| identity(s).is_some_and(|s| *s == *urn::identity(urn))),
             );
@@ -73,6 +80,25 @@ pub(crate) struct MessageWriter<'a> {
     now: Ms,
     /// How many messages of each person were inserted.
     wrote: BTreeMap<PersonId, i64>,
+    /// Kept at hand: a page inserts many rows.
+    inserts: Option<Inserts<'a>>,
+}
+
+/// The statements that insert a message.
+struct Inserts<'a> {
+    message: CachedStatement<'a>,
+    unindexed: CachedStatement<'a>,
+}
+
+impl<'a> Inserts<'a> {
+    fn prepare(db: &'a Connection) -> Result<Self> {
+        let message = db.prepare_cached(
+            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source,
+               subject, attachments, attachment_names)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        )?;
+        Ok(Self { message, unindexed: db.prepare_cached(text_index::UNINDEXED)? })
+    }
 }
 
 /// The ids of what a message's row points to.
@@ -92,25 +118,25 @@ impl<'a> MessageWriter<'a> {
         run: RunId,
         now: Ms,
     ) -> Self {
-        Self { db, ids, account, conversation, run, now, wrote: BTreeMap::new() }
+        Self { db, ids, account, conversation, run, now, wrote: BTreeMap::new(), inserts: None }
     }
 
     /// Inserts a message, which an export or the API has shown.
     pub(crate) fn insert(&mut self, message: &Message, exported: bool) -> Result<MessageId> {
         let to = self.pointers(message)?;
         let (shape, probe, key) = self.urn_columns(message.urn.as_deref())?;
-        let mut statement = self.db.prepare_cached(
-            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source,
-               subject, attachments, attachment_names)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-        )?;
+        let statements = match self.inserts.take() {
+            Some(at_hand) => at_hand,
+            None => Inserts::prepare(self.db)?,
+        };
+        let statements = self.inserts.insert(statements);
         let derived = message.derived_time.then_some(1);
         let source = exported.then_some("export");
         let parts = Parts::of(message.raw.extra.as_deref(), exported);
         let (attachments, names) = (parts.attachments_json(), parts.attachment_names());
         let mut id = row_ids::rowid_of(message.at_ms);
         loop {
-            let done = statement.execute(params![
+            let done = statements.message.execute(params![
                 id,
                 self.conversation,
                 message.at_ms,
@@ -139,7 +165,7 @@ impl<'a> MessageWriter<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        text_index::unindexed(self.db, id)?;
+        statements.unindexed.execute([id])?;
         *self.wrote.entry(to.sender).or_default() += 1;
         Ok(id)
     }
@@ -156,7 +182,7 @@ impl<'a> MessageWriter<'a> {
         let had = Parts::of(before.raw.extra.as_deref(), stored.exported);
         if before.text != message.text || parts != had {
             text_index::forget(self.db, stored.id)?;
-            text_index::unindexed(self.db, stored.id)?;
+            self.db.run(text_index::UNINDEXED, [stored.id])?;
         }
         let to = self.pointers(message)?;
         self.move_participant(stored.id, to.sender)?;
