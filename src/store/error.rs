@@ -185,6 +185,13 @@ impl StoreError {
         matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))
     }
 
+    /// Whether SQLite found the file damaged.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self, Self::Sqlite(error) if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
+    }
+
     /// From why a file cannot be created or written.
     pub(super) fn create(path: &Path) -> impl Fn(std::io::Error) -> Self {
         let path = path.to_owned();

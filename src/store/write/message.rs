@@ -11,6 +11,7 @@ use crate::core::model::message::Message;
 use crate::core::model::page::Page;
 use crate::core::model::parts::Parts;
 use crate::core::model::urn;
+use crate::core::timeline::history::Origin;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
 use crate::store::Result;
@@ -18,6 +19,7 @@ use crate::store::ids as row_ids;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{NAMELESS, stored};
 use crate::store::text_index;
+use crate::store::write::changes::{ChangeKind, Changes};
 use crate::store::write::intern::Interned;
 
 /// The stored messages that matter for a page: those that its [`Window`] names.
@@ -78,6 +80,9 @@ pub(crate) struct MessageWriter<'a> {
     /// The run that writes, and when.
     run: RunId,
     now: Ms,
+    /// How new messages came.
+    origin: Origin,
+    changes: Changes,
     /// How many messages of each person were inserted.
     wrote: BTreeMap<PersonId, i64>,
     /// Kept at hand: a page inserts many rows.
@@ -93,7 +98,7 @@ struct Inserts<'a> {
 impl<'a> Inserts<'a> {
     fn prepare(db: &'a Connection) -> Result<Self> {
         let message = db.prepare_cached(
-            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source,
+            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, change, source,
                subject, attachments, attachment_names)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
@@ -115,10 +120,11 @@ impl<'a> MessageWriter<'a> {
         db: &'a Connection,
         ids: &'a mut Interned,
         (account, conversation): (AccountId, ConversationId),
-        run: RunId,
+        (run, origin): (RunId, Origin),
         now: Ms,
     ) -> Self {
-        Self { db, ids, account, conversation, run, now, wrote: BTreeMap::new(), inserts: None }
+        let (changes, wrote) = (Changes::default(), BTreeMap::new());
+        Self { db, ids, account, conversation, run, now, origin, changes, wrote, inserts: None }
     }
 
     /// Inserts a message, which an export or the API has shown.
@@ -130,6 +136,8 @@ impl<'a> MessageWriter<'a> {
             None => Inserts::prepare(self.db)?,
         };
         let statements = self.inserts.insert(statements);
+        let history = self.origin.is_history(message.at_ms, self.now);
+        let change = self.changes.next(self.db, ChangeKind::New, history, message.at_ms)?;
         let derived = message.derived_time.then_some(1);
         let source = exported.then_some("export");
         let parts = Parts::of(message.raw.extra.as_deref(), exported);
@@ -149,7 +157,7 @@ impl<'a> MessageWriter<'a> {
                 derived,
                 message.text,
                 message.raw.extra,
-                self.run,
+                change,
                 source,
                 parts.subject,
                 attachments,
@@ -171,6 +179,7 @@ impl<'a> MessageWriter<'a> {
     }
 
     /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
+    /// One that was gone is back.
     pub(crate) fn update(&mut self, stored: &Stored, message: &Message, edited: bool) -> Result<()> {
         self.db.run(
             "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
@@ -192,22 +201,24 @@ impl<'a> MessageWriter<'a> {
             false => (message.at_ms, false),
         };
         let (shape, probe, key) = self.urn_columns(message.urn.as_deref().or(before.urn.as_deref()))?;
+        let change_kind = if stored.gone { ChangeKind::Back } else { ChangeKind::Edited };
+        let change = self.changes.next(self.db, change_kind, false, at_ms)?;
         self.db.run(
             "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
                urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
-               source = NULL, changed_run = ?13, subject = ?14, attachments = ?15, attachment_names = ?16 WHERE id = ?1",
+               source = NULL, change = ?13, subject = ?14, attachments = ?15, attachment_names = ?16 WHERE id = ?1",
             params![
                 stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text,
-                message.raw.extra, shape, probe, key, i64::from(edited), self.run,
+                message.raw.extra, shape, probe, key, i64::from(edited), change,
                 parts.subject, parts.attachments_json(), parts.attachment_names()
             ],
         )
     }
 
     /// Keeps another text of a stored message as if it had been replaced, unless it is there already.
-    pub(crate) fn add_version(&mut self, stored: MessageId, message: &Message) -> Result<()> {
+    pub(crate) fn add_version(&mut self, stored: &Stored, message: &Message) -> Result<()> {
         let texts: Vec<String> =
-            self.db.all("SELECT text FROM message_version WHERE message = ?1", [stored])?;
+            self.db.all("SELECT text FROM message_version WHERE message = ?1", [stored.id])?;
         if texts.iter().any(|text| plain(text) == plain(&message.text)) {
             return Ok(());
         }
@@ -216,42 +227,58 @@ impl<'a> MessageWriter<'a> {
             "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
-                stored, self.now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
+                stored.id, self.now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
             ],
         )?;
-        self.db.run("UPDATE message SET changed_run = ?2 WHERE id = ?1", params![stored, self.run])
+        let change = self.changes.next(self.db, ChangeKind::Edited, false, stored.message.at_ms)?;
+        self.db.run("UPDATE message SET change = ?2 WHERE id = ?1", params![stored.id, change])
     }
 
     /// Marks a message as gone, and returns how many that are: none when it already was.
-    pub(crate) fn set_gone(&self, id: MessageId) -> Result<u32> {
+    pub(crate) fn set_gone(&mut self, id: MessageId) -> Result<u32> {
         self.mark(Some(self.now), "id = ?1 AND gone_since_ms IS NULL", &id)
     }
 
     /// Marks a message as back, and returns how many that are: none when it was not gone.
-    pub(crate) fn set_back(&self, id: MessageId) -> Result<u32> {
+    pub(crate) fn set_back(&mut self, id: MessageId) -> Result<u32> {
         self.mark(None, "id = ?1 AND gone_since_ms IS NOT NULL", &id)
     }
 
     /// Marks all of the messages as gone that are not yet, and returns how many that are.
-    pub(crate) fn set_all_gone(&self) -> Result<u32> {
-        self.mark(Some(self.now), "conversation = ?1 AND gone_since_ms IS NULL", &self.conversation)
+    pub(crate) fn set_all_gone(&mut self) -> Result<u32> {
+        self.mark(Some(self.now), "conversation = ?1 AND gone_since_ms IS NULL", &self.conversation.clone())
     }
 
     /// Marks those messages as back that were marked as gone last, and returns how many that are.
-    pub(crate) fn set_all_back(&self) -> Result<u32> {
+    pub(crate) fn set_all_back(&mut self) -> Result<u32> {
         let last = "conversation = ?1
            AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)";
-        self.mark(None, last, &self.conversation)
+        self.mark(None, last, &self.conversation.clone())
     }
 
-    fn mark(&self, gone_since: Option<Ms>, which: &str, id: &dyn ToSql) -> Result<u32> {
-        let sql = format!("UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE {which}");
-        let marked = self.db.changed(&sql, params![id, gone_since, self.run])?;
-        Ok(u32::try_from(marked).unwrap_or(u32::MAX))
+    fn mark(&mut self, gone_since: Option<Ms>, which: &str, id: &dyn ToSql) -> Result<u32> {
+        let sql = format!("SELECT count(*), min(sent_at_ms), max(sent_at_ms) FROM message WHERE {which}");
+        let (count, oldest, newest): (i64, Option<Ms>, Option<Ms>) = self.db.one(&sql, [id])?;
+        let Some(span) = oldest.zip(newest) else { return Ok(0) };
+        let kind = if gone_since.is_some() { ChangeKind::Gone } else { ChangeKind::Back };
+        let before = self.changes.take(self.db, (kind, false), count, span)?;
+        let sql = format!(
+            "UPDATE message SET gone_since_ms = ?2, change = ?3 + x.number
+             FROM (SELECT id, row_number() OVER (ORDER BY sent_at_ms, id) AS number FROM message WHERE {which}) AS x
+             WHERE message.id = x.id"
+        );
+        self.db.run(&sql, params![id, gone_since, before])?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// Counts the messages that were inserted for those who wrote them.
+    /// Notes that a message is stored already, as it is.
+    pub(crate) fn pass(&mut self) {
+        self.changes.pass();
+    }
+
+    /// Counts the messages that were inserted for those who wrote them, and notes what changed.
     pub(crate) fn finish(self) -> Result<()> {
+        self.changes.write(self.db, self.conversation, self.run, self.now)?;
         self.wrote.iter().try_for_each(|(person, messages)| self.count(*person, *messages))
     }
 
