@@ -135,13 +135,30 @@ CREATE TABLE message (
   text          TEXT NOT NULL,                -- may be empty
   extra         TEXT,                         -- served members without a column of their own, verbatim; usually null
   source        TEXT CHECK (source IN ('export')), -- 'export': known only from LinkedIn's data export; null: from the API
-  changed_run   INTEGER,                      -- the run that last stored or changed it; null: a run before schema 2
+  change        INTEGER,                      -- the number of its latest change: see the table change
   subject       TEXT,                         -- the subject of a mail; null: none
   attachments   TEXT,                         -- files that came with it: a JSON array of {name, url, type}; null: none
   attachment_names TEXT                       -- their names, one a line, for search
 ) STRICT;
 CREATE INDEX message_by_time ON message (conversation, sent_at_ms);
 CREATE INDEX message_by_urn ON message (conversation, urn_probe) WHERE urn_probe IS NOT NULL;
+
+-- What changed, in the order in which it did. Every change of a message has a number of its own, the message's column
+-- `change` has the latest, and a row here stands for consecutive numbers: messages of one conversation that a transaction
+-- changed in the same way.
+--   FROM change b JOIN message m ON m.conversation = b.conversation AND m.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms
+--     AND m.change BETWEEN b.seq - b.messages + 1 AND b.seq WHERE b.seq > ?
+CREATE TABLE change (
+  seq           INTEGER PRIMARY KEY AUTOINCREMENT, -- the last of its numbers
+  messages      INTEGER NOT NULL,             -- how many it has; some may have been changed again since
+  kind          TEXT NOT NULL CHECK (kind IN ('new', 'edited', 'gone', 'back', 'erased')), -- how they were changed
+  history       INTEGER NOT NULL CHECK (history IN (0, 1)), -- 1: new, but sent long before: by a first archive or an import
+  run           INTEGER NOT NULL,             -- the run that did
+  at_ms         INTEGER NOT NULL,             -- when
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- the conversation they are in
+  oldest_ms     INTEGER NOT NULL,             -- time of the oldest of them
+  newest_ms     INTEGER NOT NULL              -- time of the newest of them
+) STRICT;
 
 -- A former version of a message: before an edit, or before other served members changed.
 CREATE TABLE message_version (
@@ -396,6 +413,22 @@ SELECT
   c.headline,
   c.picture_url
 FROM conversation c
+JOIN account a ON a.id = c.account;
+
+CREATE VIEW change_log AS
+SELECT
+  m.change AS seq,
+  b.kind,
+  m.id AS message_id,
+  coalesce(c.urn, c.thread, c.profile_url) AS conversation_id,
+  a.name AS account,
+  strftime('%Y-%m-%dT%H:%M:%fZ', b.at_ms / 1000.0, 'unixepoch') AS changed_at,
+  b.history,
+  b.run AS run_id
+FROM change b
+JOIN message m ON m.conversation = b.conversation AND m.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms
+  AND m.change BETWEEN b.seq - b.messages + 1 AND b.seq
+JOIN conversation c ON c.id = m.conversation
 JOIN account a ON a.id = c.account;
 
 CREATE VIEW gap_log AS

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cli::commands::{
-    backup::BackupArgs, check::CheckArgs, completions::CompletionsArgs, completions::ManArgs, default_config,
-    export::ExportArgs, import::ImportArgs, login::LoginArgs, people::PeopleArgs, plan::PlanArgs,
-    restore::RestoreArgs, search::SearchArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs,
-    status::StatusArgs, sync::SyncArgs, verify::VerifyArgs,
+    backup::BackupArgs, changes::ChangesArgs, check::CheckArgs, completions::CompletionsArgs,
+    completions::ManArgs, default_config, export::ExportArgs, import::ImportArgs, login::LoginArgs,
+    people::PeopleArgs, plan::PlanArgs, restore::RestoreArgs, search::SearchArgs, show::ShowArgs,
+    sql::SqlArgs, stats::StatsArgs, status::StatusArgs, sync::SyncArgs, verify::VerifyArgs,
 };
 #[cfg(feature = "demo")]
 use crate::cli::commands::{demo, fake_api::FakeApiArgs};
@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Query the archive with SQL (read-only)
     Sql(SqlArgs),
+    /// Print what changed since a number, and follow changes
+    Changes(ChangesArgs),
     /// Export as JSON Lines, CSV, HTML, Parquet or Markdown
     Export(ExportArgs),
     /// Check configuration, credentials and balance, for free

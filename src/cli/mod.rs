@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, check, completions, default_config, export, import, login, people, plan, restore, search, show,
-    sql, stats, status, sync, verify,
+    backup, changes, check, completions, default_config, export, import, login, people, plan, restore,
+    search, show, sql, stats, status, sync, verify,
 };
 use self::commands::{demo, fake_api};
 use self::ui::output;
@@ -75,6 +75,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Search(args) => search::run(context, &args),
         Command::Show(args) => show::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
+        Command::Changes(args) => changes::run(context, &args),
         Command::Export(args) => export::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::People(args) => people::run(context, &args),

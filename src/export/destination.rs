@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::state::{ExportState, NOT_WHOLE, folder_of, path as state_path};
+use super::state::{ExportState, folder_of, path as state_path};
 use super::{Export, ExportError, Summary};
 use crate::core::hash;
 
@@ -301,7 +301,7 @@ impl Place {
         let claimed = self.older.iter().chain(self.made.keys()).cloned().collect::<BTreeSet<_>>();
         let base = match export.continues().filter(|_| !export.job.format.is_folder()) {
             Some(before) => before.clone(),
-            None => ExportState { run: NOT_WHOLE, faces: BTreeMap::new(), ..done.clone() },
+            None => ExportState { change: None, faces: BTreeMap::new(), ..done.clone() },
         };
         self.leave(export, &ExportState { files: claimed.into_iter().collect(), ..base })?;
         for (name, staged) in &self.made {

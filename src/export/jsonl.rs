@@ -158,7 +158,7 @@ fn write_message(m: &ExportRow<'_>, out: &mut Vec<u8>) {
     field("derived_time", number(m.derived_time), out);
     field("extra", optional(m.fields.extra), out);
     field("source", optional(m.source), out);
-    field("changed_run", number(m.changed_run.map(|run| run.0)), out);
+    field("change", number(m.change), out);
     field("subject", optional(m.subject), out);
     field("attachments", optional(m.attachments), out);
     field("attachment_names", optional(m.parts().attachment_names().as_deref()), out);

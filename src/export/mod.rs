@@ -195,7 +195,7 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         None => false,
     };
     if job.since_last {
-        job.scope.changed_after = state.as_ref().map(|s| s.run);
+        job.scope.changed_after = state.as_ref().and_then(|s| s.change);
     }
     let export = Export { snapshot: &snapshot, job: &job, before: state };
     if export.is_unchanged()? {
@@ -245,7 +245,7 @@ impl Export<'_> {
     /// Whether nothing has changed since the last export.
     fn is_unchanged(&self) -> Result<bool, ExportError> {
         let Some(before) = self.continues() else { return Ok(false) };
-        let later = Scope { changed_after: Some(before.run), ..self.job.scope };
+        let later = Scope { changed_after: before.change, ..self.job.scope };
         if self.snapshot.count(&later)? > 0 {
             return Ok(false);
         }

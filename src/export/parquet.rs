@@ -47,7 +47,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
         None => None,
         Some(before) => {
             let faces = before.changed_faces(export.job, export.snapshot)?;
-            Some(export.snapshot.touched_months(before.run, &faces)?)
+            Some(export.snapshot.touched_months(before.change.unwrap_or_default(), &faces)?)
         }
     };
     let known: Vec<&str> =

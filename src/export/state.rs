@@ -11,14 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExportError, Format, Job};
 use crate::core::Ms;
-use crate::core::model::ids::{ConversationId, RunId};
+use crate::core::model::ids::ConversationId;
 use crate::store::Snapshot;
 
 /// The version of the state's form.
 const VERSION: u32 = 1;
-
-/// In place of a run: what was exported is not whole yet.
-pub(super) const NOT_WHOLE: RunId = RunId(-1);
 
 /// The state of a place that was exported to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +28,12 @@ pub(super) struct ExportState {
     pub(super) archive: String,
     /// Of which conversation, since when, until when.
     pub(super) scope: (Option<ConversationId>, Option<Ms>, Option<Ms>),
-    /// The last run that was whole in it.
-    pub(super) run: RunId,
-    /// When that run began: an archive that was restored since gives its number again.
+    /// The number of the last change in it; `None` where what was exported is not whole yet, and in states of former versions.
     #[serde(default)]
-    pub(super) run_started_ms: Option<Ms>,
+    pub(super) change: Option<i64>,
+    /// When that change was made: an archive that was restored since may give its number again.
+    #[serde(default)]
+    pub(super) change_ms: Option<Ms>,
     /// When the first part of it was written.
     pub(super) series_ms: Ms,
     /// The number of the last part.
@@ -63,14 +61,14 @@ impl ExportState {
         part: u32,
         series_ms: Ms,
     ) -> Result<Self, ExportError> {
-        let run = snapshot.last_finished_run()?;
+        let change = snapshot.last_change()?;
         Ok(Self {
             version: VERSION,
             format: job.format.name().to_owned(),
             archive: snapshot.fingerprint()?,
             scope: (job.scope.conversation, job.scope.since_ms, job.scope.until_ms),
-            run,
-            run_started_ms: snapshot.run_started(run)?,
+            change: Some(change),
+            change_ms: snapshot.change_made(change)?,
             series_ms,
             part,
             files,
@@ -127,10 +125,11 @@ impl ExportState {
         if self.timezone.is_empty() { "UTC" } else { &self.timezone }
     }
 
-    /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the run that it
-    /// came to.
+    /// Whether an export of changes may go on from it: it was not cut short, and the archive still has the change
+    /// that it came to.
     pub(super) fn goes_on(&self, snapshot: &Snapshot<'_>) -> Result<bool, ExportError> {
-        Ok(self.run != NOT_WHOLE && self.run_started_ms == snapshot.run_started(self.run)?)
+        let Some(change) = self.change else { return Ok(false) };
+        Ok(change <= snapshot.last_change()? && self.change_ms == snapshot.change_made(change)?)
     }
 
     /// The conversations whose names, or what is known of who took part, are not what they were.

@@ -1,11 +1,13 @@
 //! Row ids as SQLite has them, and the numbers by which messages are stored and found.
 
+use rusqlite::Connection;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RequestId, RunId};
 use crate::core::model::urn;
 use crate::core::{Ms, hash};
-use crate::store::query::value_rows;
+use crate::store::Result;
+use crate::store::query::{Statements as _, value_rows};
 
 macro_rules! sql_ids {
     ($($name:ident),+) => {$(
@@ -45,4 +47,9 @@ pub fn rowid_of(sent_at_ms: Ms) -> MessageId {
 /// the index, or a hash of it. Different URNs may share one; the URN itself decides.
 pub(super) fn probe(urn: &str) -> i64 {
     urn::created_ms(urn).unwrap_or_else(|| hash::of_text(urn))
+}
+
+/// The last number that a change was given; 0: none was.
+pub(super) fn last_change(db: &Connection) -> Result<i64> {
+    Ok(db.first("SELECT seq FROM sqlite_sequence WHERE name = 'change'", [])?.unwrap_or_default())
 }

@@ -39,6 +39,7 @@ pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use outages::FailedRun;
+pub use read::changes::ChangeRow;
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::figures::{AccountFigures, Figures};
 pub use read::history::FormerVersion;

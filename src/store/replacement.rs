@@ -176,6 +176,7 @@ impl Replacement {
     /// When a file cannot be written, linked or renamed; until the last step nothing has changed.
     pub fn finish(mut self, ending: &str, now: Ms) -> Result<Option<PathBuf>> {
         let db = self.db.take().ok_or_else(closed)?;
+        Memory::read(&self.lock.memory()).map_or(Ok(()), |memory| memory.go_on_numbering(&db))?;
         // The ledger here is complete: the next run must not book again what the lock remembers of the replaced one.
         let memory = Memory::of(
             &db,

@@ -49,9 +49,7 @@ impl Store {
 }
 
 /// Notes that a message's text is new.
-pub(crate) fn unindexed(db: &Connection, id: MessageId) -> Result<()> {
-    db.run("INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)", [id])
-}
+pub(crate) const UNINDEXED: &str = "INSERT OR IGNORE INTO messages_unindexed (id) VALUES (?1)";
 
 /// Takes a message out of the index before it changes, unless it never was in there.
 pub(crate) fn forget(db: &Connection, id: MessageId) -> Result<()> {

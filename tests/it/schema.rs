@@ -106,7 +106,9 @@ fn renamed<'a>(table: &'a str, column: &'a str) -> (&'a str, Option<&'a str>) {
         ("conversation", "listed_text") => (table, Some("inbox_last_text_hash")),
         ("attention", "kind") => ("alert", Some("cause")),
         ("attention", _) => ("alert", Some(column)),
-        ("gap", "stalled") | ("run", "trigger") | ("request", "purpose") => (table, None),
+        ("gap", "stalled") | ("run", "trigger") | ("request", "purpose") | ("message", "changed_run") => {
+            (table, None)
+        }
         _ => (table, Some(column)),
     }
 }
@@ -121,7 +123,11 @@ fn same_rows(old: &Connection, new: &Connection) {
         let after: Vec<String> = kept.iter().map(|(_, new)| (*new).to_owned()).collect();
         let there = rows(old, &table, &before);
         assert!(!there.is_empty(), "the fixture has no rows in {table}");
-        assert_eq!(rows(new, renamed(&table, "").0, &after), there, "{table}");
+        let mut here = rows(new, renamed(&table, "").0, &after);
+        if table == "sqlite_sequence" {
+            here.retain(|row| !row.starts_with("'change'"));
+        }
+        assert_eq!(here, there, "{table}");
     }
 }
 

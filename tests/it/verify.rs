@@ -163,6 +163,11 @@ const DAMAGES: &[Damage] = &[
     ),
     damage("full-text", "messages_unindexed 77", "waits to be indexed", true, "INSERT INTO messages_unindexed VALUES (77)"),
     damage("totals", "conversation 1", "the API counts 9 messages, the archive holds 2", true, "UPDATE conversation SET served_total = 9 WHERE id = 1"),
+    damage("changes", "message", "is among no changes", true, "DELETE FROM change WHERE seq = (SELECT max(seq) FROM change)"),
+    damage("changes", "change", "numbers that the change before it has too", true, "INSERT INTO change SELECT seq + 1, 2, 'gone', 0, 1, 1, conversation, 1, 1 FROM change ORDER BY seq DESC LIMIT 1"),
+    damage("changes", "change", "beyond the last number given", true, "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'change'"),
+    damage("changes", "message", "share the number of a change", true, "UPDATE message SET change = change - 1 WHERE change = (SELECT b.seq FROM change b
+           WHERE b.messages > 1 AND (SELECT count(*) FROM message m WHERE m.change IN (b.seq, b.seq - 1)) = 2 LIMIT 1)"),
     damage("ledger", "request", "is not settled", true, "UPDATE request SET credits_spent = NULL WHERE id = (SELECT max(id) FROM request WHERE credits_spent NOT NULL)"),
     damage("ledger", "request", "negative", true, "UPDATE request SET credits_spent = -1 WHERE id = 1"),
     damage("ledger", "run 2", "no outcome", true, "UPDATE run SET outcome = NULL WHERE id = 2"),

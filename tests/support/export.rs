@@ -96,7 +96,7 @@ pub(crate) fn odd_archive() -> Bench {
     bench
         .other()
         .execute_batch(
-            "UPDATE message SET source = 'export', changed_run = NULL WHERE id = (SELECT min(id) FROM message);
+            "UPDATE message SET source = 'export' WHERE id = (SELECT min(id) FROM message);
              UPDATE gap SET stall_code = 'request_failed', stall_detail = 'no answer', stalls = 2 WHERE id = (SELECT min(id) FROM gap);
              UPDATE person SET is_me = 1 WHERE name LIKE 'Olivia%';
              INSERT INTO import (run, account, source, file, rows, new_messages, odd_rows) VALUES (1, 1, 'linkedin-export', 'messages.csv', 3, 1, 1);

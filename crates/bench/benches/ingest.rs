@@ -1,7 +1,8 @@
 //! How fast pages become rows, what a message weighs on disk, and how much memory that takes.
 //!
 //! `cargo bench -p archiver-bench --bench ingest` measures a page in the pure core and 200,000 messages through the store;
-//! `ARCHIVER_BENCH_MESSAGES=1000000` sets another number. Bytes a message and the peak of memory are printed.
+//! `ARCHIVER_BENCH_MESSAGES=1000000` sets another number. Bytes a message and the peak of memory are printed, and how many
+//! messages a second of processor time stores, which the disk and other programs do not change.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,7 +21,7 @@ use archiver::core::timeline::identity::Known;
 use archiver::store::Store;
 use criterion::{Criterion, criterion_group, criterion_main};
 
-use archiver_bench::{Mailbox, NOW_MS, PAGE, messages, peak_memory_kib, walk};
+use archiver_bench::{Mailbox, NOW_MS, PAGE, look, messages, peak_memory_kib, walk};
 
 fn ingest(c: &mut Criterion) {
     let messages = messages();
@@ -35,11 +36,13 @@ fn ingest(c: &mut Criterion) {
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join("archive.db");
                 let mut store = Store::open(&path).unwrap();
-                spent += walk(&mailbox, &mut store);
+                let took = walk(&mailbox, &mut store);
+                spent += took.wall;
                 store.close().unwrap();
                 let bytes = std::fs::metadata(&path).unwrap().len();
                 println!(
-                    "  {} bytes a message, {} KiB of memory at most",
+                    "  {} a second of processor time, {} bytes a message, {} KiB of memory at most",
+                    a_second(messages, took.cpu),
                     bytes / u64::from(messages),
                     peak_memory_kib()
                 );
@@ -50,11 +53,22 @@ fn ingest(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(&folder.path().join("archive.db")).unwrap();
     walk(&mailbox, &mut store);
-    group.throughput(criterion::Throughput::Elements(u64::from(mailbox.conversations * PAGE)));
+    let looked_at = mailbox.conversations * PAGE;
+    group.throughput(criterion::Throughput::Elements(u64::from(looked_at)));
     group.bench_function("the newest page of each conversation again", |b| {
-        b.iter_custom(|rounds| (0..rounds).map(|_| walk(&mailbox, &mut store)).sum());
+        b.iter_custom(|rounds| {
+            let looks = (0..rounds).map(|_| look(&mailbox, &mut store));
+            looks
+                .inspect(|took| println!("  {} a second of processor time", a_second(looked_at, took.cpu)))
+                .map(|took| took.wall)
+                .sum()
+        });
     });
     group.finish();
+}
+
+fn a_second(messages: u32, took: Duration) -> u128 {
+    u128::from(messages) * 1_000_000 / took.as_micros().max(1)
 }
 
 fn apply(c: &mut Criterion) {

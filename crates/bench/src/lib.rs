@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use archiver::core::budget::{Charge, Purse, price};
 use archiver::core::model::cursor::Cursor;
+use archiver::core::model::ids::RunId;
 use archiver::core::model::page::{Below, Page};
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::core::timeline::timestamps;
 use archiver::core::{Ms, raw};
-use archiver::store::{Commit, Configured, Purpose, Request, Store, Trigger};
+use archiver::store::{Commit, Configured, Outcome, Purpose, Request, Store, Target, Trigger};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fastrand::Rng;
@@ -92,23 +93,8 @@ impl Mailbox {
     /// The messages from `first` on, newest first, as the API would serve them.
     #[must_use]
     pub fn page(&self, conversation: u32, first: u32) -> Page {
-        let mut rng = Rng::with_seed(u64::from(conversation) << 32 | u64::from(first));
         let last = (first + PAGE).min(PER_CONVERSATION);
-        let served: Vec<_> = (first..last)
-            .map(|index| {
-                let at = Self::time(conversation, index);
-                let thread = STANDARD.decode(Self::thread(conversation)).unwrap();
-                let own = format!("{}b{:05}-100&{}", at - 145, rng.u32(10_000..100_000), String::from_utf8(thread).unwrap());
-                let (name, last) = if rng.bool() { ("Béla", "Sample".to_owned()) } else { ("Ada", format!("Example {conversation}")) };
-                let json = serde_json::json!({
-                    "text": self.text(&mut rng), "timestamp": at, "sender": format!("{name} {last}"),
-                    "sender_info": {"first_name": name, "last_name": last}, "message_type": "TEXT",
-                    "entity_urn": format!("urn:li:msg_message:(urn:li:fsd_profile:ACoAAOWNER,2-{})", STANDARD.encode(own)),
-                });
-                let raw: Box<RawValue> = serde_json::from_str(&json.to_string()).unwrap();
-                raw::read(&raw).unwrap()
-            })
-            .collect();
+        let served: Vec<_> = (first..last).map(|index| self.message(conversation, index)).collect();
         let messages = timestamps::place(served, None);
         let below = if last == PER_CONVERSATION {
             Below::End
@@ -116,7 +102,7 @@ impl Mailbox {
             Below::More(Cursor::made(messages.last().map_or(0, |m| m.at_ms)))
         };
         Page {
-            returned: PAGE,
+            returned: last - first,
             below,
             messages,
             conversation_urn: Some(Self::urn(conversation)),
@@ -127,72 +113,132 @@ impl Mailbox {
         }
     }
 
+    /// A message, the same on whichever page it comes.
+    fn message(&self, conversation: u32, index: u32) -> raw::Served {
+        let mut rng = Rng::with_seed(u64::from(conversation) << 32 | u64::from(index));
+        let at = Self::time(conversation, index);
+        let thread = STANDARD.decode(Self::thread(conversation)).unwrap();
+        let own = format!(
+            "{}b{:05}-100&{}",
+            at - 145,
+            rng.u32(10_000..100_000),
+            String::from_utf8(thread).unwrap()
+        );
+        let (name, last) = if rng.bool() {
+            ("Béla", "Sample".to_owned())
+        } else {
+            ("Ada", format!("Example {conversation}"))
+        };
+        let json = serde_json::json!({
+            "text": self.text(&mut rng), "timestamp": at, "sender": format!("{name} {last}"),
+            "sender_info": {"first_name": name, "last_name": last}, "message_type": "TEXT",
+            "entity_urn": format!("urn:li:msg_message:(urn:li:fsd_profile:ACoAAOWNER,2-{})", STANDARD.encode(own)),
+        });
+        let raw: Box<RawValue> = serde_json::from_str(&json.to_string()).unwrap();
+        raw::read(&raw).unwrap()
+    }
+
     fn configured(&self) -> Vec<Configured> {
         let conversations = (0..self.conversations).map(|c| (Self::urn(c), None)).collect();
         vec![Configured { account: "me".into(), conversations, ..Configured::default() }]
     }
 }
 
-/// Walks the whole mailbox, newest first over all conversations; returns the time spent in the store.
-pub fn walk(mailbox: &Mailbox, store: &mut Store) -> Duration {
-    let mut spent = Duration::ZERO;
+/// Time that the store took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// By the clock, waiting for the disk included.
+    pub wall: Duration,
+    /// On a processor: on a machine that others use too, this is the same again.
+    pub cpu: Duration,
+}
+
+impl Spent {
+    /// Adds what this takes.
+    fn on<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let (begin, cpu) = (Instant::now(), cpu_time());
+        let done = work();
+        self.wall += begin.elapsed();
+        self.cpu += cpu_time().saturating_sub(cpu);
+        done
+    }
+}
+
+/// How long this thread has been on a processor.
+fn cpu_time() -> Duration {
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = line.split_whitespace().next().and_then(|n| n.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_default())
+}
+
+/// Walks the whole mailbox, newest first over all conversations, as a server serves it that takes its cursors for "as old
+/// or older": the last message of each page comes again with the next.
+pub fn walk(mailbox: &Mailbox, store: &mut Store) -> Spent {
+    visit(mailbox, store, PER_CONVERSATION.div_ceil(PAGE - 1))
+}
+
+/// Looks at the newest page of each conversation.
+pub fn look(mailbox: &Mailbox, store: &mut Store) -> Spent {
+    visit(mailbox, store, 1)
+}
+
+/// Asks for so many pages of each conversation.
+fn visit(mailbox: &Mailbox, store: &mut Store, pages: u32) -> Spent {
+    let mut spent = Spent::default();
     let ids = store.configure(&mailbox.configured(), NOW_MS).unwrap();
     let targets = store.targets(&ids).unwrap();
     let run = store.begin_run(Trigger::Once, NOW_MS).unwrap();
     let purse = Purse::default();
-    let mut gaps: Vec<Gap> = targets
+    let mut gaps: Vec<Option<Gap>> = targets
         .iter()
-        .map(|t| {
-            t.plan
-                .timeline
-                .gaps
-                .first()
-                .cloned()
-                .unwrap_or_else(|| Gap::head(t.plan.timeline.newest_ms, NOW_MS))
-        })
+        .map(|t| &t.plan.timeline)
+        .map(|t| Some(t.gaps.first().cloned().unwrap_or_else(|| Gap::head(t.newest_ms, NOW_MS))))
         .collect();
-    let first_time = targets.iter().all(|t| t.plan.timeline.messages == 0);
-    for first in (0..PER_CONVERSATION).step_by(PAGE as usize) {
-        for (at, target) in targets.iter().enumerate() {
-            let conversation = u32::try_from(at).unwrap();
-            let page = mailbox.page(conversation, first);
-            // The second time each page is asked as if it were the newest: nothing in it is new.
-            let gap =
-                if first_time { gaps[at].clone() } else { Gap::head(target.plan.timeline.newest_ms, NOW_MS) };
-            let begin = Instant::now();
-            let request = Request {
-                run,
-                account: target.account_id,
-                endpoint: "bench",
-                conversation: Some(target.plan.id),
-                purpose: Purpose::Gap,
-                wanted: PAGE,
-            };
-            let reservation = store.reserve(&purse, &request, NOW_MS).unwrap().unwrap();
-            let cursor = if first_time { gap.cursor_to_send() } else { None };
-            let asked = Asked { cursor, gap, count: PAGE, most: u32::MAX, run };
-            let receipt = reservation.spend(Charge::Known(price(page.returned)));
-            let commit = Commit {
-                conversation: target.plan.id,
-                asked: &asked,
-                page: &page,
-                receipt: &receipt,
-                http_status: Some(200),
-                now: NOW_MS,
-                recheck: false,
-                longest_silence: 64,
-            };
-            let done =
-                if first_time || first == 0 { Some(store.commit_page(&commit).unwrap()) } else { None };
-            spent += begin.elapsed();
-            if let Some(gap) = done.and_then(|d| d.timeline.gaps.first().cloned()) {
-                gaps[at] = gap;
-            }
+    for page in 0..pages {
+        for ((at, target), gap) in targets.iter().enumerate().zip(&mut gaps) {
+            let Some(asked) = gap.take() else { continue };
+            let page = mailbox.page(u32::try_from(at).unwrap(), page * (PAGE - 1));
+            *gap = spent.on(|| store_page(store, &purse, run, target, asked, &page));
         }
     }
-    let begin = Instant::now();
-    store.finish_run(run, archiver::store::Outcome::Complete, NOW_MS).unwrap();
-    spent + begin.elapsed()
+    spent.on(|| store.finish_run(run, Outcome::Complete, NOW_MS).unwrap());
+    assert!(gaps.iter().all(Option::is_none), "the archive believes this server");
+    spent
+}
+
+/// Pays for a page and stores it; returns what it leaves to ask for.
+fn store_page(
+    store: &mut Store,
+    purse: &Purse,
+    run: RunId,
+    target: &Target,
+    gap: Gap,
+    page: &Page,
+) -> Option<Gap> {
+    let request = Request {
+        run,
+        account: target.account_id,
+        endpoint: "bench",
+        conversation: Some(target.plan.id),
+        purpose: Purpose::Gap,
+        wanted: PAGE,
+    };
+    let reservation = store.reserve(purse, &request, NOW_MS).unwrap().unwrap();
+    let asked = Asked { cursor: gap.cursor_to_send(), gap, count: PAGE, most: u32::MAX, run };
+    let receipt = reservation.spend(Charge::Known(price(page.returned)));
+    let commit = Commit {
+        conversation: target.plan.id,
+        asked: &asked,
+        page,
+        receipt: &receipt,
+        http_status: Some(200),
+        now: NOW_MS,
+        recheck: false,
+        longest_silence: 64,
+    };
+    let done = store.commit_page(&commit).unwrap();
+    assert_eq!((done.stall, done.gone, done.edited), (None, 0, 0));
+    done.timeline.gaps.first().cloned()
 }
 
 /// The most memory that this process has had.

@@ -1,6 +1,7 @@
 //! The commands, one file or folder each.
 
 pub(crate) mod backup;
+pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod default_config;

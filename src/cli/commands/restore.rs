@@ -122,7 +122,7 @@ fn prepare(archive: &Path, backup: &Path, interrupt: &Interrupt) -> Result<Repla
             | StoreError::Unreachable { .. }
             | StoreError::ForeignLog { .. }),
         ) => wiring::read_failure(backup, error),
-        BackupError::Archive(error) if error.is_damage() => unsound(backup, &error.to_string()),
+        BackupError::Archive(error) if error.is_damaged() => unsound(backup, &error.to_string()),
         BackupError::Archive(error) => wiring::archive_failure(archive, error),
         BackupError::File { path, source } => Failure::File(path, source),
         BackupError::Refused { path, why } => {

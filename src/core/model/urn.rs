@@ -52,9 +52,12 @@ pub fn split(urn: &str) -> UrnParts<'_> {
 /// When the message was created, as its URN says (ms since the epoch); a little before its `timestamp`.
 #[must_use]
 pub fn created_ms(urn: &str) -> Option<Ms> {
-    let key = key(urn)?;
-    let digits: Vec<u8> = key.iter().copied().take_while(u8::is_ascii_digit).collect();
-    String::from_utf8(digits).ok()?.parse().ok()
+    let number = |key: &[u8]| digits(key).iter().fold(0, |made, digit| made * 10 + Ms::from(digit - b'0'));
+    let mut room = [0; SHORT_KEY];
+    match key_within(urn, &mut room) {
+        Ok(short) => short.map(number),
+        Err(()) => key(urn).as_deref().map(number),
+    }
 }
 
 /// What a message's URN names, whatever its spelling: the decoded key of the message, which holds its time of creation
@@ -65,18 +68,40 @@ pub fn identity(urn: &str) -> Cow<'_, [u8]> {
     key(urn).map_or(Cow::Borrowed(urn.as_bytes()), Cow::Owned)
 }
 
+/// Bytes that the key of a message has at the most, as far as is known.
+const SHORT_KEY: usize = 192;
+
 /// The decoded key of a message, `<created ms><tag>&<thread's own id>`.
 fn key(urn: &str) -> Option<Vec<u8>> {
+    let key = encoded_key(urn)?;
+    let decoded = STANDARD_NO_PAD.decode(key).or_else(|_| URL_SAFE_NO_PAD.decode(key)).ok()?;
+    (digits(&decoded).len() == 13).then_some(decoded)
+}
+
+/// The same without a place of its own in memory; an error where the room is too small.
+fn key_within<'r>(urn: &str, room: &'r mut [u8; SHORT_KEY]) -> Result<Option<&'r [u8]>, ()> {
+    let Some(key) = encoded_key(urn) else { return Ok(None) };
+    if key.len() > SHORT_KEY {
+        return Err(());
+    }
+    let decoded =
+        STANDARD_NO_PAD.decode_slice(key, room).or_else(|_| URL_SAFE_NO_PAD.decode_slice(key, room));
+    let decoded = decoded.ok().and_then(|length| room.get(..length));
+    Ok(decoded.filter(|key| digits(key).len() == 13))
+}
+
+fn encoded_key(urn: &str) -> Option<&str> {
     // The last `2-`, by its dash: every message of every page comes here, and a single byte is found sooner than a text.
     let two = |(dash, _): (usize, &str)| urn.get(..dash)?.strip_suffix('2').map(|before| (before, dash));
     let (before, dash) = urn.rmatch_indices('-').find_map(two)?;
-    if !before.ends_with([',', ':', '(']) {
-        return None;
-    }
-    let key = urn.get(dash + 1..)?.trim_end_matches([')', '=']);
-    let decoded = STANDARD_NO_PAD.decode(key).or_else(|_| URL_SAFE_NO_PAD.decode(key)).ok()?;
-    let made = decoded.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    (made == 13).then_some(decoded)
+    let key = urn.get(dash + 1..)?;
+    before.ends_with([',', ':', '(']).then(|| key.trim_end_matches([')', '=']))
+}
+
+/// What a key begins with: when its message was created.
+fn digits(key: &[u8]) -> &[u8] {
+    let count = key.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    key.get(..count).unwrap_or_default()
 }
 
 /// The thread that a message's URN names, as [`thread_key`] writes it; `None` for a URN of another form.

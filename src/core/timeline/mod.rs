@@ -9,6 +9,7 @@ pub mod bar;
 mod coverage;
 mod doubt;
 pub mod gap;
+pub mod history;
 pub mod identity;
 pub mod invariants;
 pub mod pairing;

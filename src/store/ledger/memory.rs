@@ -11,6 +11,7 @@ use crate::core::budget::calendar::day_and_month;
 use crate::core::model::ids::AccountId;
 use crate::store::Result;
 use crate::store::guard::last_request;
+use crate::store::ids::last_change;
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
@@ -25,6 +26,9 @@ pub(crate) struct Memory {
     month_ms: Ms,
     /// Credits of the day and of the month by the account's name.
     spent: BTreeMap<String, (u32, u32)>,
+    /// The number of the last change; 0 where an older version of this program wrote it.
+    #[serde(default)]
+    change: i64,
     /// What was moved from the write-ahead log into the archive's file by then; `schema/main_file` reads it back.
     pub(crate) main_file: Option<MainFile>,
 }
@@ -43,7 +47,16 @@ impl Memory {
         for (account, spent_by) in accounts.iter().filter(|(_, spent)| spent.month > 0) {
             spent.insert(tally.name(db, *account)?, (spent_by.day, spent_by.month));
         }
-        Ok(Self { request: last_request(db)?, day_ms, month_ms, spent, main_file })
+        let (request, change) = (last_request(db)?, last_change(db)?);
+        Ok(Self { request, day_ms, month_ms, spent, change, main_file })
+    }
+
+    /// Numbers of changes that were given before are not given again: those who ask for changes go by them.
+    pub(crate) fn go_on_numbering(&self, db: &Connection) -> Result<()> {
+        if self.change > last_change(db)? {
+            go_on_after(db, "change", self.change.saturating_add(CHANGES_SINCE))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn line(&self) -> String {
@@ -56,8 +69,22 @@ impl Memory {
     }
 }
 
+/// Changes that may have been made since they were last counted: not with each page.
+const CHANGES_SINCE: i64 = 1_000_000;
+
+/// Makes a table's next number come after this one.
+fn go_on_after(tx: &Connection, table: &str, last: i64) -> Result<()> {
+    let moved =
+        tx.changed("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", params![table, last])?;
+    if moved == 0 {
+        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", params![table, last])?;
+    }
+    Ok(())
+}
+
 /// Books what the archive does not know to be spent, where it is older than the memory. Returns the credits.
 pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
+    memory.go_on_numbering(tx)?;
     if memory.request <= last_request(tx)? {
         return Ok(0);
     }
@@ -88,12 +115,6 @@ pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
         }
     }
     end_run(tx, run, Outcome::Complete, now)?;
-    // Numbers that were given before are not given again.
-    let sequence = if last_request(tx)? == 0 {
-        "INSERT INTO sqlite_sequence (name, seq) VALUES ('request', ?1)"
-    } else {
-        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'request' AND seq < ?1"
-    };
-    tx.run(sequence, [memory.request])?;
+    go_on_after(tx, "request", memory.request)?;
     Ok(booked)
 }

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::Value;
 
 use crate::core::Ms;
-use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId};
 use crate::core::model::message::{Message, Sender};
 use crate::core::model::parts::Parts;
 use crate::core::raw::Raw;
@@ -24,8 +24,8 @@ pub struct Scope {
     pub until_ms: Option<Ms>,
     /// From this message on, by its time and id. Only of one conversation.
     pub from: Option<(Ms, MessageId)>,
-    /// Stored or changed by a later run than this.
-    pub changed_after: Option<RunId>,
+    /// Stored or changed after the change of this number.
+    pub changed_after: Option<i64>,
     /// With ids from the first to the last of these, which only makes finding them quicker.
     pub ids: Option<(MessageId, MessageId)>,
 }
@@ -46,9 +46,12 @@ impl Scope {
         add(of_account, self.account.map(Value::from));
         add("m.sent_at_ms >= ?", self.since_ms.map(Value::from));
         add("m.sent_at_ms < ?", self.until_ms.map(Value::from));
-        add("m.changed_run > ?", self.changed_after.map(Value::from));
         add("m.id >= ?", self.ids.map(|(first, _)| first.into()));
         add("m.id <= ?", self.ids.map(|(_, last)| last.into()));
+        if let Some(number) = self.changed_after {
+            words.push(CHANGED_AFTER);
+            values.extend([Value::from(number), Value::from(number)]);
+        }
         if let Some((at, id)) = self.from {
             words.push("(m.sent_at_ms, m.id) >= (?, ?)");
             values.extend([Value::from(at), id.into()]);
@@ -63,11 +66,17 @@ impl Scope {
     }
 }
 
+/// Messages that were changed after a number, twice told, without a look at what was not.
+pub(super) const CHANGED_AFTER: &str = "m.id IN (
+  SELECT x.id FROM change b CROSS JOIN message x INDEXED BY message_by_time
+    ON x.conversation = b.conversation AND x.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms
+  WHERE b.seq > ? AND x.change > ?)";
+
 /// What a message's own row says, and those that it points to, but for its conversation.
 macro_rules! own {
     () => {
         "m.id, m.conversation, m.sent_at_ms, m.sender, m.kind, m.template, m.urn_shape, m.urn_probe, m.urn_key, m.versions,
-    m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.changed_run, p.name, p.first_name, p.last_name,
+    m.gone_since_ms, m.derived_time, m.text, m.extra, m.source, m.change, p.name, p.first_name, p.last_name,
     p.profile_url, p.is_me, k.name, t.json, u.prefix, u.suffix, m.subject, m.attachments"
     };
 }
@@ -137,8 +146,8 @@ pub struct ExportRow<'a> {
     pub probe: Option<i64>,
     /// 1: the time is derived.
     pub derived_time: Option<i64>,
-    /// The run that last stored or changed it.
-    pub changed_run: Option<RunId>,
+    /// The number of its latest change.
+    pub change: Option<i64>,
 }
 
 impl<'a> ExportRow<'a> {
@@ -160,7 +169,7 @@ impl<'a> ExportRow<'a> {
             gone_since_ms: row.get(10)?,
             derived_time: row.get(11)?,
             source: optional(14)?,
-            changed_run: row.get(15)?,
+            change: row.get(15)?,
             from_me: row.get(20)?,
             template: text(22)?,
             subject: optional(25)?,

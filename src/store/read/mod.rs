@@ -1,5 +1,6 @@
 //! What only reads the archive.
 
+pub(super) mod changes;
 pub(super) mod due;
 pub(super) mod figures;
 pub(super) mod history;

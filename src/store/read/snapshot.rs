@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Transaction, params_from_iter};
 
-use crate::core::model::ids::{AccountId, ConversationId, MessageId, RunId};
+use crate::core::model::ids::{AccountId, ConversationId, MessageId};
 use crate::core::{Ms, hash};
 use crate::store::Result;
+use crate::store::ids::last_change;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{COLUMNS, ExportRow, JOINS, Scope};
 use crate::store::read::status::Queries;
@@ -121,23 +122,26 @@ impl Snapshot<'_> {
             .collect())
     }
 
-    /// The months, by account id and `YYYY-MM`, that later runs than this touched: where a message is now, and where
+    /// The months, by account id and `YYYY-MM`, that changes after this number touched: where a message is now, and where
     /// it was before its time changed; and those with messages of these conversations.
     pub fn touched_months(
         &self,
-        after: RunId,
+        after: i64,
         conversations: &[ConversationId],
     ) -> Result<BTreeSet<(AccountId, String)>> {
         let of = |from: &str, value: i64| {
             let sql = format!("SELECT DISTINCT c.account, {MONTH} FROM {from}");
             self.db.all::<_, BTreeSet<(AccountId, String)>>(&sql, [value])
         };
-        let now = "message x JOIN conversation c ON c.id = x.conversation WHERE x.changed_run > ?1";
+        let now =
+            "change b CROSS JOIN message x INDEXED BY message_by_time ON x.conversation = b.conversation
+             AND x.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms JOIN conversation c ON c.id = x.conversation
+             WHERE b.seq > ?1 AND x.change > ?1";
         let before = "message_version x JOIN message m ON m.id = x.message JOIN conversation c ON c.id = m.conversation
-             WHERE m.changed_run > ?1";
+             WHERE m.change > ?1";
         let of_one = "message x JOIN conversation c ON c.id = x.conversation WHERE c.id = ?1";
-        let mut touched = of(now, after.0)?;
-        touched.append(&mut of(before, after.0)?);
+        let mut touched = of(now, after)?;
+        touched.append(&mut of(before, after)?);
         for conversation in conversations {
             touched.append(&mut of(of_one, conversation.0)?);
         }
@@ -159,18 +163,15 @@ impl Snapshot<'_> {
         Ok(faces.into_iter().map(|(id, face)| (id, hash::of_text(&face))).collect())
     }
 
-    /// The last run before which all are sure to write nothing any more; 0 when there is none. A login is a run as well,
-    /// and may end while an earlier one goes on.
-    pub fn last_finished_run(&self) -> Result<RunId> {
-        self.db.one(
-            "SELECT coalesce((SELECT min(id) - 1 FROM run WHERE finished_ms IS NULL), (SELECT max(id) FROM run), 0)",
-            [],
-        )
+    /// The number of the last change; 0: there was none.
+    pub fn last_change(&self) -> Result<i64> {
+        last_change(&self.db)
     }
 
-    /// When a run began; `None` when the archive has no such run.
-    pub fn run_started(&self, run: RunId) -> Result<Option<Ms>> {
-        self.db.first("SELECT started_ms FROM run WHERE id = ?1", [run])
+    /// When the change of this number was made; `None` when the archive has none like it.
+    pub fn change_made(&self, number: i64) -> Result<Option<Ms>> {
+        let sql = "SELECT at_ms FROM change WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+        if number > 0 { self.db.first(sql, [number]) } else { Ok(None) }
     }
 
     /// What tells this archive from others, and stays when it grows: a hash of when and as what it began.

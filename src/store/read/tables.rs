@@ -44,6 +44,7 @@ pub const TABLES: &[Table] = &[
     ("urn_shape", "id", Some("id IN (SELECT urn_shape FROM message WHERE conversation = ?1)")),
     ("template", "id", Some("id IN (SELECT template FROM message WHERE conversation = ?1)")),
     ("inbox", "account", None),
+    ("change", "seq", Some("conversation = ?1")),
     ("gap", "id", Some("conversation = ?1")),
     ("configuration", "id", None),
     ("run", "id", None),
@@ -97,7 +98,7 @@ impl Snapshot<'_> {
     }
 
     /// Shows every former version of a message, in the order that they were stored; with `changed_after`, those of
-    /// messages that a later run changed.
+    /// messages that were changed since.
     ///
     /// # Errors
     /// When the archive cannot be read, or what `visit` fails with.
@@ -108,15 +109,10 @@ impl Snapshot<'_> {
     ) -> Result<(), E> {
         let sql = "SELECT v.* FROM message_version v JOIN message m ON m.id = v.message
              WHERE (?1 IS NULL OR m.conversation = ?1) AND (?2 IS NULL OR m.sent_at_ms >= ?2)
-               AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.changed_run > ?4) ORDER BY v.id";
+               AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.change > ?4) ORDER BY v.id";
         self.rows(
             sql,
-            &[
-                scope.conversation.map(|id| id.0),
-                scope.since_ms,
-                scope.until_ms,
-                scope.changed_after.map(|run| run.0),
-            ],
+            &[scope.conversation.map(|id| id.0), scope.since_ms, scope.until_ms, scope.changed_after],
             visit,
         )
     }

@@ -37,6 +37,48 @@ CREATE VIRTUAL TABLE messages_cjk_fts USING fts5 (
   text, content = '', tokenize = 'ascii'
 );
 
+-- Changes are numbered in the order of the runs that made them. What was there before is history.
+ALTER TABLE message RENAME COLUMN changed_run TO change;
+CREATE TABLE change (
+  seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+  messages      INTEGER NOT NULL,
+  kind          TEXT NOT NULL CHECK (kind IN ('new', 'edited', 'gone', 'back', 'erased')),
+  history       INTEGER NOT NULL CHECK (history IN (0, 1)),
+  run           INTEGER NOT NULL,
+  at_ms         INTEGER NOT NULL,
+  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  oldest_ms     INTEGER NOT NULL,
+  newest_ms     INTEGER NOT NULL
+) STRICT;
+CREATE TEMP TABLE numbered (
+  id            INTEGER PRIMARY KEY,
+  seq           INTEGER NOT NULL,
+  run           INTEGER NOT NULL,
+  kind          TEXT NOT NULL,
+  conversation  INTEGER NOT NULL,
+  sent_at_ms    INTEGER NOT NULL
+) STRICT;
+INSERT INTO temp.numbered (id, seq, run, kind, conversation, sent_at_ms)
+SELECT id, row_number() OVER (ORDER BY run, conversation, kind, sent_at_ms, id), run, kind, conversation, sent_at_ms
+FROM (
+  SELECT
+    id, conversation, sent_at_ms, ifnull(change, 0) AS run,
+    CASE
+      WHEN gone_since_ms IS NOT NULL THEN 'gone'
+      WHEN EXISTS (SELECT 1 FROM message_version v WHERE v.message = message.id) THEN 'edited'
+      ELSE 'new'
+    END AS kind
+  FROM message
+);
+UPDATE message SET change = (SELECT seq FROM temp.numbered n WHERE n.id = message.id);
+INSERT INTO change (seq, messages, kind, history, run, at_ms, conversation, oldest_ms, newest_ms)
+SELECT
+  max(seq), count(*), kind, 1, run,
+  coalesce((SELECT started_ms FROM run r WHERE r.id = n.run), (SELECT min(started_ms) FROM run), 0),
+  conversation, min(sent_at_ms), max(sent_at_ms)
+FROM temp.numbered n GROUP BY run, conversation, kind ORDER BY 1;
+DROP TABLE temp.numbered;
+
 -- How schema 2 worded its stalls; every other text is the error of a failed request.
 CREATE TEMP TABLE stall (text TEXT PRIMARY KEY, code TEXT NOT NULL);
 INSERT INTO temp.stall (code, text) VALUES

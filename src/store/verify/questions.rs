@@ -75,6 +75,30 @@ const ACCOUNTS: &[Question] = &[
     ),
 ];
 
+const CHANGES: &[Question] = &[
+    (
+        "message",
+        "is among no changes: those who ask for changes are not told of it",
+        FROM_BACKUP,
+        "SELECT m.id FROM message m LEFT JOIN change b ON b.seq = (SELECT x.seq FROM change x WHERE x.seq >= m.change ORDER BY x.seq LIMIT 1)
+         WHERE b.seq IS NULL OR m.change <= b.seq - b.messages OR b.conversation <> m.conversation
+           OR m.sent_at_ms NOT BETWEEN b.oldest_ms AND b.newest_ms",
+    ),
+    (
+        "change",
+        "has numbers that the change before it has too",
+        FROM_BACKUP,
+        "SELECT seq FROM (SELECT seq, messages, lag(seq, 1, 0) OVER (ORDER BY seq) AS before FROM change)
+         WHERE messages < 1 OR seq - messages < before",
+    ),
+    (
+        "change",
+        "is numbered beyond the last number given",
+        FROM_BACKUP,
+        "SELECT max(seq) FROM change HAVING max(seq) > (SELECT seq FROM sqlite_sequence WHERE name = 'change')",
+    ),
+];
+
 const UNINDEXED: &[Question] = &[(
     "messages_unindexed",
     "a message that is not there waits to be indexed",
@@ -97,6 +121,22 @@ pub(super) fn all(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     ask(db, LEDGER, check)?;
     let requests: i64 = db.one("SELECT count(*) FROM request", [])?;
     Ok(u64::try_from(requests).unwrap_or_default())
+}
+
+/// Every message is found by the number of its latest change.
+pub(super) fn changes(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
+    ask(db, CHANGES, check)?;
+    let twice = "SELECT count(*) - count(DISTINCT change) FROM message";
+    let shared: i64 = db.one(twice, [])?;
+    if shared > 0 {
+        check.broken(
+            "message".to_owned(),
+            format!("{shared} messages share the number of a change"),
+            FROM_BACKUP,
+        );
+    }
+    let changes: i64 = db.one("SELECT count(*) FROM change", [])?;
+    Ok(u64::try_from(changes).unwrap_or_default())
 }
 
 /// Related rows belong to one account.

@@ -14,6 +14,7 @@ use crate::core::linkedin_export::samples;
 use crate::core::model::message::{Message, is_outside};
 use crate::core::model::urn::profile_slug;
 use crate::core::timeline::gap::Gap;
+use crate::core::timeline::history::Origin;
 use crate::core::timeline::identity::Stored;
 use crate::core::timeline::invariants;
 use crate::core::timeline::pairing::NEAR_MS;
@@ -254,16 +255,17 @@ fn write(tx: &Connection, ids: &mut Interned, batch: &Batch<'_>, taken: &mut Pai
     }
 
     let mut counts = Imported::default();
-    let mut writer = MessageWriter::new(tx, ids, (import.account, conversation), import.run, now);
+    let mut writer =
+        MessageWriter::new(tx, ids, (import.account, conversation), (import.run, Origin::Import), now);
     // Oldest first, in the order of ids.
     for (message, fate) in batch.messages.iter().zip(&fates).rev() {
         count(&mut counts, message, *fate, &known, taken);
         match fate {
             Fate::New => taken.extend([writer.insert(message, true)?]),
             Fate::OtherText(index) => {
-                known.get(*index).map_or(Ok(()), |stored| writer.add_version(stored.id, message))?;
+                known.get(*index).map_or(Ok(()), |stored| writer.add_version(stored, message))?;
             }
-            Fate::Stored(_) => {}
+            Fate::Stored(_) => writer.pass(),
         }
     }
     writer.finish()?;

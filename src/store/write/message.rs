@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, Params, params};
+use rusqlite::{CachedStatement, Connection, Params, params};
 
 use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
@@ -11,6 +11,7 @@ use crate::core::model::message::Message;
 use crate::core::model::page::Page;
 use crate::core::model::parts::Parts;
 use crate::core::model::urn;
+use crate::core::timeline::history::Origin;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
 use crate::store::Result;
@@ -18,6 +19,7 @@ use crate::store::ids as row_ids;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{NAMELESS, stored};
 use crate::store::text_index;
+use crate::store::write::changes::{ChangeKind, Changes};
 use crate::store::write::intern::Interned;
 
 /// The stored messages that matter for a page: those that its [`Window`] names.
@@ -36,9 +38,16 @@ pub(crate) fn known(db: &Connection, id: ConversationId, page: &Page, window: Wi
     }
     let identity = |s: &Stored| s.message.urn.as_deref().map(|urn| urn::identity(urn).into_owned());
     let mut found: BTreeSet<Vec<u8>> = near.iter().filter_map(identity).collect();
+    // Most messages of a page are new, so that a look at the index is all they cost.
+    let mut is_there =
+        db.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND urn_probe = ?2")?;
     for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
         if found.insert(urn::identity(urn).into_owned()) {
-            let same_probe = select(db, "m.urn_probe = ?2", params![id, row_ids::probe(urn)])?;
+            let probe = row_ids::probe(urn);
+            if !is_there.exists(params![id, probe])? {
+                continue;
+            }
+            let same_probe = select(db, "m.urn_probe = ?2", params![id, probe])?;
             near.extend(
                 same_probe.into_iter().filter(|s| identity(s).is_some_and(|s| *s == *urn::identity(urn))),
             );
@@ -71,8 +80,30 @@ pub(crate) struct MessageWriter<'a> {
     /// The run that writes, and when.
     run: RunId,
     now: Ms,
+    /// How new messages came.
+    origin: Origin,
+    changes: Changes,
     /// How many messages of each person were inserted.
     wrote: BTreeMap<PersonId, i64>,
+    /// Kept at hand: a page inserts many rows.
+    inserts: Option<Inserts<'a>>,
+}
+
+/// The statements that insert a message.
+struct Inserts<'a> {
+    message: CachedStatement<'a>,
+    unindexed: CachedStatement<'a>,
+}
+
+impl<'a> Inserts<'a> {
+    fn prepare(db: &'a Connection) -> Result<Self> {
+        let message = db.prepare_cached(
+            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, change, source,
+               subject, attachments, attachment_names)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        )?;
+        Ok(Self { message, unindexed: db.prepare_cached(text_index::UNINDEXED)? })
+    }
 }
 
 /// The ids of what a message's row points to.
@@ -89,28 +120,31 @@ impl<'a> MessageWriter<'a> {
         db: &'a Connection,
         ids: &'a mut Interned,
         (account, conversation): (AccountId, ConversationId),
-        run: RunId,
+        (run, origin): (RunId, Origin),
         now: Ms,
     ) -> Self {
-        Self { db, ids, account, conversation, run, now, wrote: BTreeMap::new() }
+        let (changes, wrote) = (Changes::default(), BTreeMap::new());
+        Self { db, ids, account, conversation, run, now, origin, changes, wrote, inserts: None }
     }
 
     /// Inserts a message, which an export or the API has shown.
     pub(crate) fn insert(&mut self, message: &Message, exported: bool) -> Result<MessageId> {
         let to = self.pointers(message)?;
         let (shape, probe, key) = self.urn_columns(message.urn.as_deref())?;
-        let mut statement = self.db.prepare_cached(
-            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, urn_shape, urn_probe, urn_key, derived_time, text, extra, changed_run, source,
-               subject, attachments, attachment_names)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-        )?;
+        let statements = match self.inserts.take() {
+            Some(at_hand) => at_hand,
+            None => Inserts::prepare(self.db)?,
+        };
+        let statements = self.inserts.insert(statements);
+        let history = self.origin.is_history(message.at_ms, self.now);
+        let change = self.changes.next(self.db, ChangeKind::New, history, message.at_ms)?;
         let derived = message.derived_time.then_some(1);
         let source = exported.then_some("export");
         let parts = Parts::of(message.raw.extra.as_deref(), exported);
         let (attachments, names) = (parts.attachments_json(), parts.attachment_names());
         let mut id = row_ids::rowid_of(message.at_ms);
         loop {
-            let done = statement.execute(params![
+            let done = statements.message.execute(params![
                 id,
                 self.conversation,
                 message.at_ms,
@@ -123,7 +157,7 @@ impl<'a> MessageWriter<'a> {
                 derived,
                 message.text,
                 message.raw.extra,
-                self.run,
+                change,
                 source,
                 parts.subject,
                 attachments,
@@ -139,12 +173,13 @@ impl<'a> MessageWriter<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        text_index::unindexed(self.db, id)?;
+        statements.unindexed.execute([id])?;
         *self.wrote.entry(to.sender).or_default() += 1;
         Ok(id)
     }
 
     /// Brings a stored message to what was served now; what was there before becomes a row of `message_version`.
+    /// One that was gone is back.
     pub(crate) fn update(&mut self, stored: &Stored, message: &Message, edited: bool) -> Result<()> {
         self.db.run(
             "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
@@ -156,7 +191,7 @@ impl<'a> MessageWriter<'a> {
         let had = Parts::of(before.raw.extra.as_deref(), stored.exported);
         if before.text != message.text || parts != had {
             text_index::forget(self.db, stored.id)?;
-            text_index::unindexed(self.db, stored.id)?;
+            self.db.run(text_index::UNINDEXED, [stored.id])?;
         }
         let to = self.pointers(message)?;
         self.move_participant(stored.id, to.sender)?;
@@ -166,22 +201,24 @@ impl<'a> MessageWriter<'a> {
             false => (message.at_ms, false),
         };
         let (shape, probe, key) = self.urn_columns(message.urn.as_deref().or(before.urn.as_deref()))?;
+        let change_kind = if stored.gone { ChangeKind::Back } else { ChangeKind::Edited };
+        let change = self.changes.next(self.db, change_kind, false, at_ms)?;
         self.db.run(
             "UPDATE message SET sent_at_ms = ?2, derived_time = ?3, sender = ?4, kind = ?5, template = ?6, text = ?7, extra = ?8,
                urn_shape = ?9, urn_probe = ?10, urn_key = ?11, versions = versions + ?12, gone_since_ms = NULL,
-               source = NULL, changed_run = ?13, subject = ?14, attachments = ?15, attachment_names = ?16 WHERE id = ?1",
+               source = NULL, change = ?13, subject = ?14, attachments = ?15, attachment_names = ?16 WHERE id = ?1",
             params![
                 stored.id, at_ms, derived.then_some(1), to.sender, to.kind, to.template, message.text,
-                message.raw.extra, shape, probe, key, i64::from(edited), self.run,
+                message.raw.extra, shape, probe, key, i64::from(edited), change,
                 parts.subject, parts.attachments_json(), parts.attachment_names()
             ],
         )
     }
 
     /// Keeps another text of a stored message as if it had been replaced, unless it is there already.
-    pub(crate) fn add_version(&mut self, stored: MessageId, message: &Message) -> Result<()> {
+    pub(crate) fn add_version(&mut self, stored: &Stored, message: &Message) -> Result<()> {
         let texts: Vec<String> =
-            self.db.all("SELECT text FROM message_version WHERE message = ?1", [stored])?;
+            self.db.all("SELECT text FROM message_version WHERE message = ?1", [stored.id])?;
         if texts.iter().any(|text| plain(text) == plain(&message.text)) {
             return Ok(());
         }
@@ -190,42 +227,58 @@ impl<'a> MessageWriter<'a> {
             "INSERT INTO message_version (message, replaced_ms, edited, sent_at_ms, sender, kind, template, text, extra)
              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
-                stored, self.now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
+                stored.id, self.now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
             ],
         )?;
-        self.db.run("UPDATE message SET changed_run = ?2 WHERE id = ?1", params![stored, self.run])
+        let change = self.changes.next(self.db, ChangeKind::Edited, false, stored.message.at_ms)?;
+        self.db.run("UPDATE message SET change = ?2 WHERE id = ?1", params![stored.id, change])
     }
 
     /// Marks a message as gone, and returns how many that are: none when it already was.
-    pub(crate) fn set_gone(&self, id: MessageId) -> Result<u32> {
+    pub(crate) fn set_gone(&mut self, id: MessageId) -> Result<u32> {
         self.mark(Some(self.now), "id = ?1 AND gone_since_ms IS NULL", &id)
     }
 
     /// Marks a message as back, and returns how many that are: none when it was not gone.
-    pub(crate) fn set_back(&self, id: MessageId) -> Result<u32> {
+    pub(crate) fn set_back(&mut self, id: MessageId) -> Result<u32> {
         self.mark(None, "id = ?1 AND gone_since_ms IS NOT NULL", &id)
     }
 
     /// Marks all of the messages as gone that are not yet, and returns how many that are.
-    pub(crate) fn set_all_gone(&self) -> Result<u32> {
-        self.mark(Some(self.now), "conversation = ?1 AND gone_since_ms IS NULL", &self.conversation)
+    pub(crate) fn set_all_gone(&mut self) -> Result<u32> {
+        self.mark(Some(self.now), "conversation = ?1 AND gone_since_ms IS NULL", &self.conversation.clone())
     }
 
     /// Marks those messages as back that were marked as gone last, and returns how many that are.
-    pub(crate) fn set_all_back(&self) -> Result<u32> {
+    pub(crate) fn set_all_back(&mut self) -> Result<u32> {
         let last = "conversation = ?1
            AND gone_since_ms = (SELECT max(gone_since_ms) FROM message WHERE conversation = ?1)";
-        self.mark(None, last, &self.conversation)
+        self.mark(None, last, &self.conversation.clone())
     }
 
-    fn mark(&self, gone_since: Option<Ms>, which: &str, id: &dyn ToSql) -> Result<u32> {
-        let sql = format!("UPDATE message SET gone_since_ms = ?2, changed_run = ?3 WHERE {which}");
-        let marked = self.db.changed(&sql, params![id, gone_since, self.run])?;
-        Ok(u32::try_from(marked).unwrap_or(u32::MAX))
+    fn mark(&mut self, gone_since: Option<Ms>, which: &str, id: &dyn ToSql) -> Result<u32> {
+        let sql = format!("SELECT count(*), min(sent_at_ms), max(sent_at_ms) FROM message WHERE {which}");
+        let (count, oldest, newest): (i64, Option<Ms>, Option<Ms>) = self.db.one(&sql, [id])?;
+        let Some(span) = oldest.zip(newest) else { return Ok(0) };
+        let kind = if gone_since.is_some() { ChangeKind::Gone } else { ChangeKind::Back };
+        let before = self.changes.take(self.db, (kind, false), count, span)?;
+        let sql = format!(
+            "UPDATE message SET gone_since_ms = ?2, change = ?3 + x.number
+             FROM (SELECT id, row_number() OVER (ORDER BY sent_at_ms, id) AS number FROM message WHERE {which}) AS x
+             WHERE message.id = x.id"
+        );
+        self.db.run(&sql, params![id, gone_since, before])?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// Counts the messages that were inserted for those who wrote them.
+    /// Notes that a message is stored already, as it is.
+    pub(crate) fn pass(&mut self) {
+        self.changes.pass();
+    }
+
+    /// Counts the messages that were inserted for those who wrote them, and notes what changed.
     pub(crate) fn finish(self) -> Result<()> {
+        self.changes.write(self.db, self.conversation, self.run, self.now)?;
         self.wrote.iter().try_for_each(|(person, messages)| self.count(*person, *messages))
     }
 

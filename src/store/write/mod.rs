@@ -1,5 +1,6 @@
 //! What changes the archive: one IMMEDIATE transaction for what belongs together.
 
+pub(super) mod changes;
 pub(super) mod configure;
 pub(super) mod gaps;
 pub(super) mod inbox;

@@ -10,6 +10,7 @@ use crate::core::model::page::{Oddity, Page};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::apply::{self, Update};
 use crate::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
+use crate::core::timeline::history::Origin;
 use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::{invariants, recheck};
@@ -119,7 +120,11 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let updates = apply(&before, &asked, commit.page, &known, commit.now);
 
     let account = timelines::account_of(tx, conversation)?;
-    let writer = MessageWriter::new(tx, ids, (account, conversation), asked.run, commit.now);
+    let origin = Origin::Page {
+        open_below: asked.gap.older_ms.is_none(),
+        watched_since_ms: watched_since(tx, account, commit.now)?,
+    };
+    let writer = MessageWriter::new(tx, ids, (account, conversation), (asked.run, origin), commit.now);
     let counts = write_messages(writer, commit.page, &known, &updates)?;
     let stall = write_conversation(tx, (account, conversation), commit, &before.gaps, &counts, &updates)?;
     quarantine(tx, Some(conversation), commit.receipt, &commit.page.oddities)?;
@@ -151,6 +156,12 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         stall,
         recheck: timelines::recheck(tx, conversation)?,
     })
+}
+
+/// When an account was first asked for anything.
+fn watched_since(tx: &Connection, account: AccountId, now: Ms) -> Result<Ms> {
+    let first = "SELECT at_ms FROM request WHERE account = ?1 ORDER BY id LIMIT 1";
+    Ok(tx.first(first, [account])?.unwrap_or(now))
 }
 
 /// Keeps items of an answer that are not what was asked for.
@@ -196,7 +207,7 @@ fn write_messages(
             }
             Change::Update { stored, index, edited, was_gone, .. } => {
                 if let (Some(stored), Some(message)) = (known.near.get(*stored), page.messages.get(*index)) {
-                    counts.back += if *was_gone { writer.set_back(stored.id)? } else { 0 };
+                    counts.back += u32::from(*was_gone);
                     writer.update(stored, message, *edited)?;
                     counts.edited += u32::from(*edited);
                 }

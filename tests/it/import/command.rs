@@ -54,7 +54,7 @@ fn an_import_is_previewed_and_then_done_once() {
         home.sql::<String>("SELECT DISTINCT json_extract(raw, '$.\"CONVERSATION ID\"') FROM message_log"),
         ["2-QUJD="]
     );
-    assert_eq!(home.count("SELECT count(*) FROM message WHERE changed_run = (SELECT max(id) FROM run)"), 31);
+    assert_eq!(home.count("SELECT count(*) FROM change_log WHERE run_id = (SELECT max(id) FROM run) AND kind = 'new' AND history = 1"), 31);
     let again = home.run(IMPORT).expect(0).json();
     assert_eq!((&again["new_messages"], &again["there"]), (&0.into(), &31.into()));
     assert_eq!(home.count("SELECT count(*) FROM import_oddity"), 2);

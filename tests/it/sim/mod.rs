@@ -12,6 +12,7 @@ mod world;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use archiver::core::model::ids::{AccountId, RunId};
 use archiver::core::planner::backoff::Backoff;
 use archiver::core::planner::forecast::forecast;
 use archiver::core::planner::state::{Room, Share, State};
-use archiver::store::{Configured, Store, Trigger};
+use archiver::store::{ChangeRow, Configured, MessageRow, Scope, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
 
@@ -456,12 +457,50 @@ fn ledger_covers_charges(history: &History, archive: &impl Archive) {
     assert!(all >= charged, "the ledger says {all}, the server charged {charged}");
 }
 
+/// Messages by their ids: text, time, and whether they are gone.
+type Copied = BTreeMap<i64, (String, i64, bool)>;
+
+/// Brings a copy of the messages up to date by what changed since a number.
+fn follow(store: &Store, since: &mut i64, copy: &mut Copied) {
+    let ended: Option<()> = store
+        .queries()
+        .changes(*since, None, |change| {
+            assert!(change.seq > *since, "numbers grow");
+            *since = change.seq;
+            let ChangeRow { message: row, kind, .. } = change;
+            let gone = row.gone_since_ms.is_some();
+            assert_eq!(kind == "gone", gone, "{row:?}");
+            copy.insert(row.id.0, (row.message.text, row.message.at_ms, gone));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(ended, None);
+}
+
+/// All messages, as the archive has them.
+fn state(store: &Store) -> Copied {
+    let mut all = Copied::new();
+    let add = |row: MessageRow| {
+        all.insert(row.id.0, (row.message.text.clone(), row.message.at_ms, row.gone_since_ms.is_some()));
+        ControlFlow::<()>::Continue(())
+    };
+    store.queries().messages(&Scope::default(), None, add).unwrap();
+    all
+}
+
 /// The same history through the real archive.
 fn in_sqlite(seed: u64) {
     let history = draw(seed);
     let mut store = Store::in_memory().unwrap();
     turmoil(seed, &history, &mut store);
+    let (mut copy, mut since) = (BTreeMap::new(), 0);
+    follow(&store, &mut since, &mut copy);
     settle(&history, &mut store);
+    follow(&store, &mut since, &mut copy);
+    assert_eq!(copy, state(&store), "a reader that asked since its last number has missed something");
+    let (mut anew, mut first) = (BTreeMap::new(), 0);
+    follow(&store, &mut first, &mut anew);
+    assert_eq!((anew, first), (copy, since));
     let rows = store.queries().conversations().unwrap();
     assert!(rows.iter().all(|c| c.timeline.complete()) || history.never_ends());
     let stored: BTreeMap<usize, Vec<Row>> = rows

@@ -1,5 +1,6 @@
 //! The store by itself: transactions, ledger, texts, names, and every character there is.
 
+mod changes;
 mod files;
 mod flat;
 mod guard;

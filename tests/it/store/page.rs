@@ -66,6 +66,7 @@ fn a_page_that_fails_anywhere_leaves_nothing_behind() {
         ("message", "UPDATE", "NEW.text = 'three, edited'"),
         ("message", "UPDATE", "NEW.gone_since_ms IS NOT NULL"),
         ("message_version", "INSERT", "1"),
+        ("change", "INSERT", "1"),
         ("person", "INSERT", "NEW.name = 'Zoe New'"),
         ("kind", "INSERT", "1"),
         ("template", "INSERT", "1"),

@@ -142,6 +142,7 @@ fn read(bench: &Bench) {
     queries.before(&first, 3).unwrap();
     queries.former_versions(first.id).unwrap();
     queries.message_called("m1", conversation).unwrap();
+    queries.changes(0, Some(10), |_| ControlFlow::<()>::Continue(())).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());
         let search = Search { query: Query::parse(text), within, ..Search::default() };
@@ -202,4 +203,25 @@ fn hot_statements_use_an_index() {
     for (part, why) in WHOLE {
         assert!(statements.iter().any(|sql| sql.contains(part)), "{part} ({why}) was not executed");
     }
+}
+
+#[test]
+fn a_page_costs_three_statements_for_each_new_message_and_a_few_more() {
+    let account = Configured {
+        account: "me".into(),
+        conversations: vec![("2-c0".into(), None)],
+        ..Configured::default()
+    };
+    let mut bench = Bench::of(&[account]);
+    let page = |from: i64, count: i64| -> Vec<String> {
+        (from..from + count).map(|n| item(&format!("u{n}"), NOW - n * 1000, "Ada Example", "hello")).collect()
+    };
+    bench.put(0, &more_page(&page(0, 10), NOW - 9_000)).unwrap();
+    let count: Arc<Mutex<usize>> = Arc::default();
+    let sink = Arc::clone(&count);
+    bench.store.trace(move |_| *sink.lock().unwrap() += 1).unwrap();
+    bench.put(0, &more_page(&page(9, 51), NOW - 59_000)).unwrap();
+    let statements = *count.lock().unwrap();
+    // A look for its id, its row, and its place among those that wait to be indexed.
+    assert!((3 * 50..3 * 50 + 90).contains(&statements), "{statements}");
 }

@@ -1,0 +1,126 @@
+//! `archiver changes`: what changed since a number, one JSON object a line, and on request whatever changes from now on.
+
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use serde_json::Value;
+
+use crate::app::Context;
+use crate::cli::ui::message_text::message_json;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::reading::OpenArchive;
+use crate::core::format::iso_utc;
+use crate::error::Failure;
+use crate::store::ChangeRow;
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ChangesArgs {
+    /// Only what changed after the change of this number
+    ///
+    /// Take `seq` of the last line that was read: nothing is missed, and nothing comes twice unless it changed again.
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) since: i64,
+
+    /// Print at most N changes
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// Go on with what changes from now on, until interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  archiver changes                         every message, in the order of its latest change
+  archiver changes --since 4711 --limit 100
+  archiver changes --since 4711 --follow | while read -r line; do …; done
+
+Each line has seq, kind (new, edited, gone or back), history, changed_at and the message as it is now.
+docs/json.md lists the members.";
+
+/// How often the archive is looked at for changes.
+const EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+pub(crate) fn run(context: &Context, args: &ChangesArgs) -> Result<(), Failure> {
+    let archive = OpenArchive::open(context)?;
+    let opened = inode(&archive.path);
+    let queries = archive.queries();
+    let mut out = Output::buffered(&context.env);
+    let (mut since, mut left) = (args.since, args.limit);
+    let last = queries.last_change().map_err(|e| archive.failed(e))?;
+    if since > last {
+        return Err(Failure::usage(
+            format!(
+                "the archive's last change has the number {last}, not {since}: an older copy took its place"
+            ),
+            "read all of it again: omit --since",
+        ));
+    }
+    let mut seen = None;
+    loop {
+        // First the version, then the changes: what is written in between is seen twice rather than never.
+        let version = queries.data_version().map_err(|e| archive.failed(e))?;
+        if seen != Some(version) {
+            seen = Some(version);
+            let shown = queries.changes(since, left, |change| {
+                since = change.seq;
+                left = left.map(|left| left.saturating_sub(1));
+                match out.json(&line(&change)) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(failure) => ControlFlow::Break(failure),
+                }
+            });
+            if let Some(failure) = shown.map_err(|e| archive.failed(e))? {
+                return Err(failure);
+            }
+            out.finish()?;
+        }
+        if !args.follow || left == Some(0) || !is_read_on()? {
+            return Ok(());
+        }
+        if inode(&archive.path) != opened {
+            return Err(Failure::ArchiveLost {
+                message: format!("another file is at {}, or none", archive.path.display()),
+                help: "begin again with the seq of the last line; if that is too large, an older copy took the place",
+            });
+        }
+    }
+}
+
+/// The message as other commands print it, and its change.
+fn line(change: &ChangeRow) -> Value {
+    let mut line = message_json(&change.message);
+    if let Value::Object(members) = &mut line {
+        let told: [(&str, Value); 4] = [
+            ("seq", change.seq.into()),
+            ("kind", change.kind.as_str().into()),
+            ("changed_at", iso_utc(change.changed_ms).into()),
+            ("history", change.history.into()),
+        ];
+        members.extend(told.map(|(name, value)| (name.to_owned(), value)));
+    }
+    line
+}
+
+/// Waits a moment; whether anybody still reads standard output.
+fn is_read_on() -> Result<bool, Failure> {
+    let stdout = io::stdout();
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    match poll(&mut ends, Some(&EVERY)) {
+        Ok(0) | Err(Errno::INTR) => Ok(true),
+        Ok(_) => Ok(false),
+        Err(error) => Err(Failure::Stdout(error.into())),
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
