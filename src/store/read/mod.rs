@@ -1,5 +1,7 @@
 //! What only reads the archive.
 
+pub(super) mod browse;
+pub(super) mod excerpt;
 pub(super) mod figures;
 pub(super) mod history;
 pub(super) mod message;

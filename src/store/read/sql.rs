@@ -134,6 +134,25 @@ fn cell(value: ValueRef<'_>) -> SqlValue {
     }
 }
 
+/// Kibibytes of pages that a connection for the requests of others remembers.
+const CACHE_KIB: i64 = 2048;
+
+/// Opens an archive for the requests of others. `stop` is asked every few milliseconds whether it is time to give up.
+pub(super) fn open_for_others(
+    path: &Path,
+    stop: impl FnMut() -> bool + Send + 'static,
+) -> Result<Connection> {
+    let mut db = open::open_read_only(path)?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.progress_handler(STEPS, Some(stop))?;
+    db.authorizer(Some(|asked: AuthContext<'_>| match asked.action {
+        // A consistent look at several tables is a transaction that only reads.
+        AuthAction::Transaction { .. } => Authorization::Allow,
+        _ => judge(asked),
+    }))?;
+    Ok(db)
+}
+
 /// Lets through what reads.
 fn judge(asked: AuthContext<'_>) -> Authorization {
     match asked.action {
