@@ -3,14 +3,14 @@
 pub mod columns;
 mod csv;
 mod destination;
-mod html;
+pub(crate) mod html;
 mod jsonl;
 mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;
 pub mod restore;
 mod state;
-mod text;
+pub(crate) mod text;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};

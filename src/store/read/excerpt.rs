@@ -45,10 +45,10 @@ pub struct Excerpt {
     pub first: MessagePlace,
     /// Its newest message.
     pub last: MessagePlace,
-    /// Whether there are older messages.
-    pub older: bool,
-    /// Whether there are newer ones.
-    pub newer: bool,
+    /// The message before that, if there is one.
+    pub older: Option<MessagePlace>,
+    /// The message after it.
+    pub newer: Option<MessagePlace>,
 }
 
 /// How much a part holds at most.
@@ -77,59 +77,60 @@ impl Queries<'_> {
         let older = |from, size| self.run_of(conversation, OLDER, from, size);
         let newer = |from, size| self.run_of(conversation, NEWER, from, size);
         let half = ExcerptSize { messages: size.messages / 2, bytes: size.bytes / 2 };
-        let (mut places, is_more_older, is_more_newer) = match at {
+        let next = |(places, next): (Vec<MessagePlace>, Option<MessagePlace>)| next.or(places.first().copied());
+        let one = ExcerptSize { messages: 0, bytes: 0 };
+        let (mut places, older_one, newer_one) = match at {
             ExcerptAt::Newest => {
-                let (places, more) = older(end, size)?;
-                (places, Some(more), Some(false))
+                let (places, next) = older(end, size)?;
+                (places, next, None)
             }
             ExcerptAt::Before(place) => {
-                let (places, more) = older(place, size)?;
-                (places, Some(more), None)
+                let (places, older_one) = older(place, size)?;
+                let newer_one = places.first().map(|last| newer(*last, one).map(next)).transpose()?;
+                (places, older_one, newer_one.flatten())
             }
             ExcerptAt::After(place) => {
-                let (places, more) = newer(place, size)?;
-                (places, None, Some(more))
+                let (places, newer_one) = newer(place, size)?;
+                let older_one = places.first().map(|first| older(*first, one).map(next)).transpose()?;
+                (places, older_one.flatten(), newer_one)
             }
             ExcerptAt::Around(place) => {
-                let (mut places, more_older) = older(place, half)?;
+                let (mut places, older_one) = older(place, half)?;
                 let just_before = MessagePlace { id: MessageId(place.id.0.saturating_sub(1)), ..place };
                 let rest = ExcerptSize { messages: size.messages.saturating_sub(places.len()), ..half };
-                let (after, more_newer) = newer(just_before, rest)?;
+                let (after, newer_one) = newer(just_before, rest)?;
                 places.extend(after);
-                (places, Some(more_older), Some(more_newer))
+                (places, older_one, newer_one)
             }
         };
         places.sort_unstable();
         let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else {
             return Ok(None);
         };
-        let one = ExcerptSize { messages: 0, bytes: 0 };
-        let older = is_more_older.map_or_else(|| Ok::<_, StoreError>(older(first, one)?.1), Ok)?;
-        let newer = is_more_newer.map_or_else(|| Ok::<_, StoreError>(newer(last, one)?.1), Ok)?;
-        Ok(Some(Excerpt { first, last, older, newer }))
+        Ok(Some(Excerpt { first, last, older: older_one, newer: newer_one }))
     }
 
-    /// The places on one side of another, nearest first, and whether there are more.
+    /// The places on one side of another, nearest first, and the one after those.
     fn run_of(
         &self,
         conversation: ConversationId,
         sql: &str,
         from: MessagePlace,
         size: ExcerptSize,
-    ) -> Result<(Vec<MessagePlace>, bool)> {
+    ) -> Result<(Vec<MessagePlace>, Option<MessagePlace>)> {
         let most = i64::try_from(size.messages).unwrap_or(i64::MAX).saturating_add(1);
         let rows: Vec<(Ms, i64, i64)> =
             self.db().all(sql, params![conversation, from.at_ms, from.id, most])?;
         let (mut places, mut bytes) = (Vec::new(), 0_u64);
         for (at_ms, id, length) in &rows {
             bytes = bytes.saturating_add(u64::try_from(*length).unwrap_or(0));
+            let place = MessagePlace { at_ms: *at_ms, id: MessageId(*id) };
             if places.len() >= size.messages || (bytes > size.bytes && !places.is_empty()) {
-                break;
+                return Ok((places, Some(place)));
             }
-            places.push(MessagePlace { at_ms: *at_ms, id: MessageId(*id) });
+            places.push(place);
         }
-        let more = places.len() < rows.len();
-        Ok((places, more))
+        Ok((places, None))
     }
 
     /// Shows the messages of a part of a conversation, oldest first.
