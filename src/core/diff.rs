@@ -60,7 +60,9 @@ fn middle<'a>(old: &[&'a str], new: &[&'a str], all: &mut Vec<Change<'a>>) {
                 all.push(Change::Kept(old_word));
                 (a, b) = (a + 1, b + 1);
             }
-            (Some(old_word), new_word) if new_word.is_none() || at(&left, a + 1, b) >= at(&left, a, b + 1) => {
+            (Some(old_word), new_word)
+                if new_word.is_none() || at(&left, a + 1, b) >= at(&left, a, b + 1) =>
+            {
                 all.push(Change::Removed(old_word));
                 a += 1;
             }

@@ -38,28 +38,28 @@ impl Count {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct MonthCount {
     pub(crate) month: String,
     #[serde(flatten)]
     pub(crate) count: Count,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct WaitingLine {
     pub(crate) conversation_id: Option<String>,
     pub(crate) name: String,
     pub(crate) since: IsoTime,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct CreditMonth {
     #[serde(flatten)]
     pub(crate) row: MonthRow,
     pub(crate) credits_per_message: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Stats {
     pub(crate) owner_known: bool,
     pub(crate) messages: Count,

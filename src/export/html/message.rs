@@ -28,6 +28,16 @@ impl Gaps {
         Self(gaps.into())
     }
 
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self(VecDeque::new())
+    }
+
+    /// Those that are left, which leaves none.
+    pub(crate) fn take(&mut self) -> Self {
+        Self(std::mem::take(&mut self.0))
+    }
+
     /// Those that end before a message of this time.
     pub(crate) fn before(&mut self, sent_at_ms: Ms) -> Vec<Gap> {
         let mut passed = Vec::new();

@@ -77,7 +77,8 @@ impl Queries<'_> {
         let older = |from, size| self.run_of(conversation, OLDER, from, size);
         let newer = |from, size| self.run_of(conversation, NEWER, from, size);
         let half = ExcerptSize { messages: size.messages / 2, bytes: size.bytes / 2 };
-        let next = |(places, next): (Vec<MessagePlace>, Option<MessagePlace>)| next.or(places.first().copied());
+        let next =
+            |(places, next): (Vec<MessagePlace>, Option<MessagePlace>)| next.or(places.first().copied());
         let one = ExcerptSize { messages: 0, bytes: 0 };
         let (mut places, older_one, newer_one) = match at {
             ExcerptAt::Newest => {

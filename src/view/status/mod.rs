@@ -15,7 +15,7 @@ use crate::store::{
 use crate::view::local_time::local_date;
 
 pub(crate) use self::attention::needs_attention;
-pub(crate) use self::json::Status;
+pub(crate) use self::json::{ConversationStatus, Status};
 
 use self::json::ServiceStatus;
 
@@ -26,6 +26,7 @@ pub(crate) const DAYS: u32 = 30;
 pub(crate) type FormatTime = fn(Ms) -> String;
 
 /// All that the status is made of.
+#[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) now: Ms,
     pub(crate) conversations: Vec<ConversationRow>,

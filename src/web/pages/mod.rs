@@ -1,0 +1,48 @@
+//! The pages.
+
+pub(super) mod conversation;
+pub(super) mod conversations;
+pub(super) mod coverage;
+pub(super) mod help;
+pub(super) mod home;
+pub(super) mod ledger;
+pub(super) mod message;
+pub(super) mod people;
+pub(super) mod search;
+pub(super) mod sign_in;
+pub(super) mod stats;
+
+use maud::{Markup, html};
+
+use super::reply::Refusal;
+use super::shell::document;
+use crate::export::text::Text;
+
+/// What is shown instead of a page.
+pub(super) fn refused(refusal: &Refusal, url: &str) -> Markup {
+    if matches!(refusal, Refusal::Key) {
+        return sign_in::page(url, None);
+    }
+    let title = match refusal {
+        Refusal::NotFound(_) => "Not found",
+        Refusal::CrossSite => "Go on?",
+        _ => "Not shown",
+    };
+    document(
+        title,
+        &html! {
+            body.home {
+                main #main {
+                    h1 { (title) }
+                    p { (Text(&refusal.to_string())) }
+                    @match refusal {
+                        // A link of this page's own is no request of another site's.
+                        Refusal::CrossSite => p { a href=(Text(url)) { "Open it" } },
+                        Refusal::Misdirected => {},
+                        _ => p { a href="/" { "Home" } },
+                    }
+                }
+            }
+        },
+    )
+}
