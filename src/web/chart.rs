@@ -14,6 +14,8 @@ pub(super) struct Bar {
 
 /// Width and height of a chart of columns, without its labels.
 const COLUMNS: (i64, i64) = (900, 160);
+/// How wide a column is at most.
+const WIDEST: i64 = 60;
 
 /// Columns over time. Of the labels, every `named`-th from the last one on is written.
 pub(super) fn columns(id: &str, title: &str, bars: &[Bar], named: usize) -> Markup {
@@ -25,7 +27,7 @@ pub(super) fn columns(id: &str, title: &str, bars: &[Bar], named: usize) -> Mark
     html! {
         figure.chart {
             figcaption id=(id) { (title) }
-            div.scroll tabindex="0" role="group" aria-labelledby=(id) {
+            div.scroll.latest tabindex="0" role="group" aria-labelledby=(id) {
                 svg.columns viewBox={ "-16 -14 " (width + 32) " " (height + 38) } aria-hidden="true" {
                     line.axis x1="0" x2=(width) y1=(height) y2=(height) {}
                     @for (n, bar) in bars.iter().enumerate() {
@@ -34,7 +36,8 @@ pub(super) fn columns(id: &str, title: &str, bars: &[Bar], named: usize) -> Mark
                         g {
                             title { (Text(&bar.words)) }
                             rect.hover x=(x) y="0" width=((end - x).max(1)) height=(height) {}
-                            rect.column x=(x + gap) y=(height - tall) width=((end - x - 2 * gap).max(1)) height=(tall) {}
+                            @let wide = (end - x - 2 * gap).clamp(1, WIDEST);
+                            rect.column x=((x + end - wide) / 2) y=(height - tall) width=(wide) height=(tall) {}
                             @if bar.value == most { text x=((x + end) / 2) y=(height - tall - 4) { (thousands(bar.value)) } }
                             @if (bars.len() - 1 - n).is_multiple_of(named.max(1)) {
                                 text x=((x + end) / 2) y=(height + 18) { (Text(&bar.label)) }

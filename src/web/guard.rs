@@ -63,11 +63,17 @@ pub(super) fn admit(
         return Err(Refusal::Misdirected);
     }
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if !matches!(text(&FETCH_SITE), None | Some("same-origin" | "none")) {
-        return Err(Refusal::CrossSite);
-    }
+    let from = text(&FETCH_SITE);
     let own = [format!("http://{host}"), format!("https://{host}")];
-    if text(&header::ORIGIN).is_some_and(|origin| !own.iter().any(|own| own.eq_ignore_ascii_case(origin))) {
+    let is_own = |origin: &str| own.iter().any(|own| own.eq_ignore_ascii_case(origin));
+    let allowed = match (from, text(&header::ORIGIN)) {
+        // A form of a page that sends no referrer has no origin either.
+        (Some("same-origin"), Some(origin)) => origin == "null" || is_own(origin),
+        (None | Some("none"), Some(origin)) => is_own(origin),
+        (None | Some("same-origin" | "none"), None) => true,
+        (Some(_), _) => false,
+    };
+    if !allowed {
         return Err(Refusal::CrossSite);
     }
     match *method {

@@ -11,6 +11,7 @@ use rusqlite::{Batch, Connection, ErrorCode};
 use crate::store::Result;
 use crate::store::StoreError;
 use crate::store::schema::open;
+use crate::store::text_index;
 
 /// Steps of SQLite's machine between two looks at whether to stop: some milliseconds.
 const STEPS: i32 = 10_000;
@@ -144,6 +145,8 @@ pub(super) fn open_for_others(
 ) -> Result<Connection> {
     let mut db = open::open_read_only(path)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What lists the words of the indexes is made before nothing can be made any more.
+    text_index::list_words(&db)?;
     db.progress_handler(STEPS, Some(stop))?;
     db.authorizer(Some(|asked: AuthContext<'_>| match asked.action {
         // A consistent look at several tables is a transaction that only reads.

@@ -86,7 +86,7 @@ fn line(look: &Look<'_>, facts: &Facts, row: &ConversationRow, span: &Span) -> M
         tr data-item {
             th scope="row" dir="auto" { a href={ "/c/" (row.id) "#end" } { (Text(&label(row))) } }
             td.number { (thousands(row.timeline.messages)) }
-            td.bar {
+            td.course {
                 svg viewBox="0 0 10000 10" preserveAspectRatio="none" aria-hidden="true" {
                     @for stretch in drawn.iter().filter(|stretch| stretch.cell != Cell::Before) { (bar(look, span, stretch)) }
                 }

@@ -43,7 +43,10 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
         (pager(newest.clone(), older.clone()))
         div.scroll tabindex="0" role="group" aria-label="Runs" {
             table {
-                thead { tr { @for head in ["Run", "Began", "What", "Ended", "Requests", "New", "Credits"] { th scope="col" { (head) } } } }
+                thead { tr {
+                    @for head in ["Run", "Began", "What", "Ended"] { th scope="col" { (head) } }
+                    @for head in ["Requests", "New", "Credits"] { th.number scope="col" { (head) } }
+                } }
                 tbody { @for run in &runs { (run_row(look, run)) } }
             }
         }
@@ -92,7 +95,11 @@ pub(in crate::web) fn run(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refus
         }
         div.scroll tabindex="0" role="group" aria-label="Requests" {
             table {
-                thead { tr { @for head in ["At", "What for", "Conversation", "Asked", "Came", "New", "Credits", "Error"] { th scope="col" { (head) } } } }
+                thead { tr {
+                    @for head in ["At", "What for", "Conversation"] { th scope="col" { (head) } }
+                    @for head in ["Asked", "Came", "New", "Credits"] { th.number scope="col" { (head) } }
+                    th scope="col" { "Error" }
+                } }
                 tbody { @for request in &requests { (request_row(look, request)) } }
             }
         }
