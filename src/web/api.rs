@@ -106,9 +106,9 @@ fn named(look: &Look<'_>, asked: &Asked) -> Result<ConversationId, Refusal> {
 
 pub(super) fn conversation(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
     let id = named(look, asked)?;
+    let (row, _) = look.queries.conversation(id)?.ok_or(Refusal::NotFound("such conversation"))?;
     let facts = look.facts()?;
-    let found = facts.conversations.iter().find(|row| row.id == id);
-    Reply::json(&numbered(found.ok_or(Refusal::NotFound("such conversation"))?, &facts))
+    Reply::json(&numbered(&row, &facts))
 }
 
 pub(super) fn messages(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {

@@ -129,10 +129,13 @@ pub(super) fn whole(id: MessageId) -> String {
 /// What filling a gap costs.
 fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> String {
     let (messages, credits) = forecast::of_gap(&row.timeline, hints, gap, None, page_size);
-    let messages = messages.map(|n| format!("About {}, ", plural(n, "message"))).unwrap_or_default();
-    match credits.likely {
-        Some(likely) => format!("{messages}about {}", plural(likely, "credit")),
-        None => format!("{messages}at least {}", plural(credits.min, "credit")),
+    let price = match credits.likely {
+        Some(likely) => format!("about {}", plural(likely, "credit")),
+        None => format!("at least {}", plural(credits.min, "credit")),
+    };
+    match messages {
+        Some(messages) => format!("About {}, which cost {price}", plural(messages, "message")),
+        None => format!("To fill it costs {price}"),
     }
 }
 

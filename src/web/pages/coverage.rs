@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use crate::core::Ms;
 use crate::core::format::thousands;
+use crate::core::model::ids::ConversationId;
 use crate::core::timeline::bar::{Cell, Stretch, stretches};
 use crate::export::text::Text;
 use crate::store::ConversationRow;
@@ -29,6 +30,12 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
     let start = usize::try_from(start).unwrap_or(0);
     let mut rows: Vec<&ConversationRow> =
         facts.conversations.iter().filter(|row| only.is_none_or(|only| row.id.0 == only)).collect();
+    // What the status leaves out, because nobody asks for it and it holds nothing, has a page all the same.
+    let left_out = match only.filter(|_| rows.is_empty()) {
+        Some(id) => look.queries.conversation(ConversationId(id))?,
+        None => None,
+    };
+    rows.extend(left_out.iter().map(|(row, _)| row));
     if only.is_some() && rows.is_empty() {
         return Err(Refusal::NotFound("such conversation"));
     }

@@ -21,8 +21,8 @@ const RECENT: usize = 8;
 pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
     let facts = look.facts()?;
     let status = Status::of(&facts, &look.shared.config, LOCAL);
-    // A forecast takes a configuration that fits the archive.
-    let outlook = look.outlook().ok();
+    // A forecast takes accounts, and a configuration that fits the archive.
+    let outlook = if look.shared.config.accounts.is_empty() { None } else { look.outlook().ok() };
     let main = html! {
         h1 { (lead(&facts)) }
         p.lead { (status.horizon_words(LOCAL)) }
