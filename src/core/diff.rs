@@ -4,7 +4,7 @@ use crate::core::search::tokenize;
 
 /// A piece of two texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<'a> {
+pub enum DiffPiece<'a> {
     /// In both.
     Kept(&'a str),
     /// Only in the former.
@@ -18,26 +18,26 @@ const MOST: usize = 1_000_000;
 
 /// The pieces of both texts, in order.
 #[must_use]
-pub fn changes<'a>(old: &'a str, new: &'a str) -> Vec<Change<'a>> {
+pub fn changes<'a>(old: &'a str, new: &'a str) -> Vec<DiffPiece<'a>> {
     let (old, new) = (words(old), words(new));
     let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let (old_rest, new_rest) = (old.get(before..).unwrap_or_default(), new.get(before..).unwrap_or_default());
     let after = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
     let (old_middle, end) = old_rest.split_at(old_rest.len().saturating_sub(after));
     let (new_middle, _) = new_rest.split_at(new_rest.len().saturating_sub(after));
-    let mut all: Vec<Change<'a>> = old.iter().take(before).map(|word| Change::Kept(word)).collect();
+    let mut all: Vec<DiffPiece<'a>> = old.iter().take(before).map(|word| DiffPiece::Kept(word)).collect();
     if old_middle.len().saturating_mul(new_middle.len()) > MOST {
-        all.extend(old_middle.iter().map(|word| Change::Removed(word)));
-        all.extend(new_middle.iter().map(|word| Change::Added(word)));
+        all.extend(old_middle.iter().map(|word| DiffPiece::Removed(word)));
+        all.extend(new_middle.iter().map(|word| DiffPiece::Added(word)));
     } else {
         middle(old_middle, new_middle, &mut all);
     }
-    all.extend(end.iter().map(|word| Change::Kept(word)));
+    all.extend(end.iter().map(|word| DiffPiece::Kept(word)));
     all
 }
 
 /// The longest common subsequence, from a table of the lengths that are left from each place on.
-fn middle<'a>(old: &[&'a str], new: &[&'a str], all: &mut Vec<Change<'a>>) {
+fn middle<'a>(old: &[&'a str], new: &[&'a str], all: &mut Vec<DiffPiece<'a>>) {
     let width = new.len().saturating_add(1);
     let mut left = vec![0_u32; width.saturating_mul(old.len().saturating_add(1))];
     let at = |left: &[u32], a: usize, b: usize| left.get(a * width + b).copied().unwrap_or_default();
@@ -57,17 +57,17 @@ fn middle<'a>(old: &[&'a str], new: &[&'a str], all: &mut Vec<Change<'a>>) {
     loop {
         match (old.get(a), new.get(b)) {
             (Some(old_word), Some(new_word)) if old_word == new_word => {
-                all.push(Change::Kept(old_word));
+                all.push(DiffPiece::Kept(old_word));
                 (a, b) = (a + 1, b + 1);
             }
             (Some(old_word), new_word)
                 if new_word.is_none() || at(&left, a + 1, b) >= at(&left, a, b + 1) =>
             {
-                all.push(Change::Removed(old_word));
+                all.push(DiffPiece::Removed(old_word));
                 a += 1;
             }
             (_, Some(new_word)) => {
-                all.push(Change::Added(new_word));
+                all.push(DiffPiece::Added(new_word));
                 b += 1;
             }
             (_, None) => return,
@@ -105,9 +105,9 @@ mod tests {
     /// `[-removed-]` and `{+added+}`.
     fn shown(old: &str, new: &str) -> String {
         let piece = |change| match change {
-            Change::Kept(text) => text.to_owned(),
-            Change::Removed(text) => format!("[-{text}-]"),
-            Change::Added(text) => format!("{{+{text}+}}"),
+            DiffPiece::Kept(text) => text.to_owned(),
+            DiffPiece::Removed(text) => format!("[-{text}-]"),
+            DiffPiece::Added(text) => format!("{{+{text}+}}"),
         };
         changes(old, new).into_iter().map(piece).collect()
     }
@@ -131,9 +131,18 @@ mod tests {
         #[test]
         fn both_texts_are_in_the_pieces(old in "[ab東 .\n]{0,30}", new in "[ab東 .\n]{0,30}") {
             let all = changes(&old, &new);
-            let of = |pick: fn(&Change<'_>) -> Option<String>| all.iter().filter_map(pick).collect::<String>();
-            prop_assert_eq!(of(|c| match c { Change::Kept(t) | Change::Removed(t) => Some((*t).to_owned()), Change::Added(_) => None }), old);
-            prop_assert_eq!(of(|c| match c { Change::Kept(t) | Change::Added(t) => Some((*t).to_owned()), Change::Removed(_) => None }), new);
+            let (mut before, mut after) = (String::new(), String::new());
+            for change in &all {
+                match change {
+                    DiffPiece::Kept(text) => {
+                        before.push_str(text);
+                        after.push_str(text);
+                    }
+                    DiffPiece::Removed(text) => before.push_str(text),
+                    DiffPiece::Added(text) => after.push_str(text),
+                }
+            }
+            prop_assert_eq!((before, after), (old.clone(), new.clone()));
         }
     }
 }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::asked::{Asked, cursor};
-use super::look::Look;
+use super::asked::{WebRequest, cursor};
+use super::look::Glance;
 use super::pages::search::search_of;
-use super::reply::{Refusal, Reply};
+use super::reply::{Refused, SiteReply};
 use crate::core::format::iso_utc;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::model::urn;
@@ -36,11 +36,11 @@ struct Items<T> {
 }
 
 impl<T> Items<T> {
-    fn reply(self) -> Result<Reply, Refusal>
+    fn reply(self) -> Result<SiteReply, Refused>
     where
         T: Serialize,
     {
-        Reply::json(&self)
+        SiteReply::json(&self)
     }
 }
 
@@ -53,28 +53,28 @@ struct NumberedConversation<'a> {
 }
 
 /// Whether the archive can be read: all that is told to whoever has no key.
-pub(super) fn health(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
+pub(super) fn health(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
     look.queries.next_run()?;
-    Ok(Reply::new("text/plain; charset=utf-8", "ok\n"))
+    Ok(SiteReply::new("text/plain; charset=utf-8", "ok\n"))
 }
 
-pub(super) fn openapi(_: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
-    Ok(Reply::new("application/json", OPENAPI))
+pub(super) fn openapi(_: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
+    Ok(SiteReply::new("application/json", OPENAPI))
 }
 
-pub(super) fn status(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
+pub(super) fn status(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
     let facts = look.facts()?;
-    Reply::json(&Status::of(&facts, &look.shared.config, iso_utc))
+    SiteReply::json(&Status::of(&facts, &look.shared.config, iso_utc))
 }
 
-pub(super) fn conversations(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(super) fn conversations(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let (limit, after) = (asked.limit(LIMIT, MOST)?, asked.number("after")?);
     let facts = look.facts()?;
     let rows = &facts.conversations;
     let start = match after {
         Some(after) => match rows.iter().position(|row| row.id.0 == after) {
             Some(at) => at + 1,
-            None => return Err(Refusal::bad(format!("\"{after}\" is no cursor"))),
+            None => return Err(Refused::bad(format!("\"{after}\" is no cursor"))),
         },
         None => 0,
     };
@@ -89,8 +89,8 @@ fn numbered<'a>(row: &'a ConversationRow, facts: &Facts) -> NumberedConversation
 }
 
 /// The conversation that a URL names: by its number here, its URN or its thread id.
-fn named(look: &Look<'_>, asked: &Asked) -> Result<ConversationId, Refusal> {
-    let none = Refusal::NotFound("such conversation");
+fn named(look: &Glance<'_>, asked: &WebRequest) -> Result<ConversationId, Refused> {
+    let none = Refused::NotFound("such conversation");
     let Some(word) = asked.path.first() else { return Err(none) };
     let heads = look.queries.conversation_heads()?;
     let key = urn::thread_key(word);
@@ -104,14 +104,14 @@ fn named(look: &Look<'_>, asked: &Asked) -> Result<ConversationId, Refusal> {
     found.map(|head| head.id).ok_or(none)
 }
 
-pub(super) fn conversation(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(super) fn conversation(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = named(look, asked)?;
-    let (row, _) = look.queries.conversation(id)?.ok_or(Refusal::NotFound("such conversation"))?;
+    let (row, _) = look.queries.conversation(id)?.ok_or(Refused::NotFound("such conversation"))?;
     let facts = look.facts()?;
-    Reply::json(&numbered(&row, &facts))
+    SiteReply::json(&numbered(&row, &facts))
 }
 
-pub(super) fn messages(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(super) fn messages(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = named(look, asked)?;
     let size = ExcerptSize { messages: asked.limit(LIMIT, MOST)?, bytes: BYTES };
     let (before, after) = (asked.place("before")?, asked.place("after")?);
@@ -122,14 +122,14 @@ pub(super) fn messages(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal>
         (None, Some(place), None) => ExcerptAt::After(place),
         (None, None, Some(word)) => {
             let found = look.queries.message_called(word, id)?;
-            let found = found.ok_or(Refusal::NotFound("such message in this conversation"))?;
+            let found = found.ok_or(Refused::NotFound("such message in this conversation"))?;
             let place = look.queries.place_of(found.id)?;
-            ExcerptAt::Around(place.ok_or(Refusal::NotFound("such message"))?.1)
+            ExcerptAt::Around(place.ok_or(Refused::NotFound("such message"))?.1)
         }
-        _ => return Err(Refusal::bad("only one of before, after and around can be given")),
+        _ => return Err(Refused::bad("only one of before, after and around can be given")),
     };
     let Some(excerpt) = look.queries.excerpt(id, at, size)? else {
-        return Reply::json(&json!({"items": [], "next": null, "before": null, "after": null}));
+        return SiteReply::json(&json!({"items": [], "next": null, "before": null, "after": null}));
     };
     let mut items: Vec<Value> = Vec::new();
     look.queries.messages_of_excerpt(id, &excerpt, |row| {
@@ -140,11 +140,11 @@ pub(super) fn messages(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal>
     let newer = excerpt.newer.map(|_| cursor(excerpt.last));
     // `next` goes on in the direction that was asked for.
     let next = if matches!(at, ExcerptAt::After(_)) { &newer } else { &older };
-    Reply::json(&json!({"items": items, "next": next, "before": older, "after": newer}))
+    SiteReply::json(&json!({"items": items, "next": next, "before": older, "after": newer}))
 }
 
-pub(super) fn search(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
-    let query = asked.text("q").ok_or_else(|| Refusal::bad("q is missing"))?;
+pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
+    let query = asked.text("q").ok_or_else(|| Refused::bad("q is missing"))?;
     let limit = asked.limit(LIMIT, MOST)?;
     let search = Search { below: asked.number("after")?.map(MessageId), ..search_of(look, query)? };
     let found = look.queries.search(&search, limit)?;
@@ -168,7 +168,7 @@ pub(super) fn search(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
     Items { items: found.messages.iter().map(item).collect(), next }.reply()
 }
 
-pub(super) fn people(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(super) fn people(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let limit = asked.limit(LIMIT, MOST)?;
     let start = usize::try_from(asked.number("after")?.unwrap_or(0)).unwrap_or(0);
     let people = look.people()?;

@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use super::reply::Refusal;
+use super::reply::Refused;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::store::MessagePlace;
 
@@ -11,13 +11,13 @@ const LONGEST: usize = 4096;
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
+pub(super) struct WebRequest {
     /// What the route's path leaves open, decoded.
     pub(super) path: Vec<String>,
     query: Vec<(String, String)>,
 }
 
-impl Asked {
+impl WebRequest {
     pub(super) fn new(path: Vec<String>, query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         Self { path, query: pairs.into_owned().take(32).collect() }
@@ -29,40 +29,40 @@ impl Asked {
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty() && value.len() <= LONGEST)
     }
 
-    fn parsed<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, Refusal> {
-        let bad = |value: &str| Refusal::bad(format!("{value:?} is no value of {name}"));
+    fn parsed<T: std::str::FromStr>(&self, name: &'static str) -> Result<Option<T>, Refused> {
+        let bad = |value: &str| Refused::bad(format!("{value:?} is no value of {name}"));
         self.text(name).map(|value| value.parse().map_err(|_| bad(value))).transpose()
     }
 
-    pub(super) fn number(&self, name: &'static str) -> Result<Option<i64>, Refusal> {
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<i64>, Refused> {
         self.parsed(name)
     }
 
     /// How many are wanted.
-    pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
+    pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refused> {
         match self.parsed::<usize>("limit")? {
-            Some(0) => Err(Refusal::bad("limit must be at least 1")),
+            Some(0) => Err(Refused::bad("limit must be at least 1")),
             Some(limit) => Ok(limit.min(most)),
             None => Ok(default),
         }
     }
 
     /// The first part of the path that is a number.
-    pub(super) fn id(&self, what: &'static str) -> Result<i64, Refusal> {
-        self.path.first().and_then(|part| part.parse().ok()).ok_or(Refusal::NotFound(what))
+    pub(super) fn id(&self, what: &'static str) -> Result<i64, Refused> {
+        self.path.first().and_then(|part| part.parse().ok()).ok_or(Refused::NotFound(what))
     }
 
-    pub(super) fn conversation(&self) -> Result<ConversationId, Refusal> {
+    pub(super) fn conversation(&self) -> Result<ConversationId, Refused> {
         self.id("such conversation").map(ConversationId)
     }
 
     /// A cursor among the messages of a conversation.
-    pub(super) fn place(&self, name: &'static str) -> Result<Option<MessagePlace>, Refusal> {
+    pub(super) fn place(&self, name: &'static str) -> Result<Option<MessagePlace>, Refused> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let place = text.split_once('.').and_then(|(at, id)| {
             Some(MessagePlace { at_ms: at.parse().ok()?, id: MessageId(id.parse().ok()?) })
         });
-        place.map(Some).ok_or_else(|| Refusal::bad(format!("{text:?} is no cursor")))
+        place.map(Some).ok_or_else(|| Refused::bad(format!("{text:?} is no cursor")))
     }
 }
 

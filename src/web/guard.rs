@@ -6,7 +6,7 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Method, Uri};
 
 use super::key::AccessKey;
-use super::reply::Refusal;
+use super::reply::Refused;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -57,10 +57,10 @@ pub(super) fn admit(
     uri: &Uri,
     headers: &HeaderMap,
     hosts: &Hosts,
-) -> Result<String, Refusal> {
+) -> Result<String, Refused> {
     let host = host_of(uri, headers)?;
     if !hosts.has(&host) {
-        return Err(Refusal::Misdirected);
+        return Err(Refused::Misdirected);
     }
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let from = text(&FETCH_SITE);
@@ -74,22 +74,22 @@ pub(super) fn admit(
         (Some(_), _) => false,
     };
     if !allowed {
-        return Err(Refusal::CrossSite);
+        return Err(Refused::CrossSite);
     }
     match *method {
         Method::GET | Method::HEAD | Method::POST => Ok(host),
-        _ => Err(Refusal::Method),
+        _ => Err(Refused::Method),
     }
 }
 
 /// The one host that a request is for.
-fn host_of(uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
+fn host_of(uri: &Uri, headers: &HeaderMap) -> Result<String, Refused> {
     let mut given = headers.get_all(header::HOST).iter();
     let (first, second) = (given.next(), given.next());
     let host = first.and_then(|host| host.to_str().ok()).filter(|_| second.is_none());
-    let host = host.ok_or_else(|| Refusal::bad("the request names no host"))?;
+    let host = host.ok_or_else(|| Refused::bad("the request names no host"))?;
     match uri.authority() {
-        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => Err(Refusal::Misdirected),
+        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => Err(Refused::Misdirected),
         _ => Ok(host.to_owned()),
     }
 }

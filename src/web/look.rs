@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::pool::{Cached, Freshness, GivenUp, Pool};
-use super::reply::Refusal;
+use super::reply::Refused;
 use crate::app::outlook::{self, Outlook};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -47,7 +47,7 @@ pub(super) struct People {
 }
 
 /// One look.
-pub(super) struct Look<'a> {
+pub(super) struct Glance<'a> {
     pub(super) reader: &'a Reader,
     pub(super) queries: Queries<'a>,
     pub(super) shared: &'a Shared,
@@ -77,35 +77,35 @@ impl Shared {
     pub(super) fn look<T>(
         &self,
         given_up: &GivenUp,
-        work: impl FnOnce(&Look<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+        work: impl FnOnce(&Glance<'_>) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
         // Before the look: what is remembered may be newer than its number, but never older.
         let version = self.version()?;
         self.pool.read(given_up, |reader| {
             let now = SystemClock.now_ms();
-            work(&Look { reader, queries: reader.queries(), shared: self, now, version })
+            work(&Glance { reader, queries: reader.queries(), shared: self, now, version })
         })
     }
 }
 
-impl Look<'_> {
+impl Glance<'_> {
     pub(super) fn times(&self) -> Times {
         self.shared.times
     }
 
     /// What the status is made of.
-    pub(super) fn facts(&self) -> Result<Arc<Facts>, Refusal> {
+    pub(super) fn facts(&self) -> Result<Arc<Facts>, Refused> {
         let gather = || Ok(Facts::read(&self.shared.config, self.reader, self.now)?);
         self.shared.facts.get(self.version, self.now, PRESENT, gather)
     }
 
     /// The forecast.
-    pub(super) fn outlook(&self) -> Result<Arc<Outlook>, Refusal> {
+    pub(super) fn outlook(&self) -> Result<Arc<Outlook>, Refused> {
         let gather = || Ok(outlook::outlook_of(&self.shared.config, Some(self.reader), &[], self.now)?);
         self.shared.outlook.get(self.version, self.now, PRESENT, gather)
     }
 
-    pub(super) fn people(&self) -> Result<Arc<People>, Refusal> {
+    pub(super) fn people(&self) -> Result<Arc<People>, Refused> {
         let gather = || {
             let tally = crate::view::correspondence(&self.queries, &Scope::default(), |_, _| ())?;
             let (_, of) = humans(&self.queries.senders()?);
@@ -118,7 +118,7 @@ impl Look<'_> {
         self.shared.people.get(self.version, self.now, FIGURES, gather)
     }
 
-    pub(super) fn stats(&self) -> Result<Arc<Stats>, Refusal> {
+    pub(super) fn stats(&self) -> Result<Arc<Stats>, Refused> {
         let gather = || Ok(Stats::gather(&self.queries, &Scope::default())?);
         self.shared.stats.get(self.version, self.now, FIGURES, gather)
     }

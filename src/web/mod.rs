@@ -35,14 +35,14 @@ use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::form_urlencoded;
 
-use self::asked::Asked;
-use self::look::{Look, Shared};
+use self::asked::WebRequest;
+use self::look::{Glance, Shared};
 use self::pool::GivenUp;
-use self::reply::{Refusal, Reply};
-use self::routes::{Access, Serve};
+use self::reply::{Refused, SiteReply};
+use self::routes::{RouteAccess, Serve};
 use crate::config::Config;
 use crate::store::StoreError;
 
@@ -64,6 +64,8 @@ const READING: Duration = Duration::from_secs(10);
 /// Bytes of what is sent here, and how long that may take.
 const LARGEST: usize = 4096;
 const SENDING: Duration = Duration::from_secs(10);
+/// How long an answer took to make (ms), for whoever measures it.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What a site is made of.
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl Site {
     /// Every route: its path, in which `{}` stands for a part that differs, and whether it asks for the key.
     #[must_use]
     pub fn routes() -> Vec<(&'static str, bool)> {
-        routes::ROUTES.iter().map(|route| (route.path, route.access == Access::Key)).collect()
+        routes::ROUTES.iter().map(|route| (route.path, route.access == RouteAccess::Key)).collect()
     }
 
     /// The description of the API.
@@ -145,34 +147,36 @@ impl Site {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let (parts, body) = request.into_parts();
+        let (begun, (parts, body)) = (Instant::now(), request.into_parts());
         let reply = self.reply(&parts, body).await;
-        reply.unwrap_or_else(|refusal| refused(&refusal, &parts.uri)).into_response()
+        let reply = reply.unwrap_or_else(|refusal| refused(&refusal, &parts.uri));
+        let took = format!("total;dur={:.1}", begun.elapsed().as_secs_f64() * 1000.0);
+        reply.header(SERVER_TIMING, &took).into_response()
     }
 
-    async fn reply<B>(&self, parts: &Parts, body: B) -> Result<Reply, Refusal>
+    async fn reply<B>(&self, parts: &Parts, body: B) -> Result<SiteReply, Refused>
     where
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let host = guard::admit(&parts.method, &parts.uri, &parts.headers, &self.access.hosts)?;
         let path = parts.uri.path();
-        let (route, open) = routes::find(path).ok_or(Refusal::NotFound("such page"))?;
+        let (route, open) = routes::find(path).ok_or(Refused::NotFound("such page"))?;
         if parts.method == Method::POST {
             return match route.serve {
                 Serve::Exchange => self.exchange(body, &host).await,
-                _ => Err(Refusal::Method),
+                _ => Err(Refused::Method),
             };
         }
-        if route.access == Access::Key
+        if route.access == RouteAccess::Key
             && !guard::has_key(&parts.headers, &self.access.key, &self.access.cookie)
         {
-            return Err(Refusal::Key);
+            return Err(Refused::Key);
         }
-        let asked = Asked::new(open, parts.uri.query());
+        let asked = WebRequest::new(open, parts.uri.query());
         match route.serve {
-            Serve::Fixed(kind, text) => Ok(Reply::new(kind, text)),
-            Serve::Exchange => Ok(Reply::page(pages::sign_in::page("/", None))),
+            Serve::Fixed(kind, text) => Ok(SiteReply::new(kind, text)),
+            Serve::Exchange => Ok(SiteReply::page(pages::sign_in::page("/", None))),
             Serve::Read(read) => self.look(move |look| read(look, &asked)).await,
             Serve::Live => self.live(),
             Serve::Take(take) => self.take(take, asked).await,
@@ -182,10 +186,10 @@ impl Site {
     /// Reads the archive on another thread, for a bounded time.
     async fn look<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Look<'_>) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
+        work: impl FnOnce(&Glance<'_>) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
         let turn = timeout(TURN, Arc::clone(&self.readers).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(Refusal::Busy) };
+        let Ok(Ok(turn)) = turn else { return Err(Refused::Busy) };
         let given_up = GivenUp::default();
         let waiting = GiveUp(Arc::clone(&given_up));
         let shared = Arc::clone(&self.shared);
@@ -200,21 +204,21 @@ impl Site {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 tracing::error!(%error, "a request failed");
-                Err(Refusal::Internal)
+                Err(Refused::Internal)
             }
-            Err(_) => Err(Refusal::Slow),
+            Err(_) => Err(Refused::Slow),
         }
     }
 
     /// Exchanges the key for the cookie that stands for it.
-    async fn exchange<B>(&self, body: B, host: &str) -> Result<Reply, Refusal>
+    async fn exchange<B>(&self, body: B, host: &str) -> Result<SiteReply, Refused>
     where
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let body =
-            timeout(SENDING, Limited::new(body, LARGEST).collect()).await.map_err(|_| Refusal::Slow)?;
-        let mut body = body.map_err(|_| Refusal::TooLarge)?.aggregate();
+            timeout(SENDING, Limited::new(body, LARGEST).collect()).await.map_err(|_| Refused::Slow)?;
+        let mut body = body.map_err(|_| Refused::TooLarge)?.aggregate();
         let body = body.copy_to_bytes(body.remaining());
         let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
         let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -223,7 +227,7 @@ impl Site {
         let to = field("to").filter(is_own).unwrap_or("/");
         if !self.access.key.is(field("key").unwrap_or_default()) {
             tracing::warn!(host, "somebody has come with a wrong key");
-            let page = Reply::page(pages::sign_in::page(to, Some("This is not the key.")));
+            let page = SiteReply::page(pages::sign_in::page(to, Some("This is not the key.")));
             return Ok(page.status(StatusCode::FORBIDDEN));
         }
         let cookie = format!(
@@ -231,25 +235,25 @@ impl Site {
             self.access.cookie,
             self.access.key.cookie()
         );
-        Ok(Reply::see_other(to).header(header::SET_COOKIE, &cookie))
+        Ok(SiteReply::see_other(to).header(header::SET_COOKIE, &cookie))
     }
 
     /// Tells a page whenever the archive has changed.
-    fn live(&self) -> Result<Reply, Refusal> {
-        let place = Arc::clone(&self.listeners).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    fn live(&self) -> Result<SiteReply, Refused> {
+        let place = Arc::clone(&self.listeners).try_acquire_owned().map_err(|_| Refused::Busy)?;
         let (tell, pieces) = mpsc::channel(4);
         let changes = self.changes.subscribe();
         tokio::spawn(async move {
             live::tell(changes, tell).await;
             drop(place);
         });
-        Ok(Reply::with("text/event-stream", SiteBody::Pieces(pieces)))
+        Ok(SiteReply::with("text/event-stream", SiteBody::Pieces(pieces)))
     }
 
     /// Sends many messages, a piece at a time. Each is read when the one before has been sent: a slow reader keeps
     /// nothing open.
-    async fn take(&self, begin: routes::BeginTake, asked: Asked) -> Result<Reply, Refusal> {
-        let place = Arc::clone(&self.takers).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    async fn take(&self, begin: routes::BeginTake, asked: WebRequest) -> Result<SiteReply, Refused> {
+        let place = Arc::clone(&self.takers).try_acquire_owned().map_err(|_| Refused::Busy)?;
         let mut take = self.look(move |look| begin(look, &asked)).await?;
         let (send, pieces) = mpsc::channel::<io::Result<Bytes>>(1);
         let (kind, name) = (take.kind, format!("attachment; filename=\"{}\"", take.name));
@@ -277,7 +281,7 @@ impl Site {
             }
             drop(place);
         });
-        let reply = Reply::with(kind, SiteBody::Pieces(pieces));
+        let reply = SiteReply::with(kind, SiteBody::Pieces(pieces));
         Ok(reply.header(header::CONTENT_DISPOSITION, &name))
     }
 
@@ -289,19 +293,19 @@ impl Site {
 }
 
 /// What is answered instead.
-fn refused(refusal: &Refusal, uri: &Uri) -> Reply {
+fn refused(refusal: &Refused, uri: &Uri) -> SiteReply {
     let status = refusal.status();
     let reply = if uri.path().starts_with("/api/") {
         let error = serde_json::json!({"error": {"status": status.as_u16(), "message": refusal.to_string()}});
-        Reply::new("application/json", error.to_string())
+        SiteReply::new("application/json", error.to_string())
     } else {
         let url = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        Reply::page(pages::refused(refusal, url))
+        SiteReply::page(pages::refused(refusal, url))
     };
     let reply = match refusal {
-        Refusal::Key => reply.header(header::WWW_AUTHENTICATE, "Bearer"),
-        Refusal::Method => reply.header(header::ALLOW, "GET, HEAD"),
-        Refusal::Busy | Refusal::Archive => reply.header(HeaderName::from_static("retry-after"), "2"),
+        Refused::Key => reply.header(header::WWW_AUTHENTICATE, "Bearer"),
+        Refused::Method => reply.header(header::ALLOW, "GET, HEAD"),
+        Refused::Busy | Refused::Archive => reply.header(HeaderName::from_static("retry-after"), "2"),
         _ => reply,
     };
     reply.status(status)

@@ -17,7 +17,7 @@ pub(super) type GivenUp = Arc<AtomicBool>;
 pub(super) struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Open>>,
-    watch: Mutex<Option<Watch>>,
+    watch: Mutex<Option<ChangeWatch>>,
 }
 
 /// A connection. It is of one file, whatever is at the archive's path later.
@@ -30,7 +30,7 @@ struct Open {
 
 /// A connection that only tells when others have written.
 #[derive(Debug)]
-struct Watch {
+struct ChangeWatch {
     open: Open,
     data_version: i64,
     changes: u64,
@@ -83,7 +83,7 @@ impl Pool {
         let kept = watch.take().filter(|watch| watch.open.file == file);
         let mut now = match kept {
             Some(watch) => watch,
-            None => Watch { open: self.open()?, data_version: 0, changes: before },
+            None => ChangeWatch { open: self.open()?, data_version: 0, changes: before },
         };
         let data_version = now.open.reader.data_version()?;
         if data_version != now.data_version {
@@ -97,13 +97,13 @@ impl Pool {
 /// Something that takes long to gather, remembered until the archive has changed.
 #[derive(Debug)]
 pub(super) struct Cached<T> {
-    known: Mutex<Option<Known<T>>>,
+    known: Mutex<Option<Remembered<T>>>,
     /// Held by whoever gathers it.
     gathering: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Known<T> {
+struct Remembered<T> {
     version: u64,
     at_ms: Ms,
     value: Arc<T>,
@@ -154,7 +154,7 @@ impl<T> Cached<T> {
             return Ok(value);
         }
         let value = Arc::new(gather()?);
-        *locked(&self.known) = Some(Known { version, at_ms: now, value: Arc::clone(&value) });
+        *locked(&self.known) = Some(Remembered { version, at_ms: now, value: Arc::clone(&value) });
         Ok(value)
     }
 }

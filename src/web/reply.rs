@@ -74,13 +74,13 @@ impl Body for SiteBody {
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct SiteReply {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     body: SiteBody,
 }
 
-impl Reply {
+impl SiteReply {
     pub(super) fn new(kind: &'static str, body: impl Into<Bytes>) -> Self {
         Self::with(kind, SiteBody::Whole(Some(body.into())))
     }
@@ -94,8 +94,8 @@ impl Reply {
         Self::new("text/html; charset=utf-8", page.into_string())
     }
 
-    pub(super) fn json(value: &impl Serialize) -> Result<Self, Refusal> {
-        let text = serde_json::to_vec(value).map_err(|_| Refusal::Internal)?;
+    pub(super) fn json(value: &impl Serialize) -> Result<Self, Refused> {
+        let text = serde_json::to_vec(value).map_err(|_| Refused::Internal)?;
         Ok(Self::new("application/json", text))
     }
 
@@ -130,7 +130,7 @@ impl Reply {
 
 /// Why something is not shown.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum Refused {
     /// There is no such thing.
     #[error("The archive has no {0}.")]
     NotFound(&'static str),
@@ -168,7 +168,7 @@ pub(super) enum Refusal {
     Internal,
 }
 
-impl Refusal {
+impl Refused {
     pub(super) fn bad(why: impl Into<String>) -> Self {
         Self::Bad(why.into())
     }
@@ -188,7 +188,7 @@ impl Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         if error.was_stopped() {
             return Self::Slow;
@@ -198,14 +198,14 @@ impl From<StoreError> for Refusal {
     }
 }
 
-impl From<Infallible> for Refusal {
+impl From<Infallible> for Refused {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
 /// What a person has asked for in words that make no sense, such as a date that is none.
-impl From<Failure> for Refusal {
+impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Usage { message, help } => Self::Bad(format!("{message}: {help}")),

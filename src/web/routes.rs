@@ -1,14 +1,14 @@
 //! Every route there is.
 
-use super::asked::Asked;
-use super::look::Look;
-use super::reply::{Refusal, Reply};
+use super::asked::WebRequest;
+use super::look::Glance;
+use super::reply::{Refused, SiteReply};
 use super::take::{self, Take};
 use super::{api, pages};
 
 /// Whether a route asks for the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum RouteAccess {
     /// Everybody may have it: it tells nothing of the archive.
     Open,
     /// Only who has the key.
@@ -16,10 +16,10 @@ pub(super) enum Access {
 }
 
 /// Makes an answer from the archive.
-type Read = fn(&Look<'_>, &Asked) -> Result<Reply, Refusal>;
+type Read = fn(&Glance<'_>, &WebRequest) -> Result<SiteReply, Refused>;
 
 /// Begins to send many messages.
-pub(super) type BeginTake = fn(&Look<'_>, &Asked) -> Result<Take, Refusal>;
+pub(super) type BeginTake = fn(&Glance<'_>, &WebRequest) -> Result<Take, Refused>;
 
 /// How a route is served.
 #[derive(Clone, Copy)]
@@ -40,20 +40,20 @@ pub(super) enum Serve {
 pub(super) struct Route {
     /// Its path; `{}` is any one part.
     pub(super) path: &'static str,
-    pub(super) access: Access,
+    pub(super) access: RouteAccess,
     pub(super) serve: Serve,
 }
 
 const fn open(path: &'static str, serve: Serve) -> Route {
-    Route { path, access: Access::Open, serve }
+    Route { path, access: RouteAccess::Open, serve }
 }
 
 const fn read(path: &'static str, read: Read) -> Route {
-    Route { path, access: Access::Key, serve: Serve::Read(read) }
+    Route { path, access: RouteAccess::Key, serve: Serve::Read(read) }
 }
 
 const fn taken(path: &'static str, begin: BeginTake) -> Route {
-    Route { path, access: Access::Key, serve: Serve::Take(begin) }
+    Route { path, access: RouteAccess::Key, serve: Serve::Take(begin) }
 }
 
 const STYLE: &str = concat!(include_str!("../export/html/style.css"), include_str!("web.css"));
@@ -64,7 +64,7 @@ pub(super) const ROUTES: &[Route] = &[
     open("/app.js", Serve::Fixed("text/javascript; charset=utf-8", include_str!("app.js"))),
     open("/icon.svg", Serve::Fixed("image/svg+xml", include_str!("icon.svg"))),
     open("/key", Serve::Exchange),
-    Route { path: "/live", access: Access::Key, serve: Serve::Live },
+    Route { path: "/live", access: RouteAccess::Key, serve: Serve::Live },
     read("/", pages::home::page),
     read("/conversations", pages::conversations::page),
     read("/c/{}", pages::conversation::page),

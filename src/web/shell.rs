@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::look::Look;
+use super::look::Glance;
 use crate::export::text::Text;
 
 /// A page.
@@ -32,7 +32,7 @@ impl<'a> Shell<'a> {
         Self { title, at, live: true, query: "" }
     }
 
-    pub(super) fn around(&self, look: &Look<'_>, class: &str, main: &Markup) -> Markup {
+    pub(super) fn around(&self, look: &Glance<'_>, class: &str, main: &Markup) -> Markup {
         let times = look.times();
         document(
             self.title,

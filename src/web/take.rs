@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, PreEscaped, html};
 use ring::digest;
 
-use super::asked::Asked;
-use super::look::Look;
+use super::asked::WebRequest;
+use super::look::Glance;
 use super::pages::search;
-use super::reply::Refusal;
+use super::reply::Refused;
 use crate::core::Ms;
 use crate::export::html::STYLE;
 use crate::export::html::message::{Dress, Gaps, MessageList};
@@ -71,16 +71,16 @@ enum Stage {
     Done,
 }
 
-fn format_of(asked: &Asked) -> Result<TakeFormat, Refusal> {
+fn format_of(asked: &WebRequest) -> Result<TakeFormat, Refused> {
     let name = asked.path.last().map(String::as_str).unwrap_or_default();
-    FORMATS.into_iter().find(|format| format.name == name).ok_or(Refusal::NotFound("such format"))
+    FORMATS.into_iter().find(|format| format.name == name).ok_or(Refused::NotFound("such format"))
 }
 
 /// A conversation as a whole.
-pub(super) fn conversation(look: &Look<'_>, asked: &Asked) -> Result<Take, Refusal> {
+pub(super) fn conversation(look: &Glance<'_>, asked: &WebRequest) -> Result<Take, Refused> {
     let format = format_of(asked)?;
     let found = look.queries.conversation(asked.conversation()?)?;
-    let (row, _) = found.ok_or(Refusal::NotFound("such conversation"))?;
+    let (row, _) = found.ok_or(Refused::NotFound("such conversation"))?;
     let (title, gaps) = (view::label(&row), Gaps::of(&row, &Scope::default()));
     let after = MessagePlace::start_of(Ms::MIN);
     let file = format!("conversation-{}", row.id);
@@ -88,7 +88,7 @@ pub(super) fn conversation(look: &Look<'_>, asked: &Asked) -> Result<Take, Refus
 }
 
 /// What a search finds, newest first.
-pub(super) fn search(look: &Look<'_>, asked: &Asked) -> Result<Take, Refusal> {
+pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<Take, Refused> {
     let format = format_of(asked)?;
     let query = asked.text("q").unwrap_or_default();
     let search = search::search_of(look, query)?;
@@ -114,7 +114,7 @@ impl Take {
     }
 
     /// The next piece; `None` after the last.
-    pub(super) fn next(&mut self, look: &Look<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    pub(super) fn next(&mut self, look: &Glance<'_>) -> Result<Option<Vec<u8>>, Refused> {
         match self.stage {
             Stage::Head => {
                 self.stage = Stage::First;
@@ -134,7 +134,7 @@ impl Take {
         }
     }
 
-    fn head(&self, look: &Look<'_>) -> Result<Vec<u8>, Refusal> {
+    fn head(&self, look: &Glance<'_>) -> Result<Vec<u8>, Refused> {
         let text = match (self.format.name, &self.from) {
             ("html", _) => page_head(&self.title),
             ("markdown", Taken::Conversation { row, .. }) => {
@@ -143,8 +143,8 @@ impl Take {
             ("markdown", Taken::Search { .. }) => format!("# {}\n\n", markdown::heading(&self.title)),
             ("csv", _) => {
                 let mut rows = csv::writer(Vec::new());
-                csv::head(&mut rows).map_err(|_| Refusal::Internal)?;
-                return rows.into_inner().map_err(|_| Refusal::Internal);
+                csv::head(&mut rows).map_err(|_| Refused::Internal)?;
+                return rows.into_inner().map_err(|_| Refused::Internal);
             }
             _ => "[".to_owned(),
         };
@@ -162,9 +162,9 @@ impl Take {
     /// Shows the next messages, each with its former versions where they are wanted; false when there are none.
     fn each(
         &mut self,
-        look: &Look<'_>,
-        mut visit: impl FnMut(&ExportRow<'_>, &[FormerVersion]) -> Result<(), Refusal>,
-    ) -> Result<bool, Refusal> {
+        look: &Glance<'_>,
+        mut visit: impl FnMut(&ExportRow<'_>, &[FormerVersion]) -> Result<(), Refused>,
+    ) -> Result<bool, Refused> {
         let mut visit = |row: &ExportRow<'_>| {
             let former = if row.versions > 1 { look.queries.former_versions(row.id)? } else { Vec::new() };
             visit(row, &former)
@@ -196,28 +196,28 @@ impl Take {
         is_search && last.replace(name.to_owned()).as_deref() != Some(name)
     }
 
-    fn objects(&mut self, look: &Look<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    fn objects(&mut self, look: &Glance<'_>) -> Result<Option<Vec<u8>>, Refused> {
         let mut first = self.stage == Stage::First;
         let mut out = Vec::new();
         let some = self.each(look, |row, _| {
             out.extend_from_slice(if std::mem::take(&mut first) { b"\n" } else { b",\n" });
             let object = message_json(&MessageRow::from(row));
-            serde_json::to_writer(&mut out, &object).map_err(|_| Refusal::Internal)
+            serde_json::to_writer(&mut out, &object).map_err(|_| Refused::Internal)
         })?;
         Ok(some.then_some(out))
     }
 
-    fn rows(&mut self, look: &Look<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    fn rows(&mut self, look: &Glance<'_>) -> Result<Option<Vec<u8>>, Refused> {
         let mut rows = csv::writer(Vec::new());
         let (mut raw, mut guarded) = (Vec::new(), String::new());
         let some = self.each(look, |row, _| {
-            csv::row(&mut rows, row, look.times(), &mut raw, &mut guarded).map_err(|_| Refusal::Internal)
+            csv::row(&mut rows, row, look.times(), &mut raw, &mut guarded).map_err(|_| Refused::Internal)
         })?;
-        let out = rows.into_inner().map_err(|_| Refusal::Internal)?;
+        let out = rows.into_inner().map_err(|_| Refused::Internal)?;
         Ok(some.then_some(out))
     }
 
-    fn notes(&mut self, look: &Look<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    fn notes(&mut self, look: &Glance<'_>) -> Result<Option<Vec<u8>>, Refused> {
         let (mut day, mut last) = (std::mem::take(&mut self.day), self.conversation.take());
         let is_search = matches!(self.from, Taken::Search { .. });
         let mut out = String::new();
@@ -234,7 +234,7 @@ impl Take {
         Ok(some.then(|| out.into_bytes()))
     }
 
-    fn pages(&mut self, look: &Look<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    fn pages(&mut self, look: &Glance<'_>) -> Result<Option<Vec<u8>>, Refused> {
         let mut list = MessageList::new(Dress::new(look.times()));
         let is_search = matches!(self.from, Taken::Search { .. });
         let mut last = self.conversation.take();

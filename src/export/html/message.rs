@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::super::text::{Text, Times};
 use crate::core::Ms;
-use crate::core::diff::{self, Change};
+use crate::core::diff::{self, DiffPiece};
 use crate::core::model::ids::{MessageId, PersonId};
 use crate::core::model::parts::{Attachment, Parts};
 use crate::core::search::tokenize::{self, Phrase};
@@ -52,16 +52,19 @@ impl Gaps {
     }
 }
 
+/// Where a link of a message leads.
+pub(crate) type MessageLink = fn(MessageId) -> String;
+
 /// How messages are shown.
 #[derive(Clone, Copy)]
 pub(crate) struct Dress<'a> {
     pub(crate) times: Times,
     /// Where the link of a message leads.
-    pub(crate) permalink: fn(MessageId) -> String,
+    pub(crate) permalink: MessageLink,
     /// What is marked in texts.
     pub(crate) wanted: &'a [Phrase],
     /// Characters of a text that are shown at most, and where the link to all of it leads.
-    pub(crate) cut: Option<(usize, fn(MessageId) -> String)>,
+    pub(crate) cut: Option<(usize, MessageLink)>,
     /// What else there is to say of a gap.
     pub(crate) of_gap: &'a dyn Fn(&Gap) -> Option<String>,
 }
@@ -213,17 +216,17 @@ fn difference(old: &str, new: &str) -> Markup {
     html! {
         @for change in diff::changes(old, new).chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)) {
             @match change.first() {
-                Some(Change::Removed(_)) => del { (Text(&joined(change))) },
-                Some(Change::Added(_)) => ins { (Text(&joined(change))) },
+                Some(DiffPiece::Removed(_)) => del { (Text(&joined(change))) },
+                Some(DiffPiece::Added(_)) => ins { (Text(&joined(change))) },
                 _ => (Text(&joined(change))),
             }
         }
     }
 }
 
-fn joined(changes: &[Change<'_>]) -> String {
-    let text = |change: &Change<'_>| match *change {
-        Change::Kept(text) | Change::Removed(text) | Change::Added(text) => text.to_owned(),
+fn joined(changes: &[DiffPiece<'_>]) -> String {
+    let text = |change: &DiffPiece<'_>| match *change {
+        DiffPiece::Kept(text) | DiffPiece::Removed(text) | DiffPiece::Added(text) => text.to_owned(),
     };
     changes.iter().map(text).collect()
 }
@@ -285,14 +288,14 @@ pub(crate) fn marked(text: &str, wanted: &[Phrase]) -> Markup {
         return html! { (Text(text)) };
     }
     let (hits, _) = tokenize::hits(text, wanted);
-    let mut at = 0;
+    let starts = [0].into_iter().chain(hits.iter().map(|hit| hit.end));
+    let ends = hits.iter().map(|hit| hit.start).chain([text.len()]);
+    let mut marks = hits.iter();
     html! {
-        @for hit in &hits {
-            (Text(text.get(at..hit.start).unwrap_or_default()))
-            mark { (Text(text.get(hit.clone()).unwrap_or_default())) }
-            @let _ = at = hit.end;
+        @for (start, end) in starts.zip(ends) {
+            (Text(text.get(start..end).unwrap_or_default()))
+            @if let Some(hit) = marks.next() { mark { (Text(text.get(hit.clone()).unwrap_or_default())) } }
         }
-        (Text(text.get(at..).unwrap_or_default()))
     }
 }
 

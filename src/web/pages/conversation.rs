@@ -12,9 +12,9 @@ use crate::export::html::message::{Dress, Gaps, MessageList};
 use crate::export::text::Text;
 use crate::store::{ConversationRow, Excerpt, ExcerptAt, ExcerptSize, MessagePlace, Scope, StoreError};
 use crate::view::{self, dates};
-use crate::web::asked::{Asked, cursor, url};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::asked::{WebRequest, cursor, url};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
 /// What a page holds.
@@ -22,10 +22,10 @@ const SIZE: ExcerptSize = ExcerptSize { messages: 100, bytes: 256 * 1024 };
 /// Letters of a message that are shown here at most.
 pub(super) const CUT: usize = 8_000;
 
-pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = asked.conversation()?;
     let found = look.queries.conversation(id)?;
-    let (row, hints) = found.ok_or(Refusal::NotFound("such conversation"))?;
+    let (row, hints) = found.ok_or(Refused::NotFound("such conversation"))?;
     let (at, note) = which(look, asked, id)?;
     let mut excerpt = look.queries.excerpt(id, at, SIZE)?;
     let mut note = note;
@@ -58,11 +58,15 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
         p #end tabindex="-1" {}
     };
     let shell = Shell { title: &name, at: "/conversations", live: is_newest, query: "" };
-    Ok(Reply::page(shell.around(look, "talk", &main)))
+    Ok(SiteReply::page(shell.around(look, "talk", &main)))
 }
 
 /// Which part is asked for, and what there is to say of it.
-fn which(look: &Look<'_>, asked: &Asked, id: ConversationId) -> Result<(ExcerptAt, Option<String>), Refusal> {
+fn which(
+    look: &Glance<'_>,
+    asked: &WebRequest,
+    id: ConversationId,
+) -> Result<(ExcerptAt, Option<String>), Refused> {
     if let Some(place) = asked.place("before")? {
         return Ok((ExcerptAt::Before(place), None));
     }
@@ -72,7 +76,7 @@ fn which(look: &Look<'_>, asked: &Asked, id: ConversationId) -> Result<(ExcerptA
     if let Some(message) = asked.number("around")? {
         let found =
             look.queries.place_of(MessageId(message))?.filter(|(conversation, _)| *conversation == id);
-        let (_, place) = found.ok_or(Refusal::NotFound("such message in this conversation"))?;
+        let (_, place) = found.ok_or(Refused::NotFound("such message in this conversation"))?;
         return Ok((ExcerptAt::Around(place), None));
     }
     if let Some(date) = asked.text("date") {
@@ -87,7 +91,7 @@ fn which(look: &Look<'_>, asked: &Asked, id: ConversationId) -> Result<(ExcerptA
 }
 
 fn messages(
-    look: &Look<'_>,
+    look: &Glance<'_>,
     row: &ConversationRow,
     hints: &Hints,
     excerpt: Option<&Excerpt>,
@@ -118,7 +122,7 @@ fn messages(
 }
 
 /// How messages look here.
-pub(super) fn dress<'a>(look: &Look<'_>) -> Dress<'a> {
+pub(super) fn dress<'a>(look: &Glance<'_>) -> Dress<'a> {
     Dress { permalink: |id| format!("/m/{id}"), ..Dress::new(look.times()) }
 }
 
@@ -140,7 +144,7 @@ fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> Str
 }
 
 /// The date to go to, and the conversation to take along.
-fn tools(look: &Look<'_>, id: ConversationId, asked: &Asked, is_newest: bool) -> Markup {
+fn tools(look: &Glance<'_>, id: ConversationId, asked: &WebRequest, is_newest: bool) -> Markup {
     let path = format!("/c/{id}");
     html! {
         div.tools {
@@ -161,7 +165,7 @@ fn tools(look: &Look<'_>, id: ConversationId, asked: &Asked, is_newest: bool) ->
     }
 }
 
-fn span(look: &Look<'_>, row: &ConversationRow) -> String {
+fn span(look: &Glance<'_>, row: &ConversationRow) -> String {
     let day = |ms: Ms| look.times().long_day(ms);
     match row.timeline.oldest_ms.zip(row.timeline.newest_ms).map(|(first, last)| (day(first), day(last))) {
         Some((first, last)) if first == last => format!(" · {first}"),

@@ -7,9 +7,9 @@ use crate::core::search::tokenize;
 use crate::export::text::Text;
 use crate::store::{ConversationHead, StoreError};
 use crate::view;
-use crate::web::asked::{Asked, url};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::asked::{WebRequest, url};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
 /// Conversations on a page.
@@ -28,13 +28,13 @@ pub(in crate::web) struct Listed {
 
 impl Listed {
     /// The newest ones.
-    pub(in crate::web) fn newest(look: &Look<'_>, limit: usize) -> Result<Self, StoreError> {
+    pub(in crate::web) fn newest(look: &Glance<'_>, limit: usize) -> Result<Self, StoreError> {
         Self::after(look, None, "", None, limit)
     }
 
     /// Those after one, whose names contain a part.
     pub(in crate::web) fn after(
-        look: &Look<'_>,
+        look: &Glance<'_>,
         account: Option<&str>,
         part: &str,
         after: Option<i64>,
@@ -63,7 +63,7 @@ pub(in crate::web) fn label(head: &ConversationHead) -> String {
     view::name(named, head.profile_url.as_deref(), head.conversation_id.as_deref(), head.id)
 }
 
-pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let (part, account) = (asked.text("q").unwrap_or_default(), asked.text("account").unwrap_or_default());
     let after = asked.number("after")?;
     let only = Some(account).filter(|account| !account.is_empty());
@@ -87,11 +87,11 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
             (pager(first, next))
         }
     };
-    Ok(Reply::page(Shell::live("Conversations", "/conversations").around(look, "wide", &main)))
+    Ok(SiteReply::page(Shell::live("Conversations", "/conversations").around(look, "wide", &main)))
 }
 
 /// The conversations of a list, each with its last message.
-pub(in crate::web) fn list(look: &Look<'_>, listed: &Listed) -> Result<Markup, StoreError> {
+pub(in crate::web) fn list(look: &Glance<'_>, listed: &Listed) -> Result<Markup, StoreError> {
     let mut items = Vec::with_capacity(listed.heads.len());
     for head in &listed.heads {
         items.push(item(look, head, listed.several)?);
@@ -99,7 +99,7 @@ pub(in crate::web) fn list(look: &Look<'_>, listed: &Listed) -> Result<Markup, S
     Ok(html! { ul.list { @for item in &items { (item) } } })
 }
 
-fn item(look: &Look<'_>, head: &ConversationHead, several: bool) -> Result<Markup, StoreError> {
+fn item(look: &Glance<'_>, head: &ConversationHead, several: bool) -> Result<Markup, StoreError> {
     let (name, times) = (label(head), look.times());
     let mut last = html! {};
     look.queries.newest_message(head.id, |row| {

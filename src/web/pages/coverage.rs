@@ -10,21 +10,21 @@ use crate::export::text::Text;
 use crate::store::ConversationRow;
 use crate::view::label;
 use crate::view::status::{Facts, missing};
-use crate::web::asked::{Asked, url};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::asked::{WebRequest, url};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
 /// Conversations on a page.
 const SHOWN: usize = 50;
 
 /// The time that is drawn.
-struct Span {
+struct DrawnSpan {
     from: Ms,
     to: Ms,
 }
 
-pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let facts = look.facts()?;
     let (only, start) = (asked.number("c")?, asked.number("after")?.unwrap_or(0));
     let start = usize::try_from(start).unwrap_or(0);
@@ -37,12 +37,12 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
     };
     rows.extend(left_out.iter().map(|(row, _)| row));
     if only.is_some() && rows.is_empty() {
-        return Err(Refusal::NotFound("such conversation"));
+        return Err(Refused::NotFound("such conversation"));
     }
     // What is incomplete comes first, each kind newest first.
     rows.sort_by_key(|row| row.timeline.gaps.is_empty());
     let oldest = rows.iter().filter_map(|row| row.timeline.oldest_ms).min();
-    let span = Span { from: oldest.unwrap_or(look.now).min(look.now - 1), to: look.now };
+    let span = DrawnSpan { from: oldest.unwrap_or(look.now).min(look.now - 1), to: look.now };
     let end = start.saturating_add(SHOWN);
     let link = |after: usize, words| (url("/coverage", &[("after", &after.to_string())]), words);
     let next = (rows.len() > end).then(|| link(end, "More"));
@@ -69,7 +69,7 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
         }
         (pager(before, next))
     };
-    Ok(Reply::page(Shell::live("Coverage", "/coverage").around(look, "wide", &main)))
+    Ok(SiteReply::page(Shell::live("Coverage", "/coverage").around(look, "wide", &main)))
 }
 
 /// The class of a stretch, and what it means.
@@ -83,7 +83,7 @@ fn meaning(cell: Cell) -> (&'static str, &'static str) {
     }
 }
 
-fn line(look: &Look<'_>, facts: &Facts, row: &ConversationRow, span: &Span) -> Markup {
+fn line(look: &Glance<'_>, facts: &Facts, row: &ConversationRow, span: &DrawnSpan) -> Markup {
     // As long as the inbox shows no news of a conversation, nothing has changed in it.
     let inbox =
         facts.inboxes.iter().find(|inbox| inbox.account == row.account).and_then(|inbox| inbox.synced_ms);
@@ -108,7 +108,7 @@ fn line(look: &Look<'_>, facts: &Facts, row: &ConversationRow, span: &Span) -> M
     }
 }
 
-fn bar(look: &Look<'_>, span: &Span, stretch: &Stretch) -> Markup {
+fn bar(look: &Glance<'_>, span: &DrawnSpan, stretch: &Stretch) -> Markup {
     let whole = i128::from(span.to.saturating_sub(span.from).max(1));
     let place = |ms: Ms| i128::from(ms.saturating_sub(span.from)) * 10_000 / whole;
     let (x, end) = (place(stretch.from_ms), place(stretch.to_ms));

@@ -3,9 +3,9 @@
 use maud::html;
 
 use crate::core::search::query::FILTERS;
-use crate::web::asked::Asked;
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::asked::WebRequest;
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 
 const KEYS: [(&str, &str); 10] = [
@@ -32,7 +32,7 @@ const EXAMPLES: [(&str, &str); 8] = [
     ("-from:me", "a minus before a filter turns it around"),
 ];
 
-pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
     let main = html! {
         h1 { "Keys and search" }
         table.plain {
@@ -46,5 +46,5 @@ pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal>
         p.sub { "All filters: " (FILTERS) }
     };
     let shell = Shell { title: "Keys and search", at: "/help", live: false, query: "" };
-    Ok(Reply::page(shell.around(look, "wide", &main)))
+    Ok(SiteReply::page(shell.around(look, "wide", &main)))
 }

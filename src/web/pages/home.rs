@@ -9,16 +9,16 @@ use crate::core::format::{plural, thousands};
 use crate::core::printable::printable;
 use crate::view::local_time::local_minute;
 use crate::view::status::{Facts, FormatTime, Status};
-use crate::web::asked::Asked;
+use crate::web::asked::WebRequest;
 use crate::web::chart::{self, Bar};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 
 /// Conversations that are listed here.
 const RECENT: usize = 8;
 
-pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
     let facts = look.facts()?;
     let status = Status::of(&facts, &look.shared.config, LOCAL);
     // A forecast takes accounts, and a configuration that fits the archive.
@@ -44,7 +44,7 @@ pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal>
             p { a href="/conversations" { "All conversations" } }
         }
     };
-    Ok(Reply::page(Shell::live("Home", "/").around(look, "wide", &main)))
+    Ok(SiteReply::page(Shell::live("Home", "/").around(look, "wide", &main)))
 }
 
 const LOCAL: FormatTime = local_minute;
@@ -100,7 +100,7 @@ fn attention(status: &Status<'_>) -> Markup {
     }
 }
 
-fn forecast(look: &Look<'_>, outlook: &Outlook) -> Markup {
+fn forecast(look: &Glance<'_>, outlook: &Outlook) -> Markup {
     let (next, rest) = (&outlook.next_run, &outlook.to_complete);
     let at_most = next.credits_max.map(|most| format!(", at most {}", thousands(most))).unwrap_or_default();
     let likely = next.credits_likely.unwrap_or(next.credits_min);

@@ -6,10 +6,10 @@ use crate::core::format::{iso_date, plural, thousands};
 use crate::core::model::ids::{RequestId, RunId};
 use crate::export::text::Text;
 use crate::store::{LedgerRun, RequestRow};
-use crate::web::asked::{Asked, url};
+use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
 /// Runs, and requests, on a page.
@@ -17,7 +17,7 @@ const SHOWN: u32 = 50;
 /// Days of the chart.
 const DAYS: u32 = 90;
 
-pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let before = asked.number("before")?.map(RunId);
     let mut runs = look.queries.ledger_runs(before, SHOWN + 1)?;
     let more = runs.len() > usize::try_from(SHOWN).unwrap_or(usize::MAX);
@@ -52,10 +52,10 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
         }
         (pager(newest, older))
     };
-    Ok(Reply::page(Shell::live("Credits", "/ledger").around(look, "wide", &main)))
+    Ok(SiteReply::page(Shell::live("Credits", "/ledger").around(look, "wide", &main)))
 }
 
-fn run_row(look: &Look<'_>, ledger: &LedgerRun) -> Markup {
+fn run_row(look: &Glance<'_>, ledger: &LedgerRun) -> Markup {
     let run = &ledger.run;
     html! {
         tr data-item {
@@ -70,9 +70,9 @@ fn run_row(look: &Look<'_>, ledger: &LedgerRun) -> Markup {
     }
 }
 
-pub(in crate::web) fn run(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn run(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = RunId(asked.id("such run")?);
-    let run = look.queries.run(id)?.ok_or(Refusal::NotFound("such run"))?;
+    let run = look.queries.run(id)?.ok_or(Refused::NotFound("such run"))?;
     let before = asked.number("before")?.map(RequestId);
     let mut requests = look.queries.ledger_requests(Some(id), before, SHOWN + 1)?;
     let more = requests.len() > usize::try_from(SHOWN).unwrap_or(usize::MAX);
@@ -97,7 +97,7 @@ pub(in crate::web) fn run(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refus
             table {
                 thead { tr {
                     @for head in ["At", "What for", "Conversation"] { th scope="col" { (head) } }
-                    @for head in ["Asked", "Came", "New", "Credits"] { th.number scope="col" { (head) } }
+                    @for head in ["WebRequest", "Came", "New", "Credits"] { th.number scope="col" { (head) } }
                     th scope="col" { "Error" }
                 } }
                 tbody { @for request in &requests { (request_row(look, request)) } }
@@ -105,12 +105,12 @@ pub(in crate::web) fn run(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refus
         }
         (pager(newest, older))
     };
-    Ok(Reply::page(
+    Ok(SiteReply::page(
         Shell { title: &title, at: "/ledger", live: false, query: "" }.around(look, "wide", &main),
     ))
 }
 
-fn request_row(look: &Look<'_>, request: &RequestRow) -> Markup {
+fn request_row(look: &Glance<'_>, request: &RequestRow) -> Markup {
     html! {
         tr data-item {
             th scope="row" { (look.times().minute(request.at_ms)) }

@@ -7,19 +7,19 @@ use crate::core::model::ids::MessageId;
 use crate::export::html::message;
 use crate::export::text::Text;
 use crate::store::StoreError;
-use crate::web::asked::Asked;
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::asked::WebRequest;
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 
 /// Leads to a message among those around it.
-pub(in crate::web) fn link(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn link(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = MessageId(asked.id("such message")?);
-    let (conversation, _) = look.queries.place_of(id)?.ok_or(Refusal::NotFound("such message"))?;
-    Ok(Reply::see_other(&format!("/c/{conversation}?around={id}#m{id}")))
+    let (conversation, _) = look.queries.place_of(id)?.ok_or(Refused::NotFound("such message"))?;
+    Ok(SiteReply::see_other(&format!("/c/{conversation}?around={id}#m{id}")))
 }
 
-pub(in crate::web) fn whole(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn whole(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = MessageId(asked.id("such message")?);
     let mut shown = None;
     look.queries.message_row(id, |row| {
@@ -28,12 +28,12 @@ pub(in crate::web) fn whole(look: &Look<'_>, asked: &Asked) -> Result<Reply, Ref
         shown = Some((named, message::message(row, &former, false, conversation::dress(look))));
         Ok::<_, StoreError>(())
     })?;
-    let (name, message) = shown.ok_or(Refusal::NotFound("such message"))?;
+    let (name, message) = shown.ok_or(Refused::NotFound("such message"))?;
     let main = html! {
         h1 { "One message" }
         p { a href={ "/m/" (id) } { "Among the others in " bdi { (Text(&name)) } } }
         (message)
     };
     let shell = Shell { title: "One message", at: "", live: false, query: "" };
-    Ok(Reply::page(shell.around(look, "talk", &main)))
+    Ok(SiteReply::page(shell.around(look, "talk", &main)))
 }

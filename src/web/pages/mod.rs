@@ -1,4 +1,4 @@
-//! The pages.
+//! The pages, one file for each kind.
 
 pub(super) mod conversation;
 pub(super) mod conversations;
@@ -14,18 +14,18 @@ pub(super) mod stats;
 
 use maud::{Markup, html};
 
-use super::reply::Refusal;
+use super::reply::Refused;
 use super::shell::document;
 use crate::export::text::Text;
 
 /// What is shown instead of a page.
-pub(super) fn refused(refusal: &Refusal, url: &str) -> Markup {
-    if matches!(refusal, Refusal::Key) {
+pub(super) fn refused(refusal: &Refused, url: &str) -> Markup {
+    if matches!(refusal, Refused::Key) {
         return sign_in::page(url, None);
     }
     let title = match refusal {
-        Refusal::NotFound(_) => "Not found",
-        Refusal::CrossSite => "Go on?",
+        Refused::NotFound(_) => "Not found",
+        Refused::CrossSite => "Go on?",
         _ => "Not shown",
     };
     document(
@@ -37,8 +37,8 @@ pub(super) fn refused(refusal: &Refusal, url: &str) -> Markup {
                     p { (Text(&refusal.to_string())) }
                     @match refusal {
                         // A link of this page's own is no request of another site's.
-                        Refusal::CrossSite => p { a href=(Text(url)) { "Open it" } },
-                        Refusal::Misdirected => {},
+                        Refused::CrossSite => p { a href=(Text(url)) { "Open it" } },
+                        Refused::Misdirected => {},
                         _ => p { a href="/" { "Home" } },
                     }
                 }

@@ -13,10 +13,10 @@ use crate::core::search::tokenize;
 use crate::export::html::message::is_web;
 use crate::export::text::Text;
 use crate::view::people::{UNKNOWN_OWNER, duration};
-use crate::web::asked::{Asked, url};
+use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
-use crate::web::look::{Look, People};
-use crate::web::reply::{Refusal, Reply};
+use crate::web::look::{Glance, People};
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
 /// People on a page.
@@ -28,7 +28,7 @@ fn called(human: &Human) -> String {
         .unwrap_or_else(|| "(no name)".to_owned())
 }
 
-pub(in crate::web) fn list(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn list(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let people = look.people()?;
     let part = asked.text("q").unwrap_or_default();
     let folded = tokenize::fold(part);
@@ -63,12 +63,12 @@ pub(in crate::web) fn list(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
             (pager(before, next))
         }
     };
-    Ok(Reply::page(
+    Ok(SiteReply::page(
         Shell { title: "People", at: "/people", live: false, query: "" }.around(look, "wide", &main),
     ))
 }
 
-fn row(look: &Look<'_>, people: &People, contact: &Contact) -> Markup {
+fn row(look: &Glance<'_>, people: &People, contact: &Contact) -> Markup {
     let name = people.tally.humans().get(contact.human).map(called).unwrap_or_default();
     let page = people.senders.get(&contact.human).and_then(|senders| senders.first());
     html! {
@@ -85,12 +85,12 @@ fn row(look: &Look<'_>, people: &People, contact: &Contact) -> Markup {
     }
 }
 
-pub(in crate::web) fn one(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn one(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let people = look.people()?;
     let id = PersonId(asked.id("such person")?);
-    let human = people.humans.get(&id).ok_or(Refusal::NotFound("such person"))?;
-    let senders = people.senders.get(human).ok_or(Refusal::NotFound("such person"))?;
-    let person = people.tally.humans().get(*human).ok_or(Refusal::NotFound("such person"))?;
+    let human = people.humans.get(&id).ok_or(Refused::NotFound("such person"))?;
+    let senders = people.senders.get(human).ok_or(Refused::NotFound("such person"))?;
+    let person = people.tally.humans().get(*human).ok_or(Refused::NotFound("such person"))?;
     let contact = people.contacts.iter().find(|contact| contact.human == *human);
     let conversations = look.queries.conversations_with(senders)?;
     let mut months: BTreeMap<String, i64> = BTreeMap::new();
@@ -117,10 +117,12 @@ pub(in crate::web) fn one(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refus
         h2 { "Conversations" }
         (listed(look, &theirs)?)
     };
-    Ok(Reply::page(Shell { title: &name, at: "/people", live: false, query: "" }.around(look, "wide", &main)))
+    Ok(SiteReply::page(
+        Shell { title: &name, at: "/people", live: false, query: "" }.around(look, "wide", &main),
+    ))
 }
 
-fn figures(look: &Look<'_>, contact: &Contact) -> Markup {
+fn figures(look: &Glance<'_>, contact: &Contact) -> Markup {
     let answer = |seconds: Option<u32>| seconds.map_or_else(|| "—".to_owned(), duration);
     let rows = [
         ("Messages received", thousands(contact.received)),

@@ -15,9 +15,9 @@ use crate::export::text::Text;
 use crate::store::{FACETED, Facets, Found, MessageRow, Search, StoreError};
 use crate::view::message::{Piece, snippet};
 use crate::view::search::{explain, misread, senders_named, with_filters};
-use crate::web::asked::{Asked, url};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::asked::{WebRequest, url};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 use crate::web::take;
 
@@ -31,7 +31,7 @@ const READ: usize = 64 * 1024;
 const CHOICES: usize = 8;
 
 /// The search that a query describes.
-pub(in crate::web) fn search_of(look: &Look<'_>, text: &str) -> Result<Search, Refusal> {
+pub(in crate::web) fn search_of(look: &Glance<'_>, text: &str) -> Result<Search, Refused> {
     let query = Query::parse(text);
     let needs_names = query.filters.iter().any(|filter| matches!(filter.what, What::In(_)));
     let candidates = if needs_names { look.queries.candidates()? } else { Vec::new() };
@@ -42,7 +42,7 @@ pub(in crate::web) fn search_of(look: &Look<'_>, text: &str) -> Result<Search, R
     Ok(with_filters(Search::default(), query, look.now, conversation)?)
 }
 
-pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let query = asked.text("q").unwrap_or_default();
     let found = match search_of(look, query) {
         Ok(_) if query.is_empty() => {
@@ -52,7 +52,7 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
             results(look, query, Search { below: asked.number("after")?.map(MessageId), ..search })?
         }
         // A date or a conversation that is none: said here, so that it can be mended here.
-        Err(Refusal::Bad(why)) => html! { p.missing role="status" { (Text(&why)) } },
+        Err(Refused::Bad(why)) => html! { p.missing role="status" { (Text(&why)) } },
         Err(other) => return Err(other),
     };
     let title = if query.is_empty() { "Search".to_owned() } else { format!("Search: {query}") };
@@ -61,10 +61,10 @@ pub(in crate::web) fn page(look: &Look<'_>, asked: &Asked) -> Result<Reply, Refu
         div #results { (found) }
     };
     let shell = Shell { title: &title, at: "/search", live: false, query };
-    Ok(Reply::page(shell.around(look, "wide", &main)))
+    Ok(SiteReply::page(shell.around(look, "wide", &main)))
 }
 
-fn results(look: &Look<'_>, query: &str, search: Search) -> Result<Markup, Refusal> {
+fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Refused> {
     let found = look.queries.search(&search, SHOWN)?;
     let remarks = misread(&search.query);
     if found.messages.is_empty() {
@@ -76,7 +76,7 @@ fn results(look: &Look<'_>, query: &str, search: Search) -> Result<Markup, Refus
         });
     }
     let facets = look.queries.facets(&search)?;
-    let names = Names::read(look, &facets)?;
+    let names = FacetNames::read(look, &facets)?;
     let wanted = search.wanted();
     let last =
         found.messages.last().filter(|_| found.messages.len() == SHOWN).map(|last| last.id.to_string());
@@ -110,7 +110,7 @@ fn count(facets: &Facets) -> String {
     }
 }
 
-fn reasons(look: &Look<'_>, search: &Search) -> Result<Vec<String>, Refusal> {
+fn reasons(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, Refused> {
     let why = look.queries.why_nothing(search)?;
     let elsewhere = why.gaps.is_some() && look.facts()?.asked.gaps_elsewhere > 0;
     let mut lines = explain(&why, search, elsewhere);
@@ -119,7 +119,7 @@ fn reasons(look: &Look<'_>, search: &Search) -> Result<Vec<String>, Refusal> {
     Ok(lines)
 }
 
-fn ended(look: &Look<'_>, found: &Found) -> Markup {
+fn ended(look: &Glance<'_>, found: &Found) -> Markup {
     html! {
         @if let Some(at) = found.ended_at {
             p.sub { "Searched back to " (look.times().minute(at)) " only: add before:" (look.times().day(at)) ", or narrow the search." }
@@ -127,7 +127,7 @@ fn ended(look: &Look<'_>, found: &Found) -> Markup {
     }
 }
 
-fn hit(look: &Look<'_>, message: &MessageRow, wanted: &[tokenize::Phrase]) -> Markup {
+fn hit(look: &Glance<'_>, message: &MessageRow, wanted: &[tokenize::Phrase]) -> Markup {
     let (times, at) = (look.times(), message.message.at_ms);
     let shown = message.shown();
     let text = shown.get(..shown.floor_char_boundary(READ)).unwrap_or_default();
@@ -158,13 +158,13 @@ fn hit(look: &Look<'_>, message: &MessageRow, wanted: &[tokenize::Phrase]) -> Ma
 }
 
 /// What senders and conversations of facets are called.
-struct Names {
+struct FacetNames {
     senders: BTreeMap<String, u64>,
     conversations: Vec<(String, Option<String>, u64)>,
 }
 
-impl Names {
-    fn read(look: &Look<'_>, facets: &Facets) -> Result<Self, StoreError> {
+impl FacetNames {
+    fn read(look: &Glance<'_>, facets: &Facets) -> Result<Self, StoreError> {
         let mut senders: BTreeMap<String, u64> = BTreeMap::new();
         for sender in look.queries.senders()? {
             if let Some(count) = facets.senders.get(&sender.id) {
@@ -184,7 +184,7 @@ impl Names {
 }
 
 /// Links that narrow a search down.
-fn narrow(query: &str, facets: &Facets, names: &Names, look: &Look<'_>) -> Markup {
+fn narrow(query: &str, facets: &Facets, names: &FacetNames, look: &Glance<'_>) -> Markup {
     let with = |filter: String| url("/search", &[("q", &format!("{query} {filter}"))]);
     let mut senders: Vec<(&String, u64)> = names
         .senders

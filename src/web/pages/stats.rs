@@ -9,17 +9,17 @@ use crate::core::format::{plural, thousands};
 use crate::export::text::Text;
 use crate::view::people::{UNKNOWN_OWNER, duration};
 use crate::view::stats::{Stats, WaitingLine};
-use crate::web::asked::{Asked, url};
+use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
-use crate::web::look::Look;
-use crate::web::reply::{Refusal, Reply};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 /// Unanswered messages that are listed.
 const WAITING: usize = 20;
 
-pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal> {
+pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
     let stats = look.stats()?;
     let months: BTreeMap<String, i64> =
         stats.months.iter().map(|m| (m.month.clone(), m.count.all())).collect();
@@ -57,7 +57,7 @@ pub(in crate::web) fn page(look: &Look<'_>, _: &Asked) -> Result<Reply, Refusal>
         (waiting("Waiting for their answer", &stats.waiting_for_them, look))
         @if !credits.is_empty() { (chart::bars("Credits per month (UTC)", &credits)) }
     };
-    Ok(Reply::page(
+    Ok(SiteReply::page(
         Shell { title: "Statistics", at: "/stats", live: false, query: "" }.around(look, "wide", &main),
     ))
 }
@@ -70,7 +70,7 @@ fn answers(stats: &Stats) -> String {
     sides.into_iter().flatten().collect()
 }
 
-fn waiting(title: &str, lines: &[WaitingLine], look: &Look<'_>) -> Markup {
+fn waiting(title: &str, lines: &[WaitingLine], look: &Glance<'_>) -> Markup {
     if lines.is_empty() {
         return html! {};
     }

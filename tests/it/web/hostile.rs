@@ -55,7 +55,7 @@ fn all_pages(web: &Web) -> Vec<(String, String)> {
         let is_page = said.header("content-type").starts_with("text/html");
         if is_page {
             for (at, _) in said.text.match_indices("href=\"/") {
-                let href = said.text[at + 6..].split('"').next().unwrap();
+                let href = said.text.get(at + 6..).unwrap().split('"').next().unwrap();
                 open.push(href.split('#').next().unwrap().replace("&amp;", "&"));
             }
         }

@@ -137,7 +137,8 @@ fn a_search_shows_each_hit_once_and_leads_to_it() {
     while let Some(at) = url {
         let page = web.page(&at);
         for (place, _) in page.text.match_indices("?around=") {
-            found.push(page.text[place + 8..].split('#').next().unwrap().parse::<i64>().unwrap());
+            found
+                .push(page.text.get(place + 8..).unwrap().split('#').next().unwrap().parse::<i64>().unwrap());
         }
         url = page.link("next");
     }
