@@ -97,8 +97,7 @@ impl Queries<'_> {
         self.db().all(
             "SELECT c.id, c.account, a.name, ifnull(c.urn, c.thread), c.thread, c.profile_url, coalesce(c.alias, c.name),
                c.newest_ms, c.messages, c.unread, (SELECT count(*) FROM gap g WHERE g.conversation = c.id)
-             FROM conversation c JOIN account a ON a.id = c.account
-             ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
+             FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
             [],
         )
     }
@@ -113,13 +112,10 @@ impl Queries<'_> {
 
     /// The conversations that one of these people wrote in.
     pub fn conversations_with(&self, people: &BTreeSet<PersonId>) -> Result<BTreeSet<ConversationId>> {
-        let mut found = BTreeSet::new();
-        for person in people {
-            let of: Vec<ConversationId> =
-                self.db().all("SELECT conversation FROM participant WHERE person = ?1", [person])?;
-            found.extend(of);
-        }
-        Ok(found)
+        // All of them at once: there is no index by person, and they are few.
+        let all: Vec<(ConversationId, PersonId)> =
+            self.db().all("SELECT conversation, person FROM participant", [])?;
+        Ok(all.into_iter().filter(|(_, person)| people.contains(person)).map(|(id, _)| id).collect())
     }
 
     /// Runs older than this one, or the newest, newest first.
@@ -160,7 +156,8 @@ impl Queries<'_> {
     /// The gaps of one conversation with its course.
     fn conversation_row(&self, id: ConversationId) -> Result<Option<ConversationRow>> {
         let gaps = timelines::of_conversation(self.db(), id)?;
-        let rows: Vec<ConversationRow> = self.conversation_rows("c.id = ?1", Some(id), |_| gaps.clone())?;
+        let rows: Vec<ConversationRow> =
+            self.conversation_rows("WHERE c.id = ?1 ", &[&id], |_| gaps.clone())?;
         Ok(rows.into_iter().next())
     }
 }

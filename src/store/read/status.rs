@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ToSql};
 
 use crate::core::Ms;
 use crate::core::budget::Spent;
@@ -218,24 +218,23 @@ impl<'a> Queries<'a> {
     pub fn conversations(&self) -> Result<Vec<ConversationRow>> {
         // One look at all gaps: a look for each conversation takes ten times as long.
         let mut gaps = timelines::of_all_conversations(self.db)?;
-        self.conversation_rows("?1 IS NULL", None, |id| gaps.remove(&id).unwrap_or_default())
+        self.conversation_rows("", &[], |id| gaps.remove(&id).unwrap_or_default())
     }
 
-    /// Those conversations that meet a condition on `?1`, each with the gaps that `gaps` knows of it.
+    /// Those conversations that meet a condition, each with the gaps that `gaps` knows of it.
     pub(super) fn conversation_rows(
         &self,
         condition: &str,
-        value: Option<ConversationId>,
+        values: &[&dyn ToSql],
         mut gaps: impl FnMut(ConversationId) -> Vec<Gap>,
     ) -> Result<Vec<ConversationRow>> {
         let sql = format!(
             "SELECT c.id, a.name, ifnull(c.urn, c.thread), c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
                c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone
-             FROM conversation c JOIN account a ON a.id = c.account WHERE {condition}
-             ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id"
+             FROM conversation c JOIN account a ON a.id = c.account {condition}ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id"
         );
-        self.db.all_by(&sql, [value], |row| {
+        self.db.all_by(&sql, values, |row| {
             Ok(ConversationRow {
                 id: row.get(0)?,
                 account: row.get(1)?,

@@ -37,9 +37,6 @@ fn edits_vanished_messages_and_gaps_are_marked() {
     let (bench, out) = pages();
     let id: i64 = bench.one("SELECT conversation FROM message WHERE text LIKE 'as it is now%' LIMIT 1");
     let page = fs::read_to_string(out.join(format!("conversations/{id}.html"))).unwrap();
-    let plain: String =
-        page.split('<').map(|rest| rest.split_once('>').map_or(rest, |(_, text)| text)).collect();
-    assert!(plain.contains("as it was first"), "{plain}");
     for words in [
         "as it <del>was</del><ins>is</ins> <del>first</del><ins>now, edited</ins>",
         "What it said before",
