@@ -97,13 +97,13 @@ impl Pool {
 /// Something that takes long to gather, remembered until the archive has changed.
 #[derive(Debug)]
 pub(super) struct Cached<T> {
-    known: Mutex<Option<Gathered<T>>>,
+    known: Mutex<Option<CachedValue<T>>>,
     /// Held by whoever gathers it.
     gathering: Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Gathered<T> {
+struct CachedValue<T> {
     version: u64,
     at_ms: Ms,
     value: Arc<T>,
@@ -154,7 +154,7 @@ impl<T> Cached<T> {
             return Ok(value);
         }
         let value = Arc::new(gather()?);
-        *locked(&self.known) = Some(Gathered { version, at_ms: now, value: Arc::clone(&value) });
+        *locked(&self.known) = Some(CachedValue { version, at_ms: now, value: Arc::clone(&value) });
         Ok(value)
     }
 }
