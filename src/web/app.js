@@ -17,14 +17,6 @@
       return;
     }
   }
-  // A link of another page has led here: this page itself may ask with the cookie.
-  if ($("#sign-in") && location.pathname !== "/key" && !sessionStorage.getItem("asked") && !$("#wrong")) {
-    sessionStorage.setItem("asked", "1");
-    location.replace(location.href);
-    return;
-  }
-  if (!$("#sign-in")) sessionStorage.removeItem("asked");
-
   // Another page's document, parsed without running anything of it.
   let loading = null;
   const load = (address, then) => {

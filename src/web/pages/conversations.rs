@@ -28,7 +28,7 @@ pub(in crate::web) struct Listed {
 
 impl Listed {
     /// The newest ones.
-    pub(in crate::web) fn newest(look: &Glance<'_>, limit: usize) -> Result<Self, StoreError> {
+    pub(in crate::web) fn newest(look: &Glance<'_>, limit: usize) -> Result<Self, Refused> {
         Self::after(look, None, "", None, limit)
     }
 
@@ -39,8 +39,11 @@ impl Listed {
         part: &str,
         after: Option<i64>,
         limit: usize,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, Refused> {
         let mut heads = look.queries.conversation_heads()?;
+        if account.is_some_and(|account| heads.iter().all(|head| head.account != account)) {
+            return Err(Refused::NotFound("such account"));
+        }
         let several = heads.iter().any(|c| Some(&c.account) != heads.first().map(|c| &c.account));
         let part = tokenize::fold(part);
         heads.retain(|head| {

@@ -206,6 +206,7 @@ fn what_is_not_there_is_not_found_and_what_makes_no_sense_is_said() {
         "/people/99999",
         "/ledger/runs/99999",
         "/coverage?c=99999",
+        "/conversations?account=nobody",
         "/c/1?around=1",
         "/archive.db",
         "/api/v1/conversations/99999",

@@ -1,5 +1,10 @@
 //! What the pages show.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use super::Web;
 use crate::support::bench::{Bench, NOW, item, last_page};
 use crate::support::export::odd_archive;
@@ -172,4 +177,30 @@ fn another_archive_in_the_same_place_is_the_one_that_is_read() {
     }
     std::fs::rename(copy, &path).unwrap();
     assert!(web.page("/conversations").text.contains("of another archive"));
+}
+
+#[test]
+fn nobody_who_reads_or_writes_is_ever_told_that_the_archive_is_locked() {
+    let (bench, web) = odd();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (path, until) = (bench.path(), Arc::clone(&stop));
+    let writer = thread::spawn(move || {
+        let db = rusqlite::Connection::open(path).unwrap();
+        let mut written = 0;
+        while !until.load(Ordering::Relaxed) {
+            // With no patience at all: whoever held it up would be noticed.
+            db.busy_timeout(Duration::ZERO).unwrap();
+            db.execute_batch("BEGIN IMMEDIATE; UPDATE conversation SET unread = ifnull(unread, 0) + 1; COMMIT").unwrap();
+            written += 1;
+        }
+        written
+    });
+    for round in 0..5 {
+        for (url, _) in Web::addresses("1").iter().filter(|(url, _)| !url.starts_with("/m/")) {
+            let said = web.get(url);
+            assert!(said.status.as_u16() < 400, "{round} {url}: {said:?}");
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(writer.join().unwrap() > 10);
 }
