@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette and DuckDB
-# (Debian and Ubuntu; the last two into target/py), then runs the tests that drive them.
+# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB and
+# axe-core (Debian and Ubuntu; the last three into target/py and target/axe), then runs the tests that drive them.
 #
 #   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 DATASETTE_VERSION=0.65.5
 DUCKDB_VERSION=2.0.0
+AXE_VERSION=4.14.1
 
 install=yes
 if [[ ${1-} == --no-install ]]; then
@@ -18,7 +19,7 @@ fi
 python=${CARGO_TARGET_DIR:-target}/py/bin/python
 wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION")
 
-packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl
+packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm
 if ! "$python" -c 'import datasette, duckdb' 2>/dev/null && [[ $install == yes ]]; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
   python3 -m venv "${python%/bin/python}"
@@ -26,6 +27,16 @@ if ! "$python" -c 'import datasette, duckdb' 2>/dev/null && [[ $install == yes ]
 fi
 "$python" -c 'import datasette, duckdb' || {
   echo "missing in ${python%/bin/python}: ${wanted[*]}" >&2
+  exit 1
+}
+
+axe=${CARGO_TARGET_DIR:-target}/axe
+if [[ ! -s $axe/package/axe.min.js && $install == yes ]]; then
+  mkdir -p "$axe"
+  (cd "$axe" && npm pack --silent "axe-core@$AXE_VERSION" && tar -xzf "axe-core-$AXE_VERSION.tgz" package/axe.min.js)
+fi
+[[ -s $axe/package/axe.min.js ]] || {
+  echo "missing in $axe: axe-core@$AXE_VERSION" >&2
   exit 1
 }
 

@@ -5,7 +5,9 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`cli`] | the commands and what a person sees | `service`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
+//! | [`cli`] | the commands and what a person sees | `web`, `view`, `service`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
+//! | [`web`] | the archive in a browser, and as JSON over HTTP | `view`, `export`, `app`, `store`, `core`, `config`, `clock`, `secret`, `error` |
+//! | `view` | what a reader is shown, whichever way they look | `service`, `app`, `store`, `core`, `config`, `error` |
 //! | [`service`] | the service: its loop, signals, alerts and the service manager | `app`, `sync`, `api`, `store`, `core`, `config`, `clock`, `error` |
 //! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
 //! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
@@ -34,3 +36,5 @@ pub mod secret;
 pub mod service;
 pub mod store;
 pub mod sync;
+mod view;
+pub mod web;

@@ -93,22 +93,30 @@ pub(crate) struct Upkeep {
 /// Forecasts the next run and all that follow it. A `budget` given on the command line is among the configuration's
 /// caps already.
 pub(crate) fn outlook(config: &Config, only: &[String]) -> Result<Outlook, Failure> {
+    let reader = wiring::reader_if_any(&config.archive.path)?;
+    outlook_of(config, reader.as_ref(), only, SystemClock.now_ms())
+}
+
+/// The same from an archive that is open, if there is one.
+pub(crate) fn outlook_of(
+    config: &Config,
+    reader: Option<&Reader>,
+    only: &[String],
+    now: Ms,
+) -> Result<Outlook, Failure> {
     let path = &config.archive.path;
     let failed = |e: StoreError| wiring::read_failure(path, e);
-    let reader = wiring::reader_if_any(path)?;
-    let now: Ms = SystemClock.now_ms();
-    if let Some(reader) = &reader
+    if let Some(reader) = reader
         && let Some(warning) = renamed(&reader.queries().figures().map_err(failed)?.accounts, config)
     {
         tracing::warn!("{warning}");
     }
     let accounts = wiring::accounts(config);
-    let targets = Reader::targets(reader.as_ref(), &accounts, now).map_err(failed)?;
+    let targets = Reader::targets(reader, &accounts, now).map_err(failed)?;
     let targets = sync::select(targets, only).map_err(|e| wiring::run_failure(path, e.into()))?;
-    let inboxes =
-        if only.is_empty() { inboxes(config, reader.as_ref(), now).map_err(failed)? } else { vec![] };
+    let inboxes = if only.is_empty() { inboxes(config, reader, now).map_err(failed)? } else { vec![] };
     let state = State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
-    let queries = reader.as_ref().map(Reader::queries);
+    let queries = reader.map(Reader::queries);
     let (spent, next_run, by_account) = match &queries {
         Some(q) => (q.spent(now), q.next_run(), q.spent_by_account(now)),
         None => (Ok(Spent::default()), Ok(RunStart::FIRST), Ok(BTreeMap::new())),

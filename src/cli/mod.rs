@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Cli, Command};
 use self::commands::{
     backup, changes, check, completions, default_config, export, import, login, people, plan, restore,
-    search, show, sql, stats, status, sync, verify,
+    search, serve, show, sql, stats, status, sync, verify,
 };
 use self::commands::{demo, fake_api};
 use self::ui::output;
@@ -74,6 +74,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Status(args) => status::run(context, &args),
         Command::Search(args) => search::run(context, &args),
         Command::Show(args) => show::run(context, &args),
+        Command::Serve(args) => serve::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
         Command::Changes(args) => changes::run(context, &args),
         Command::Export(args) => export::run(context, &args),

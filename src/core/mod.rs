@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod budget;
+pub mod diff;
 pub mod format;
 pub(crate) mod hash;
 pub mod inbox;

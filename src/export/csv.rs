@@ -22,8 +22,8 @@ pub(super) fn write(
     if export.job.bom {
         out.write_all(BOM).map_err(ExportError::file(&export.job.out))?;
     }
-    let mut rows = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
-    rows.write_record(COLUMNS.iter().map(|column| column.name)).map_err(failed)?;
+    let mut rows = writer(out);
+    head(&mut rows).map_err(failed)?;
     let (mut raw, mut guarded) = (Vec::new(), String::new());
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
@@ -33,8 +33,19 @@ pub(super) fn write(
     Ok(messages)
 }
 
-fn row(
-    rows: &mut ::csv::Writer<&mut dyn Write>,
+/// Writes rows to `out`.
+pub(crate) fn writer<W: Write>(out: W) -> ::csv::Writer<W> {
+    ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out)
+}
+
+/// Writes the names of the columns.
+pub(crate) fn head<W: Write>(rows: &mut ::csv::Writer<W>) -> Result<(), ::csv::Error> {
+    rows.write_record(COLUMNS.iter().map(|column| column.name))
+}
+
+/// Writes a message. The buffers are the caller's, to be used again.
+pub(crate) fn row<W: Write>(
+    rows: &mut ::csv::Writer<W>,
     m: &ExportRow<'_>,
     times: Times,
     raw: &mut Vec<u8>,

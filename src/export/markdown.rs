@@ -80,7 +80,8 @@ fn write_conversation(
     folder.editable_file(name, text.as_bytes())
 }
 
-fn front_matter(row: &ConversationRow, count: u64, times: Times) -> String {
+/// What a note begins with.
+pub(crate) fn front_matter(row: &ConversationRow, count: u64, times: Times) -> String {
     let mut out = String::from("---\n");
     let mut add = |key: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -119,7 +120,8 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String, times: Times) -> String {
+/// A message, with its day where that is another than the last one's.
+pub(crate) fn note(m: &ExportRow<'_>, former: &[FormerVersion], day: &mut String, times: Times) -> String {
     let mut out = String::new();
     let today = times.day(m.sent_at_ms);
     if *day != today {
@@ -165,6 +167,11 @@ fn attached(attachment: &Attachment) -> String {
         is_web && !url.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\\".contains(c))
     };
     attachment.url.iter().find(is_plain).map_or_else(|| label.clone(), |url| format!("{label}(<{url}>)"))
+}
+
+/// The text on one line, escaped.
+pub(crate) fn heading(text: &str) -> String {
+    escaped(&one_line(text))
 }
 
 fn one_line(text: &str) -> String {

@@ -1,16 +1,16 @@
 //! The archive as other files: one consistent look at it, streamed into a format, and put in place when it is whole.
 
 pub mod columns;
-mod csv;
+pub(crate) mod csv;
 mod destination;
-mod html;
+pub(crate) mod html;
 mod jsonl;
-mod markdown;
+pub(crate) mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;
 pub mod restore;
 mod state;
-mod text;
+pub(crate) mod text;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};

@@ -7,10 +7,10 @@ use crate::core::Ms;
 
 /// Times in a time zone, as people and files have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Times(pub(super) Tz);
+pub(crate) struct Times(pub(crate) Tz);
 
 impl Times {
-    pub(super) const UTC: Self = Self(Tz::UTC);
+    pub(crate) const UTC: Self = Self(Tz::UTC);
 
     /// `None` beyond the year 9999.
     fn at(self, ms: Ms) -> Option<DateTime<Tz>> {
@@ -19,7 +19,7 @@ impl Times {
     }
 
     /// As the archive's views write a time: ISO 8601 with milliseconds, of UTC with a `Z`.
-    pub(super) fn iso(self, ms: Ms) -> Option<String> {
+    pub(crate) fn iso(self, ms: Ms) -> Option<String> {
         let offset = if self.0 == Tz::UTC { "Z" } else { "%:z" };
         Some(self.at(ms)?.format(&format!("%Y-%m-%dT%H:%M:%S%.3f{offset}")).to_string())
     }
@@ -29,28 +29,28 @@ impl Times {
     }
 
     /// `2025-04-21`.
-    pub(super) fn day(self, ms: Ms) -> String {
+    pub(crate) fn day(self, ms: Ms) -> String {
         self.shown(ms, "%Y-%m-%d")
     }
 
     /// `21 April 2025`.
-    pub(super) fn long_day(self, ms: Ms) -> String {
+    pub(crate) fn long_day(self, ms: Ms) -> String {
         self.shown(ms, "%-d %B %Y")
     }
 
     /// `21:13`.
-    pub(super) fn clock(self, ms: Ms) -> String {
+    pub(crate) fn clock(self, ms: Ms) -> String {
         self.at(ms).map(|at| at.format("%H:%M").to_string()).unwrap_or_default()
     }
 
     /// `2025-04-21 21:13`.
-    pub(super) fn minute(self, ms: Ms) -> String {
+    pub(crate) fn minute(self, ms: Ms) -> String {
         self.shown(ms, "%Y-%m-%d %H:%M")
     }
 }
 
 /// A part of a file's name, of any text: letters and digits of all scripts stay, all else becomes one hyphen.
-pub(super) fn slug(text: &str) -> String {
+pub(crate) fn slug(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut slug = String::new();
     for c in text.chars() {
@@ -68,7 +68,7 @@ pub(super) fn slug(text: &str) -> String {
 
 /// Text in HTML, escaped, with a replacement character for whatever HTML cannot contain.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl maud::Render for Text<'_> {
     fn render_to(&self, out: &mut String) {

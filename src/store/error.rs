@@ -155,6 +155,13 @@ impl fmt::Display for ArchiveChange {
 }
 
 impl StoreError {
+    /// Whether the statement was stopped from outside.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted)
+    }
+
     /// What to do, where another file than the expected one is at the archive's place, or none.
     #[must_use]
     pub fn help_if_lost(&self) -> Option<&'static str> {

@@ -32,7 +32,7 @@ macro_rules! sql_ids {
 }
 
 sql_ids!(AccountId, ConversationId, MessageId, PersonId, RequestId, RunId);
-value_rows!(AccountId, ConversationId, MessageId, PersonId, RunId);
+value_rows!(AccountId, ConversationId, MessageId, PersonId, RequestId, RunId);
 
 /// The id that a message of this time gets when it is free: ids grow with time, one step is 1024 ms.
 ///

@@ -1,5 +1,5 @@
 //! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
-//! the alert rules; and an OpenSSL server of a CA of its own.
+//! the alert rules; axe-core of the pages of `serve`; and an OpenSSL server of a CA of its own.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
 //! its tests.
@@ -11,6 +11,7 @@
 )]
 
 mod alerts;
+mod browser;
 mod clients;
 mod network;
 mod pages;
@@ -18,6 +19,7 @@ mod parquet;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the other binary uses the rest")]
 mod support;
+mod web;
 
 use std::path::Path;
 use std::process::Command;

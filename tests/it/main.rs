@@ -29,5 +29,6 @@ mod store;
 mod support;
 mod timeline;
 mod verify;
+mod web;
 
 use support::{bench, binary};

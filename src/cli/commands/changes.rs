@@ -12,12 +12,12 @@ use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::app::Context;
-use crate::cli::ui::message_text::message_json;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::OpenArchive;
 use crate::core::format::iso_utc;
 use crate::error::Failure;
 use crate::store::ChangeRow;
+use crate::view::message::message_json;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

@@ -302,7 +302,8 @@ impl Demo<'_> {
             "  {archiver} status\n  \
                {archiver} search thursday report\n  \
                {archiver} show \"{name}\" --limit 20\n  \
-               {archiver} sql \"SELECT conversation, count(*) FROM message_log GROUP BY conversation\"\n\n\
+               {archiver} sql \"SELECT conversation, count(*) FROM message_log GROUP BY conversation\"\n  \
+               {archiver} serve\n\n\
              For your own conversations: `archiver default-config > archiver.toml`, fill in ten lines, `archiver check`,\n\
              `archiver sync --once --dry-run`, `archiver sync --once`.\n"
         ))

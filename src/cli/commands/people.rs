@@ -1,17 +1,16 @@
 //! `archiver people`: contacts, message counts and response times.
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::app::Context;
-use crate::cli::ui::local_time::local_date;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
 use crate::cli::ui::table::{number, text};
-use crate::core::format::{IsoTime, plural, thousands};
+use crate::core::format::thousands;
 use crate::core::model::urn;
-use crate::core::people::{Contact, Correspondence};
 use crate::error::Failure;
+use crate::view::local_time::local_date;
+use crate::view::people::{PeopleReport, PersonLine, UNKNOWN_OWNER, duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,52 +34,14 @@ pub(crate) struct PeopleArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Serialize)]
-struct PeopleReport<'a> {
-    /// Whether the owner of every account is known.
-    owner_known: bool,
-    people: Vec<PersonLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct PersonLine<'a> {
-    account: &'a str,
-    name: Option<&'a String>,
-    other_names: &'a [String],
-    profile_urls: &'a [String],
-    received: i64,
-    sent: Option<i64>,
-    last_at: IsoTime,
-    conversations: i64,
-    they_answer_median_secs: Option<u32>,
-    you_answer_median_secs: Option<u32>,
-}
-
 pub(crate) fn run(context: &Context, args: &PeopleArgs) -> Result<(), Failure> {
     let archive = OpenArchive::open(context)?;
     let tally = archive.correspondence(&args.scope, |_, _| ())?;
     let contacts = tally.contacts();
     let most = args.limit.unwrap_or(if args.json { usize::MAX } else { 30 });
-    let people: Vec<_> = contacts.iter().take(most).filter_map(|c| person(&tally, c)).collect();
-    let report = PeopleReport { owner_known: tally.owner_known(), people };
+    let report = PeopleReport::of(&tally, &contacts, most);
     let mut out = Output::stdout(&context.env);
     if args.json { out.json(&report) } else { show(&mut out, &report, contacts.len()) }
-}
-
-fn person<'a>(tally: &'a Correspondence, contact: &Contact) -> Option<PersonLine<'a>> {
-    let human = tally.humans().get(contact.human)?;
-    Some(PersonLine {
-        account: &human.account,
-        name: human.names.first(),
-        other_names: human.names.get(1..).unwrap_or_default(),
-        profile_urls: &human.profile_urls,
-        received: contact.received,
-        sent: contact.sent,
-        last_at: IsoTime(contact.last_ms),
-        conversations: contact.conversations,
-        they_answer_median_secs: contact.they_answer,
-        you_answer_median_secs: contact.i_answer,
-    })
 }
 
 fn show(out: &mut Output, report: &PeopleReport<'_>, all: usize) -> Result<(), Failure> {
@@ -118,18 +79,4 @@ fn show(out: &mut Output, report: &PeopleReport<'_>, all: usize) -> Result<(), F
         out.line(format!("\n{UNKNOWN_OWNER}"))?;
     }
     Ok(())
-}
-
-/// Printed if it is not known which messages are the owner's.
-pub(super) const UNKNOWN_OWNER: &str =
-    "It is not known for every account which person is you: set `owner_name` in the configuration.";
-
-/// A duration in its largest unit.
-pub(super) fn duration(seconds: u32) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 => format!("{} h", seconds / 3_600),
-        _ => plural(seconds / 86_400, "day"),
-    }
 }

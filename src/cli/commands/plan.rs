@@ -4,13 +4,13 @@ use clap::Args;
 
 use crate::app::Context;
 use crate::app::outlook::{Incomplete, Outlook, ToComplete, Upkeep, outlook};
-use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{number, text};
 use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::planner::next::{Next, Step};
 use crate::core::printable::one_line;
 use crate::error::Failure;
+use crate::view::local_time::local_minute;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

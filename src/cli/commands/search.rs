@@ -3,25 +3,25 @@
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
 
-use chrono::Local;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::Context;
-use crate::cli::ui::dates;
-use crate::cli::ui::local_time::local_minute;
-use crate::cli::ui::message_text::{from_to, message_json, notes, sender, snippet};
+use crate::cli::ui::message_text::{notes, sender, snippet};
 use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::reading::{OpenArchive, SpanArgs};
 use crate::cli::ui::style::Style;
-use crate::core::Ms;
-use crate::core::format::{counted, plural, thousands};
+use crate::core::format::thousands;
 use crate::core::planner::target::Candidate;
 use crate::core::printable::one_line;
-use crate::core::search::query::{FILTERS, Filter, Query, Term, What};
+use crate::core::search::query::{Query, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
-use crate::store::{Found, MessageRow, Nothing, Queries, RANKED, Scope, Search};
+use crate::store::{Found, MessageRow, Queries, RANKED, Scope, Search};
+use crate::view;
+use crate::view::local_time::local_minute;
+use crate::view::message::message_json;
+use crate::view::search::{explain, misread, senders_named};
 
 /// Characters of a message that are shown around a hit.
 const SNIPPET: usize = 240;
@@ -151,46 +151,12 @@ fn search_of(
     candidates: &[Candidate],
     archive: &OpenArchive,
 ) -> Result<Search, Failure> {
-    let now = archive.now;
     let mut search = Search { from: args.from.clone(), ..Search::default() };
     for word in &args.within {
         search.within.get_or_insert_default().insert(archive.conversation(candidates, word)?);
     }
-    let (since, until) = args.span.parse(now)?;
-    let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
-        (since.into_iter().collect(), until.into_iter().collect());
-    let within = |text: &str| dates::parse(text, now, &Local);
-    for Filter { not, what } in &query.filters {
-        let not = *not;
-        match what {
-            What::From(name) => if not { &mut search.not_from } else { &mut search.from }.push(name.clone()),
-            What::In(word) => {
-                let of = archive.conversation(candidates, word)?;
-                if not { &mut search.without } else { search.within.get_or_insert_default() }.insert(of);
-            }
-            What::Before(text) => {
-                if not { &mut since } else { &mut until }.push(within(text)?.0);
-            }
-            What::After(text) => {
-                if not { &mut until } else { &mut since }.push(within(text)?.1);
-            }
-            What::On(text) if not => search.outside.push(within(text)?),
-            What::On(text) => {
-                let (from, to) = within(text)?;
-                since.push(from);
-                until.push(to);
-            }
-            What::Kind(kind) => {
-                if not { &mut search.not_kinds } else { &mut search.kinds }.push(kind.clone())
-            }
-            What::Link => search.link = Some(!not),
-            What::Attachment => search.attachment = Some(!not),
-            What::Edited => search.edited = Some(!not),
-            What::Gone => search.gone = Some(!not),
-        }
-    }
-    (search.since, search.until) = (since.into_iter().max(), until.into_iter().min());
-    Ok(Search { query, ..search })
+    (search.since, search.until) = args.span.parse(archive.now)?;
+    view::search::with_filters(search, query, archive.now, |word| archive.conversation(candidates, word))
 }
 
 /// The messages before and after one.
@@ -268,33 +234,6 @@ fn print(
     out.line("")
 }
 
-/// What of the query was not taken as it may have been meant.
-fn misread(query: &Query) -> Vec<String> {
-    let ignored = match query.ignored.as_slice() {
-        [] => None,
-        ignored if query.is_empty() => Some(format!(
-            "Ignored: {}. Nothing else is asked for, so every message matches.",
-            ignored.join(" ")
-        )),
-        ignored => Some(format!("Ignored: {}.", ignored.join(" "))),
-    };
-    let look = |word: &String| {
-        format!("{word:?} is not a filter, so it is searched for as text. Filters: {FILTERS}")
-    };
-    ignored.into_iter().chain(query.not_filters.iter().map(look)).collect()
-}
-
-/// A hint for each word that is a part of a sender's name.
-fn senders_named<'a>(search: &Search, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let names: Vec<String> = names.map(tokenize::fold).collect();
-    let words = search.query.all.iter().filter(|group| group.len() == 1).flatten();
-    let is_name = |word: &&Term| {
-        let folded = tokenize::fold(&word.text);
-        names.iter().any(|name| name.split_whitespace().any(|part| part == folded))
-    };
-    words.filter(is_name).map(|word| format!("{:?} is a sender: try from:{}", word.text, word.text)).collect()
-}
-
 /// A remark on what was found.
 fn remark(found: &Found, args: &SearchArgs) -> Option<String> {
     let (ranked, limit) = (u64::try_from(RANKED).unwrap_or(u64::MAX), args.limit);
@@ -305,44 +244,4 @@ fn remark(found: &Found, args: &SearchArgs) -> Option<String> {
     full.then(|| {
         format!("These are the newest {}; use --limit to see more, --count to count them.", thousands(limit))
     })
-}
-
-/// Why nothing was found, one line per reason.
-fn explain(why: &Nothing, search: &Search, elsewhere: bool) -> Vec<String> {
-    if why.empty {
-        return vec!["The archive is empty; run `archiver sync --once`.".to_owned()];
-    }
-    let mut lines = Vec::new();
-    lines.extend(why.unknown.iter().map(|(word, nearest)| match nearest {
-        Some(nearest) => format!("No message contains {word:?}. Did you mean {nearest:?}?"),
-        None => format!("No message contains {word:?}."),
-    }));
-    lines.extend(why.nobody.iter().map(|name| format!("No sender's name contains {name:?}.")));
-    match why.without_filters {
-        Some((n, more)) if n > 0 => {
-            let n = format!("{}{}", plural(n, "message"), if more { " or more" } else { "" });
-            lines.push(format!("{n} would match without the filters."));
-        }
-        _ if lines.is_empty() && why.waiting == 0 && search.query.all.len() > 1 => {
-            lines.push("Each word occurs, but not in the same message. Try OR.".to_owned());
-        }
-        _ => {}
-    }
-    if lines.is_empty() {
-        lines.push("No message matches.".to_owned());
-    }
-    if why.waiting > 0 {
-        let waiting = counted(why.waiting, "message is", "messages are");
-        lines.push(format!("{waiting} not indexed yet; the next sync indexes them."));
-    }
-    if let Some((gaps, from, to)) = why.gaps {
-        let (gaps, (from, to)) = (plural(gaps, "gap"), from_to(from, to));
-        let fills = if elsewhere {
-            "`archiver sync --once` fills those that it asks for; `archiver status` names the others."
-        } else {
-            "`archiver sync --once` fills them."
-        };
-        lines.push(format!("Messages may be missing: {gaps} between {from} and {to}. {fills}"));
-    }
-    lines
 }

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 
 use crate::app::Context;
-use crate::cli::ui::local_time::{local, local_minute};
-use crate::cli::ui::message_text::{folded, from_to, is_system, message_json, notes, sender};
+use crate::cli::ui::message_text::{folded, notes, sender};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::pager::paged;
 use crate::cli::ui::reading::{OpenArchive, SpanArgs};
@@ -16,6 +15,8 @@ use crate::core::printable::{one_line, printable};
 use crate::core::timeline::gap::Gap;
 use crate::error::Failure;
 use crate::store::{MessageRow, Scope};
+use crate::view::local_time::{local, local_minute};
+use crate::view::message::{from_to, is_system, message_json};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

@@ -1,24 +1,17 @@
 //! `archiver stats`: messages over time, unanswered messages and credits, in numbers and charts.
 
-use std::collections::BTreeMap;
-
-use chrono::{Datelike as _, Local, TimeZone as _, Timelike as _};
 use clap::Args;
-use serde::Serialize;
 
 use crate::app::Context;
-use crate::cli::commands::people::{UNKNOWN_OWNER, duration};
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::{OpenArchive, ScopeArgs};
-use crate::core::format::{IsoTime, plural, thousands};
-use crate::core::model::ids::ConversationId;
-use crate::core::people::{Author, Waiting};
-use crate::core::planner::target::Candidate;
+use crate::core::format::{plural, thousands};
 use crate::core::printable::one_line;
 use crate::error::Failure;
-use crate::store::MonthRow;
+use crate::view::local_time::local_minute;
+use crate::view::people::{UNKNOWN_OWNER, duration};
+use crate::view::stats::{CreditMonth, MonthCount, Stats, WaitingLine};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,69 +42,6 @@ const MONTHS: usize = 24;
 const WAITING: usize = 8;
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-struct Count {
-    sent: i64,
-    received: i64,
-    unknown: i64,
-}
-
-impl Count {
-    fn add(&mut self, side: Author) {
-        match side {
-            Author::Mine => self.sent += 1,
-            Author::Theirs => self.received += 1,
-            Author::Unknown => self.unknown += 1,
-        }
-    }
-
-    fn all(self) -> i64 {
-        self.sent + self.received + self.unknown
-    }
-
-    fn sides(self) -> Option<String> {
-        let known = self.sent + self.received > 0;
-        known.then(|| format!("{} sent, {} received", thousands(self.sent), thousands(self.received)))
-    }
-}
-
-#[derive(Serialize)]
-struct MonthCount {
-    month: String,
-    #[serde(flatten)]
-    count: Count,
-}
-
-#[derive(Serialize)]
-struct WaitingLine {
-    conversation_id: Option<String>,
-    name: String,
-    since: IsoTime,
-}
-
-#[derive(Serialize)]
-struct CreditMonth {
-    #[serde(flatten)]
-    row: MonthRow,
-    credits_per_message: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct Stats {
-    owner_known: bool,
-    messages: Count,
-    months: Vec<MonthCount>,
-    /// By hour of the day, in the user's time zone.
-    hours: Vec<i64>,
-    /// By day of the week, Monday first.
-    weekdays: Vec<i64>,
-    you_answer_median_secs: Option<u32>,
-    they_answer_median_secs: Option<u32>,
-    waiting_for_you: Vec<WaitingLine>,
-    waiting_for_them: Vec<WaitingLine>,
-    credits: Vec<CreditMonth>,
-}
-
 pub(crate) fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
     let stats = gather(&OpenArchive::open(context)?, args)?;
     let mut out = Output::stdout(&context.env);
@@ -119,61 +49,8 @@ pub(crate) fn run(context: &Context, args: &StatsArgs) -> Result<(), Failure> {
 }
 
 fn gather(archive: &OpenArchive, args: &StatsArgs) -> Result<Stats, Failure> {
-    let failed = |e| archive.failed(e);
-    let mut months: BTreeMap<String, Count> = BTreeMap::new();
-    let (mut messages, mut hours, mut weekdays) = (Count::default(), vec![0_i64; 24], vec![0_i64; 7]);
-    let one_more = |list: &mut Vec<i64>, at: u32| {
-        if let Some(n) = usize::try_from(at).ok().and_then(|at| list.get_mut(at)) {
-            *n += 1;
-        }
-    };
-    let tally = archive.correspondence(&args.scope, |side, line| {
-        messages.add(side);
-        if let Some(time) = Local.timestamp_millis_opt(line.at_ms).earliest() {
-            months.entry(format!("{:04}-{:02}", time.year(), time.month())).or_default().add(side);
-            one_more(&mut hours, time.hour());
-            one_more(&mut weekdays, time.weekday().num_days_from_monday());
-        }
-    })?;
-    let names: BTreeMap<ConversationId, Candidate> =
-        archive.candidates()?.into_iter().map(|c| (c.id, c)).collect();
-    let waiting = tally.waiting();
-    let lines = |side: Author| -> Vec<WaitingLine> {
-        let line = |w: &Waiting| {
-            let known = names.get(&w.conversation);
-            WaitingLine {
-                conversation_id: known.and_then(|c| c.conversation_id.clone()),
-                name: known.map(|c| c.label()).unwrap_or_default(),
-                since: IsoTime(w.since_ms),
-            }
-        };
-        waiting.iter().filter(|w| w.for_side == side).map(line).collect()
-    };
-    let (mine, theirs) = tally.answers();
-    Ok(Stats {
-        owner_known: tally.owner_known(),
-        messages,
-        months: months.into_iter().map(|(month, count)| MonthCount { month, count }).collect(),
-        hours,
-        weekdays,
-        you_answer_median_secs: mine,
-        they_answer_median_secs: theirs,
-        waiting_for_you: lines(Author::Mine),
-        waiting_for_them: lines(Author::Theirs),
-        credits: archive
-            .queries()
-            .credits_by_month()
-            .map_err(failed)?
-            .into_iter()
-            .map(credit_month)
-            .collect(),
-    })
-}
-
-fn credit_month(row: MonthRow) -> CreditMonth {
-    #[expect(clippy::cast_precision_loss, reason = "counts of credits and messages are far below 2^53")]
-    let each = (row.new_messages > 0).then(|| row.credits as f64 / row.new_messages as f64);
-    CreditMonth { credits_per_message: each.map(|n| (n * 1000.0).round() / 1000.0), row }
+    let scope = archive.select(&args.scope)?;
+    Stats::gather(&archive.queries(), &scope).map_err(|e| archive.failed(e))
 }
 
 fn show(out: &mut Output, glyphs: Glyphs, stats: &Stats, all: bool) -> Result<(), Failure> {

@@ -11,7 +11,6 @@ use crate::app::outlook::{outlook, renamed};
 use crate::app::{Context, runtime, wiring};
 use crate::cli::commands::plan;
 use crate::cli::ui::interrupt::{Interrupt, StopSignals};
-use crate::cli::ui::local_time::{local_minute, local_minute_of};
 use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::progress::Meter;
 use crate::cli::ui::table::{number, text};
@@ -25,6 +24,7 @@ use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
+use crate::view::local_time::{local_minute, local_minute_of};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

@@ -2,37 +2,13 @@
 
 use std::ops::Range;
 
-use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::cli::ui::local_time::local_minute;
 use crate::cli::ui::style::Style;
-use crate::core::Ms;
-use crate::core::format::IsoTime;
 use crate::core::printable::{one_line, printable};
 use crate::store::MessageRow;
-
-/// A message as JSON, with the columns of the view `message_log`.
-pub(crate) fn message_json(row: &MessageRow) -> Value {
-    json!({
-        "message_id": row.id,
-        "account": row.account,
-        "conversation_id": row.conversation_id,
-        "conversation": row.conversation_name,
-        "entity_urn": row.message.urn,
-        "sent_at": IsoTime(row.message.at_ms),
-        "sent_at_ms": row.message.at_ms,
-        "sender": row.message.sender.name,
-        "from_me": row.from_me,
-        "message_type": row.message.kind,
-        "subject": row.parts.subject,
-        "text": row.message.text,
-        "attachments": row.parts.attachments,
-        "versions": row.versions,
-        "gone_since": row.gone_since_ms.map(IsoTime),
-        "source": row.source,
-    })
-}
+use crate::view;
+use crate::view::message::{Piece, is_system};
 
 /// What is special about a message: its type, and whether it was edited.
 pub(crate) fn notes(row: &MessageRow) -> String {
@@ -44,17 +20,6 @@ pub(crate) fn notes(row: &MessageRow) -> String {
         notes.push_str(" (edited)");
     }
     notes
-}
-
-/// Whether nobody wrote it.
-pub(crate) fn is_system(row: &MessageRow) -> bool {
-    !matches!(row.message.kind.as_str(), "" | "TEXT")
-}
-
-/// The ends of a gap, in words.
-pub(crate) fn from_to(from: Option<Ms>, to: Option<Ms>) -> (String, String) {
-    let or = |time: Option<Ms>, none: &str| time.map_or_else(|| none.to_owned(), local_minute);
-    (or(from, "the beginning"), or(to, "now"))
 }
 
 pub(crate) fn sender(row: &MessageRow) -> String {
@@ -100,32 +65,15 @@ fn columns(c: char) -> usize {
 
 /// The part of a text around its first hits, on one line, with the hits bold, or in brackets where there are no colours.
 pub(crate) fn snippet(text: &str, hits: &[Range<usize>], length: usize, style: Style) -> String {
-    let first = hits.first().map_or(0, |hit| hit.start);
-    let before = text.get(..first).unwrap_or_default();
-    // A third of the snippet comes before the hit.
-    let start = before.char_indices().rev().nth(length / 3).map_or(0, |(at, _)| word_border(text, at, first));
-    let rest = text.get(start..).unwrap_or_default();
-    let end = rest.char_indices().nth(length).map_or(text.len(), |(at, _)| start.saturating_add(at));
-    let mut out = String::from(if start > 0 { "…" } else { "" });
-    let mut at = start;
-    let plain = |range: Range<usize>| printable(text.get(range).unwrap_or_default());
-    for hit in hits.iter().filter(|hit| hit.start >= start && hit.end <= end) {
-        out.push_str(&plain(at..hit.start));
-        let marked = plain(hit.clone());
-        out.push_str(&if style.is_on() { style.bold(&marked) } else { format!("[{marked}]") });
-        at = hit.end;
-    }
-    out.push_str(&plain(at..end));
-    if end < text.len() {
-        out.push('…');
+    let mut out = String::new();
+    for piece in view::message::snippet(text, hits, length) {
+        match piece {
+            Piece::Plain(text) => out.push_str(&text),
+            Piece::Hit(text) if style.is_on() => out.push_str(&style.bold(&text)),
+            Piece::Hit(text) => out.push_str(&format!("[{text}]")),
+        }
     }
     out.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The beginning of the first word after `from`, if it lies before `to`.
-fn word_border(text: &str, from: usize, to: usize) -> usize {
-    let between = text.get(from..to).unwrap_or_default();
-    between.find(char::is_whitespace).map_or(from, |space| from.saturating_add(space))
 }
 
 #[cfg(test)]

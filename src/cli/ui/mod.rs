@@ -2,9 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod charts;
-pub(crate) mod dates;
 pub(crate) mod interrupt;
-pub(crate) mod local_time;
 pub(crate) mod message_text;
 pub(crate) mod output;
 pub(crate) mod pager;

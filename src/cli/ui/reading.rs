@@ -8,8 +8,6 @@ use clap::Args;
 
 use crate::app::outlook::{self, AskedFor};
 use crate::app::{Context, wiring};
-use crate::cli::ui::dates;
-use crate::cli::ui::local_time::span;
 use crate::cli::ui::table::{number, table, text};
 use crate::cli::ui::terminal::Terminal;
 use crate::clock::{Clock as _, SystemClock};
@@ -19,9 +17,10 @@ use crate::core::format::{plural, thousands};
 use crate::core::model::ids::ConversationId;
 use crate::core::people::{Author, Correspondence, SentMessage};
 use crate::core::planner::target::{self, Candidate, SelectError};
-use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::{ConversationRow, Queries, Reader, Scope, StoreError};
+use crate::view::local_time::span;
+use crate::view::{self, dates, label};
 
 /// Conversations that a choice lists at most.
 const LISTED: usize = 20;
@@ -111,14 +110,10 @@ impl OpenArchive {
     pub(crate) fn correspondence(
         &self,
         args: &ScopeArgs,
-        mut each: impl FnMut(Author, SentMessage),
+        each: impl FnMut(Author, SentMessage),
     ) -> Result<Correspondence, Failure> {
-        let Scope { conversation, since_ms, until_ms, .. } = self.select(args)?;
-        let queries = self.queries();
-        let mut tally = Correspondence::new(&queries.senders().map_err(|e| self.failed(e))?);
-        let add = |line| each(tally.add(line), line);
-        queries.lines(conversation, since_ms, until_ms, add).map_err(|e| self.failed(e))?;
-        Ok(tally)
+        let scope = self.select(args)?;
+        view::correspondence(&self.queries(), &scope, each).map_err(|e| self.failed(e))
     }
 
     /// The one conversation that a word names. If it names several, whoever sits at a terminal chooses.
@@ -163,10 +158,4 @@ impl OpenArchive {
             .map(|row| row.id)
             .ok_or_else(|| Failure::usage("no conversation was chosen", "pass its id, or more of its name"))
     }
-}
-
-/// What a conversation is called, on one line.
-pub(crate) fn label(row: &ConversationRow) -> String {
-    let (name, url, id) = (row.name.as_deref(), row.profile_url.as_deref(), row.conversation_id.as_deref());
-    one_line(&target::label(name, url, id, row.id))
 }

@@ -5,8 +5,9 @@ use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, calendar, left, price
 use crate::core::planner::next::Next;
 use crate::core::planner::page_size::{Expected, expected};
 use crate::core::planner::plan::Plan;
-use crate::core::planner::state::{Conversation, Limits, Room, State, Subject};
+use crate::core::planner::state::{Conversation, Hints, Limits, Room, State, Subject};
 use crate::core::planner::step::{Step, StepKind};
+use crate::core::timeline::gap::{Gap, Timeline};
 
 /// Credits from the least to the most; `None` where nothing tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,22 +166,7 @@ fn of_conversation(conversation: &Conversation, typical: Option<u32>, page_size:
     let mut credits = Range::NOTHING;
     let mut messages = Some(0_u32);
     for gap in &timeline.gaps {
-        let stored = u32::try_from(timeline.standing()).unwrap_or(0);
-        let (known, range) = match expected(timeline, &conversation.hints, gap) {
-            Some(Expected::Exactly(n)) => {
-                let cost = cost(n, page_size);
-                // Counts of the API may be off by what was deleted since.
-                (Some(n), Range { min: 1, likely: Some(cost), max: None })
-            }
-            Some(Expected::AtLeast(n) | Expected::About(n)) => {
-                (Some(n), Range { min: 1, likely: Some(cost(n, page_size)), max: None })
-            }
-            None if gap.older_ms.is_some() => (Some(1), Range { min: 1, likely: Some(1), max: None }),
-            None => {
-                let n = typical.map(|typical| typical.saturating_sub(stored).max(RESULTS_PER_CREDIT));
-                (n, Range { min: 1, likely: n.map(|n| cost(n, page_size)), max: None })
-            }
-        };
+        let (known, range) = of_gap(timeline, &conversation.hints, gap, typical, page_size);
         messages = messages.zip(known).map(|(sum, n)| sum.saturating_add(n));
         credits = credits.plus(range);
     }
@@ -190,6 +176,34 @@ fn of_conversation(conversation: &Conversation, typical: Option<u32>, page_size:
         gaps: timeline.gaps.len(),
         messages,
         credits,
+    }
+}
+
+/// How many messages a gap is thought to hold, and what filling it costs. `typical` is how long a conversation is that
+/// nothing else is known of.
+#[must_use]
+pub fn of_gap(
+    timeline: &Timeline,
+    hints: &Hints,
+    gap: &Gap,
+    typical: Option<u32>,
+    page_size: u32,
+) -> (Option<u32>, Range) {
+    let stored = u32::try_from(timeline.standing()).unwrap_or(0);
+    match expected(timeline, hints, gap) {
+        Some(Expected::Exactly(n)) => {
+            let cost = cost(n, page_size);
+            // Counts of the API may be off by what was deleted since.
+            (Some(n), Range { min: 1, likely: Some(cost), max: None })
+        }
+        Some(Expected::AtLeast(n) | Expected::About(n)) => {
+            (Some(n), Range { min: 1, likely: Some(cost(n, page_size)), max: None })
+        }
+        None if gap.older_ms.is_some() => (Some(1), Range { min: 1, likely: Some(1), max: None }),
+        None => {
+            let n = typical.map(|typical| typical.saturating_sub(stored).max(RESULTS_PER_CREDIT));
+            (n, Range { min: 1, likely: n.map(|n| cost(n, page_size)), max: None })
+        }
     }
 }
 

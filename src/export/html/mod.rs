@@ -2,12 +2,12 @@
 //! needs a script.
 
 mod index;
-mod message;
+pub(crate) mod message;
 mod search;
 
 use maud::{DOCTYPE, Markup, html};
 
-use self::message::{Gaps, MessageList};
+use self::message::{Dress, Gaps, MessageList};
 use self::search::SearchIndex;
 use super::text::{Text, Times};
 use super::{Export, ExportError, Summary, Watch};
@@ -18,7 +18,7 @@ use crate::core::planner::target;
 use crate::export::destination::Place;
 use crate::store::{ConversationRow, Scope};
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("app.js");
 
 /// Messages on a page, at most.
@@ -90,7 +90,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
 }
 
 /// What a conversation is called.
-pub(super) fn name(row: &ConversationRow) -> String {
+pub(crate) fn name(row: &ConversationRow) -> String {
     let named = row.name.as_deref().filter(|name| !name.trim().is_empty());
     target::label(named, row.profile_url.as_deref(), row.conversation_id.as_deref(), row.id)
 }
@@ -124,7 +124,7 @@ fn write_conversation(
     watch: &mut dyn Watch,
 ) -> Result<(), ExportError> {
     let mut gaps = Gaps::of(row, scope);
-    let mut messages = MessageList::new(export.job.times());
+    let mut messages = MessageList::new(Dress::new(export.job.times()));
     let mut number = 0;
     let mut left = conversation.pages.first().map_or(0, |p| p.messages);
     let mut save = |number: usize, messages: Markup| {

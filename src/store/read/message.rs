@@ -259,20 +259,7 @@ pub struct MessageRow {
 
 impl MessageRow {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let row = ExportRow::read(row)?;
-        Ok(Self {
-            id: row.id,
-            conversation: row.conversation_row,
-            account: row.account.to_owned(),
-            conversation_id: row.conversation_id.map(str::to_owned),
-            conversation_name: row.conversation.map(str::to_owned),
-            versions: row.versions,
-            gone_since_ms: row.gone_since_ms,
-            from_me: row.from_me.map(|is_me| is_me != 0),
-            source: row.source_name().to_owned(),
-            parts: row.parts(),
-            message: row.message(),
-        })
+        Ok(Self::from(&ExportRow::read(row)?))
     }
 
     /// The JSON as it was served, rebuilt.
@@ -285,6 +272,24 @@ impl MessageRow {
     #[must_use]
     pub fn shown(&self) -> String {
         self.parts.shown(&self.message.text)
+    }
+}
+
+impl From<&ExportRow<'_>> for MessageRow {
+    fn from(row: &ExportRow<'_>) -> Self {
+        Self {
+            id: row.id,
+            conversation: row.conversation_row,
+            account: row.account.to_owned(),
+            conversation_id: row.conversation_id.map(str::to_owned),
+            conversation_name: row.conversation.map(str::to_owned),
+            versions: row.versions,
+            gone_since_ms: row.gone_since_ms,
+            from_me: row.from_me.map(|is_me| is_me != 0),
+            source: row.source_name().to_owned(),
+            parts: row.parts(),
+            message: row.message(),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What only reads the archive.
 
+pub(super) mod browse;
 pub(super) mod changes;
 pub(super) mod due;
+pub(super) mod excerpt;
 pub(super) mod figures;
 pub(super) mod history;
 pub(super) mod message;

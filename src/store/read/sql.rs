@@ -11,6 +11,7 @@ use rusqlite::{Batch, Connection, ErrorCode};
 use crate::store::Result;
 use crate::store::StoreError;
 use crate::store::schema::open;
+use crate::store::text_index;
 
 /// Steps of SQLite's machine between two looks at whether to stop: some milliseconds.
 const STEPS: i32 = 10_000;
@@ -132,6 +133,27 @@ fn cell(value: ValueRef<'_>) -> SqlValue {
         ValueRef::Text(text) => SqlValue::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
     }
+}
+
+/// Kibibytes of pages that a connection for the requests of others remembers.
+const CACHE_KIB: i64 = 2048;
+
+/// Opens an archive for the requests of others. `stop` is asked every few milliseconds whether it is time to give up.
+pub(super) fn open_for_others(
+    path: &Path,
+    stop: impl FnMut() -> bool + Send + 'static,
+) -> Result<Connection> {
+    let mut db = open::open_read_only(path)?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // What lists the words of the indexes is made before nothing can be made any more.
+    text_index::list_words(&db)?;
+    db.progress_handler(STEPS, Some(stop))?;
+    db.authorizer(Some(|asked: AuthContext<'_>| match asked.action {
+        // A consistent look at several tables is a transaction that only reads.
+        AuthAction::Transaction { .. } => Authorization::Allow,
+        _ => judge(asked),
+    }))?;
+    Ok(db)
 }
 
 /// Lets through what reads.

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ToSql};
 
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::model::ids::{AccountId, ConversationId, RunId};
 use crate::core::planner::target::Candidate;
-use crate::core::timeline::gap::Timeline;
+use crate::core::timeline::gap::{Gap, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::query::{Statements as _, struct_rows};
-use crate::store::read::timelines;
+use crate::store::read::{sql, timelines};
 use crate::store::schema::open;
 use crate::store::{Result, ledger};
 
@@ -29,6 +29,20 @@ impl Reader {
     /// When there is none, it is of a newer version, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { db: open::open_read_only(path)? })
+    }
+
+    /// The same for requests of others: what is read is bounded by `stop`, which is asked every few milliseconds whether
+    /// it is time to give up, statements that do anything else than read are refused, and little is kept in memory.
+    ///
+    /// # Errors
+    /// As for [`Reader::open`].
+    pub fn open_for_others(path: &Path, stop: impl FnMut() -> bool + Send + 'static) -> Result<Self> {
+        Ok(Self { db: sql::open_for_others(path, stop)? })
+    }
+
+    /// A number that changes whenever another connection has changed the archive.
+    pub fn data_version(&self) -> Result<i64> {
+        self.db.one("PRAGMA data_version", [])
     }
 
     /// For what reads the archive elsewhere in the store.
@@ -204,29 +218,38 @@ impl<'a> Queries<'a> {
     pub fn conversations(&self) -> Result<Vec<ConversationRow>> {
         // One look at all gaps: a look for each conversation takes ten times as long.
         let mut gaps = timelines::of_all_conversations(self.db)?;
-        self.db.all_by(
+        self.conversation_rows("", &[], |id| gaps.remove(&id).unwrap_or_default())
+    }
+
+    /// Those conversations that meet a condition, each with the gaps that `gaps` knows of it.
+    pub(super) fn conversation_rows(
+        &self,
+        condition: &str,
+        values: &[&dyn ToSql],
+        mut gaps: impl FnMut(ConversationId) -> Vec<Gap>,
+    ) -> Result<Vec<ConversationRow>> {
+        let sql = format!(
             "SELECT c.id, a.name, ifnull(c.urn, c.thread), c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
                c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone
-             FROM conversation c JOIN account a ON a.id = c.account ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id",
-            [],
-            |row| {
-                Ok(ConversationRow {
-                    id: row.get(0)?,
-                    account: row.get(1)?,
-                    conversation_id: row.get(2)?,
-                    profile_url: row.get(3)?,
-                    name: row.get(4)?,
-                    unread: row.get(5)?,
-                    served_total: row.get(6)?,
-                    synced_ms: row.get(7)?,
-                    last_error: row.get(8)?,
-                    thread: row.get(9)?,
-                    of_export: row.get(10)?,
-                    timeline: timelines::read(row, 11, gaps.remove(&row.get(0)?).unwrap_or_default())?,
-                })
-            },
-        )
+             FROM conversation c JOIN account a ON a.id = c.account {condition}ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id"
+        );
+        self.db.all_by(&sql, values, |row| {
+            Ok(ConversationRow {
+                id: row.get(0)?,
+                account: row.get(1)?,
+                conversation_id: row.get(2)?,
+                profile_url: row.get(3)?,
+                name: row.get(4)?,
+                unread: row.get(5)?,
+                served_total: row.get(6)?,
+                synced_ms: row.get(7)?,
+                last_error: row.get(8)?,
+                thread: row.get(9)?,
+                of_export: row.get(10)?,
+                timeline: timelines::read(row, 11, gaps(row.get(0)?))?,
+            })
+        })
     }
 
     /// The inboxes that were read, with why the last request for each failed.

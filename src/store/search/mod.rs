@@ -1,5 +1,6 @@
 //! Full-text search with filters, newest first or by relevance. The work is bounded, and results say where a bound was hit.
 
+mod facets;
 mod match_expr;
 mod rank;
 mod spelling;
@@ -19,6 +20,7 @@ use crate::store::read::history::by_id;
 use crate::store::search::match_expr::Match;
 use walk::{Checks, Walk};
 
+pub use facets::{FACETED, Facets};
 pub use why::{GapsWithin, Nothing};
 
 /// A search with filters looks at no more than this many messages, which takes a fraction of a second.
@@ -64,6 +66,8 @@ pub struct Search {
     pub edited: Option<bool>,
     /// No longer returned by the API, or still.
     pub gone: Option<bool>,
+    /// Only messages with a lower id than this: where an earlier look at the newest ones ended. No filter.
+    pub below: Option<MessageId>,
 }
 
 /// What was found.
@@ -81,7 +85,7 @@ impl Search {
     /// Whether the search has filters.
     #[must_use]
     pub fn has_filters(&self) -> bool {
-        *self != Self { query: self.query.clone(), ..Self::default() }
+        *self != Self { query: self.query.clone(), below: self.below, ..Self::default() }
     }
 
     /// The phrases to highlight in the results.

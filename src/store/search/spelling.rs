@@ -12,6 +12,7 @@ use crate::core::search::tokenize;
 use crate::store::Result;
 use crate::store::query::Statements as _;
 use crate::store::search::why::known;
+use crate::store::text_index::list_words;
 
 /// Lengths of words that get suggestions.
 const LETTERS: std::ops::RangeInclusive<usize> = 3..=20;
@@ -60,18 +61,6 @@ pub(super) fn nearest(db: &Connection, term: &Term) -> Result<Option<String>> {
     let Some((_, word)) = best.found else { return Ok(None) };
     let is_one = known(db, &Term { text: word.clone(), prefix: false })?;
     Ok(is_one.then_some(word))
-}
-
-/// Creates temporary tables that list the words of the indexes. SQLite counts that as writing. They have a row for each
-/// occurrence, because one row for each word would count all occurrences first.
-fn list_words(db: &Connection) -> Result<()> {
-    db.pragma_update(None, "query_only", false)?;
-    let made = db.execute_batch(
-        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.indexed_places USING fts5vocab(main, messages_fts, instance);
-         CREATE VIRTUAL TABLE IF NOT EXISTS temp.folded_places USING fts5vocab(main, messages_cjk_fts, instance);",
-    );
-    db.pragma_update(None, "query_only", true)?;
-    Ok(made?)
 }
 
 /// Whether the word occurs. Faster than [`next_word`] for words that do not.

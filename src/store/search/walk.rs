@@ -163,8 +163,10 @@ impl Walk<'_> {
     fn each(&self, mut take: impl FnMut(MessageId) -> bool) -> Result<Option<Ms>> {
         let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).0.saturating_sub(SLACK));
         let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).0.saturating_add(SLACK));
+        let below = self.search.below.unwrap_or(MessageId(i64::MAX));
+        let highest = highest.min(below.0.saturating_sub(1));
         if let Some(few) = &self.checks.few {
-            for id in few {
+            for id in few.iter().filter(|id| **id < below) {
                 if self.matches(*id)? && self.fits(*id)?.0 && !take(*id) {
                     break;
                 }

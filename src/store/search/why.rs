@@ -40,8 +40,8 @@ impl Queries<'_> {
     /// Why a search found nothing.
     pub fn why_nothing(&self, search: &Search) -> Result<Nothing> {
         // One read transaction for all lookups: locking takes longer than looking up a word.
-        let look = self.db().unchecked_transaction()?;
-        let db: &Connection = &look;
+        let look = self.db().is_autocommit().then(|| self.db().unchecked_transaction()).transpose()?;
+        let db: &Connection = self.db();
         let mut why = Nothing {
             empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
             gaps: gaps(db, search)?,
@@ -67,6 +67,7 @@ impl Queries<'_> {
             let count = super::count(ids.len());
             why.without_filters = Some((count, count == COUNTED || ended.is_some()));
         }
+        drop(look);
         Ok(why)
     }
 }

@@ -38,7 +38,7 @@ fn edits_vanished_messages_and_gaps_are_marked() {
     let id: i64 = bench.one("SELECT conversation FROM message WHERE text LIKE 'as it is now%' LIMIT 1");
     let page = fs::read_to_string(out.join(format!("conversations/{id}.html"))).unwrap();
     for words in [
-        "as it was first",
+        "as it <del>was</del><ins>is</ins> <del>first</del><ins>now, edited</ins>",
         "What it said before",
         ">edited<",
         "vanished from LinkedIn",

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use archiver::core::budget::{Charge, Purse};
 use archiver::core::inbox::filter::Wanted;
 use archiver::core::inbox::{InboxPage, InboxRow};
-use archiver::core::model::ids::RunId;
+use archiver::core::model::ids::{ConversationId, MessageId, RunId};
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, Failed, InboxCommit, Purpose, Request, Scope, Search, Settlement,
+    Alert, Cause, Configured, ExcerptAt, ExcerptSize, ExportRow, Failed, InboxCommit, Purpose, Request,
+    Scope, Search, Settlement, StoreError,
 };
 use rusqlite::Connection;
 
@@ -149,7 +150,30 @@ fn read(bench: &Bench) {
         queries.search(&search, 10).unwrap();
         queries.search_best(&search, 10).unwrap();
         queries.search_count(&search).unwrap();
+        queries.facets(&search).unwrap();
     }
+    browse(bench, conversation, first.id);
+}
+
+/// What the pages of `serve` ask.
+fn browse(bench: &Bench, conversation: ConversationId, message: MessageId) {
+    let queries = bench.store.queries();
+    let (_, place) = queries.place_of(message).unwrap().unwrap();
+    let size = ExcerptSize { messages: 3, bytes: 1000 };
+    let nothing = |_: &ExportRow<'_>| Ok::<_, StoreError>(());
+    for at in [ExcerptAt::Newest, ExcerptAt::Before(place), ExcerptAt::After(place), ExcerptAt::Around(place)]
+    {
+        if let Some(excerpt) = queries.excerpt(conversation, at, size).unwrap() {
+            queries.messages_of_excerpt(conversation, &excerpt, nothing).unwrap();
+        }
+    }
+    queries.newest_message(conversation, nothing).unwrap();
+    queries.message_row(message, nothing).unwrap();
+    queries.conversation(conversation).unwrap();
+    queries.conversation_heads().unwrap();
+    queries.conversations_with(&BTreeSet::new()).unwrap();
+    queries.ledger_runs(None, 3).unwrap();
+    queries.ledger_requests(Some(bench.run), None, 3).unwrap();
 }
 
 #[test]

@@ -4,18 +4,17 @@ use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::json::Status;
-use super::missing;
 use super::picture::Picture;
 use crate::app::replace;
-use crate::cli::ui::local_time::{local_date, local_minute};
-use crate::cli::ui::reading::label;
 use crate::core::Ms;
 use crate::core::format::{iso_date, iso_utc, plural, thousands};
 use crate::core::printable::printable;
 use crate::core::timeline::bar::{Cell, Stretch};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
+use crate::view::label;
+use crate::view::local_time::{local_date, local_minute};
+use crate::view::status::{Status, missing};
 
 const STYLE: &str = include_str!("page.css");
 /// By this it is known as one of its own pages.

@@ -1,7 +1,6 @@
 //! The status as a picture: a bar over time for each conversation, and credits a day.
 
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::local_time::local_date;
 use crate::cli::ui::output::Output;
 use crate::core::Ms;
 use crate::core::format::thousands;
@@ -9,13 +8,12 @@ use crate::core::printable::one_line;
 use crate::core::timeline::bar::{Cell, Stretch, cells, stretches};
 use crate::error::Failure;
 use crate::store::{ConversationRow, DayRow};
+use crate::view::local_time::local_date;
 
-use super::Facts;
 use super::selection::shown;
-use crate::cli::ui::reading::label;
+use crate::view::label;
+use crate::view::status::{DAYS, Facts};
 
-/// Days of the credits' chart.
-pub(super) const DAYS: u32 = 30;
 /// Columns of a name, and of the picture outside of a terminal.
 const NAME: usize = 22;
 const WIDTH: usize = 80;

@@ -1,7 +1,7 @@
 //! Which conversations are shown: the newest, and those that need attention, as many as fit.
 
-use super::attention::needs_attention;
 use crate::store::ConversationRow;
+use crate::view::status::needs_attention;
 
 /// All of them, or at most `most`: up to half of those need attention, the others are the newest. `rows` are in order,
 /// newest first, and so are the selected ones.

@@ -1,17 +1,16 @@
 //! The status as people read it on a terminal.
 
-use super::json::Status;
-use super::missing;
 use super::picture::Picture;
 use crate::cli::ui::charts::Glyphs;
-use crate::cli::ui::local_time::{local_minute, span};
 use crate::cli::ui::output::Output;
-use crate::cli::ui::reading::label;
 use crate::cli::ui::table::{number, text};
 use crate::core::format::{IsoTime, counted, plural, thousands};
 use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::store::ConversationRow;
+use crate::view::label;
+use crate::view::local_time::{local_minute, span};
+use crate::view::status::{Status, missing};
 
 /// Sentences on what needs attention that are shown without `--all`.
 const SENTENCES: usize = 8;

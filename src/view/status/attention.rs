@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{Facts, FormatTime};
 use crate::app::metrics::Metrics;
-use crate::cli::ui::reading::label;
 use crate::core::format::counted;
 use crate::core::model::ids::ConversationId;
 use crate::core::timeline::gap::ServerCount;
 use crate::service::alerts;
 use crate::store::{Alert, Cause, ConversationRow, InboxStatus};
+use crate::view::label;
 
 /// Whether the conversation itself needs attention: its last request failed, or a gap is stalled.
-pub(super) fn needs_attention(row: &ConversationRow) -> bool {
+pub(crate) fn needs_attention(row: &ConversationRow) -> bool {
     row.last_error.is_some() || row.timeline.gaps.iter().any(|gap| gap.stalled.is_some())
 }
 

@@ -14,31 +14,31 @@ use crate::core::printable::one_line;
 use crate::store::{AccountFigures, ConversationRow, RunRow};
 
 #[derive(Serialize)]
-pub(super) struct Status<'a> {
-    pub(super) archive: String,
-    pub(super) messages: i64,
+pub(crate) struct Status<'a> {
+    pub(crate) archive: String,
+    pub(crate) messages: i64,
     gaps: i64,
-    pub(super) gaps_not_synced: i64,
-    pub(super) complete: usize,
-    pub(super) horizon: Option<IsoTime>,
-    pub(super) credits: Credits,
+    pub(crate) gaps_not_synced: i64,
+    pub(crate) complete: usize,
+    pub(crate) horizon: Option<IsoTime>,
+    pub(crate) credits: Credits,
     last_run: Option<LastRun<'a>>,
     horizon_age_secs: Option<i64>,
     last_success_at: Option<IsoTime>,
-    pub(super) last_backup_at: Option<IsoTime>,
-    pub(super) service: Option<ServiceStatus>,
+    pub(crate) last_backup_at: Option<IsoTime>,
+    pub(crate) service: Option<ServiceStatus>,
     accounts: Vec<AccountStatus<'a>>,
     runs: BTreeMap<String, i64>,
     failures: BTreeMap<String, i64>,
     needs_attention: Vec<AlertStatus<'a>>,
-    pub(super) attention: Vec<String>,
-    pub(super) conversations: Vec<ConversationStatus<'a>>,
+    pub(crate) attention: Vec<String>,
+    pub(crate) conversations: Vec<ConversationStatus<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct ServiceStatus {
-    pub(super) pid: i32,
-    pub(super) next_slot_at: Option<IsoTime>,
+pub(crate) struct ServiceStatus {
+    pub(crate) pid: i32,
+    pub(crate) next_slot_at: Option<IsoTime>,
 }
 
 #[derive(Serialize)]
@@ -61,13 +61,13 @@ const NAMED: usize = 3;
 
 /// Credits spent, and what the caps leave.
 #[derive(Serialize)]
-pub(super) struct Credits {
+pub(crate) struct Credits {
     spent_last_run: u32,
-    pub(super) spent_today: u32,
-    pub(super) spent_this_month: u32,
+    pub(crate) spent_today: u32,
+    pub(crate) spent_this_month: u32,
     left_last_run: Option<u32>,
-    pub(super) left_today: Option<u32>,
-    pub(super) left_this_month: Option<u32>,
+    pub(crate) left_today: Option<u32>,
+    pub(crate) left_this_month: Option<u32>,
     days: Vec<Day>,
 }
 
@@ -90,7 +90,7 @@ struct LastRun<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ConversationStatus<'a> {
+pub(crate) struct ConversationStatus<'a> {
     account: &'a str,
     conversation_id: Option<&'a str>,
     #[serde(skip)]
@@ -102,7 +102,7 @@ pub(super) struct ConversationStatus<'a> {
     unread: Option<i64>,
     oldest_at: Option<IsoTime>,
     newest_at: Option<IsoTime>,
-    pub(super) gaps: usize,
+    pub(crate) gaps: usize,
     complete: bool,
     /// Whether runs ask for it.
     asked: bool,
@@ -111,7 +111,7 @@ pub(super) struct ConversationStatus<'a> {
 }
 
 impl<'a> Status<'a> {
-    pub(super) fn of(facts: &'a Facts, config: &Config, format: FormatTime) -> Self {
+    pub(crate) fn of(facts: &'a Facts, config: &Config, format: FormatTime) -> Self {
         let Facts { metrics, summary, conversations, .. } = facts;
         let (spent, left) = (&metrics.spent, &metrics.left);
         let parked = |figures: &AccountFigures| metrics.parked.contains(&figures.account);
@@ -165,11 +165,11 @@ impl<'a> Status<'a> {
     }
 
     /// The gaps that runs fill, as `gaps_left` of a run's report counts them.
-    pub(super) fn gaps_synced(&self) -> i64 {
+    pub(crate) fn gaps_synced(&self) -> i64 {
         self.gaps.saturating_sub(self.gaps_not_synced)
     }
 
-    pub(super) fn horizon_words(&self, format: FormatTime) -> String {
+    pub(crate) fn horizon_words(&self, format: FormatTime) -> String {
         match self.horizon.map(|IsoTime(since)| format(since)) {
             Some(since) if self.conversations.iter().all(|row| row.gaps == 0) => {
                 format!("Nothing is missing, back to {since}.")
@@ -180,7 +180,7 @@ impl<'a> Status<'a> {
         }
     }
 
-    pub(super) fn last_run_words(&self, format: FormatTime) -> Option<String> {
+    pub(crate) fn last_run_words(&self, format: FormatTime) -> Option<String> {
         let run = self.last_run.as_ref()?;
         Some(format!(
             "Last run: {}, {}: {}, {}, {}",
@@ -193,7 +193,7 @@ impl<'a> Status<'a> {
     }
 
     /// The gaps that no run fills: in which conversations, and how to have them filled.
-    pub(super) fn not_synced_words(&self) -> Option<String> {
+    pub(crate) fn not_synced_words(&self) -> Option<String> {
         let (one, many) = ("more gap is in a conversation", "more gaps are in conversations");
         let gaps = Some(self.gaps_not_synced).filter(|n| *n > 0).map(|n| counted(n, one, many))?;
         let named = |row: &ConversationStatus<'_>| {
@@ -230,7 +230,7 @@ impl<'a> LastRun<'a> {
 }
 
 impl<'a> ConversationStatus<'a> {
-    fn of(row: &'a ConversationRow, facts: &Facts) -> Self {
+    pub(crate) fn of(row: &'a ConversationRow, facts: &Facts) -> Self {
         let (timeline, at) = (&row.timeline, |ms: Option<Ms>| ms.map(IsoTime));
         Self {
             account: &row.account,

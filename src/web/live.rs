@@ -1,0 +1,51 @@
+//! News of changes: the archive's file is looked at, not the API.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+use super::look::Shared;
+
+/// How often the file is looked at while a page wants to know.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often something is sent in any case, so that a connection that is gone is noticed.
+const ALIVE: Duration = Duration::from_secs(20);
+
+/// Notes every change of the archive, as long as somebody is told.
+pub(super) async fn watch(shared: Arc<Shared>, changes: watch::Sender<u64>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if changes.receiver_count() == 0 {
+            continue;
+        }
+        let looking = Arc::clone(&shared);
+        let version = tokio::task::spawn_blocking(move || looking.version()).await;
+        if let Ok(Ok(version)) = version {
+            changes.send_if_modified(|known| std::mem::replace(known, version) != version);
+        }
+    }
+}
+
+/// Sends an event for every change, until nobody reads them any more.
+pub(super) async fn tell(mut changes: watch::Receiver<u64>, tell: mpsc::Sender<io::Result<Bytes>>) {
+    let mut first = true;
+    let mut news = Bytes::from_static(b"retry: 3000\n\n");
+    while tell.send(Ok(news)).await.is_ok() {
+        news = tokio::select! {
+            () = tell.closed() => return,
+            () = tokio::time::sleep(ALIVE) => Bytes::from_static(b": still here\n\n"),
+            changed = changes.changed() => match changed {
+                // The first look after a pause says how things stand, not that they have changed.
+                Ok(()) if std::mem::take(&mut first) => Bytes::from_static(b": watching\n\n"),
+                Ok(()) => {
+                    let version = *changes.borrow_and_update();
+                    Bytes::from(format!("event: change\ndata: {version}\n\n"))
+                }
+                Err(_) => return,
+            },
+        };
+    }
+}

@@ -1,0 +1,232 @@
+//! Searching: what is found, by whom, when and where, or why nothing is.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::conversations::label;
+use crate::core::format::{plural, thousands};
+use crate::core::model::ids::MessageId;
+use crate::core::planner::target;
+use crate::core::search::query::{Query, What};
+use crate::core::search::tokenize;
+use crate::error::Failure;
+use crate::export::text::Text;
+use crate::store::{FACETED, Facets, Found, MessageRow, Search, StoreError};
+use crate::view::message::{Piece, snippet};
+use crate::view::search::{explain, misread, senders_named, with_filters};
+use crate::web::asked::{WebRequest, url};
+use crate::web::look::Glance;
+use crate::web::reply::{Refused, SiteReply};
+use crate::web::shell::{Shell, pager};
+use crate::web::take;
+
+/// Messages on a page.
+const SHOWN: usize = 30;
+/// Letters of a message that are shown.
+const SNIPPET: usize = 300;
+/// Bytes of a message in which hits are looked for to be shown.
+const READ: usize = 64 * 1024;
+/// Choices of a kind to narrow a search by.
+const CHOICES: usize = 8;
+
+/// The search that a query describes.
+pub(in crate::web) fn search_of(look: &Glance<'_>, text: &str) -> Result<Search, Refused> {
+    let query = Query::parse(text);
+    let needs_names = query.filters.iter().any(|filter| matches!(filter.what, What::In(_)));
+    let candidates = if needs_names { look.queries.candidates()? } else { Vec::new() };
+    let conversation = |word: &str| {
+        let help = "the list of conversations shows what they are called";
+        target::one(&candidates, word).map_err(|error| Failure::usage(error.to_string(), help))
+    };
+    Ok(with_filters(Search::default(), query, look.now, conversation)?)
+}
+
+pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
+    let query = asked.text("q").unwrap_or_default();
+    let found = match search_of(look, query) {
+        Ok(_) if query.is_empty() => {
+            html! { p { "Words, phrases and filters: " a href="/help" { "how to search" } "." } }
+        }
+        Ok(search) => {
+            results(look, query, Search { below: asked.number("after")?.map(MessageId), ..search })?
+        }
+        // A date or a conversation that is none: said here, so that it can be mended here.
+        Err(Refused::Bad(why)) => html! { p.missing role="status" { (Text(&why)) } },
+        Err(other) => return Err(other),
+    };
+    let title = if query.is_empty() { "Search".to_owned() } else { format!("Search: {query}") };
+    let main = html! {
+        h1 { "Search" }
+        div #results { (found) }
+    };
+    let shell = Shell { title: &title, at: "/search", live: false, query };
+    Ok(SiteReply::page(shell.around(look, "wide", &main)))
+}
+
+fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Refused> {
+    let found = look.queries.search(&search, SHOWN)?;
+    let remarks = misread(&search.query);
+    if found.messages.is_empty() {
+        let why = if search.below.is_some() { Vec::new() } else { reasons(look, &search)? };
+        return Ok(html! {
+            p role="status" { strong { "Nothing was found." } }
+            ul { @for line in remarks.iter().chain(&why) { li { (Text(line)) } } }
+            (ended(look, &found))
+        });
+    }
+    let facets = look.queries.facets(&search)?;
+    let names = FacetNames::read(look, &facets)?;
+    let wanted = search.wanted();
+    let last =
+        found.messages.last().filter(|_| found.messages.len() == SHOWN).map(|last| last.id.to_string());
+    let next = last.map(|id| (url("/search", &[("q", query), ("after", &id)]), "Older"));
+    let first = search.below.map(|_| (url("/search", &[("q", query)]), "Newest"));
+    Ok(html! {
+        p.sub role="status" { (count(&facets)) ", newest first" }
+        @for remark in &remarks { p.sub { (Text(remark)) } }
+        div.columns-2 {
+            (narrow(query, &facets, &names, look))
+            div {
+                ul.list.hits { @for message in &found.messages { (hit(look, message, &wanted)) } }
+                (ended(look, &found))
+                (pager(first, next))
+                details.take {
+                    summary { "Take along" }
+                    ul { @for format in take::FORMATS {
+                        li { a href=(url(&format!("/search/take/{}", format.name), &[("q", query)])) download { (format.title) } }
+                    } }
+                }
+            }
+        }
+    })
+}
+
+fn count(facets: &Facets) -> String {
+    if facets.more {
+        format!("More than {} messages", thousands(FACETED))
+    } else {
+        plural(facets.times.len(), "message")
+    }
+}
+
+fn reasons(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, Refused> {
+    let why = look.queries.why_nothing(search)?;
+    let elsewhere = why.gaps.is_some() && look.facts()?.asked.gaps_elsewhere > 0;
+    let mut lines = explain(&why, search, elsewhere);
+    let senders = look.queries.senders()?;
+    lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
+    Ok(lines)
+}
+
+fn ended(look: &Glance<'_>, found: &Found) -> Markup {
+    html! {
+        @if let Some(at) = found.ended_at {
+            p.sub { "Searched back to " (look.times().minute(at)) " only: add before:" (look.times().day(at)) ", or narrow the search." }
+        }
+    }
+}
+
+fn hit(look: &Glance<'_>, message: &MessageRow, wanted: &[tokenize::Phrase]) -> Markup {
+    let (times, at) = (look.times(), message.message.at_ms);
+    let shown = message.shown();
+    let text = shown.get(..shown.floor_char_boundary(READ)).unwrap_or_default();
+    let (hits, _) = tokenize::hits(text, wanted);
+    let sender = match message.message.sender.name.as_str() {
+        _ if message.from_me == Some(true) => "You",
+        "" => "Unknown sender",
+        name => name,
+    };
+    html! {
+        li data-item {
+            a href={ "/c/" (message.conversation) "?around=" (message.id) "#m" (message.id) } {
+                span.name dir="auto" { (Text(sender)) }
+                time datetime=(times.iso(at).unwrap_or_default()) { (times.minute(at)) }
+                span.t dir="auto" lang="" {
+                    @for piece in snippet(text, &hits, SNIPPET) {
+                        @match piece { Piece::Plain(text) => (Text(&text)), Piece::Hit(text) => mark { (Text(&text)) } }
+                    }
+                }
+                span.sub {
+                    "in " bdi { (Text(message.conversation_name.as_deref().unwrap_or("unnamed conversation"))) }
+                    @if message.versions > 1 { " · edited" }
+                    @if message.gone_since_ms.is_some() { " · vanished" }
+                }
+            }
+        }
+    }
+}
+
+/// What senders and conversations of facets are called.
+struct FacetNames {
+    senders: BTreeMap<String, u64>,
+    conversations: Vec<(String, Option<String>, u64)>,
+}
+
+impl FacetNames {
+    fn read(look: &Glance<'_>, facets: &Facets) -> Result<Self, StoreError> {
+        let mut senders: BTreeMap<String, u64> = BTreeMap::new();
+        for sender in look.queries.senders()? {
+            if let Some(count) = facets.senders.get(&sender.id) {
+                let sum = senders.entry(sender.name).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        let heads = look.queries.conversation_heads()?;
+        let named = heads.iter().filter_map(|head| {
+            let count = facets.conversations.get(&head.id)?;
+            Some((label(head), head.thread.clone(), *count))
+        });
+        let mut conversations: Vec<_> = named.collect();
+        conversations.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+        Ok(Self { senders, conversations })
+    }
+}
+
+/// Links that narrow a search down.
+fn narrow(query: &str, facets: &Facets, names: &FacetNames, look: &Glance<'_>) -> Markup {
+    let with = |filter: String| url("/search", &[("q", &format!("{query} {filter}"))]);
+    let mut senders: Vec<(&String, u64)> = names
+        .senders
+        .iter()
+        .filter(|(name, _)| !name.trim().is_empty())
+        .map(|(name, n)| (name, *n))
+        .collect();
+    senders.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let senders = senders.into_iter().map(|(name, count)| {
+        let value: String = name.chars().filter(|c| !"\"“”„".contains(*c)).collect();
+        (name.clone(), with(format!("from:\"{value}\"")), count)
+    });
+    let mut years: BTreeMap<String, u64> = BTreeMap::new();
+    for at in &facets.times {
+        let year = look.times().day(*at).split('-').next().unwrap_or_default().to_owned();
+        let count = years.entry(year).or_default();
+        *count = count.saturating_add(1);
+    }
+    let years =
+        years.into_iter().rev().map(|(year, count)| (year.clone(), with(format!("on:{year}")), count));
+    let conversations = names.conversations.iter().filter_map(|(name, thread, count)| {
+        Some((name.clone(), with(format!("in:{}", thread.as_deref()?)), *count))
+    });
+    html! {
+        aside.narrow aria-label="Narrow the search" {
+            (choices("People", senders.take(CHOICES).collect()))
+            (choices("Years", years.take(CHOICES).collect()))
+            (choices("Conversations", conversations.take(CHOICES).collect()))
+        }
+    }
+}
+
+fn choices(title: &str, choices: Vec<(String, String, u64)>) -> Markup {
+    if choices.len() < 2 {
+        return html! {};
+    }
+    html! {
+        details open {
+            summary { (title) }
+            ul { @for (name, href, count) in &choices {
+                li { a href=(href) { bdi { (Text(name)) } } " " span.sub { (thousands(*count)) } }
+            } }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Connections to the archive for the requests of browsers: few, closed to writes, bounded in time.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::core::Ms;
+use crate::store::{Reader, Result};
+
+/// Whether whoever waits for a request's answer has given up.
+pub(super) type GivenUp = Arc<AtomicBool>;
+
+/// Connections that are kept open.
+#[derive(Debug)]
+pub(super) struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Open>>,
+    watch: Mutex<Option<ChangeWatch>>,
+}
+
+/// A connection. It is of one file, whatever is at the archive's path later.
+#[derive(Debug)]
+struct Open {
+    reader: Reader,
+    file: Option<(u64, u64)>,
+    current: Arc<Mutex<GivenUp>>,
+}
+
+/// A connection that only tells when others have written.
+#[derive(Debug)]
+struct ChangeWatch {
+    open: Open,
+    data_version: i64,
+    changes: u64,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::default(), watch: Mutex::default() }
+    }
+
+    fn file(&self) -> Option<(u64, u64)> {
+        fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()))
+    }
+
+    fn open(&self) -> Result<Open> {
+        let current = Arc::<Mutex<GivenUp>>::default();
+        let asked = Arc::clone(&current);
+        let file = self.file();
+        let reader = Reader::open_for_others(&self.path, move || locked(&asked).load(Ordering::Relaxed))?;
+        Ok(Open { reader, file, current })
+    }
+
+    /// Does some reading in one consistent look at the archive.
+    pub(super) fn read<T, E: From<crate::store::StoreError>>(
+        &self,
+        given_up: &GivenUp,
+        work: impl FnOnce(&Reader) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let file = self.file();
+        let kept = locked(&self.idle).pop().filter(|open| open.file == file);
+        let open = kept.map_or_else(|| self.open(), Ok)?;
+        *locked(&open.current) = Arc::clone(given_up);
+        let look = open.reader.snapshot()?;
+        let done = work(&open.reader);
+        drop(look);
+        *locked(&open.current) = GivenUp::default();
+        locked(&self.idle).push(open);
+        done
+    }
+
+    /// A number that grows whenever the archive has changed.
+    pub(super) fn version(&self) -> Result<u64> {
+        let mut watch = locked(&self.watch);
+        let file = self.file();
+        let before = watch.as_ref().map_or(0, |watch| watch.changes);
+        let kept = watch.take().filter(|watch| watch.open.file == file);
+        let mut now = match kept {
+            Some(watch) => watch,
+            None => ChangeWatch { open: self.open()?, data_version: 0, changes: before },
+        };
+        let data_version = now.open.reader.data_version()?;
+        if data_version != now.data_version {
+            now.data_version = data_version;
+            now.changes = now.changes.saturating_add(1);
+        }
+        Ok(watch.insert(now).changes)
+    }
+}
+
+/// Something that takes long to gather, remembered until the archive has changed.
+#[derive(Debug)]
+pub(super) struct Cached<T> {
+    known: Mutex<Option<CachedValue<T>>>,
+    /// Held by whoever gathers it.
+    gathering: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct CachedValue<T> {
+    version: u64,
+    at_ms: Ms,
+    value: Arc<T>,
+}
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        Self { known: Mutex::default(), gathering: Mutex::default() }
+    }
+}
+
+/// How old something remembered may be (ms).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Freshness {
+    /// While the archive has not changed.
+    pub(super) unchanged: Ms,
+    /// In any case.
+    pub(super) changed: Ms,
+}
+
+impl<T> Cached<T> {
+    /// What is remembered, or gathered now. While somebody else gathers it anew, the former will do.
+    pub(super) fn get<E>(
+        &self,
+        version: u64,
+        now: Ms,
+        fresh: Freshness,
+        gather: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let find = |even_old: bool| {
+            let known = locked(&self.known);
+            let known = known.as_ref()?;
+            let age = now.saturating_sub(known.at_ms);
+            let most = if known.version == version { fresh.unchanged } else { fresh.changed };
+            (even_old || (0..=most).contains(&age)).then(|| Arc::clone(&known.value))
+        };
+        if let Some(value) = find(false) {
+            return Ok(value);
+        }
+        let _gathering = match self.gathering.try_lock() {
+            Ok(guard) => guard,
+            Err(_) => match find(true) {
+                Some(value) => return Ok(value),
+                None => locked(&self.gathering),
+            },
+        };
+        if let Some(value) = find(false) {
+            return Ok(value);
+        }
+        let value = Arc::new(gather()?);
+        *locked(&self.known) = Some(CachedValue { version, at_ms: now, value: Arc::clone(&value) });
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    #[test]
+    fn what_is_remembered_is_gathered_again_when_the_archive_has_changed() {
+        let (cached, mut gathered) = (Cached::default(), 0);
+        let fresh = Freshness { unchanged: 1000, changed: 10 };
+        let mut ask = |version, now| {
+            let gather = || {
+                gathered += 1;
+                Ok::<_, Infallible>(gathered)
+            };
+            *cached.get(version, now, fresh, gather).unwrap()
+        };
+        assert_eq!(
+            [ask(1, 0), ask(1, 1000), ask(2, 5), ask(2, 11), ask(2, 12), ask(2, 1012)],
+            [1, 1, 1, 2, 2, 3]
+        );
+    }
+}
