@@ -85,6 +85,16 @@ CREATE TABLE participant (
   PRIMARY KEY (conversation, person)
 ) STRICT, WITHOUT ROWID;
 
+-- Who wrote when, as `people` and `stats` count it: what the messages say, in a form that is quick to read. Rows of a
+-- conversation do not overlap. An export leaves it out, and an import makes it anew.
+CREATE TABLE written (
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- where
+  oldest_ms     INTEGER NOT NULL,            -- time of the first of its messages
+  newest_ms     INTEGER NOT NULL,            -- time of the last of them
+  lines         BLOB NOT NULL,                -- each message's time and sender: see src/core/written.rs
+  PRIMARY KEY (conversation, oldest_ms)
+) STRICT, WITHOUT ROWID;
+
 -- Message types as served.
 CREATE TABLE kind (
   id    INTEGER PRIMARY KEY,

@@ -73,6 +73,15 @@ SELECT
 FROM temp.numbered n GROUP BY run, conversation, kind ORDER BY 1;
 DROP TABLE temp.numbered;
 
+-- migrate.rs fills it.
+CREATE TABLE written (
+  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  oldest_ms     INTEGER NOT NULL,
+  newest_ms     INTEGER NOT NULL,
+  lines         BLOB NOT NULL,
+  PRIMARY KEY (conversation, oldest_ms)
+) STRICT, WITHOUT ROWID;
+
 -- How schema 2 worded its stalls; every other text is the error of a failed request.
 CREATE TEMP TABLE stall (text TEXT PRIMARY KEY, code TEXT NOT NULL);
 INSERT INTO temp.stall (code, text) VALUES
