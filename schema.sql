@@ -10,7 +10,10 @@ PRAGMA user_version = 3;
 CREATE TABLE account (
   id    INTEGER PRIMARY KEY,
   name  TEXT NOT NULL UNIQUE,                 -- its name in the configuration
-  owner_name TEXT                             -- the owner's display name, if configured
+  owner_name TEXT,                            -- the owner's display name, if configured
+  message_owner TEXT,                         -- the member whose mailbox its first messages came from, by the API's id; null until known
+  inbox_owner TEXT,                           -- the same of its inbox
+  unnamed INTEGER NOT NULL DEFAULT 1 CHECK (unnamed IN (0, 1)) -- 1: who is who is to be worked out again, because somebody new has written
 ) STRICT;
 
 -- A sender as the API describes them. A human has several rows if the API describes them in several ways.
@@ -94,6 +97,16 @@ CREATE TABLE participant (
   person        INTEGER NOT NULL REFERENCES person(id), -- who
   messages      INTEGER NOT NULL DEFAULT 0,   -- messages of theirs that are stored
   PRIMARY KEY (conversation, person)
+) STRICT, WITHOUT ROWID;
+
+-- Who wrote when, as `people` and `stats` count it: what the messages say, in a form that is quick to read. Rows of a
+-- conversation do not overlap. An export leaves it out, and an import makes it anew.
+CREATE TABLE written (
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- where
+  oldest_ms     INTEGER NOT NULL,            -- time of the first of its messages
+  newest_ms     INTEGER NOT NULL,            -- time of the last of them
+  lines         BLOB NOT NULL,                -- each message's time and sender: see src/core/written.rs
+  PRIMARY KEY (conversation, oldest_ms)
 ) STRICT, WITHOUT ROWID;
 
 -- Message types as served.

@@ -21,6 +21,7 @@ pub mod raw;
 pub mod schedule;
 pub mod search;
 pub mod timeline;
+pub mod written;
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Ms = i64;

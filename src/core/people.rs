@@ -123,7 +123,8 @@ pub enum Author {
 /// What is known of one conversation.
 #[derive(Debug, Clone, Default)]
 struct Exchange {
-    others: BTreeMap<usize, i64>,
+    /// Who else wrote: how many messages, and when last.
+    others: Vec<(usize, i64, Ms)>,
     mine: i64,
     /// The last message of either side.
     last: Option<(Author, Ms)>,
@@ -131,6 +132,35 @@ struct Exchange {
     /// Seconds until an answer.
     i_answered: Vec<u32>,
     they_answered: Vec<u32>,
+}
+
+impl Exchange {
+    fn add(&mut self, at_ms: Ms, human: Option<usize>, side: Author) {
+        match self.last {
+            Some((Author::Theirs, then)) if side == Author::Mine => {
+                self.i_answered.push(seconds(then, at_ms))
+            }
+            Some((Author::Mine, then)) if side == Author::Theirs => {
+                self.they_answered.push(seconds(then, at_ms))
+            }
+            _ => {}
+        }
+        self.last = Some((side, at_ms));
+        match (side, human) {
+            (Author::Mine, _) => {
+                self.mine += 1;
+                self.my_last_ms = self.my_last_ms.max(Some(at_ms));
+            }
+            (_, Some(human)) => match self.others.iter_mut().find(|(other, ..)| *other == human) {
+                Some((_, messages, last_ms)) => {
+                    *messages += 1;
+                    *last_ms = (*last_ms).max(at_ms);
+                }
+                None => self.others.push((human, 1, at_ms)),
+            },
+            _ => {}
+        }
+    }
 }
 
 /// What is known of one human.
@@ -171,7 +201,10 @@ pub struct Correspondence {
     /// Accounts whose owner is known.
     known: BTreeSet<String>,
     courses: BTreeMap<ConversationId, Exchange>,
-    last: BTreeMap<usize, Ms>,
+    /// The conversation of the last message, which is not among the others.
+    current: Option<(ConversationId, Exchange)>,
+    /// Who its senders are.
+    senders: Vec<(PersonId, Option<usize>, Author)>,
     /// Those who have left, by conversation, and whether any has been met.
     left: BTreeMap<(usize, ConversationId), usize>,
     met: BTreeSet<usize>,
@@ -188,7 +221,8 @@ impl Correspondence {
             of,
             known,
             courses: BTreeMap::new(),
-            last: BTreeMap::new(),
+            current: None,
+            senders: Vec::new(),
             left: BTreeMap::new(),
             met: BTreeSet::new(),
         }
@@ -227,6 +261,24 @@ impl Correspondence {
 
     /// Counts a message; those of one conversation come oldest first. Says whose it is.
     pub fn add(&mut self, line: SentMessage) -> Author {
+        if self.current.as_ref().is_none_or(|(id, _)| *id != line.conversation) {
+            self.courses.extend(self.current.take());
+            self.senders.clear();
+        }
+        let known =
+            self.senders.iter().find(|(id, ..)| *id == line.sender).map(|(_, human, side)| (*human, *side));
+        let (human, side) = match known {
+            Some(known) => known,
+            None => self.meet(line),
+        };
+        let courses = &mut self.courses;
+        let begun = || (line.conversation, courses.remove(&line.conversation).unwrap_or_default());
+        self.current.get_or_insert_with(begun).1.add(line.at_ms, human, side);
+        side
+    }
+
+    /// Who a sender is in the conversation that is counted now.
+    fn meet(&mut self, line: SentMessage) -> (Option<usize>, Author) {
         let human = self.of.get(&line.sender).copied();
         let human = human.map(|human| self.in_conversation(human, line.conversation));
         let side = match human.and_then(|h| self.humans.get(h)).map(|h| h.is_me) {
@@ -234,43 +286,26 @@ impl Correspondence {
             Some(Some(false)) => Author::Theirs,
             _ => Author::Unknown,
         };
-        let course = self.courses.entry(line.conversation).or_default();
-        match course.last {
-            Some((Author::Theirs, then)) if side == Author::Mine => {
-                course.i_answered.push(seconds(then, line.at_ms))
-            }
-            Some((Author::Mine, then)) if side == Author::Theirs => {
-                course.they_answered.push(seconds(then, line.at_ms))
-            }
-            _ => {}
-        }
-        course.last = Some((side, line.at_ms));
-        match (side, human) {
-            (Author::Mine, _) => {
-                course.mine += 1;
-                course.my_last_ms = course.my_last_ms.max(Some(line.at_ms));
-            }
-            (_, Some(human)) => {
-                *course.others.entry(human).or_default() += 1;
-                let last = self.last.entry(human).or_insert(line.at_ms);
-                *last = (*last).max(line.at_ms);
-            }
-            _ => {}
-        }
-        side
+        self.senders.push((line.sender, human, side));
+        (human, side)
+    }
+
+    fn exchanges(&self) -> impl Iterator<Item = (&ConversationId, &Exchange)> {
+        self.courses.iter().chain(self.current.iter().map(|(id, exchange)| (id, exchange)))
     }
 
     /// Everybody else who wrote, most messages either way first.
     #[must_use]
     pub fn contacts(&self) -> Vec<Contact> {
         let mut all: BTreeMap<usize, (Contact, Vec<u32>, Vec<u32>)> = BTreeMap::new();
-        for course in self.courses.values() {
+        for (_, course) in self.exchanges() {
             let dialogue = course.others.len() == 1;
-            for (human, received) in &course.others {
+            for (human, received, last_ms) in &course.others {
                 let (contact, theirs, mine) = all.entry(*human).or_default();
                 contact.human = *human;
                 contact.received += received;
                 contact.conversations += 1;
+                contact.last_ms = contact.last_ms.max(*last_ms);
                 if dialogue {
                     contact.sent = Some(contact.sent.unwrap_or_default() + course.mine);
                     contact.last_ms = contact.last_ms.max(course.my_last_ms.unwrap_or_default());
@@ -283,10 +318,8 @@ impl Correspondence {
             .into_values()
             .map(|(contact, theirs, mine)| {
                 let known = self.humans.get(contact.human).is_some_and(|h| self.known.contains(&h.account));
-                let last_ms = contact.last_ms.max(self.last.get(&contact.human).copied().unwrap_or_default());
                 Contact {
                     sent: known.then(|| contact.sent.unwrap_or_default()),
-                    last_ms,
                     they_answer: median(theirs),
                     i_answer: median(mine),
                     ..contact
@@ -300,7 +333,7 @@ impl Correspondence {
     /// How fast the owner answers in dialogues, and how fast the others do (median, seconds).
     #[must_use]
     pub fn answers(&self) -> (Option<u32>, Option<u32>) {
-        let dialogues = || self.courses.values().filter(|c| c.others.len() == 1);
+        let dialogues = || self.exchanges().map(|(_, c)| c).filter(|c| c.others.len() == 1);
         let mine = dialogues().flat_map(|c| &c.i_answered).copied().collect();
         let theirs = dialogues().flat_map(|c| &c.they_answered).copied().collect();
         (median(mine), median(theirs))
@@ -310,8 +343,7 @@ impl Correspondence {
     #[must_use]
     pub fn waiting(&self) -> Vec<Waiting> {
         let mut all: Vec<Waiting> = self
-            .courses
-            .iter()
+            .exchanges()
             .filter(|(_, course)| course.others.len() <= 1)
             .filter_map(|(conversation, course)| {
                 let (last, since_ms) = course.last?;

@@ -20,6 +20,7 @@ mod text_index;
 pub mod verify;
 mod watches;
 mod write;
+mod written;
 
 use crate::core::model::ids::ConversationId;
 use crate::store::guard::Guard;

@@ -8,7 +8,7 @@ use crate::core::people::{SenderRow, SentMessage};
 use crate::store::Queries;
 use crate::store::Result;
 use crate::store::query::{Statements as _, struct_rows};
-use crate::store::read::timelines::OUTSIDE;
+use crate::store::written;
 
 /// Credits of one UTC day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,6 @@ pub struct MonthRow {
 
 struct_rows! {
     SenderRow { id, account, name, profile_url, is_me }
-    SentMessage { conversation, sender, at_ms }
     MonthRow { month, credits, new_messages }
 }
 
@@ -47,8 +46,8 @@ impl Queries<'_> {
         )
     }
 
-    /// Who wrote when, oldest first within each conversation, from `since` up to before `until`: what people wrote, not
-    /// what the system noted, nor the drafts and advertisements of an export.
+    /// Who wrote when, conversation by conversation and oldest first, from `since` up to before `until`: what people wrote,
+    /// not what the system noted, nor the drafts and advertisements of an export.
     pub fn lines(
         &self,
         conversation: Option<ConversationId>,
@@ -56,21 +55,23 @@ impl Queries<'_> {
         until: Option<Ms>,
         mut each: impl FnMut(SentMessage),
     ) -> Result<()> {
-        // Ids grow with time, so the whole table is read in its own order and not by an index.
-        let (within, order) = match conversation {
-            Some(_) => ("conversation = ?3", "sent_at_ms, id"),
-            None => ("?3 IS NULL", "id"),
-        };
-        let sql = format!(
-            "SELECT conversation, sender, sent_at_ms FROM message
-             WHERE {within} AND sent_at_ms >= ?1 AND sent_at_ms < ?2
-               AND kind NOT IN (SELECT id FROM kind WHERE name = 'SYSTEM') AND NOT ({OUTSIDE}) ORDER BY {order}"
-        );
-        let values = params![since.unwrap_or(Ms::MIN), until.unwrap_or(Ms::MAX), conversation];
-        self.db().each(&sql, values, |message| {
-            each(message);
-            Ok(())
-        })
+        let (since, until) = (since.unwrap_or(Ms::MIN), until.unwrap_or(Ms::MAX));
+        let within = if conversation.is_some() { "conversation = ?3" } else { "?3 IS NULL" };
+        let mut statement = self.db().prepare_cached(&format!(
+            "SELECT conversation, oldest_ms, lines FROM written
+             WHERE {within} AND newest_ms >= ?1 AND oldest_ms < ?2 ORDER BY conversation, oldest_ms"
+        ))?;
+        let mut rows = statement.query(params![since, until, conversation])?;
+        while let Some(row) = rows.next()? {
+            let (conversation, oldest_ms) = (row.get(0)?, row.get(1)?);
+            let lines = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+            written::read(conversation, oldest_ms, lines, |(at_ms, sender)| {
+                if at_ms >= since && at_ms < until {
+                    each(SentMessage { conversation, sender, at_ms });
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// Credits of the last `days` UTC days up to that of `now`, oldest first, idle days included.

@@ -2,6 +2,9 @@
 -- and indexes for runs that find nothing to do.
 
 ALTER TABLE account RENAME COLUMN own_name TO owner_name;
+ALTER TABLE account ADD COLUMN message_owner TEXT;
+ALTER TABLE account ADD COLUMN inbox_owner TEXT;
+ALTER TABLE account ADD COLUMN unnamed INTEGER NOT NULL DEFAULT 1 CHECK (unnamed IN (0, 1));
 ALTER TABLE conversation RENAME COLUMN given_name TO alias;
 ALTER TABLE conversation RENAME COLUMN listed_ms TO inbox_seen_ms;
 ALTER TABLE conversation RENAME COLUMN listed_at_ms TO inbox_last_message_ms;
@@ -78,6 +81,15 @@ SELECT
   conversation, min(sent_at_ms), max(sent_at_ms)
 FROM temp.numbered n GROUP BY run, conversation, kind ORDER BY 1;
 DROP TABLE temp.numbered;
+
+-- migrate.rs fills it.
+CREATE TABLE written (
+  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  oldest_ms     INTEGER NOT NULL,
+  newest_ms     INTEGER NOT NULL,
+  lines         BLOB NOT NULL,
+  PRIMARY KEY (conversation, oldest_ms)
+) STRICT, WITHOUT ROWID;
 
 -- How schema 2 worded its stalls; every other text is the error of a failed request.
 CREATE TEMP TABLE stall (text TEXT PRIMARY KEY, code TEXT NOT NULL);

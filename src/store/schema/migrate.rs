@@ -7,6 +7,8 @@ use crate::core::model::parts::Parts;
 use crate::store::Result;
 use crate::store::query::Statements as _;
 use crate::store::text_index;
+use crate::store::write::owner;
+use crate::store::written;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
 /// Schema 1, and for each later version the script that leads to it. They never change.
@@ -54,7 +56,9 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
             create_views(&tx)?;
             if from < 3 {
                 fill_parts(&tx)?;
+                owner::find_all(&tx)?;
                 text_index::index_everything(&tx)?;
+                written::fill(&tx)?;
             }
         }
         let dangling: i64 = tx.one("SELECT count(*) FROM pragma_foreign_key_check", [])?;

@@ -3,6 +3,7 @@
 //! It only reads, and is safe beside a running sync. Rows are streamed, so memory grows with the number of conversations and
 //! people, not of messages.
 
+mod figures;
 mod file;
 mod index;
 mod messages;
@@ -144,6 +145,7 @@ fn all(db: &Connection, depth: Depth, book: &mut Examination<'_, '_>) {
         names = timelines::names(db)?;
         messages::counters(db, &names, check)
     });
+    book.check("figures", "what people and stats count", |check| figures::all(db, &names, check));
     book.check("versions", "edits and the versions before them", |check| messages::versions(db, check));
     book.check("identity", "each message once", |check| messages::duplicates(db, &names, check));
     book.check("totals", "what the API counts", |check| timelines::totals(db, &names, check));

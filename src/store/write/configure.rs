@@ -23,12 +23,11 @@ impl Store {
         if applied == Some(digest) {
             return accounts.iter().map(|account| account_id_of(&self.db, account)).collect();
         }
-        self.transact(|tx, ids| {
+        self.transact(|tx, _| {
             let mut account_ids = Vec::with_capacity(accounts.len());
             tx.run("UPDATE conversation SET asked = 0 WHERE asked > 0", [])?;
             for account in accounts {
-                let (account_id, renamed) = account_row(tx, account)?;
-                ids.new_people |= renamed;
+                let account_id = account_row(tx, account)?;
                 account_ids.push(account_id);
                 if account.discover {
                     for id in targets::discovered(tx, account_id, &account.wanted)? {
@@ -80,15 +79,15 @@ pub(crate) fn ask_for(tx: &Connection, id: ConversationId, by: AskedBy) -> Resul
     tx.run("UPDATE conversation SET asked = max(asked, ?2) WHERE id = ?1", params![id, by as i64])
 }
 
-/// An account's row, made or brought up to date, and whether that changed anything.
-pub(crate) fn account_row(tx: &Connection, account: &Configured) -> Result<(AccountId, bool)> {
-    let renamed = tx.changed(
+/// An account's row, made or brought up to date.
+pub(crate) fn account_row(tx: &Connection, account: &Configured) -> Result<AccountId> {
+    tx.run(
         "INSERT INTO account (name, owner_name) VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET owner_name = excluded.owner_name WHERE owner_name IS NOT excluded.owner_name",
+         ON CONFLICT (name) DO UPDATE SET owner_name = excluded.owner_name, unnamed = 1
+           WHERE owner_name IS NOT excluded.owner_name",
         params![account.account, account.owner_name],
-    )? > 0;
-    let id = tx.one("SELECT id FROM account WHERE name = ?1", [&account.account])?;
-    Ok((id, renamed))
+    )?;
+    tx.one("SELECT id FROM account WHERE name = ?1", [&account.account])
 }
 
 fn by_profile(tx: &Connection, account: AccountId, url: &str, now: Ms) -> Result<ConversationId> {

@@ -20,7 +20,7 @@ use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::targets::{self, AskedBy, Configured, Target};
 use crate::store::read::timelines;
 use crate::store::write::page::quarantine;
-use crate::store::write::{configure, gaps};
+use crate::store::write::{configure, gaps, owner};
 
 /// An inbox page that came and the request that bought it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Store {
         self.transact(|tx, _| {
             let mut all = Vec::with_capacity(accounts.len());
             for (index, account) in accounts.iter().enumerate() {
-                let (id, _) = configure::account_row(tx, account)?;
+                let id = configure::account_row(tx, account)?;
                 if tx.changed("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0 {
                     tx.run("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
                 }
@@ -143,6 +143,9 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
            tried_ms = ifnull(?6, tried_ms), synced_ms = ?5, last_error = ?7 WHERE account = ?1",
         params![commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error],
     )?;
+    if let Some(owner) = commit.page.owner() {
+        owner::of_inbox(tx, commit.account_id, owner)?;
+    }
     quarantine(tx, None, commit.receipt, &commit.page.oddities)?;
     settle(
         tx,

@@ -18,21 +18,17 @@ pub(crate) struct Interned {
     templates: Names,
     shapes: BTreeMap<String, Names>,
     people: BTreeMap<AccountId, BTreeMap<Sender, PersonId>>,
-    /// Whether a sender may have been stored that no one had seen before, so that names are to be worked out again.
-    pub(crate) new_people: bool,
     /// What is spent in each window.
     pub(crate) tally: SpentCache,
 }
 
 impl Default for Interned {
     fn default() -> Self {
-        // Nothing is remembered of senders either: a run that was cut short may have left some unnamed.
         Self {
             kinds: Names::new(),
             templates: Names::new(),
             shapes: BTreeMap::new(),
             people: BTreeMap::new(),
-            new_people: true,
             tally: SpentCache::default(),
         }
     }
@@ -75,7 +71,6 @@ impl Interned {
         account: AccountId,
         sender: &Sender,
     ) -> Result<PersonId> {
-        let new_people = &mut self.new_people;
         remembered(self.people.entry(account).or_default(), sender, || {
             let sql = (
                 "SELECT id FROM person WHERE account = ?1 AND name = ?2 AND ifnull(first_name, char(0)) = ifnull(?3, char(0))
@@ -84,9 +79,7 @@ impl Interned {
             );
             let Sender { name, first_name, last_name, profile_url } = sender;
             let values = params![account, name, first_name, last_name, profile_url];
-            let (id, new) = found_or_made(db, sql, values)?;
-            *new_people |= new;
-            Ok(PersonId(id))
+            Ok(PersonId(found_or_made(db, sql, values)?.0))
         })
     }
 }

@@ -98,9 +98,8 @@ impl Store {
         now: Ms,
     ) -> Result<Import> {
         let run = self.begin_run_of(RunKind::Import, Trigger::Once, now)?;
-        self.transact(|tx, ids| {
-            let (account, renamed) = configure::account_row(tx, account)?;
-            ids.new_people |= renamed;
+        self.transact(|tx, _| {
+            let account = configure::account_row(tx, account)?;
             let sql = "INSERT INTO import (run, account, source, file) VALUES (?1, ?2, ?3, ?4)";
             Ok(Import { id: tx.insert(sql, params![run, account, source, file])?, run, account })
         })

@@ -14,6 +14,7 @@ use crate::core::model::urn;
 use crate::core::timeline::history::Origin;
 use crate::core::timeline::identity::{Known, Stored, Window};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
+use crate::core::written::Line;
 use crate::store::Result;
 use crate::store::ids as row_ids;
 use crate::store::query::Statements as _;
@@ -21,6 +22,8 @@ use crate::store::read::message::{NAMELESS, stored};
 use crate::store::text_index;
 use crate::store::write::changes::{ChangeKind, Changes};
 use crate::store::write::intern::Interned;
+use crate::store::write::owner;
+use crate::store::written;
 
 /// The stored messages that matter for a page: those that its [`Window`] names.
 pub(crate) fn known(db: &Connection, id: ConversationId, page: &Page, window: Window) -> Result<Known> {
@@ -42,11 +45,8 @@ pub(crate) fn known(db: &Connection, id: ConversationId, page: &Page, window: Wi
     let mut is_there =
         db.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND urn_probe = ?2")?;
     for urn in page.messages.iter().filter_map(|m| m.urn.as_deref()) {
-        if found.insert(urn::identity(urn).into_owned()) {
-            let probe = row_ids::probe(urn);
-            if !is_there.exists(params![id, probe])? {
-                continue;
-            }
+        let probe = row_ids::probe(urn);
+        if is_there.exists(params![id, probe])? && found.insert(urn::identity(urn).into_owned()) {
             let same_probe = select(db, "m.urn_probe = ?2", params![id, probe])?;
             near.extend(
                 same_probe.into_iter().filter(|s| identity(s).is_some_and(|s| *s == *urn::identity(urn))),
@@ -85,6 +85,8 @@ pub(crate) struct MessageWriter<'a> {
     changes: Changes,
     /// How many messages of each person were inserted.
     wrote: BTreeMap<PersonId, i64>,
+    /// Those that figures count, and when.
+    lines: Vec<Line>,
     /// Kept at hand: a page inserts many rows.
     inserts: Option<Inserts<'a>>,
 }
@@ -123,8 +125,8 @@ impl<'a> MessageWriter<'a> {
         (run, origin): (RunId, Origin),
         now: Ms,
     ) -> Self {
-        let (changes, wrote) = (Changes::default(), BTreeMap::new());
-        Self { db, ids, account, conversation, run, now, origin, changes, wrote, inserts: None }
+        let (changes, wrote, lines) = (Changes::default(), BTreeMap::new(), Vec::new());
+        Self { db, ids, account, conversation, run, now, origin, changes, wrote, lines, inserts: None }
     }
 
     /// Inserts a message, which an export or the API has shown.
@@ -175,6 +177,9 @@ impl<'a> MessageWriter<'a> {
         }
         statements.unindexed.execute([id])?;
         *self.wrote.entry(to.sender).or_default() += 1;
+        if written::counts(&message.kind, exported) {
+            self.lines.push((message.at_ms, to.sender));
+        }
         Ok(id)
     }
 
@@ -194,13 +199,14 @@ impl<'a> MessageWriter<'a> {
             self.db.run(text_index::UNINDEXED, [stored.id])?;
         }
         let to = self.pointers(message)?;
-        self.move_participant(stored.id, to.sender)?;
+        let from = self.move_participant(stored.id, to.sender)?;
         // A time and an id that were served once are kept when a later answer leaves them out.
         let (at_ms, derived) = match message.derived_time {
             true => (before.at_ms, before.derived_time),
             false => (message.at_ms, false),
         };
         let (shape, probe, key) = self.urn_columns(message.urn.as_deref().or(before.urn.as_deref()))?;
+        self.move_line(stored, from, message, (at_ms, to.sender))?;
         let change_kind = if stored.gone { ChangeKind::Back } else { ChangeKind::Edited };
         let change = self.changes.next(self.db, change_kind, false, at_ms)?;
         self.db.run(
@@ -279,29 +285,41 @@ impl<'a> MessageWriter<'a> {
     /// Counts the messages that were inserted for those who wrote them, and notes what changed.
     pub(crate) fn finish(self) -> Result<()> {
         self.changes.write(self.db, self.conversation, self.run, self.now)?;
-        self.wrote.iter().try_for_each(|(person, messages)| self.count(*person, *messages))
-    }
-
-    fn count(&self, person: PersonId, messages: i64) -> Result<()> {
-        self.db.run(
-            "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
-            params![self.conversation, person, messages],
-        )
+        written::add(self.db, self.conversation, self.lines)?;
+        let Self { db, account, conversation, .. } = self;
+        let place = (account, conversation);
+        self.wrote.iter().try_for_each(|(person, messages)| count(db, place, *person, *messages))
     }
 
     /// Counts a message for its sender as now served, and no longer for the one it was of.
-    fn move_participant(&self, id: MessageId, to: PersonId) -> Result<()> {
+    /// Returns who that is.
+    fn move_participant(&self, id: MessageId, to: PersonId) -> Result<PersonId> {
         let from: PersonId = self.db.one("SELECT sender FROM message WHERE id = ?1", [id])?;
         if from == to {
-            return Ok(());
+            return Ok(from);
         }
         let one_less =
             "UPDATE participant SET messages = messages - 1 WHERE conversation = ?1 AND person = ?2";
         self.db.run(one_less, params![self.conversation, from])?;
         let none_left = "DELETE FROM participant WHERE conversation = ?1 AND person = ?2 AND messages = 0";
         self.db.run(none_left, params![self.conversation, from])?;
-        self.count(to, 1)
+        count(self.db, (self.account, self.conversation), to, 1)?;
+        Ok(from)
+    }
+
+    /// Lets figures count a message as it is served now, and no longer as it was.
+    fn move_line(&mut self, stored: &Stored, from: PersonId, message: &Message, now: Line) -> Result<()> {
+        let (before, then) = (&stored.message, (stored.message.at_ms, from));
+        let counted = written::counts(&before.kind, stored.exported);
+        let counts = written::counts(&message.kind, false);
+        if (counted, then) == (counts, now) {
+            return Ok(());
+        }
+        if counted {
+            written::remove(self.db, self.conversation, then)?;
+        }
+        self.lines.extend(counts.then_some(now));
+        Ok(())
     }
 
     fn pointers(&mut self, message: &Message) -> Result<Pointers> {
@@ -318,6 +336,22 @@ impl<'a> MessageWriter<'a> {
         let shape = self.ids.shape(self.db, parts.prefix, parts.suffix)?;
         Ok((Some(shape), Some(row_ids::probe(urn)), Some(parts.key)))
     }
+}
+
+/// Counts messages of a person. Whoever is new in a conversation may be the one it is named after.
+fn count(
+    db: &Connection,
+    (account, conversation): (AccountId, ConversationId),
+    person: PersonId,
+    messages: i64,
+) -> Result<()> {
+    let more = "UPDATE participant SET messages = messages + ?3 WHERE conversation = ?1 AND person = ?2";
+    if db.changed(more, params![conversation, person, messages])? > 0 {
+        return Ok(());
+    }
+    let first = "INSERT INTO participant (conversation, person, messages) VALUES (?1, ?2, ?3)";
+    db.run(first, params![conversation, person, messages])?;
+    owner::forget_names(db, account)
 }
 
 /// A free id just above a crowd that begins with this taken one. Steps that double find its end, and halving them finds

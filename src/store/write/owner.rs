@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::core::model::ids::{AccountId, ConversationId, PersonId};
 use crate::core::model::urn::{self, profile_slug};
 use crate::core::owner::{self, Participants};
-use crate::store::query::Statements as _;
+use crate::store::query::{Statements as _, struct_rows};
 use crate::store::write::linkedin_export::Import;
 use crate::store::{Result, Store};
 
@@ -19,22 +19,9 @@ pub struct Owners {
 }
 
 impl Store {
-    /// Whose mailbox an account is, as far as its oldest conversations tell.
+    /// Whose mailbox an account is, as far as its first pages have told.
     pub fn owners(&self, account: AccountId) -> Result<Owners> {
-        let told = |sql: &str| -> Result<Option<String>> {
-            let urn: Option<String> = self.db.first(sql, [account])?;
-            Ok(urn.as_deref().and_then(urn::owner).map(str::to_owned))
-        };
-        Ok(Owners {
-            of_messages: told(
-                "SELECT u.prefix FROM conversation c JOIN message m ON m.conversation = c.id
-                 JOIN urn_shape u ON u.id = m.urn_shape WHERE c.account = ?1 AND u.prefix <> '' ORDER BY c.id LIMIT 1",
-            )?,
-            of_inbox: told(
-                "SELECT urn FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL AND urn IS NOT NULL
-                 ORDER BY id LIMIT 1",
-            )?,
-        })
+        self.db.one("SELECT message_owner, inbox_owner FROM account WHERE id = ?1", [account])
     }
 
     /// What a conversation is called, if it has a name.
@@ -45,7 +32,7 @@ impl Store {
 
     /// Notes who the account's owner is, as an export tells: by this name or by this part of a profile's URL.
     pub fn name_owner(&mut self, import: Import, name: &str, slug: Option<&str>) -> Result<()> {
-        self.transact(|tx, ids| {
+        self.transact(|tx, _| {
             let sql = "SELECT id, name, profile_url FROM person WHERE account = ?1";
             let people: Vec<(PersonId, bool)> = tx.all_by(sql, [import.account], |row| {
                 let page: Option<String> = row.get(2)?;
@@ -60,23 +47,24 @@ impl Store {
                 let sql = "UPDATE person SET is_me = ?2 WHERE id = ?1 AND is_me IS NOT ?2";
                 tx.run(sql, params![person, is_me])?;
             }
-            ids.new_people = true;
-            Ok(())
+            forget_names(tx, import.account)
         })
     }
 
     /// Works out again who is who, when senders were stored that had not been seen before.
     pub(crate) fn name_people(&mut self) -> Result<()> {
-        if !self.interned.new_people {
+        let sql = "SELECT id, owner_name FROM account WHERE unnamed = 1";
+        let unnamed: Vec<(AccountId, Option<String>)> = self.db.all(sql, [])?;
+        if unnamed.is_empty() {
             return Ok(());
         }
         self.transact(|tx, _| {
-            tx.each("SELECT id, owner_name FROM account", [], |(account, owner_name): (_, Option<String>)| {
-                name_account(tx, account, owner_name.as_deref())
-            })
-        })?;
-        self.interned.new_people = false;
-        Ok(())
+            for (account, owner_name) in &unnamed {
+                name_account(tx, *account, owner_name.as_deref())?;
+                tx.run("UPDATE account SET unnamed = 0 WHERE id = ?1", [account])?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -125,4 +113,46 @@ fn participants(tx: &Connection, account: AccountId) -> Result<(Vec<Conversation
         },
     )?;
     Ok((ids, conversations))
+}
+
+struct_rows!(Owners { of_messages, of_inbox });
+
+/// Who is who is to be worked out again.
+pub(crate) fn forget_names(tx: &Connection, account: AccountId) -> Result<()> {
+    tx.run("UPDATE account SET unnamed = 1 WHERE id = ?1 AND unnamed = 0", [account])
+}
+
+/// Notes whose mailbox the messages of an account are from, once that is known.
+pub(crate) fn of_messages(tx: &Connection, account: AccountId, owner: &str) -> Result<()> {
+    let sql = "UPDATE account SET message_owner = ?2 WHERE id = ?1 AND message_owner IS NULL";
+    tx.run(sql, params![account, owner])
+}
+
+/// The same of its inbox.
+pub(crate) fn of_inbox(tx: &Connection, account: AccountId, owner: &str) -> Result<()> {
+    let sql = "UPDATE account SET inbox_owner = ?2 WHERE id = ?1 AND inbox_owner IS NULL";
+    tx.run(sql, params![account, owner])
+}
+
+/// Finds out whose an archive's mailboxes are that does not say so.
+pub(crate) fn find_all(tx: &Connection) -> Result<()> {
+    for account in tx.all::<AccountId, Vec<_>>("SELECT id FROM account", [])? {
+        let messages: Option<String> = tx.first(
+            "SELECT u.prefix FROM conversation c JOIN message m ON m.conversation = c.id
+             JOIN urn_shape u ON u.id = m.urn_shape WHERE c.account = ?1 AND u.prefix <> '' ORDER BY c.id LIMIT 1",
+            [account],
+        )?;
+        if let Some(owner) = messages.as_deref().and_then(urn::owner) {
+            of_messages(tx, account, owner)?;
+        }
+        let inbox: Option<String> = tx.first(
+            "SELECT urn FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL AND urn IS NOT NULL
+             ORDER BY id LIMIT 1",
+            [account],
+        )?;
+        if let Some(owner) = inbox.as_deref().and_then(urn::owner) {
+            of_inbox(tx, account, owner)?;
+        }
+    }
+    Ok(())
 }

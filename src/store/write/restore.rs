@@ -13,6 +13,7 @@ use crate::store::backup::Contents;
 use crate::store::query::Statements as _;
 use crate::store::schema::lock::Lock;
 use crate::store::schema::{file, migrate, open};
+use crate::store::written;
 use crate::store::{Store, StoreError};
 
 /// Rows in one transaction.
@@ -157,6 +158,9 @@ impl Restore {
         }
         db.execute_batch("INSERT OR IGNORE INTO messages_unindexed (id) SELECT id FROM message; COMMIT")?;
         migrate::migrate(&mut db)?;
+        db.execute_batch("BEGIN")?;
+        written::fill(&db)?;
+        db.execute_batch("COMMIT")?;
         let mut store = Store::over(db);
         store.index_texts()?;
         let contents = Contents::of(&store.db)?;
@@ -177,7 +181,7 @@ fn columns(db: &Connection) -> Result<BTreeMap<String, Vec<String>>> {
     let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     db.each(
         "SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_info(t.name) c
-         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT IN ('sqlite_schema', 'messages_unindexed')",
+         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT IN ('sqlite_schema', 'messages_unindexed', 'written')",
         [],
         |(table, column): (String, String)| {
             columns.entry(table).or_default().push(column);

@@ -2,8 +2,8 @@
 //! request cost as the archive grows. The server is a stand-in that makes its answers up, in another thread; each run is a
 //! process of its own, so that its processor time and memory are its own.
 //!
-//! `cargo bench -p archiver-bench --bench seats` prints the table; `-- --quick` leaves out what takes minutes, and
-//! `ARCHIVER_BENCH_CONVERSATIONS=1000,16000,1000000` sets the sizes.
+//! `cargo bench -p archiver-bench --bench seats` prints the table; `-- --quick` leaves out what takes minutes, `-- --growing`
+//! shows only what grows, and `ARCHIVER_BENCH_CONVERSATIONS=1000,16000,1000000` sets the sizes.
 
 #![expect(
     clippy::unwrap_used,
@@ -82,10 +82,13 @@ fn main() {
     if arguments.first().is_some_and(|first| first == "run") {
         return client::run(&arguments);
     }
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    side_by_side();
-    if !quick {
-        a_thousand_accounts();
+    let is = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let quick = is("--quick");
+    if !is("--growing") {
+        side_by_side();
+        if !quick {
+            a_thousand_accounts();
+        }
     }
     growing(quick);
 }
