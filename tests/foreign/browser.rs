@@ -34,7 +34,14 @@ impl Browser {
         // It speaks on the descriptors 3 and 4.
         command
             .args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh", "chromium"])
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--hide-scrollbars",
+            ])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -42,7 +49,8 @@ impl Browser {
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut browser = Self { child, to, from, session: String::new(), last: 0, events: Vec::new(), _profile: profile };
+        let mut browser =
+            Self { child, to, from, session: String::new(), last: 0, events: Vec::new(), _profile: profile };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().unwrap().to_owned();
@@ -135,7 +143,10 @@ impl Browser {
                 event["windowsVirtualKeyCode"] = code.into();
             }
             self.call("Input.dispatchKeyEvent", event);
-            self.call("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}));
+            self.call(
+                "Input.dispatchKeyEvent",
+                json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}),
+            );
         }
     }
 

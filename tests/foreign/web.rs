@@ -33,7 +33,14 @@ const LONG: usize = 2;
 
 fn serve() -> Serving {
     let mut bench = odd_archive();
-    let said = |n: i64| item(&format!("long{n}"), NOW - n * 3_600_000, if n % 3 == 0 { "Olivia <Owner>" } else { "Béla Sample" }, &format!("report number {n}"));
+    let said = |n: i64| {
+        item(
+            &format!("long{n}"),
+            NOW - n * 3_600_000,
+            if n % 3 == 0 { "Olivia <Owner>" } else { "Béla Sample" },
+            &format!("report number {n}"),
+        )
+    };
     bench.put(LONG, &last_page(&(0..250).map(said).collect::<Vec<_>>())).unwrap();
     bench.next_run();
     let mut child = Command::new(env!("CARGO_BIN_EXE_archiver"))
@@ -77,7 +84,11 @@ fn everything_can_be_reached_by_keys_alone() {
     browser.press(&["g", "c"]);
     browser.wait("location.pathname === '/conversations' && document.readyState === 'complete'");
     browser.press(&["j", "j", "k"]);
-    assert_eq!(browser.value("document.activeElement.closest('[data-item]') === document.querySelector('[data-item]')"), true);
+    assert_eq!(
+        browser
+            .value("document.activeElement.closest('[data-item]') === document.querySelector('[data-item]')"),
+        true
+    );
     // The long conversation, found as one types.
     browser.value("document.querySelector('#filter').focus()");
     browser.write("sample");
@@ -91,12 +102,14 @@ fn everything_can_be_reached_by_keys_alone() {
     browser.press(&["n"]);
     browser.wait(&format!("location.search.startsWith('?after=') && {first} === 'report number 99'"));
     browser.press(&["j", "j", "Enter"]);
-    browser.wait("location.search.startsWith('?around=') && document.querySelector(':target')?.matches('.m')");
+    browser
+        .wait("location.search.startsWith('?around=') && document.querySelector(':target')?.matches('.m')");
     // Search, and from a hit to the message in its conversation.
     browser.press(&["/"]);
     browser.write("number 123");
     browser.press(&["Enter"]);
-    browser.wait("location.pathname === '/search' && document.querySelector('mark')?.textContent === 'number'");
+    browser
+        .wait("location.pathname === '/search' && document.querySelector('mark')?.textContent === 'number'");
     browser.press(&["Escape", "j", "Enter"]);
     browser.wait("document.querySelector(':target .t')?.textContent === 'report number 123'");
     browser.press(&["Escape"]);
@@ -121,7 +134,9 @@ fn everything_works_without_a_script() {
     browser.value("document.querySelector('#q').focus()");
     browser.write("report");
     browser.press(&["Enter"]);
-    browser.wait("location.pathname === '/search' && document.querySelectorAll('.hits [data-item]').length === 30");
+    browser.wait(
+        "location.pathname === '/search' && document.querySelectorAll('.hits [data-item]').length === 30",
+    );
     browser.value("document.querySelector('.narrow a').focus()");
     browser.press(&["Enter"]);
     browser.wait("location.search.includes('from')");
@@ -135,10 +150,12 @@ fn everything_works_without_a_script() {
 #[test]
 fn every_page_is_accessible_in_light_and_dark_on_a_phone_and_in_print() {
     let axe = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("axe/package/axe.min.js");
-    let axe = fs::read_to_string(&axe).unwrap_or_else(|_| panic!("{} is missing; contrib/test-foreign.sh fetches it", axe.display()));
+    let axe = fs::read_to_string(&axe)
+        .unwrap_or_else(|_| panic!("{} is missing; contrib/test-foreign.sh fetches it", axe.display()));
     let serving = serve();
     let mut browser = inside(&serving);
-    let edited: i64 = serving.bench.one("SELECT conversation FROM message WHERE text LIKE 'as it is now%' LIMIT 1");
+    let edited: i64 =
+        serving.bench.one("SELECT conversation FROM message WHERE text LIKE 'as it is now%' LIMIT 1");
     let message: i64 = serving.bench.one("SELECT id FROM message ORDER BY length(text) DESC LIMIT 1");
     let pages = [
         ("home", "/".to_owned()),
@@ -194,7 +211,8 @@ fn a_new_message_appears_by_itself() {
     browser.value("window.same = true");
     let said = |n: i64, text: &str| item(&format!("long{n}"), NOW - n * 3_600_000, "Béla Sample", text);
     serving.bench.put(LONG, &last_page(&[said(-1, "news of today"), said(0, "report number 0")])).unwrap();
-    browser.wait("[...document.querySelectorAll('main .m .t')].some((t) => t.textContent === 'news of today')");
+    browser
+        .wait("[...document.querySelectorAll('main .m .t')].some((t) => t.textContent === 'news of today')");
     assert_eq!(browser.value("window.same"), true, "the page is the same one");
     browser.wait("document.querySelector('#news').textContent === '1 new message'");
     assert_eq!(browser.complaints(&serving.base), Vec::<String>::new());

@@ -190,7 +190,10 @@ fn nobody_who_reads_or_writes_is_ever_told_that_the_archive_is_locked() {
         while !until.load(Ordering::Relaxed) {
             // With no patience at all: whoever held it up would be noticed.
             db.busy_timeout(Duration::ZERO).unwrap();
-            db.execute_batch("BEGIN IMMEDIATE; UPDATE conversation SET unread = ifnull(unread, 0) + 1; COMMIT").unwrap();
+            db.execute_batch(
+                "BEGIN IMMEDIATE; UPDATE conversation SET unread = ifnull(unread, 0) + 1; COMMIT",
+            )
+            .unwrap();
             written += 1;
         }
         written
