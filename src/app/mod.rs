@@ -11,4 +11,5 @@ mod runtime;
 pub mod wiring;
 
 pub use context::Context;
+pub(crate) use runtime::runtime_with;
 pub use runtime::{Runtime, runtime};

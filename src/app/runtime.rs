@@ -31,8 +31,17 @@ impl Drop for Runtime {
 /// # Errors
 /// [`Failure::Machine`], when the system refuses the resources for it.
 pub fn runtime() -> Result<Runtime, Failure> {
+    runtime_with(512)
+}
+
+/// The same with so many threads for what blocks, at most. Each may come to hold memory of its own.
+///
+/// # Errors
+/// As for [`runtime`].
+pub(crate) fn runtime_with(blocking: usize) -> Result<Runtime, Failure> {
     check_files()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(blocking).build();
     let runtime =
         runtime.map_err(|error| Failure::Machine(format!("cannot start the async runtime: {error}")))?;
     Ok(Runtime(Some(runtime)))

@@ -246,10 +246,11 @@ mod tests {
                 assert!(!help.is_empty() && !help.ends_with('.'), "{name} --{long}: {help}");
                 let help = if own.contains(&long) { String::new() } else { help };
                 // One object, or one per line: each in the same words everywhere.
-                let key = if long == "json" {
-                    format!("json, {}", help.contains("per line"))
-                } else {
-                    long.to_owned()
+                let key = match long {
+                    "json" => format!("json, {}", help.contains("per line")),
+                    // A number of a change, everywhere else a date.
+                    "since" if name == "changes" => "since a change".to_owned(),
+                    long => long.to_owned(),
                 };
                 let said = (flag.get_short(), value, help);
                 let first = seen.entry(key).or_insert_with(|| (name.clone(), said.clone()));

@@ -234,6 +234,12 @@ impl Correspondence {
         &self.humans
     }
 
+    /// The humans alone.
+    #[must_use]
+    pub fn into_humans(self) -> Vec<Human> {
+        self.humans
+    }
+
     /// Whether it is known of every account who its owner is.
     #[must_use]
     pub fn owner_known(&self) -> bool {

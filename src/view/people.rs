@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::core::format::{IsoTime, plural};
-use crate::core::people::{Contact, Correspondence};
+use crate::core::people::{Contact, Correspondence, Human};
 
 #[derive(Serialize)]
 pub(crate) struct PeopleReport<'a> {
@@ -29,13 +29,15 @@ pub(crate) struct PersonLine<'a> {
 impl<'a> PeopleReport<'a> {
     /// The first `most` of these contacts.
     pub(crate) fn of(tally: &'a Correspondence, contacts: &[Contact], most: usize) -> Self {
-        let people = contacts.iter().take(most).filter_map(|contact| person(tally, contact)).collect();
+        let people =
+            contacts.iter().take(most).filter_map(|contact| person(tally.humans(), contact)).collect();
         Self { owner_known: tally.owner_known(), people }
     }
 }
 
-pub(crate) fn person<'a>(tally: &'a Correspondence, contact: &Contact) -> Option<PersonLine<'a>> {
-    let human = tally.humans().get(contact.human)?;
+/// A contact as JSON has them.
+pub(crate) fn person<'a>(humans: &'a [Human], contact: &Contact) -> Option<PersonLine<'a>> {
+    let human = humans.get(contact.human)?;
     Some(PersonLine {
         account: &human.account,
         name: human.names.first(),

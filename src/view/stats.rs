@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::core::format::{IsoTime, thousands};
 use crate::core::model::ids::ConversationId;
-use crate::core::people::{Author, Waiting};
+use crate::core::people::{Author, Correspondence, Waiting};
 use crate::core::planner::target::Candidate;
 use crate::store::{MonthRow, Queries, Scope, StoreError};
 use crate::view::correspondence;
@@ -166,6 +166,14 @@ impl LocalTimes {
 impl Stats {
     /// The statistics of these messages, and of all credits.
     pub(crate) fn gather(queries: &Queries<'_>, scope: &Scope) -> Result<Self, StoreError> {
+        Self::with_correspondence(queries, scope).map(|(stats, _)| stats)
+    }
+
+    /// The same with what it was made of.
+    pub(crate) fn with_correspondence(
+        queries: &Queries<'_>,
+        scope: &Scope,
+    ) -> Result<(Self, Correspondence), StoreError> {
         let mut messages = Count::default();
         let mut times = LocalTimes::default();
         let tally = correspondence(queries, scope, |side, line| {
@@ -188,7 +196,7 @@ impl Stats {
             waiting.iter().filter(|w| w.for_side == side).map(line).collect()
         };
         let (mine, theirs) = tally.answers();
-        Ok(Stats {
+        let stats = Self {
             owner_known: tally.owner_known(),
             messages,
             months: months.into_iter().map(|(month, count)| MonthCount { month, count }).collect(),
@@ -199,7 +207,8 @@ impl Stats {
             waiting_for_you: lines(Author::Mine),
             waiting_for_them: lines(Author::Theirs),
             credits: queries.credits_by_month()?.into_iter().map(credit_month).collect(),
-        })
+        };
+        Ok((stats, tally))
     }
 }
 

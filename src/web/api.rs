@@ -92,7 +92,7 @@ fn numbered<'a>(row: &'a ConversationRow, facts: &Facts) -> NumberedConversation
 fn named(look: &Glance<'_>, asked: &WebRequest) -> Result<ConversationId, Refused> {
     let none = Refused::NotFound("such conversation");
     let Some(word) = asked.path.first() else { return Err(none) };
-    let heads = look.queries.conversation_heads()?;
+    let heads = look.heads()?;
     let key = urn::thread_key(word);
     let number = word.parse::<i64>().ok();
     let is_it = |head: &&ConversationHead| match number {
@@ -171,9 +171,10 @@ pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply,
 pub(super) fn people(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let limit = asked.limit(LIMIT, MOST)?;
     let start = usize::try_from(asked.number("after")?.unwrap_or(0)).unwrap_or(0);
-    let people = look.people()?;
+    let figures = look.figures()?;
+    let people = &figures.people;
     let end = start.saturating_add(limit);
     let next = (end < people.contacts.len()).then(|| end.to_string());
     let shown = people.contacts.iter().skip(start).take(limit);
-    Items { items: shown.filter_map(|contact| person(&people.tally, contact)).collect(), next }.reply()
+    Items { items: shown.filter_map(|contact| person(&people.everybody, contact)).collect(), next }.reply()
 }

@@ -92,6 +92,10 @@ impl Listening {
         let (stopping, _) = watch::channel(false);
         let mut connections = JoinSet::new();
         let watching = tokio::spawn(site.watch());
+        let warming = tokio::spawn({
+            let site = site.clone();
+            async move { site.warm().await }
+        });
         tokio::pin!(stop);
         loop {
             while connections.try_join_next().is_some() {}
@@ -118,6 +122,7 @@ impl Listening {
             }
         }
         watching.abort();
+        warming.abort();
         stopping.send_replace(true);
         // Whoever has not taken the answer by then does without it.
         let all_gone = async { while connections.join_next().await.is_some() {} };

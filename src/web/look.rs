@@ -12,14 +12,16 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::model::ids::PersonId;
-use crate::core::people::{Contact, Correspondence, humans};
+use crate::core::people::{Contact, Human, humans};
 use crate::export::text::Times;
-use crate::store::{Queries, Reader, Scope, StoreError};
+use crate::store::{ConversationHead, Queries, Reader, Scope, StoreError};
 use crate::view::stats::Stats;
 use crate::view::status::Facts;
 
 /// What is shown of the present: anew with each change, but not more than once in two seconds.
 const PRESENT: Freshness = Freshness { unchanged: 60_000, changed: 2_000 };
+/// What is cheap enough to be gathered with each change.
+const EXACT: Freshness = Freshness { unchanged: 3_600_000, changed: -1 };
 /// What takes a second for a million messages.
 const FIGURES: Freshness = Freshness { unchanged: 3_600_000, changed: 60_000 };
 
@@ -31,14 +33,22 @@ pub(super) struct Shared {
     pool: Pool,
     facts: Cached<Facts>,
     outlook: Cached<Outlook>,
-    people: Cached<People>,
-    stats: Cached<Stats>,
+    heads: Cached<Vec<ConversationHead>>,
+    figures: Cached<WebFigures>,
+}
+
+/// What one walk over all messages tells.
+#[derive(Debug)]
+pub(super) struct WebFigures {
+    pub(super) people: People,
+    pub(super) stats: Stats,
 }
 
 /// Everybody who wrote, and how they are found.
 #[derive(Debug)]
 pub(super) struct People {
-    pub(super) tally: Correspondence,
+    pub(super) everybody: Vec<Human>,
+    pub(super) owner_known: bool,
     pub(super) contacts: Vec<Contact>,
     /// The senders that a human is, by the human's index.
     pub(super) senders: BTreeMap<usize, BTreeSet<PersonId>>,
@@ -64,8 +74,8 @@ impl Shared {
             pool,
             facts: Cached::default(),
             outlook: Cached::default(),
-            people: Cached::default(),
-            stats: Cached::default(),
+            heads: Cached::default(),
+            figures: Cached::default(),
         }
     }
 
@@ -105,21 +115,25 @@ impl Glance<'_> {
         self.shared.outlook.get(self.version, self.now, PRESENT, gather)
     }
 
-    pub(super) fn people(&self) -> Result<Arc<People>, Refused> {
+    /// All conversations, most recently active first.
+    pub(super) fn heads(&self) -> Result<Arc<Vec<ConversationHead>>, Refused> {
+        let gather = || Ok(self.queries.conversation_heads()?);
+        self.shared.heads.get(self.version, self.now, EXACT, gather)
+    }
+
+    /// People and statistics.
+    pub(super) fn figures(&self) -> Result<Arc<WebFigures>, Refused> {
         let gather = || {
-            let tally = crate::view::correspondence(&self.queries, &Scope::default(), |_, _| ())?;
+            let (stats, tally) = Stats::with_correspondence(&self.queries, &Scope::default())?;
             let (_, of) = humans(&self.queries.senders()?);
             let mut senders: BTreeMap<usize, BTreeSet<PersonId>> = BTreeMap::new();
             for (sender, human) in &of {
                 senders.entry(*human).or_default().insert(*sender);
             }
-            Ok(People { contacts: tally.contacts(), tally, senders, humans: of })
+            let (contacts, owner_known) = (tally.contacts(), tally.owner_known());
+            let everybody = tally.into_humans();
+            Ok(WebFigures { people: People { everybody, owner_known, contacts, senders, humans: of }, stats })
         };
-        self.shared.people.get(self.version, self.now, FIGURES, gather)
-    }
-
-    pub(super) fn stats(&self) -> Result<Arc<Stats>, Refused> {
-        let gather = || Ok(Stats::gather(&self.queries, &Scope::default())?);
-        self.shared.stats.get(self.version, self.now, FIGURES, gather)
+        self.shared.figures.get(self.version, self.now, FIGURES, gather)
     }
 }

@@ -54,7 +54,9 @@ pub use self::reply::{HEADERS, SiteBody};
 pub const PORT: u16 = 8924;
 
 /// Requests that read the archive at once.
-const READERS: usize = 4;
+const READERS: usize = 3;
+/// Threads for what blocks: one for each of them, and one that looks for changes.
+pub const THREADS: usize = READERS + 1;
 /// Pages that are told of changes at once, and archives that are taken along.
 const LISTENERS: usize = 64;
 const TAKERS: usize = 4;
@@ -283,6 +285,13 @@ impl Site {
         });
         let reply = SiteReply::with(kind, SiteBody::Pieces(pieces));
         Ok(reply.header(header::CONTENT_DISPOSITION, &name))
+    }
+
+    /// Gathers what takes long before anybody asks for it.
+    pub(crate) async fn warm(&self) {
+        // Whoever asks for it is told what went wrong.
+        drop(self.look(|look| look.figures().map(drop)).await);
+        drop(self.look(|look| look.outlook().map(drop)).await);
     }
 
     /// Looks for changes of the archive, as long as a page wants to be told of them.

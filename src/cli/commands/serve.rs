@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use clap::Args;
 
-use crate::app::{Context, runtime, wiring};
+use crate::app::{Context, runtime_with, wiring};
 use crate::cli::ui::interrupt::StopSignals;
 use crate::cli::ui::output::{Output, note};
 use crate::config::Env;
 use crate::error::Failure;
 use crate::secret::Secret;
 use crate::web::listen::{ListenAt, Listening};
-use crate::web::{AccessKey, Hosts, PORT, SHORTEST, Site, SiteOptions};
+use crate::web::{AccessKey, Hosts, PORT, SHORTEST, Site, SiteOptions, THREADS};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,7 +76,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs) -> Result<(), Failure> {
     let at = args.listen.clone().unwrap_or(default);
     may_listen(&at, args.allow_remote, &context.env)?;
     let key = key(context, args.key_file.as_deref())?;
-    runtime()?.block_on(async {
+    runtime_with(THREADS)?.block_on(async {
         // From here on signals end it in an orderly way.
         let mut signals = StopSignals::of_command();
         let listening = Listening::begin(&at).await.map_err(|error| cannot_listen(&at, &error))?;

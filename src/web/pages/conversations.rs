@@ -40,20 +40,22 @@ impl Listed {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Self, Refused> {
-        let mut heads = look.queries.conversation_heads()?;
-        if account.is_some_and(|account| heads.iter().all(|head| head.account != account)) {
+        let all = look.heads()?;
+        if account.is_some_and(|account| all.iter().all(|head| head.account != account)) {
             return Err(Refused::NotFound("such account"));
         }
-        let several = heads.iter().any(|c| Some(&c.account) != heads.first().map(|c| &c.account));
+        let several = all.iter().any(|c| Some(&c.account) != all.first().map(|c| &c.account));
         let part = tokenize::fold(part);
-        heads.retain(|head| {
+        let fits = |head: &&ConversationHead| {
             account.is_none_or(|account| head.account == account)
                 && (part.is_empty() || tokenize::fold(&label(head)).contains(&part))
-        });
-        let count = heads.len();
-        let start = after.and_then(|after| heads.iter().position(|head| head.id.0 == after));
-        let mut heads: Vec<_> =
-            heads.into_iter().skip(start.map_or(0, |at| at + 1)).take(limit + 1).collect();
+        };
+        let fitting: Vec<&ConversationHead> = all.iter().filter(fits).collect();
+        let count = fitting.len();
+        let start = after.and_then(|after| fitting.iter().position(|head| head.id.0 == after));
+        let rest = fitting.iter().skip(start.map_or(0, |at| at + 1));
+        let mut heads: Vec<ConversationHead> =
+            rest.take(limit.saturating_add(1)).map(|head| (*head).clone()).collect();
         let more = heads.len() > limit;
         heads.truncate(limit);
         Ok(Self { heads, count, several, more })

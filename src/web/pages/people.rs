@@ -29,12 +29,13 @@ fn called(human: &Human) -> String {
 }
 
 pub(in crate::web) fn list(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
-    let people = look.people()?;
+    let figures = look.figures()?;
+    let people = &figures.people;
     let part = asked.text("q").unwrap_or_default();
     let folded = tokenize::fold(part);
     let start = usize::try_from(asked.number("after")?.unwrap_or(0)).unwrap_or(0);
     let fits = |contact: &&Contact| {
-        let human = people.tally.humans().get(contact.human);
+        let human = people.everybody.get(contact.human);
         human.is_some_and(|human| {
             folded.is_empty() || human.names.iter().any(|n| tokenize::fold(n).contains(&folded))
         })
@@ -51,13 +52,13 @@ pub(in crate::web) fn list(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
             input #filter name="q" type="search" value=(Text(part)) placeholder="Filter by name" autocomplete="off";
             button type="submit" { "Filter" }
         }
-        @if !people.tally.owner_known() { p.sub { (UNKNOWN_OWNER) } }
+        @if !people.owner_known { p.sub { (UNKNOWN_OWNER) } }
         div #results {
             p.sub { (if all.len() == 1 { "1 person".to_owned() } else { format!("{} people", thousands(all.len())) }) }
             div.scroll tabindex="0" role="group" aria-label="People" {
                 table.people {
                     thead { tr { @for head in ["Who", "Received", "Sent", "Last", "They answer in", "You answer in"] { th scope="col" { (head) } } } }
-                    tbody { @for contact in all.iter().skip(start).take(SHOWN) { (row(look, &people, contact)) } }
+                    tbody { @for contact in all.iter().skip(start).take(SHOWN) { (row(look, people, contact)) } }
                 }
             }
             (pager(before, next))
@@ -69,7 +70,7 @@ pub(in crate::web) fn list(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
 }
 
 fn row(look: &Glance<'_>, people: &People, contact: &Contact) -> Markup {
-    let name = people.tally.humans().get(contact.human).map(called).unwrap_or_default();
+    let name = people.everybody.get(contact.human).map(called).unwrap_or_default();
     let page = people.senders.get(&contact.human).and_then(|senders| senders.first());
     html! {
         tr data-item {
@@ -86,11 +87,12 @@ fn row(look: &Glance<'_>, people: &People, contact: &Contact) -> Markup {
 }
 
 pub(in crate::web) fn one(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
-    let people = look.people()?;
+    let figures = look.figures()?;
+    let people = &figures.people;
     let id = PersonId(asked.id("such person")?);
     let human = people.humans.get(&id).ok_or(Refused::NotFound("such person"))?;
     let senders = people.senders.get(human).ok_or(Refused::NotFound("such person"))?;
-    let person = people.tally.humans().get(*human).ok_or(Refused::NotFound("such person"))?;
+    let person = people.everybody.get(*human).ok_or(Refused::NotFound("such person"))?;
     let contact = people.contacts.iter().find(|contact| contact.human == *human);
     let conversations = look.queries.conversations_with(senders)?;
     let mut months: BTreeMap<String, i64> = BTreeMap::new();
@@ -111,7 +113,7 @@ pub(in crate::web) fn one(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteR
         @for page in person.profile_urls.iter().filter(|page| is_web(page)) {
             p { a href=(Text(page)) rel="noopener noreferrer nofollow" target="_blank" { (Text(page)) } }
         }
-        @if let Some(contact) = contact { (figures(look, contact)) }
+        @if let Some(contact) = contact { (known(look, contact)) }
         p { a href=(url("/search", &[("q", &format!("from:\"{}\"", name.replace('"', "")))])) { "Search what they wrote" } }
         @if !months.is_empty() { (chart::columns("months", "Messages per month", &by_month(&months), 6)) }
         h2 { "Conversations" }
@@ -122,7 +124,7 @@ pub(in crate::web) fn one(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteR
     ))
 }
 
-fn figures(look: &Glance<'_>, contact: &Contact) -> Markup {
+fn known(look: &Glance<'_>, contact: &Contact) -> Markup {
     let answer = |seconds: Option<u32>| seconds.map_or_else(|| "—".to_owned(), duration);
     let rows = [
         ("Messages received", thousands(contact.received)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::conversations::label;
+use crate::core::Ms;
 use crate::core::format::{plural, thousands};
 use crate::core::model::ids::MessageId;
 use crate::core::planner::target;
@@ -12,7 +13,7 @@ use crate::core::search::query::{Query, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
 use crate::export::text::Text;
-use crate::store::{FACETED, Facets, Found, MessageRow, Search, StoreError};
+use crate::store::{FACETED, Facets, Found, MessageRow, Search};
 use crate::view::message::{Piece, snippet};
 use crate::view::search::{explain, misread, senders_named, with_filters};
 use crate::web::asked::{WebRequest, url};
@@ -65,7 +66,11 @@ pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
 }
 
 fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Refused> {
-    let found = look.queries.search(&search, SHOWN)?;
+    // Counts are of the newest matches, and so of the first page.
+    let (found, facets) = match search.below {
+        None => look.queries.search_with_facets(&search, SHOWN)?,
+        Some(_) => (look.queries.search(&search, SHOWN)?, Facets::default()),
+    };
     let remarks = misread(&search.query);
     if found.messages.is_empty() {
         let why = if search.below.is_some() { Vec::new() } else { reasons(look, &search)? };
@@ -75,18 +80,16 @@ fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Ref
             (ended(look, &found))
         });
     }
-    let facets = look.queries.facets(&search)?;
-    let names = FacetNames::read(look, &facets)?;
     let wanted = search.wanted();
     let last =
         found.messages.last().filter(|_| found.messages.len() == SHOWN).map(|last| last.id.to_string());
     let next = last.map(|id| (url("/search", &[("q", query), ("after", &id)]), "Older"));
     let first = search.below.map(|_| (url("/search", &[("q", query)]), "Newest"));
     Ok(html! {
-        p.sub role="status" { (count(&facets)) ", newest first" }
+        p.sub role="status" { @if search.below.is_none() { (count(&facets)) ", newest first" } @else { "Older messages" } }
         @for remark in &remarks { p.sub { (Text(remark)) } }
         div.columns-2 {
-            (narrow(query, &facets, &names, look))
+            (narrow(query, &facets, look)?)
             div {
                 ul.list.hits { @for message in &found.messages { (hit(look, message, &wanted)) } }
                 (ended(look, &found))
@@ -157,64 +160,46 @@ fn hit(look: &Glance<'_>, message: &MessageRow, wanted: &[tokenize::Phrase]) -> 
     }
 }
 
-/// What senders and conversations of facets are called.
-struct FacetNames {
-    senders: BTreeMap<String, u64>,
-    conversations: Vec<(String, Option<String>, u64)>,
-}
-
-impl FacetNames {
-    fn read(look: &Glance<'_>, facets: &Facets) -> Result<Self, StoreError> {
-        let mut senders: BTreeMap<String, u64> = BTreeMap::new();
-        for sender in look.queries.senders()? {
-            if let Some(count) = facets.senders.get(&sender.id) {
-                let sum = senders.entry(sender.name).or_default();
-                *sum = sum.saturating_add(*count);
-            }
-        }
-        let heads = look.queries.conversation_heads()?;
-        let named = heads.iter().filter_map(|head| {
-            let count = facets.conversations.get(&head.id)?;
-            Some((label(head), head.thread.clone(), *count))
-        });
-        let mut conversations: Vec<_> = named.collect();
-        conversations.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
-        Ok(Self { senders, conversations })
+/// The largest counts first, as many as are offered; those of one name together.
+fn largest(counts: impl IntoIterator<Item = (String, u64)>) -> Vec<(String, u64)> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, count) in counts.into_iter().filter(|(name, _)| !name.trim().is_empty()) {
+        let sum = sums.entry(name).or_default();
+        *sum = sum.saturating_add(count);
     }
+    let mut all: Vec<_> = sums.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    all.truncate(CHOICES);
+    all
 }
 
 /// Links that narrow a search down.
-fn narrow(query: &str, facets: &Facets, names: &FacetNames, look: &Glance<'_>) -> Markup {
+fn narrow(query: &str, facets: &Facets, look: &Glance<'_>) -> Result<Markup, Refused> {
     let with = |filter: String| url("/search", &[("q", &format!("{query} {filter}"))]);
-    let mut senders: Vec<(&String, u64)> = names
-        .senders
-        .iter()
-        .filter(|(name, _)| !name.trim().is_empty())
-        .map(|(name, n)| (name, *n))
-        .collect();
-    senders.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let senders = senders.into_iter().map(|(name, count)| {
+    let mut names = look.queries.names_of(facets.senders.keys().copied())?;
+    let senders = facets.senders.iter().map(|(id, count)| (names.remove(id).unwrap_or_default(), *count));
+    let senders = largest(senders).into_iter().map(|(name, count)| {
         let value: String = name.chars().filter(|c| !"\"“”„".contains(*c)).collect();
-        (name.clone(), with(format!("from:\"{value}\"")), count)
+        (name, with(format!("from:\"{value}\"")), count)
     });
-    let mut years: BTreeMap<String, u64> = BTreeMap::new();
-    for at in &facets.times {
-        let year = look.times().day(*at).split('-').next().unwrap_or_default().to_owned();
-        let count = years.entry(year).or_default();
-        *count = count.saturating_add(1);
-    }
-    let years =
-        years.into_iter().rev().map(|(year, count)| (year.clone(), with(format!("on:{year}")), count));
-    let conversations = names.conversations.iter().filter_map(|(name, thread, count)| {
-        Some((name.clone(), with(format!("in:{}", thread.as_deref()?)), *count))
+    let year = |at: &Ms| (look.times().day(*at).split('-').next().unwrap_or_default().to_owned(), 1);
+    let mut years = largest(facets.times.iter().map(year));
+    years.sort_by(|a, b| b.0.cmp(&a.0));
+    let years = years.into_iter().map(|(year, count)| (year.clone(), with(format!("on:{year}")), count));
+    let mut conversations: Vec<_> = facets.conversations.iter().collect();
+    conversations.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let heads = look.heads()?;
+    let conversations = conversations.into_iter().take(CHOICES).filter_map(|(id, count)| {
+        let head = heads.iter().find(|head| head.id == *id)?;
+        Some((label(head), with(format!("in:{}", head.thread.as_deref()?)), *count))
     });
-    html! {
+    Ok(html! {
         aside.narrow aria-label="Narrow the search" {
-            (choices("People", senders.take(CHOICES).collect()))
-            (choices("Years", years.take(CHOICES).collect()))
-            (choices("Conversations", conversations.take(CHOICES).collect()))
+            (choices("People", senders.collect()))
+            (choices("Years", years.collect()))
+            (choices("Conversations", conversations.collect()))
         }
-    }
+    })
 }
 
 fn choices(title: &str, choices: Vec<(String, String, u64)>) -> Markup {

@@ -20,7 +20,8 @@ const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
 const WAITING: usize = 20;
 
 pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
-    let stats = look.stats()?;
+    let figures = look.figures()?;
+    let stats = &figures.stats;
     let months: BTreeMap<String, i64> =
         stats.months.iter().map(|m| (m.month.clone(), m.count.all())).collect();
     let count = |label: String, value: i64| Bar {
@@ -46,7 +47,7 @@ pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteRepl
     let credits: Vec<Bar> = credits.collect();
     let main = html! {
         h1 { "Statistics" }
-        p { (plural(stats.messages.all(), "message")) @if let Some(sides) = stats.messages.sides() { ", " (sides) } ". " (answers(&stats)) }
+        p { (plural(stats.messages.all(), "message")) @if let Some(sides) = stats.messages.sides() { ", " (sides) } ". " (answers(stats)) }
         @if !stats.owner_known { p.sub { (UNKNOWN_OWNER) } }
         @if stats.messages.all() > 0 {
             (chart::columns("months", "Messages per month", &by_month(&months), 6))

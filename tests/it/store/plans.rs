@@ -150,7 +150,7 @@ fn read(bench: &Bench) {
         queries.search(&search, 10).unwrap();
         queries.search_best(&search, 10).unwrap();
         queries.search_count(&search).unwrap();
-        queries.facets(&search).unwrap();
+        queries.search_with_facets(&search, 10).unwrap();
     }
     browse(bench, conversation, first.id);
 }
