@@ -99,6 +99,11 @@ impl Shared {
 }
 
 impl Glance<'_> {
+    /// The number of changes that this look has seen.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     pub(super) fn times(&self) -> Times {
         self.shared.times
     }
