@@ -139,7 +139,7 @@ fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> Str
     };
     match messages {
         Some(messages) => format!("About {}, which cost {price}", plural(messages, "message")),
-        None => format!("To fill it costs {price}"),
+        None => format!("Filling it costs {price}"),
     }
 }
 
