@@ -54,7 +54,7 @@ pub use self::reply::{HEADERS, SiteBody};
 pub const PORT: u16 = 8924;
 
 /// Requests that read the archive at once.
-const READERS: usize = 3;
+const READERS: usize = 2;
 /// Threads for what blocks: one for each of them, and one that looks for changes.
 pub const THREADS: usize = READERS + 1;
 /// Pages that are told of changes at once, and archives that are taken along.
