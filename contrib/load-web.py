@@ -209,7 +209,7 @@ def main():
     config = os.path.join(args.folder, "archiver.toml")
     open(config, "w").write(f'[archive]\npath = "{work}"\n[[accounts]]\nname = "me"\n')
     server = subprocess.Popen([args.program, "--config", config, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
-                              env={"PATH": os.environ["PATH"], "TZ": "UTC"})
+                              env={"PATH": os.environ["PATH"], "TZ": "UTC", "MALLOC_ARENA_MAX": "1"})  # as the unit sets it
     failed = False
     try:
         address, key = server.stdout.readline().strip().removeprefix("http://").split("/#key=")

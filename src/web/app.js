@@ -60,7 +60,7 @@
   let source = null;
   const listen = () => {
     if (document.hidden || source || !document.body.hasAttribute("data-live") || !window.EventSource) return;
-    source = new EventSource("/live");
+    source = new EventSource("/live?since=" + document.body.dataset.live);
     source.addEventListener("change", () => {
       // What somebody has opened, typed or chosen must not go away under their hands.
       const busy = $("main details[open]:not(.narrow details)") || (document.activeElement && document.activeElement.closest("main form"));
@@ -70,6 +70,7 @@
       const focus = document.activeElement && document.activeElement.id;
       load(location.pathname + location.search, (page) => {
         swap("#main", page);
+        document.body.dataset.live = page.body.dataset.live;
         const added = $$("main .m").filter((m) => !old.includes(m.id)).length;
         if (added) tell(added === 1 ? "1 new message" : added + " new messages");
         if (atEnd && old.length) scrollTo(0, document.documentElement.scrollHeight);

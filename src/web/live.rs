@@ -29,23 +29,34 @@ pub(super) async fn watch(shared: Arc<Shared>, changes: watch::Sender<u64>) {
     }
 }
 
-/// Sends an event for every change, until nobody reads them any more.
-pub(super) async fn tell(mut changes: watch::Receiver<u64>, tell: mpsc::Sender<io::Result<Bytes>>) {
-    let mut first = true;
-    let mut news = Bytes::from_static(b"retry: 3000\n\n");
-    while tell.send(Ok(news)).await.is_ok() {
-        news = tokio::select! {
-            () = tell.closed() => return,
-            () = tokio::time::sleep(ALIVE) => Bytes::from_static(b": still here\n\n"),
-            changed = changes.changed() => match changed {
-                // The first look after a pause says how things stand, not that they have changed.
-                Ok(()) if std::mem::take(&mut first) => Bytes::from_static(b": watching\n\n"),
-                Ok(()) => {
-                    let version = *changes.borrow_and_update();
-                    Bytes::from(format!("event: change\ndata: {version}\n\n"))
-                }
-                Err(_) => return,
-            },
+/// Sends an event for every change since `known`, the number that the page was made at, until nobody reads them any
+/// more. `now` is the present one.
+pub(super) async fn tell(
+    mut changes: watch::Receiver<u64>,
+    (mut known, now): (u64, u64),
+    tell: mpsc::Sender<io::Result<Bytes>>,
+) {
+    let mut news = Bytes::from_static(b"retry: 3000\n: watching\n\n");
+    let mut latest = now;
+    loop {
+        if tell.send(Ok(news)).await.is_err() {
+            return;
+        }
+        if latest == known {
+            tokio::select! {
+                () = tell.closed() => return,
+                () = tokio::time::sleep(ALIVE) => {}
+                changed = changes.changed() => match changed {
+                    Ok(()) => latest = *changes.borrow_and_update(),
+                    Err(_) => return,
+                },
+            }
+        }
+        news = if latest == known {
+            Bytes::from_static(b": still here\n\n")
+        } else {
+            known = latest;
+            Bytes::from(format!("event: change\ndata: {latest}\n\n"))
         };
     }
 }

@@ -18,12 +18,12 @@ use crate::store::{ConversationHead, Queries, Reader, Scope, StoreError};
 use crate::view::stats::Stats;
 use crate::view::status::Facts;
 
-/// What is shown of the present: anew with each change, but not more than once in two seconds.
-const PRESENT: Freshness = Freshness { unchanged: 60_000, changed: 2_000 };
+/// What is shown of the present: anew with each change, but not more than once in three seconds.
+const PRESENT: Freshness = Freshness { unchanged: 60_000, changed: 3_000 };
 /// What is cheap enough to be gathered with each change.
 const EXACT: Freshness = Freshness { unchanged: 3_600_000, changed: -1 };
 /// What takes a second for a million messages.
-const FIGURES: Freshness = Freshness { unchanged: 3_600_000, changed: 60_000 };
+const FIGURES: Freshness = Freshness { unchanged: 3_600_000, changed: 300_000 };
 
 /// What all requests share.
 #[derive(Debug)]
@@ -99,6 +99,11 @@ impl Shared {
 }
 
 impl Glance<'_> {
+    /// The number of changes that this look has seen.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     pub(super) fn times(&self) -> Times {
         self.shared.times
     }

@@ -54,7 +54,7 @@ pub use self::reply::{HEADERS, SiteBody};
 pub const PORT: u16 = 8924;
 
 /// Requests that read the archive at once.
-const READERS: usize = 3;
+const READERS: usize = 2;
 /// Threads for what blocks: one for each of them, and one that looks for changes.
 pub const THREADS: usize = READERS + 1;
 /// Pages that are told of changes at once, and archives that are taken along.
@@ -180,7 +180,7 @@ impl Site {
             Serve::Fixed(kind, text) => Ok(SiteReply::new(kind, text)),
             Serve::Exchange => Ok(SiteReply::page(pages::sign_in::page("/", None))),
             Serve::Read(read) => self.look(move |look| read(look, &asked)).await,
-            Serve::Live => self.live(),
+            Serve::Live => self.live(&asked).await,
             Serve::Take(take) => self.take(take, asked).await,
         }
     }
@@ -241,12 +241,14 @@ impl Site {
     }
 
     /// Tells a page whenever the archive has changed.
-    fn live(&self) -> Result<SiteReply, Refused> {
+    async fn live(&self, asked: &WebRequest) -> Result<SiteReply, Refused> {
         let place = Arc::clone(&self.listeners).try_acquire_owned().map_err(|_| Refused::Busy)?;
-        let (tell, pieces) = mpsc::channel(4);
         let changes = self.changes.subscribe();
+        let now = self.look(|look| Ok(look.version())).await?;
+        let since = asked.number("since")?.and_then(|since| u64::try_from(since).ok());
+        let (tell, pieces) = mpsc::channel(4);
         tokio::spawn(async move {
-            live::tell(changes, tell).await;
+            live::tell(changes, (since.unwrap_or(now), now), tell).await;
             drop(place);
         });
         Ok(SiteReply::with("text/event-stream", SiteBody::Pieces(pieces)))

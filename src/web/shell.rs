@@ -37,7 +37,7 @@ impl<'a> Shell<'a> {
         document(
             self.title,
             &html! {
-                body class=(class) data-live[self.live] {
+                body class=(class) data-live=[self.live.then(|| look.version())] {
                     a.skip href="#main" { "Skip to the content" }
                     header.bar {
                         nav aria-label="Archive" {
@@ -84,11 +84,20 @@ pub(super) fn document(title: &str, body: &Markup) -> Markup {
 
 /// Links to the pages before and after this one.
 pub(super) fn pager(earlier: Option<(String, &str)>, later: Option<(String, &str)>) -> Markup {
+    labelled_pager("Pages", earlier, later)
+}
+
+/// The same above what the page shows, where there is one below, too.
+pub(super) fn upper_pager(earlier: Option<(String, &str)>, later: Option<(String, &str)>) -> Markup {
+    labelled_pager("Pages, at the top", earlier, later)
+}
+
+fn labelled_pager(label: &str, earlier: Option<(String, &str)>, later: Option<(String, &str)>) -> Markup {
     if earlier.is_none() && later.is_none() {
         return html! {};
     }
     html! {
-        nav.pager aria-label="Pages" {
+        nav.pager aria-label=(label) {
             @if let Some((href, words)) = &earlier { a rel="prev" href=(href) { "← " (words) } }
             @if let Some((href, words)) = &later { a rel="next" href=(href) { (words) " →" } }
         }

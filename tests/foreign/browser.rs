@@ -63,6 +63,11 @@ impl Browser {
     /// Calls a method and waits for its result.
     #[track_caller]
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+        self.attempt(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The same, where it may fail.
+    fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -74,8 +79,8 @@ impl Browser {
         loop {
             let said = self.read();
             if said["id"] == self.last {
-                assert!(said["error"].is_null(), "{method}: {}", said["error"]);
-                return said["result"].clone();
+                let error = said["error"].clone();
+                return if error.is_null() { Ok(said["result"].clone()) } else { Err(error) };
             }
             self.events.push(said);
         }
@@ -115,10 +120,10 @@ impl Browser {
     pub(crate) fn wait(&mut self, expression: &str) {
         let begun = Instant::now();
         loop {
-            let params = json!({"expression": format!("Boolean({expression})"), "returnByValue": true});
+            let params = json!({"expression": format!("document.readyState === 'complete' && Boolean({expression})"), "returnByValue": true});
             // While a page gives way to the next one, there is none to ask.
-            let done = self.call("Runtime.evaluate", params);
-            if done["result"]["value"] == true {
+            let done = self.attempt("Runtime.evaluate", params);
+            if done.is_ok_and(|done| done["result"]["value"] == true) {
                 return;
             }
             if begun.elapsed() > PATIENCE {

@@ -136,7 +136,7 @@ fn cell(value: ValueRef<'_>) -> SqlValue {
 }
 
 /// Kibibytes of pages that a connection for the requests of others remembers.
-const CACHE_KIB: i64 = 2048;
+const CACHE_KIB: i64 = 1024;
 
 /// Opens an archive for the requests of others. `stop` is asked every few milliseconds whether it is time to give up.
 pub(super) fn open_for_others(

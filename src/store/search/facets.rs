@@ -12,7 +12,7 @@ use crate::store::{Queries, Result};
 pub const FACETED: usize = 500;
 
 /// A search whose matches are counted looks at no more than this many messages.
-const LOOKED_AT: u64 = 30_000;
+const LOOKED_AT: u64 = 12_000;
 
 /// Counts of the newest matches of a search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

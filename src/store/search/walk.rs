@@ -10,14 +10,14 @@ use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::search::tokenize;
 use crate::store::Result;
 use crate::store::query::Statements as _;
+use crate::store::rowid_of;
 use crate::store::search::match_expr::Match;
-use crate::store::{StoreError, rowid_of};
 
 /// Ids follow time only roughly: many messages of one instant take later ids, and derived times may be corrected. So the
 /// walk covers a day more on either side.
 const SLACK: i64 = 86_400_000 >> 10;
 
-/// Up to this many candidates are looked up in the index one by one, instead of walking through the index.
+/// Up to this many candidates are read one by one, instead of walking through the index.
 const ONE_BY_ONE: usize = 3_000;
 
 /// The filters as ids.
@@ -141,8 +141,6 @@ pub(super) struct Walk<'a> {
 
 const WORDS: &str = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
 const CJK: &str = "SELECT rowid FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";
-const WORDS_HAVE: &str = "SELECT 1 FROM messages_fts WHERE messages_fts MATCH ?1 AND rowid = ?2";
-const CJK_HAVE: &str = "SELECT 1 FROM messages_cjk_fts WHERE messages_cjk_fts MATCH ?1 AND rowid = ?2";
 /// The newest message of `messages_cjk_fts` that is no newer than this one.
 const HELD: &str = "SELECT id FROM messages_cjk_fts_docsize WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
@@ -166,8 +164,11 @@ impl Walk<'_> {
         let below = self.search.below.unwrap_or(MessageId(i64::MAX));
         let highest = highest.min(below.0.saturating_sub(1));
         if let Some(few) = &self.checks.few {
+            // Reading a few texts is quicker than asking the indexes for each of them.
+            let matched = Match::by_hand(&self.search.query);
+            let by_hand = Walk { matched: &matched, ..*self };
             for id in few.iter().filter(|id| **id < below) {
-                if self.matches(*id)? && self.fits(*id)?.0 && !take(*id) {
+                if by_hand.fits(*id)?.0 && !take(*id) {
                     break;
                 }
             }
@@ -214,21 +215,6 @@ impl Walk<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// Whether the index that decides on this message matches it.
-    fn matches(&self, id: MessageId) -> Result<bool> {
-        let has = |sql: &str, query: &Option<String>| match query {
-            Some(query) => Ok::<_, StoreError>(self.db.prepare_cached(sql)?.exists(params![query, id])?),
-            None => Ok(false),
-        };
-        if !self.matched.positive || has(CJK_HAVE, &self.matched.cjk)? {
-            return Ok(true);
-        }
-        let held = || {
-            self.db.one::<bool>("SELECT EXISTS (SELECT 1 FROM messages_cjk_fts_docsize WHERE id = ?1)", [id])
-        };
-        Ok(has(WORDS_HAVE, &self.matched.words)? && !held()?)
     }
 
     /// Whether a message passes the filters, and its time.

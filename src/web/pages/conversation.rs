@@ -15,7 +15,7 @@ use crate::view::{self, dates};
 use crate::web::asked::{WebRequest, cursor, url};
 use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
-use crate::web::shell::{Shell, pager};
+use crate::web::shell::{Shell, pager, upper_pager};
 
 /// What a page holds.
 const SIZE: ExcerptSize = ExcerptSize { messages: 100, bytes: 256 * 1024 };
@@ -43,18 +43,18 @@ pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
     let older = excerpt.and_then(|e| e.older.map(|_| url(&path, &[("before", &cursor(e.first))]) + "#end"));
     let newer = excerpt.and_then(|e| e.newer.map(|_| url(&path, &[("after", &cursor(e.last))])));
     let is_newest = excerpt.is_none_or(|e| e.newer.is_none());
-    let pages =
-        || pager(older.clone().map(|href| (href, "Older")), newer.clone().map(|href| (href, "Newer")));
+    let older_link = older.clone().map(|href| (href, "Older"));
+    let newer_link = newer.map(|href| (href, "Newer"));
     let main = html! {
         h1 dir="auto" { (Text(&name)) }
         p.sub { (plural(row.timeline.messages, "message")) (span(look, &row)) (state(&row)) }
         @if let Some(error) = &row.last_error { p.missing { "The last request for it failed: " bdi { (Text(error)) } } }
         (tools(look, id, asked, is_newest))
         @if let Some(note) = &note { p.sub role="status" { (note) } }
-        (pages())
+        (upper_pager(older_link.clone(), newer_link.clone()))
         @if older.is_none() && excerpt.is_some() { p.edge { (beginning(&row)) } }
         div #messages { (messages) }
-        (pages())
+        (pager(older_link, newer_link))
         p #end tabindex="-1" {}
     };
     let shell = Shell { title: &name, at: "/conversations", live: is_newest, query: "" };
@@ -139,7 +139,7 @@ fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> Str
     };
     match messages {
         Some(messages) => format!("About {}, which cost {price}", plural(messages, "message")),
-        None => format!("To fill it costs {price}"),
+        None => format!("Filling it costs {price}"),
     }
 }
 

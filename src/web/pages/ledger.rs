@@ -10,7 +10,7 @@ use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
 use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
-use crate::web::shell::{Shell, pager};
+use crate::web::shell::{Shell, pager, upper_pager};
 
 /// Runs, and requests, on a page.
 const SHOWN: u32 = 50;
@@ -40,7 +40,7 @@ pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
         p { (plural(total, "credit")) " in the last " (DAYS) " days (UTC)." }
         (chart::columns("days", "Credits per day (UTC)", &bars, 14))
         h2 { "Runs" }
-        (pager(newest.clone(), older.clone()))
+        (upper_pager(newest.clone(), older.clone()))
         div.scroll tabindex="0" role="group" aria-label="Runs" {
             table {
                 thead { tr {

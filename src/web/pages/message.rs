@@ -25,13 +25,15 @@ pub(in crate::web) fn whole(look: &Glance<'_>, asked: &WebRequest) -> Result<Sit
     look.queries.message_row(id, |row| {
         let former = look.queries.former_versions(id)?;
         let named = row.conversation.unwrap_or("conversation").to_owned();
-        shown = Some((named, message::message(row, &former, false, conversation::dress(look))));
+        shown =
+            Some((named, row.sent_at_ms, message::message(row, &former, false, conversation::dress(look))));
         Ok::<_, StoreError>(())
     })?;
-    let (name, message) = shown.ok_or(Refused::NotFound("such message"))?;
+    let (name, at, message) = shown.ok_or(Refused::NotFound("such message"))?;
     let main = html! {
         h1 { "One message" }
         p { a href={ "/m/" (id) } { "Among the others in " bdi { (Text(&name)) } } }
+        h2 { (look.times().long_day(at)) }
         (message)
     };
     let shell = Shell { title: "One message", at: "", live: false, query: "" };

@@ -190,7 +190,7 @@ fn gaps_are_drawn_where_they_lie_once_over_all_pages() {
         "between 8 June 2025 and 8 June 2025",
         "About ",
         "messages, which cost about ",
-        ". To fill it costs at least 1 credit</p>",
+        ". Filling it costs at least 1 credit</p>",
     ] {
         assert!(text.contains(words), "{words}");
     }
