@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod ids;
 mod ledger;
+mod mailbox_owner;
 mod outages;
 mod query;
 mod read;

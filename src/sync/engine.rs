@@ -88,6 +88,7 @@ pub async fn run<R: Archive, A: Api, C: Clock>(
     let end = engine.steps().await?;
     // What is left of it are waits: nothing of them is lost.
     engine.flights.clear();
+    engine.run_state.plan.end_all();
     if end != RunEnd::Stopped {
         engine.balance.after(engine.archive, api, clock, stop, run).await?;
     }
@@ -223,6 +224,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         if self.under_way >= most {
             return Ok(Ready::Wait);
         }
+        self.drop_what_is_stopped();
         let room = self.room()?;
         if let Some(attempt) = self.again.front() {
             let is_cramped =
@@ -243,6 +245,22 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
                 Next::Done => Ready::End(RunEnd::Done),
                 Next::OutOfBudget => Ready::End(RunEnd::OutOfBudget),
             });
+        }
+    }
+
+    /// Nothing of a stopped account is tried again.
+    fn drop_what_is_stopped(&mut self) {
+        for _ in 0..self.again.len() {
+            let Some(attempt) = self.again.pop_front() else { return };
+            let whom = attempt.step.whom;
+            if !self.run_state.plan.is_stopped(attempt.step.account) {
+                self.again.push_back(attempt);
+                continue;
+            }
+            self.run_state.plan.end(whom);
+            if let Some(error) = self.failures.remove(&whom) {
+                self.run_state.failed(whom, error.to_string());
+            }
         }
     }
 

@@ -260,7 +260,12 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
         let (endpoint, conversation, purpose) = match &addressee.conversation {
             None => (self.api.inbox_endpoint(), None, if head { Purpose::Inbox } else { Purpose::Walk }),
             Some((id, _)) => {
-                (self.api.endpoint(), Some(*id), if head { Purpose::Head } else { Purpose::Gap })
+                let purpose = match step.kind {
+                    StepKind::Head => Purpose::Head,
+                    StepKind::Gap => Purpose::Gap,
+                    StepKind::Recheck => Purpose::Recheck,
+                };
+                (self.api.endpoint(), Some(*id), purpose)
             }
         };
         let (run, account) = (self.run, addressee.account_id);

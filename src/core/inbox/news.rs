@@ -17,8 +17,8 @@ pub struct KnownConversation {
     pub last_text_hash: Option<i64>,
     /// Unread messages, as last served.
     pub unread: Option<i64>,
-    /// Whether only LinkedIn's data export has shown it so far, and it is not configured.
-    pub only_exported: bool,
+    /// Whether nobody asks for it: only an export has shown it, or it was not wanted so far.
+    pub left_out: bool,
     /// The messages stored within [`around`] the row's time, except those that the API no longer returns.
     pub near: Vec<Near>,
 }
@@ -78,7 +78,7 @@ pub fn update(
     if news && timeline.top_gap().is_none() {
         gaps.insert(0, timeline.head(now));
     }
-    RowUpdate { adopted: wanted && known.only_exported, news, gaps }
+    RowUpdate { adopted: wanted && known.left_out, news, gaps }
 }
 
 /// Whether a row shows something that the archive has not seen: its last message is neither the one that the inbox
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((ends.news, ends.gaps), (false, vec![]));
         let goes_on = update(&row(Some(9_900), Some("see that")), &exported);
         assert_eq!((goes_on.news, goes_on.gaps), (true, open.gaps.clone()));
-        let adopted = KnownConversation { only_exported: true, ..exported };
+        let adopted = KnownConversation { left_out: true, ..exported };
         assert!(update(&row(Some(9_900), Some("see this")), &adopted).adopted);
     }
 

@@ -58,6 +58,12 @@ impl InFlight {
         self.has_room(conversation.account, limits) && !self.of(conversation.account).any(is_in_its_way)
     }
 
+    /// Whether a conversation waits until nothing else of its account is under way. Others then wait for it, or it would
+    /// never be its turn.
+    pub(super) fn must_drain_for(&self, conversation: &Conversation) -> bool {
+        conversation.by_profile && self.of(conversation.account).next().is_some()
+    }
+
     /// Whether one more request of an account may be under way.
     pub(super) fn has_room(&self, account: usize, limits: &Limits) -> bool {
         let most = usize::try_from(limits.in_flight_per_account.max(1)).unwrap_or(usize::MAX);

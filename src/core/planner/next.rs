@@ -167,6 +167,10 @@ impl Plan {
         let allowed = |rank: &HeadRank| {
             self.conversation(rank.conversation).is_some_and(|c| progress.in_flight.allows(c, true, limits))
         };
+        let first = queue.front().find_map(|rank| self.conversation(rank.conversation));
+        if first.is_some_and(|first| progress.in_flight.must_drain_for(first)) {
+            return Ok(None);
+        }
         match queue.first(allowed) {
             Front::Entry(rank) => Ok(Some(rank)),
             Front::Nothing => Ok(None),
@@ -216,7 +220,9 @@ impl Plan {
     ) -> Result<(Option<Step>, bool), Load> {
         let mut best: Option<(GapRank, Step)> = None;
         let mut too_dear = false;
-        for account in self.open_accounts().filter(|account| only.is_none_or(|only| only == *account)) {
+        let one = only.filter(|account| !self.progress.stopped.contains(account));
+        let all = self.open_accounts().filter(|_| only.is_none());
+        for account in one.into_iter().chain(all) {
             let is_affordable =
                 |gap: &Gap| room.of(account).is_none_or(|left| affordable(left) >= gap.ask_at_least.max(1));
             for (inbox, gap) in self.inbox_gaps(account, in_flight) {
@@ -280,6 +286,10 @@ impl Plan {
                 kind(gap) && in_flight.allows(conversation, gap.newer_ms.is_none(), &self.limits)
             })
         };
+        let first = queue.front().filter_map(gap_of).find(|(_, gap)| kind(gap));
+        if first.is_some_and(|(first, _)| in_flight.must_drain_for(first)) {
+            return Ok(None);
+        }
         match queue.first(allowed) {
             Front::Entry(rank) => Ok(gap_of(&rank).map(|(conversation, gap)| (rank, conversation, gap))),
             Front::Nothing => Ok(None),

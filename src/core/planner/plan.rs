@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::core::model::ids::ConversationId;
 use crate::core::planner::backoff::due_run;
+use crate::core::planner::in_flight::InFlight;
 use crate::core::planner::queue::{Extent, GapRank, HeadRank, Queue, RecheckRank};
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, State, Subject};
 use crate::core::planner::step::Step;
@@ -207,6 +208,11 @@ impl Plan {
         self.progress.in_flight.end(whom);
     }
 
+    /// The run has ended: what was under way was called off, or nobody waits for it.
+    pub fn end_all(&mut self) {
+        self.progress.in_flight = InFlight::default();
+    }
+
     /// How many steps are under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -239,6 +245,12 @@ impl Plan {
     /// Nothing of an account is asked for in this run any more.
     pub fn stop_account(&mut self, account: usize) {
         self.progress.stopped.insert(account);
+    }
+
+    /// Whether an account is not asked for in this run any more.
+    #[must_use]
+    pub fn is_stopped(&self, account: usize) -> bool {
+        self.progress.stopped.contains(&account)
     }
 
     /// Whether something was left alone in this run, so that something recent may be missing.

@@ -130,6 +130,11 @@ impl<R: Ord + Copy> Queue<R> {
         self.entries.remove(entry);
     }
 
+    /// The first entries, of which one may be asked for next.
+    pub(super) fn front(&self) -> impl Iterator<Item = &R> {
+        self.entries.iter().take(REACH)
+    }
+
     /// The first entry that is allowed. Where only what is under way forbids those at the front, others wait for it.
     pub(super) fn first(&self, allowed: impl Fn(&R) -> bool) -> Front<R> {
         let is_known = |entry: &R| match &self.known {

@@ -54,8 +54,10 @@ impl SpentCache {
         now: Ms,
     ) -> Result<Spent> {
         let accounts = self.by_account(db, run, now)?;
-        let wanted = accounts.iter().filter(|(id, _)| account.is_none_or(|account| account == **id));
-        Ok(wanted.fold(Spent::default(), |sum, (_, spent)| sum.plus(*spent)))
+        Ok(match account {
+            Some(account) => accounts.get(&account).copied().unwrap_or_default(),
+            None => accounts.values().fold(Spent::default(), |sum, spent| sum.plus(*spent)),
+        })
     }
 
     /// The same by account.

@@ -138,7 +138,8 @@ impl Store {
         let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
         self.db.all_by(
             "SELECT head_tried_ms, id FROM conversation
-             WHERE account = ?1 AND asked > 0 AND (ifnull(head_tried_ms, -1), id) > (?2, ?3)
+             WHERE account = ?1 AND asked > 0 AND ifnull(head_tried_ms, -1) >= ?2
+               AND (ifnull(head_tried_ms, -1), id) > (?2, ?3)
              ORDER BY ifnull(head_tried_ms, -1), id LIMIT ?4",
             params![account, tried, id, batch],
             |row| Ok(HeadRank { tried_ms: row.get(0)?, conversation: row.get(1)? }),
@@ -153,7 +154,7 @@ impl Store {
     ) -> Result<(Vec<ConversationId>, Extent<RecheckRank>)> {
         // Few are under way at any time, and they come first.
         let begun =
-            "SELECT id FROM conversation WHERE account = ?1 AND recheck_at_ms IS NOT NULL AND asked > 0";
+            "SELECT id FROM conversation WHERE account = ?1 AND recheck_at_ms IS NOT NULL AND +asked > 0";
         let mut ids: Vec<ConversationId> =
             if after.is_none() { self.db.all(begun, [account])? } else { Vec::new() };
         let done = after.and_then(|after| after.done_ms).unwrap_or(Ms::MIN);
@@ -162,6 +163,7 @@ impl Store {
         let fresh: Vec<RecheckRank> = self.db.all_by(
             "SELECT ifnull(rechecked_ms, beginning_seen_ms), id FROM conversation
              WHERE account = ?1 AND asked > 0 AND beginning_seen_ms IS NOT NULL
+               AND ifnull(rechecked_ms, beginning_seen_ms) >= ?2
                AND (ifnull(rechecked_ms, beginning_seen_ms), id) > (?2, ?3)
                AND ifnull(rechecked_ms, beginning_seen_ms) <= ?4
              ORDER BY ifnull(rechecked_ms, beginning_seen_ms), id LIMIT ?5",
@@ -187,14 +189,16 @@ impl Store {
         let mut missing = Outstanding::default();
         let (mut reach, mut open, mut oldest): (Option<Ms>, i64, Option<Ms>) = (None, 0, None);
         for account in accounts {
-            let (gaps, newest, to_now): (i64, Option<Ms>, Option<i64>) = self.db.one(
-                "SELECT count(*), max(newer_ms), sum(newer_ms IS NULL) FROM gap
-                 WHERE account = ?1 AND CASE WHEN conversation IS NULL THEN ?2 ELSE rank < 3 END",
-                params![account, inboxes],
-            )?;
-            missing.gaps += usize::try_from(gaps).unwrap_or_default();
-            reach = reach.max(newest);
-            open += to_now.unwrap_or_default();
+            let of_conversations = "SELECT count(*), max(newer_ms), sum(newer_ms IS NULL) FROM gap
+                 WHERE account = ?1 AND conversation IS NOT NULL AND rank < 3";
+            let of_inbox = "SELECT count(*), max(newer_ms), sum(newer_ms IS NULL) FROM gap
+                 WHERE account = ?1 AND conversation IS NULL";
+            for sql in std::iter::once(of_conversations).chain(inboxes.then_some(of_inbox)) {
+                let (gaps, newest, to_now): (i64, Option<Ms>, Option<i64>) = self.db.one(sql, [account])?;
+                missing.gaps += usize::try_from(gaps).unwrap_or_default();
+                reach = reach.max(newest);
+                open += to_now.unwrap_or_default();
+            }
             let of_messages: Option<Ms> = self
                 .db
                 .one("SELECT min(oldest_ms) FROM conversation WHERE account = ?1 AND asked > 0", [account])?;

@@ -5,9 +5,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::core::model::ids::MessageId;
 use crate::core::model::parts::Parts;
 use crate::store::Result;
+use crate::store::mailbox_owner;
 use crate::store::query::Statements as _;
 use crate::store::text_index;
-use crate::store::write::owner;
 use crate::store::written;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
 
@@ -56,7 +56,7 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
             create_views(&tx)?;
             if from < 3 {
                 fill_parts(&tx)?;
-                owner::find_all(&tx)?;
+                mailbox_owner::find_all(&tx)?;
                 text_index::index_everything(&tx)?;
                 written::fill(&tx)?;
             }

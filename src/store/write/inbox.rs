@@ -16,11 +16,12 @@ use crate::store::Result;
 use crate::store::Store;
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Failed, Settlement, settle};
+use crate::store::mailbox_owner;
 use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::targets::{self, AskedBy, Configured, Target};
 use crate::store::read::timelines;
 use crate::store::write::page::quarantine;
-use crate::store::write::{configure, gaps, owner};
+use crate::store::write::{configure, gaps};
 
 /// An inbox page that came and the request that bought it.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
         params![commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error],
     )?;
     if let Some(owner) = commit.page.owner() {
-        owner::of_inbox(tx, commit.account_id, owner)?;
+        mailbox_owner::of_inbox(tx, commit.account_id, owner)?;
     }
     quarantine(tx, None, commit.receipt, &commit.page.oddities)?;
     settle(
@@ -229,14 +230,13 @@ fn load(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<news::Kno
             params![id, from, to],
         )?;
     }
-    let (in_inbox, last_message_ms, last_text_hash, unread, only_exported) = tx.one(
+    let (in_inbox, last_message_ms, last_text_hash, unread, left_out) = tx.one(
         "SELECT inbox_seen_ms IS NOT NULL, inbox_last_message_ms, inbox_last_text_hash, unread,
-           discovered = 0 AND inbox_seen_ms IS NULL AND synced_ms IS NULL
-             AND EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND source = 'export')
+           asked = 0
          FROM conversation WHERE id = ?1",
         [id],
     )?;
-    Ok(news::KnownConversation { in_inbox, last_message_ms, last_text_hash, unread, only_exported, near })
+    Ok(news::KnownConversation { in_inbox, last_message_ms, last_text_hash, unread, left_out, near })
 }
 
 /// Stores what a row shows of its conversation.

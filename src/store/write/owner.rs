@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::core::model::ids::{AccountId, ConversationId, PersonId};
-use crate::core::model::urn::{self, profile_slug};
+use crate::core::model::urn::profile_slug;
 use crate::core::owner::{self, Participants};
 use crate::store::query::{Statements as _, struct_rows};
 use crate::store::write::linkedin_export::Import;
@@ -120,39 +120,4 @@ struct_rows!(Owners { of_messages, of_inbox });
 /// Who is who is to be worked out again.
 pub(crate) fn forget_names(tx: &Connection, account: AccountId) -> Result<()> {
     tx.run("UPDATE account SET unnamed = 1 WHERE id = ?1 AND unnamed = 0", [account])
-}
-
-/// Notes whose mailbox the messages of an account are from, once that is known.
-pub(crate) fn of_messages(tx: &Connection, account: AccountId, owner: &str) -> Result<()> {
-    let sql = "UPDATE account SET message_owner = ?2 WHERE id = ?1 AND message_owner IS NULL";
-    tx.run(sql, params![account, owner])
-}
-
-/// The same of its inbox.
-pub(crate) fn of_inbox(tx: &Connection, account: AccountId, owner: &str) -> Result<()> {
-    let sql = "UPDATE account SET inbox_owner = ?2 WHERE id = ?1 AND inbox_owner IS NULL";
-    tx.run(sql, params![account, owner])
-}
-
-/// Finds out whose an archive's mailboxes are that does not say so.
-pub(crate) fn find_all(tx: &Connection) -> Result<()> {
-    for account in tx.all::<AccountId, Vec<_>>("SELECT id FROM account", [])? {
-        let messages: Option<String> = tx.first(
-            "SELECT u.prefix FROM conversation c JOIN message m ON m.conversation = c.id
-             JOIN urn_shape u ON u.id = m.urn_shape WHERE c.account = ?1 AND u.prefix <> '' ORDER BY c.id LIMIT 1",
-            [account],
-        )?;
-        if let Some(owner) = messages.as_deref().and_then(urn::owner) {
-            of_messages(tx, account, owner)?;
-        }
-        let inbox: Option<String> = tx.first(
-            "SELECT urn FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL AND urn IS NOT NULL
-             ORDER BY id LIMIT 1",
-            [account],
-        )?;
-        if let Some(owner) = inbox.as_deref().and_then(urn::owner) {
-            of_inbox(tx, account, owner)?;
-        }
-    }
-    Ok(())
 }

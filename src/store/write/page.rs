@@ -16,11 +16,12 @@ use crate::core::timeline::stall::Stall;
 use crate::core::timeline::{invariants, recheck};
 use crate::store::Result;
 use crate::store::ledger::{Failed, Settlement, settle};
+use crate::store::mailbox_owner;
 use crate::store::query::Statements as _;
 use crate::store::read::timelines;
 use crate::store::write::intern::Interned;
 use crate::store::write::message::{self, MessageWriter};
-use crate::store::write::{gaps, inbox, owner, resolve};
+use crate::store::write::{gaps, inbox, resolve};
 use crate::store::{Store, StoreError};
 
 /// A page that came and the request that bought it.
@@ -127,7 +128,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let writer = MessageWriter::new(tx, ids, (account, conversation), (asked.run, origin), commit.now);
     let counts = write_messages(writer, commit.page, &known, &updates)?;
     if let Some(owner) = commit.page.owner().filter(|_| counts.new > 0) {
-        owner::of_messages(tx, account, owner)?;
+        mailbox_owner::of_messages(tx, account, owner)?;
     }
     let stall = write_conversation(tx, (account, conversation), commit, &before.gaps, &counts, &updates)?;
     quarantine(tx, Some(conversation), commit.receipt, &commit.page.oddities)?;
