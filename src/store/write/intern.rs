@@ -12,7 +12,7 @@ use crate::store::ledger::spent::SpentCache;
 use crate::store::query::Statements as _;
 
 /// Remembered ids and sums, all of which go when a transaction fails. Bounded: a memory that has grown large is simply begun anew.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Interned {
     kinds: Names,
     templates: Names,
@@ -20,18 +20,6 @@ pub(crate) struct Interned {
     people: BTreeMap<AccountId, BTreeMap<Sender, PersonId>>,
     /// What is spent in each window.
     pub(crate) tally: SpentCache,
-}
-
-impl Default for Interned {
-    fn default() -> Self {
-        Self {
-            kinds: Names::new(),
-            templates: Names::new(),
-            shapes: BTreeMap::new(),
-            people: BTreeMap::new(),
-            tally: SpentCache::default(),
-        }
-    }
 }
 
 type Names = BTreeMap<String, i64>;
