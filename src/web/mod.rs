@@ -1,7 +1,7 @@
 //! The archive in a browser: pages, and the same as JSON, read-only.
 //!
-//! A request goes one way: [`guard`] decides whether it is answered, the table in [`routes`] what it is for, [`pool`]
-//! lends it a connection that cannot write, a page or the API makes the answer, and [`reply`] dresses it.
+//! A request goes one way: `guard` decides whether it is answered, the table in `routes` what it is for, `pool`
+//! lends it a connection that cannot write, a page or the API makes the answer, and `reply` dresses it.
 
 mod api;
 mod asked;
