@@ -82,6 +82,17 @@ CREATE INDEX conversation_by_recheck ON conversation (account, ifnull(rechecked_
 CREATE INDEX conversation_in_recheck ON conversation (account) WHERE recheck_at_ms IS NOT NULL;
 -- Down to when does an account's archive reach?
 CREATE INDEX conversation_by_oldest ON conversation (account, oldest_ms) WHERE asked > 0;
+-- What is asked of all conversations together is read from these, without reading their rows.
+-- Which conversations were active last?
+--   ORDER BY newest_ms DESC, id
+CREATE INDEX conversation_by_newest ON conversation (newest_ms DESC);
+-- How much of an account is stored, and how much of it is complete? Which conversations hold nothing?
+CREATE INDEX conversation_figures ON conversation (account, messages, asked, gone, beginning_seen_ms);
+-- Which conversations need attention, because the last request failed, or because the API counts more than is stored?
+CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS NOT NULL;
+CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages - gone + counts_gone * gone;
+-- Which conversations does no run ask for?
+CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
 
 -- The profile URLs by which a conversation was requested, so that each is resolved only once.
 CREATE TABLE address (
@@ -225,6 +236,8 @@ CREATE TABLE gap (
 ) STRICT;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
+-- Which gaps need attention?
+CREATE INDEX gap_stalled ON gap (newer_ms DESC) WHERE stall_code IS NOT NULL AND conversation IS NOT NULL;
 -- Which gap is to be filled next?
 --   WHERE account = ? AND conversation IS NOT NULL AND rank = ? AND due_run = 0 ORDER BY ifnull(newer_ms, 9223372036854775807) DESC, id
 CREATE INDEX gap_by_rank ON gap (account, rank, due_run, ifnull(newer_ms, 9223372036854775807) DESC) WHERE conversation IS NOT NULL;

@@ -9,16 +9,14 @@ use std::path::{Path, PathBuf};
 use chrono::DateTime;
 
 use crate::api::FailureKind;
+use crate::app::census::{Census, Listing};
 use crate::app::parked::parked;
-use crate::app::{replace, wiring};
+use crate::app::replace;
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, Spent, closes, left};
 use crate::core::format::iso_utc;
-use crate::core::planner::next;
-use crate::store::{
-    AccountFigures, ConversationRow, Figures, InboxStatus, Outcome, Queries, RunRow, StoreError,
-};
+use crate::store::{AccountFigures, Figures, Outcome, Queries, RunRow, StoreError};
 
 /// By this the file is known as one of its own.
 const MARK: &str = "# HELP archiver_";
@@ -30,8 +28,6 @@ pub(crate) struct Metrics {
     pub(crate) figures: Figures,
     /// When the last backup was made (ms).
     pub(crate) last_backup: Option<Ms>,
-    /// Gaps of conversations that are forgotten.
-    pub(crate) forgotten_gaps: i64,
     /// Since when nothing is missing (ms).
     pub(crate) horizon: Option<Ms>,
     /// Credits spent in the last run, today and this month.
@@ -93,23 +89,19 @@ pub(crate) fn tell(config: &Config, take: impl FnOnce() -> Result<Metrics, Store
 impl Metrics {
     /// What the archive says now.
     pub(crate) fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
-        Self::of(queries, config, &mut queries.conversations()?, &queries.inboxes()?, now)
+        let mut figures = queries.figures()?;
+        let census = Census::take(config, queries, &queries.inboxes()?, &mut figures, Listing::Nothing)?;
+        Self::of(queries, config, figures, census.horizon, now)
     }
 
-    /// The same, where the conversations and inboxes are at hand. Forgets the conversations that are configured no more
-    /// and hold nothing, as if they never had been.
+    /// The same, where figures and horizon are at hand.
     pub(crate) fn of(
         queries: &Queries<'_>,
         config: &Config,
-        rows: &mut Vec<ConversationRow>,
-        inboxes: &[InboxStatus],
+        figures: Figures,
+        horizon: Option<Ms>,
         now: Ms,
     ) -> Result<Self, StoreError> {
-        let mut figures = queries.figures()?;
-        let forgotten_gaps = forget(rows, &mut figures, queries, config)?;
-        // What only an export has shown waits until the inbox shows it or somebody configures it.
-        let asked = rows.iter().filter(|r| r.synced_ms.is_some() || !r.of_export).map(|r| &r.timeline);
-        let horizon = next::horizon(asked.chain(inboxes.iter().map(|i| &i.timeline)));
         let last_run = queries.last_run()?;
         let of_run = last_run.as_ref().map_or(0, |run| u32::try_from(run.credits_spent).unwrap_or(u32::MAX));
         let spent = Spent { run: of_run, ..queries.spent(now)? };
@@ -120,7 +112,6 @@ impl Metrics {
             horizon: horizon.filter(|_| !figures.blind()),
             parked: parked.collect(),
             figures,
-            forgotten_gaps,
             last_backup: last_backup(&config.archive.path),
             spent,
             left: left(&config.budget.caps(), &spent),
@@ -197,36 +188,6 @@ impl Metrics {
         let left = left.map(|(window, n)| (window, or_no_cap(n)));
         out.labelled("credits_left", "Credits left of each cap", "window", left);
     }
-}
-
-/// Takes out of the rows and figures what is configured no more and holds nothing. Returns how many gaps that had.
-fn forget(
-    rows: &mut Vec<ConversationRow>,
-    figures: &mut Figures,
-    queries: &Queries<'_>,
-    config: &Config,
-) -> Result<i64, StoreError> {
-    let is_empty = |row: &ConversationRow| row.timeline.messages == 0;
-    if !rows.iter().any(is_empty) {
-        return Ok(0);
-    }
-    let asked = queries.asked(&wiring::accounts(config))?;
-    let mut gaps = 0;
-    rows.retain(|row| {
-        let stays = !is_empty(row) || asked.contains(&row.id);
-        if !stays {
-            let own = i64::try_from(row.timeline.gaps.len()).unwrap_or(i64::MAX);
-            gaps += own;
-            if let Some(account) = figures.accounts.iter_mut().find(|a| a.account == row.account) {
-                account.conversations -= 1;
-                account.gaps -= own;
-                account.complete -= i64::from(row.timeline.complete());
-                account.failing -= i64::from(row.last_error.is_some());
-            }
-        }
-        stays
-    });
-    Ok(gaps)
 }
 
 fn last_run(out: &mut Exposition, run: &RunRow) {

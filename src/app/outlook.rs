@@ -1,6 +1,7 @@
 //! The forecast behind `plan` and `sync --dry-run`, from the configuration and the archive alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use serde::Serialize;
 
@@ -10,12 +11,15 @@ use crate::config::{AccountConfig, ApiVersion, Config, InboxMode};
 use crate::core::Ms;
 use crate::core::budget::{self, Caps, Spent, price};
 use crate::core::format::IsoTime;
-use crate::core::model::ids::ConversationId;
-use crate::core::planner::forecast::{Arrival, Forecast, Missing, Range, arrival, forecast};
+use crate::core::model::ids::AccountId;
+use crate::core::planner::forecast::{
+    Arrival, Forecast, Missing, Prospect, Range, arrival, forecast, typical_length,
+};
 use crate::core::planner::next::{Next, PlannedStep, Step};
-use crate::core::planner::state::{Inbox, Room, Share, State};
+use crate::core::planner::plan::{Load, Plan};
+use crate::core::planner::state::{Inbox, Limits, Room, Share, State};
 use crate::error::Failure;
-use crate::store::{AccountFigures, Reader, RunStart, StoreError, Trigger};
+use crate::store::{AccountFigures, Configured, Reader, RunStart, StoreError, Tally, Trigger};
 use crate::sync;
 use crate::sync::watch::CREDITS_PER_DAY;
 
@@ -111,11 +115,6 @@ pub(crate) fn outlook_of(
     {
         tracing::warn!("{warning}");
     }
-    let accounts = wiring::accounts(config);
-    let targets = Reader::targets(reader, &accounts, now).map_err(failed)?;
-    let targets = sync::select(targets, only).map_err(|e| wiring::run_failure(path, e.into()))?;
-    let inboxes = if only.is_empty() { inboxes(config, reader, now).map_err(failed)? } else { vec![] };
-    let state = State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() };
     let queries = reader.map(Reader::queries);
     let (spent, next_run, by_account) = match &queries {
         Some(q) => (q.spent(now), q.next_run(), q.spent_by_account(now)),
@@ -138,32 +137,26 @@ pub(crate) fn outlook_of(
     let all = Share { budget: room.all, head_came_last: next_run.head_came_last };
     let settings = wiring::settings(config, Trigger::Once, only.to_vec());
     let limits = settings.limits(all, shares, next_run.number, now);
-    let forecast = forecast(&state, &limits, &room, config.api.version == ApiVersion::V1);
-    let upkeep = upkeep(config, &state, now);
+    let charges_empty = config.api.version == ApiVersion::V1;
+    let (forecast, upkeep) = match by_index(config, reader, only, &limits, now).map_err(failed)? {
+        Some((reader, ids, prospect, upkeep)) => {
+            let load = |plan: &mut Plan, Load { account, due }: Load| {
+                let id = ids.get(account).copied().unwrap_or_default();
+                let (targets, loaded) = reader.queries().due((account, id), &due, &limits)?;
+                plan.loaded(account, targets.into_iter().map(|target| target.plan).collect(), loaded);
+                Ok(())
+            };
+            (forecast(prospect, &room, charges_empty, load).map_err(failed)?, upkeep)
+        }
+        None => {
+            let state = whole(config, reader, only, now)?;
+            let nothing_more = |_: &mut Plan, _: Load| Ok::<(), Infallible>(());
+            let Ok(forecast) =
+                forecast(Prospect::of_all(&state, &limits), &room, charges_empty, nothing_more);
+            (forecast, upkeep_of_all(config, &state, now))
+        }
+    };
     Ok(assemble(config, forecast, upkeep, &caps, &spent, room.all, now))
-}
-
-/// What runs ask for.
-#[derive(Debug)]
-pub(crate) struct AskedFor {
-    /// The conversations, by the archive's ids.
-    pub(crate) conversations: BTreeSet<ConversationId>,
-    /// The archive's other gaps, which no run fills: those of conversations that are neither configured nor discovered
-    /// in an inbox. The rest is what a run reports as left.
-    pub(crate) gaps_elsewhere: i64,
-}
-
-pub(crate) fn asked(config: &Config, reader: &Reader, now: Ms) -> Result<AskedFor, StoreError> {
-    let targets = Reader::targets(Some(reader), &wiring::accounts(config), now)?;
-    let inboxes = inboxes(config, Some(reader), now)?;
-    let timelines = targets.iter().map(|t| &t.plan.timeline).chain(inboxes.iter().map(|i| &i.timeline));
-    // A conversation that no run has seen yet has one gap, which is not stored.
-    let synced = timelines.flat_map(|timeline| &timeline.gaps).filter(|gap| gap.id != 0).count();
-    let all = reader.queries().summary()?.gaps;
-    Ok(AskedFor {
-        conversations: targets.iter().map(|t| t.plan.id).collect(),
-        gaps_elsewhere: all.saturating_sub(i64::try_from(synced).unwrap_or(i64::MAX)),
-    })
 }
 
 /// That the archive has an account which is not configured, and does not have one which is: renamed, most likely.
@@ -176,6 +169,50 @@ pub(crate) fn renamed(known: &[AccountFigures], config: &Config) -> Option<Strin
         "the archive knows the account {gone:?}, not {new:?}: a run would begin a second mailbox and pay for it again. \
          Call it {gone:?} in the configuration, or set archive.path to another archive"
     ))
+}
+
+/// What the forecast looks at where the configuration has been applied: what is due, and counts of the rest.
+fn by_index<'a>(
+    config: &Config,
+    reader: Option<&'a Reader>,
+    only: &[String],
+    limits: &Limits,
+    now: Ms,
+) -> Result<Option<(&'a Reader, Vec<AccountId>, Prospect, Upkeep)>, StoreError> {
+    let accounts = wiring::accounts(config);
+    let Some(reader) = reader.filter(|_| only.is_empty()) else { return Ok(None) };
+    let queries = reader.queries();
+    if !queries.is_applied(&accounts)? {
+        return Ok(None);
+    }
+    let (known, tallies) = (queries.account_ids()?, queries.tallies()?);
+    let id =
+        |account: &Configured| known.iter().find(|(_, name)| *name == account.account).map(|(id, _)| *id);
+    let ids: Vec<AccountId> = accounts.iter().map(|account| id(account).unwrap_or_default()).collect();
+    let asked = ids.iter().filter_map(|id| tallies.get(&(*id, true)));
+    let asked = asked.copied().fold(Tally::default(), Tally::plus);
+    let inboxes = inboxes(config, Some(reader), now)?;
+    let requests = if inboxes.is_empty() {
+        asked.conversations
+    } else {
+        i64::try_from(inboxes.len()).unwrap_or(i64::MAX)
+    };
+    let prospect = Prospect {
+        plan: Plan::new(limits.clone(), accounts.len(), inboxes),
+        incomplete: queries.incomplete(&accounts)?.into_iter().map(|target| target.plan).collect(),
+        typical: typical_length(asked.complete, asked.messages_of_complete),
+    };
+    Ok(Some((reader, ids, prospect, upkeep(config, requests, asked.credits, now))))
+}
+
+/// All that the forecast may look at.
+fn whole(config: &Config, reader: Option<&Reader>, only: &[String], now: Ms) -> Result<State, Failure> {
+    let path = &config.archive.path;
+    let failed = |e: StoreError| wiring::read_failure(path, e);
+    let targets = Reader::targets(reader, &wiring::accounts(config), now).map_err(failed)?;
+    let targets = sync::select(targets, only).map_err(|e| wiring::run_failure(path, e.into()))?;
+    let inboxes = if only.is_empty() { inboxes(config, reader, now).map_err(failed)? } else { vec![] };
+    Ok(State { inboxes, conversations: targets.into_iter().map(|t| t.plan).collect() })
 }
 
 fn inboxes(config: &Config, reader: Option<&Reader>, now: Ms) -> Result<Vec<Inbox>, StoreError> {
@@ -234,9 +271,16 @@ fn assemble(
     }
 }
 
-/// The cost of staying complete: in each run one look at every inbox, or, where none is read, at every conversation.
-fn upkeep(config: &Config, state: &State, now: Ms) -> Upkeep {
+fn upkeep_of_all(config: &Config, state: &State, now: Ms) -> Upkeep {
     let requests = if state.inboxes.is_empty() { state.conversations.len() } else { state.inboxes.len() };
+    let stored = |messages: i64| u32::try_from(messages).unwrap_or(u32::MAX);
+    let credits = state.conversations.iter().map(|c| i64::from(price(stored(c.timeline.standing())))).sum();
+    upkeep(config, i64::try_from(requests).unwrap_or(i64::MAX), credits, now)
+}
+
+/// The cost of staying complete: in each run one look at every inbox, or, where none is read, at every conversation; and
+/// what reading everything once more costs.
+fn upkeep(config: &Config, requests: i64, credits_of_all: i64, now: Ms) -> Upkeep {
     let idle_run = u32::try_from(requests).unwrap_or(u32::MAX);
     let sample_ms = i64::from(SAMPLE_DAYS) * 86_400_000;
     let end = now.saturating_add(sample_ms);
@@ -247,8 +291,8 @@ fn upkeep(config: &Config, state: &State, now: Ms) -> Upkeep {
     #[expect(clippy::cast_precision_loss, reason = "an average for people")]
     let days = span_ms as f64 / 86_400_000.0;
     let runs_per_day = if days > 0.0 { f64::from(count) / days } else { 0.0 };
-    let stored = |messages: i64| u32::try_from(messages).unwrap_or(u32::MAX);
-    let all: f64 = state.conversations.iter().map(|c| f64::from(price(stored(c.timeline.standing())))).sum();
+    #[expect(clippy::cast_precision_loss, reason = "an average for people")]
+    let all = credits_of_all as f64;
     let recheck = config.sync.recheck_days;
     let watches = config.events.enabled && config.api.version == ApiVersion::V2;
     let watched = u32::try_from(config.accounts.len()).unwrap_or(u32::MAX);

@@ -70,7 +70,7 @@ pub(super) fn status(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Ref
 pub(super) fn conversations(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let (limit, after) = (asked.limit(LIMIT, MOST)?, asked.number("after")?);
     let facts = look.facts()?;
-    let rows = &facts.conversations;
+    let rows = &facts.census.rows;
     let start = match after {
         Some(after) => match rows.iter().position(|row| row.id.0 == after) {
             Some(at) => at + 1,
@@ -107,7 +107,7 @@ fn named(look: &Glance<'_>, asked: &WebRequest) -> Result<ConversationId, Refuse
 pub(super) fn conversation(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let id = named(look, asked)?;
     let (row, _) = look.queries.conversation(id)?.ok_or(Refused::NotFound("such conversation"))?;
-    let facts = look.facts()?;
+    let facts = look.overview()?;
     SiteReply::json(&numbered(&row, &facts))
 }
 

@@ -16,7 +16,7 @@ use crate::core::people::{Contact, Human, humans};
 use crate::export::text::Times;
 use crate::store::{ConversationHead, Queries, Reader, Scope, StoreError};
 use crate::view::stats::Stats;
-use crate::view::status::Facts;
+use crate::view::status::{Facts, Listing};
 
 /// What is shown of the present: anew with each change, but not more than once in three seconds.
 const PRESENT: Freshness = Freshness { unchanged: 60_000, changed: 3_000 };
@@ -32,6 +32,7 @@ pub(super) struct Shared {
     pub(super) times: Times,
     pool: Pool,
     facts: Cached<Facts>,
+    overview: Cached<Facts>,
     outlook: Cached<Outlook>,
     heads: Cached<Vec<ConversationHead>>,
     figures: Cached<WebFigures>,
@@ -73,6 +74,7 @@ impl Shared {
             times: Times(timezone),
             pool,
             facts: Cached::default(),
+            overview: Cached::default(),
             outlook: Cached::default(),
             heads: Cached::default(),
             figures: Cached::default(),
@@ -108,9 +110,15 @@ impl Glance<'_> {
         self.shared.times
     }
 
-    /// What the status is made of.
+    /// What the status is made of, without the conversations that nothing is wrong with.
+    pub(super) fn overview(&self) -> Result<Arc<Facts>, Refused> {
+        let gather = || Ok(Facts::read(&self.shared.config, self.reader, Listing::Notable(0), self.now)?);
+        self.shared.overview.get(self.version, self.now, PRESENT, gather)
+    }
+
+    /// What the status is made of, with all conversations.
     pub(super) fn facts(&self) -> Result<Arc<Facts>, Refused> {
-        let gather = || Ok(Facts::read(&self.shared.config, self.reader, self.now)?);
+        let gather = || Ok(Facts::read(&self.shared.config, self.reader, Listing::All, self.now)?);
         self.shared.facts.get(self.version, self.now, PRESENT, gather)
     }
 

@@ -95,7 +95,8 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
         return out.finish();
     }
     let gaps = queries.gaps_of(id).map_err(failed)?;
-    let asked = gaps.is_empty() || archive.asked()?.conversations.contains(&id);
+    let row = if gaps.is_empty() { None } else { queries.conversation(id).map_err(failed)? };
+    let asked = row.map_or(Ok(true), |(row, _)| archive.asked().map(|asked| asked.asks(&row)))?;
     let low = range.from.map_or(range.since_ms, |(at, _)| Some(at)).unwrap_or(Ms::MIN);
     let high = range.until_ms.unwrap_or(Ms::MAX);
     paged(context, !args.no_pager, |out| {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::Local;
 use clap::Args;
 
-use crate::app::outlook::{self, AskedFor};
+use crate::app::census::AskedFor;
 use crate::app::{Context, wiring};
 use crate::cli::ui::table::{number, table, text};
 use crate::cli::ui::terminal::Terminal;
@@ -89,7 +89,7 @@ impl OpenArchive {
 
     /// What runs ask for.
     pub(crate) fn asked(&self) -> Result<AskedFor, Failure> {
-        outlook::asked(&self.config, &self.reader, self.now).map_err(|e| self.failed(e))
+        AskedFor::of(&self.config, &self.queries()).map_err(|e| self.failed(e))
     }
 
     /// All conversations with their names and ids.

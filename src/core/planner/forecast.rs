@@ -2,10 +2,10 @@
 
 use crate::core::Ms;
 use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, calendar, left, price};
-use crate::core::planner::next::Next;
+use crate::core::planner::next::{Ahead, Next};
 use crate::core::planner::page_size::{Expected, expected};
-use crate::core::planner::plan::Plan;
-use crate::core::planner::state::{Conversation, Hints, Limits, Room, State, Subject};
+use crate::core::planner::plan::{Load, Plan};
+use crate::core::planner::state::{Conversation, Hints, Inbox, Limits, Room, State, Subject};
 use crate::core::planner::step::{Step, StepKind};
 use crate::core::timeline::gap::{Gap, Timeline};
 
@@ -63,13 +63,54 @@ pub struct Forecast {
     pub to_complete: Range,
 }
 
-/// Looks ahead. `charges_empty` says whether an answer without results costs a credit for sure.
+/// What a forecast looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// The plan of the next run.
+    pub plan: Plan,
+    /// The conversations with gaps, in the order in which they are shown.
+    pub incomplete: Vec<Conversation>,
+    /// How many messages a complete conversation has in the mean; `None`: there is none.
+    pub typical: Option<u32>,
+}
+
+impl Prospect {
+    /// From everything that there is.
+    #[must_use]
+    pub fn of_all(state: &State, limits: &Limits) -> Self {
+        let incomplete = state.conversations.iter().filter(|c| !c.timeline.gaps.is_empty());
+        let complete = state.conversations.iter().map(|c| &c.timeline).filter(|t| t.complete());
+        let (count, messages) = complete.fold((0, 0), |(n, sum), t| (n + 1, sum + t.messages));
+        Self {
+            plan: Plan::whole(limits, state),
+            incomplete: incomplete.cloned().collect(),
+            typical: typical_length(count, messages),
+        }
+    }
+}
+
+/// How long a conversation is in the mean, going by so many complete ones.
 #[must_use]
-pub fn forecast(state: &State, limits: &Limits, room: &Room, charges_empty: bool) -> Forecast {
-    let (steps, end) = Plan::whole(limits, state).outlook(room);
-    let typical = typical_length(&state.conversations);
+pub fn typical_length(complete: i64, messages: i64) -> Option<u32> {
+    u32::try_from(messages.checked_div(complete)?).ok()
+}
+
+/// Looks ahead. `charges_empty` says whether an answer without results costs a credit for sure, and `load` brings what
+/// the plan does not know yet.
+///
+/// # Errors
+/// What `load` fails with.
+pub fn forecast<E>(
+    prospect: Prospect,
+    room: &Room,
+    charges_empty: bool,
+    load: impl FnMut(&mut Plan, Load) -> Result<(), E>,
+) -> Result<Forecast, E> {
+    let Prospect { plan, incomplete, typical } = prospect;
+    let (inboxes, page_size) = (plan.inboxes().cloned().collect::<Vec<Inbox>>(), plan.limits.page_size);
+    let ahead = plan.outlook(room, load)?;
     let mut missing: Vec<Missing> = Vec::new();
-    for inbox in state.inboxes.iter().filter(|i| !i.timeline.gaps.is_empty()) {
+    for inbox in inboxes.iter().filter(|i| !i.timeline.gaps.is_empty()) {
         let gaps = inbox.timeline.gaps.len();
         let min = u32::try_from(gaps).unwrap_or(u32::MAX);
         let known = inbox.timeline.gaps.iter().all(|g| g.older_ms.is_some());
@@ -78,47 +119,44 @@ pub fn forecast(state: &State, limits: &Limits, room: &Room, charges_empty: bool
         let whom = Subject::Inbox(inbox.account);
         missing.push(Missing { whom, name: inbox.name.clone(), gaps, messages: None, credits });
     }
-    for conversation in state.conversations.iter().filter(|c| !c.timeline.gaps.is_empty()) {
-        missing.push(of_conversation(conversation, typical, limits.page_size));
-    }
+    missing.extend(incomplete.iter().map(|of| of_conversation(of, typical, page_size)));
     let to_complete = missing.iter().fold(Range::NOTHING, |sum, m| sum.plus(m.credits));
-    let next_run = next_run(state, &steps, room, charges_empty);
-    Forecast { steps, end, next_run, missing, to_complete }
+    let next_run = next_run(&ahead, &inboxes, room, charges_empty);
+    Ok(Forecast { steps: ahead.steps, end: ahead.end, next_run, missing, to_complete })
 }
 
 /// The least that a run costs is one credit for each inbox and conversation that is sure to be asked and to answer
 /// with something; the most is what it may spend, because any page may lead to more.
-fn next_run(state: &State, steps: &[Step], room: &Room, charges_empty: bool) -> Range {
+fn next_run(ahead: &Ahead, inboxes: &[Inbox], room: &Room, charges_empty: bool) -> Range {
+    let steps = &ahead.steps;
     if steps.is_empty() {
         return Range::NOTHING;
     }
     // What the inbox shows in the same run is not looked at by itself any more.
     let may_be_listed = |s: &Step| {
         let conversation = s.kind == StepKind::Head && matches!(s.whom, Subject::Conversation(_));
-        conversation && state.inboxes.iter().any(|i| i.account == s.account)
+        conversation && inboxes.iter().any(|i| i.account == s.account)
     };
     // A second reading waits when the run itself spends what was to spare.
     let may_be_left_out = |s: &Step| s.kind == StepKind::Recheck || may_be_listed(s);
-    let certain = |s: &&Step| !may_be_left_out(s) && (charges_empty || answers(state, s.whom));
+    let certain = |s: &&Step| !may_be_left_out(s) && (charges_empty || answers(ahead, inboxes, s.whom));
     let mut sure: Vec<Subject> = steps.iter().filter(certain).map(|s| s.whom).collect();
     sure.sort_unstable();
     sure.dedup();
     let min = u32::try_from(sure.len()).unwrap_or(u32::MAX);
-    let likely = steps.iter().map(|s| likely_cost(state, s)).sum::<u32>();
+    let likely = steps.iter().map(|s| likely_cost(ahead, s)).sum::<u32>();
     let max = most(room, steps);
     let cap = |n: u32| max.map_or(n, |max| n.min(max));
     Range { min: cap(min), likely: Some(cap(likely).max(cap(min))), max }
 }
 
 /// Whether there is something to answer with, as far as is known.
-fn answers(state: &State, whom: Subject) -> bool {
+fn answers(ahead: &Ahead, inboxes: &[Inbox], whom: Subject) -> bool {
     match whom {
         Subject::Inbox(account) => {
-            state.inboxes.iter().any(|i| i.account == account && i.timeline.newest_ms.is_some())
+            inboxes.iter().any(|i| i.account == account && i.timeline.newest_ms.is_some())
         }
-        Subject::Conversation(id) => {
-            state.conversations.iter().any(|c| c.id == id && c.timeline.standing() > 0)
-        }
+        Subject::Conversation(id) => ahead.conversations.get(&id).is_some_and(|c| c.timeline.standing() > 0),
     }
 }
 
@@ -134,10 +172,9 @@ fn most(room: &Room, steps: &[Step]) -> Option<u32> {
         .map(|sum| room.all.map_or(sum, |all| sum.min(all)))
 }
 
-fn likely_cost(state: &State, step: &Step) -> u32 {
+fn likely_cost(ahead: &Ahead, step: &Step) -> u32 {
     let Subject::Conversation(id) = step.whom else { return 1 };
-    let conversation = state.conversations.iter().find(|c| c.id == id);
-    match (step.kind, conversation) {
+    match (step.kind, ahead.conversations.get(&id)) {
         (StepKind::Head, _) | (_, None) => 1,
         (StepKind::Recheck, Some(c)) => {
             let stored = u32::try_from(c.timeline.standing()).unwrap_or(u32::MAX);
@@ -151,14 +188,6 @@ fn likely_cost(state: &State, step: &Step) -> u32 {
             None => step.credits_max(),
         },
     }
-}
-
-/// How long a conversation is in the mean, going by the complete ones.
-fn typical_length(conversations: &[Conversation]) -> Option<u32> {
-    let complete: Vec<i64> =
-        conversations.iter().filter(|c| c.timeline.complete()).map(|c| c.timeline.messages).collect();
-    let count = i64::try_from(complete.len()).ok().filter(|n| *n > 0)?;
-    u32::try_from(complete.iter().sum::<i64>() / count).ok()
 }
 
 fn of_conversation(conversation: &Conversation, typical: Option<u32>, page_size: u32) -> Missing {

@@ -36,6 +36,11 @@ fn limits() -> Limits {
     }
 }
 
+fn forecast(state: &State, limits: &Limits, room: &Room, charges_empty: bool) -> Forecast {
+    let nothing_more = |_: &mut Plan, load: Load| Err(load);
+    super::forecast(Prospect::of_all(state, limits), room, charges_empty, nothing_more).unwrap()
+}
+
 fn ahead(conversations: Vec<Conversation>) -> Forecast {
     forecast(&state(conversations), &limits(), &Room { all: Some(20), ..Room::unlimited() }, true)
 }
@@ -62,10 +67,10 @@ fn missing_messages_are_counted_where_the_api_counts_and_else_estimated() {
 
 #[test]
 fn nothing_is_estimated_without_a_basis() {
-    let forecast = ahead(vec![conversation(1, 0, vec![Gap::everything(0)])]);
-    assert_eq!(forecast.to_complete, Range { min: 1, likely: None, max: None });
+    let ahead_of = ahead(vec![conversation(1, 0, vec![Gap::everything(0)])]);
+    assert_eq!(ahead_of.to_complete, Range { min: 1, likely: None, max: None });
     let none = State::default();
-    let nothing = super::forecast(&none, &limits(), &Room::unlimited(), true);
+    let nothing = forecast(&none, &limits(), &Room::unlimited(), true);
     assert_eq!(nothing.next_run, Range::NOTHING);
 }
 

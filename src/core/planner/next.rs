@@ -9,6 +9,7 @@
 //! that has a cap of its own. When nothing else is left to ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
@@ -42,6 +43,17 @@ pub enum Next {
     Wait,
     /// Nothing before more of what is stored is known.
     Load(Load),
+}
+
+/// What a run would begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// What ends them.
+    pub end: Next,
+    /// The conversations that they ask for, as they are now.
+    pub conversations: BTreeMap<ConversationId, Conversation>,
 }
 
 impl Plan {
@@ -328,16 +340,31 @@ impl Plan {
     }
 
     /// The steps that a run would begin with, each once, for as long as the credits last: what a page leads to is not
-    /// known before it is there.
-    #[must_use]
-    pub fn outlook(mut self, room: &Room) -> (Vec<Step>, Next) {
+    /// known before it is there. `load` brings what has to be known before the next step.
+    ///
+    /// # Errors
+    /// What `load` fails with.
+    pub fn outlook<E>(
+        mut self,
+        room: &Room,
+        mut load: impl FnMut(&mut Self, Load) -> Result<(), E>,
+    ) -> Result<Ahead, E> {
         let mut room = room.clone();
-        let mut steps = Vec::new();
+        let (mut steps, mut conversations) = (Vec::new(), BTreeMap::new());
         loop {
             let step = match self.next(&room) {
                 Next::Ask(step) => step,
-                end => return (steps, end),
+                Next::Load(part) => {
+                    load(&mut self, part)?;
+                    continue;
+                }
+                end => return Ok(Ahead { steps, end, conversations }),
             };
+            if let Subject::Conversation(id) = step.whom
+                && let Some(conversation) = self.conversation(id)
+            {
+                conversations.entry(id).or_insert_with(|| conversation.clone());
+            }
             let count = room.of(step.account).map_or(step.count, |left| step.count.min(affordable(left)));
             let step = Step { count, ..step };
             room.take(step.account, step.credits_max());

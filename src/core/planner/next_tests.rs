@@ -61,7 +61,9 @@ fn next(state: &State, limits: &Limits, progress: &Progress, room: &Room) -> Nex
 }
 
 fn outlook(state: &State, limits: &Limits, room: &Room) -> (Vec<Step>, Next) {
-    Plan::whole(limits, state).outlook(room)
+    let nothing_more = |_: &mut Plan, load: Load| Err(load);
+    let ahead = Plan::whole(limits, state).outlook(room, nothing_more).unwrap();
+    (ahead.steps, ahead.end)
 }
 
 fn state(conversations: &[Conversation]) -> State {

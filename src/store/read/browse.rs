@@ -9,7 +9,6 @@ use crate::core::model::ids::{AccountId, ConversationId, PersonId, RequestId, Ru
 use crate::core::planner::state::Hints;
 use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::status::ConversationRow;
-use crate::store::read::timelines;
 use crate::store::{Queries, Result, RunRow};
 
 /// A conversation in a list.
@@ -102,6 +101,16 @@ impl Queries<'_> {
         )
     }
 
+    /// Those that were active last.
+    pub fn newest_conversation_heads(&self, limit: usize) -> Result<Vec<ConversationHead>> {
+        self.db().all(
+            "SELECT c.id, c.account, a.name, ifnull(c.urn, c.thread), c.thread, c.profile_url, coalesce(c.alias, c.name),
+               c.newest_ms, c.messages, c.unread, (SELECT count(*) FROM gap g WHERE g.conversation = c.id)
+             FROM conversation c CROSS JOIN account a ON a.id = c.account ORDER BY c.newest_ms DESC, c.id LIMIT ?1",
+            [i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
+    }
+
     /// One conversation, and what is known of how many messages it should have.
     pub fn conversation(&self, id: ConversationId) -> Result<Option<(ConversationRow, Hints)>> {
         let Some(row) = self.conversation_row(id)? else { return Ok(None) };
@@ -149,15 +158,5 @@ impl Queries<'_> {
             ),
             params![run, before.map_or(i64::MAX, |request| request.0), limit],
         )
-    }
-}
-
-impl Queries<'_> {
-    /// The gaps of one conversation with its course.
-    fn conversation_row(&self, id: ConversationId) -> Result<Option<ConversationRow>> {
-        let gaps = timelines::of_conversation(self.db(), id)?;
-        let rows: Vec<ConversationRow> =
-            self.conversation_rows("WHERE c.id = ?1 ", &[&id], |_| gaps.clone())?;
-        Ok(rows.into_iter().next())
     }
 }

@@ -12,8 +12,8 @@ use crate::core::planner::plan::{Due, Loaded};
 use crate::core::planner::queue::{Extent, GapClass, GapRank, HeadRank, RecheckRank};
 use crate::core::planner::state::Limits;
 use crate::store::query::{Statements as _, struct_rows};
-use crate::store::read::targets::{self, Target};
-use crate::store::{Result, Store};
+use crate::store::read::targets::{self, Configured, Target};
+use crate::store::{Queries, Result, Store};
 
 /// As many are loaded at once.
 const BATCH: usize = 64;
@@ -44,7 +44,7 @@ pub struct ConversationGaps {
     pub gaps: u32,
 }
 
-impl Store {
+impl Queries<'_> {
     /// The next conversations of an account (its index in the configuration and its id) that something is due about, and
     /// how much of that queue is known with them.
     pub fn due(
@@ -73,8 +73,29 @@ impl Store {
             }
         };
         let ids: BTreeSet<ConversationId> = ids.into_iter().collect();
-        let targets = ids.into_iter().map(|id| targets::target(&self.db, account.0, account.1, id));
+        let targets = ids.into_iter().map(|id| targets::target(self.db(), account.0, account.1, id));
         Ok((targets.collect::<Result<_>>()?, loaded))
+    }
+
+    /// The conversations with gaps that runs with this configuration ask for, in its order. It must have been applied.
+    pub fn incomplete(&self, accounts: &[Configured]) -> Result<Vec<Target>> {
+        let mut all = Vec::new();
+        for (index, account) in accounts.iter().enumerate() {
+            let Some(id) = targets::account_id(self.db(), &account.account)? else { continue };
+            let mut left: BTreeSet<ConversationId> = self.db().all(
+                "SELECT conversation FROM gap WHERE account = ?1 AND conversation IS NOT NULL AND rank < 3",
+                [id],
+            )?;
+            for configured in targets::configured(self.db(), id, account)? {
+                if left.remove(&configured) {
+                    all.push(targets::target(self.db(), index, id, configured)?);
+                }
+            }
+            for discovered in left {
+                all.push(targets::target(self.db(), index, id, discovered)?);
+            }
+        }
+        Ok(all)
     }
 
     fn gaps_after(&self, account: AccountId, after: Option<GapRank>, run: RunId) -> Result<Vec<GapRank>> {
@@ -100,7 +121,7 @@ impl Store {
                      ORDER BY due_run, ifnull(newer_ms, 9223372036854775807) DESC, id"
                 }
             };
-            let mut statement = self.db.prepare_cached(sql)?;
+            let mut statement = self.db().prepare_cached(sql)?;
             let mut rows = statement.query(params![account, class as i64, due_run, newer, run])?;
             let mut taken = 0;
             while let Some(row) = rows.next()?.filter(|_| taken < left) {
@@ -125,7 +146,7 @@ impl Store {
 
     /// Those outside the inbox that are to be looked at by themselves in this run.
     fn looks(&self, account: AccountId, run: RunId) -> Result<Vec<ConversationId>> {
-        self.db.all(
+        self.db().all(
             "SELECT id FROM conversation
              WHERE account = ?1 AND asked > 0 AND inbox_seen_ms IS NULL AND look_run <= ?2",
             params![account, run],
@@ -136,7 +157,7 @@ impl Store {
         let tried = after.and_then(|after| after.tried_ms).unwrap_or(-1);
         let id = after.map_or(ConversationId(i64::MIN), |after| after.conversation);
         let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        self.db.all_by(
+        self.db().all_by(
             "SELECT head_tried_ms, id FROM conversation
              WHERE account = ?1 AND asked > 0 AND ifnull(head_tried_ms, -1) >= ?2
                AND (ifnull(head_tried_ms, -1), id) > (?2, ?3)
@@ -156,11 +177,11 @@ impl Store {
         let begun =
             "SELECT id FROM conversation WHERE account = ?1 AND recheck_at_ms IS NOT NULL AND +asked > 0";
         let mut ids: Vec<ConversationId> =
-            if after.is_none() { self.db.all(begun, [account])? } else { Vec::new() };
+            if after.is_none() { self.db().all(begun, [account])? } else { Vec::new() };
         let done = after.and_then(|after| after.done_ms).unwrap_or(Ms::MIN);
         let id = after.map_or(ConversationId(i64::MIN), |after| after.conversation);
         let batch = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let fresh: Vec<RecheckRank> = self.db.all_by(
+        let fresh: Vec<RecheckRank> = self.db().all_by(
             "SELECT ifnull(rechecked_ms, beginning_seen_ms), id FROM conversation
              WHERE account = ?1 AND asked > 0 AND beginning_seen_ms IS NOT NULL
                AND ifnull(rechecked_ms, beginning_seen_ms) >= ?2
@@ -173,6 +194,18 @@ impl Store {
         let known = known(fresh.last(), fresh.len());
         ids.extend(fresh.into_iter().map(|rank| rank.conversation));
         Ok((ids, known))
+    }
+}
+
+impl Store {
+    /// See [`Queries::due`].
+    pub fn due(
+        &self,
+        account: (usize, AccountId),
+        due: &Due,
+        limits: &Limits,
+    ) -> Result<(Vec<Target>, Loaded)> {
+        self.queries().due(account, due, limits)
     }
 
     /// Whether the last request for any other conversation succeeded.

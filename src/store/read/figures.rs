@@ -1,8 +1,11 @@
 //! Figures of the whole archive for those who watch it.
 
+use std::collections::BTreeMap;
+
 use crate::core::Ms;
-use crate::store::query::{Statements as _, struct_rows};
-use crate::store::{Alert, Cause, Queries, Result};
+use crate::core::model::ids::AccountId;
+use crate::store::query::Statements as _;
+use crate::store::{Alert, Cause, Queries, Result, Tally};
 
 /// What there is of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -21,13 +24,13 @@ pub struct AccountFigures {
     pub gaps: i64,
 }
 
-struct_rows!(AccountFigures { account, messages, conversations, complete, failing, gaps });
-
 /// Counts over all runs, and what is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Figures {
     /// Each account.
     pub accounts: Vec<AccountFigures>,
+    /// All conversations together.
+    pub all: Tally,
     /// Runs by how they ended.
     pub runs: Vec<(String, i64)>,
     /// Failed requests by kind.
@@ -51,25 +54,47 @@ impl Queries<'_> {
     /// Figures for those who watch the archive.
     pub fn figures(&self) -> Result<Figures> {
         let db = self.db();
+        let tallies = self.tallies()?;
         Ok(Figures {
-        accounts: db.all(
-            "SELECT a.name, ifnull(sum(c.messages), 0), count(c.id),
-               ifnull(sum(c.beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)), 0),
-               ifnull(sum(c.last_error IS NOT NULL), 0),
-               (SELECT count(*) FROM gap g WHERE g.account = a.id)
-             FROM account a LEFT JOIN conversation c ON c.account = a.id GROUP BY a.id ORDER BY a.id",
+            accounts: self.account_figures(&tallies)?,
+            all: tallies.values().copied().fold(Tally::default(), Tally::plus),
+            runs: db.all(
+                "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND kind = 'sync' GROUP BY outcome ORDER BY outcome",
+                [],
+            )?,
+            failures: db.all("SELECT kind, count FROM failure ORDER BY kind", [])?,
+            last_success_ms: db.first(
+                "SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND kind = 'sync' ORDER BY id DESC LIMIT 1",
+                [],
+            )?,
+            alerts: self.alerts()?,
+        })
+    }
+
+    fn account_figures(&self, tallies: &BTreeMap<(AccountId, bool), Tally>) -> Result<Vec<AccountFigures>> {
+        let db = self.db();
+        let failing: BTreeMap<AccountId, i64> = db.all(
+            "SELECT account, count(*) FROM conversation WHERE last_error IS NOT NULL GROUP BY account",
             [],
-        )?,
-        runs: db.all(
-            "SELECT outcome, count(*) FROM run WHERE outcome IS NOT NULL AND kind = 'sync' GROUP BY outcome ORDER BY outcome",
-            [],
-        )?,
-        failures: db.all("SELECT kind, count FROM failure ORDER BY kind", [])?,
-        last_success_ms: db.first(
-            "SELECT finished_ms FROM run WHERE outcome IN ('complete', 'budget') AND kind = 'sync' ORDER BY id DESC LIMIT 1",
-            [],
-        )?,
-        alerts: self.alerts()?,
-    })
+        )?;
+        let mut accounts = Vec::new();
+        for (id, account) in self.account_ids()? {
+            let of = |asked| tallies.get(&(id, asked)).copied().unwrap_or_default();
+            let tally = of(false).plus(of(true));
+            let gaps: i64 = db.one(
+                "SELECT (SELECT count(*) FROM gap WHERE account = ?1 AND conversation IS NOT NULL)
+                   + (SELECT count(*) FROM gap WHERE account = ?1 AND conversation IS NULL)",
+                [id],
+            )?;
+            accounts.push(AccountFigures {
+                account,
+                messages: tally.messages,
+                conversations: tally.conversations,
+                complete: tally.complete,
+                failing: failing.get(&id).copied().unwrap_or_default(),
+                gaps,
+            });
+        }
+        Ok(accounts)
     }
 }

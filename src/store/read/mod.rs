@@ -1,6 +1,7 @@
 //! What only reads the archive.
 
 pub(super) mod browse;
+pub(super) mod census;
 pub(super) mod changes;
 pub(super) mod due;
 pub(super) mod excerpt;

@@ -14,7 +14,7 @@ use crate::core::timeline::stall::Stall;
 use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::{sql, timelines};
 use crate::store::schema::open;
-use crate::store::{Result, ledger};
+use crate::store::{Result, Tally, ledger};
 
 /// An archive that cannot be written through this.
 #[derive(Debug)]
@@ -88,6 +88,8 @@ pub struct ConversationRow {
     pub last_error: Option<String>,
     /// Whether an export has shown it.
     pub of_export: bool,
+    /// Whether runs ask for it, as the last one that applied a configuration wrote it down.
+    pub asked: bool,
     /// Its course.
     pub timeline: Timeline,
 }
@@ -231,8 +233,8 @@ impl<'a> Queries<'a> {
         let sql = format!(
             "SELECT c.id, a.name, ifnull(c.urn, c.thread), c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
-               c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone
-             FROM conversation c JOIN account a ON a.id = c.account {condition}ORDER BY c.newest_ms IS NULL, c.newest_ms DESC, c.id"
+               c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone, c.asked > 0
+             FROM conversation c JOIN account a ON a.id = c.account {condition}ORDER BY c.newest_ms DESC, c.id"
         );
         self.db.all_by(&sql, values, |row| {
             Ok(ConversationRow {
@@ -247,6 +249,7 @@ impl<'a> Queries<'a> {
                 last_error: row.get(8)?,
                 thread: row.get(9)?,
                 of_export: row.get(10)?,
+                asked: row.get(18)?,
                 timeline: timelines::read(row, 11, gaps(row.get(0)?))?,
             })
         })
@@ -266,10 +269,15 @@ impl<'a> Queries<'a> {
 
     /// Figures of the whole archive.
     pub fn summary(&self) -> Result<ArchiveSummary> {
+        self.summary_of(&self.tallies()?.into_values().fold(Tally::default(), Tally::plus))
+    }
+
+    /// The same, where the conversations are added up already.
+    pub fn summary_of(&self, all: &Tally) -> Result<ArchiveSummary> {
         let count = |sql: &str| self.db.one(sql, []);
         Ok(ArchiveSummary {
-            messages: count("SELECT ifnull(sum(messages), 0) FROM conversation")?,
-            conversations: count("SELECT count(*) FROM conversation")?,
+            messages: all.messages,
+            conversations: all.conversations,
             gaps: count("SELECT count(*) FROM gap")?,
             unsettled: count(
                 "SELECT count(*) FROM request WHERE credits_spent IS NULL AND run > (SELECT max(id) - 10 FROM run)",

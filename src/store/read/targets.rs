@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use crate::core::Ms;
 use crate::core::inbox::filter::Wanted;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use crate::core::timeline::gap::Timeline;
+use crate::core::{Ms, hash};
 use crate::store::query::Statements as _;
 use crate::store::read::timelines;
 use crate::store::{Queries, Reader, Result};
@@ -44,6 +44,11 @@ pub struct Target {
     pub plan: Conversation,
 }
 
+/// A configuration as a number: the archive knows by it whether it was applied.
+pub(crate) fn digest(accounts: &[Configured]) -> i64 {
+    hash::of_text(&format!("{accounts:?}"))
+}
+
 /// The archive's id of the account of this name.
 pub(crate) fn account_id(db: &Connection, name: &str) -> Result<Option<AccountId>> {
     db.first("SELECT id FROM account WHERE name = ?1", [name])
@@ -55,6 +60,7 @@ impl Reader {
     pub fn targets(archive: Option<&Self>, accounts: &[Configured], now: Ms) -> Result<Vec<Target>> {
         let db = archive.map(Self::db);
         let mut targets: Vec<Target> = Vec::new();
+        let mut found_before: BTreeSet<ConversationId> = BTreeSet::new();
         for (index, account) in accounts.iter().enumerate() {
             let account_id = db.map(|db| account_id(db, &account.account)).transpose()?.flatten();
             let profiles = account.profiles.iter().map(|(url, name)| (url, name, true));
@@ -77,13 +83,13 @@ impl Reader {
                         unknown_target(index, id, given, name.as_deref(), is_profile, now)
                     }
                 };
-                if !targets.iter().any(|t| t.plan.id == found.plan.id) {
+                if found_before.insert(found.plan.id) {
                     targets.push(found);
                 }
             }
             if let (Some(db), Some(account_id), true) = (db, account_id, account.discover) {
                 for id in discovered(db, account_id, &account.wanted)? {
-                    if !targets.iter().any(|t| t.plan.id == id) {
+                    if found_before.insert(id) {
                         targets.push(target_by(db, index, account_id, id, Some(AskedBy::Name))?);
                     }
                 }
@@ -116,12 +122,7 @@ impl Queries<'_> {
         let mut asked = BTreeSet::new();
         for account in accounts {
             let Some(id) = account_id(db, &account.account)? else { continue };
-            for (profile, _) in &account.profiles {
-                asked.extend(known_profile(db, id, profile)?);
-            }
-            for (thread, _) in &account.conversations {
-                asked.extend(known_thread(db, id, thread)?);
-            }
+            asked.extend(configured(db, id, account)?);
             if account.discover {
                 asked.extend(discovered(db, id, &account.wanted)?);
             }
@@ -144,6 +145,22 @@ pub(crate) fn discovered(
     )?;
     let takes = |(_, name, page, urn): &Row| wanted.takes(name.as_deref(), page.as_deref(), urn.as_deref());
     Ok(all.into_iter().filter(takes).map(|(id, ..)| id).collect())
+}
+
+/// The conversations that are configured and known, in the order of the configuration.
+pub(crate) fn configured(
+    db: &Connection,
+    account: AccountId,
+    configured: &Configured,
+) -> Result<Vec<ConversationId>> {
+    let mut known = Vec::new();
+    for (profile, _) in &configured.profiles {
+        known.extend(known_profile(db, account, profile)?);
+    }
+    for (thread, _) in &configured.conversations {
+        known.extend(known_thread(db, account, thread)?);
+    }
+    Ok(known)
 }
 
 fn unknown_target(

@@ -19,6 +19,11 @@ CREATE INDEX conversation_by_poll ON conversation (account, ifnull(head_tried_ms
 CREATE INDEX conversation_by_recheck ON conversation (account, ifnull(rechecked_ms, beginning_seen_ms)) WHERE asked > 0 AND beginning_seen_ms IS NOT NULL;
 CREATE INDEX conversation_in_recheck ON conversation (account) WHERE recheck_at_ms IS NOT NULL;
 CREATE INDEX conversation_by_oldest ON conversation (account, oldest_ms) WHERE asked > 0;
+CREATE INDEX conversation_by_newest ON conversation (newest_ms DESC);
+CREATE INDEX conversation_figures ON conversation (account, messages, asked, gone, beginning_seen_ms);
+CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS NOT NULL;
+CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages - gone + counts_gone * gone;
+CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
 
 DROP INDEX attention_by_cause;
 ALTER TABLE attention RENAME TO alert;
@@ -150,6 +155,7 @@ DROP TABLE gap;
 ALTER TABLE gap_new RENAME TO gap;
 CREATE INDEX gap_by_conversation ON gap (conversation);
 CREATE INDEX gap_of_inbox ON gap (account) WHERE conversation IS NULL;
+CREATE INDEX gap_stalled ON gap (newer_ms DESC) WHERE stall_code IS NOT NULL AND conversation IS NOT NULL;
 CREATE INDEX gap_by_rank ON gap (account, rank, due_run, ifnull(newer_ms, 9223372036854775807) DESC) WHERE conversation IS NOT NULL;
 CREATE TABLE configuration (
   id      INTEGER PRIMARY KEY CHECK (id = 1),

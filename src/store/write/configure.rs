@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Params, params};
 
+use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::urn;
 use crate::core::timeline::gap::Timeline;
-use crate::core::{Ms, hash};
 use crate::store::Result;
 use crate::store::Store;
 use crate::store::query::Statements as _;
@@ -18,7 +18,7 @@ impl Store {
     /// everything), and that it is known which conversations are asked for. Returns the archive's ids of the accounts. What
     /// was applied before is not written again.
     pub fn configure(&mut self, accounts: &[Configured], now: Ms) -> Result<Vec<AccountId>> {
-        let digest = hash::of_text(&format!("{accounts:?}"));
+        let digest = targets::digest(accounts);
         let applied: Option<i64> = self.db.first("SELECT digest FROM configuration", [])?;
         if applied == Some(digest) {
             return accounts.iter().map(|account| account_id_of(&self.db, account)).collect();

@@ -18,19 +18,19 @@ pub(crate) fn needs_attention(row: &ConversationRow) -> bool {
 
 /// One sentence per problem, the most important first.
 pub(super) fn sentences(facts: &Facts, format: FormatTime) -> Vec<String> {
-    let Facts { metrics, conversations, inboxes, stalled, summary, .. } = facts;
+    let Facts { metrics, census, inboxes, stalled, summary, .. } = facts;
     let mut lines: Vec<String> =
         metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
     lines.extend(metrics.closed.map(|closed| closed.words(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
     let rows: BTreeMap<ConversationId, &ConversationRow> =
-        conversations.iter().map(|row| (row.id, row)).collect();
+        census.rows.iter().map(|row| (row.id, row)).collect();
     for gap in stalled {
         let id = gap.conversation;
         let name = rows.get(&id).map_or_else(|| format!("conversation {id}"), |row| label(row));
         lines.push(format!("{name}: {}; retried less and less often", gap.stalled));
     }
-    lines.extend(conversations.iter().flat_map(conversation));
+    lines.extend(census.rows.iter().flat_map(conversation));
     let mut some = |count: i64, one: &str, many: &str, rest: &str| {
         if count > 0 {
             lines.push(counted(count, one, many) + rest);

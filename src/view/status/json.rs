@@ -11,7 +11,7 @@ use crate::core::Ms;
 use crate::core::format::{IsoTime, counted, iso_date, plural};
 use crate::core::model::ids::RunId;
 use crate::core::printable::one_line;
-use crate::store::{AccountFigures, ConversationRow, RunRow};
+use crate::store::{AccountFigures, ConversationRow, LeftAlone, RunRow};
 
 #[derive(Serialize)]
 pub(crate) struct Status<'a> {
@@ -32,7 +32,15 @@ pub(crate) struct Status<'a> {
     failures: BTreeMap<String, i64>,
     needs_attention: Vec<AlertStatus<'a>>,
     pub(crate) attention: Vec<String>,
+    /// Those that are listed.
     pub(crate) conversations: Vec<ConversationStatus<'a>>,
+    /// How many there are.
+    #[serde(skip)]
+    pub(crate) count: usize,
+    #[serde(skip)]
+    without_gaps: bool,
+    #[serde(skip)]
+    left_alone: &'a (usize, Vec<LeftAlone>),
 }
 
 #[derive(Serialize)]
@@ -55,9 +63,6 @@ struct AlertStatus<'a> {
     since: IsoTime,
     message: &'a str,
 }
-
-/// Conversations that a sentence names at most.
-const NAMED: usize = 3;
 
 /// Credits spent, and what the caps leave.
 #[derive(Serialize)]
@@ -93,8 +98,6 @@ struct LastRun<'a> {
 pub(crate) struct ConversationStatus<'a> {
     account: &'a str,
     conversation_id: Option<&'a str>,
-    #[serde(skip)]
-    thread: Option<&'a str>,
     profile_url: Option<&'a str>,
     name: Option<&'a str>,
     messages: i64,
@@ -102,7 +105,7 @@ pub(crate) struct ConversationStatus<'a> {
     unread: Option<i64>,
     oldest_at: Option<IsoTime>,
     newest_at: Option<IsoTime>,
-    pub(crate) gaps: usize,
+    gaps: usize,
     complete: bool,
     /// Whether runs ask for it.
     asked: bool,
@@ -112,15 +115,15 @@ pub(crate) struct ConversationStatus<'a> {
 
 impl<'a> Status<'a> {
     pub(crate) fn of(facts: &'a Facts, config: &Config, format: FormatTime) -> Self {
-        let Facts { metrics, summary, conversations, .. } = facts;
+        let Facts { metrics, summary, census, .. } = facts;
         let (spent, left) = (&metrics.spent, &metrics.left);
         let parked = |figures: &AccountFigures| metrics.parked.contains(&figures.account);
         Self {
             archive: config.archive.path.display().to_string(),
             messages: summary.messages,
             gaps: summary.gaps,
-            gaps_not_synced: facts.asked.gaps_elsewhere,
-            complete: conversations.iter().filter(|row| row.timeline.complete()).count(),
+            gaps_not_synced: census.asked.gaps_elsewhere,
+            complete: census.complete,
             horizon: metrics.horizon.map(IsoTime),
             credits: Credits {
                 spent_last_run: spent.run,
@@ -160,7 +163,10 @@ impl<'a> Status<'a> {
                 })
                 .collect(),
             attention: attention::sentences(facts, format),
-            conversations: conversations.iter().map(|row| ConversationStatus::of(row, facts)).collect(),
+            conversations: census.rows.iter().map(|row| ConversationStatus::of(row, facts)).collect(),
+            count: census.conversations,
+            without_gaps: census.without_gaps,
+            left_alone: &census.left_alone,
         }
     }
 
@@ -171,11 +177,9 @@ impl<'a> Status<'a> {
 
     pub(crate) fn horizon_words(&self, format: FormatTime) -> String {
         match self.horizon.map(|IsoTime(since)| format(since)) {
-            Some(since) if self.conversations.iter().all(|row| row.gaps == 0) => {
-                format!("Nothing is missing, back to {since}.")
-            }
+            Some(since) if self.without_gaps => format!("Nothing is missing, back to {since}."),
             Some(since) => format!("Nothing is missing since {since}."),
-            None if self.conversations.is_empty() => "Nothing is configured or archived yet.".to_owned(),
+            None if self.count == 0 => "Nothing is configured or archived yet.".to_owned(),
             None => "Something recent is missing.".to_owned(),
         }
     }
@@ -196,17 +200,18 @@ impl<'a> Status<'a> {
     pub(crate) fn not_synced_words(&self) -> Option<String> {
         let (one, many) = ("more gap is in a conversation", "more gaps are in conversations");
         let gaps = Some(self.gaps_not_synced).filter(|n| *n > 0).map(|n| counted(n, one, many))?;
-        let named = |row: &ConversationStatus<'_>| {
-            Some(format!("{} ({})", one_line(row.name.unwrap_or("unnamed")), row.thread?))
+        let named = |row: &LeftAlone| {
+            let name = row.name.as_deref().unwrap_or("unnamed");
+            Some(format!("{} ({})", one_line(name), row.thread.as_deref()?))
         };
-        let rows: Vec<_> = self.conversations.iter().filter(|row| row.gaps > 0 && !row.asked).collect();
-        let mut names: Vec<String> = rows.iter().filter_map(|row| named(row)).take(NAMED).collect();
+        let (count, rows) = self.left_alone;
+        let mut names: Vec<String> = rows.iter().filter_map(named).collect();
         if names.is_empty() {
             return Some(format!(
                 "{gaps} that sync does not ask for; add them under [[accounts]] to fill them."
             ));
         }
-        names.extend((rows.len() > names.len()).then(|| format!("{} more", rows.len() - names.len())));
+        names.extend((*count > names.len()).then(|| format!("{} more", count - names.len())));
         let names = names.join(", ");
         Some(format!(
             "{gaps} that sync does not ask for: {names}. Add their ids to conversations under [[accounts]] to fill them."
@@ -235,7 +240,6 @@ impl<'a> ConversationStatus<'a> {
         Self {
             account: &row.account,
             conversation_id: row.conversation_id.as_deref(),
-            thread: row.thread.as_deref(),
             profile_url: row.profile_url.as_deref(),
             name: row.name.as_deref(),
             messages: timeline.messages,
@@ -245,7 +249,7 @@ impl<'a> ConversationStatus<'a> {
             newest_at: at(timeline.newest_ms),
             gaps: timeline.gaps.len(),
             complete: timeline.complete(),
-            asked: facts.asked.conversations.contains(&row.id),
+            asked: facts.census.asked.asks(row),
             last_synced_at: at(row.synced_ms),
             error: row.last_error.as_deref(),
         }

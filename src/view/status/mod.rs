@@ -3,8 +3,9 @@
 mod attention;
 mod json;
 
+use crate::app::census::Census;
+pub(crate) use crate::app::census::Listing;
 use crate::app::metrics::{Closed, Metrics};
-use crate::app::outlook::{self, AskedFor};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{IsoTime, counted, plural};
@@ -29,32 +30,34 @@ pub(crate) type FormatTime = fn(Ms) -> String;
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) now: Ms,
-    pub(crate) conversations: Vec<ConversationRow>,
+    pub(crate) census: Census,
     pub(crate) inboxes: Vec<InboxStatus>,
     pub(crate) days: Vec<DayRow>,
     pub(crate) metrics: Metrics,
     pub(crate) summary: ArchiveSummary,
     pub(crate) stalled: Vec<GapRow>,
-    pub(crate) asked: AskedFor,
 }
 
 impl Facts {
     /// Reads them from the configuration's archive.
-    pub(crate) fn read(config: &Config, reader: &Reader, now: Ms) -> Result<Self, StoreError> {
+    pub(crate) fn read(
+        config: &Config,
+        reader: &Reader,
+        listing: Listing,
+        now: Ms,
+    ) -> Result<Self, StoreError> {
         let queries = reader.queries();
-        let (mut conversations, inboxes) = (queries.conversations()?, queries.inboxes()?);
-        let metrics = Metrics::of(&queries, config, &mut conversations, &inboxes, now)?;
-        let (mut summary, mut asked) = (queries.summary()?, outlook::asked(config, reader, now)?);
-        summary.gaps -= metrics.forgotten_gaps;
-        asked.gaps_elsewhere -= metrics.forgotten_gaps;
+        let (inboxes, mut figures) = (queries.inboxes()?, queries.figures()?);
+        let mut summary = queries.summary_of(&figures.all)?;
+        let census = Census::take(config, &queries, &inboxes, &mut figures, listing)?;
+        summary.gaps -= census.forgotten_gaps;
         Ok(Self {
             now,
-            metrics,
+            metrics: Metrics::of(&queries, config, figures, census.horizon, now)?,
             days: queries.credits_by_day(now, DAYS)?,
             summary,
             stalled: queries.stalled()?,
-            asked,
-            conversations,
+            census,
             inboxes,
         })
     }

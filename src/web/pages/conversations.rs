@@ -7,6 +7,7 @@ use crate::core::search::tokenize;
 use crate::export::text::Text;
 use crate::store::{ConversationHead, StoreError};
 use crate::view;
+use crate::view::status::Facts;
 use crate::web::asked::{WebRequest, url};
 use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
@@ -28,8 +29,11 @@ pub(in crate::web) struct Listed {
 
 impl Listed {
     /// The newest ones.
-    pub(in crate::web) fn newest(look: &Glance<'_>, limit: usize) -> Result<Self, Refused> {
-        Self::after(look, None, "", None, limit)
+    pub(in crate::web) fn newest(look: &Glance<'_>, facts: &Facts, limit: usize) -> Result<Self, Refused> {
+        let heads = look.queries.newest_conversation_heads(limit)?;
+        let count = facts.census.conversations;
+        let several = facts.metrics.figures.accounts.iter().filter(|a| a.conversations > 0).count() > 1;
+        Ok(Self { more: count > heads.len(), heads, count, several })
     }
 
     /// Those after one, whose names contain a part.

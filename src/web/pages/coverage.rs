@@ -29,7 +29,7 @@ pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
     let (only, start) = (asked.number("c")?, asked.number("after")?.unwrap_or(0));
     let start = usize::try_from(start).unwrap_or(0);
     let mut rows: Vec<&ConversationRow> =
-        facts.conversations.iter().filter(|row| only.is_none_or(|only| row.id.0 == only)).collect();
+        facts.census.rows.iter().filter(|row| only.is_none_or(|only| row.id.0 == only)).collect();
     // What the status leaves out, because nobody asks for it and it holds nothing, has a page all the same.
     let left_out = match only.filter(|_| rows.is_empty()) {
         Some(id) => look.queries.conversation(ConversationId(id))?,

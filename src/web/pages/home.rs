@@ -19,7 +19,7 @@ use crate::web::shell::Shell;
 const RECENT: usize = 8;
 
 pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
-    let facts = look.facts()?;
+    let facts = look.overview()?;
     let status = Status::of(&facts, &look.shared.config, LOCAL);
     // A forecast takes accounts, and a configuration that fits the archive.
     let outlook = if look.shared.config.accounts.is_empty() { None } else { look.outlook().ok() };
@@ -40,7 +40,7 @@ pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteRepl
         (credits(&facts))
         section aria-labelledby="recent" {
             h2 #recent { "Latest conversations" }
-            (conversations::list(look, &conversations::Listed::newest(look, RECENT)?)?)
+            (conversations::list(look, &conversations::Listed::newest(look, &facts, RECENT)?)?)
             p { a href="/conversations" { "All conversations" } }
         }
     };
@@ -68,7 +68,7 @@ fn tiles(status: &Status<'_>) -> Markup {
     let tiles = [
         (thousands(status.messages), "messages".to_owned(), "/stats"),
         (
-            thousands(status.conversations.len()),
+            thousands(status.count),
             format!("conversations, {} complete", thousands(status.complete)),
             "/conversations",
         ),

@@ -104,7 +104,7 @@ pub(in crate::web) fn one(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteR
             }
         })?;
     }
-    let mut theirs = Listed::newest(look, usize::MAX - 1)?;
+    let mut theirs = Listed::after(look, None, "", None, usize::MAX - 1)?;
     theirs.heads.retain(|head| conversations.contains(&head.id));
     let name = called(person);
     let main = html! {

@@ -115,7 +115,7 @@ fn count(facets: &Facets) -> String {
 
 fn reasons(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, Refused> {
     let why = look.queries.why_nothing(search)?;
-    let elsewhere = why.gaps.is_some() && look.facts()?.asked.gaps_elsewhere > 0;
+    let elsewhere = why.gaps.is_some() && look.overview()?.census.asked.gaps_elsewhere > 0;
     let mut lines = explain(&why, search, elsewhere);
     let senders = look.queries.senders()?;
     lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));

@@ -19,7 +19,8 @@ use std::time::Duration;
 use archiver::core::budget::{self, Caps};
 use archiver::core::model::ids::{AccountId, RunId};
 use archiver::core::planner::backoff::Backoff;
-use archiver::core::planner::forecast::forecast;
+use archiver::core::planner::forecast::{Prospect, forecast};
+use archiver::core::planner::plan::{Load, Plan};
 use archiver::core::planner::state::{Room, Share, State};
 use archiver::store::{ChangeRow, Configured, MessageRow, Scope, Store, Trigger};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
@@ -174,7 +175,8 @@ fn foretold<A: Numbered>(archive: &mut A, history: &History) -> (u32, u32) {
         None => Share { budget: *budget, head_came_last: false },
     });
     let limits = settings.limits(share(None, left), shares.collect(), run, now);
-    let range = forecast(&state, &limits, &room, true).next_run;
+    let nothing_more = |_: &mut Plan, load: Load| Err(load);
+    let range = forecast(Prospect::of_all(&state, &limits), &room, true, nothing_more).unwrap().next_run;
     (range.min, range.max.unwrap())
 }
 

@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::api::{ApiError, FailureKind, HttpApi};
-use crate::app::outlook::{self, renamed};
+use crate::app::census::AskedFor;
+use crate::app::outlook::renamed;
 use crate::app::parked::parked;
 use crate::app::{Context, replace, runtime, wiring};
 use crate::cli::ui::output::Output;
@@ -104,8 +105,9 @@ fn check_archive(config: &Config, found: &mut CheckReport) {
     let path = &config.archive.path;
     let folder = replace::folder(path);
     let read = |reader: &Reader| {
-        let (summary, figures) = (reader.queries().summary()?, reader.queries().figures()?);
-        let asked = outlook::asked(config, reader, SystemClock.now_ms())?;
+        let figures = reader.queries().figures()?;
+        let summary = reader.queries().summary_of(&figures.all)?;
+        let asked = AskedFor::of(config, &reader.queries())?;
         let gaps = plural(summary.gaps.saturating_sub(asked.gaps_elsewhere), "gap");
         Ok((plural(summary.messages, "message"), gaps, figures))
     };

@@ -19,7 +19,7 @@ use crate::core::format::iso_utc;
 use crate::error::Failure;
 use crate::store::Reader;
 use crate::view::local_time::local_minute;
-use crate::view::status::{Facts, FormatTime, Status};
+use crate::view::status::{Facts, FormatTime, Listing, Status};
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(after_help = EXAMPLES)]
@@ -72,13 +72,15 @@ pub(crate) fn report(
     glyphs: Glyphs,
     args: &StatusArgs,
 ) -> Result<(), Failure> {
+    let most = most(args, out);
+    let listing = most.filter(|_| !args.json).map_or(Listing::All, Listing::Notable);
     let read = Reader::open(&config.archive.path);
-    let facts = read.and_then(|reader| Facts::read(config, &reader, SystemClock.now_ms()));
+    let facts = read.and_then(|reader| Facts::read(config, &reader, listing, SystemClock.now_ms()));
     let facts = facts.map_err(|e| wiring::read_failure(&config.archive.path, e))?;
     // People read times in their own zone; scripts, and the page, which travels, have them in UTC.
     let format: FormatTime = if args.json || args.html.is_some() { iso_utc } else { local_minute };
     let status = Status::of(&facts, config, format);
-    let picture = Picture::of(&facts, most(args, out));
+    let picture = Picture::of(&facts, most);
     if let Some(path) = &args.html {
         page::write(path, &status, &picture)?;
     }

@@ -65,10 +65,7 @@ fn head(status: &Status, picture: &Picture<'_>) -> Markup {
     let (c, gaps) = (&status.credits, status.gaps_synced());
     let tiles = [
         (thousands(status.messages), "messages".to_owned()),
-        (
-            thousands(status.conversations.len()),
-            format!("conversations, {} complete", thousands(status.complete)),
-        ),
+        (thousands(status.count), format!("conversations, {} complete", thousands(status.complete))),
         (thousands(gaps), if gaps == 1 { "gap" } else { "gaps" }.to_owned()),
         (thousands(c.spent_today), format!("credits today{}", left(c.left_today))),
         (thousands(c.spent_this_month), format!("credits this month{}", left(c.left_this_month))),

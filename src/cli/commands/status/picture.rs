@@ -32,16 +32,15 @@ pub(super) struct Picture<'a> {
 impl<'a> Picture<'a> {
     pub(super) fn of(facts: &'a Facts, most: Option<usize>) -> Self {
         let now = facts.now;
-        let oldest = facts.conversations.iter().filter_map(|row| row.timeline.oldest_ms).min();
-        let from = oldest.unwrap_or(now).min(now.saturating_sub(1));
+        let from = facts.census.oldest_ms.unwrap_or(now).min(now.saturating_sub(1));
         let drawn = |row: &'a ConversationRow| {
             // As long as the inbox shows no news of a conversation, nothing has changed in it.
             let inbox = facts.inboxes.iter().find(|i| i.account == row.account).and_then(|i| i.synced_ms);
             let asked = row.synced_ms.map(|own| inbox.map_or(own, |inbox| inbox.max(own)));
             (row, stretches(&row.timeline, asked, from, now))
         };
-        let rows: Vec<_> = shown(&facts.conversations, most).into_iter().map(drawn).collect();
-        Self { from, now, left_out: facts.conversations.len() - rows.len(), rows, days: &facts.days }
+        let rows: Vec<_> = shown(&facts.census.rows, most).into_iter().map(drawn).collect();
+        Self { from, now, left_out: facts.census.conversations - rows.len(), rows, days: &facts.days }
     }
 
     pub(super) fn show(&self, out: &mut Output, glyphs: Glyphs) -> Result<(), Failure> {

@@ -4,7 +4,8 @@ use crate::store::ConversationRow;
 use crate::view::status::needs_attention;
 
 /// All of them, or at most `most`: up to half of those need attention, the others are the newest. `rows` are in order,
-/// newest first, and so are the selected ones.
+/// newest first, and so are the selected ones: all that there are, or the `most` newest and all that need attention,
+/// which comes to the same.
 pub(super) fn shown(rows: &[ConversationRow], most: Option<usize>) -> Vec<&ConversationRow> {
     let most = most.unwrap_or(usize::MAX).min(rows.len());
     let urgent = rows.iter().filter(|row| needs_attention(row)).count();
@@ -39,6 +40,7 @@ mod tests {
             synced_ms: None,
             last_error: failing.contains(&id).then(|| "no".to_owned()),
             of_export: false,
+            asked: true,
             timeline: Timeline::default(),
         };
         (0..count).map(row).collect()

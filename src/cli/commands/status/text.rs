@@ -59,8 +59,7 @@ fn cells(row: &ConversationRow) -> Vec<String> {
 }
 
 fn summary(out: &mut Output, status: &Status) -> Result<(), Failure> {
-    let (conversations, complete) =
-        (plural(status.conversations.len(), "conversation"), thousands(status.complete));
+    let (conversations, complete) = (plural(status.count, "conversation"), thousands(status.complete));
     let (messages, gaps) = (plural(status.messages, "message"), plural(status.gaps_synced(), "gap"));
     out.line(format!("{messages} in {conversations}, {complete} complete, {gaps}"))?;
     status.not_synced_words().map_or(Ok(()), |words| out.line(words))?;
