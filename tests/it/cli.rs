@@ -1,6 +1,7 @@
 //! The commands as a person or a script meets them: what they print, what they leave, how they end.
 
 mod advice;
+mod by_index;
 mod changes;
 mod check;
 mod demo;

@@ -144,11 +144,11 @@ impl Queries<'_> {
     /// than are stored.
     pub fn conversations_in_trouble(&self) -> Result<Vec<ConversationId>> {
         self.db().all(
-            "SELECT c.id FROM conversation c WHERE c.last_error IS NOT NULL AND NOT (c.asked = 0 AND c.messages = 0)
-             UNION SELECT c.id FROM conversation c
+            "SELECT c.id FROM conversation c INDEXED BY conversation_failing WHERE c.last_error IS NOT NULL AND NOT (c.asked = 0 AND c.messages = 0)
+             UNION SELECT c.id FROM conversation c INDEXED BY conversation_short
                WHERE c.beginning_seen_ms IS NOT NULL AND c.served_total > c.messages - c.gone + c.counts_gone * c.gone
                  AND NOT (c.asked = 0 AND c.messages = 0)
-             UNION SELECT c.id FROM gap g JOIN conversation c ON c.id = g.conversation
+             UNION SELECT c.id FROM gap g INDEXED BY gap_stalled JOIN conversation c ON c.id = g.conversation
                WHERE g.stall_code IS NOT NULL AND g.conversation IS NOT NULL AND NOT (c.asked = 0 AND c.messages = 0)",
             [],
         )

@@ -73,17 +73,14 @@ impl Queries<'_> {
 
     fn account_figures(&self, tallies: &BTreeMap<(AccountId, bool), Tally>) -> Result<Vec<AccountFigures>> {
         let db = self.db();
-        let failing: BTreeMap<AccountId, i64> = db.all(
-            "SELECT account, count(*) FROM conversation WHERE last_error IS NOT NULL GROUP BY account",
-            [],
-        )?;
         let mut accounts = Vec::new();
         for (id, account) in self.account_ids()? {
             let of = |asked| tallies.get(&(id, asked)).copied().unwrap_or_default();
             let tally = of(false).plus(of(true));
-            let gaps: i64 = db.one(
+            let (gaps, failing) = db.one(
                 "SELECT (SELECT count(*) FROM gap WHERE account = ?1 AND conversation IS NOT NULL)
-                   + (SELECT count(*) FROM gap WHERE account = ?1 AND conversation IS NULL)",
+                   + (SELECT count(*) FROM gap WHERE account = ?1 AND conversation IS NULL),
+                   (SELECT count(*) FROM conversation WHERE account = ?1 AND last_error IS NOT NULL)",
                 [id],
             )?;
             accounts.push(AccountFigures {
@@ -91,7 +88,7 @@ impl Queries<'_> {
                 messages: tally.messages,
                 conversations: tally.conversations,
                 complete: tally.complete,
-                failing: failing.get(&id).copied().unwrap_or_default(),
+                failing,
                 gaps,
             });
         }
