@@ -2,7 +2,6 @@
 //!
 //! Timers and signals only wake it. What is due is worked out anew each time, from the schedule and the clock.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,13 +10,10 @@ use crate::clock::Clock;
 use crate::core::Ms;
 use crate::core::schedule::{Agenda, Decision, Schedule};
 use crate::error::Failure;
-use crate::service::signals::{CommandSource, ServiceCommand};
-use crate::service::supervisor::{Received, Supervisor};
+use crate::service::desk::{Desk, Received, UnderWay};
 use crate::service::systemd;
 use crate::service::wakeup::Wakeup;
-use crate::service::watchdog::{Heartbeat, StepDeadline};
 use crate::store::Trigger;
-use crate::sync::{Stop, Stopper};
 
 /// The clock is looked at as often as this, in case it was set or the machine slept.
 const LOOK_AT_THE_CLOCK: Duration = Duration::from_secs(60);
@@ -50,15 +46,10 @@ pub(super) trait Work {
     fn may_run(&mut self, now: Ms) -> Result<bool, Failure>;
 
     /// Makes one run, which ends early when a stop is asked for.
-    async fn sync(&mut self, trigger: Trigger, deadline: &StepDeadline, stop: &Stop) -> Result<(), Failure>;
+    async fn sync(&mut self, trigger: Trigger, under_way: &UnderWay) -> Result<(), Failure>;
 
-    /// Reads the accounts' events. Returns whether there is anything to fetch. `hurry` ends it before the next request.
-    async fn read_events(
-        &mut self,
-        deadline: &StepDeadline,
-        hurry: &Stop,
-        stop: &Stop,
-    ) -> Result<bool, Failure>;
+    /// Reads the accounts' events. Returns whether there is anything to fetch. A hurry ends it before the next request.
+    async fn read_events(&mut self, under_way: &UnderWay) -> Result<bool, Failure>;
 
     /// Reads the configuration again; one that cannot be used is refused and the old one kept.
     fn reload(&mut self);
@@ -68,12 +59,11 @@ pub(super) trait Work {
 }
 
 /// The loop, and what it listens to.
-pub(super) struct MainLoop<W, S, C, A> {
+pub(super) struct MainLoop<W, C, A> {
     work: W,
-    commands: S,
+    desk: Desk,
     clock: C,
     wakeup: A,
-    heartbeat: Heartbeat,
     agenda: Agenda,
     /// When the last run is made up for.
     again: Option<Instant>,
@@ -90,15 +80,14 @@ enum Action {
 
 /// What ends a wait.
 enum Woken {
-    ByCommand(ServiceCommand),
+    ByCommand(Received),
     ByTime,
 }
 
-impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
-    pub(super) fn new(work: W, commands: S, clock: C, wakeup: A) -> Self {
+impl<W: Work, C: Clock, A: Wakeup> MainLoop<W, C, A> {
+    pub(super) fn new(work: W, desk: Desk, clock: C, wakeup: A) -> Self {
         let agenda = Agenda::new(work.schedule().clone(), clock.now_ms());
-        let heartbeat = Heartbeat::every(systemd::heartbeat_interval());
-        Self { work, commands, clock, wakeup, heartbeat, agenda, again: None, events_read: None }
+        Self { work, desk, clock, wakeup, agenda, again: None, events_read: None }
     }
 
     pub(super) fn into_work(self) -> W {
@@ -148,7 +137,7 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
             None => until,
         };
         match self.wait(now, until).await {
-            Woken::ByCommand(command) => Ok(self.obey(Received::just(command))),
+            Woken::ByCommand(received) => Ok(self.obey(received)),
             Woken::ByTime if self.events_are_due() => self.read_events().await,
             Woken::ByTime => Ok(Action::Wait),
         }
@@ -177,15 +166,12 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
                 false => std::future::pending().await,
             }
         };
-        let (mut wakeup, mut timer) = (pin!(wakeup), pin!(tokio::time::sleep(longest)));
-        loop {
-            tokio::select! {
-                biased;
-                command = self.commands.next() => return Woken::ByCommand(command),
-                () = &mut wakeup => return Woken::ByTime,
-                () = &mut timer => return Woken::ByTime,
-                () = self.heartbeat.tick() => systemd::heartbeat(),
-            }
+        self.desk.expect_within(longest);
+        tokio::select! {
+            biased;
+            received = self.desk.received() => Woken::ByCommand(received),
+            () = wakeup => Woken::ByTime,
+            () = tokio::time::sleep(longest) => Woken::ByTime,
         }
     }
 
@@ -213,21 +199,12 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
     }
 
     async fn sync(&mut self, trigger: Trigger) -> Result<Action, Failure> {
-        let deadline = StepDeadline::new(self.work.longest_request());
-        let (stopper, stop) = Stopper::new();
-        let supervisor = Supervisor {
-            commands: &mut self.commands,
-            heartbeat: &mut self.heartbeat,
-            longest: self.work.longest_request(),
-            deadline: &deadline,
-            stopper,
-            hurry: None,
-        };
-        let (done, received) = supervisor.during(self.work.sync(trigger, &deadline, &stop)).await;
-        done?;
+        let under_way = self.desk.begin(self.work.longest_request());
+        self.work.sync(trigger, &under_way).await?;
+        drop(under_way);
         self.look_for_another_try()?;
         systemd::status(&self.publish());
-        Ok(self.obey(received))
+        Ok(self.obey(self.desk.take_received()))
     }
 
     fn look_for_another_try(&mut self) -> Result<(), Failure> {
@@ -243,19 +220,10 @@ impl<W: Work, S: CommandSource, C: Clock, A: Wakeup> MainLoop<W, S, C, A> {
 
     async fn read_events(&mut self) -> Result<Action, Failure> {
         self.events_read = Some(Instant::now());
-        let deadline = StepDeadline::new(self.work.longest_request());
-        let ((stopper, stop), (hurrier, hurry)) = (Stopper::new(), Stopper::new());
-        let supervisor = Supervisor {
-            commands: &mut self.commands,
-            heartbeat: &mut self.heartbeat,
-            longest: self.work.longest_request(),
-            deadline: &deadline,
-            stopper,
-            hurry: Some(hurrier),
-        };
-        let (news, received) = supervisor.during(self.work.read_events(&deadline, &hurry, &stop)).await;
-        let news = news?;
-        match self.obey(received) {
+        let under_way = self.desk.begin_hurried(self.work.longest_request());
+        let news = self.work.read_events(&under_way).await?;
+        drop(under_way);
+        match self.obey(self.desk.take_received()) {
             Action::Wait if news => self.scheduled_run(),
             next => Ok(next),
         }

@@ -8,6 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet};
 
 use super::*;
+use crate::service::desk::desk;
+use crate::service::signals::{CommandSource, ServiceCommand};
+use crate::service::watchdog::Heartbeat;
+use crate::sync::Stop;
 
 /// 2026-03-02T00:00:00Z.
 const MIDNIGHT: Ms = 1_772_409_600_000;
@@ -122,19 +126,19 @@ impl Work for TestWork {
         Ok(self.script.borrow().may_run)
     }
 
-    async fn sync(&mut self, trigger: Trigger, _: &StepDeadline, stop: &Stop) -> Result<(), Failure> {
+    async fn sync(&mut self, trigger: Trigger, under_way: &UnderWay) -> Result<(), Failure> {
         self.log(match trigger {
             Trigger::Start => "start",
             Trigger::Schedule => "schedule",
             Trigger::Once => "once",
         });
-        self.work(stop, "stopped").await;
+        self.work(under_way.stop(), "stopped").await;
         Ok(())
     }
 
-    async fn read_events(&mut self, _: &StepDeadline, hurry: &Stop, _: &Stop) -> Result<bool, Failure> {
+    async fn read_events(&mut self, under_way: &UnderWay) -> Result<bool, Failure> {
         self.log("events");
-        self.work(hurry, "hurried").await;
+        self.work(under_way.hurry(), "hurried").await;
         Ok(self.script.borrow().news)
     }
 
@@ -182,8 +186,10 @@ impl Bench {
         let script = Rc::new(RefCell::new(script));
         let work = TestWork { script: Rc::clone(&script), schedule: schedule(line), clock: clock.clone() };
         let (commands, received) = mpsc::unbounded_channel();
-        let mut main_loop = MainLoop::new(work, received, clock.clone(), wakeup);
+        let (desk, bell) = desk();
+        let mut main_loop = MainLoop::new(work, desk, clock.clone(), wakeup);
         let tasks = LocalSet::new();
+        tasks.spawn_local(bell.attend(received, Heartbeat::every(None), || {}));
         let task = tasks.spawn_local(async move { main_loop.run().await.unwrap() });
         Self { commands, script, clock, tasks, task }
     }

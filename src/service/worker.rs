@@ -19,12 +19,12 @@ use crate::core::schedule::Schedule;
 use crate::error::Failure;
 use crate::service::alerts::{self, AlertCommands};
 use crate::service::archive_failures::ArchiveFailures;
+use crate::service::desk::UnderWay;
 use crate::service::main_loop::Work;
 use crate::service::ping::RunPing;
 use crate::service::systemd;
-use crate::service::watchdog::StepDeadline;
 use crate::store::{Outcome, Store, StoreError, Trigger};
-use crate::sync::{self, Reception, Report, RunError, Stop};
+use crate::sync::{self, Reception, Report, RunError};
 
 /// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
@@ -273,7 +273,7 @@ impl Work for Worker<'_> {
         Ok(self.held_back.is_none())
     }
 
-    async fn sync(&mut self, trigger: Trigger, deadline: &StepDeadline, stop: &Stop) -> Result<(), Failure> {
+    async fn sync(&mut self, trigger: Trigger, under_way: &UnderWay) -> Result<(), Failure> {
         self.refresh_secrets();
         let forgiven = std::mem::take(&mut self.forgiving);
         let mut settings = wiring::settings(&self.config, trigger, Vec::new());
@@ -284,7 +284,7 @@ impl Work for Worker<'_> {
         let api = wiring::api_at(&self.config, &self.rate)?;
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
-        let mut observer = deadline;
+        let (mut observer, stop) = (under_way, under_way.stop());
         let ping = RunPing::begin(&self.config, self.telling.take());
         let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
         let outcome = report.as_ref().ok().map(|report| report.outcome);
@@ -298,19 +298,15 @@ impl Work for Worker<'_> {
         self.after(&report.map_err(|error| self.failed(error))?)
     }
 
-    async fn read_events(
-        &mut self,
-        deadline: &StepDeadline,
-        hurry: &Stop,
-        stop: &Stop,
-    ) -> Result<bool, Failure> {
+    async fn read_events(&mut self, under_way: &UnderWay) -> Result<bool, Failure> {
         self.refresh_secrets();
         let mut settings = wiring::settings(&self.config, Trigger::Schedule, Vec::new());
         settings.parked = self.parked()?;
         let api = wiring::api_at(&self.config, &self.rate)?;
         let requests = u32::try_from(2 * settings.accounts.len()).unwrap_or(u32::MAX);
-        deadline.extend(self.longest_request().saturating_mul(requests));
-        let polled = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, (hurry, stop)).await;
+        under_way.extend(self.longest_request().saturating_mul(requests));
+        let stops = (under_way.hurry(), under_way.stop());
+        let polled = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, stops).await;
         let polled = polled.map_err(|error| self.failed(error))?;
         self.alert(&polled.reception)?;
         Ok(polled.news)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::api::{ApiError, Rate};
+use crate::app::attendant::Attendant;
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::{outlook, renamed};
 use crate::app::{Context, runtime, wiring};
@@ -121,7 +122,8 @@ fn once(
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let abandoned = Interrupt::default();
-        let signals = tokio::spawn(stop_on_signals(StopSignals::of_run(), stopper, abandoned.clone()));
+        let noted = abandoned.clone();
+        let attendant = Attendant::start(move || Ok(stop_on_signals(StopSignals::of_run(), stopper, noted)))?;
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, rate, new_messages: 0 };
         let ping = RunPing::begin(config, None);
@@ -140,7 +142,7 @@ fn once(
             () = command => {}
             () = stop.wait() => {}
         }
-        signals.abort();
+        drop(attendant);
         Ok((report, abandoned))
     })
 }

@@ -4,6 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use fake_linkup::{Fault, FaultRule};
+use rusqlite::{Connection, TransactionBehavior};
 use rustix::process::Signal;
 
 use super::{HARDLY_EVER, Service, home, runs, until};
@@ -88,6 +89,30 @@ fn signs_of_life_come_while_it_waits_and_while_a_request_takes_its_time() {
     service.signal(Signal::TERM);
     let asked = manager.until("STOPPING=1");
     assert!(asked.contains("EXTEND_TIMEOUT_USEC="), "{asked}");
+    service.stop();
+}
+
+#[test]
+fn a_statement_that_takes_seconds_delays_neither_a_stop_nor_the_signs_of_life() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12)]));
+    let mut home = home(&api, "v1", HARDLY_EVER);
+    let manager = Manager::of(&mut home, Some(Duration::from_millis(60)));
+    let service = Service::start(&home);
+    until("the first run", || runs(&home) == 1);
+    manager.until("STATUS=Idle: last run");
+    // The next run cannot begin as long as another process writes: its statement waits for that.
+    let mut db = Connection::open(home.archive()).unwrap();
+    let writing = db.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    service.signal(Signal::USR1);
+    manager.until("STATUS=Syncing");
+    for _ in 0..20 {
+        assert_eq!(manager.next(), "WATCHDOG=1");
+    }
+    service.signal(Signal::TERM);
+    manager.until("STOPPING=1");
+    assert_eq!(runs(&home), 1, "the statement has waited all the time");
+    drop(writing);
+    drop(db);
     service.stop();
 }
 
