@@ -282,7 +282,8 @@ CREATE TABLE request (
     'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
     'mixed_threads', 'one_millisecond', 'request_failed'))
 ) STRICT;
-CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
+-- What was spent since then, and by whom? It is added up for each run, from this alone.
+CREATE INDEX request_by_time ON request (at_ms, account, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
 -- The last request of an account that has caps of its own: heads and gaps take turns there.
 CREATE INDEX request_by_account ON request (account);

@@ -368,14 +368,15 @@ pub(super) fn spent_by_account(db: &Connection, run: RunId, now: Ms) -> Result<B
     let (day, month) = day_and_month(now);
     let mut all: BTreeMap<AccountId, Spent> = BTreeMap::new();
     let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    // The plus keeps SQLite from reading the whole ledger account by account.
+    // Added up here: SQLite would sort all rows by account first.
     db.each(
-        "SELECT account, sum(ifnull(credits_spent, credits_reserved)),
-           sum(CASE WHEN at_ms >= ?1 THEN ifnull(credits_spent, credits_reserved) ELSE 0 END)
-         FROM request WHERE at_ms >= ?2 GROUP BY +account",
+        "SELECT account, ifnull(credits_spent, credits_reserved), at_ms >= ?1 FROM request WHERE at_ms >= ?2",
         [day, month],
-        |(account, month, day)| {
-            all.insert(account, Spent { run: 0, day: whole(day), month: whole(month) });
+        |(account, credits, is_of_day)| {
+            let credits = whole(credits);
+            let spent = Spent { run: 0, day: if is_of_day { credits } else { 0 }, month: credits };
+            let all = all.entry(account).or_default();
+            *all = all.plus(spent);
             Ok(())
         },
     )?;

@@ -220,7 +220,7 @@ DELETE FROM sqlite_sequence WHERE name = 'request_new';
 INSERT INTO sqlite_sequence (name, seq) SELECT 'request_new', seq FROM sqlite_sequence WHERE name = 'request';
 DROP TABLE request;
 ALTER TABLE request_new RENAME TO request;
-CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
+CREATE INDEX request_by_time ON request (at_ms, account, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
 CREATE INDEX request_by_account ON request (account);
 
