@@ -179,11 +179,11 @@ impl Plan {
         let allowed = |rank: &HeadRank| {
             self.conversation(rank.conversation).is_some_and(|c| progress.in_flight.allows(c, true, limits))
         };
-        let first = queue.front().find_map(|rank| self.conversation(rank.conversation));
+        let first = queue.front(|_| true).find_map(|rank| self.conversation(rank.conversation));
         if first.is_some_and(|first| progress.in_flight.must_drain_for(first)) {
             return Ok(None);
         }
-        match queue.first(allowed) {
+        match queue.first(|_| true, allowed) {
             Front::Entry(rank) => Ok(Some(rank)),
             Front::Nothing => Ok(None),
             Front::Unknown => {
@@ -304,14 +304,15 @@ impl Plan {
         };
         let allowed = |rank: &GapRank| {
             gap_of(rank).is_some_and(|(conversation, gap)| {
-                kind(gap) && in_flight.allows(conversation, gap.newer_ms.is_none(), &self.limits)
+                in_flight.allows(conversation, gap.newer_ms.is_none(), &self.limits)
             })
         };
-        let first = queue.front().filter_map(gap_of).find(|(_, gap)| kind(gap));
+        let is_kind = |rank: &GapRank| gap_of(rank).is_some_and(|(_, gap)| kind(gap));
+        let first = queue.front(is_kind).find_map(gap_of);
         if first.is_some_and(|(first, _)| in_flight.must_drain_for(first)) {
             return Ok(None);
         }
-        match queue.first(allowed) {
+        match queue.first(is_kind, allowed) {
             Front::Entry(rank) => Ok(gap_of(&rank).map(|(conversation, gap)| (rank, conversation, gap))),
             Front::Nothing => Ok(None),
             Front::Unknown => Err(Load { account, due: Due::Gaps(place(queue.known)) }),
@@ -334,7 +335,7 @@ impl Plan {
             let allowed = |rank: &RecheckRank| {
                 self.conversation(rank.conversation).is_some_and(|c| in_flight.allows(c, true, limits))
             };
-            match queue.first(allowed) {
+            match queue.first(|_| true, allowed) {
                 Front::Entry(rank) => best = best.into_iter().chain([rank]).min(),
                 Front::Nothing => {}
                 Front::Unknown => return Err(Load { account, due: Due::Rechecks(place(queue.known)) }),

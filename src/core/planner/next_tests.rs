@@ -314,3 +314,43 @@ fn a_plan_says_what_it_has_to_know_before_it_decides() {
     let after = Load { account: 0, due: Due::Heads { after: Some(known), inbox: false } };
     assert_eq!(plan.next(&room(None)), Next::Load(after));
 }
+
+#[test]
+fn no_number_of_gaps_that_are_too_dear_hides_one_that_is_not() {
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let random = |id: i64, rng: &mut fastrand::Rng| {
+            let stalls = rng.u32(0..2) * rng.u32(0..2);
+            let ask_at_least = if rng.u32(0..40) == 0 { 0 } else { 20 * rng.u32(1..3) };
+            let gap = Gap { ask_at_least, stalls, ..gap(id, 10_000 + rng.i64(0..50), 1) };
+            Conversation { troubled: rng.bool(), ..conversation(id, vec![gap]) }
+        };
+        let all: Vec<Conversation> = (1..rng.i64(2..300)).map(|id| random(id, &mut rng)).collect();
+        let ranks =
+            all.iter().map(|c| (GapRank::of(c, &c.timeline.gaps[0]), c.timeline.gaps[0].ask_at_least));
+        let mut ranks: Vec<(GapRank, u32)> = ranks.collect();
+        ranks.sort_unstable();
+        for left in [1, 2, 4] {
+            let affordable = ranks.iter().find(|(_, least)| *least <= 10 * left).map(|(rank, _)| rank.gap);
+            // What is known is loaded from the front, a few at a time.
+            let mut plan = Plan::new(limits(None), 1, vec![]);
+            plan.loaded(0, vec![], Loaded::Heads(Extent::All));
+            plan.progress.heads_done = all.iter().map(|c| Subject::Conversation(c.id)).collect();
+            let next = loop {
+                let Next::Load(Load { due: Due::Gaps(after), .. }) = plan.next(&room(Some(left))) else {
+                    break plan.next(&room(Some(left)));
+                };
+                let rest = ranks
+                    .iter()
+                    .map(|(rank, _)| *rank)
+                    .filter(|rank| after.is_none_or(|after| *rank > after));
+                let batch: Vec<GapRank> = rest.take(64).collect();
+                let found = batch.iter().map(|rank| all[usize::try_from(rank.gap).unwrap() - 1].clone());
+                let known = batch.get(63).map_or(Extent::All, |last| Extent::UpTo(*last));
+                plan.loaded(0, found.collect(), Loaded::Gaps(known));
+            };
+            let asked = if let Next::Ask(step) = &next { Some(step.gap.id) } else { None };
+            assert_eq!(asked, affordable, "seed {seed}, {left} left: {next:?}");
+        }
+    }
+}

@@ -130,22 +130,26 @@ impl<R: Ord + Copy> Queue<R> {
         self.entries.remove(entry);
     }
 
-    /// The first entries, of which one may be asked for next.
-    pub(super) fn front(&self) -> impl Iterator<Item = &R> {
-        self.entries.iter().take(REACH)
+    /// The first entries of a kind, of which one may be asked for next.
+    pub(super) fn front(&self, kind: impl Fn(&R) -> bool) -> impl Iterator<Item = &R> {
+        self.entries.iter().filter(move |entry| kind(entry)).take(REACH)
     }
 
-    /// The first entry that is allowed. Where only what is under way forbids those at the front, others wait for it.
-    pub(super) fn first(&self, allowed: impl Fn(&R) -> bool) -> Front<R> {
+    /// The first entry of a kind that is allowed. Where only what is under way forbids those at the front, others wait
+    /// for it: what lasts longer than that must be a kind.
+    pub(super) fn first(&self, kind: impl Fn(&R) -> bool, allowed: impl Fn(&R) -> bool) -> Front<R> {
         let is_known = |entry: &R| match &self.known {
             Extent::Nothing => false,
             Extent::UpTo(last) => entry <= last,
             Extent::All => true,
         };
-        match self.entries.iter().take(REACH).find(|entry| allowed(entry)) {
+        let mut looked_at = 0;
+        let mut front = self.front(kind).inspect(|_| looked_at += 1);
+        match front.find(|entry| allowed(entry)) {
             Some(entry) if is_known(entry) => Front::Entry(*entry),
-            None if self.entries.len() >= REACH || self.known == Extent::All => Front::Nothing,
-            Some(_) | None => Front::Unknown,
+            Some(_) => Front::Unknown,
+            None if looked_at >= REACH || self.known == Extent::All => Front::Nothing,
+            None => Front::Unknown,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId, RunId};
@@ -42,6 +42,17 @@ pub struct ConversationGaps {
     pub name: String,
     /// How many gaps it has.
     pub gaps: u32,
+}
+
+/// What of a queue of gaps follows a place: each part is read by its index alone.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// Of the same run and newer edge, by id.
+    SameTime,
+    /// Of the same run, by newer edge.
+    SameRun,
+    /// Of later runs.
+    LaterRuns,
 }
 
 impl Queries<'_> {
@@ -105,43 +116,62 @@ impl Queries<'_> {
                 continue;
             }
             let from = after.filter(|after| after.class == class);
-            let (due_run, newer) =
-                from.map_or((RunId::default(), Ms::MAX), |from| (from.due_run, from.newer.0));
-            let left = BATCH - found.len();
-            // Those at the very place that was reached come once more: there are few of one millisecond.
-            let sql = match class {
-                GapClass::Open | GapClass::Troubled => {
-                    "SELECT due_run, ifnull(newer_ms, 9223372036854775807), id, conversation FROM gap
-                     WHERE account = ?1 AND conversation IS NOT NULL AND rank = ?2 AND due_run = ?3 AND ifnull(newer_ms, 9223372036854775807) <= ?4 AND ?5 >= 0
-                     ORDER BY ifnull(newer_ms, 9223372036854775807) DESC, id"
+            for part in [Part::SameTime, Part::SameRun, Part::LaterRuns] {
+                if found.len() < BATCH {
+                    found.extend(self.gaps_of_part(account, class, part, from, run, BATCH - found.len())?);
                 }
-                GapClass::Stalled => {
-                    "SELECT due_run, ifnull(newer_ms, 9223372036854775807), id, conversation FROM gap
-                     WHERE account = ?1 AND conversation IS NOT NULL AND rank = ?2 AND due_run BETWEEN ?3 AND ?5 AND ?4 >= ?4
-                     ORDER BY due_run, ifnull(newer_ms, 9223372036854775807) DESC, id"
-                }
-            };
-            let mut statement = self.db().prepare_cached(sql)?;
-            let mut rows = statement.query(params![account, class as i64, due_run, newer, run])?;
-            let mut taken = 0;
-            while let Some(row) = rows.next()?.filter(|_| taken < left) {
-                let rank = GapRank {
-                    class,
-                    due_run: row.get(0)?,
-                    newer: Reverse(row.get(1)?),
-                    gap: row.get(2)?,
-                    conversation: row.get(3)?,
-                };
-                if from.is_none_or(|from| rank > from) {
-                    found.push(rank);
-                    taken += 1;
-                }
-            }
-            if found.len() >= BATCH {
-                break;
             }
         }
         Ok(found)
+    }
+
+    /// The gaps of a class that come in this part of what follows a place: of the whole class, where there is none.
+    fn gaps_of_part(
+        &self,
+        account: AccountId,
+        class: GapClass,
+        part: Part,
+        from: Option<GapRank>,
+        run: RunId,
+        most: usize,
+    ) -> Result<Vec<GapRank>> {
+        let from = from.unwrap_or(GapRank {
+            class,
+            due_run: RunId::default(),
+            newer: Reverse(Ms::MAX),
+            gap: i64::MIN,
+            conversation: ConversationId(i64::MIN),
+        });
+        let (condition, values): (_, &[&dyn ToSql]) = match part {
+            Part::SameTime => (
+                "due_run = ?4 AND ifnull(newer_ms, 9223372036854775807) = ?5 AND id > ?6",
+                &[&from.due_run, &from.newer.0, &from.gap],
+            ),
+            Part::SameRun => (
+                "due_run = ?4 AND ifnull(newer_ms, 9223372036854775807) < ?5",
+                &[&from.due_run, &from.newer.0],
+            ),
+            // Only a stalled one waits for a run.
+            Part::LaterRuns if class != GapClass::Stalled => return Ok(Vec::new()),
+            Part::LaterRuns => ("due_run > ?4 AND due_run <= ?5", &[&from.due_run, &run]),
+        };
+        let (rank, most) = (class as i64, i64::try_from(most).unwrap_or(i64::MAX));
+        let mut all: Vec<&dyn ToSql> = vec![&account, &rank, &most];
+        all.extend(values);
+        let sql = format!(
+            "SELECT due_run, ifnull(newer_ms, 9223372036854775807), id, conversation FROM gap
+             WHERE account = ?1 AND conversation IS NOT NULL AND rank = ?2 AND {condition}
+             ORDER BY due_run, ifnull(newer_ms, 9223372036854775807) DESC, id LIMIT ?3"
+        );
+        self.db().all_by(&sql, all.as_slice(), |row| {
+            Ok(GapRank {
+                class,
+                due_run: row.get(0)?,
+                newer: Reverse(row.get(1)?),
+                gap: row.get(2)?,
+                conversation: row.get(3)?,
+            })
+        })
     }
 
     /// Those outside the inbox that are to be looked at by themselves in this run.
