@@ -282,11 +282,19 @@ CREATE TABLE request (
     'border_missing', 'no_times', 'end_above_known', 'end_before_count', 'count_differs',
     'mixed_threads', 'one_millisecond', 'request_failed'))
 ) STRICT;
--- What was spent since then, and by whom? It is added up for each run, from this alone.
-CREATE INDEX request_by_time ON request (at_ms, account, credits_spent, credits_reserved);
+CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
 -- The last request of an account that has caps of its own: heads and gaps take turns there.
 CREATE INDEX request_by_account ON request (account);
+
+-- What counts as spent of each day: the sums of the ledger, changed together with it, so that a run need not add it up.
+-- An export leaves it out, and an import makes it anew.
+CREATE TABLE spent (
+  day_ms        INTEGER NOT NULL,                    -- the day's first moment (UTC)
+  account       INTEGER NOT NULL REFERENCES account(id), -- whose requests
+  credits       INTEGER NOT NULL,                    -- of all of its requests that day: what each cost, or reserved where that is not settled
+  PRIMARY KEY (day_ms, account)
+) STRICT, WITHOUT ROWID;
 
 -- Items of an answer that are not messages: kept, not dropped.
 CREATE TABLE quarantine (

@@ -4,15 +4,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use serde::Serialize;
 
 use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
+use crate::store::ledger::days;
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
-use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
+use crate::store::ledger::{Outcome, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
 use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_private, open_regular};
 use crate::store::schema::lock::Lock;
@@ -160,11 +161,8 @@ impl Replacement {
         let run = insert_run(&tx, RunKind::Restore, Trigger::Once, now)?;
         for (account, credits) in credits {
             tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
-            tx.run(
-                "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved, credits_spent)
-                 VALUES (?1, ?2, (SELECT id FROM account WHERE name = ?3), 'unknown', ?4, 0, ?5, ?5)",
-                params![run, now, account, Purpose::Restored, credits],
-            )?;
+            let id = tx.one("SELECT id FROM account WHERE name = ?1", [account])?;
+            days::insert(&tx, None, &memory::restored(run, now, id, *credits))?;
         }
         end_run(&tx, run, Outcome::Complete, now)?;
         Ok(tx.commit()?)
@@ -341,6 +339,7 @@ fn carry(db: &mut Connection) -> Result<CarriedLedger> {
         "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM replaced.request WHERE (at_ms, id) > (?1, ?2)",
         [at_ms, id],
     )?;
+    days::fill(&tx)?;
     tx.commit()?;
     Ok(carried)
 }

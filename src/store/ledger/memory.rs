@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::core::Ms;
 use crate::core::budget::Spent;
 use crate::core::budget::calendar::day_and_month;
-use crate::core::model::ids::AccountId;
+use crate::core::model::ids::{AccountId, RunId};
 use crate::store::Result;
 use crate::store::guard::last_request;
 use crate::store::ids::last_change;
+use crate::store::ledger::days::{self, LedgerEntry};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
@@ -82,6 +83,12 @@ fn go_on_after(tx: &Connection, table: &str, last: i64) -> Result<()> {
     Ok(())
 }
 
+/// Credits that were spent nobody knows what for.
+pub(crate) fn restored(run: RunId, at_ms: Ms, account: AccountId, credits: u32) -> LedgerEntry<'static> {
+    let (endpoint, purpose, spent) = ("unknown", Purpose::Restored, Some(credits));
+    LedgerEntry { run, at_ms, account, endpoint, purpose, asked: 0, reserved: credits, spent }
+}
+
 /// Books what the archive does not know to be spent, where it is older than the memory. Returns the credits.
 pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
     memory.go_on_numbering(tx)?;
@@ -106,11 +113,7 @@ pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
         for (credits, at) in [(today, now), (earlier, month.max(day - 1))] {
             if credits > 0 {
                 booked = booked.saturating_add(credits);
-                tx.run(
-                    "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved, credits_spent)
-                     VALUES (?1, ?2, ?3, 'unknown', ?4, 0, ?5, ?5)",
-                    params![run, at, account, Purpose::Restored, credits],
-                )?;
+                days::insert(tx, None, &restored(run, at, account, credits))?;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The ledger: runs, and every request with the credits set aside for it before it is sent.
 
+pub(crate) mod days;
 pub(super) mod memory;
 pub(super) mod spent;
 
@@ -13,11 +14,12 @@ use super::Store;
 use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{self, Grant, Purse, Receipt, Reservation, Spent};
-use crate::core::model::ids::{AccountId, ConversationId, RequestId, RunId};
+use crate::core::model::ids::{AccountId, ConversationId, RunId};
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::stall::Stall;
 use crate::store::Result;
 use crate::store::guard::Guard;
+use crate::store::ledger::days::LedgerEntry;
 use crate::store::ledger::memory::Memory;
 use crate::store::ledger::spent::{Settled, SpentCache};
 use crate::store::query::Statements as _;
@@ -261,12 +263,22 @@ impl Store {
 
     /// Counts a run's answers by what came, where they were counted by what was asked for.
     pub fn charge_by_answer(&mut self, run: RunId) -> Result<()> {
-        self.interned.tally.forget();
-        self.checked()?.run(
-            "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
-             WHERE run = ?1 AND returned IS NOT NULL AND credits_spent = credits_reserved",
-            [run],
-        )
+        self.transact(|tx, ids| {
+            ids.tally.forget();
+            let came: Vec<(AccountId, Ms, i64)> = tx.all(
+                "SELECT account, at_ms, max(1, (returned + 9) / 10) - credits_spent FROM request
+                 WHERE run = ?1 AND returned IS NOT NULL AND credits_spent = credits_reserved",
+                [run],
+            )?;
+            for (account, at_ms, credits) in came {
+                days::change(tx, account, at_ms, credits)?;
+            }
+            tx.run(
+                "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
+                 WHERE run = ?1 AND returned IS NOT NULL AND credits_spent = credits_reserved",
+                [run],
+            )
+        })
     }
 
     /// Credits spent so far: unsettled reservations count in full.
@@ -310,21 +322,18 @@ pub(super) fn insert_request(
     grant: Grant,
     now: Ms,
 ) -> Result<Reservation> {
-    let id = tx.insert(
-        "INSERT INTO request (run, at_ms, account, endpoint, conversation, purpose, asked, credits_reserved)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            request.run,
-            now,
-            request.account,
-            request.endpoint,
-            request.conversation,
-            request.purpose,
-            grant.results(),
-            grant.credits()
-        ],
-    )?;
-    Ok(grant.recorded(RequestId(id)))
+    let entry = LedgerEntry {
+        run: request.run,
+        at_ms: now,
+        account: request.account,
+        endpoint: request.endpoint,
+        purpose: request.purpose,
+        asked: grant.results(),
+        reserved: grant.credits(),
+        spent: None,
+    };
+    let id = days::insert(tx, request.conversation, &entry)?;
+    Ok(grant.recorded(id))
 }
 
 /// Whether the last request of all or of one account, logins and the like aside, was a look at a head, an inbox's
@@ -359,6 +368,7 @@ pub(super) fn settle(tx: &Connection, tally: &SpentCache, s: &Settlement<'_>) ->
             s.http_status, s.error, s.stall.map(Stall::code)
         ],
     )?;
+    days::change(tx, account, at_ms, i64::from(credits) - i64::from(counted))?;
     tally.settled(Settled { account, run, at_ms, counted, credits });
     Ok(())
 }
@@ -368,9 +378,8 @@ pub(super) fn spent_by_account(db: &Connection, run: RunId, now: Ms) -> Result<B
     let (day, month) = day_and_month(now);
     let mut all: BTreeMap<AccountId, Spent> = BTreeMap::new();
     let whole = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    // Added up here: SQLite would sort all rows by account first.
     db.each(
-        "SELECT account, ifnull(credits_spent, credits_reserved), at_ms >= ?1 FROM request WHERE at_ms >= ?2",
+        "SELECT account, credits, day_ms >= ?1 FROM spent WHERE day_ms >= ?2",
         [day, month],
         |(account, credits, is_of_day)| {
             let credits = whole(credits);

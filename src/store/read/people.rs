@@ -81,8 +81,7 @@ impl Queries<'_> {
         let mut all: Vec<DayRow> =
             (0..Ms::from(days)).map(|n| DayRow { day_ms: first + n * DAY_MS, credits: 0 }).collect();
         self.db().each(
-            "SELECT (at_ms - ?1) / 86400000, sum(ifnull(credits_spent, credits_reserved)) FROM request
-             WHERE at_ms >= ?1 GROUP BY 1",
+            "SELECT (day_ms - ?1) / 86400000, sum(credits) FROM spent WHERE day_ms >= ?1 GROUP BY day_ms",
             [first],
             |(day, credits): (i64, i64)| {
                 if let Some(row) = usize::try_from(day).ok().and_then(|day| all.get_mut(day)) {

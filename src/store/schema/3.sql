@@ -220,8 +220,15 @@ DELETE FROM sqlite_sequence WHERE name = 'request_new';
 INSERT INTO sqlite_sequence (name, seq) SELECT 'request_new', seq FROM sqlite_sequence WHERE name = 'request';
 DROP TABLE request;
 ALTER TABLE request_new RENAME TO request;
-CREATE INDEX request_by_time ON request (at_ms, account, credits_spent, credits_reserved);
+CREATE INDEX request_by_time ON request (at_ms, credits_spent, credits_reserved);
 CREATE INDEX request_by_run ON request (run);
 CREATE INDEX request_by_account ON request (account);
+-- migrate.rs fills it.
+CREATE TABLE spent (
+  day_ms        INTEGER NOT NULL,
+  account       INTEGER NOT NULL REFERENCES account(id),
+  credits       INTEGER NOT NULL,
+  PRIMARY KEY (day_ms, account)
+) STRICT, WITHOUT ROWID;
 
 DROP TABLE temp.stall;

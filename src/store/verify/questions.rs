@@ -39,6 +39,15 @@ const LEDGER: &[Question] = &[
         "SELECT id FROM request WHERE new_messages > ifnull(returned, 0) OR new_messages < 0",
     ),
     (
+        "spent",
+        "is not what the ledger has of this day",
+        FROM_BACKUP,
+        "SELECT day_ms FROM (
+           SELECT at_ms / 86400000 * 86400000 AS day_ms, account, ifnull(credits_spent, credits_reserved) AS credits FROM request
+           UNION ALL SELECT day_ms, account, -credits FROM spent)
+         GROUP BY day_ms, account HAVING sum(credits) <> 0",
+    ),
+    (
         "run",
         "has an outcome but no end, or an end but no outcome",
         FROM_BACKUP,

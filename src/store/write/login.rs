@@ -5,14 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::core::Ms;
 use crate::core::budget::{self, Purse, Receipt, Reservation, Spent};
-use crate::core::model::ids::{AccountId, RequestId, RunId};
+use crate::core::model::ids::{AccountId, RunId};
 use crate::store::Result;
 use crate::store::StoreError;
 use crate::store::guard;
+use crate::store::ledger::days::{self, LedgerEntry};
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{
@@ -80,13 +81,12 @@ impl Ledger {
         let Some(grant) = budget::grant(&[(purse.all, all), (purse.account, own)], 1) else {
             return Ok(None);
         };
-        let id = tx.insert(
-            "INSERT INTO request (run, at_ms, account, endpoint, purpose, asked, credits_reserved)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
-            params![login.run, now, login.account, endpoint, Purpose::Login, grant.credits()],
-        )?;
+        let (purpose, spent) = (Purpose::Login, None);
+        let (LoginRun { run, account }, reserved) = (login, grant.credits());
+        let entry = LedgerEntry { run, at_ms: now, account, endpoint, purpose, asked: 0, reserved, spent };
+        let id = days::insert(&tx, None, &entry)?;
         tx.commit()?;
-        Ok(Some(grant.recorded(RequestId(id))))
+        Ok(Some(grant.recorded(id)))
     }
 
     /// Writes what became of a request.

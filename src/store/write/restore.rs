@@ -10,6 +10,7 @@ use rusqlite::types::Value;
 
 use crate::store::Result;
 use crate::store::backup::Contents;
+use crate::store::ledger::days;
 use crate::store::query::Statements as _;
 use crate::store::schema::lock::Lock;
 use crate::store::schema::{file, migrate, open};
@@ -160,6 +161,7 @@ impl Restore {
         migrate::migrate(&mut db)?;
         db.execute_batch("BEGIN")?;
         written::fill(&db)?;
+        days::fill(&db)?;
         db.execute_batch("COMMIT")?;
         let mut store = Store::over(db);
         store.index_texts()?;
@@ -181,7 +183,7 @@ fn columns(db: &Connection) -> Result<BTreeMap<String, Vec<String>>> {
     let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
     db.each(
         "SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_info(t.name) c
-         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT IN ('sqlite_schema', 'messages_unindexed', 'written')",
+         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT IN ('sqlite_schema', 'messages_unindexed', 'written', 'spent')",
         [],
         |(table, column): (String, String)| {
             columns.entry(table).or_default().push(column);
