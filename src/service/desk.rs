@@ -42,12 +42,12 @@ impl Received {
 /// Both sides of a desk.
 pub(super) fn desk() -> (Desk, Bell) {
     let state = DeskState { received: Received::default(), due: Instant::now() + ALLOWANCE, under_way: None };
-    let shared = Arc::new(Shared { state: Mutex::new(state), news: Notify::new() });
+    let shared = Arc::new(DeskShared { state: Mutex::new(state), news: Notify::new() });
     (Desk(Arc::clone(&shared)), Bell(shared))
 }
 
 #[derive(Debug)]
-struct Shared {
+struct DeskShared {
     state: Mutex<DeskState>,
     /// A command has come.
     news: Notify,
@@ -71,7 +71,7 @@ struct Stoppable {
     hurry: Option<Stopper>,
 }
 
-impl Shared {
+impl DeskShared {
     /// Held for moments, and by nobody who could fail meanwhile.
     fn state(&self) -> MutexGuard<'_, DeskState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,7 +80,7 @@ impl Shared {
 
 /// The side of the thread that works.
 #[derive(Debug)]
-pub(super) struct Desk(Arc<Shared>);
+pub(super) struct Desk(Arc<DeskShared>);
 
 impl Desk {
     /// Waits for commands, and takes them. Cancel safe: nothing is lost when this is dropped before it is done.
@@ -137,7 +137,7 @@ impl Desk {
 /// Work that the attendant knows of: it can be asked to end, and shows that it makes progress.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    shared: Arc<Shared>,
+    shared: Arc<DeskShared>,
     longest: Duration,
     stop: Stop,
     hurry: Stop,
@@ -190,7 +190,7 @@ impl Observer for &UnderWay {
 
 /// The attendant's side.
 #[derive(Debug)]
-pub(super) struct Bell(Arc<Shared>);
+pub(super) struct Bell(Arc<DeskShared>);
 
 impl Bell {
     /// Takes commands, and tells the watchdog that the service is alive for as long as the work shows it.

@@ -17,6 +17,7 @@ mod read;
 mod replacement;
 mod schema;
 mod search;
+mod spent_days;
 mod text_index;
 pub mod verify;
 mod watches;

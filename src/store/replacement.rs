@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
-use crate::store::ledger::days;
+use crate::store::ledger::entry;
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Outcome, RunKind, Trigger, end_run, insert_run, spent_by_account};
@@ -19,7 +19,7 @@ use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_pr
 use crate::store::schema::lock::Lock;
 use crate::store::schema::main_file::{has_foreign_log, set_log_aside};
 use crate::store::schema::open;
-use crate::store::{Queries, Result, StoreError};
+use crate::store::{Queries, Result, StoreError, spent_days};
 
 /// Files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -162,7 +162,7 @@ impl Replacement {
         for (account, credits) in credits {
             tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [account])?;
             let id = tx.one("SELECT id FROM account WHERE name = ?1", [account])?;
-            days::insert(&tx, None, &memory::restored(run, now, id, *credits))?;
+            entry::insert(&tx, None, &memory::restored(run, now, id, *credits))?;
         }
         end_run(&tx, run, Outcome::Complete, now)?;
         Ok(tx.commit()?)
@@ -339,7 +339,7 @@ fn carry(db: &mut Connection) -> Result<CarriedLedger> {
         "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM replaced.request WHERE (at_ms, id) > (?1, ?2)",
         [at_ms, id],
     )?;
-    days::fill(&tx)?;
+    spent_days::fill(&tx)?;
     tx.commit()?;
     Ok(carried)
 }

@@ -318,14 +318,19 @@ fn a_plan_says_what_it_has_to_know_before_it_decides() {
 #[test]
 fn no_number_of_gaps_that_are_too_dear_hides_one_that_is_not() {
     for seed in 0..200 {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let random = |id: i64, rng: &mut fastrand::Rng| {
-            let stalls = rng.u32(0..2) * rng.u32(0..2);
-            let ask_at_least = if rng.u32(0..40) == 0 { 0 } else { 20 * rng.u32(1..3) };
-            let gap = Gap { ask_at_least, stalls, ..gap(id, 10_000 + rng.i64(0..50), 1) };
-            Conversation { troubled: rng.bool(), ..conversation(id, vec![gap]) }
+        let mut state: u64 = seed;
+        let mut below = |most: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            u32::try_from(state >> 33).unwrap() % most
         };
-        let all: Vec<Conversation> = (1..rng.i64(2..300)).map(|id| random(id, &mut rng)).collect();
+        let count = 1 + below(300);
+        let mut random = |id: i64| {
+            let stalls = below(2) * below(2);
+            let ask_at_least = if below(40) == 0 { 0 } else { 20 * (1 + below(2)) };
+            let gap = Gap { ask_at_least, stalls, ..gap(id, 10_000 + Ms::from(below(50)), 1) };
+            Conversation { troubled: below(2) == 0, ..conversation(id, vec![gap]) }
+        };
+        let all: Vec<Conversation> = (1..=i64::from(count)).map(&mut random).collect();
         let ranks =
             all.iter().map(|c| (GapRank::of(c, &c.timeline.gaps[0]), c.timeline.gaps[0].ask_at_least));
         let mut ranks: Vec<(GapRank, u32)> = ranks.collect();

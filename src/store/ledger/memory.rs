@@ -12,7 +12,7 @@ use crate::core::model::ids::{AccountId, RunId};
 use crate::store::Result;
 use crate::store::guard::last_request;
 use crate::store::ids::last_change;
-use crate::store::ledger::days::{self, LedgerEntry};
+use crate::store::ledger::entry::{self, LedgerEntry};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Outcome, Purpose, RunKind, Trigger, end_run, insert_run, spent_by_account};
 use crate::store::query::Statements as _;
@@ -113,7 +113,7 @@ pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
         for (credits, at) in [(today, now), (earlier, month.max(day - 1))] {
             if credits > 0 {
                 booked = booked.saturating_add(credits);
-                days::insert(tx, None, &restored(run, at, account, credits))?;
+                entry::insert(tx, None, &restored(run, at, account, credits))?;
             }
         }
     }

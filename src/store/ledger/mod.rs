@@ -1,6 +1,6 @@
 //! The ledger: runs, and every request with the credits set aside for it before it is sent.
 
-pub(crate) mod days;
+pub(crate) mod entry;
 pub(super) mod memory;
 pub(super) mod spent;
 
@@ -17,12 +17,12 @@ use crate::core::budget::{self, Grant, Purse, Receipt, Reservation, Spent};
 use crate::core::model::ids::{AccountId, ConversationId, RunId};
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::stall::Stall;
-use crate::store::Result;
 use crate::store::guard::Guard;
-use crate::store::ledger::days::LedgerEntry;
+use crate::store::ledger::entry::LedgerEntry;
 use crate::store::ledger::memory::Memory;
 use crate::store::ledger::spent::{Settled, SpentCache};
 use crate::store::query::Statements as _;
+use crate::store::{Result, spent_days};
 
 /// A closed set of words. A CHECK of the schema has the same.
 macro_rules! words {
@@ -271,7 +271,7 @@ impl Store {
                 [run],
             )?;
             for (account, at_ms, credits) in came {
-                days::change(tx, account, at_ms, credits)?;
+                spent_days::change(tx, account, at_ms, credits)?;
             }
             tx.run(
                 "UPDATE request SET credits_spent = max(1, (returned + 9) / 10)
@@ -332,7 +332,7 @@ pub(super) fn insert_request(
         reserved: grant.credits(),
         spent: None,
     };
-    let id = days::insert(tx, request.conversation, &entry)?;
+    let id = entry::insert(tx, request.conversation, &entry)?;
     Ok(grant.recorded(id))
 }
 
@@ -368,7 +368,7 @@ pub(super) fn settle(tx: &Connection, tally: &SpentCache, s: &Settlement<'_>) ->
             s.http_status, s.error, s.stall.map(Stall::code)
         ],
     )?;
-    days::change(tx, account, at_ms, i64::from(credits) - i64::from(counted))?;
+    spent_days::change(tx, account, at_ms, i64::from(credits) - i64::from(counted))?;
     tally.settled(Settled { account, run, at_ms, counted, credits });
     Ok(())
 }

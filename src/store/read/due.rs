@@ -46,7 +46,7 @@ pub struct ConversationGaps {
 
 /// What of a queue of gaps follows a place: each part is read by its index alone.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum QueuePart {
     /// Of the same run and newer edge, by id.
     SameTime,
     /// Of the same run, by newer edge.
@@ -116,7 +116,7 @@ impl Queries<'_> {
                 continue;
             }
             let from = after.filter(|after| after.class == class);
-            for part in [Part::SameTime, Part::SameRun, Part::LaterRuns] {
+            for part in [QueuePart::SameTime, QueuePart::SameRun, QueuePart::LaterRuns] {
                 if found.len() < BATCH {
                     found.extend(self.gaps_of_part(account, class, part, from, run, BATCH - found.len())?);
                 }
@@ -130,7 +130,7 @@ impl Queries<'_> {
         &self,
         account: AccountId,
         class: GapClass,
-        part: Part,
+        part: QueuePart,
         from: Option<GapRank>,
         run: RunId,
         most: usize,
@@ -143,17 +143,17 @@ impl Queries<'_> {
             conversation: ConversationId(i64::MIN),
         });
         let (condition, values): (_, &[&dyn ToSql]) = match part {
-            Part::SameTime => (
+            QueuePart::SameTime => (
                 "due_run = ?4 AND ifnull(newer_ms, 9223372036854775807) = ?5 AND id > ?6",
                 &[&from.due_run, &from.newer.0, &from.gap],
             ),
-            Part::SameRun => (
+            QueuePart::SameRun => (
                 "due_run = ?4 AND ifnull(newer_ms, 9223372036854775807) < ?5",
                 &[&from.due_run, &from.newer.0],
             ),
             // Only a stalled one waits for a run.
-            Part::LaterRuns if class != GapClass::Stalled => return Ok(Vec::new()),
-            Part::LaterRuns => ("due_run > ?4 AND due_run <= ?5", &[&from.due_run, &run]),
+            QueuePart::LaterRuns if class != GapClass::Stalled => return Ok(Vec::new()),
+            QueuePart::LaterRuns => ("due_run > ?4 AND due_run <= ?5", &[&from.due_run, &run]),
         };
         let (rank, most) = (class as i64, i64::try_from(most).unwrap_or(i64::MAX));
         let mut all: Vec<&dyn ToSql> = vec![&account, &rank, &most];

@@ -5,9 +5,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::core::model::ids::MessageId;
 use crate::core::model::parts::Parts;
 use crate::store::Result;
-use crate::store::ledger::days;
 use crate::store::mailbox_owner;
 use crate::store::query::Statements as _;
+use crate::store::spent_days;
 use crate::store::text_index;
 use crate::store::written;
 use crate::store::{SCHEMA, SCHEMA_VERSION, StoreError};
@@ -60,7 +60,7 @@ fn in_one_transaction(db: &mut Connection, version: i64) -> Result<i64> {
                 mailbox_owner::find_all(&tx)?;
                 text_index::index_everything(&tx)?;
                 written::fill(&tx)?;
-                days::fill(&tx)?;
+                spent_days::fill(&tx)?;
             }
         }
         let dangling: i64 = tx.one("SELECT count(*) FROM pragma_foreign_key_check", [])?;

@@ -13,7 +13,7 @@ use crate::core::model::ids::{AccountId, RunId};
 use crate::store::Result;
 use crate::store::StoreError;
 use crate::store::guard;
-use crate::store::ledger::days::{self, LedgerEntry};
+use crate::store::ledger::entry::{self, LedgerEntry};
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{
@@ -84,7 +84,7 @@ impl Ledger {
         let (purpose, spent) = (Purpose::Login, None);
         let (LoginRun { run, account }, reserved) = (login, grant.credits());
         let entry = LedgerEntry { run, at_ms: now, account, endpoint, purpose, asked: 0, reserved, spent };
-        let id = days::insert(&tx, None, &entry)?;
+        let id = entry::insert(&tx, None, &entry)?;
         tx.commit()?;
         Ok(Some(grant.recorded(id)))
     }

@@ -10,10 +10,10 @@ use rusqlite::types::Value;
 
 use crate::store::Result;
 use crate::store::backup::Contents;
-use crate::store::ledger::days;
 use crate::store::query::Statements as _;
 use crate::store::schema::lock::Lock;
 use crate::store::schema::{file, migrate, open};
+use crate::store::spent_days;
 use crate::store::written;
 use crate::store::{Store, StoreError};
 
@@ -161,7 +161,7 @@ impl Restore {
         migrate::migrate(&mut db)?;
         db.execute_batch("BEGIN")?;
         written::fill(&db)?;
-        days::fill(&db)?;
+        spent_days::fill(&db)?;
         db.execute_batch("COMMIT")?;
         let mut store = Store::over(db);
         store.index_texts()?;
