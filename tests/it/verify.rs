@@ -171,9 +171,9 @@ const DAMAGES: &[Damage] = &[
     damage("changes", "change", "beyond the last number given", true, "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'change'"),
     damage("changes", "message", "share the number of a change", true, "UPDATE message SET change = change - 1 WHERE change = (SELECT b.seq FROM change b
            WHERE b.messages > 1 AND (SELECT count(*) FROM message m WHERE m.change IN (b.seq, b.seq - 1)) = 2 LIMIT 1)"),
-    damage("ledger", "request", "is not settled", true, "UPDATE request SET credits_spent = NULL WHERE id = (SELECT max(id) FROM request WHERE credits_spent = credits_reserved)"),
+    damage("ledger", "request", "is not settled", true, "UPDATE request SET credits_reserved = credits_spent, credits_spent = NULL WHERE id = (SELECT max(id) FROM request WHERE credits_spent NOT NULL)"),
     damage("ledger", "spent", "is not what the ledger has", true, "UPDATE spent SET credits = credits + 1"),
-    damage("ledger", "request", "negative", true, "UPDATE spent SET credits = credits - 1 - (SELECT credits_spent FROM request WHERE id = 1); UPDATE request SET credits_spent = -1 WHERE id = 1"),
+    damage("ledger", "request", "negative", true, "UPDATE request SET credits_reserved = -1 WHERE id = 1"),
     damage("ledger", "run 2", "no outcome", true, "UPDATE run SET outcome = NULL WHERE id = 2"),
     damage("references", "row 99 of quarantine", "points to a row of request", true, "INSERT INTO quarantine (id, request, reason, json) VALUES (99, 12345, 'x', '{}')"),
     damage("schema", "view gap_log", "is missing", true, "DROP VIEW gap_log"),
