@@ -139,7 +139,7 @@ pub(crate) fn outlook_of(
     let limits = settings.limits(all, shares, next_run.number, now);
     let charges_empty = config.api.version == ApiVersion::V1;
     let (forecast, upkeep) = match by_index(config, reader, only, &limits, now).map_err(failed)? {
-        Some((reader, ids, prospect, upkeep)) => {
+        Some(KnownByIndex { reader, ids, prospect, upkeep }) => {
             let load = |plan: &mut Plan, Load { account, due }: Load| {
                 let id = ids.get(account).copied().unwrap_or_default();
                 let (targets, loaded) = reader.queries().due((account, id), &due, &limits)?;
@@ -171,14 +171,23 @@ pub(crate) fn renamed(known: &[AccountFigures], config: &Config) -> Option<Strin
     ))
 }
 
-/// What the forecast looks at where the configuration has been applied: what is due, and counts of the rest.
+/// What is due, and counts of the rest.
+struct KnownByIndex<'a> {
+    reader: &'a Reader,
+    /// The accounts of the configuration by the archive's ids.
+    ids: Vec<AccountId>,
+    prospect: Prospect,
+    upkeep: Upkeep,
+}
+
+/// What the forecast looks at where the configuration has been applied.
 fn by_index<'a>(
     config: &Config,
     reader: Option<&'a Reader>,
     only: &[String],
     limits: &Limits,
     now: Ms,
-) -> Result<Option<(&'a Reader, Vec<AccountId>, Prospect, Upkeep)>, StoreError> {
+) -> Result<Option<KnownByIndex<'a>>, StoreError> {
     let accounts = wiring::accounts(config);
     let Some(reader) = reader.filter(|_| only.is_empty()) else { return Ok(None) };
     let queries = reader.queries();
@@ -202,7 +211,8 @@ fn by_index<'a>(
         incomplete: queries.incomplete(&accounts)?.into_iter().map(|target| target.plan).collect(),
         typical: typical_length(asked.complete, asked.messages_of_complete),
     };
-    Ok(Some((reader, ids, prospect, upkeep(config, requests, asked.credits, now))))
+    let upkeep = upkeep(config, requests, asked.credits, now);
+    Ok(Some(KnownByIndex { reader, ids, prospect, upkeep }))
 }
 
 /// All that the forecast may look at.
