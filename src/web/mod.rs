@@ -1,6 +1,6 @@
 //! The archive in a browser: pages, and the same as JSON, read-only.
 //!
-//! A request goes one way: `guard` decides whether it is answered, the table in `routes` what it is for, `pool`
+//! A request goes one way: `guard` decides whether it is answered, the table in `routes` what it is for, `look`
 //! lends it a connection that cannot write, a page or the API makes the answer, and `reply` dresses it.
 
 mod api;
@@ -10,10 +10,8 @@ mod guard;
 mod key;
 pub mod listen;
 mod live;
-mod look;
 mod pages;
 mod patience;
-mod pool;
 mod reply;
 mod routes;
 mod shell;
@@ -23,7 +21,6 @@ use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
@@ -39,30 +36,23 @@ use tokio::time::{Instant, timeout};
 use url::form_urlencoded;
 
 use self::asked::WebRequest;
-use self::look::{Glance, Shared};
-use self::pool::GivenUp;
 use self::reply::{Refused, SiteReply};
 use self::routes::{RouteAccess, Serve};
 use crate::config::Config;
+use crate::look::{Glance, Looks};
 use crate::store::StoreError;
 
 pub use self::guard::Hosts;
 pub use self::key::{AccessKey, SHORTEST};
 pub use self::reply::{HEADERS, SiteBody};
+pub use crate::look::THREADS;
 
 /// The port that is listened on unless another is asked for.
 pub const PORT: u16 = 8924;
 
-/// Requests that read the archive at once.
-const READERS: usize = 2;
-/// Threads for what blocks: one for each of them, and one that looks for changes.
-pub const THREADS: usize = READERS + 1;
 /// Pages that are told of changes at once, and archives that are taken along.
 const LISTENERS: usize = 64;
 const TAKERS: usize = 4;
-/// How long a request waits for its turn, and how long its reading may then take.
-const TURN: Duration = Duration::from_secs(10);
-const READING: Duration = Duration::from_secs(10);
 /// Bytes of what is sent here, and how long that may take.
 const LARGEST: usize = 4096;
 const SENDING: Duration = Duration::from_secs(10);
@@ -87,9 +77,8 @@ pub struct SiteOptions {
 /// The pages of one archive.
 #[derive(Debug, Clone)]
 pub struct Site {
-    shared: Arc<Shared>,
+    looks: Looks,
     access: Arc<SiteAccess>,
-    readers: Arc<Semaphore>,
     listeners: Arc<Semaphore>,
     takers: Arc<Semaphore>,
     changes: watch::Sender<u64>,
@@ -102,15 +91,6 @@ struct SiteAccess {
     cookie: String,
 }
 
-/// Tells work that nobody waits for it any more, when it is dropped.
-struct GiveUp(GivenUp);
-
-impl Drop for GiveUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 impl Site {
     /// The site of an archive that can be read.
     ///
@@ -118,13 +98,10 @@ impl Site {
     /// When it cannot.
     pub fn new(options: SiteOptions) -> Result<Self, StoreError> {
         let SiteOptions { config, key, hosts, timezone, port } = options;
-        let shared = Shared::new(config, timezone);
-        shared.version()?;
         let cookie = format!("archiver-{port}");
         Ok(Self {
-            shared: Arc::new(shared),
+            looks: Looks::new(config, timezone)?,
             access: Arc::new(SiteAccess { key, hosts, cookie }),
-            readers: Arc::new(Semaphore::new(READERS)),
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             takers: Arc::new(Semaphore::new(TAKERS)),
             changes: watch::Sender::new(0),
@@ -185,31 +162,11 @@ impl Site {
         }
     }
 
-    /// Reads the archive on another thread, for a bounded time.
     async fn look<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Glance<'_>) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
-        let turn = timeout(TURN, Arc::clone(&self.readers).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(Refused::Busy) };
-        let given_up = GivenUp::default();
-        let waiting = GiveUp(Arc::clone(&given_up));
-        let shared = Arc::clone(&self.shared);
-        let job = tokio::task::spawn_blocking(move || {
-            let done = shared.look(&given_up, work);
-            drop(turn);
-            done
-        });
-        let done = timeout(READING, job).await;
-        drop(waiting);
-        match done {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a request failed");
-                Err(Refused::Internal)
-            }
-            Err(_) => Err(Refused::Slow),
-        }
+        self.looks.look(work).await
     }
 
     /// Exchanges the key for the cookie that stands for it.
@@ -292,13 +249,13 @@ impl Site {
     /// Gathers what takes long before anybody asks for it.
     pub(crate) async fn warm(&self) {
         // Whoever asks for it is told what went wrong.
-        drop(self.look(|look| look.figures().map(drop)).await);
-        drop(self.look(|look| look.outlook().map(drop)).await);
+        drop(self.look(|look| Ok(look.figures().map(drop)?)).await);
+        drop(self.look(|look| Ok(look.outlook().map(drop)?)).await);
     }
 
     /// Looks for changes of the archive, as long as a page wants to be told of them.
     pub(crate) fn watch(&self) -> impl Future<Output = ()> + use<> {
-        let (shared, changes) = (Arc::clone(&self.shared), self.changes.clone());
+        let (shared, changes) = (Arc::clone(&self.looks.shared), self.changes.clone());
         live::watch(shared, changes)
     }
 }

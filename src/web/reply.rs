@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::error::Failure;
+use crate::look::Unseen;
 use crate::store::StoreError;
 
 /// What a browser may do with a page: show it in its own style, run its one script, and ask this server.
@@ -195,6 +196,16 @@ impl From<StoreError> for Refused {
         }
         tracing::warn!(%error, "the archive cannot be read");
         Self::Archive
+    }
+}
+
+impl From<Unseen> for Refused {
+    fn from(unseen: Unseen) -> Self {
+        match unseen {
+            Unseen::Busy => Self::Busy,
+            Unseen::Slow => Self::Slow,
+            Unseen::Fault => Self::Internal,
+        }
     }
 }
 

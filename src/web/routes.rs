@@ -1,10 +1,10 @@
 //! Every route there is.
 
 use super::asked::WebRequest;
-use super::look::Glance;
 use super::reply::{Refused, SiteReply};
 use super::take::{self, Take};
 use super::{api, pages};
+use crate::look::Glance;
 
 /// Whether a route asks for the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
