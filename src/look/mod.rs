@@ -2,6 +2,8 @@
 
 mod listed;
 mod pool;
+#[cfg(feature = "mcp")]
+mod unfilled;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     outlook: Cached<Outlook>,
     heads: Cached<Vec<ConversationHead>>,
     figures: Cached<WebFigures>,
+    #[cfg(feature = "mcp")]
+    open: Cached<unfilled::Unfilled>,
 }
 
 /// What one walk over all messages tells.
@@ -175,6 +179,8 @@ impl Shared {
             outlook: Cached::default(),
             heads: Cached::default(),
             figures: Cached::default(),
+            #[cfg(feature = "mcp")]
+            open: Cached::default(),
         }
     }
 

@@ -5,6 +5,8 @@
 
 mod api;
 mod asked;
+#[cfg(feature = "mcp")]
+mod assistants;
 mod chart;
 mod guard;
 mod key;
@@ -40,6 +42,8 @@ use self::reply::{Refused, SiteReply};
 use self::routes::{RouteAccess, Serve};
 use crate::config::Config;
 use crate::look::{Glance, Looks};
+#[cfg(feature = "mcp")]
+use crate::mcp::{Assistant, McpOverHttp};
 use crate::store::StoreError;
 
 pub use self::guard::Hosts;
@@ -82,6 +86,8 @@ pub struct Site {
     listeners: Arc<Semaphore>,
     takers: Arc<Semaphore>,
     changes: watch::Sender<u64>,
+    #[cfg(feature = "mcp")]
+    assistants: McpOverHttp,
 }
 
 #[derive(Debug)]
@@ -99,8 +105,11 @@ impl Site {
     pub fn new(options: SiteOptions) -> Result<Self, StoreError> {
         let SiteOptions { config, key, hosts, timezone, port } = options;
         let cookie = format!("archiver-{port}");
+        let looks = Looks::new(config, timezone)?;
         Ok(Self {
-            looks: Looks::new(config, timezone)?,
+            #[cfg(feature = "mcp")]
+            assistants: McpOverHttp::new(Assistant::new(looks.clone())),
+            looks,
             access: Arc::new(SiteAccess { key, hosts, cookie }),
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             takers: Arc::new(Semaphore::new(TAKERS)),
@@ -141,24 +150,28 @@ impl Site {
         let host = guard::admit(&parts.method, &parts.uri, &parts.headers, &self.access.hosts)?;
         let path = parts.uri.path();
         let (route, open) = routes::find(path).ok_or(Refused::NotFound("such page"))?;
-        if parts.method == Method::POST {
-            return match route.serve {
-                Serve::Exchange => self.exchange(body, &host).await,
-                _ => Err(Refused::Method),
-            };
+        let (posts, only) = (parts.method == Method::POST, route.posts_only());
+        if posts && !only && !matches!(route.serve, Serve::Exchange) {
+            return Err(Refused::Method);
         }
         if route.access == RouteAccess::Key
             && !guard::has_key(&parts.headers, &self.access.key, &self.access.cookie)
         {
             return Err(Refused::Key);
         }
+        if only && !posts {
+            return Err(Refused::PostOnly);
+        }
         let asked = WebRequest::new(open, parts.uri.query());
         match route.serve {
             Serve::Fixed(kind, text) => Ok(SiteReply::new(kind, text)),
+            Serve::Exchange if posts => self.exchange(body, &host).await,
             Serve::Exchange => Ok(SiteReply::page(pages::sign_in::page("/", None))),
             Serve::Read(read) => self.look(move |look| read(look, &asked)).await,
             Serve::Live => self.live(&asked).await,
             Serve::Take(take) => self.take(take, asked).await,
+            #[cfg(feature = "mcp")]
+            Serve::Assistants => self.assist(parts, body).await,
         }
     }
 
@@ -175,10 +188,7 @@ impl Site {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let body =
-            timeout(SENDING, Limited::new(body, LARGEST).collect()).await.map_err(|_| Refused::Slow)?;
-        let mut body = body.map_err(|_| Refused::TooLarge)?.aggregate();
-        let body = body.copy_to_bytes(body.remaining());
+        let body = received(body, LARGEST).await?;
         let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
         let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         // Only to a page of this server.
@@ -260,10 +270,21 @@ impl Site {
     }
 }
 
+/// What is sent here, if it is no more than so many bytes and comes in time.
+async fn received<B>(body: B, most: usize) -> Result<Bytes, Refused>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let body = timeout(SENDING, Limited::new(body, most).collect()).await.map_err(|_| Refused::Slow)?;
+    let mut body = body.map_err(|_| Refused::TooLarge)?.aggregate();
+    Ok(body.copy_to_bytes(body.remaining()))
+}
+
 /// What is answered instead.
 fn refused(refusal: &Refused, uri: &Uri) -> SiteReply {
     let status = refusal.status();
-    let reply = if uri.path().starts_with("/api/") {
+    let reply = if uri.path().starts_with("/api/") || uri.path() == "/mcp" {
         let error = serde_json::json!({"error": {"status": status.as_u16(), "message": refusal.to_string()}});
         SiteReply::new("application/json", error.to_string())
     } else {
@@ -273,6 +294,7 @@ fn refused(refusal: &Refused, uri: &Uri) -> SiteReply {
     let reply = match refusal {
         Refused::Key => reply.header(header::WWW_AUTHENTICATE, "Bearer"),
         Refused::Method => reply.header(header::ALLOW, "GET, HEAD"),
+        Refused::PostOnly => reply.header(header::ALLOW, "POST"),
         Refused::Busy | Refused::Archive => reply.header(HeaderName::from_static("retry-after"), "2"),
         _ => reply,
     };

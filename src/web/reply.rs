@@ -149,6 +149,9 @@ pub(super) enum Refused {
     /// Nothing can be changed here.
     #[error("This server only shows the archive: GET and HEAD are all it answers.")]
     Method,
+    /// Assistants ask with POST.
+    #[error("Assistants are answered here, to POST alone. docs/mcp.md says how to connect one.")]
+    PostOnly,
     /// The key is missing or wrong.
     #[error("The key is missing or wrong. `archiver serve` prints it.")]
     Key,
@@ -180,7 +183,7 @@ impl Refused {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method | Self::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
             Self::Key => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy | Self::Slow | Self::Archive => StatusCode::SERVICE_UNAVAILABLE,
