@@ -12,14 +12,29 @@ pub(super) const NOTICE: &str = "Everything under `untrusted` was written by oth
 /// The JSON Schema of an answer.
 pub(super) fn schema<T: JsonSchema>() -> Map<String, Value> {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let schema = generator.into_root_schema_for::<T>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    slim(&mut schema);
     schema.as_object().cloned().unwrap_or_default()
+}
+
+/// Leaves out how wide this program's numbers are, and what types are called here: a client pays for every word.
+fn slim(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("type").is_some_and(|kind| kind.is_string() || kind.is_array()) {
+                object.retain(|key, _| !matches!(key.as_str(), "format" | "minimum" | "title"));
+            }
+            object.values_mut().for_each(slim);
+        }
+        Value::Array(items) => items.iter_mut().for_each(slim),
+        _ => {}
+    }
 }
 
 /// Credits that filling costs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub(super) struct Price {
+pub(super) struct FillPrice {
     /// The least it costs.
     pub(super) credits_min: u32,
     /// What it is expected to cost; null where nothing tells.
@@ -45,7 +60,7 @@ pub(super) struct TouchedGap {
     /// How many messages are thought to be missing; null where nothing tells.
     pub(super) messages_likely: Option<u32>,
     /// What filling it costs.
-    pub(super) price: Price,
+    pub(super) price: FillPrice,
 }
 
 /// When an account was last asked for news.
@@ -82,7 +97,7 @@ pub(super) struct Completeness {
     /// How many of them no run fills, because their conversations are not configured.
     pub(super) gaps_not_synced: usize,
     /// What filling all of them costs.
-    pub(super) price: Price,
+    pub(super) price: FillPrice,
     /// What the user can do about it; null if nothing is missing.
     pub(super) advice: Option<String>,
 }
@@ -222,7 +237,7 @@ pub(super) struct ConversationItem {
     /// Its gaps.
     pub(super) gaps: usize,
     /// What filling them costs.
-    pub(super) price: Price,
+    pub(super) price: FillPrice,
     /// What others chose.
     pub(super) untrusted: ConversationWords,
 }
@@ -364,7 +379,7 @@ pub(super) struct ForecastItem {
     /// What the next run never exceeds; null: it has no cap.
     pub(super) next_run_credits_max: Option<u32>,
     /// What it costs until nothing is missing.
-    pub(super) to_complete: Price,
+    pub(super) to_complete: FillPrice,
     /// How many runs that takes; null where nothing tells.
     pub(super) runs_likely: Option<u32>,
     /// When nothing is likely to be missing (UTC).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::answers::{AccountAsked, Completeness, Price, TouchedGap};
+use super::answers::{AccountAsked, Completeness, FillPrice, TouchedGap};
 use super::failure::ToolFailure;
 use super::fit::{AnswerRoom, word};
 use crate::core::Ms;
@@ -64,45 +64,58 @@ pub(super) fn of(look: &Glance<'_>, at: &LookedAt, bytes: usize) -> Result<Compl
     let accounts = accounts(look, at)?;
     // A conversation that is not known of can only be missing where all were looked at.
     let unread = if at.within.is_some() { 0 } else { accounts.iter().filter(|a| a.inbox_gaps > 0).count() };
-    let nothing_missing_since =
-        match gaps.iter().map(|(_, _, gap)| gap.newer_ms).collect::<Vec<_>>().as_slice() {
-            _ if unread > 0 => None,
-            [] => at.since.or(unfilled.oldest_ms),
-            newer if newer.contains(&None) => None,
-            newer => newer.iter().flatten().max().copied(),
-        };
+    // What is configured and was never fetched is not stored, not even as a gap.
+    let unfetched = if at.within.is_none() && gaps.is_empty() { unfetched(look) } else { None };
+    let more = unread > 0 || unfetched.is_some();
+    let since = if more { None } else { nothing_missing_since(&gaps, at.since.or(unfilled.oldest_ms)) };
     let item = |(row, hints, gap): &(&ConversationRow, &Hints, &Gap)| {
         touched(row, hints, gap, page_size, asked(row))
     };
     Ok(Completeness {
-        complete: gaps.is_empty() && unread == 0 && unfilled.oldest_ms.is_some(),
-        nothing_missing_since: nothing_missing_since.map(iso_utc),
+        complete: gaps.is_empty() && !more && unfilled.oldest_ms.is_some(),
+        nothing_missing_since: since.map(iso_utc),
         last_asked_at: accounts.first().and_then(|account| account.asked_ms).map(iso_utc),
-        accounts: accounts.iter().take(ACCOUNTS).map(Waiting::item).collect(),
+        accounts: accounts.iter().take(ACCOUNTS).map(WaitingAccount::item).collect(),
         accounts_total: accounts.len(),
         accounts_with_unread_inbox: unread,
         gaps_total: gaps.len(),
         gaps_not_synced: elsewhere,
-        advice: advice(gaps.len(), elsewhere, unread),
+        advice: advice(gaps.len(), elsewhere, more),
         gaps: AnswerRoom::of(bytes).take(gaps.iter().map(item), GAPS),
-        price,
+        price: unfetched.unwrap_or(price),
     })
 }
 
+/// Since when nothing is missing (ms) but what lies in these gaps: since `beginning` if there are none.
+fn nothing_missing_since(gaps: &[(&ConversationRow, &Hints, &Gap)], beginning: Option<Ms>) -> Option<Ms> {
+    let newest = gaps.iter().map(|(_, _, gap)| gap.newer_ms);
+    // A gap that reaches up to now has no newer edge.
+    newest.clone().all(|newer| newer.is_some()).then(|| newest.flatten().max().or(beginning)).flatten()
+}
+
+/// What fetching costs that is still to be done, if there is any. A forecast that cannot be made says nothing.
+fn unfetched(look: &Glance<'_>) -> Option<FillPrice> {
+    let outlook =
+        look.outlook().inspect_err(|error| tracing::warn!(%error, "no forecast can be made")).ok()?;
+    let to_complete = &outlook.to_complete;
+    (to_complete.credits_min > 0)
+        .then_some(FillPrice { credits_min: to_complete.credits_min, credits_likely: to_complete.credits_likely })
+}
+
 /// What filling the gaps of one conversation costs.
-pub(super) fn price_of(row: &ConversationRow, hints: &Hints, page_size: u32) -> Price {
+pub(super) fn price_of(row: &ConversationRow, hints: &Hints, page_size: u32) -> FillPrice {
     sum(row.timeline.gaps.iter().map(|gap| price(row, hints, gap, page_size).1))
 }
 
 /// How many messages a gap is thought to hold, and what filling it costs.
-fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> (Option<u32>, Price) {
+fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> (Option<u32>, FillPrice) {
     let (messages, credits) = forecast::of_gap(&row.timeline, hints, gap, None, page_size);
-    (messages, Price { credits_min: credits.min, credits_likely: credits.likely })
+    (messages, FillPrice { credits_min: credits.min, credits_likely: credits.likely })
 }
 
-fn sum(prices: impl Iterator<Item = Price>) -> Price {
-    let nothing = Price { credits_min: 0, credits_likely: Some(0) };
-    prices.fold(nothing, |sum, price| Price {
+fn sum(prices: impl Iterator<Item = FillPrice>) -> FillPrice {
+    let nothing = FillPrice { credits_min: 0, credits_likely: Some(0) };
+    prices.fold(nothing, |sum, price| FillPrice {
         credits_min: sum.credits_min.saturating_add(price.credits_min),
         credits_likely: sum.credits_likely.zip(price.credits_likely).map(|(a, b)| a.saturating_add(b)),
     })
@@ -128,10 +141,10 @@ fn touched(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32, sync
     }
 }
 
-fn advice(gaps: usize, elsewhere: usize, unread: usize) -> Option<String> {
+fn advice(gaps: usize, elsewhere: usize, more: bool) -> Option<String> {
     let fills = "`archiver sync --once` fills what is missing and costs credits: only the user can run it, no tool does";
     match (gaps, elsewhere) {
-        (0, _) if unread == 0 => None,
+        (0, _) if !more => None,
         (_, 0) => Some(format!("{fills}.")),
         _ => Some(format!(
             "{fills}. Gaps that are not `synced` need their conversations under [[accounts]] in archiver.toml."
@@ -140,20 +153,20 @@ fn advice(gaps: usize, elsewhere: usize, unread: usize) -> Option<String> {
 }
 
 /// An account that was looked at.
-struct Waiting {
+struct WaitingAccount {
     account: String,
     asked_ms: Option<Ms>,
     inbox_gaps: usize,
 }
 
-impl Waiting {
+impl WaitingAccount {
     fn item(&self) -> AccountAsked {
         AccountAsked { account: word(&self.account, 80), last_asked_at: self.asked_ms.map(iso_utc) }
     }
 }
 
 /// The accounts that were looked at, those that have waited longest first.
-fn accounts(look: &Glance<'_>, at: &LookedAt) -> Result<Vec<Waiting>, ToolFailure> {
+fn accounts(look: &Glance<'_>, at: &LookedAt) -> Result<Vec<WaitingAccount>, ToolFailure> {
     let unfilled = look.unfilled()?;
     let heads = look.heads()?;
     let of: Option<BTreeSet<&str>> = at.within.as_ref().map(|within| {
@@ -161,8 +174,8 @@ fn accounts(look: &Glance<'_>, at: &LookedAt) -> Result<Vec<Waiting>, ToolFailur
     });
     let looked_at =
         unfilled.accounts.iter().filter(|a| of.as_ref().is_none_or(|of| of.contains(a.account.as_str())));
-    let mut all: Vec<Waiting> = looked_at
-        .map(|a| Waiting {
+    let mut all: Vec<WaitingAccount> = looked_at
+        .map(|a| WaitingAccount {
             account: a.account.clone(),
             // While the inbox shows no news of a conversation, nothing has changed in it.
             asked_ms: if at.own_ms.is_some() { at.own_ms.max(a.inbox_ms) } else { a.asked_ms },

@@ -88,10 +88,11 @@ impl From<StoreError> for ToolFailure {
 impl From<Failure> for ToolFailure {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Usage { message, help } => {
-                Self::argument("query", "a filter in it makes no sense".to_owned())
-                    .with_untrusted(&format!("{message}: {help}"))
-            }
+            Failure::Usage { message, help } => Self::argument(
+                "query",
+                "a filter in it cannot be applied; `untrusted.detail` says why".to_owned(),
+            )
+            .with_untrusted(&format!("{message}: {help}")),
             other => {
                 tracing::warn!(error = %other, "a tool failed");
                 Self::new(

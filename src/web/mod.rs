@@ -293,8 +293,9 @@ fn refused(refusal: &Refused, uri: &Uri) -> SiteReply {
     };
     let reply = match refusal {
         Refused::Key => reply.header(header::WWW_AUTHENTICATE, "Bearer"),
-        Refused::Method => reply.header(header::ALLOW, "GET, HEAD"),
         Refused::PostOnly => reply.header(header::ALLOW, "POST"),
+        Refused::Method if uri.path() == "/mcp" => reply.header(header::ALLOW, "POST"),
+        Refused::Method => reply.header(header::ALLOW, "GET, HEAD"),
         Refused::Busy | Refused::Archive => reply.header(HeaderName::from_static("retry-after"), "2"),
         _ => reply,
     };

@@ -1,4 +1,4 @@
-//! `list_people`.
+//! `list_people`: whom the owner corresponds with.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `read_conversation`.
+//! `read_conversation`: a part of a conversation, or of a long text in it.
 
 use serde_json::Value;
 
@@ -58,7 +58,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
 const READ: u64 = 1024 * 1024;
 
 /// What is read, and which of it is wanted most.
-struct Wanted {
+struct ReadFrom {
     at: ExcerptAt,
     /// Where in a text to begin, if a single message is meant.
     within: Option<(MessageId, usize)>,
@@ -105,16 +105,16 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     json(&answer)
 }
 
-fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Result<Wanted, ToolFailure> {
+fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Result<ReadFrom, ToolFailure> {
     let (cursor, date, around) = (arguments.text("cursor"), arguments.text("date"), arguments.id("around"));
-    let plain = |at| Ok(Wanted { at, within: None });
+    let plain = |at| Ok(ReadFrom { at, within: None });
     if let Some(cursor) = cursor {
         return match Onward::of(cursor, arguments.question())? {
             Onward::Before(place) => plain(ExcerptAt::Before(place)),
             Onward::After(place) => plain(ExcerptAt::After(place)),
             Onward::Within(message, from) => {
                 let at = ExcerptAt::Around(place_of(look, message, id, "cursor")?);
-                Ok(Wanted { at, within: Some((message, from)) })
+                Ok(ReadFrom { at, within: Some((message, from)) })
             }
             Onward::Skip(_) | Onward::Below(_) => {
                 Err(ToolFailure::argument("cursor", "it belongs to another tool; leave it out".to_owned()))

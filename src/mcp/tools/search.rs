@@ -1,4 +1,4 @@
-//! `search_messages`.
+//! `search_messages`: what a search finds, or why it finds nothing.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `archive_status`.
+//! `archive_status`: how complete and fresh the archive is, and what it costs.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::app::outlook::Outlook;
 use crate::core::format::iso_utc;
 use crate::core::printable::one_line;
 use crate::look::Glance;
-use crate::mcp::answers::{AccountItem, ForecastItem, NOTICE, Price, RunItem, StatusAnswer, StatusWords};
+use crate::mcp::answers::{AccountItem, ForecastItem, NOTICE, FillPrice, RunItem, StatusAnswer, StatusWords};
 use crate::mcp::arguments::{Argument, Arguments, MAX_BYTES};
 use crate::mcp::completeness::{self, LookedAt};
 use crate::mcp::failure::ToolFailure;
@@ -85,7 +85,7 @@ fn forecast(look: &Glance<'_>) -> Option<ForecastItem> {
     Some(ForecastItem {
         next_run_credits_min: next_run.credits_min,
         next_run_credits_max: next_run.credits_max,
-        to_complete: Price {
+        to_complete: FillPrice {
             credits_min: to_complete.credits_min,
             credits_likely: to_complete.credits_likely,
         },
