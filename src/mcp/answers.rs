@@ -17,12 +17,19 @@ pub(super) fn schema<T: JsonSchema>() -> Map<String, Value> {
     schema.as_object().cloned().unwrap_or_default()
 }
 
-/// Leaves out how wide this program's numbers are, and what types are called here: a client pays for every word.
+/// Leaves out how wide this program's numbers are and what types are called here, for a client pays for every word; and
+/// writes what may be null in the way that most of them take.
 fn slim(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             if object.get("type").is_some_and(|kind| kind.is_string() || kind.is_array()) {
                 object.retain(|key, _| !matches!(key.as_str(), "format" | "minimum" | "title"));
+            }
+            // Not every client takes a list of types.
+            if let Some(kinds) = object.get("type").and_then(Value::as_array).cloned() {
+                let one = |kind: Value| Value::Object(Map::from_iter([("type".to_owned(), kind)]));
+                object.remove("type");
+                object.insert("anyOf".to_owned(), kinds.into_iter().map(one).collect());
             }
             object.values_mut().for_each(slim);
         }

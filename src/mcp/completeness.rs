@@ -98,8 +98,10 @@ fn unfetched(look: &Glance<'_>) -> Option<FillPrice> {
     let outlook =
         look.outlook().inspect_err(|error| tracing::warn!(%error, "no forecast can be made")).ok()?;
     let to_complete = &outlook.to_complete;
-    (to_complete.credits_min > 0)
-        .then_some(FillPrice { credits_min: to_complete.credits_min, credits_likely: to_complete.credits_likely })
+    (to_complete.credits_min > 0).then_some(FillPrice {
+        credits_min: to_complete.credits_min,
+        credits_likely: to_complete.credits_likely,
+    })
 }
 
 /// What filling the gaps of one conversation costs.

@@ -7,7 +7,7 @@ use crate::app::outlook::Outlook;
 use crate::core::format::iso_utc;
 use crate::core::printable::one_line;
 use crate::look::Glance;
-use crate::mcp::answers::{AccountItem, ForecastItem, NOTICE, FillPrice, RunItem, StatusAnswer, StatusWords};
+use crate::mcp::answers::{AccountItem, FillPrice, ForecastItem, NOTICE, RunItem, StatusAnswer, StatusWords};
 use crate::mcp::arguments::{Argument, Arguments, MAX_BYTES};
 use crate::mcp::completeness::{self, LookedAt};
 use crate::mcp::failure::ToolFailure;
