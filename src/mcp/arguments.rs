@@ -23,6 +23,8 @@ pub(super) struct Argument {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ArgumentKind {
     Text,
+    /// What something is called, by words or by its number.
+    Name,
     /// A whole number between two others, and what it is unless given.
     Number {
         least: u64,
@@ -77,6 +79,10 @@ pub(super) fn schema(arguments: &[Argument]) -> Map<String, Value> {
             ArgumentKind::Number { least, most, default } => {
                 json!({"type": "integer", "minimum": least, "maximum": most, "default": default})
             }
+            ArgumentKind::Name => {
+                let text = json!({"type": "string", "minLength": 1, "maxLength": LONGEST});
+                json!({"anyOf": [text, {"type": "integer", "minimum": 1}]})
+            }
             ArgumentKind::Id => json!({"type": "integer", "minimum": 1}),
             ArgumentKind::Flag => json!({"type": "boolean", "default": false}),
             ArgumentKind::Choice(words) => json!({"type": "string", "enum": words, "default": words.first()}),
@@ -109,7 +115,9 @@ impl Arguments {
             if let Some(expected) = wrong(argument.kind, &value) {
                 return Err(ToolFailure::argument(argument.name, expected));
             }
-            known.insert(argument.name, value);
+            // A number is as good as its digits.
+            let is_digits = matches!(argument.kind, ArgumentKind::Name) && value.is_number();
+            known.insert(argument.name, if is_digits { value.to_string().into() } else { value });
         }
         match of.iter().find(|argument| argument.required && !known.contains_key(argument.name)) {
             Some(missing) => Err(ToolFailure::argument(missing.name, "it is required".to_owned())),
@@ -154,6 +162,8 @@ fn wrong(kind: ArgumentKind, value: &Value) -> Option<String> {
             Some(text) if text.len() <= LONGEST => None,
             _ => Some(format!("it must be text of at most {LONGEST} bytes")),
         },
+        ArgumentKind::Name if value.as_u64().is_some() => None,
+        ArgumentKind::Name => wrong(ArgumentKind::Text, value),
         ArgumentKind::Number { least, most, .. } => match value.as_u64() {
             Some(number) if (least..=most).contains(&number) => None,
             _ => Some(format!("it must be a whole number from {least} to {most}")),

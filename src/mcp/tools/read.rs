@@ -20,7 +20,7 @@ use crate::view::dates;
 pub(super) const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "conversation",
-        kind: ArgumentKind::Text,
+        kind: ArgumentKind::Name,
         required: true,
         about: "The conversation: its number (best), LinkedIn's id, a profile's address, or a part of its name that only it \
             has.",

@@ -27,7 +27,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
     },
     Argument {
         name: "conversation",
-        kind: ArgumentKind::Text,
+        kind: ArgumentKind::Name,
         required: false,
         about: "Only in this conversation: its number (best), LinkedIn's id, a profile's address, or a part of its name that \
             only it has.",

@@ -150,7 +150,7 @@ fn every_answer_is_as_described_and_what_others_wrote_stands_apart() {
         ("list_conversations", json!({"incomplete_only": true, "limit": 1})),
         ("read_conversation", json!({"conversation": "1"})),
         ("read_conversation", json!({"conversation": "2", "start": "oldest", "limit": 1})),
-        ("read_conversation", json!({"conversation": "2", "date": "2024"})),
+        ("read_conversation", json!({"conversation": 2, "date": "2024"})),
         ("search_messages", json!({"query": "a*"})),
         ("search_messages", json!({"query": "long", "order": "best"})),
         ("search_messages", json!({"query": "is:gone", "limit": 1})),
