@@ -48,7 +48,7 @@ pub(super) const CURSOR: Argument = Argument {
 /// The cap on an answer.
 pub(super) const MAX_BYTES: Argument = Argument {
     name: "max_bytes",
-    kind: ArgumentKind::Number { least: 16_384, most: 262_144, default: 65_536 },
+    kind: ArgumentKind::Number { least: 24_576, most: 262_144, default: 65_536 },
     required: false,
     about: "Bytes of the whole answer at most, both of its forms (text and structured) together.",
 };
@@ -230,11 +230,11 @@ mod tests {
             (json!({"query": "a", "order": "worst"}), "argument `order`: it must be one of: newest, best"),
             (
                 json!({"query": "a", "max_bytes": 1.5}),
-                "argument `max_bytes`: it must be a whole number from 16384 to 262144",
+                "argument `max_bytes`: it must be a whole number from 24576 to 262144",
             ),
             (
                 json!({"query": "a", "max_bytes": -1}),
-                "argument `max_bytes`: it must be a whole number from 16384 to 262144",
+                "argument `max_bytes`: it must be a whole number from 24576 to 262144",
             ),
         ] {
             assert_eq!(read(&given).unwrap_err(), expected);
@@ -246,7 +246,7 @@ mod tests {
     fn a_question_is_the_same_however_much_of_its_answer_is_wanted() {
         let question = |given: Value| read(&given).unwrap().question();
         let one = question(json!({"query": "a"}));
-        assert_eq!(one, question(json!({"query": "a", "cursor": "x", "max_bytes": 20_000})));
+        assert_eq!(one, question(json!({"query": "a", "cursor": "x", "max_bytes": 30_000})));
         assert_ne!(one, question(json!({"query": "b"})));
         assert_ne!(one, question(json!({"query": "a", "order": "best"})));
     }

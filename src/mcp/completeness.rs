@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::answers::{AccountAsked, Completeness, FillPrice, TouchedGap};
 use super::failure::ToolFailure;
-use super::fit::{AnswerRoom, word};
+use super::fit::word;
 use crate::core::Ms;
 use crate::core::format::iso_utc;
 use crate::core::model::ids::ConversationId;
@@ -15,8 +15,8 @@ use crate::core::timeline::stall::Stall;
 use crate::look::Glance;
 use crate::store::ConversationRow;
 
-/// Gaps and accounts that an answer names at most.
-const GAPS: usize = 20;
+/// Gaps that an answer names at most, unless it is about them; accounts.
+pub(super) const GAPS: usize = 5;
 const ACCOUNTS: usize = 5;
 
 /// What an answer looked at.
@@ -46,8 +46,8 @@ impl LookedAt {
     }
 }
 
-/// How complete an answer is that looked at this. Its gaps take no more than so many bytes.
-pub(super) fn of(look: &Glance<'_>, at: &LookedAt, bytes: usize) -> Result<Completeness, ToolFailure> {
+/// How complete an answer is that looked at this. It names no more than so many gaps.
+pub(super) fn of(look: &Glance<'_>, at: &LookedAt, most: usize) -> Result<Completeness, ToolFailure> {
     let (unfilled, facts) = (look.unfilled()?, look.facts()?);
     let asked = |row: &ConversationRow| facts.asked.conversations.contains(&row.id);
     // What is neither configured any more nor holds anything is forgotten, as in the status.
@@ -81,7 +81,7 @@ pub(super) fn of(look: &Glance<'_>, at: &LookedAt, bytes: usize) -> Result<Compl
         gaps_total: gaps.len(),
         gaps_not_synced: elsewhere,
         advice: advice(gaps.len(), elsewhere, more),
-        gaps: AnswerRoom::of(bytes).take(gaps.iter().map(item), GAPS),
+        gaps: gaps.iter().take(most).map(item).collect(),
         price: unfetched.unwrap_or(price),
     })
 }

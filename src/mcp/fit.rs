@@ -19,11 +19,6 @@ impl AnswerRoom {
         Self { left: max_bytes.saturating_sub(AROUND).saturating_sub(weight(frame)) }
     }
 
-    /// Room for something that is no whole answer.
-    pub(super) fn of(bytes: usize) -> Self {
-        Self { left: bytes }
-    }
-
     /// Whether the item still fits, which it then takes.
     pub(super) fn takes(&mut self, item: &impl Serialize) -> bool {
         // The comma after it, in both forms.

@@ -27,13 +27,20 @@ pub(super) enum TextPart<'a> {
     Around(&'a [Phrase]),
 }
 
+/// A text made harmless, and the first hit in it.
+struct HarmlessText {
+    whole: String,
+    hit: usize,
+}
+
 /// The message with no more than so many bytes of its text.
-pub(super) fn item(row: &MessageRow, part: TextPart<'_>, bytes: usize) -> MessageItem {
-    let whole = printable(&row.message.text);
+fn item(row: &MessageRow, harmless: &HarmlessText, part: TextPart<'_>, bytes: usize) -> MessageItem {
+    let HarmlessText { whole, hit } = harmless;
     let start = match part {
         TextPart::From(from) => whole.floor_char_boundary(from),
         TextPart::Around(_) if whole.len() <= bytes => 0,
-        TextPart::Around(wanted) => first_hit(&whole, wanted, bytes),
+        // A third of what is shown comes before the hit.
+        TextPart::Around(_) => whole.floor_char_boundary(hit.saturating_sub(bytes / 3)),
     };
     let text = cut(whole.get(start..).unwrap_or_default(), bytes);
     let end = start.saturating_add(text.len());
@@ -66,11 +73,14 @@ pub(super) fn item(row: &MessageRow, part: TextPart<'_>, bytes: usize) -> Messag
     }
 }
 
-/// Where a part begins that has the first hit in it, a third of the way in.
-fn first_hit(whole: &str, wanted: &[Phrase], bytes: usize) -> usize {
-    let (hits, _) = tokenize::hits(cut(whole, READ), wanted);
-    let hit = hits.first().map_or(0, |hit| hit.start);
-    whole.floor_char_boundary(hit.saturating_sub(bytes / 3))
+/// Where the first hit is in what is looked at of a text.
+fn first_hit(whole: &str, part: TextPart<'_>) -> usize {
+    match part {
+        TextPart::From(_) => 0,
+        TextPart::Around(wanted) => {
+            tokenize::hits(cut(whole, READ), wanted).0.first().map_or(0, |hit| hit.start)
+        }
+    }
 }
 
 fn attachment(attachment: &Attachment) -> AttachmentWords {
@@ -89,9 +99,11 @@ pub(super) fn fitting(
     bytes: usize,
     must: bool,
 ) -> Option<MessageItem> {
+    let whole = printable(&row.message.text);
+    let harmless = HarmlessText { hit: first_hit(&whole, part), whole };
     let mut bytes = bytes;
     loop {
-        let mut item = item(row, part, bytes);
+        let mut item = item(row, &harmless, part, bytes);
         if bytes < 64 {
             item.untrusted.attachments.clear();
         }

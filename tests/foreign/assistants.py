@@ -21,7 +21,7 @@ CALLS = [
     ("list_people", {}),
     ("search_messages", {"query": "a*", "limit": 50}),
     ("search_messages", {"query": "nowhere to be found"}),
-    ("read_conversation", {"conversation": "1", "limit": 100, "max_bytes": 20_000}),
+    ("read_conversation", {"conversation": "1", "limit": 100, "max_bytes": 30_000}),
     ("read_conversation", {"conversation": "1", "start": "oldest", "max_text_bytes": 32_768, "max_bytes": 262_144}),
 ]
 

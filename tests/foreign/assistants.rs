@@ -12,7 +12,7 @@ use crate::web::Serving;
 use crate::{out, program, python};
 
 /// The caps of the client's calls, in its order.
-const CAPS: [u64; 7] = [65_536, 65_536, 65_536, 65_536, 65_536, 20_000, 262_144];
+const CAPS: [u64; 7] = [65_536, 65_536, 65_536, 65_536, 65_536, 30_000, 262_144];
 
 /// An archive in which others wrote what they should not, with a gap.
 fn archive() -> Bench {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{GAPS_SHARE, json};
+use super::json;
 use crate::core::format::iso_utc;
 use crate::core::planner::state::Hints;
 use crate::core::printable::printable;
@@ -67,7 +67,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         total: heads.len(),
         shown: 0,
         next_cursor: Some(Onward::Skip(usize::MAX).cursor(i64::MAX)),
-        completeness: completeness::of(look, &LookedAt::default(), max_bytes / GAPS_SHARE)?,
+        completeness: completeness::of(look, &LookedAt::default(), completeness::GAPS)?,
         conversations: Vec::new(),
     };
     let mut room = AnswerRoom::around(&answer, max_bytes);

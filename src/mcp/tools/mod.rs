@@ -16,9 +16,6 @@ use crate::core::model::ids::ConversationId;
 use crate::core::planner::target;
 use crate::look::Glance;
 
-/// Part of an answer's cap that its gaps may take, as a divisor.
-const GAPS_SHARE: usize = 4;
-
 /// A tool.
 pub(super) struct ToolSpec {
     pub(super) name: &'static str,
@@ -78,7 +75,7 @@ pub(super) const TOOLS: [ToolSpec; 5] = [
         about: "How complete and how fresh the archive is, what is missing and what filling it costs, credits spent and \
             left, and what needs the user's attention.",
         arguments: status::ARGUMENTS,
-        answers: answers::schema::<StatusAnswer>,
+        answers: answers::whole_schema::<StatusAnswer>,
         call: status::call,
     },
 ];

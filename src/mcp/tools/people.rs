@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conversations::{next, skipped};
-use super::{GAPS_SHARE, json};
+use super::json;
 use crate::core::format::iso_utc;
 use crate::look::Glance;
 use crate::mcp::answers::{NOTICE, PeopleAnswer, PersonItem, PersonWords};
@@ -48,7 +48,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         shown: 0,
         next_cursor: Some(Onward::Skip(usize::MAX).cursor(i64::MAX)),
         owner_known: people.owner_known,
-        completeness: completeness::of(look, &LookedAt::default(), max_bytes / GAPS_SHARE)?,
+        completeness: completeness::of(look, &LookedAt::default(), completeness::GAPS)?,
         people: Vec::new(),
     };
     let shown = fitting.into_iter().skip(skipped).filter_map(|contact| person(&people.everybody, contact));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conversations::item;
-use super::{GAPS_SHARE, conversation_called, json};
+use super::{conversation_called, json};
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::look::Glance;
@@ -82,7 +82,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         // As long as they can be.
         older_cursor: Some(Onward::Before(longest).cursor(i64::MAX)),
         newer_cursor: Some(Onward::After(longest).cursor(i64::MAX)),
-        completeness: completeness::of(look, &looked_at(&row, excerpt.as_ref()), max_bytes / GAPS_SHARE)?,
+        completeness: completeness::of(look, &looked_at(&row, excerpt.as_ref()), completeness::GAPS)?,
         messages: Vec::new(),
     };
     let mut room = AnswerRoom::around(&answer, max_bytes);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{GAPS_SHARE, json};
+use super::json;
 use crate::app::outlook::Outlook;
 use crate::core::format::iso_utc;
 use crate::core::printable::one_line;
@@ -17,7 +17,10 @@ use crate::view::status::{Facts, Status};
 
 pub(super) const ARGUMENTS: &[Argument] = &[MAX_BYTES];
 
-/// Accounts and sentences that are listed at most, and the bytes of a sentence.
+/// Gaps, accounts and sentences that are listed at most, and the bytes of a sentence.
+const GAPS: usize = 20;
+/// Of a small answer, one gap for so many bytes.
+const BYTES_A_GAP: usize = 4096;
 const ACCOUNTS: usize = 20;
 const SENTENCES: usize = 20;
 const SENTENCE: usize = 400;
@@ -46,7 +49,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         accounts_total: accounts.len(),
         accounts: Vec::new(),
         attention_total: status.attention.len(),
-        completeness: completeness::of(look, &LookedAt::default(), max_bytes / GAPS_SHARE)?,
+        completeness: completeness::of(look, &LookedAt::default(), GAPS.min(max_bytes / BYTES_A_GAP))?,
         untrusted: StatusWords::default(),
     };
     let mut room = AnswerRoom::around(&answer, max_bytes);

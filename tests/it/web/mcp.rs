@@ -134,7 +134,7 @@ fn tools_are_closed_read_only_and_told_to_be_so() {
         }
     }
     // Whoever connects pays for this with every conversation.
-    assert!(tools.to_string().len() < 44_000, "{}", tools.to_string().len());
+    assert!(tools.to_string().len() < 40_000, "{}", tools.to_string().len());
 }
 
 #[test]
@@ -289,6 +289,46 @@ fn only_who_has_the_key_and_asks_this_server_is_answered_and_no_more_is_read_tha
     assert_eq!(said.status, StatusCode::ACCEPTED);
 }
 
+#[test]
+fn many_gaps_and_accounts_are_counted_and_only_some_named() {
+    let mut bench = Bench::new(1);
+    bench.put(0, &last_page(&[item("x", NOW, "Ada", "hello")])).unwrap();
+    bench.next_run();
+    let name = "\\\"".repeat(400);
+    let db = bench.other();
+    for n in 2..=400 {
+        let named = format!("{name}{n}");
+        db.execute("INSERT INTO account (id, name) VALUES (?1, ?2)", (n, &named)).unwrap();
+        let conversation = "INSERT INTO conversation (id, account, thread, urn, name, profile_url, discovered, messages, synced_ms)
+            VALUES (?1, ?1, '2-g' || ?1, ?2, ?2, ?2, 1, 1, ?1)";
+        db.execute(conversation, (n, &named)).unwrap();
+        let gap = "INSERT INTO gap (account, conversation, newer_ms, older_ms, opened_ms) VALUES (?1, ?1, ?2, ?3, ?3)";
+        db.execute(gap, (n, NOW - i64::from(n) * 1000, NOW - i64::from(n) * 2000)).unwrap();
+    }
+    let web = Web::of(bench.dir.path());
+    for (tool, arguments) in [
+        ("archive_status", json!({})),
+        ("list_people", json!({})),
+        ("list_conversations", json!({"incomplete_only": true})),
+        ("search_messages", json!({"query": "hello"})),
+        ("read_conversation", json!({"conversation": 2})),
+    ] {
+        let mut capped = arguments.clone();
+        capped["max_bytes"] = json!(24_576);
+        let said = web.called(tool, &capped);
+        assert!(said.text.len() <= 24_576, "{tool}: {}", said.text.len());
+        let completeness = web.tool(tool, &arguments)["completeness"].clone();
+        let gaps = if tool == "read_conversation" { 1 } else { 399 };
+        assert_eq!(completeness["gaps_total"], gaps, "{tool}");
+        assert_eq!(completeness["price"]["credits_min"], gaps, "{tool}: each gap costs a request");
+        assert!(completeness["gaps"].as_array().unwrap().len() <= 20, "{tool}");
+        assert_eq!(completeness["complete"], false, "{tool}");
+    }
+    let listed = web.tool("list_conversations", &json!({"incomplete_only": true, "limit": 100}));
+    assert_eq!(listed["total"], 399);
+    assert!(listed["shown"].as_u64().unwrap() > 2 && listed["next_cursor"].is_string(), "{listed}");
+}
+
 /// Texts that would like to be obeyed, or to look like something else.
 fn injections() -> Vec<String> {
     let mut all: Vec<String> = [
@@ -412,15 +452,15 @@ fn text(kind: usize, length: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(u32::try_from(share(200)).unwrap()))]
+    #![proptest_config(ProptestConfig::with_cases(u32::try_from(share(100)).unwrap()))]
 
     #[test]
     fn no_answer_exceeds_its_cap_and_pages_lead_to_each_message_once(
-        shapes in prop::collection::vec((0_usize..6, prop_oneof![4 => 0_usize..400, 2 => 400_usize..20_000, 1 => 100_000_usize..1_000_000]), 1..24),
-        name in (0_usize..6, 0_usize..3000),
+        shapes in prop::collection::vec((0_usize..6, prop_oneof![8 => 0_usize..400, 3 => 400_usize..20_000, 1 => 50_000_usize..300_000]), 1..12),
+        name in (0_usize..6, 0_usize..1000),
         limit in 1_usize..60,
         max_text in 100_usize..32_768,
-        max_bytes in prop_oneof![16_384_usize..20_000, 20_000_usize..262_144],
+        max_bytes in prop_oneof![24_576_usize..28_000, 28_000_usize..262_144],
         end in any::<bool>(),
     ) {
         let mut bench = Bench::new(1);
