@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{EXACT, Glance};
 use crate::core::Ms;
 use crate::core::planner::state::Hints;
-use crate::store::{ConversationRow, StoreError};
+use crate::store::{AccountSpan, ConversationRow, StoreError};
 
 /// What is missing, and when accounts were asked.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ impl Glance<'_> {
     /// What is missing.
     pub(crate) fn unfilled(&self) -> Result<Arc<Unfilled>, StoreError> {
         let gather = || {
-            let (inboxes, asked) = (self.queries.inboxes()?, self.queries.accounts_asked()?);
-            let oldest_ms = asked.iter().filter_map(|(_, _, oldest)| *oldest).min();
-            let of = |(account, synced_ms, _): (String, Option<Ms>, Option<Ms>)| {
+            let (inboxes, spans) = (self.queries.inboxes()?, self.queries.accounts_asked()?);
+            let oldest_ms = spans.iter().filter_map(|span| span.oldest_ms).min();
+            let of = |AccountSpan { account, synced_ms, .. }: AccountSpan| {
                 let inbox = inboxes.iter().find(|inbox| inbox.account == account);
                 let inbox_ms = inbox.and_then(|inbox| inbox.synced_ms);
                 let inbox_gaps = inbox.map_or(0, |inbox| inbox.timeline.gaps.len());
                 AskedAccount { account, asked_ms: synced_ms.max(inbox_ms), inbox_ms, inbox_gaps }
             };
-            let accounts = asked.into_iter().map(of).collect();
+            let accounts = spans.into_iter().map(of).collect();
             Ok(Unfilled { conversations: self.queries.incomplete()?, accounts, oldest_ms })
         };
         self.shared.open.get(self.version, self.now, EXACT, gather)

@@ -72,6 +72,17 @@ pub struct RequestRow {
     pub error: Option<String>,
 }
 
+/// What the conversations of an account come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSpan {
+    /// Its name.
+    pub account: String,
+    /// When a page of one of them last came (ms).
+    pub synced_ms: Option<Ms>,
+    /// When the oldest message was sent (ms).
+    pub oldest_ms: Option<Ms>,
+}
+
 /// A run as the ledger lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRun {
@@ -84,6 +95,7 @@ pub struct LedgerRun {
 }
 
 struct_rows! {
+    AccountSpan { account, synced_ms, oldest_ms }
     ConversationHead { id, account_id, account, conversation_id, thread, profile_url, name, newest_ms, messages, unread, gaps }
     RequestRow {
         id, run, at_ms, account, endpoint, purpose, conversation, name, asked, returned, new_messages,
@@ -131,8 +143,8 @@ impl Queries<'_> {
         Ok(rows.into_iter().map(with_hints).collect())
     }
 
-    /// Each account with when a page of one of its conversations last came and when its oldest message was sent (ms).
-    pub fn accounts_asked(&self) -> Result<Vec<(String, Option<Ms>, Option<Ms>)>> {
+    /// What the conversations of each account come to.
+    pub fn accounts_asked(&self) -> Result<Vec<AccountSpan>> {
         self.db().all(
             "SELECT a.name, max(c.synced_ms), min(c.oldest_ms) FROM account a LEFT JOIN conversation c ON c.account = a.id
              GROUP BY a.id ORDER BY a.id",
