@@ -24,7 +24,8 @@ use crate::core::people::{Contact, Human, humans};
 use crate::core::search::tokenize;
 use crate::error::Failure;
 use crate::export::text::Times;
-use crate::store::{ConversationHead, Queries, Reader, Scope, StoreError};
+use crate::store::{ConversationHead, Queries, Reader, Scope, Search, StoreError};
+use crate::view::search::{explain, senders_named};
 use crate::view::stats::Stats;
 use crate::view::status::Facts;
 
@@ -229,6 +230,16 @@ impl Glance<'_> {
     pub(crate) fn heads(&self) -> Result<Arc<Vec<ConversationHead>>, StoreError> {
         let gather = || self.queries.conversation_heads();
         self.shared.heads.get(self.version, self.now, EXACT, gather)
+    }
+
+    /// Why a search found nothing, one line per reason.
+    pub(crate) fn reasons(&self, search: &Search) -> Result<Vec<String>, StoreError> {
+        let why = self.queries.why_nothing(search)?;
+        let elsewhere = why.gaps.is_some() && self.facts()?.asked.gaps_elsewhere > 0;
+        let mut lines = explain(&why, search, elsewhere);
+        let senders = self.queries.senders()?;
+        lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
+        Ok(lines)
     }
 
     /// People and statistics.

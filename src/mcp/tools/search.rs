@@ -16,7 +16,7 @@ use crate::mcp::failure::ToolFailure;
 use crate::mcp::fit::{AnswerRoom, cut, word};
 use crate::mcp::message::{TextPart, fitting};
 use crate::store::{Found, RANKED, Search};
-use crate::view::search::{explain, misread, search_of, senders_named};
+use crate::view::search::{misread, search_of};
 
 pub(super) const ARGUMENTS: &[Argument] = &[
     Argument {
@@ -142,10 +142,6 @@ fn looked_at(search: &Search) -> LookedAt {
 
 /// Why nothing was found. What words of the archive are alike is among it.
 fn hints(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, ToolFailure> {
-    let why = look.queries.why_nothing(search)?;
-    let elsewhere = why.gaps.is_some() && look.facts()?.asked.gaps_elsewhere > 0;
-    let mut lines = explain(&why, search, elsewhere);
-    let senders = look.queries.senders()?;
-    lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
+    let lines = look.reasons(search)?;
     Ok(lines.iter().take(8).map(|line| cut(&one_line(line), REMARK).to_owned()).collect())
 }

@@ -12,7 +12,7 @@ use crate::export::text::Text;
 use crate::look::{Glance, label};
 use crate::store::{FACETED, Facets, Found, MessageRow, Search};
 use crate::view::message::{Piece, snippet};
-use crate::view::search::{explain, misread, search_of, senders_named};
+use crate::view::search::{misread, search_of};
 use crate::web::asked::{WebRequest, url};
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
@@ -57,7 +57,7 @@ fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Ref
     };
     let remarks = misread(&search.query);
     if found.messages.is_empty() {
-        let why = if search.below.is_some() { Vec::new() } else { reasons(look, &search)? };
+        let why = if search.below.is_some() { Vec::new() } else { look.reasons(&search)? };
         return Ok(html! {
             p role="status" { strong { "Nothing was found." } }
             ul { @for line in remarks.iter().chain(&why) { li { (Text(line)) } } }
@@ -95,15 +95,6 @@ fn count(facets: &Facets) -> String {
     } else {
         plural(facets.times.len(), "message")
     }
-}
-
-fn reasons(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, Refused> {
-    let why = look.queries.why_nothing(search)?;
-    let elsewhere = why.gaps.is_some() && look.facts()?.asked.gaps_elsewhere > 0;
-    let mut lines = explain(&why, search, elsewhere);
-    let senders = look.queries.senders()?;
-    lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
-    Ok(lines)
 }
 
 fn ended(look: &Glance<'_>, found: &Found) -> Markup {
