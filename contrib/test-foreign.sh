@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB and
-# axe-core (Debian and Ubuntu; the last three into target/py and target/axe), then runs the tests that drive them.
+# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB,
+# axe-core and the official MCP clients (Debian and Ubuntu; these into target/py, target/axe and target/inspector), then runs the tests that drive them.
 #
 #   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
@@ -10,6 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 DATASETTE_VERSION=0.65.5
 DUCKDB_VERSION=2.0.0
 AXE_VERSION=4.14.1
+MCP_VERSION=2.3.0
+JSONSCHEMA_VERSION=4.26.0
+INSPECTOR_VERSION=2.12.0
 
 install=yes
 if [[ ${1-} == --no-install ]]; then
@@ -17,15 +20,16 @@ if [[ ${1-} == --no-install ]]; then
   shift
 fi
 python=${CARGO_TARGET_DIR:-target}/py/bin/python
-wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION")
+wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION" "mcp==$MCP_VERSION" "jsonschema==$JSONSCHEMA_VERSION")
+modules="datasette, duckdb, mcp, jsonschema"
 
-packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm
-if ! "$python" -c 'import datasette, duckdb' 2>/dev/null && [[ $install == yes ]]; then
+packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm node=nodejs
+if ! "$python" -c "import $modules" 2>/dev/null && [[ $install == yes ]]; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
   python3 -m venv "${python%/bin/python}"
   "$python" -m pip install --quiet --disable-pip-version-check "${wanted[@]}"
 fi
-"$python" -c 'import datasette, duckdb' || {
+"$python" -c "import $modules" || {
   echo "missing in ${python%/bin/python}: ${wanted[*]}" >&2
   exit 1
 }
@@ -40,5 +44,17 @@ fi
   exit 1
 }
 
+# Its scripts would fetch what the command does not need.
+inspector=${CARGO_TARGET_DIR:-target}/inspector
+if [[ ! -d $inspector/node_modules/@modelcontextprotocol/inspector && $install == yes ]]; then
+  mkdir -p "$inspector"
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$inspector" \
+    "@modelcontextprotocol/inspector@$INSPECTOR_VERSION"
+fi
+[[ -d $inspector/node_modules/@modelcontextprotocol/inspector ]] || {
+  echo "missing in $inspector: @modelcontextprotocol/inspector@$INSPECTOR_VERSION" >&2
+  exit 1
+}
+
 # Browsers and databases are busy themselves: no more of them at a time than there are cores.
-RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features parquet --test foreign "$@"
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features mcp,parquet --test foreign "$@"

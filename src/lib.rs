@@ -5,8 +5,10 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`cli`] | the commands and what a person sees | `web`, `view`, `service`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
-//! | [`web`] | the archive in a browser, and as JSON over HTTP | `view`, `export`, `app`, `store`, `core`, `config`, `clock`, `secret`, `error` |
+//! | [`cli`] | the commands and what a person sees | `web`, `mcp`, `look`, `view`, `service`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
+//! | [`web`] | the archive in a browser, and as JSON over HTTP | `mcp`, `look`, `view`, `export`, `app`, `store`, `core`, `config`, `secret`, `error` |
+//! | `mcp` | the archive for assistants: a Model Context Protocol server | `look`, `view`, `app`, `store`, `core`, `error` |
+//! | `look` | looks at the archive for the requests of others, few and bounded | `view`, `export`, `app`, `store`, `core`, `config`, `clock`, `error` |
 //! | `view` | what a reader is shown, whichever way they look | `service`, `app`, `store`, `core`, `config`, `error` |
 //! | [`service`] | the service: its loop, signals, alerts and the service manager | `app`, `sync`, `api`, `store`, `core`, `config`, `clock`, `error` |
 //! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
@@ -32,6 +34,9 @@ pub mod error;
 pub mod export;
 pub mod linkedin_export;
 pub mod logging;
+mod look;
+#[cfg(feature = "mcp")]
+mod mcp;
 pub mod secret;
 pub mod service;
 pub mod store;

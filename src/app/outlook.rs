@@ -208,7 +208,7 @@ fn by_index<'a>(
     };
     let prospect = Prospect {
         plan: Plan::new(limits.clone(), accounts.len(), inboxes),
-        incomplete: queries.incomplete(&accounts)?.into_iter().map(|target| target.plan).collect(),
+        incomplete: queries.incomplete_targets(&accounts)?.into_iter().map(|target| target.plan).collect(),
         typical: typical_length(asked.complete, asked.messages_of_complete),
     };
     let upkeep = upkeep(config, requests, asked.credits, now);

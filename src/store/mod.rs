@@ -42,7 +42,7 @@ pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use outages::FailedRun;
-pub use read::browse::{ConversationHead, LedgerRun, RequestRow};
+pub use read::browse::{AccountSpan, ConversationHead, LedgerRun, RequestRow};
 pub use read::census::{Forgotten, LeftAlone, Tally};
 pub use read::changes::ChangeRow;
 pub use read::due::{ConversationGaps, Outstanding};

@@ -89,7 +89,7 @@ impl Queries<'_> {
     }
 
     /// The conversations with gaps that runs with this configuration ask for, in its order. It must have been applied.
-    pub fn incomplete(&self, accounts: &[Configured]) -> Result<Vec<Target>> {
+    pub fn incomplete_targets(&self, accounts: &[Configured]) -> Result<Vec<Target>> {
         let mut all = Vec::new();
         for (index, account) in accounts.iter().enumerate() {
             let Some(id) = targets::account_id(self.db(), &account.account)? else { continue };

@@ -3,6 +3,7 @@
 //! It is independent of the product's fake API on purpose: two models built from one contract check each other.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archiver::api::{Answer, Api, ApiError, Ask, FailureKind, Turn};
@@ -49,6 +50,8 @@ pub(crate) struct Traits {
     pub(crate) v2: bool,
     /// Chance in a thousand that a request meets a fault.
     pub(crate) faults: u32,
+    /// Chance in a thousand that a request meets one that costs nothing.
+    pub(crate) free_faults: u32,
     /// Chance in a hundred that something happens in the mailbox at a request.
     pub(crate) bustle: u32,
     /// Most messages a page has, whatever is asked for.
@@ -86,6 +89,8 @@ pub(crate) struct World {
     charges: Vec<Charged>,
     /// How many charges there were before this run.
     before_run: usize,
+    /// The accounts whose inbox answered, for a test that looks after each run.
+    pub(crate) inboxes_read: BTreeSet<usize>,
     next_id: u32,
     /// Whether the history that was there before is complete.
     started: bool,
@@ -105,6 +110,7 @@ impl World {
             balance: None,
             charges: Vec::new(),
             before_run: 0,
+            inboxes_read: BTreeSet::new(),
             next_id: 0,
             started: false,
             wire: Wire::default(),
@@ -367,16 +373,19 @@ impl World {
             }
         }
         let (day, month) = day_and_month(at);
-        let sum = |of: Option<usize>, from: Ms, skip: usize| -> u32 {
-            let counted = self.charges.iter().skip(skip);
-            let counted = counted.filter(|c| c.at >= from && of.is_none_or(|account| c.account == account));
-            counted.map(|c| c.credits).sum()
+        let sum = |of: Option<usize>, skip: usize, counts: &dyn Fn(Ms) -> bool| -> u32 {
+            let counted = self.charges.iter().skip(skip).filter(|c| counts(c.at));
+            counted.filter(|c| of.is_none_or(|account| c.account == account)).map(|c| c.credits).sum()
         };
+        let (same_day, same_month) = (|at| day_and_month(at).0 == day, |at| day_and_month(at).1 == month);
         let held = |of: Option<usize>, caps: &Caps| {
             let within = |cap: Option<u32>, spent: u32| cap.is_none_or(|cap| spent <= cap);
-            assert!(within(caps.run, sum(of, Ms::MIN, self.before_run)), "over the cap of the run: {caps:?}");
-            assert!(within(caps.day, sum(of, day, 0)), "over the cap of the day: {caps:?}");
-            assert!(within(caps.month, sum(of, month, 0)), "over the cap of the month: {caps:?}");
+            assert!(
+                within(caps.run, sum(of, self.before_run, &|_| true)),
+                "over the cap of the run: {caps:?}"
+            );
+            assert!(within(caps.day, sum(of, 0, &same_day)), "over the cap of the day: {caps:?}");
+            assert!(within(caps.month, sum(of, 0, &same_month)), "over the cap of the month: {caps:?}");
         };
         let (all, accounts) = &self.caps;
         held(None, all);
@@ -409,13 +418,21 @@ impl World {
     pub(super) fn answer_inbox(
         &mut self,
         reservation: Reservation,
-        account: usize,
+        (account, sent): (usize, Ms),
         cursor: Option<&str>,
     ) -> Answer<InboxPage> {
-        let from = (account, self.now);
+        let from = (account, sent);
         self.travel();
+        if let Some(error) = self.free_fault() {
+            return Answer {
+                receipt: reservation.spend(Charge::Known(0)),
+                http_status: None,
+                outcome: Err(error),
+            };
+        }
         let asked = reservation.results();
         let page = self.inbox(account, cursor, asked);
+        self.inboxes_read.insert(account);
         let mut outcome = Ok(());
         let charge = if self.rng.u32(0..1000) < self.traits.faults {
             let (charge, error) = match self.rng.u32(0..3) {
@@ -434,12 +451,19 @@ impl World {
         Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: outcome.map(|()| page) }
     }
 
-    pub(super) fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+    pub(super) fn answer(&mut self, reservation: Reservation, ask: &Ask, sent: Ms) -> Answer<Page> {
         let name = ask.conversation.id().expect("all are asked by id");
         let conversation = wild::conversation_of(name);
         assert_eq!(conversation % self.traits.accounts, ask.account, "asked for in another's name");
-        let from = (ask.account, self.now);
+        let from = (ask.account, sent);
         self.travel();
+        if let Some(error) = self.free_fault() {
+            return Answer {
+                receipt: reservation.spend(Charge::Known(0)),
+                http_status: None,
+                outcome: Err(error),
+            };
+        }
         let cursor = ask.cursor.as_ref().map(|c| c.number().unwrap());
         let asked = reservation.results();
         let page = self.page(conversation, cursor, asked);
@@ -450,6 +474,24 @@ impl World {
             (self.charge_answer(from, asked, page.returned), Ok(page))
         };
         Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome }
+    }
+
+    /// A fault that costs nothing by itself. Whether one is met is drawn only where there are any.
+    fn free_fault(&mut self) -> Option<ApiError> {
+        if self.traits.free_faults == 0 || self.rng.u32(0..1000) >= self.traits.free_faults {
+            return None;
+        }
+        // The first version charges for whatever it answers, except that it broke.
+        let kinds = if self.traits.v2 { 4 } else { 1 };
+        Some(match self.rng.u32(0..kinds) {
+            0 => transient("500"),
+            1 => transient("503"),
+            2 => {
+                let retry_after = Some(Duration::from_secs(3));
+                ApiError { retry_after, ..ApiError::new(FailureKind::RateLimited, "slow") }
+            }
+            _ => ApiError::new(FailureKind::Refused, "no such"),
+        })
     }
 
     /// One of twelve faults: the request fails, its answer gets lost, or the page is wrong.
