@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod linkedin_export;
 pub mod markup;
 pub mod model;
+pub mod notify;
 pub mod owner;
 pub mod people;
 pub mod planner;

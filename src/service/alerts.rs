@@ -83,7 +83,7 @@ pub fn record(
                 Cause::Account | Cause::Key => fingerprint(config, refused.account).unwrap_or_default(),
             },
         };
-        if store.raise_alert(&row)? {
+        if store.raise_alert(&row, &describe(&row))? {
             let account = row.account.as_deref().unwrap_or_default();
             tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", describe(&row));
             news.push(Notice::of(row));
