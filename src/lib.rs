@@ -5,10 +5,11 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`cli`] | the commands and what a person sees | `web`, `view`, `service`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
+//! | [`cli`] | the commands and what a person sees | `web`, `service`, `notify`, `view`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
 //! | [`web`] | the archive in a browser, and as JSON over HTTP | `view`, `export`, `app`, `store`, `core`, `config`, `clock`, `secret`, `error` |
-//! | `view` | what a reader is shown, whichever way they look | `service`, `app`, `store`, `core`, `config`, `error` |
-//! | [`service`] | the service: its loop, signals, alerts and the service manager | `app`, `sync`, `api`, `store`, `core`, `config`, `clock`, `error` |
+//! | [`service`] | the service: its loop, signals, alerts and the service manager | `notify`, `app`, `sync`, `api`, `store`, `core`, `config`, `clock`, `error` |
+//! | [`notify`] | notifications: webhooks, commands and mail | `view`, `app`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
+//! | `view` | what a reader is shown, whichever way they look | `app`, `store`, `core`, `config`, `error` |
 //! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
 //! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
 //! | [`export`] | the archive as other files, and back from JSON Lines | `store`, `core` |
@@ -32,6 +33,7 @@ pub mod error;
 pub mod export;
 pub mod linkedin_export;
 pub mod logging;
+pub mod notify;
 pub mod secret;
 pub mod service;
 pub mod store;

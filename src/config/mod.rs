@@ -10,6 +10,7 @@ mod keys;
 mod layer;
 mod load;
 mod login;
+mod notify;
 mod problem;
 mod secrets;
 mod settings;
@@ -25,6 +26,10 @@ use serde::Deserialize;
 
 pub use self::env::Env;
 pub use self::login::{LoginFile, Reads};
+pub use self::notify::{
+    EmailMeans, MailProtection, NotifyConfig, Sink, SinkMeans, SinkSecret, WebhookMeans, is_loopback_url,
+    signing_key,
+};
 pub use self::problem::{ConfigError, Problem};
 pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
@@ -70,6 +75,12 @@ pub struct Config {
     /// The mailboxes; may be empty.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
+    /// Who is told of changes, as it is written.
+    #[serde(default)]
+    notify: Vec<NotifyConfig>,
+    /// The same, checked.
+    #[serde(skip)]
+    pub sinks: Vec<Sink>,
     /// The file that it was read from; `None` when the environment alone said everything.
     #[serde(skip)]
     pub source: Option<PathBuf>,
@@ -126,7 +137,19 @@ impl Config {
             let loaded = credentials.load(self.api.version, account, &path, only, &mut self.warnings);
             problems.extend(loaded.err());
         }
+        for secret in self.sinks.iter().filter_map(Sink::secrets) {
+            problems.extend(secret.check(&mut self.warnings).err());
+        }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems).advising(CREDENTIALS)) }
+    }
+
+    /// Says that a sink cannot be used as it is configured.
+    #[must_use]
+    pub fn refuse_sink(&self, sink: &str, key: &str, what: &str) -> ConfigError {
+        let problem = Problem::new(format!("sink {sink:?}: {what}")).key(format!("notify.{key}"));
+        let problem =
+            self.source.iter().fold(problem, |problem, path| problem.at(&problem::Location::file(path)));
+        ConfigError::from(problem)
     }
 
     fn read_api_key(&mut self) -> Result<(), Problem> {

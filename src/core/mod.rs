@@ -4,6 +4,7 @@
 //! disk: every function takes its state and `now` as arguments and returns values, so that a simulation
 //! can run whole histories in microseconds.
 
+pub mod address;
 pub mod alert;
 pub mod budget;
 pub mod diff;

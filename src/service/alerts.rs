@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::api::{ApiError, FailureKind};
+use crate::app::alert_text::describe;
 use crate::app::parked::fingerprint;
+use crate::app::process::PASSED_ON;
 use crate::app::wiring::archive_failure;
 use crate::config::{Config, Env};
 use crate::core::Ms;
@@ -139,17 +140,6 @@ fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> R
     Ok(())
 }
 
-/// What a person reads.
-#[must_use]
-pub fn describe(row: &Alert) -> String {
-    let kind = match row.cause {
-        Cause::Account => FailureKind::Account,
-        Cause::Key => FailureKind::Key,
-        Cause::Credits => FailureKind::Credits,
-    };
-    ApiError::new(kind, row.message.as_str()).to_string()
-}
-
 /// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
 /// the environment of this process is not handed on.
 pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
@@ -157,7 +147,7 @@ pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
     for notice in news {
         let mut process = tokio::process::Command::new(program);
         process.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).env_clear();
-        for name in ["PATH", "HOME", "LANG", "TZ", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
+        for name in PASSED_ON {
             process.envs(env.text(name).map(|value| (name, value)));
         }
         // By their names and, for one version, by those that they had when the section was called [attention].

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Facts, FormatTime};
+use crate::app::alert_text::describe;
 use crate::app::metrics::Metrics;
 use crate::core::format::counted;
 use crate::core::model::ids::ConversationId;
 use crate::core::timeline::gap::ServerCount;
-use crate::service::alerts;
 use crate::store::{Alert, Cause, ConversationRow, InboxStatus};
 use crate::view::label;
 
@@ -56,7 +56,7 @@ fn alert(row: &Alert, metrics: &Metrics, format: FormatTime) -> String {
         Cause::Key => "nothing is synced on schedule until the key is replaced",
         Cause::Credits => "each run tries again",
     };
-    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), alerts::describe(row))
+    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), describe(row))
 }
 
 fn inbox(inbox: &InboxStatus) -> Option<String> {
