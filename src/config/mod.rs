@@ -14,6 +14,7 @@ mod notify;
 mod problem;
 mod secrets;
 mod settings;
+mod sink_url;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,7 @@ use serde::Deserialize;
 pub use self::env::Env;
 pub use self::login::{LoginFile, Reads};
 pub use self::notify::{
-    EmailMeans, MailProtection, NotifyConfig, Sink, SinkMeans, SinkSecret, WebhookMeans, is_loopback_url,
-    signing_key,
+    EmailMeans, MailProtection, NotifyConfig, Sink, SinkMeans, SinkSecret, WebhookMeans, signing_key,
 };
 pub use self::problem::{ConfigError, Problem};
 pub(crate) use self::secrets::is_given;
@@ -137,10 +137,19 @@ impl Config {
             let loaded = credentials.load(self.api.version, account, &path, only, &mut self.warnings);
             problems.extend(loaded.err());
         }
-        for secret in self.sinks.iter().filter_map(Sink::secrets) {
-            problems.extend(secret.check(&mut self.warnings).err());
-        }
+        problems.extend(self.sink_problems());
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems).advising(CREDENTIALS)) }
+    }
+
+    /// Reads the secrets of the sinks, to see whether they can be used. May add warnings.
+    pub fn check_sink_secrets(&mut self) -> Result<(), ConfigError> {
+        let problems = self.sink_problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+
+    fn sink_problems(&mut self) -> Vec<Problem> {
+        let secrets = self.sinks.iter().filter_map(Sink::secrets);
+        secrets.filter_map(|secret| secret.check(&mut self.warnings).err()).collect()
     }
 
     /// Says that a sink cannot be used as it is configured.

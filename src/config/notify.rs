@@ -8,14 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lettre::message::Mailbox;
 use serde::Deserialize;
-use url::{Host, Url};
 
 use super::files::read_small;
 use super::layer::Layers;
 use super::problem::{Location, Problem};
 use super::secrets::{Candidates, SecretFile, Source};
+use super::sink_url::{check_url, mail_server};
 use super::values;
-use crate::core::address::is_public;
 use crate::core::notify::batch::EventKind;
 use crate::core::search::query::Query;
 use crate::secret::Secret;
@@ -442,68 +441,4 @@ impl SinkReader<'_, '_> {
         }
         Some(EmailMeans { host, port, protection, login, from: from?, to })
     }
-}
-
-/// Whether a URL names this machine.
-#[must_use]
-pub fn is_loopback_url(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
-fn check_url(text: &Secret, private_addresses: bool) -> Result<(), &'static str> {
-    let url = Url::parse(text.expose()).ok().filter(|url| url.host().is_some());
-    let url = url.ok_or("must be a URL that begins with https://")?;
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => Some(ip.into()),
-        Some(Host::Ipv6(ip)) => Some(ip.into()),
-        Some(Host::Domain(_)) | None => None,
-    };
-    match url.scheme() {
-        "http" if is_loopback_url(&url) => {}
-        "http" => return Err("must be https: plain http is for a receiver on this machine only"),
-        "https" => {}
-        _ => return Err("must begin with https://"),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not contain a user name or a password");
-    }
-    if url.fragment().is_some() {
-        return Err("must not contain a `#`");
-    }
-    if ip.is_some_and(|ip| !is_public(ip)) && !private_addresses && !is_loopback_url(&url) {
-        return Err(
-            "is an address of a private network: add private_addresses = true to call it all the same",
-        );
-    }
-    Ok(())
-}
-
-/// The host and port of a mail server, and how it is talked to.
-fn mail_server(text: &Secret, tls: bool) -> Result<(String, u16, MailProtection), &'static str> {
-    const WANTED: &str = "must be smtps:// and a mail server, or smtp:// for STARTTLS";
-    let url = Url::parse(text.expose()).map_err(|_| WANTED)?;
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(WANTED)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not contain a user name or a password: see username and password_file");
-    }
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err("must end with the server's name or its port");
-    }
-    // The url crate knows hosts of these schemes as names only.
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let here = bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let (protection, port) = match (url.scheme(), tls) {
-        ("smtps", true) => (MailProtection::Tls, 465),
-        ("smtp", true) => (MailProtection::StartTls, 587),
-        ("smtp", false) if here => (MailProtection::Plain, 25),
-        ("smtp", false) => return Err("must be on this machine where tls = false"),
-        ("smtps", false) => return Err("must begin with smtp:// where tls = false"),
-        _ => return Err(WANTED),
-    };
-    Ok((bare.to_owned(), url.port().unwrap_or(port), protection))
 }

@@ -250,7 +250,12 @@ impl Courier {
                     row.last_error = Some(why.clone());
                     row.waiting = waiting;
                 })?;
-                tracing::error!(sink = name, waiting, "{why}; `archiver notify retry {name}` begins again");
+                tracing::error!(
+                    sink = name,
+                    why,
+                    waiting,
+                    "the sink is not told any more until `archiver notify retry`"
+                );
                 Ok(CourierStep::Failed)
             }
         }

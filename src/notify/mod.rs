@@ -17,8 +17,11 @@ use futures_util::future::join_all;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env, Sink};
+use crate::core::Ms;
+use crate::core::notify::batch::EventKind;
 use crate::error::Failure;
-use crate::store::{Outbox, StoreError};
+use crate::notify::backlog::Backlog;
+use crate::store::{Outbox, Queries, SinkRow, StoreError};
 
 pub use carrier::{Carrier, Delivered, SinkCarrier};
 pub use courier::{Courier, CourierStep};
@@ -74,4 +77,35 @@ pub async fn deliver(
             Ok(())
         }
     }
+}
+
+/// How many events wait for a sink; of very many, as many as are read at once.
+///
+/// # Errors
+/// When the archive cannot be read.
+pub fn waiting(sink: &Sink, queries: Queries<'_>, row: &SinkRow, now: Ms) -> Result<i64, StoreError> {
+    let mut backlog = Backlog::default();
+    backlog.told_to(row.change);
+    while backlog.read(queries, sink, now)? {}
+    let alerts = match sink.what.contains(&EventKind::Alert) {
+        true => queries.notices_after(row.notice)?,
+        false => 0,
+    };
+    Ok(alerts.saturating_add(i64::try_from(backlog.pending.len()).unwrap_or(i64::MAX)))
+}
+
+/// Gives up what waits for a sink. Returns how many events that were.
+///
+/// # Errors
+/// When the archive cannot be read or written.
+pub fn skip(sink: &Sink, outbox: &mut Outbox, now: Ms) -> Result<i64, StoreError> {
+    let skipped = waiting(sink, outbox.queries(), &outbox.sink(&sink.name)?, now)?;
+    let (change, notice) = (outbox.queries().last_change()?, outbox.queries().last_notice()?);
+    outbox.update(&sink.name, |row| {
+        (row.change, row.notice) = (row.change.max(change), row.notice.max(notice));
+        row.set_open(None);
+        row.forgive();
+        row.waiting = 0;
+    })?;
+    Ok(skipped)
 }

@@ -10,7 +10,12 @@ use crate::secret::Secret;
 
 /// The headers of a signed request, sent now.
 #[must_use]
-pub fn signed_headers(id: &str, now: Ms, body: &str, secrets: &[Secret]) -> [(&'static str, String); 3] {
+pub(super) fn signed_headers(
+    id: &str,
+    now: Ms,
+    body: &str,
+    secrets: &[Secret],
+) -> [(&'static str, String); 3] {
     let timestamp = now.div_euclid(1_000);
     let signed = format!("{id}.{timestamp}.{body}");
     let sign = |secret: &Secret| {

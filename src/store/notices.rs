@@ -111,6 +111,11 @@ impl Queries<'_> {
         )
     }
 
+    /// The number of the last alert; 0: there is none.
+    pub fn last_notice(&self) -> Result<i64> {
+        last_notice(self.db())
+    }
+
     /// How many alerts there are after this number.
     pub fn notices_after(&self, id: i64) -> Result<i64> {
         self.db().one("SELECT count(*) FROM notice WHERE id > ?1", [id])

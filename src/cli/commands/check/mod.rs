@@ -16,7 +16,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, InboxMode};
 use crate::core::format::plural;
 use crate::error::Failure;
-use crate::service::alerts;
 use crate::store::{Alert, Reader, StoreError};
 
 #[derive(Debug, Clone, Args)]
