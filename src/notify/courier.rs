@@ -76,23 +76,27 @@ impl Courier {
                 return Ok(CourierStep::Idle(row.next_try_ms));
             }
             self.read(outbox, &row, now).await?;
-            let (parcel, next) = match self.next(&outbox.borrow(), &row, now)? {
-                Prepared::Idle(until) => {
-                    self.catch_up(&mut outbox.borrow_mut(), &row)?;
-                    return Ok(CourierStep::Idle(until));
-                }
-                Prepared::Erased(seq) => {
-                    self.backlog.leave_out(seq);
-                    continue;
-                }
-                Prepared::Ready(parcel, next) => (parcel, next),
-            };
-            if let NextDelivery::Batch { form, to } = next
-                && row.open() != Some((to, form))
-            {
+            let next = self.next(&outbox.borrow(), &row, now)?;
+            let row = match next {
+                NextDelivery::Nothing => return self.catch_up(&mut outbox.borrow_mut(), &row),
+                NextDelivery::Wait(until) => return Ok(CourierStep::Idle(Some(until))),
                 // What it covers stays the same from here on, and so does its id.
-                outbox.borrow_mut().update(&self.sink.name, |row| row.set_open(Some((to, form))))?;
-            }
+                NextDelivery::Batch { form, to } if row.open() != Some((to, form)) => {
+                    let after = self.backlog.pending.first().map_or(0, |first| first.seq.saturating_sub(1));
+                    outbox.borrow_mut().update(&self.sink.name, |row| {
+                        row.change = row.change.max(after);
+                        row.set_open(Some((to, form)));
+                    })?
+                }
+                NextDelivery::Notice(_) | NextDelivery::Change(_) | NextDelivery::Batch { .. } => row,
+            };
+            let Some(parcel) = self.pack(&outbox.borrow(), &row, next)? else {
+                // Its message was erased since.
+                if let NextDelivery::Change(change) = next {
+                    self.backlog.leave_out(change.seq);
+                }
+                continue;
+            };
             let delivered = carrier.deliver(&parcel, now).await;
             return self.note(&mut outbox.borrow_mut(), (&parcel, next), delivered, (clock.now_ms(), chance));
         }
@@ -108,7 +112,7 @@ impl Courier {
         Ok(())
     }
 
-    fn next(&self, outbox: &Outbox, row: &SinkRow, now: Ms) -> Result<Prepared, StoreError> {
+    fn next(&self, outbox: &Outbox, row: &SinkRow, now: Ms) -> Result<NextDelivery, StoreError> {
         let queries = outbox.queries();
         let notice = match self.sink.what.contains(&EventKind::Alert) {
             true => queries.notice_after(row.notice)?,
@@ -117,26 +121,31 @@ impl Courier {
         let standing =
             Standing { open: row.open(), failing: row.attempts > 0, run_under_way: queries.run_under_way()? };
         let rules = BatchRules { summary_over: self.sink.summary_over, digest: self.sink.kind() == "email" };
-        let pending = &self.backlog.pending;
-        let next = batch::next(pending, notice.as_ref().map(|notice| notice.id), &standing, &rules, now);
-        let parcel = match next {
-            NextDelivery::Nothing => return Ok(Prepared::Idle(None)),
-            NextDelivery::Wait(until) => return Ok(Prepared::Idle(Some(until))),
-            NextDelivery::Notice(_) => notice.map(|notice| Parcel::of_notice(&self.archive, &notice)),
-            NextDelivery::Change(change) => match queries.message_at(&change)? {
-                Some(message) => Some(Parcel::of_change(&self.archive, &(change, message))),
-                None => return Ok(Prepared::Erased(change.seq)),
-            },
+        Ok(batch::next(&self.backlog.pending, notice.map(|notice| notice.id), &standing, &rules, now))
+    }
+
+    /// The event to be told; `None`: there is nothing to tell of any more.
+    fn pack(&self, outbox: &Outbox, row: &SinkRow, next: NextDelivery) -> Result<Option<Parcel>, StoreError> {
+        let queries = outbox.queries();
+        Ok(match next {
+            NextDelivery::Nothing | NextDelivery::Wait(_) => None,
+            NextDelivery::Notice(_) => {
+                let notice = queries.notice_after(row.notice)?;
+                notice.map(|notice| Parcel::of_notice(&self.archive, &notice))
+            }
+            NextDelivery::Change(change) => {
+                let message = queries.message_at(&change)?;
+                message.map(|message| Parcel::of_change(&self.archive, &(change, message)))
+            }
             NextDelivery::Batch { form, to } => {
-                let end = pending.partition_point(|change| change.seq <= to);
-                let (part, _) = pending.split_at(end);
+                let end = self.backlog.pending.partition_point(|change| change.seq <= to);
+                let (part, _) = self.backlog.pending.split_at(end);
                 Some(match form {
                     BatchForm::Digest => self.digest(outbox, row.change, to, part)?,
                     BatchForm::Summary => self.summary(outbox, row.change, to, part)?,
                 })
             }
-        };
-        Ok(parcel.map_or(Prepared::Idle(None), |parcel| Prepared::Ready(Box::new(parcel), next)))
+        })
     }
 
     fn digest(
@@ -271,12 +280,12 @@ impl Courier {
         Ok(alerts.saturating_add(changes))
     }
 
-    /// Moves the cursor over what is none of the sink's, so that it need not be read again.
-    fn catch_up(&mut self, outbox: &mut Outbox, row: &SinkRow) -> Result<(), StoreError> {
+    /// Nothing waits. Moves the cursor over what is none of the sink's, so that it need not be read again.
+    fn catch_up(&self, outbox: &mut Outbox, row: &SinkRow) -> Result<CourierStep, StoreError> {
         if let Some(to) = self.backlog.far_from(row.change) {
             outbox.update(&self.sink.name, |row| row.change = row.change.max(to))?;
         }
-        Ok(())
+        Ok(CourierStep::Idle(None))
     }
 
     /// The sink's name.
@@ -284,12 +293,4 @@ impl Courier {
     pub fn name(&self) -> &str {
         &self.sink.name
     }
-}
-
-/// The event to be told next.
-enum Prepared {
-    Ready(Box<Parcel>, NextDelivery),
-    Idle(Option<Ms>),
-    /// Its message is there no more.
-    Erased(i64),
 }
