@@ -192,8 +192,8 @@ CREATE INDEX message_version_by_message ON message_version (message);
 -- both. What it said at a number is in the first version named from that number on, or else in the message itself.
 CREATE TABLE change_before (
   seq           INTEGER PRIMARY KEY,          -- the number
-  message       INTEGER NOT NULL REFERENCES message(id), -- the message
-  version       INTEGER REFERENCES message_version(id) -- what it said until then; null: the next change left that alone
+  message       INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE, -- the message
+  version       INTEGER                       -- the id of the message_version that says what it said until then; null: the next change left that alone
 ) STRICT;
 CREATE INDEX change_before_by_message ON change_before (message);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB and
-# axe-core (Debian and Ubuntu; the last three into target/py and target/axe), then runs the tests that drive them.
+# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB,
+# standardwebhooks, aiosmtpd and axe-core (Debian and Ubuntu; the last five into target/py and target/axe), then runs the
+# tests that drive them.
 #
 #   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
@@ -9,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 DATASETTE_VERSION=0.65.5
 DUCKDB_VERSION=2.0.0
+STANDARDWEBHOOKS_VERSION=1.1.0
+AIOSMTPD_VERSION=1.4.6
 AXE_VERSION=4.14.1
 
 install=yes
@@ -17,15 +20,19 @@ if [[ ${1-} == --no-install ]]; then
   shift
 fi
 python=${CARGO_TARGET_DIR:-target}/py/bin/python
-wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION")
+wanted=(
+  "datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION"
+  "standardwebhooks==$STANDARDWEBHOOKS_VERSION" "aiosmtpd==$AIOSMTPD_VERSION"
+)
 
 packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm
-if ! "$python" -c 'import datasette, duckdb' 2>/dev/null && [[ $install == yes ]]; then
+imports='import datasette, duckdb, standardwebhooks, aiosmtpd'
+if ! "$python" -c "$imports" 2>/dev/null && [[ $install == yes ]]; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
   python3 -m venv "${python%/bin/python}"
   "$python" -m pip install --quiet --disable-pip-version-check "${wanted[@]}"
 fi
-"$python" -c 'import datasette, duckdb' || {
+"$python" -c "$imports" || {
   echo "missing in ${python%/bin/python}: ${wanted[*]}" >&2
   exit 1
 }

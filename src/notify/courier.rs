@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::backlog::Backlog;
 use super::carrier::{Carrier, Delivered};
-use super::parcel::{self, Counts, Parcel, Share, Told};
+use super::parcel::{self, ChangeCounts, ConversationShare, Parcel, Told};
 use crate::clock::Clock;
 use crate::config::Sink;
 use crate::core::Ms;
@@ -170,29 +170,32 @@ impl Courier {
         part: &[PendingChange],
     ) -> Result<Parcel, StoreError> {
         const NAMED: usize = 20;
-        let mut all = Counts::default();
-        let mut by_conversation: BTreeMap<ConversationId, (Counts, PendingChange)> = BTreeMap::new();
+        let mut all = ChangeCounts::default();
+        let mut by_conversation: BTreeMap<ConversationId, (ChangeCounts, PendingChange)> = BTreeMap::new();
         for change in part {
             all.add(change.kind);
             by_conversation
                 .entry(change.conversation)
-                .or_insert((Counts::default(), *change))
+                .or_insert((ChangeCounts::default(), *change))
                 .0
                 .add(change.kind);
         }
         let conversations = by_conversation.len();
-        let mut busiest: Vec<(Counts, PendingChange)> = by_conversation.into_values().collect();
+        let mut busiest: Vec<(ChangeCounts, PendingChange)> = by_conversation.into_values().collect();
         busiest.sort_by_key(|(counts, change)| (std::cmp::Reverse(counts.all()), change.conversation));
         busiest.truncate(NAMED);
         let mut shares = Vec::new();
         for (counts, change) in busiest {
             let message = outbox.queries().message_at(&change)?;
-            shares.push(message.map_or(Share { counts, ..Share::default() }, |message| Share {
-                account: message.account,
-                conversation_id: message.conversation_id,
-                conversation: message.conversation_name,
-                counts,
-            }));
+            shares.push(message.map_or(
+                ConversationShare { counts, ..ConversationShare::default() },
+                |message| ConversationShare {
+                    account: message.account,
+                    conversation_id: message.conversation_id,
+                    conversation: message.conversation_name,
+                    counts,
+                },
+            ));
         }
         let at_ms = part.last().map_or(0, |change| change.at_ms);
         let span = (after, to);

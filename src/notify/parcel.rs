@@ -116,23 +116,23 @@ impl Parcel {
 
 /// The changes of a conversation in a summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Share {
+pub(super) struct ConversationShare {
     pub(super) account: String,
     pub(super) conversation_id: Option<String>,
     pub(super) conversation: Option<String>,
-    pub(super) counts: Counts,
+    pub(super) counts: ChangeCounts,
 }
 
 /// Changes by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct ChangeCounts {
     new: i64,
     edited: i64,
     gone: i64,
     back: i64,
 }
 
-impl Counts {
+impl ChangeCounts {
     pub(super) fn add(&mut self, kind: EventKind) {
         match kind {
             EventKind::New => self.new += 1,
@@ -166,11 +166,11 @@ pub(super) fn summary(
     sink: &str,
     (after, to): (i64, i64),
     at_ms: Ms,
-    (counts, shares, conversations): (&Counts, &[Share], usize),
+    (counts, shares, conversations): (&ChangeCounts, &[ConversationShare], usize),
 ) -> Parcel {
     let subject = EventSubject::Batch { sink, form: BatchForm::Summary, after, to };
     let named = || shares.iter().take(NAMED);
-    let of_share = |share: &Share| {
+    let of_share = |share: &ConversationShare| {
         let mut of = json!({
             "account": share.account,
             "conversation_id": share.conversation_id,

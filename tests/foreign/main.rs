@@ -1,5 +1,6 @@
 //! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
-//! the alert rules; axe-core of the pages of `serve`; and an OpenSSL server of a CA of its own.
+//! the alert rules; axe-core of the pages of `serve`; an OpenSSL server of a CA of its own; the reference library of
+//! Standard Webhooks; and a mail server.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
 //! its tests.
@@ -14,6 +15,7 @@ mod alerts;
 mod browser;
 mod clients;
 mod network;
+mod notify;
 mod pages;
 mod parquet;
 #[path = "../support/mod.rs"]

@@ -24,8 +24,11 @@ pub struct PendingPart {
 /// Rows of the table that are looked at for one part: a first archive is a long row of history.
 const MOST_ROWS: u32 = 20_000;
 
+/// An edit is one of text or type. Other members that are served differently, such as a sender's new headline, make a
+/// change as well, and nobody wants to be told.
 const CHANGES: &str = "
-  SELECT m.change, b.kind, b.at_ms, m.id, m.conversation
+SELECT seq, kind, at_ms, message, conversation FROM (
+  SELECT m.change AS seq, b.kind AS kind, b.at_ms AS at_ms, m.id AS message, m.conversation AS conversation
   FROM change b CROSS JOIN message m INDEXED BY message_by_time ON m.conversation = b.conversation
     AND m.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms AND m.change BETWEEN b.seq - b.messages + 1 AND b.seq
   WHERE b.seq > ?1 AND b.seq <= ?2 AND b.history = 0 AND m.change > ?1 AND m.change <= ?3
@@ -33,7 +36,11 @@ const CHANGES: &str = "
   SELECT s.seq, b.kind, b.at_ms, s.message, b.conversation
   FROM change_before s CROSS JOIN change b ON b.seq = (SELECT x.seq FROM change x WHERE x.seq >= s.seq ORDER BY x.seq LIMIT 1)
   WHERE s.seq > ?1 AND s.seq <= ?3 AND b.history = 0
-  ORDER BY 1";
+) AS c
+WHERE kind <> 'edited' OR EXISTS (
+  SELECT 1 FROM change_before p JOIN message_version v ON v.id = p.version WHERE v.edited = 1 AND p.seq = (
+    SELECT max(q.seq) FROM change_before q WHERE q.message = c.message AND q.seq < c.seq))
+ORDER BY seq";
 
 impl Queries<'_> {
     /// The changes after `since`, at the most up to `until`: about `most` of them, and a transaction's together.

@@ -223,8 +223,8 @@ DROP TABLE temp.stall;
 -- What tells a change that another one has taken the place of, and the sinks of notifications.
 CREATE TABLE change_before (
   seq           INTEGER PRIMARY KEY,
-  message       INTEGER NOT NULL REFERENCES message(id),
-  version       INTEGER REFERENCES message_version(id)
+  message       INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE,
+  version       INTEGER
 ) STRICT;
 CREATE INDEX change_before_by_message ON change_before (message);
 

@@ -54,6 +54,18 @@ fn a_change_that_another_took_the_place_of_is_still_to_be_told_as_it_was() {
 }
 
 #[test]
+fn a_sender_whose_profile_changes_edits_nothing() {
+    let mut bench = Bench::new(1);
+    bench.put(0, &last_page(&texts(&["one", "two"]))).unwrap();
+    let renamed = texts(&["one", "two, edited"]).join("\n").replace("\"Ada\"", "\"Adele\"");
+    let items: Vec<String> = renamed.lines().map(str::to_owned).collect();
+    bench.put(0, &last_page(&items)).unwrap();
+    assert_eq!(bench.one::<i64>("SELECT count(*) FROM change_log WHERE kind = 'edited'"), 3);
+    let told: Vec<&str> = pending(&bench, 3).into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(told, ["edited"], "only the text of one has changed");
+}
+
+#[test]
 fn parts_of_the_feed_add_up_to_the_whole_of_it() {
     let mut bench = Bench::new(1);
     let many: Vec<String> = (0..40).map(|n| format!("message {n}")).collect();
