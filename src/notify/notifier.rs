@@ -59,13 +59,12 @@ impl Notifier {
     ) -> Result<(), StoreError> {
         let routes = routes(config, env);
         match &self.0 {
-            Some(running) => {
-                // Its end is said in its own log.
+            Some(running) if !running.thread.is_finished() => {
                 running.routes.send(routes).unwrap_or_default();
                 Ok(())
             }
-            None if routes.is_empty() => Ok(()),
-            None => {
+            _ if routes.is_empty() => Ok(()),
+            _ => {
                 let mut outbox = outbox()?;
                 super::register(&config.sinks, &mut outbox)?;
                 self.0 = start(outbox, routes);

@@ -66,10 +66,16 @@ impl Store {
     pub fn stuck_gaps(&self, attempts: u32) -> Result<Vec<StuckGap>> {
         self.db.all_by(
             "SELECT g.id, g.conversation, a.name, coalesce(c.alias, c.name), g.stall_code, g.stall_detail
-             FROM gap g JOIN account a ON a.id = g.account LEFT JOIN conversation c ON c.id = g.conversation
-             WHERE g.stalls >= ?1 AND g.rank < 3 AND g.stall_code IS NOT NULL AND NOT EXISTS (
+             FROM account a CROSS JOIN gap g INDEXED BY gap_by_rank
+               ON g.account = a.id AND g.rank = 2 AND g.conversation IS NOT NULL
+             JOIN conversation c ON c.id = g.conversation
+             WHERE g.stalls >= ?1 AND NOT EXISTS (
                SELECT 1 FROM notice n WHERE n.kind = 'gap' AND instr(n.about, ',' || g.id || ',') > 0)
-             ORDER BY g.id",
+             UNION ALL
+             SELECT g.id, NULL, a.name, NULL, g.stall_code, g.stall_detail
+             FROM account a CROSS JOIN gap g INDEXED BY gap_of_inbox ON g.account = a.id AND g.conversation IS NULL
+             WHERE g.stalls >= ?1 AND NOT EXISTS (
+               SELECT 1 FROM notice n WHERE n.kind = 'gap' AND instr(n.about, ',' || g.id || ',') > 0)",
             [attempts],
             |row| {
                 Ok(StuckGap {

@@ -66,7 +66,7 @@ mod tests {
             failed in 0_u32..40, asked in proptest::option::of(-5..10 * LONGEST), chance in -1.0..2.0_f64
         ) {
             let wait = next_try(failed, NOW, asked, chance) - NOW;
-            prop_assert!(wait >= 5 * SECOND && wait <= LONGEST + LONGEST / 5);
+            prop_assert!((5 * SECOND..=LONGEST + LONGEST / 5).contains(&wait));
             prop_assert!(asked.is_none_or(|asked| wait >= asked.min(LONGEST)));
             prop_assert!(!is_due(Some(NOW + wait), NOW) && is_due(Some(NOW + wait), NOW + wait));
         }

@@ -283,9 +283,9 @@ fn simulate(seed: u64) {
     bad.set(0);
     world.bench.next_run();
     let mut open = Some(office);
-    for at in 0..sinks.len() {
+    for (at, sink) in sinks.iter().enumerate() {
         for turn in 0.. {
-            assert!(turn < 2_000, "seed {seed}: {} is never done", sinks[at].name);
+            assert!(turn < 2_000, "seed {seed}: {} is never done", sink.name);
             match step(&mut open, at).unwrap() {
                 CourierStep::Idle(None) => break,
                 CourierStep::Idle(Some(until)) => clock.set(until),

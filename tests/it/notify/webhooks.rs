@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use archiver::clock::{Clock as _, SystemClock};
-use fake_linkup::Author;
+use fake_linkup::{Author, Fault, FaultRule};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -33,6 +33,17 @@ impl Bed {
         let mut server = self.api.server();
         let now = SystemClock.now_ms();
         server.mailbox_mut(0).unwrap().send(conversation, Author::Other(0), now, text).unwrap();
+    }
+
+    /// Waits for these words in the service's log.
+    #[track_caller]
+    fn until_logged(&self, words: &str) {
+        let begun = Instant::now();
+        let log = || fs::read_to_string(self.home.path("service.log")).unwrap_or_default();
+        while !log().contains(words) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "never: {words}: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// How it is with the first sink.
@@ -215,15 +226,7 @@ fn the_service_tells_what_its_runs_bring_and_a_hanging_receiver_keeps_it_from_no
     bed.home.env("ARCHIVER_SCHEDULE__CRON", "0 0 0 29 2 *");
     slow.answers(HookReply::Hangs);
     let service = Process::start(&mut bed.home.archiver_after("exec 2>>service.log", &["sync"]));
-    let log = || fs::read_to_string(bed.home.path("service.log")).unwrap_or_default();
-    let until = |what: &str| {
-        let begun = Instant::now();
-        while !log().contains(what) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}: {}", log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
-    until("the service began");
+    bed.until_logged("the service began");
     bed.send(0, "hello");
     bed.home.run(&["sync", "--now"]).expect(0);
     assert_eq!(kinds(&[hook.next(), slow.next()]), told(&[("message.new", "hello"); 2]));
@@ -232,7 +235,7 @@ fn the_service_tells_what_its_runs_bring_and_a_hanging_receiver_keeps_it_from_no
     bed.home.run(&["sync", "--now"]).expect(0);
     assert_eq!(kinds(&[hook.next()]), told(&[("message.new", "again")]));
     service.signal(Signal::HUP);
-    until("the configuration was read again");
+    bed.until_logged("the configuration was read again");
     bed.send(1, "and again");
     bed.home.run(&["sync", "--now"]).expect(0);
     assert_eq!(kinds(&[hook.next()]), told(&[("message.new", "and again")]));
@@ -263,6 +266,50 @@ fn alerts_are_told_as_well() {
     assert_eq!(json["type"], "alert");
     assert_eq!((&json["data"]["kind"], &json["data"]["account"]), (&"account".into(), &"me".into()));
     assert!(json["data"]["message"].is_string());
+}
+
+#[test]
+fn a_gap_that_gets_no_further_is_told_once() {
+    let hook = HookServer::serve();
+    let bed = Bed::new(&webhook(&hook, ", what = [\"alert\"]"));
+    bed.send(0, "hello");
+    bed.api.server().faults.add(FaultRule::always(Fault::http(404)));
+    let told: Vec<usize> = (0..5)
+        .map(|_| {
+            bed.home.run(&SYNC);
+            hook.all().iter().filter(|came| came.json()["data"]["kind"] == "gap").count()
+        })
+        .collect();
+    assert_eq!(told, [0, 0, 1, 0, 0]);
+    assert!(bed.home.sql::<String>("SELECT message FROM notice")[0].contains("cannot be filled: "));
+}
+
+#[test]
+fn a_service_that_is_killed_while_it_tells_tells_the_same_again() {
+    let hook = HookServer::serve();
+    let mut bed = Bed::new(&webhook(&hook, ", timeout_secs = 2"));
+    bed.home.env("ARCHIVER_SCHEDULE__CRON", "0 0 0 29 2 *");
+    bed.home.env("ARCHIVER_SCHEDULE__RUN_AT_START", "true");
+    let start = || Process::start(&mut bed.home.archiver_after("exec 2>>service.log", &["sync"]));
+    hook.answers(HookReply::Hangs);
+    bed.send(0, "hello");
+    bed.send(0, "again");
+    bed.home.run(&["sync", "--once"]).expect(0);
+    let first = hook.next();
+    let service = start();
+    bed.until_logged("the service began");
+    bed.home.run(&["notify", "retry"]).expect(0);
+    let second = hook.next();
+    service.signal(Signal::KILL);
+    drop(service);
+    hook.answers(HookReply::Status(200));
+    let service = start();
+    let (third, last) = (hook.next(), hook.next());
+    assert_eq!([second.id(), third.id()], [first.id(); 2]);
+    assert_eq!(kinds(&[third, last]), told(&[("message.new", "hello"), ("message.new", "again")]));
+    service.signal(Signal::TERM);
+    service.finish().expect(0);
+    assert!(hook.all().is_empty());
 }
 
 #[test]
