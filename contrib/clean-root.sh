@@ -35,11 +35,14 @@ clone=/home/newcomer/archiver
 mkdir "$root"
 tar -C "$root" -xf target/debian-build-root.tar
 git bundle create --quiet "$root/archiver.git" HEAD
-mkdir -p "${target:=$work/target}" "$root$clone/target" "$root$cargo_home/"{bin,registry} "$root$rustup_home"
+mkdir -p "${target:=$work/target}"/{debug,tmp} "$root$clone/target" "$root$cargo_home/"{bin,registry} "$root$rustup_home"
 chmod 711 "$root/root"
 # Packed crates only: some unpack to files that nobody but their owner may read.
 cp -a "$cargo_home"/registry/{index,cache} "$root$cargo_home/registry/"
-chown -R "$user:$user" "$root/home/newcomer" "$root$cargo_home" "$target"
+# Another build may be under way in other folders of the target.
+chown "$user:$user" "$target"
+chown -R "$user:$user" "$root/home/newcomer" "$root$cargo_home" "$target"/{debug,tmp}
+rm -f "$target/.rustc_info.json"
 
 # In a mount namespace of their own, so that no mount outlives the command.
 export root clone target cargo_home rustup_home user

@@ -33,18 +33,31 @@ impl<R: Archive, A: Api, C: Clock> Engine<'_, R, A, C> {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => place.insert(archive.owners(account)?),
         };
-        let (told, known) = match &got {
-            Got::Page(page) => (page.owner(), &mut known.of_messages),
-            Got::Inbox(page) => (page.owner(), &mut known.of_inbox),
+        let known = match &got {
+            Got::Page(_) => &mut known.of_messages,
+            Got::Inbox(_) => &mut known.of_inbox,
         };
-        let outcome = match (told, known.as_deref()) {
-            (Some(told), Some(known)) if told != known => Err(stranger(told, known)),
-            _ => {
-                *known = known.take().or_else(|| told.map(str::to_owned));
-                Ok(of_thread(addressee, got))
-            }
-        };
+        // Both the whole answer and what is left of it: messages of other threads can outnumber an imposter's.
+        let whole = of_owner(got, known.as_deref());
+        let outcome = whole.and_then(|got| of_owner(of_thread(addressee, got), known.as_deref()));
+        if let Ok(got) = &outcome {
+            *known = known.take().or_else(|| owner(got).map(str::to_owned));
+        }
         Ok(Answer { outcome, ..answer })
+    }
+}
+
+fn owner(got: &Got) -> Option<&str> {
+    match got {
+        Got::Page(page) => page.owner(),
+        Got::Inbox(page) => page.owner(),
+    }
+}
+
+fn of_owner(got: Got, known: Option<&str>) -> Result<Got, ApiError> {
+    match (owner(&got), known) {
+        (Some(told), Some(known)) if told != known => Err(stranger(told, known)),
+        _ => Ok(got),
     }
 }
 

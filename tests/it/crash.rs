@@ -202,7 +202,7 @@ fn killed_at_any_request_it_loses_nothing_and_pays_at_most_that_one_twice() {
 #[test]
 fn killed_at_any_point_of_its_writing_it_loses_nothing_and_pays_at_most_one_request_twice() {
     // No step is a multiple of the journal's frames of 4120 bytes, so that it comes to all points of a frame.
-    for (story, step) in [(Story::fresh("v1"), 17), (Story::of_the_inbox("v2", true), 61)] {
+    for (story, step) in [(Story::fresh("v1"), 37), (Story::of_the_inbox("v2", true), 131)] {
         let enough = blocks_written(&story);
         for_each_case(sample((1..enough).step_by(step).collect(), 19), |blocks| {
             let scene = story.scene();

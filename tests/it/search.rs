@@ -392,7 +392,7 @@ fn no_query_is_an_error_a_panic_or_slow() {
     let rounds: usize = std::env::var("ARCHIVER_FUZZ_QUERIES")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(share(share(100_000)));
+        .unwrap_or(share(share(30_000)));
     let queries = bench.store.queries();
     let mut hits = 0_usize;
     for seed in (0..).take(rounds) {

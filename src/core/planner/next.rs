@@ -83,8 +83,8 @@ impl Plan {
         if self.progress.in_flight.is_empty() { next } else { Next::Wait }
     }
 
-    /// The head to look at next: an inbox before any conversation, unless a run has room for one head only; then all
-    /// take turns. And whether there is one that no credit is left for.
+    /// The head to look at next: an inbox before any conversation, unless that would leave the conversations without a
+    /// turn; then all take turns. And whether there is one that no credit is left for.
     fn next_head(&self, limits: &Limits, room: &Room) -> Result<(Option<Step>, bool), Load> {
         let (mut inbox, mut conversation): (Option<&Inbox>, Option<HeadRank>) = (None, None);
         let mut too_dear = false;
@@ -109,13 +109,13 @@ impl Plan {
         }
         let conversation = conversation.and_then(|rank| self.conversation(rank.conversation));
         let step = match (inbox, conversation) {
-            (Some(i), Some(c)) if few_heads(limits, c.account) && c.head_tried_ms < i.tried_ms => {
+            (Some(i), Some(c)) if self.takes_turns(c.account) && c.head_tried_ms < i.tried_ms => {
                 Some(head_step(c))
             }
             (Some(i), _) => {
                 let step = inbox_step(i, &i.timeline.head(0), StepKind::Head);
                 // A larger page could leave nothing for the gaps.
-                let most = if few_heads(limits, i.account) { HEAD_COUNT } else { step.count };
+                let most = if self.takes_turns(i.account) { HEAD_COUNT } else { step.count };
                 Some(Step { count: step.count.min(most), ..step })
             }
             (None, Some(c)) => Some(head_step(c)),
@@ -152,7 +152,7 @@ impl Plan {
         let inbox = self.inboxes.get(&account);
         if let Some(inbox) = inbox {
             let whom = Subject::Inbox(account);
-            let looked = progress.heads_done.contains(&whom) || few_heads(limits, account);
+            let looked = progress.heads_done.contains(&whom) || self.takes_turns(account);
             let walked = inbox.timeline.beginning_seen && looked;
             let hopeless =
                 progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
@@ -179,6 +179,15 @@ impl Plan {
                 Err(Load { account, due: Due::Heads { after, inbox } })
             }
         }
+    }
+
+    /// Whether inboxes and conversations take turns: where the inboxes could take all that a run has for heads while gaps
+    /// wait, or an account has room for one head only.
+    fn takes_turns(&self, account: usize) -> bool {
+        let heads = |share: &Share| share.budget.map(|budget| u64::from(budget.div_ceil(2)));
+        let inboxes = u64::try_from(self.inboxes.len()).unwrap_or(u64::MAX);
+        let own = self.limits.account_shares.get(account).and_then(heads);
+        heads(&self.limits.share).is_some_and(|heads| heads <= inboxes) || own.is_some_and(|heads| heads <= 1)
     }
 
     /// Whether an account has a cap of its own that is, for now, for its gaps.
@@ -363,11 +372,6 @@ fn place<R>(known: Extent<R>) -> Option<R> {
         Extent::UpTo(place) => Some(place),
         Extent::Nothing | Extent::All => None,
     }
-}
-
-/// Whether an account has room for one head at most while gaps wait: then inboxes and conversations take turns.
-fn few_heads(limits: &Limits, account: usize) -> bool {
-    limits.budget_of(account).is_some_and(|budget| budget <= 2)
 }
 
 /// The time since when nothing is missing in any conversation, as far as was asked: `None` when something recent is.

@@ -134,12 +134,6 @@ impl Limits {
         let runs = 1_u32 << silent_looks.min(31);
         tried.plus(i64::from(runs.min(self.longest_silence).max(1)))
     }
-
-    /// The credits that an account might spend when the run began.
-    pub(super) fn budget_of(&self, account: usize) -> Option<u32> {
-        let own = self.account_shares.get(account).and_then(|share| share.budget);
-        [self.share.budget, own].into_iter().flatten().min()
-    }
 }
 
 /// Credits that heads and gaps share fairly: neither may take them all for ever.
