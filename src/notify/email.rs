@@ -1,6 +1,7 @@
 //! Sends mail: plain text, by one connection for each letter.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use lettre::{SmtpTransport, Transport as _};
 use super::carrier::Delivered;
 use super::parcel::Parcel;
 use crate::config::{EmailMeans, MailProtection};
+
+const TOO_LONG: &str = "the mail server took too long to answer";
 
 /// Sends a letter. The time is for each step of the conversation and, twice that, for all of it.
 pub(super) async fn send(
@@ -36,7 +39,7 @@ pub(super) async fn send(
         Ok(Ok(Ok(answer))) => Delivered::failed(format!("the mail server answered {}", answer.code())),
         Ok(Ok(Err(why))) => Delivered::failed(why),
         Ok(Err(_)) => Delivered::failed("sending the mail was broken off"),
-        Err(_) => Delivered::failed("the mail server took too long"),
+        Err(_) => Delivered::failed(TOO_LONG),
     }
 }
 
@@ -88,6 +91,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(std::error::Error::source) {
         cause = Some(deeper);
+    }
+    let kind = cause.and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    if matches!(kind, Some(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)) {
+        return TOO_LONG.to_owned();
     }
     match cause {
         Some(cause) if !error.to_string().contains(&cause.to_string()) => format!("{error}: {cause}"),

@@ -68,7 +68,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = (data.login, data.password) == (b"archiver", b"the-password")
-    return AuthResult(success=good, handled=True, auth_data=data.login)
+    return AuthResult(success=good, handled=good, auth_data=data.login)
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 if mode != "plain":
@@ -192,7 +192,8 @@ fn mail_arrives_by_tls_by_starttls_and_on_this_machine_without() {
         assert!(digest["id"].as_str().unwrap().starts_with("<evt_"), "{digest}");
         home.write_secret("password", "wrong");
         if mode != "plain" {
-            home.run(&["notify", "test", "mail"]).expect(1);
+            let refused = home.run(&["notify", "test", "mail"]).expect(1);
+            assert!(refused.stdout.contains("535"), "{refused:?}");
         }
     }
 }
