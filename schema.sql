@@ -375,8 +375,8 @@ CREATE TABLE sink (
   target            INTEGER NOT NULL,         -- hash of where it leads
   change            INTEGER NOT NULL,         -- changes up to this number were delivered, or were none of its
   notice            INTEGER NOT NULL,         -- likewise alerts
-  batch_to          INTEGER,                  -- the last change of the digest or summary under way; null: none is
-  batch_form        TEXT CHECK (batch_form IN ('digest', 'summary')), -- which of them
+  batch_to          INTEGER,                  -- the last change of what it is being told; null: nothing
+  batch_form        TEXT CHECK (batch_form IN ('single', 'digest', 'summary')), -- and how
   attempts          INTEGER NOT NULL DEFAULT 0, -- consecutive attempts that failed
   failing_since_ms  INTEGER,                  -- when the first of these was made
   next_try_ms       INTEGER,                  -- when the next one is due; null: at once

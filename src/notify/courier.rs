@@ -77,19 +77,15 @@ impl Courier {
             }
             self.read(outbox, &row, now).await?;
             let next = self.next(&outbox.borrow(), &row, now)?;
-            let row = match next {
+            let open = match next {
                 NextDelivery::Nothing => return self.catch_up(&mut outbox.borrow_mut(), &row),
                 NextDelivery::Wait(until) => return Ok(CourierStep::Idle(Some(until))),
-                // What it covers stays the same from here on, and so does its id.
-                NextDelivery::Batch { form, to } if row.open() != Some((to, form)) => {
-                    let after = self.backlog.pending.first().map_or(0, |first| first.seq.saturating_sub(1));
-                    outbox.borrow_mut().update(&self.sink.name, |row| {
-                        row.change = row.change.max(after);
-                        row.set_open(Some((to, form)));
-                    })?
-                }
-                NextDelivery::Notice(_) | NextDelivery::Change(_) | NextDelivery::Batch { .. } => row,
+                // An alert is told by itself, whenever it is.
+                NextDelivery::Notice(_) => row.open(),
+                NextDelivery::Change(change) => Some((change.seq, BatchForm::Single)),
+                NextDelivery::Batch { form, to } => Some((to, form)),
             };
+            let row = if row.open() == open { row } else { self.begin(&mut outbox.borrow_mut(), open)? };
             let Some(parcel) = self.pack(&outbox.borrow(), &row, next)? else {
                 // Its message was erased since.
                 if let NextDelivery::Change(change) = next {
@@ -118,10 +114,18 @@ impl Courier {
             true => queries.notice_after(row.notice)?,
             false => None,
         };
-        let standing =
-            Standing { open: row.open(), failing: row.attempts > 0, run_under_way: queries.run_under_way()? };
+        let standing = Standing { open: row.open(), run_under_way: queries.run_under_way()? };
         let rules = BatchRules { summary_over: self.sink.summary_over, digest: self.sink.kind() == "email" };
         Ok(batch::next(&self.backlog.pending, notice.map(|notice| notice.id), &standing, &rules, now))
+    }
+
+    /// Notes what the sink is told from now on: what is told together stays together, so that its id stays the same.
+    fn begin(&self, outbox: &mut Outbox, open: Option<(i64, BatchForm)>) -> Result<SinkRow, StoreError> {
+        let after = self.backlog.pending.first().map_or(0, |first| first.seq.saturating_sub(1));
+        outbox.update(&self.sink.name, |row| {
+            row.change = row.change.max(after);
+            row.set_open(open);
+        })
     }
 
     /// The event to be told; `None`: there is nothing to tell of any more.
@@ -141,7 +145,7 @@ impl Courier {
                 let end = self.backlog.pending.partition_point(|change| change.seq <= to);
                 let (part, _) = self.backlog.pending.split_at(end);
                 Some(match form {
-                    BatchForm::Digest => self.digest(outbox, row.change, to, part)?,
+                    BatchForm::Single | BatchForm::Digest => self.digest(outbox, row.change, to, part)?,
                     BatchForm::Summary => self.summary(outbox, row.change, to, part)?,
                 })
             }

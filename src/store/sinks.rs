@@ -25,9 +25,9 @@ pub struct SinkRow {
     pub change: i64,
     /// Likewise of alerts.
     pub notice: i64,
-    /// The last change of the digest or summary under way.
+    /// The last change of what it is being told.
     pub batch_to: Option<i64>,
-    /// Which of them it is.
+    /// How it is told that.
     pub batch_form: Option<String>,
     /// Consecutive attempts that failed.
     pub attempts: u32,
@@ -67,13 +67,13 @@ struct_rows!(SinkRow {
 const COLUMNS: &str = "name, target, change, notice, batch_to, batch_form, attempts, failing_since_ms, next_try_ms, last_error, ended_ms, waiting, delivered, delivered_ms";
 
 impl SinkRow {
-    /// The digest or summary under way.
+    /// What it is being told: the last change of that, and how.
     #[must_use]
     pub fn open(&self) -> Option<(i64, BatchForm)> {
         self.batch_to.zip(self.batch_form.as_deref().and_then(BatchForm::from_name))
     }
 
-    /// Begins a digest or summary, or ends it.
+    /// Notes what it is being told from now on.
     pub fn set_open(&mut self, open: Option<(i64, BatchForm)>) {
         self.batch_to = open.map(|(to, _)| to);
         self.batch_form = open.map(|(_, form)| form.as_str().to_owned());

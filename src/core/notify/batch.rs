@@ -59,10 +59,12 @@ pub struct PendingChange {
     pub conversation: ConversationId,
 }
 
-/// How many changes are told at once.
+/// How changes are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BatchForm {
-    /// Each with what it says.
+    /// One by one.
+    Single,
+    /// Several at once, each with what it says.
     Digest,
     /// Only how many there were, and where.
     Summary,
@@ -73,6 +75,7 @@ impl BatchForm {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Single => "single",
             Self::Digest => "digest",
             Self::Summary => "summary",
         }
@@ -81,7 +84,7 @@ impl BatchForm {
     /// The form of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Digest, Self::Summary].into_iter().find(|form| form.as_str() == name)
+        [Self::Single, Self::Digest, Self::Summary].into_iter().find(|form| form.as_str() == name)
     }
 }
 
@@ -97,10 +100,8 @@ pub struct BatchRules {
 /// What a sink is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// The digest or summary that was begun: the last change that it covers, and its form.
+    /// What it was being told when it was last heard of: the last change of that, and its form.
     pub open: Option<(i64, BatchForm)>,
-    /// Whether its last attempt failed.
-    pub failing: bool,
     /// Whether a run is under way, so that more may come at any moment.
     pub run_under_way: bool,
 }
@@ -144,11 +145,10 @@ pub fn next(
     }
     let Some(first) = pending.first() else { return NextDelivery::Nothing };
     // What was begun is sent again as it was, so that its id stays the same.
-    if let Some((to, form)) = standing.open.filter(|(to, _)| first.seq <= *to) {
-        return NextDelivery::Batch { form, to };
-    }
-    if standing.failing {
-        return NextDelivery::Change(*first);
+    match standing.open.filter(|(to, _)| first.seq <= *to) {
+        Some((_, BatchForm::Single)) => return NextDelivery::Change(*first),
+        Some((to, form)) => return NextDelivery::Batch { form, to },
+        None => {}
     }
     let many = rules.summary_over > 0 && pending.len() > rules.summary_over;
     let until = first.at_ms.saturating_add(if many { HOLD_MANY } else { HOLD });
@@ -222,24 +222,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_failed_is_sent_again_as_it_was(
+        fn what_was_begun_is_sent_again_as_it_was(
             count in 1..40_i64, more in 0..40_i64, digest: bool, running: bool, later in 0..10 * HOLD_MANY
         ) {
             let idle = Standing { run_under_way: false, ..Standing::default() };
             let sent = next(&changes(count, NOW), None, &idle, &rules(digest), NOW);
             let open = match sent {
                 NextDelivery::Batch { form, to } => Some((to, form)),
-                _ => None,
+                _ => Some((1, BatchForm::Single)),
             };
-            let failing = Standing { open, failing: true, run_under_way: running };
-            let again = next(&changes(count + more, NOW), None, &failing, &rules(digest), NOW + later);
+            let begun = Standing { open, run_under_way: running };
+            let again = next(&changes(count + more, NOW), None, &begun, &rules(digest), NOW + later);
             prop_assert_eq!(again, sent);
         }
 
         #[test]
-        fn no_change_is_passed_over(count in 1..40_i64, to in 0..60_i64, failing: bool, running: bool, digest: bool) {
-            let open = Some((to, BatchForm::Summary)).filter(|(to, _)| *to > 0);
-            let standing = Standing { open, failing, run_under_way: running };
+        fn no_change_is_passed_over(count in 1..40_i64, to in 0..60_i64, single: bool, running: bool, digest: bool) {
+            let form = if single { BatchForm::Single } else { BatchForm::Summary };
+            let open = Some((to, form)).filter(|(to, _)| *to > 0);
+            let standing = Standing { open, run_under_way: running };
             match next(&changes(count, NOW), None, &standing, &rules(digest), NOW + 2 * HOLD_MANY) {
                 NextDelivery::Change(change) => prop_assert_eq!(change.seq, 1),
                 NextDelivery::Batch { to, .. } => prop_assert!(to >= 1),

@@ -248,7 +248,7 @@ CREATE TABLE sink (
   change            INTEGER NOT NULL,
   notice            INTEGER NOT NULL,
   batch_to          INTEGER,
-  batch_form        TEXT CHECK (batch_form IN ('digest', 'summary')),
+  batch_form        TEXT CHECK (batch_form IN ('single', 'digest', 'summary')),
   attempts          INTEGER NOT NULL DEFAULT 0,
   failing_since_ms  INTEGER,
   next_try_ms       INTEGER,
