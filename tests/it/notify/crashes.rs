@@ -357,7 +357,7 @@ const PAST: [u64; 0] = [];
 fn every_sink_is_told_every_change_in_order_whatever_dies_and_nothing_twice_but_for_that() {
     PAST.into_iter().for_each(simulate);
     let first = fastrand::u64(..u64::MAX / 2);
-    for seed in first..first + u64::try_from(share(100)).unwrap() {
+    for seed in first..first + u64::try_from(share(60)).unwrap() {
         simulate(seed);
     }
 }

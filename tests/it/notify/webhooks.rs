@@ -285,6 +285,31 @@ fn a_gap_that_gets_no_further_is_told_once() {
 }
 
 #[test]
+fn a_sink_that_is_configured_while_the_service_runs_is_told_what_comes_from_then_on() {
+    let hook = HookServer::serve();
+    let mut bed = Bed::new("[]");
+    bed.home.env("ARCHIVER_NOTIFY", "");
+    bed.home.env("ARCHIVER_SCHEDULE__CRON", "0 0 0 29 2 *");
+    bed.send(0, "before");
+    bed.home.run(&SYNC).expect(0);
+    let service = Process::start(&mut bed.home.archiver_after("exec 2>>service.log", &["sync"]));
+    bed.until_logged("the service began");
+    let sink = format!(
+        "[[notify]]\nname = \"crm\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret_file = \"hook_secret\"\n\n[sync]",
+        hook.url
+    );
+    bed.home.edit("[sync]", &sink);
+    service.signal(Signal::HUP);
+    bed.until_logged("the configuration was read again");
+    bed.send(0, "after");
+    bed.home.run(&["sync", "--now"]).expect(0);
+    assert_eq!(kinds(&[hook.next()]), told(&[("message.new", "after")]));
+    service.signal(Signal::TERM);
+    service.finish().expect(0);
+    assert!(hook.all().is_empty());
+}
+
+#[test]
 fn a_service_that_is_killed_while_it_tells_tells_the_same_again() {
     let hook = HookServer::serve();
     let mut bed = Bed::new(&webhook(&hook, ", timeout_secs = 2"));
@@ -355,6 +380,13 @@ fn a_test_is_sent_at_once_and_two_secrets_sign_it() {
     bed.home.run(&["notify", "test", "crm"]).expect(0);
     let came = hook.next();
     assert!(came.is_signed(&SIGNING_KEY) && came.is_signed(&[9; 32]) && !came.is_signed(&[8; 32]));
+    let mut through = bed.home.copy();
+    let proxy = hook.url.trim_end_matches("/hook");
+    let nowhere =
+        webhook(&hook, &format!(", proxy = \"{proxy}\"")).replace(&hook.url, "http://127.0.0.1:1/x");
+    through.env("ARCHIVER_NOTIFY", &nowhere);
+    through.run(&["notify", "test", "crm"]).expect(0);
+    assert_eq!(hook.next().path, "http://127.0.0.1:1/x");
     hook.answers(HookReply::Status(403));
     let refused = bed.home.run(&["notify", "test", "crm"]).expect(1);
     assert!(refused.stdout.contains("the receiver answered 403"), "{refused:?}");
