@@ -146,7 +146,7 @@ impl Plan {
     }
 
     /// The conversation of an account whose head comes first: where the inbox is read, once that has been walked to its
-    /// end, or cannot be.
+    /// end, or could not be in two runs.
     fn next_look(&self, account: usize) -> Result<Option<HeadRank>, Load> {
         let (limits, progress) = (&self.limits, &self.progress);
         let inbox = self.inboxes.get(&account);
@@ -154,8 +154,9 @@ impl Plan {
             let whom = Subject::Inbox(account);
             let looked = progress.heads_done.contains(&whom) || self.takes_turns(account);
             let walked = inbox.timeline.beginning_seen && looked;
-            let hopeless =
-                progress.failed.contains(&whom) || inbox.timeline.gaps.iter().any(|g| g.stalls > 0);
+            // A single failure is waited out: to look at each conversation instead costs as many credits as there are.
+            let hopeless = (progress.failed.contains(&whom) && inbox.troubled)
+                || inbox.timeline.gaps.iter().any(|gap| gap.stalls > 1);
             if !walked && !hopeless {
                 return Ok(None);
             }

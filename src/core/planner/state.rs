@@ -86,6 +86,8 @@ pub struct Inbox {
     pub timeline: Timeline,
     /// When its first page was last asked for (ms), with or without an answer.
     pub tried_ms: Option<Ms>,
+    /// Whether the last request for it before this run failed.
+    pub troubled: bool,
 }
 
 /// Everything the plan decides on.

@@ -97,13 +97,14 @@ impl Reader {
         let db = archive.map(Self::db);
         let mut all = Vec::with_capacity(accounts.len());
         for (index, account) in accounts.iter().enumerate() {
-            let sql = "SELECT i.account, i.tried_ms FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1";
-            let known = |db: &Connection| db.first::<(AccountId, Option<Ms>)>(sql, [&account.account]);
-            let (timeline, tried_ms) = match (db, db.map(known).transpose()?.flatten()) {
-                (Some(db), Some((id, tried_ms))) => (timelines::inbox(db, id)?, tried_ms),
-                _ => (Timeline::unknown(now), None),
+            let sql = "SELECT i.account, i.tried_ms, i.last_error IS NOT NULL FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1";
+            let known = |db: &Connection| db.first::<(AccountId, Option<Ms>, bool)>(sql, [&account.account]);
+            let (timeline, tried_ms, troubled) = match (db, db.map(known).transpose()?.flatten()) {
+                (Some(db), Some((id, tried_ms, troubled))) => (timelines::inbox(db, id)?, tried_ms, troubled),
+                _ => (Timeline::unknown(now), None, false),
             };
-            all.push(Inbox { account: index, name: account.account.clone(), timeline, tried_ms });
+            let name = account.account.clone();
+            all.push(Inbox { account: index, name, timeline, tried_ms, troubled });
         }
         Ok(all)
     }

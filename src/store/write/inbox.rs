@@ -72,10 +72,12 @@ impl Store {
                 if tx.changed("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0 {
                     tx.run("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
                 }
-                let tried_ms = tx.one("SELECT tried_ms FROM inbox WHERE account = ?1", [id])?;
+                let (tried_ms, troubled) =
+                    tx.one("SELECT tried_ms, last_error IS NOT NULL FROM inbox WHERE account = ?1", [id])?;
                 remember_wanted(tx, id, account, now)?;
                 let timeline = timelines::inbox(tx, id)?;
-                all.push((id, Inbox { account: index, name: account.account.clone(), timeline, tried_ms }));
+                let name = account.account.clone();
+                all.push((id, Inbox { account: index, name, timeline, tried_ms, troubled }));
             }
             Ok(all)
         })

@@ -48,6 +48,7 @@ pub(crate) struct MemConversation {
 struct MemInbox {
     timeline: Timeline,
     tried_ms: Option<Ms>,
+    troubled: bool,
 }
 
 pub(crate) struct Row {
@@ -324,11 +325,11 @@ impl Archive for MemArchive {
             if !self.inboxes.contains_key(&account) {
                 let mut timeline = Timeline::unknown(now);
                 timeline.gaps[0].id = self.id();
-                self.inboxes.insert(account, MemInbox { timeline, tried_ms: None });
+                self.inboxes.insert(account, MemInbox { timeline, ..MemInbox::default() });
             }
-            let MemInbox { timeline, tried_ms } = self.inboxes[&account].clone();
+            let MemInbox { timeline, tried_ms, troubled } = self.inboxes[&account].clone();
             let name = configured.account.clone();
-            all.push((id_of(account), Inbox { account, name, timeline, tried_ms }));
+            all.push((id_of(account), Inbox { account, name, timeline, tried_ms, troubled }));
         }
         Ok(all)
     }
@@ -345,7 +346,10 @@ impl Archive for MemArchive {
             gap.id = if gap.id == 0 { self.id() } else { gap.id };
         }
         let tried_ms = if commit.asked.cursor.is_none() { Some(commit.now) } else { before.tried_ms };
-        self.inboxes.insert(commit.account, MemInbox { timeline: timeline.clone(), tried_ms });
+        self.inboxes.insert(
+            commit.account,
+            MemInbox { timeline: timeline.clone(), tried_ms, troubled: stall.is_some() },
+        );
         let (mut listed, mut news, mut found) = (vec![], vec![], vec![]);
         for row in &commit.page.rows {
             let known = self.conversations.iter().position(|c| c.name == row.conversation_urn);
@@ -533,6 +537,7 @@ impl Archive for MemArchive {
                 let at = usize::try_from(failed.account.0 - 1).unwrap();
                 let inbox = self.inboxes.get_mut(&at).unwrap();
                 inbox.tried_ms = if head { Some(failed.now) } else { inbox.tried_ms };
+                inbox.troubled = true;
                 &mut inbox.timeline
             }
             Some(id) => {

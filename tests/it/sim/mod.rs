@@ -5,6 +5,7 @@
 //! are kept in `OLD_FOES` and run every time.
 
 mod crash;
+mod free_faults;
 mod memory;
 mod side_by_side;
 mod wild;
@@ -246,6 +247,7 @@ fn draw(seed: u64) -> History {
         edits: urns && rng.bool(),
         v2: rng.bool(),
         faults: [0, 0, 30, 150, 400][rng.usize(0..5)],
+        free_faults: 0,
         bustle: [0, 5, 30][rng.usize(0..3)],
         page_cap: [1000, 1000, 25][rng.usize(0..3)],
         ties: rng.bool(),
@@ -562,6 +564,11 @@ fn histories_lose_nothing_and_keep_within_budget() {
 #[test]
 fn the_sqlite_archive_loses_nothing_in_such_histories_either() {
     histories(40, in_sqlite);
+}
+
+#[test]
+fn faults_that_cost_nothing_by_themselves_make_nothing_dearer() {
+    histories(100, free_faults::costs_no_more);
 }
 
 #[test]

@@ -24,16 +24,7 @@ fn calmly(seed: u64, most: (u32, u32), capped: bool) -> (u32, BTreeMap<usize, Ve
     compare(&history, &stored);
     ledger_covers_charges(&history, &archive);
     let world = history.server.0.borrow();
-    for (i, rows) in &mut stored {
-        // A message that is dated ahead stands where it was first seen, which is earlier or later.
-        let ahead: BTreeSet<u32> = world.conversations[*i].iter().filter(|m| m.ahead).map(|m| m.id).collect();
-        for row in rows.iter_mut().filter(|_| !ahead.is_empty()) {
-            if !world.traits.urns || ahead.contains(&wild::id_of(&row.0)) {
-                row.1 = 0;
-            }
-        }
-        rows.sort();
-    }
+    undate(&world, &mut stored);
     (charged, stored, world.wire.seen)
 }
 
@@ -54,5 +45,18 @@ pub(crate) fn like_a_serial_one(seed: u64) {
     );
     if std::env::var("ARCHIVER_SIM_SURVEY").is_ok() {
         eprintln!("SEEN {seen} {serial} {concurrent}");
+    }
+}
+
+/// Takes away what depends on when something was first seen: where a message stands that is dated ahead.
+pub(crate) fn undate(world: &World, stored: &mut BTreeMap<usize, Vec<Row>>) {
+    for (i, rows) in stored {
+        let ahead: BTreeSet<u32> = world.conversations[*i].iter().filter(|m| m.ahead).map(|m| m.id).collect();
+        for row in rows.iter_mut().filter(|_| !ahead.is_empty()) {
+            if !world.traits.urns || ahead.contains(&wild::id_of(&row.0)) {
+                row.1 = 0;
+            }
+        }
+        rows.sort();
     }
 }

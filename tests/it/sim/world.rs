@@ -3,6 +3,7 @@
 //! It is independent of the product's fake API on purpose: two models built from one contract check each other.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archiver::api::{Answer, Api, ApiError, Ask, FailureKind, Turn};
@@ -49,6 +50,8 @@ pub(crate) struct Traits {
     pub(crate) v2: bool,
     /// Chance in a thousand that a request meets a fault.
     pub(crate) faults: u32,
+    /// Chance in a thousand that a request meets one that costs nothing.
+    pub(crate) free_faults: u32,
     /// Chance in a hundred that something happens in the mailbox at a request.
     pub(crate) bustle: u32,
     /// Most messages a page has, whatever is asked for.
@@ -86,6 +89,8 @@ pub(crate) struct World {
     charges: Vec<Charged>,
     /// How many charges there were before this run.
     before_run: usize,
+    /// The accounts whose inbox answered, for a test that looks after each run.
+    pub(crate) inboxes_read: BTreeSet<usize>,
     next_id: u32,
     /// Whether the history that was there before is complete.
     started: bool,
@@ -105,6 +110,7 @@ impl World {
             balance: None,
             charges: Vec::new(),
             before_run: 0,
+            inboxes_read: BTreeSet::new(),
             next_id: 0,
             started: false,
             wire: Wire::default(),
@@ -414,8 +420,16 @@ impl World {
     ) -> Answer<InboxPage> {
         let from = (account, self.now);
         self.travel();
+        if let Some(error) = self.free_fault() {
+            return Answer {
+                receipt: reservation.spend(Charge::Known(0)),
+                http_status: None,
+                outcome: Err(error),
+            };
+        }
         let asked = reservation.results();
         let page = self.inbox(account, cursor, asked);
+        self.inboxes_read.insert(account);
         let mut outcome = Ok(());
         let charge = if self.rng.u32(0..1000) < self.traits.faults {
             let (charge, error) = match self.rng.u32(0..3) {
@@ -440,6 +454,13 @@ impl World {
         assert_eq!(conversation % self.traits.accounts, ask.account, "asked for in another's name");
         let from = (ask.account, self.now);
         self.travel();
+        if let Some(error) = self.free_fault() {
+            return Answer {
+                receipt: reservation.spend(Charge::Known(0)),
+                http_status: None,
+                outcome: Err(error),
+            };
+        }
         let cursor = ask.cursor.as_ref().map(|c| c.number().unwrap());
         let asked = reservation.results();
         let page = self.page(conversation, cursor, asked);
@@ -450,6 +471,24 @@ impl World {
             (self.charge_answer(from, asked, page.returned), Ok(page))
         };
         Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome }
+    }
+
+    /// A fault that costs nothing by itself. Whether one is met is drawn only where there are any.
+    fn free_fault(&mut self) -> Option<ApiError> {
+        if self.traits.free_faults == 0 || self.rng.u32(0..1000) >= self.traits.free_faults {
+            return None;
+        }
+        // The first version charges for whatever it answers, except that it broke.
+        let kinds = if self.traits.v2 { 4 } else { 1 };
+        Some(match self.rng.u32(0..kinds) {
+            0 => transient("500"),
+            1 => transient("503"),
+            2 => {
+                let retry_after = Some(Duration::from_secs(3));
+                ApiError { retry_after, ..ApiError::new(FailureKind::RateLimited, "slow") }
+            }
+            _ => ApiError::new(FailureKind::Refused, "no such"),
+        })
     }
 
     /// One of twelve faults: the request fails, its answer gets lost, or the page is wrong.
