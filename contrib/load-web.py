@@ -41,7 +41,7 @@ def make(path, messages, conversations=2_000):
     rng = random.Random(1)
     db = sqlite3.connect(path)
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + open(f"{ROOT}/schema.sql").read())
-    db.execute("INSERT INTO account VALUES (1, 'me', 'Olivia Owner')")
+    db.execute("INSERT INTO account (id, name, owner_name) VALUES (1, 'me', 'Olivia Owner')")
     db.execute("INSERT INTO person VALUES (1, 1, 'Olivia Owner', 'Olivia', 'Owner', NULL, 1)")
     db.execute("INSERT INTO kind VALUES (1, 'TEXT')")
     db.execute("INSERT INTO template VALUES (1, ?)", ('{"text":\1,"timestamp":\2,"sender":\3,"message_type":\7,"entity_urn":\b}',))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB,
-# standardwebhooks, aiosmtpd and axe-core (Debian and Ubuntu; the last five into target/py and target/axe), then runs the
-# tests that drive them.
+# standardwebhooks, aiosmtpd, axe-core and the official MCP clients (Debian and Ubuntu; these into target/py, target/axe and
+# target/inspector), then runs the tests that drive them.
 #
 #   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
@@ -13,6 +13,9 @@ DUCKDB_VERSION=2.0.0
 STANDARDWEBHOOKS_VERSION=1.1.0
 AIOSMTPD_VERSION=1.4.6
 AXE_VERSION=4.14.1
+MCP_VERSION=2.3.0
+JSONSCHEMA_VERSION=4.26.0
+INSPECTOR_VERSION=2.12.0
 
 install=yes
 if [[ ${1-} == --no-install ]]; then
@@ -21,18 +24,18 @@ if [[ ${1-} == --no-install ]]; then
 fi
 python=${CARGO_TARGET_DIR:-target}/py/bin/python
 wanted=(
-  "datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION"
+  "datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION" "mcp==$MCP_VERSION" "jsonschema==$JSONSCHEMA_VERSION"
   "standardwebhooks==$STANDARDWEBHOOKS_VERSION" "aiosmtpd==$AIOSMTPD_VERSION"
 )
+modules="datasette, duckdb, mcp, jsonschema, standardwebhooks, aiosmtpd"
 
-packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm
-imports='import datasette, duckdb, standardwebhooks, aiosmtpd'
-if ! "$python" -c "$imports" 2>/dev/null && [[ $install == yes ]]; then
+packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm node=nodejs
+if ! "$python" -c "import $modules" 2>/dev/null && [[ $install == yes ]]; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
   python3 -m venv "${python%/bin/python}"
   "$python" -m pip install --quiet --disable-pip-version-check "${wanted[@]}"
 fi
-"$python" -c "$imports" || {
+"$python" -c "import $modules" || {
   echo "missing in ${python%/bin/python}: ${wanted[*]}" >&2
   exit 1
 }
@@ -47,5 +50,17 @@ fi
   exit 1
 }
 
+# Its scripts would fetch what the command does not need.
+inspector=${CARGO_TARGET_DIR:-target}/inspector
+if [[ ! -d $inspector/node_modules/@modelcontextprotocol/inspector && $install == yes ]]; then
+  mkdir -p "$inspector"
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$inspector" \
+    "@modelcontextprotocol/inspector@$INSPECTOR_VERSION"
+fi
+[[ -d $inspector/node_modules/@modelcontextprotocol/inspector ]] || {
+  echo "missing in $inspector: @modelcontextprotocol/inspector@$INSPECTOR_VERSION" >&2
+  exit 1
+}
+
 # Browsers and databases are busy themselves: no more of them at a time than there are cores.
-RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features parquet --test foreign "$@"
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features mcp,parquet --test foreign "$@"

@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::commands::{
     backup::BackupArgs, changes::ChangesArgs, check::CheckArgs, completions::CompletionsArgs,
     completions::ManArgs, default_config, export::ExportArgs, import::ImportArgs, login::LoginArgs,
-    notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs, restore::RestoreArgs, search::SearchArgs,
-    serve::ServeArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs, sync::SyncArgs,
-    verify::VerifyArgs,
+    mcp::McpArgs, notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs, restore::RestoreArgs,
+    search::SearchArgs, serve::ServeArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs,
+    sync::SyncArgs, verify::VerifyArgs,
 };
 #[cfg(feature = "demo")]
 use crate::cli::commands::{demo, fake_api::FakeApiArgs};
@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Read and search in a browser (read-only)
     Serve(ServeArgs),
+    /// Let an assistant read and search (MCP, read-only)
+    Mcp(McpArgs),
     /// Query the archive with SQL (read-only)
     Sql(SqlArgs),
     /// Print what changed since a number, and follow changes

@@ -11,7 +11,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, changes, check, completions, default_config, export, import, login, notify, people, plan,
+    backup, changes, check, completions, default_config, export, import, login, mcp, notify, people, plan,
     restore, search, serve, show, sql, stats, status, sync, verify,
 };
 #[cfg(feature = "demo")]
@@ -75,6 +75,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Search(args) => search::run(context, &args),
         Command::Show(args) => show::run(context, &args),
         Command::Serve(args) => serve::run(context, &args),
+        Command::Mcp(args) => mcp::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
         Command::Changes(args) => changes::run(context, &args),
         Command::Notify(args) => notify::run(context, &args),

@@ -44,7 +44,7 @@ pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
 pub use notices::{NoticeRow, StuckGap};
 pub use outages::FailedRun;
-pub use read::browse::{ConversationHead, LedgerRun, RequestRow};
+pub use read::browse::{AccountSpan, ConversationHead, LedgerRun, RequestRow};
 pub use read::changes::ChangeRow;
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};

@@ -5,12 +5,28 @@ use chrono::Local;
 use crate::core::Ms;
 use crate::core::format::{counted, plural};
 use crate::core::model::ids::ConversationId;
+use crate::core::planner::target;
 use crate::core::search::query::{FILTERS, Filter, Query, Term, What};
 use crate::core::search::tokenize;
 use crate::error::Failure;
-use crate::store::{Nothing, Search};
+use crate::store::{Nothing, Queries, Search, StoreError};
 use crate::view::dates;
 use crate::view::message::from_to;
+
+/// The search that a query describes.
+pub(crate) fn search_of<E>(queries: &Queries<'_>, text: &str, now: Ms) -> Result<Search, E>
+where
+    E: From<StoreError> + From<Failure>,
+{
+    let query = Query::parse(text);
+    let needs_names = query.filters.iter().any(|filter| matches!(filter.what, What::In(_)));
+    let candidates = if needs_names { queries.candidates()? } else { Vec::new() };
+    let conversation = |word: &str| {
+        let help = "the list of conversations shows what they are called";
+        target::one(&candidates, word).map_err(|error| Failure::usage(error.to_string(), help))
+    };
+    Ok(with_filters(Search::default(), query, now, conversation)?)
+}
 
 /// The search that a query describes, added to one that other filters have begun. `conversation` finds the one that a
 /// word names.

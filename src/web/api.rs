@@ -4,18 +4,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::asked::{WebRequest, cursor};
-use super::look::Glance;
-use super::pages::search::search_of;
 use super::reply::{Refused, SiteReply};
 use crate::core::format::iso_utc;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::model::urn;
 use crate::core::search::tokenize;
+use crate::look::Glance;
 use crate::store::{
     ConversationHead, ConversationRow, ExcerptAt, ExcerptSize, MessageRow, Search, StoreError,
 };
 use crate::view::message::{Piece, message_json, snippet};
 use crate::view::people::person;
+use crate::view::search::search_of;
 use crate::view::status::{ConversationStatus, Facts, Status};
 
 /// The description of the API.
@@ -146,7 +146,10 @@ pub(super) fn messages(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteRepl
 pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let query = asked.text("q").ok_or_else(|| Refused::bad("q is missing"))?;
     let limit = asked.limit(LIMIT, MOST)?;
-    let search = Search { below: asked.number("after")?.map(MessageId), ..search_of(look, query)? };
+    let search = Search {
+        below: asked.number("after")?.map(MessageId),
+        ..search_of::<Refused>(&look.queries, query, look.now)?
+    };
     let found = look.queries.search(&search, limit)?;
     let next =
         found.messages.last().filter(|_| found.messages.len() == limit).map(|last| last.id.to_string());

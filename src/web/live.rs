@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::look::Shared;
+use crate::look::Shared;
 
 /// How often the file is looked at while a page wants to know.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,19 +1,19 @@
 //! The archive in a browser: pages, and the same as JSON, read-only.
 //!
-//! A request goes one way: `guard` decides whether it is answered, the table in `routes` what it is for, `pool`
+//! A request goes one way: `guard` decides whether it is answered, the table in `routes` what it is for, `look`
 //! lends it a connection that cannot write, a page or the API makes the answer, and `reply` dresses it.
 
 mod api;
 mod asked;
+#[cfg(feature = "mcp")]
+mod assistants;
 mod chart;
 mod guard;
 mod key;
 pub mod listen;
 mod live;
-mod look;
 mod pages;
 mod patience;
-mod pool;
 mod reply;
 mod routes;
 mod shell;
@@ -23,7 +23,6 @@ use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
@@ -39,30 +38,25 @@ use tokio::time::{Instant, timeout};
 use url::form_urlencoded;
 
 use self::asked::WebRequest;
-use self::look::{Glance, Shared};
-use self::pool::GivenUp;
 use self::reply::{Refused, SiteReply};
 use self::routes::{RouteAccess, Serve};
 use crate::config::Config;
+use crate::look::{Glance, Looks};
+#[cfg(feature = "mcp")]
+use crate::mcp::{Assistant, McpOverHttp};
 use crate::store::StoreError;
 
 pub use self::guard::Hosts;
 pub use self::key::{AccessKey, SHORTEST};
 pub use self::reply::{HEADERS, SiteBody};
+pub use crate::look::THREADS;
 
 /// The port that is listened on unless another is asked for.
 pub const PORT: u16 = 8924;
 
-/// Requests that read the archive at once.
-const READERS: usize = 2;
-/// Threads for what blocks: one for each of them, and one that looks for changes.
-pub const THREADS: usize = READERS + 1;
 /// Pages that are told of changes at once, and archives that are taken along.
 const LISTENERS: usize = 64;
 const TAKERS: usize = 4;
-/// How long a request waits for its turn, and how long its reading may then take.
-const TURN: Duration = Duration::from_secs(10);
-const READING: Duration = Duration::from_secs(10);
 /// Bytes of what is sent here, and how long that may take.
 const LARGEST: usize = 4096;
 const SENDING: Duration = Duration::from_secs(10);
@@ -87,12 +81,13 @@ pub struct SiteOptions {
 /// The pages of one archive.
 #[derive(Debug, Clone)]
 pub struct Site {
-    shared: Arc<Shared>,
+    looks: Looks,
     access: Arc<SiteAccess>,
-    readers: Arc<Semaphore>,
     listeners: Arc<Semaphore>,
     takers: Arc<Semaphore>,
     changes: watch::Sender<u64>,
+    #[cfg(feature = "mcp")]
+    assistants: McpOverHttp,
 }
 
 #[derive(Debug)]
@@ -102,15 +97,6 @@ struct SiteAccess {
     cookie: String,
 }
 
-/// Tells work that nobody waits for it any more, when it is dropped.
-struct GiveUp(GivenUp);
-
-impl Drop for GiveUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 impl Site {
     /// The site of an archive that can be read.
     ///
@@ -118,13 +104,13 @@ impl Site {
     /// When it cannot.
     pub fn new(options: SiteOptions) -> Result<Self, StoreError> {
         let SiteOptions { config, key, hosts, timezone, port } = options;
-        let shared = Shared::new(config, timezone);
-        shared.version()?;
         let cookie = format!("archiver-{port}");
+        let looks = Looks::new(config, timezone)?;
         Ok(Self {
-            shared: Arc::new(shared),
+            #[cfg(feature = "mcp")]
+            assistants: McpOverHttp::new(Assistant::new(looks.clone())),
+            looks,
             access: Arc::new(SiteAccess { key, hosts, cookie }),
-            readers: Arc::new(Semaphore::new(READERS)),
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             takers: Arc::new(Semaphore::new(TAKERS)),
             changes: watch::Sender::new(0),
@@ -164,52 +150,36 @@ impl Site {
         let host = guard::admit(&parts.method, &parts.uri, &parts.headers, &self.access.hosts)?;
         let path = parts.uri.path();
         let (route, open) = routes::find(path).ok_or(Refused::NotFound("such page"))?;
-        if parts.method == Method::POST {
-            return match route.serve {
-                Serve::Exchange => self.exchange(body, &host).await,
-                _ => Err(Refused::Method),
-            };
+        let (posts, only) = (parts.method == Method::POST, route.posts_only());
+        if posts && !only && !matches!(route.serve, Serve::Exchange) {
+            return Err(Refused::Method);
         }
         if route.access == RouteAccess::Key
             && !guard::has_key(&parts.headers, &self.access.key, &self.access.cookie)
         {
             return Err(Refused::Key);
         }
+        if only && !posts {
+            return Err(Refused::PostOnly);
+        }
         let asked = WebRequest::new(open, parts.uri.query());
         match route.serve {
             Serve::Fixed(kind, text) => Ok(SiteReply::new(kind, text)),
+            Serve::Exchange if posts => self.exchange(body, &host).await,
             Serve::Exchange => Ok(SiteReply::page(pages::sign_in::page("/", None))),
             Serve::Read(read) => self.look(move |look| read(look, &asked)).await,
             Serve::Live => self.live(&asked).await,
             Serve::Take(take) => self.take(take, asked).await,
+            #[cfg(feature = "mcp")]
+            Serve::Assistants => self.assist(parts, body).await,
         }
     }
 
-    /// Reads the archive on another thread, for a bounded time.
     async fn look<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Glance<'_>) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
-        let turn = timeout(TURN, Arc::clone(&self.readers).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(Refused::Busy) };
-        let given_up = GivenUp::default();
-        let waiting = GiveUp(Arc::clone(&given_up));
-        let shared = Arc::clone(&self.shared);
-        let job = tokio::task::spawn_blocking(move || {
-            let done = shared.look(&given_up, work);
-            drop(turn);
-            done
-        });
-        let done = timeout(READING, job).await;
-        drop(waiting);
-        match done {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a request failed");
-                Err(Refused::Internal)
-            }
-            Err(_) => Err(Refused::Slow),
-        }
+        self.looks.look(work).await
     }
 
     /// Exchanges the key for the cookie that stands for it.
@@ -218,10 +188,7 @@ impl Site {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let body =
-            timeout(SENDING, Limited::new(body, LARGEST).collect()).await.map_err(|_| Refused::Slow)?;
-        let mut body = body.map_err(|_| Refused::TooLarge)?.aggregate();
-        let body = body.copy_to_bytes(body.remaining());
+        let body = received(body, LARGEST).await?;
         let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
         let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         // Only to a page of this server.
@@ -292,21 +259,32 @@ impl Site {
     /// Gathers what takes long before anybody asks for it.
     pub(crate) async fn warm(&self) {
         // Whoever asks for it is told what went wrong.
-        drop(self.look(|look| look.figures().map(drop)).await);
-        drop(self.look(|look| look.outlook().map(drop)).await);
+        drop(self.look(|look| Ok(look.figures().map(drop)?)).await);
+        drop(self.look(|look| Ok(look.outlook().map(drop)?)).await);
     }
 
     /// Looks for changes of the archive, as long as a page wants to be told of them.
     pub(crate) fn watch(&self) -> impl Future<Output = ()> + use<> {
-        let (shared, changes) = (Arc::clone(&self.shared), self.changes.clone());
+        let (shared, changes) = (Arc::clone(&self.looks.shared), self.changes.clone());
         live::watch(shared, changes)
     }
+}
+
+/// What is sent here, if it is no more than so many bytes and comes in time.
+async fn received<B>(body: B, most: usize) -> Result<Bytes, Refused>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let body = timeout(SENDING, Limited::new(body, most).collect()).await.map_err(|_| Refused::Slow)?;
+    let mut body = body.map_err(|_| Refused::TooLarge)?.aggregate();
+    Ok(body.copy_to_bytes(body.remaining()))
 }
 
 /// What is answered instead.
 fn refused(refusal: &Refused, uri: &Uri) -> SiteReply {
     let status = refusal.status();
-    let reply = if uri.path().starts_with("/api/") {
+    let reply = if uri.path().starts_with("/api/") || uri.path() == "/mcp" {
         let error = serde_json::json!({"error": {"status": status.as_u16(), "message": refusal.to_string()}});
         SiteReply::new("application/json", error.to_string())
     } else {
@@ -315,6 +293,8 @@ fn refused(refusal: &Refused, uri: &Uri) -> SiteReply {
     };
     let reply = match refusal {
         Refused::Key => reply.header(header::WWW_AUTHENTICATE, "Bearer"),
+        Refused::PostOnly => reply.header(header::ALLOW, "POST"),
+        Refused::Method if uri.path() == "/mcp" => reply.header(header::ALLOW, "POST"),
         Refused::Method => reply.header(header::ALLOW, "GET, HEAD"),
         Refused::Busy | Refused::Archive => reply.header(HeaderName::from_static("retry-after"), "2"),
         _ => reply,

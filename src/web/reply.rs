@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::error::Failure;
+use crate::look::Unseen;
 use crate::store::StoreError;
 
 /// What a browser may do with a page: show it in its own style, run its one script, and ask this server.
@@ -148,6 +149,9 @@ pub(super) enum Refused {
     /// Nothing can be changed here.
     #[error("This server only shows the archive: GET and HEAD are all it answers.")]
     Method,
+    /// Assistants ask with POST.
+    #[error("Assistants are answered here, to POST alone. docs/mcp.md says how to connect one.")]
+    PostOnly,
     /// The key is missing or wrong.
     #[error("The key is missing or wrong. `archiver serve` prints it.")]
     Key,
@@ -179,7 +183,7 @@ impl Refused {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method | Self::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
             Self::Key => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy | Self::Slow | Self::Archive => StatusCode::SERVICE_UNAVAILABLE,
@@ -195,6 +199,16 @@ impl From<StoreError> for Refused {
         }
         tracing::warn!(%error, "the archive cannot be read");
         Self::Archive
+    }
+}
+
+impl From<Unseen> for Refused {
+    fn from(unseen: Unseen) -> Self {
+        match unseen {
+            Unseen::Busy => Self::Busy,
+            Unseen::Slow => Self::Slow,
+            Unseen::Fault => Self::Internal,
+        }
     }
 }
 

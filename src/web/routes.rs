@@ -1,10 +1,10 @@
 //! Every route there is.
 
 use super::asked::WebRequest;
-use super::look::Glance;
 use super::reply::{Refused, SiteReply};
 use super::take::{self, Take};
 use super::{api, pages};
+use crate::look::Glance;
 
 /// Whether a route asks for the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub(super) enum Serve {
     Exchange,
     /// News of changes.
     Live,
+    /// Messages of the Model Context Protocol.
+    #[cfg(feature = "mcp")]
+    Assistants,
 }
 
 /// A route.
@@ -42,6 +45,16 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) access: RouteAccess,
     pub(super) serve: Serve,
+}
+
+impl Route {
+    /// Whether it answers nothing but POST.
+    pub(super) fn posts_only(&self) -> bool {
+        #[cfg(feature = "mcp")]
+        return matches!(self.serve, Serve::Assistants);
+        #[cfg(not(feature = "mcp"))]
+        false
+    }
 }
 
 const fn open(path: &'static str, serve: Serve) -> Route {
@@ -65,6 +78,8 @@ pub(super) const ROUTES: &[Route] = &[
     open("/icon.svg", Serve::Fixed("image/svg+xml", include_str!("icon.svg"))),
     open("/key", Serve::Exchange),
     Route { path: "/live", access: RouteAccess::Key, serve: Serve::Live },
+    #[cfg(feature = "mcp")]
+    Route { path: "/mcp", access: RouteAccess::Key, serve: Serve::Assistants },
     read("/", pages::home::page),
     read("/conversations", pages::conversations::page),
     read("/c/{}", pages::conversation::page),

@@ -2,8 +2,8 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::look::Glance;
 use crate::export::text::Text;
+use crate::look::Glance;
 
 /// A page.
 pub(super) struct Shell<'a> {

@@ -6,20 +6,20 @@ use maud::{DOCTYPE, PreEscaped, html};
 use ring::digest;
 
 use super::asked::WebRequest;
-use super::look::Glance;
-use super::pages::search;
 use super::reply::Refused;
 use crate::core::Ms;
 use crate::export::html::STYLE;
 use crate::export::html::message::{Dress, Gaps, MessageList};
 use crate::export::text::{Text, slug};
 use crate::export::{csv, markdown};
+use crate::look::Glance;
 use crate::store::{
     ConversationRow, ExcerptAt, ExcerptSize, ExportRow, FormerVersion, MessagePlace, MessageRow, Scope,
     Search,
 };
 use crate::view;
 use crate::view::message::message_json;
+use crate::view::search::search_of;
 
 /// A form in which messages are taken along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(super) fn conversation(look: &Glance<'_>, asked: &WebRequest) -> Result<Take
 pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<Take, Refused> {
     let format = format_of(asked)?;
     let query = asked.text("q").unwrap_or_default();
-    let search = search::search_of(look, query)?;
+    let search = search_of::<Refused>(&look.queries, query, look.now)?;
     let title = format!("Search: {query}");
     Ok(Take::new(format, title, "search", Taken::Search { search: Box::new(search), left: FOUND }))
 }

@@ -1,6 +1,6 @@
 //! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
-//! the alert rules; axe-core of the pages of `serve`; an OpenSSL server of a CA of its own; the reference library of
-//! Standard Webhooks; and a mail server.
+//! the alert rules; axe-core of the pages of `serve`; the official MCP clients; an OpenSSL server of a CA of its own; the
+//! reference library of Standard Webhooks; and a mail server.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
 //! its tests.
@@ -12,6 +12,7 @@
 )]
 
 mod alerts;
+mod assistants;
 mod browser;
 mod clients;
 mod network;
@@ -34,7 +35,7 @@ fn program(name: &str) -> Command {
     Command::new(name)
 }
 
-/// The Python that has Datasette and DuckDB.
+/// The Python that has Datasette, DuckDB and the MCP client.
 fn python() -> Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let python = target.join("py/bin/python");

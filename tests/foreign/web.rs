@@ -12,13 +12,13 @@ use crate::browser::Browser;
 use crate::support::bench::{Bench, NOW, item, last_page};
 use crate::support::export::odd_archive;
 
-/// The program at work on an archive with every oddity, and one long conversation.
-struct Serving {
-    bench: Bench,
+/// The program at work on an archive.
+pub(crate) struct Serving {
+    pub(crate) bench: Bench,
     child: Child,
-    base: String,
+    pub(crate) base: String,
     /// The address with the key.
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Serving {
@@ -31,6 +31,7 @@ impl Drop for Serving {
 /// The conversation with 250 messages.
 const LONG: usize = 2;
 
+/// With every oddity, and one long conversation.
 fn serve() -> Serving {
     let mut bench = odd_archive();
     let said = |n: i64| {
@@ -43,18 +44,24 @@ fn serve() -> Serving {
     };
     bench.put(LONG, &last_page(&(0..250).map(said).collect::<Vec<_>>())).unwrap();
     bench.next_run();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_archiver"))
-        .args(["--archive", bench.path().to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
-        .current_dir(bench.dir.path())
-        .env("TZ", "UTC")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim_end().to_owned();
-    let base = address.split("/#").next().unwrap().to_owned();
-    Serving { bench, child, base, address }
+    Serving::of(bench)
+}
+
+impl Serving {
+    pub(crate) fn of(bench: Bench) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_archiver"))
+            .args(["--archive", bench.path().to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
+            .current_dir(bench.dir.path())
+            .env("TZ", "UTC")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().to_owned();
+        let base = address.split("/#").next().unwrap().to_owned();
+        Self { bench, child, base, address }
+    }
 }
 
 /// A folder for pictures of the pages, for people to look at.

@@ -11,6 +11,7 @@ mod files;
 mod insight;
 mod json;
 mod login;
+mod mcp;
 mod network;
 mod others;
 mod pager;

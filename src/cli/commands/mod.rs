@@ -12,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod fake_api;
 pub(crate) mod import;
 pub(crate) mod login;
+pub(crate) mod mcp;
 pub(crate) mod notify;
 pub(crate) mod people;
 pub(crate) mod plan;

@@ -174,7 +174,7 @@ fn key(context: &Context, file: Option<&Path>) -> Result<AccessKey, Failure> {
 }
 
 /// The reader's time zone: `TZ`, or the system's.
-fn timezone(env: &Env) -> Tz {
+pub(super) fn timezone(env: &Env) -> Tz {
     let set = env.text("TZ").map(|zone| zone.trim_start_matches(':').to_owned());
     let name = set.or_else(|| iana_time_zone::get_timezone().ok());
     name.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)

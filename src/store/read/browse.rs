@@ -1,6 +1,6 @@
 //! What is browsed: conversations with their last message, who takes part in which, and the ledger from its newest rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
@@ -72,6 +72,17 @@ pub struct RequestRow {
     pub error: Option<String>,
 }
 
+/// What the conversations of an account come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSpan {
+    /// Its name.
+    pub account: String,
+    /// When a page of one of them last came (ms).
+    pub synced_ms: Option<Ms>,
+    /// When the oldest message was sent (ms).
+    pub oldest_ms: Option<Ms>,
+}
+
 /// A run as the ledger lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRun {
@@ -84,6 +95,7 @@ pub struct LedgerRun {
 }
 
 struct_rows! {
+    AccountSpan { account, synced_ms, oldest_ms }
     ConversationHead { id, account_id, account, conversation_id, thread, profile_url, name, newest_ms, messages, unread, gaps }
     RequestRow {
         id, run, at_ms, account, endpoint, purpose, conversation, name, asked, returned, new_messages,
@@ -108,6 +120,36 @@ impl Queries<'_> {
         let (served_total, news_at_least) =
             self.db().one("SELECT served_total, news_at_least FROM conversation WHERE id = ?1", [id])?;
         Ok(Some((row, Hints { served_total, news_at_least })))
+    }
+
+    /// The conversations that have gaps, most recently active first, with what tells how much is missing.
+    pub fn incomplete(&self) -> Result<Vec<(ConversationRow, Hints)>> {
+        let of = "IN (SELECT conversation FROM gap WHERE conversation IS NOT NULL)";
+        let hints: Vec<(ConversationId, Option<i64>, i64)> = self
+            .db()
+            .all(&format!("SELECT id, served_total, news_at_least FROM conversation WHERE id {of}"), [])?;
+        let mut hints: BTreeMap<ConversationId, Hints> = hints
+            .into_iter()
+            .map(|(id, served_total, news_at_least)| (id, Hints { served_total, news_at_least }))
+            .collect();
+        let mut gaps = timelines::of_all_conversations(self.db())?;
+        let rows = self.conversation_rows(&format!("WHERE c.id {of} "), &[], |id| {
+            gaps.remove(&id).unwrap_or_default()
+        })?;
+        let with_hints = |row: ConversationRow| {
+            let hints = hints.remove(&row.id).unwrap_or_default();
+            (row, hints)
+        };
+        Ok(rows.into_iter().map(with_hints).collect())
+    }
+
+    /// What the conversations of each account come to.
+    pub fn accounts_asked(&self) -> Result<Vec<AccountSpan>> {
+        self.db().all(
+            "SELECT a.name, max(c.synced_ms), min(c.oldest_ms) FROM account a LEFT JOIN conversation c ON c.account = a.id
+             GROUP BY a.id ORDER BY a.id",
+            [],
+        )
     }
 
     /// The conversations that one of these people wrote in.

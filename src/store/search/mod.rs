@@ -117,8 +117,14 @@ impl Queries<'_> {
 
     /// How many messages match, without a bound.
     pub fn search_count(&self, search: &Search) -> Result<u64> {
-        let (ids, _) = self.ids(search, usize::MAX, u64::MAX)?;
-        Ok(count(ids.len()))
+        Ok(self.search_count_within(search, u64::MAX)?.0)
+    }
+
+    /// How many messages match among the newest so many that a search with filters looks at, and whether it has not looked
+    /// at all. Without filters all are counted.
+    pub fn search_count_within(&self, search: &Search, looked_at: u64) -> Result<(u64, bool)> {
+        let (ids, ended_at) = self.ids(search, usize::MAX, looked_at)?;
+        Ok((count(ids.len()), ended_at.is_some()))
     }
 
     /// The ids of the matches, newest first, and where the bound ended the walk.

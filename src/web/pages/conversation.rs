@@ -10,10 +10,10 @@ use crate::core::planner::state::Hints;
 use crate::core::timeline::gap::Gap;
 use crate::export::html::message::{Dress, Gaps, MessageList};
 use crate::export::text::Text;
+use crate::look::Glance;
 use crate::store::{ConversationRow, Excerpt, ExcerptAt, ExcerptSize, MessagePlace, Scope, StoreError};
 use crate::view::{self, dates};
 use crate::web::asked::{WebRequest, cursor, url};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager, upper_pager};
 

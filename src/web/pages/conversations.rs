@@ -3,76 +3,21 @@
 use maud::{Markup, html};
 
 use crate::core::format::{plural, thousands};
-use crate::core::search::tokenize;
 use crate::export::text::Text;
+use crate::look::{Glance, Listed, label};
 use crate::store::{ConversationHead, StoreError};
-use crate::view;
 use crate::web::asked::{WebRequest, url};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
 /// Conversations on a page.
 const SHOWN: usize = 50;
 
-/// Some conversations, and what is around them.
-pub(in crate::web) struct Listed {
-    pub(in crate::web) heads: Vec<ConversationHead>,
-    /// How many there are in all.
-    pub(in crate::web) count: usize,
-    /// Whether they are of several accounts.
-    pub(in crate::web) several: bool,
-    /// Whether there are more after these.
-    pub(in crate::web) more: bool,
-}
-
-impl Listed {
-    /// The newest ones.
-    pub(in crate::web) fn newest(look: &Glance<'_>, limit: usize) -> Result<Self, Refused> {
-        Self::after(look, None, "", None, limit)
-    }
-
-    /// Those after one, whose names contain a part.
-    pub(in crate::web) fn after(
-        look: &Glance<'_>,
-        account: Option<&str>,
-        part: &str,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<Self, Refused> {
-        let all = look.heads()?;
-        if account.is_some_and(|account| all.iter().all(|head| head.account != account)) {
-            return Err(Refused::NotFound("such account"));
-        }
-        let several = all.iter().any(|c| Some(&c.account) != all.first().map(|c| &c.account));
-        let part = tokenize::fold(part);
-        let fits = |head: &&ConversationHead| {
-            account.is_none_or(|account| head.account == account)
-                && (part.is_empty() || tokenize::fold(&label(head)).contains(&part))
-        };
-        let fitting: Vec<&ConversationHead> = all.iter().filter(fits).collect();
-        let count = fitting.len();
-        let start = after.and_then(|after| fitting.iter().position(|head| head.id.0 == after));
-        let rest = fitting.iter().skip(start.map_or(0, |at| at + 1));
-        let mut heads: Vec<ConversationHead> =
-            rest.take(limit.saturating_add(1)).map(|head| (*head).clone()).collect();
-        let more = heads.len() > limit;
-        heads.truncate(limit);
-        Ok(Self { heads, count, several, more })
-    }
-}
-
-/// What a conversation is called.
-pub(in crate::web) fn label(head: &ConversationHead) -> String {
-    let named = head.name.as_deref().filter(|name| !name.trim().is_empty());
-    view::name(named, head.profile_url.as_deref(), head.conversation_id.as_deref(), head.id)
-}
-
 pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let (part, account) = (asked.text("q").unwrap_or_default(), asked.text("account").unwrap_or_default());
     let after = asked.number("after")?;
     let only = Some(account).filter(|account| !account.is_empty());
-    let listed = Listed::after(look, only, part, after, SHOWN)?;
+    let listed = Listed::after(look, only, part, after, SHOWN)?.ok_or(Refused::NotFound("such account"))?;
     let next = listed.heads.last().filter(|_| listed.more).map(|last| last.id.to_string());
     let next =
         next.map(|id| (url("/conversations", &[("q", part), ("account", account), ("after", &id)]), "Older"));

@@ -7,11 +7,11 @@ use crate::core::format::thousands;
 use crate::core::model::ids::ConversationId;
 use crate::core::timeline::bar::{Cell, Stretch, stretches};
 use crate::export::text::Text;
+use crate::look::Glance;
 use crate::store::ConversationRow;
 use crate::view::label;
 use crate::view::status::{Facts, missing};
 use crate::web::asked::{WebRequest, url};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 

@@ -3,8 +3,8 @@
 use maud::html;
 
 use crate::core::search::query::FILTERS;
+use crate::look::Glance;
 use crate::web::asked::WebRequest;
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 

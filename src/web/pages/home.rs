@@ -7,11 +7,11 @@ use crate::app::outlook::Outlook;
 use crate::core::format::iso_date;
 use crate::core::format::{plural, thousands};
 use crate::core::printable::printable;
+use crate::look::{Glance, Listed};
 use crate::view::local_time::local_minute;
 use crate::view::status::{Facts, FormatTime, Status};
 use crate::web::asked::WebRequest;
 use crate::web::chart::{self, Bar};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 
@@ -40,7 +40,7 @@ pub(in crate::web) fn page(look: &Glance<'_>, _: &WebRequest) -> Result<SiteRepl
         (credits(&facts))
         section aria-labelledby="recent" {
             h2 #recent { "Latest conversations" }
-            (conversations::list(look, &conversations::Listed::newest(look, RECENT)?)?)
+            (conversations::list(look, &Listed::newest(look, RECENT)?)?)
             p { a href="/conversations" { "All conversations" } }
         }
     };

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use crate::core::format::{iso_date, plural, thousands};
 use crate::core::model::ids::{RequestId, RunId};
 use crate::export::text::Text;
+use crate::look::Glance;
 use crate::store::{LedgerRun, RequestRow};
 use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager, upper_pager};
 

@@ -6,9 +6,9 @@ use super::conversation;
 use crate::core::model::ids::MessageId;
 use crate::export::html::message;
 use crate::export::text::Text;
+use crate::look::Glance;
 use crate::store::StoreError;
 use crate::web::asked::WebRequest;
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::conversations::{Listed, list as listed};
+use super::conversations::list as listed;
 use crate::core::format::{plural, thousands};
 use crate::core::model::ids::PersonId;
 use crate::core::model::urn;
 use crate::core::people::{Contact, Human};
-use crate::core::search::tokenize;
 use crate::export::html::message::is_web;
 use crate::export::text::Text;
+use crate::look::{Glance, Listed, People};
 use crate::view::people::{UNKNOWN_OWNER, duration};
 use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
-use crate::web::look::{Glance, People};
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 
@@ -32,15 +31,8 @@ pub(in crate::web) fn list(look: &Glance<'_>, asked: &WebRequest) -> Result<Site
     let figures = look.figures()?;
     let people = &figures.people;
     let part = asked.text("q").unwrap_or_default();
-    let folded = tokenize::fold(part);
     let start = usize::try_from(asked.number("after")?.unwrap_or(0)).unwrap_or(0);
-    let fits = |contact: &&Contact| {
-        let human = people.everybody.get(contact.human);
-        human.is_some_and(|human| {
-            folded.is_empty() || human.names.iter().any(|n| tokenize::fold(n).contains(&folded))
-        })
-    };
-    let all: Vec<&Contact> = people.contacts.iter().filter(fits).collect();
+    let all = people.named(part);
     let end = start.saturating_add(SHOWN);
     let link = |after: usize, words| (url("/people", &[("q", part), ("after", &after.to_string())]), words);
     let next = (all.len() > end).then(|| link(end, "More"));

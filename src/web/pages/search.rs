@@ -4,20 +4,16 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::conversations::label;
 use crate::core::Ms;
 use crate::core::format::{plural, thousands};
 use crate::core::model::ids::MessageId;
-use crate::core::planner::target;
-use crate::core::search::query::{Query, What};
 use crate::core::search::tokenize;
-use crate::error::Failure;
 use crate::export::text::Text;
+use crate::look::{Glance, label};
 use crate::store::{FACETED, Facets, Found, MessageRow, Search};
 use crate::view::message::{Piece, snippet};
-use crate::view::search::{explain, misread, senders_named, with_filters};
+use crate::view::search::{misread, search_of};
 use crate::web::asked::{WebRequest, url};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::{Shell, pager};
 use crate::web::take;
@@ -31,21 +27,9 @@ const READ: usize = 64 * 1024;
 /// Choices of a kind to narrow a search by.
 const CHOICES: usize = 8;
 
-/// The search that a query describes.
-pub(in crate::web) fn search_of(look: &Glance<'_>, text: &str) -> Result<Search, Refused> {
-    let query = Query::parse(text);
-    let needs_names = query.filters.iter().any(|filter| matches!(filter.what, What::In(_)));
-    let candidates = if needs_names { look.queries.candidates()? } else { Vec::new() };
-    let conversation = |word: &str| {
-        let help = "the list of conversations shows what they are called";
-        target::one(&candidates, word).map_err(|error| Failure::usage(error.to_string(), help))
-    };
-    Ok(with_filters(Search::default(), query, look.now, conversation)?)
-}
-
 pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let query = asked.text("q").unwrap_or_default();
-    let found = match search_of(look, query) {
+    let found = match search_of::<Refused>(&look.queries, query, look.now) {
         Ok(_) if query.is_empty() => {
             html! { p { "Words, phrases and filters: " a href="/help" { "how to search" } "." } }
         }
@@ -73,7 +57,7 @@ fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Ref
     };
     let remarks = misread(&search.query);
     if found.messages.is_empty() {
-        let why = if search.below.is_some() { Vec::new() } else { reasons(look, &search)? };
+        let why = if search.below.is_some() { Vec::new() } else { look.reasons(&search)? };
         return Ok(html! {
             p role="status" { strong { "Nothing was found." } }
             ul { @for line in remarks.iter().chain(&why) { li { (Text(line)) } } }
@@ -111,15 +95,6 @@ fn count(facets: &Facets) -> String {
     } else {
         plural(facets.times.len(), "message")
     }
-}
-
-fn reasons(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, Refused> {
-    let why = look.queries.why_nothing(search)?;
-    let elsewhere = why.gaps.is_some() && look.facts()?.asked.gaps_elsewhere > 0;
-    let mut lines = explain(&why, search, elsewhere);
-    let senders = look.queries.senders()?;
-    lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
-    Ok(lines)
 }
 
 fn ended(look: &Glance<'_>, found: &Found) -> Markup {

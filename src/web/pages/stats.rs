@@ -7,11 +7,11 @@ use maud::{Markup, html};
 use super::people::by_month;
 use crate::core::format::{plural, thousands};
 use crate::export::text::Text;
+use crate::look::Glance;
 use crate::view::people::{UNKNOWN_OWNER, duration};
 use crate::view::stats::{Stats, WaitingLine};
 use crate::web::asked::{WebRequest, url};
 use crate::web::chart::{self, Bar};
-use crate::web::look::Glance;
 use crate::web::reply::{Refused, SiteReply};
 use crate::web::shell::Shell;
 

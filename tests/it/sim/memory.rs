@@ -58,7 +58,7 @@ pub(crate) struct Row {
     pub(crate) at_ms: Ms,
     pub(crate) reserved: u32,
     pub(crate) spent: Option<u32>,
-    head: bool,
+    pub(crate) head: bool,
     /// Items of the page that came.
     returned: Option<u32>,
 }

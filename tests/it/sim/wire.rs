@@ -40,8 +40,8 @@ pub(crate) enum Given {
 }
 
 enum Item {
-    /// Sent, and not yet with the server.
-    Sent(Wanted, Reservation),
+    /// Sent then, which is when it counts, and not yet with the server.
+    Sent(Wanted, Reservation, Ms),
     /// Given, and on its way back.
     Given(Given),
     /// A wait until then.
@@ -82,7 +82,7 @@ impl Wire {
         self.seen = self.seen.max(under_way);
         let sent = || {
             self.items.values().filter_map(|(item, _)| match item {
-                Item::Sent(wanted, _) => Some(wanted),
+                Item::Sent(wanted, ..) => Some(wanted),
                 _ => None,
             })
         };
@@ -131,7 +131,7 @@ impl World {
         let id = self.wire.draw().expect("the simulation waits for something that never comes");
         let Some((item, waker)) = self.wire.items.remove(&id) else { return };
         let item = match item {
-            Item::Sent(wanted, reservation) => Item::Given(self.give(wanted, reservation)),
+            Item::Sent(wanted, reservation, at) => Item::Given(self.give(wanted, reservation, at)),
             Item::Given(given) => {
                 waker.wake_by_ref();
                 Item::Come(given)
@@ -146,11 +146,11 @@ impl World {
         self.wire.items.insert(id, (item, waker));
     }
 
-    fn give(&mut self, wanted: Wanted, reservation: Reservation) -> Given {
+    fn give(&mut self, wanted: Wanted, reservation: Reservation, at: Ms) -> Given {
         match wanted {
-            Wanted::Page(ask) => Given::Page(self.answer(reservation, &ask)),
+            Wanted::Page(ask) => Given::Page(self.answer(reservation, &ask, at)),
             Wanted::Inbox(account, cursor) => {
-                Given::Inbox(self.answer_inbox(reservation, account, cursor.as_deref()))
+                Given::Inbox(self.answer_inbox(reservation, (account, at), cursor.as_deref()))
             }
         }
     }
@@ -166,17 +166,18 @@ impl Drop for Awaited<'_> {
     /// The engine waits no more: what it has sent may have reached the server or not.
     fn drop(&mut self) {
         let mut world = self.world.borrow_mut();
-        if let Some((Item::Sent(wanted, reservation), _)) = world.wire.items.remove(&self.id)
+        if let Some((Item::Sent(wanted, reservation, at), _)) = world.wire.items.remove(&self.id)
             && world.wire.order.bool()
         {
-            world.give(wanted, reservation);
+            world.give(wanted, reservation, at);
         }
     }
 }
 
 impl Server {
     pub(crate) async fn exchange(&self, wanted: Wanted, reservation: Reservation) -> Given {
-        self.come(Item::Sent(wanted, reservation)).await
+        let at = self.0.borrow().now;
+        self.come(Item::Sent(wanted, reservation, at)).await
     }
 
     pub(crate) async fn wait(&self, for_ms: Ms) {

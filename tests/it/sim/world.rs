@@ -373,16 +373,19 @@ impl World {
             }
         }
         let (day, month) = day_and_month(at);
-        let sum = |of: Option<usize>, from: Ms, skip: usize| -> u32 {
-            let counted = self.charges.iter().skip(skip);
-            let counted = counted.filter(|c| c.at >= from && of.is_none_or(|account| c.account == account));
-            counted.map(|c| c.credits).sum()
+        let sum = |of: Option<usize>, skip: usize, counts: &dyn Fn(Ms) -> bool| -> u32 {
+            let counted = self.charges.iter().skip(skip).filter(|c| counts(c.at));
+            counted.filter(|c| of.is_none_or(|account| c.account == account)).map(|c| c.credits).sum()
         };
+        let (same_day, same_month) = (|at| day_and_month(at).0 == day, |at| day_and_month(at).1 == month);
         let held = |of: Option<usize>, caps: &Caps| {
             let within = |cap: Option<u32>, spent: u32| cap.is_none_or(|cap| spent <= cap);
-            assert!(within(caps.run, sum(of, Ms::MIN, self.before_run)), "over the cap of the run: {caps:?}");
-            assert!(within(caps.day, sum(of, day, 0)), "over the cap of the day: {caps:?}");
-            assert!(within(caps.month, sum(of, month, 0)), "over the cap of the month: {caps:?}");
+            assert!(
+                within(caps.run, sum(of, self.before_run, &|_| true)),
+                "over the cap of the run: {caps:?}"
+            );
+            assert!(within(caps.day, sum(of, 0, &same_day)), "over the cap of the day: {caps:?}");
+            assert!(within(caps.month, sum(of, 0, &same_month)), "over the cap of the month: {caps:?}");
         };
         let (all, accounts) = &self.caps;
         held(None, all);
@@ -415,10 +418,10 @@ impl World {
     pub(super) fn answer_inbox(
         &mut self,
         reservation: Reservation,
-        account: usize,
+        (account, sent): (usize, Ms),
         cursor: Option<&str>,
     ) -> Answer<InboxPage> {
-        let from = (account, self.now);
+        let from = (account, sent);
         self.travel();
         if let Some(error) = self.free_fault() {
             return Answer {
@@ -448,11 +451,11 @@ impl World {
         Answer { receipt: reservation.spend(charge), http_status: Some(200), outcome: outcome.map(|()| page) }
     }
 
-    pub(super) fn answer(&mut self, reservation: Reservation, ask: &Ask) -> Answer<Page> {
+    pub(super) fn answer(&mut self, reservation: Reservation, ask: &Ask, sent: Ms) -> Answer<Page> {
         let name = ask.conversation.id().expect("all are asked by id");
         let conversation = wild::conversation_of(name);
         assert_eq!(conversation % self.traits.accounts, ask.account, "asked for in another's name");
-        let from = (ask.account, self.now);
+        let from = (ask.account, sent);
         self.travel();
         if let Some(error) = self.free_fault() {
             return Answer {

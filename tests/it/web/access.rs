@@ -37,7 +37,8 @@ fn every_answer_of_every_route_has_all_headers() {
         for method in ["GET", "HEAD"] {
             let said = web.ask(method, &url, &[("authorization", &web.bearer())], "");
             is_dressed(&said, &url);
-            assert!(said.status.as_u16() < 400 || url.starts_with("/m/"), "{url}: {said:?}");
+            let refused = url.starts_with("/m/") || url == "/mcp";
+            assert!(said.status.as_u16() < 400 || refused, "{url}: {said:?}");
         }
         is_dressed(&web.ask("GET", &url, &[], ""), &url);
         is_dressed(&web.ask("POST", &url, &[("authorization", &web.bearer())], ""), &url);
@@ -173,13 +174,14 @@ fn nothing_but_get_and_head_is_answered() {
     let key = web.bearer();
     for (url, _) in Web::addresses("1") {
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"] {
-            if (url.as_str(), method) == ("/key", "POST") || method == "CONNECT" {
+            let posts = matches!(url.as_str(), "/key" | "/mcp");
+            if (posts && method == "POST") || method == "CONNECT" {
                 continue;
             }
             let said = web.ask(method, &url, &[("authorization", &key)], "x");
             assert_eq!(
                 (said.status, said.header("allow")),
-                (StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD"),
+                (StatusCode::METHOD_NOT_ALLOWED, if url == "/mcp" { "POST" } else { "GET, HEAD" }),
                 "{method} {url}"
             );
         }

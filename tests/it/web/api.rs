@@ -14,7 +14,11 @@ fn description() -> Value {
 }
 
 /// What is wrong with a value, according to a schema of the description.
-fn wrong(all: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+pub(super) fn wrong(all: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let tried: Vec<_> = choices.iter().map(|choice| wrong(all, choice, value, at)).collect();
+        return if tried.iter().any(Vec::is_empty) { Vec::new() } else { tried.concat() };
+    }
     if let Some(name) = schema["$ref"].as_str() {
         return wrong(all, all.pointer(name.trim_start_matches('#')).unwrap(), value, at);
     }

@@ -3,6 +3,8 @@
 mod access;
 mod api;
 mod hostile;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod pages;
 mod paging;
 mod program;

@@ -1,4 +1,4 @@
-//! Connections to the archive for the requests of browsers: few, closed to writes, bounded in time.
+//! Connections to the archive for the requests of others: few, closed to writes, bounded in time.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,11 +10,11 @@ use crate::core::Ms;
 use crate::store::{Reader, Result};
 
 /// Whether whoever waits for a request's answer has given up.
-pub(super) type GivenUp = Arc<AtomicBool>;
+pub(crate) type GivenUp = Arc<AtomicBool>;
 
 /// Connections that are kept open.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Open>>,
     watch: Mutex<Option<ChangeWatch>>,
@@ -41,7 +41,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default(), watch: Mutex::default() }
     }
 
@@ -58,7 +58,7 @@ impl Pool {
     }
 
     /// Does some reading in one consistent look at the archive.
-    pub(super) fn read<T, E: From<crate::store::StoreError>>(
+    pub(crate) fn read<T, E: From<crate::store::StoreError>>(
         &self,
         given_up: &GivenUp,
         work: impl FnOnce(&Reader) -> Result<T, E>,
@@ -76,7 +76,7 @@ impl Pool {
     }
 
     /// A number that grows whenever the archive has changed.
-    pub(super) fn version(&self) -> Result<u64> {
+    pub(crate) fn version(&self) -> Result<u64> {
         let mut watch = locked(&self.watch);
         let file = self.file();
         let before = watch.as_ref().map_or(0, |watch| watch.changes);
@@ -96,7 +96,7 @@ impl Pool {
 
 /// Something that takes long to gather, remembered until the archive has changed.
 #[derive(Debug)]
-pub(super) struct Cached<T> {
+pub(crate) struct Cached<T> {
     known: Mutex<Option<CachedValue<T>>>,
     /// Held by whoever gathers it.
     gathering: Mutex<()>,
@@ -117,16 +117,16 @@ impl<T> Default for Cached<T> {
 
 /// How old something remembered may be (ms).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Freshness {
+pub(crate) struct Freshness {
     /// While the archive has not changed.
-    pub(super) unchanged: Ms,
+    pub(crate) unchanged: Ms,
     /// In any case.
-    pub(super) changed: Ms,
+    pub(crate) changed: Ms,
 }
 
 impl<T> Cached<T> {
     /// What is remembered, or gathered now. While somebody else gathers it anew, the former will do.
-    pub(super) fn get<E>(
+    pub(crate) fn get<E>(
         &self,
         version: u64,
         now: Ms,
