@@ -1,6 +1,7 @@
 //! What commands and the service both need: wiring, the runtime, metrics and the outlook.
 
 pub mod advice;
+pub mod alert_text;
 mod context;
 pub mod metrics;
 pub mod outlook;

@@ -20,6 +20,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::format::iso_utc;
 use crate::error::Failure;
+use crate::notify;
 use crate::service::alerts::Notice;
 use crate::service::archive_failures::{ArchiveFailures, LONGEST_WAIT_MS};
 use crate::service::main_loop::MainLoop;
@@ -43,6 +44,7 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
             .map_err(|error| Failure::Machine(format!("cannot listen for signals: {error}")))?;
         // What would fail at each run fails now.
         drop(wiring::api(&config)?);
+        notify::check(&config)?;
         let failures = ArchiveFailures::of(&context.env);
         if !wait_out(&failures, &mut signals).await {
             return Ok(());
