@@ -199,6 +199,15 @@ CREATE TABLE message_version (
 ) STRICT;
 CREATE INDEX message_version_by_message ON message_version (message);
 
+-- A number that a message had before it was changed again: whoever has read the changes up to an earlier one learns of
+-- both. What it said at a number is in the first version named from that number on, or else in the message itself.
+CREATE TABLE change_before (
+  seq           INTEGER PRIMARY KEY,          -- the number
+  message       INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE, -- the message
+  version       INTEGER                       -- the id of the message_version that says what it said until then; null: the next change left that alone
+) STRICT;
+CREATE INDEX change_before_by_message ON change_before (message);
+
 -- An account's inbox: a list of conversations, each at the time of its last message.
 CREATE TABLE inbox (
   account            INTEGER PRIMARY KEY REFERENCES account(id), -- whose inbox
@@ -365,6 +374,41 @@ CREATE TABLE alert (
   credential  TEXT NOT NULL                   -- identifies the refused credential: a short hash, and its file's modification time
 ) STRICT;
 CREATE UNIQUE INDEX alert_by_cause ON alert (ifnull(account, 0), cause);
+
+-- What this archive is called in the ids of events, made up when it gets its first sink.
+CREATE TABLE identity (
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  archive  TEXT NOT NULL                      -- 32 random hexadecimal digits
+) STRICT;
+
+-- An alert as the sinks of [[notify]] are told of it, in order. Rows stay when what they tell is mended.
+CREATE TABLE notice (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms    INTEGER NOT NULL,                  -- when
+  kind     TEXT NOT NULL CHECK (kind IN ('account', 'key', 'credits', 'unreachable', 'budget', 'gap')), -- what it is about
+  account  TEXT,                              -- the account's name; null: it concerns all
+  message  TEXT NOT NULL,                     -- what is wrong
+  about    TEXT                               -- budget: the window that is used up; gap: the ids of the gaps, between commas; else null
+) STRICT;
+
+-- A sink of [[notify]]: how far it has been told, and when it is tried again.
+CREATE TABLE sink (
+  name              TEXT PRIMARY KEY,         -- its name in the configuration
+  target            INTEGER NOT NULL,         -- hash of where it leads
+  change            INTEGER NOT NULL,         -- changes up to this number were delivered, or were none of its
+  notice            INTEGER NOT NULL,         -- likewise alerts
+  batch_to          INTEGER,                  -- the last change of what it is being told; null: nothing
+  batch_form        TEXT CHECK (batch_form IN ('single', 'digest', 'summary')), -- and how
+  attempts          INTEGER NOT NULL DEFAULT 0, -- consecutive attempts that failed
+  failing_since_ms  INTEGER,                  -- when the first of these was made
+  next_try_ms       INTEGER,                  -- when the next one is due; null: at once
+  last_error        TEXT,                     -- why the last one failed
+  ended_ms          INTEGER,                  -- when the receiver said that it is gone for good; null: it has not
+  waiting           INTEGER NOT NULL DEFAULT 0, -- events that waited at the last attempt
+  delivered         INTEGER NOT NULL DEFAULT 0, -- events that were delivered
+  delivered_ms      INTEGER,                  -- when the last of them was
+  CHECK ((batch_to IS NULL) = (batch_form IS NULL))
+) STRICT, WITHOUT ROWID;
 
 -- How often requests have failed.
 CREATE TABLE failure (

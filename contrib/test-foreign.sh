@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB,
-# axe-core and the official MCP clients (Debian and Ubuntu; these into target/py, target/axe and target/inspector), then runs the tests that drive them.
+# standardwebhooks, aiosmtpd, axe-core and the official MCP clients (Debian and Ubuntu; these into target/py, target/axe and
+# target/inspector), then runs the tests that drive them.
 #
 #   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
@@ -9,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 DATASETTE_VERSION=0.65.5
 DUCKDB_VERSION=2.0.0
+STANDARDWEBHOOKS_VERSION=1.1.0
+AIOSMTPD_VERSION=1.4.6
 AXE_VERSION=4.14.1
 MCP_VERSION=2.3.0
 JSONSCHEMA_VERSION=4.26.0
@@ -20,8 +23,11 @@ if [[ ${1-} == --no-install ]]; then
   shift
 fi
 python=${CARGO_TARGET_DIR:-target}/py/bin/python
-wanted=("datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION" "mcp==$MCP_VERSION" "jsonschema==$JSONSCHEMA_VERSION")
-modules="datasette, duckdb, mcp, jsonschema"
+wanted=(
+  "datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION" "mcp==$MCP_VERSION" "jsonschema==$JSONSCHEMA_VERSION"
+  "standardwebhooks==$STANDARDWEBHOOKS_VERSION" "aiosmtpd==$AIOSMTPD_VERSION"
+)
+modules="datasette, duckdb, mcp, jsonschema, standardwebhooks, aiosmtpd"
 
 packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm node=nodejs
 if ! "$python" -c "import $modules" 2>/dev/null && [[ $install == yes ]]; then

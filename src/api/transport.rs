@@ -27,7 +27,7 @@ const FREE_PATIENCE: Duration = Duration::from_secs(10);
 /// No file with CA certificates is larger.
 const MOST_CERTIFICATES: u64 = 4 * 1024 * 1024;
 /// A connection takes no longer, or will not come.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// As many connections as requests may be under way at once.
 const MOST_IDLE: usize = 64;
 /// An idle connection is let go before a server would close it: a request that meets a connection just being
@@ -235,7 +235,7 @@ pub(super) fn client(https: bool, timeout: Duration, network: &Network) -> Resul
     })
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
     let failed = |why: String| BuildError::CaFile { path: path.to_owned(), why };
     let pem = fs::File::open(path).and_then(|file| {
         let mut pem = Vec::new();
@@ -248,7 +248,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
     }
 }
 
-fn install_tls_provider() {
+pub(super) fn install_tls_provider() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // Fails when there is one already, which serves as well.

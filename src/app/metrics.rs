@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::{Left, Spent, closes, left};
 use crate::core::format::iso_utc;
-use crate::store::{AccountFigures, Figures, Outcome, Queries, RunRow, StoreError};
+use crate::store::{AccountFigures, Figures, Outcome, Queries, RunRow, SinkRow, StoreError};
 
 /// By this the file is known as one of its own.
 const MARK: &str = "# HELP archiver_";
@@ -37,6 +37,8 @@ pub(crate) struct Metrics {
     pub(crate) last_run: Option<RunRow>,
     /// The accounts that are parked, by name.
     pub(crate) parked: BTreeSet<String>,
+    /// The sinks of notifications that are configured.
+    pub(crate) sinks: Vec<SinkRow>,
     /// Why none can be made at present, where caps are used up.
     pub(crate) closed: Option<Closed>,
     /// When the next one begins (ms), where that is known.
@@ -116,6 +118,7 @@ impl Metrics {
             spent,
             left: left(&config.budget.caps(), &spent),
             closed: closed(queries, config, now)?,
+            sinks: configured_sinks(queries, config)?,
             last_run,
             next_run: None,
         })
@@ -149,6 +152,7 @@ impl Metrics {
         }
         out.labelled("runs_total", "Runs by how they ended", "outcome", self.runs());
         out.labelled("failures_total", "Failed requests by kind", "kind", self.failures());
+        self.sinks(&mut out);
         out.0
     }
 
@@ -165,6 +169,20 @@ impl Metrics {
         let parked = |a: &AccountFigures| i64::from(self.parked.contains(&a.account));
         each("account_parked", "1 while the account is not asked, for it needs attention", &parked);
         out.value("attention", "What needs a person: see archiver status", Some(self.figures.alerts.len()));
+    }
+
+    fn sinks(&self, out: &mut Exposition) {
+        let mut each = |name, help, pick: &dyn Fn(&SinkRow) -> i64| {
+            let sinks = self.sinks.iter();
+            out.labelled(name, help, "sink", sinks.map(|sink| (sink.name.as_str(), pick(sink))));
+        };
+        let failing = |sink: &SinkRow| i64::from(sink.attempts > 0 || sink.ended_ms.is_some());
+        each("notify_failing", "1 while the sink does not accept events", &failing);
+        each("notify_ended", "1 once the receiver has said that it is gone", &|sink| {
+            i64::from(sink.ended_ms.is_some())
+        });
+        each("notify_waiting", "Events that waited at the last attempt", &|sink| sink.waiting);
+        each("notify_delivered_total", "Events that were delivered", &|sink| sink.delivered);
     }
 
     fn times(&self, out: &mut Exposition) {
@@ -188,6 +206,12 @@ impl Metrics {
         let left = left.map(|(window, n)| (window, or_no_cap(n)));
         out.labelled("credits_left", "Credits left of each cap", "window", left);
     }
+}
+
+fn configured_sinks(queries: &Queries<'_>, config: &Config) -> Result<Vec<SinkRow>, StoreError> {
+    let mut sinks = queries.sinks()?;
+    sinks.retain(|row| config.sinks.iter().any(|sink| sink.name == row.name));
+    Ok(sinks)
 }
 
 fn last_run(out: &mut Exposition, run: &RunRow) {

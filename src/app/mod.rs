@@ -1,6 +1,7 @@
 //! What commands and the service both need: wiring, the runtime, metrics and the outlook.
 
 pub mod advice;
+pub mod alert_text;
 pub(crate) mod attendant;
 pub(crate) mod census;
 mod context;

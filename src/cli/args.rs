@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::commands::{
     backup::BackupArgs, changes::ChangesArgs, check::CheckArgs, completions::CompletionsArgs,
     completions::ManArgs, default_config, export::ExportArgs, import::ImportArgs, login::LoginArgs,
-    mcp::McpArgs, people::PeopleArgs, plan::PlanArgs, restore::RestoreArgs, search::SearchArgs,
-    serve::ServeArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs, sync::SyncArgs,
-    verify::VerifyArgs,
+    mcp::McpArgs, notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs, restore::RestoreArgs,
+    search::SearchArgs, serve::ServeArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs,
+    sync::SyncArgs, verify::VerifyArgs,
 };
 #[cfg(feature = "demo")]
 use crate::cli::commands::{demo, fake_api::FakeApiArgs};
@@ -116,6 +116,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Print what changed since a number, and follow changes
     Changes(ChangesArgs),
+    /// Test, show and retry notifications
+    Notify(NotifyArgs),
     /// Export as JSON Lines, CSV, HTML, Parquet or Markdown
     Export(ExportArgs),
     /// Check configuration, credentials and balance, for free

@@ -11,13 +11,13 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, changes, check, completions, default_config, export, import, login, mcp, people, plan, restore,
-    search, serve, show, sql, stats, status, sync, verify,
+    backup, changes, check, completions, default_config, export, import, login, mcp, notify, people, plan,
+    restore, search, serve, show, sql, stats, status, sync, verify,
 };
+#[cfg(feature = "demo")]
 use self::commands::{demo, fake_api};
 use self::ui::output;
 use self::ui::style::Style;
-#[cfg(feature = "demo")]
 use crate::app::Context;
 use crate::config::Env;
 use crate::error::Failure;
@@ -78,6 +78,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Mcp(args) => mcp::run(context, &args),
         Command::Sql(args) => sql::run(context, &args),
         Command::Changes(args) => changes::run(context, &args),
+        Command::Notify(args) => notify::run(context, &args),
         Command::Export(args) => export::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::People(args) => people::run(context, &args),

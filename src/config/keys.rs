@@ -76,8 +76,8 @@ impl KnownKey {
     pub(super) fn wanted(&self, path: &str) -> String {
         match self.kinds.as_slice() {
             [KeyKind::Text] => "a string in quotes".to_owned(),
-            [KeyKind::List] if path == "accounts" => {
-                "a list of tables, each begun by [[accounts]]".to_owned()
+            [KeyKind::List] if path == "accounts" || path == "notify" => {
+                format!("a list of tables, each begun by [[{path}]]")
             }
             [KeyKind::List] => "a list in brackets".to_owned(),
             [KeyKind::Table] if !path.contains('[') => format!("a table, begun by [{path}]"),

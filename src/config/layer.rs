@@ -97,7 +97,8 @@ impl<'a> Layers<'a> {
     /// Adds what variables set.
     pub(super) fn add_env(&mut self) {
         let env = self.env;
-        let paths = KEYS.keys().filter(|path| path.contains('.') || *path == "accounts");
+        let is_list = |path: &str| ["accounts", "notify"].contains(&path);
+        let paths = KEYS.keys().filter(|path| path.contains('.') || is_list(path));
         let paths = paths.filter(|path| !path.contains('['));
         let variables: BTreeMap<String, &str> = paths.map(|path| (variable(path), path.as_str())).collect();
         let renamed: BTreeMap<String, &String> =
@@ -129,6 +130,9 @@ impl<'a> Layers<'a> {
 
     /// Checks the keys of a document and the kinds of their values, and puts it over what there is.
     fn add(&mut self, mut table: DeTable<'_>, place: &dyn Fn(usize) -> Location) {
+        if table.get("notify").is_some() {
+            self.places.retain(|path, _| !path.starts_with("notify"));
+        }
         if let Some(accounts) = table.get("accounts") {
             // A list is replaced as a whole.
             self.places.retain(|path, _| !path.starts_with("accounts"));
@@ -284,7 +288,7 @@ fn parse<'a>(path: &str, text: &'a str) -> Result<Spanned<DeValue<'a>>, String> 
     match find(path).map(|key| key.kinds.as_slice()) {
         Some([KeyKind::Text]) => Ok(as_text),
         _ => match DeValue::parse(text) {
-            Err(error) if path == "accounts" => {
+            Err(error) if path == "accounts" || path == "notify" => {
                 let (line, column) = start(text, &error);
                 Err(format!("invalid TOML at line {line}, column {column}: {}", error.message()))
             }
@@ -344,6 +348,12 @@ fn shown(path: &str, value: &DeValue<'_>) -> Option<String> {
         _ if ["api_key", "login_token", "api.proxy", "ping_url"]
             .iter()
             .any(|secret| path.contains(secret)) =>
+        {
+            None
+        }
+        // The URL of a sink can be called by whoever knows it, and anything may be where its secret's file belongs.
+        _ if path.starts_with("notify[")
+            && ["url", "_file", "username", "proxy"].iter().any(|end| path.ends_with(end)) =>
         {
             None
         }

@@ -10,9 +10,11 @@ mod keys;
 mod layer;
 mod load;
 mod login;
+mod notify;
 mod problem;
 mod secrets;
 mod settings;
+mod sink_url;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,9 @@ use serde::Deserialize;
 
 pub use self::env::Env;
 pub use self::login::{LoginFile, Reads};
+pub use self::notify::{
+    EmailMeans, MailProtection, NotifyConfig, Sink, SinkMeans, SinkSecret, WebhookMeans, signing_key,
+};
 pub use self::problem::{ConfigError, Problem};
 pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
@@ -70,6 +75,12 @@ pub struct Config {
     /// The mailboxes; may be empty.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
+    /// Who is told of changes, as it is written.
+    #[serde(default)]
+    notify: Vec<NotifyConfig>,
+    /// The same, checked.
+    #[serde(skip)]
+    pub sinks: Vec<Sink>,
     /// The file that it was read from; `None` when the environment alone said everything.
     #[serde(skip)]
     pub source: Option<PathBuf>,
@@ -126,7 +137,28 @@ impl Config {
             let loaded = credentials.load(self.api.version, account, &path, only, &mut self.warnings);
             problems.extend(loaded.err());
         }
+        problems.extend(self.sink_problems());
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems).advising(CREDENTIALS)) }
+    }
+
+    /// Reads the secrets of the sinks, to see whether they can be used. May add warnings.
+    pub fn check_sink_secrets(&mut self) -> Result<(), ConfigError> {
+        let problems = self.sink_problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+
+    fn sink_problems(&mut self) -> Vec<Problem> {
+        let secrets = self.sinks.iter().filter_map(Sink::secrets);
+        secrets.filter_map(|secret| secret.check(&mut self.warnings).err()).collect()
+    }
+
+    /// Says that a sink cannot be used as it is configured.
+    #[must_use]
+    pub fn refuse_sink(&self, sink: &str, key: &str, what: &str) -> ConfigError {
+        let problem = Problem::new(format!("sink {sink:?}: {what}")).key(format!("notify.{key}"));
+        let problem =
+            self.source.iter().fold(problem, |problem, path| problem.at(&problem::Location::file(path)));
+        ConfigError::from(problem)
     }
 
     fn read_api_key(&mut self) -> Result<(), Problem> {

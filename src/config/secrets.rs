@@ -82,6 +82,28 @@ impl SecretFile {
     }
 }
 
+impl SecretFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path as a message may show it.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Where it is named.
+    pub(super) fn place(&self) -> &Location {
+        &self.place
+    }
+
+    /// What is to be said of its permissions, if anything is.
+    pub(super) fn warning(&self) -> Option<String> {
+        let open = self.kind != FileKind::Credential && is_open_to_others(&self.path);
+        open.then(|| format!("{} holds a secret and others can read it: chmod 600 it", self.shown))
+    }
+}
+
 impl Source {
     /// The source to read now. A file stays, to be read again; what was given is given once.
     pub(super) fn next_reading(&mut self) -> Self {
@@ -198,11 +220,7 @@ pub(super) fn load(source: Source, key: &str, warnings: &mut Vec<String>) -> Res
             let failed = |why| Problem::new(why).at(&file.place).key(&key_of_file);
             let Some(secret) = read_file(&file).map_err(failed)? else { return Ok(None) };
             // An account's id is no secret.
-            let is_secret = file.kind != FileKind::Credential && !key.ends_with("account_id");
-            if is_secret && is_open_to_others(&file.path) {
-                let shown = &file.shown;
-                warnings.push(format!("{shown} holds a secret and others can read it: chmod 600 it"));
-            }
+            warnings.extend(file.warning().filter(|_| !key.ends_with("account_id")));
             (secret, file.place, key_of_file, Some(file.shown))
         }
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::layer::Layers;
 use super::login::AccountSecrets;
+use super::notify;
 use super::secrets::Candidates;
 use super::{AccountConfig, Config};
 use crate::core::model::urn;
@@ -37,6 +38,7 @@ impl Config {
             default_file: Some("api_key"),
         };
         self.sources.api_key = api_key.choose(layers);
+        self.sinks = notify::complete(std::mem::take(&mut self.notify), layers);
         // What does not name the account can only be meant for an only one.
         let only = self.accounts.len() == 1;
         let mut names = BTreeSet::new();

@@ -10,7 +10,9 @@ use serde::de::{Deserialize, Deserializer, Error};
 use url::Url;
 
 use super::keys::nearest;
+use super::notify::WrittenKind;
 use super::{ApiVersion, InboxMode, conversation_id, profile_url};
+use crate::core::notify::batch::EventKind;
 use crate::core::schedule::Schedule;
 use crate::secret::Secret;
 
@@ -94,6 +96,8 @@ texts! {
     inbox_mode -> InboxMode: |text| {
         one_of(&text, &[InboxMode::Discover, InboxMode::Probe, InboxMode::Off], InboxMode::as_str)
     };
+    sink_kind -> WrittenKind: |text| one_of(&text, &WrittenKind::ALL, WrittenKind::as_str);
+    event_kind -> EventKind: |text| one_of(&text, &EventKind::ALL, EventKind::as_str);
     text -> String: some;
     // A secret or the name of its file, which may be the secret itself put into the wrong key.
     secret -> Option<Secret>: |text| some(text).map(Secret::from).map(Some);
@@ -192,7 +196,8 @@ fn parse_base_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL names this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),

@@ -4,6 +4,7 @@
 //! disk: every function takes its state and `now` as arguments and returns values, so that a simulation
 //! can run whole histories in microseconds.
 
+pub mod address;
 pub mod alert;
 pub mod budget;
 pub mod diff;
@@ -13,6 +14,7 @@ pub mod inbox;
 pub mod linkedin_export;
 pub mod markup;
 pub mod model;
+pub mod notify;
 pub mod owner;
 pub mod people;
 pub mod planner;

@@ -6,14 +6,17 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::api::{ApiError, FailureKind};
+use crate::app::alert_text::describe;
+use crate::app::metrics;
 use crate::app::parked::fingerprint;
+use crate::app::process::PASSED_ON;
 use crate::app::wiring::archive_failure;
 use crate::config::{Config, Env};
 use crate::core::Ms;
-use crate::core::format::iso_utc;
+use crate::core::format::{counted, iso_utc};
+use crate::core::printable::one_line;
 use crate::error::Failure;
-use crate::store::{Alert, Cause, FailedRun, Store, StoreError};
+use crate::store::{Alert, Cause, FailedRun, Store, StoreError, StuckGap};
 use crate::sync::Reception;
 
 /// How long a command may still take once the service stops.
@@ -23,11 +26,13 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// An outage is told once so many runs in a row have failed, and that for so long.
 const TOLD_RUNS: usize = 3;
 const TOLD_AFTER_MS: Ms = 30 * 60_000;
+/// A gap is told once so many attempts in a row have got no further: from then on runs leave it out.
+const TOLD_STALLS: u32 = 3;
 
 /// What a person is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// As the command gets it: `account`, `key`, `credits`, `unreachable` or `archive`.
+    /// As the command gets it: `account`, `key`, `credits`, `unreachable`, `gap` or `archive`.
     pub kind: &'static str,
     /// Whose account; empty where it concerns all.
     pub account: String,
@@ -69,8 +74,11 @@ pub fn record(
         && let Some(notice) = outage(store)?
     {
         tracing::error!(kind = notice.kind, "needs attention: {}", notice.message);
+        store.add_notice((notice.kind, None), &notice.message, None, now)?;
         news.push(notice);
     }
+    news.extend(stuck(store, now)?);
+    used_up(store, config, now)?;
     for refused in &reception.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
         let row = Alert {
@@ -83,7 +91,7 @@ pub fn record(
                 Cause::Account | Cause::Key => fingerprint(config, refused.account).unwrap_or_default(),
             },
         };
-        if store.raise_alert(&row)? {
+        if store.raise_alert(&row, &describe(&row))? {
             let account = row.account.as_deref().unwrap_or_default();
             tracing::error!(kind = row.cause.as_str(), account, "needs attention: {}", describe(&row));
             news.push(Notice::of(row));
@@ -108,6 +116,44 @@ fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
     let (count, since) = (runs.len(), iso_utc(first.started_ms));
     let message = format!("the last {count} runs, since {since}, brought nothing: {why}");
     Ok(Some(Notice::new("unreachable", message)))
+}
+
+/// What is to be told of gaps that get no further: once of each.
+fn stuck(store: &mut Store, now: Ms) -> Result<Option<Notice>, StoreError> {
+    let gaps = store.stuck_gaps(TOLD_STALLS)?;
+    let Some(message) = stuck_words(&gaps) else { return Ok(None) };
+    let ids: Vec<String> = gaps.iter().map(|gap| gap.gap.to_string()).collect();
+    let about = format!(",{},", ids.join(","));
+    tracing::error!(kind = "gap", "needs attention: {message}");
+    store.add_notice(("gap", None), &message, Some(&about), now)?;
+    Ok(Some(Notice::new("gap", message)))
+}
+
+/// The same in words, of which gaps and why; some stand for many.
+fn stuck_words(gaps: &[StuckGap]) -> Option<String> {
+    const NAMED: usize = 3;
+    let word = |gap: &StuckGap| {
+        let name = match (&gap.name, gap.conversation) {
+            (Some(name), _) => one_line(name),
+            (None, Some(id)) => format!("conversation {id}"),
+            (None, None) => format!("the inbox of {}", gap.account),
+        };
+        let why = gap.stall.as_ref().map_or_else(String::new, |stall| format!(": {stall}"));
+        format!("{name}{why}")
+    };
+    let some: Vec<String> = gaps.iter().take(NAMED).map(word).collect();
+    let more = gaps.len().saturating_sub(some.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let count = counted(gaps.len(), "gap cannot", "gaps cannot");
+    (!gaps.is_empty()).then(|| format!("{count} be filled: {}{more}", some.join("; ")))
+}
+
+/// Tells the sinks, once for each window, that no credits are left in it. It passes by itself, so that the command is not
+/// run for it.
+fn used_up(store: &mut Store, config: &Config, now: Ms) -> Result<(), StoreError> {
+    let Some(closed) = metrics::closed(&store.queries(), config, now)? else { return Ok(()) };
+    let about = format!("{} until {}", closed.window, iso_utc(closed.opens_ms));
+    store.add_notice(("budget", None), &closed.words(iso_utc), Some(&about), now).map(|_| ())
 }
 
 /// Refuses a run that is not the service's while the API wants no request.
@@ -139,17 +185,6 @@ fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> R
     Ok(())
 }
 
-/// What a person reads.
-#[must_use]
-pub fn describe(row: &Alert) -> String {
-    let kind = match row.cause {
-        Cause::Account => FailureKind::Account,
-        Cause::Key => FailureKind::Key,
-        Cause::Credits => FailureKind::Credits,
-    };
-    ApiError::new(kind, row.message.as_str()).to_string()
-}
-
 /// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
 /// the environment of this process is not handed on.
 pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
@@ -157,7 +192,7 @@ pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
     for notice in news {
         let mut process = tokio::process::Command::new(program);
         process.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).env_clear();
-        for name in ["PATH", "HOME", "LANG", "TZ", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"] {
+        for name in PASSED_ON {
             process.envs(env.text(name).map(|value| (name, value)));
         }
         // By their names and, for one version, by those that they had when the section was called [attention].

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::iso_utc;
 use crate::error::Failure;
+use crate::notify;
 use crate::service::alerts::Notice;
 use crate::service::archive_failures::{ArchiveFailures, LONGEST_WAIT_MS};
 use crate::service::desk::{Desk, desk};
@@ -56,6 +57,7 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
     runtime.block_on(async {
         // What would fail at each run fails now.
         drop(wiring::api(&config)?);
+        notify::check(&config)?;
         let failures = ArchiveFailures::of(&context.env);
         if !wait_out(&failures, &desk).await {
             return Ok(());

@@ -17,6 +17,7 @@ use crate::core::format::iso_utc;
 use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
 use crate::error::Failure;
+use crate::notify::{self, Notifier};
 use crate::service::alerts::{self, AlertCommands};
 use crate::service::archive_failures::ArchiveFailures;
 use crate::service::desk::UnderWay;
@@ -52,6 +53,7 @@ pub(super) struct Worker<'a> {
     archive_failures: ArchiveFailures,
     /// The last ping about the last run, which may be under way.
     telling: Option<JoinHandle<()>>,
+    notifier: Notifier,
 }
 
 /// How long the API has been down, and when it is asked again.
@@ -99,8 +101,10 @@ impl<'a> Worker<'a> {
             alert_commands: AlertCommands::default(),
             archive_failures: ArchiveFailures::of(&context.env),
             telling: None,
+            notifier: Notifier::default(),
         };
         worker.outage = worker.remembered_outage()?;
+        worker.notify()?;
         Ok(worker)
     }
 
@@ -120,8 +124,16 @@ impl<'a> Worker<'a> {
         Ok(outage)
     }
 
-    /// Gives alert commands a moment to end, and closes the archive.
+    /// Lets the sinks of the present configuration be told.
+    fn notify(&mut self) -> Result<(), Failure> {
+        let outbox = || self.store.outbox();
+        let adopted = self.notifier.adopt(&self.config, &self.context.env, outbox);
+        adopted.map_err(|error| self.failed(error))
+    }
+
+    /// Gives alert commands and notifications a moment to end, and closes the archive.
     pub(super) async fn close(mut self) -> Result<(), Failure> {
+        self.notifier.stop().await;
         let path = self.config.archive.path.clone();
         let told = self.alert_commands.finish(&mut self.store).await;
         self.store.close().and(told).map_err(|error| wiring::archive_failure(&path, error))
@@ -182,6 +194,7 @@ impl<'a> Worker<'a> {
         let mut config = self.context.config(None)?;
         config.load_secrets()?;
         drop(wiring::api(&config)?);
+        notify::check(&config)?;
         if config.archive.path != self.config.archive.path {
             return Err(Failure::Usage {
                 message: "archive.path cannot change on reload".into(),
@@ -199,6 +212,9 @@ impl<'a> Worker<'a> {
         self.config = config;
         self.forgiving = true;
         self.outage = Outage::default();
+        if let Err(failure) = self.notify() {
+            tracing::error!("the sinks of the new configuration are not told: {failure}");
+        }
         tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
     }
 

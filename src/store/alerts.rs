@@ -6,9 +6,13 @@ use crate::core::Ms;
 pub use crate::core::alert::Cause;
 use crate::core::model::ids::AccountId;
 use crate::store::Result;
+use crate::store::notices;
 use crate::store::query::Statements as _;
 use crate::store::read::targets;
 use crate::store::{Queries, Store, StoreError};
+
+/// In the place of the credential of an alert that did not reach the user.
+const UNDELIVERED: &str = "undelivered";
 
 /// A problem that needs the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +30,9 @@ pub struct Alert {
 }
 
 impl Store {
-    /// Stores an alert. Returns whether it is new: there was none, or it was about another credential.
-    pub fn raise_alert(&mut self, row: &Alert) -> Result<bool> {
+    /// Stores an alert, and tells the sinks of one that is new, in these words. Returns whether it is: there was none, or
+    /// it was about another credential.
+    pub fn raise_alert(&mut self, row: &Alert, words: &str) -> Result<bool> {
         self.transact(|tx, _| {
             let account = account_id(tx, row.account.as_deref())?;
             let known: Option<String> = tx.first(
@@ -39,7 +44,13 @@ impl Store {
                  ON CONFLICT (ifnull(account, 0), cause) DO UPDATE SET message = ?4, credential = ?5",
                 params![account, row.cause.as_str(), row.since_ms, row.message, row.credential],
             )?;
-            Ok(known.as_deref() != Some(row.credential.as_str()))
+            let is_new = known.as_deref() != Some(row.credential.as_str());
+            // One that the alert command was cut short on is new to nobody else.
+            if is_new && known.as_deref() != Some(UNDELIVERED) {
+                let whose = (row.cause.as_str(), row.account.as_deref());
+                notices::insert(tx, whose, words, None, row.since_ms)?;
+            }
+            Ok(is_new)
         })
     }
 
@@ -47,8 +58,8 @@ impl Store {
     pub fn mark_undelivered(&mut self, row: &Alert) -> Result<()> {
         let account = account_id(&self.db, row.account.as_deref())?;
         self.checked()?.run(
-            "UPDATE alert SET credential = 'undelivered' WHERE ifnull(account, 0) = ifnull(?1, 0) AND cause = ?2",
-            params![account, row.cause.as_str()],
+            "UPDATE alert SET credential = ?3 WHERE ifnull(account, 0) = ifnull(?1, 0) AND cause = ?2",
+            params![account, row.cause.as_str(), UNDELIVERED],
         )
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use crate::core::Ms;
-use crate::core::format::IsoTime;
+use crate::core::format::{IsoTime, iso_utc};
 use crate::core::printable::printable;
 use crate::store::MessageRow;
 use crate::view::local_time::local_minute;
@@ -30,6 +30,26 @@ pub(crate) fn message_json(row: &MessageRow) -> Value {
         "gone_since": row.gone_since_ms.map(IsoTime),
         "source": row.source,
     })
+}
+
+/// A change of a message as JSON: the message, and what happened to it.
+pub(crate) fn change_json(
+    row: &MessageRow,
+    (seq, kind): (i64, &str),
+    changed_ms: Ms,
+    history: bool,
+) -> Value {
+    let mut line = message_json(row);
+    if let Value::Object(members) = &mut line {
+        let told: [(&str, Value); 4] = [
+            ("seq", seq.into()),
+            ("kind", kind.into()),
+            ("changed_at", iso_utc(changed_ms).into()),
+            ("history", history.into()),
+        ];
+        members.extend(told.map(|(name, value)| (name.to_owned(), value)));
+    }
+    line
 }
 
 /// Whether nobody wrote it.

@@ -5,6 +5,7 @@ pub(crate) mod local_time;
 pub(crate) mod message;
 pub(crate) mod people;
 pub(crate) mod search;
+pub(crate) mod sinks;
 pub(crate) mod stats;
 pub(crate) mod status;
 

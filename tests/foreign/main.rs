@@ -1,6 +1,6 @@
 //! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
-//! the alert rules; axe-core of the pages of `serve`; the
-//! official MCP clients; and an OpenSSL server of a CA of its own.
+//! the alert rules; axe-core of the pages of `serve`; the official MCP clients; an OpenSSL server of a CA of its own; the
+//! reference library of Standard Webhooks; and a mail server.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
 //! its tests.
@@ -16,6 +16,7 @@ mod assistants;
 mod browser;
 mod clients;
 mod network;
+mod notify;
 mod pages;
 mod parquet;
 #[path = "../support/mod.rs"]

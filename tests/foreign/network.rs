@@ -10,7 +10,7 @@ use crate::support::binary::{FakeApi, Home, Process, server};
 use crate::{out, program};
 
 /// Makes a CA, and a certificate of it for 127.0.0.1.
-fn certificates(home: &Home) {
+pub(crate) fn certificates(home: &Home) {
     let openssl = |args: &str| {
         let mut command = program("openssl");
         command.args(args.split(' ')).current_dir(home.dir()).stderr(Stdio::piped());

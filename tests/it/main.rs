@@ -17,6 +17,7 @@ mod gateway;
 mod import;
 mod layering;
 mod limits;
+mod notify;
 mod raw;
 mod schema;
 mod search;

@@ -9,15 +9,12 @@ use std::path::Path;
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use serde_json::Value;
 
 use crate::app::Context;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::OpenArchive;
-use crate::core::format::iso_utc;
 use crate::error::Failure;
-use crate::store::ChangeRow;
-use crate::view::message::message_json;
+use crate::view::message::change_json;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -73,7 +70,8 @@ pub(crate) fn run(context: &Context, args: &ChangesArgs) -> Result<(), Failure> 
             let shown = queries.changes(since, left, |change| {
                 since = change.seq;
                 left = left.map(|left| left.saturating_sub(1));
-                match out.json(&line(&change)) {
+                let told = (change.seq, change.kind.as_str());
+                match out.json(&change_json(&change.message, told, change.changed_ms, change.history)) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(failure) => ControlFlow::Break(failure),
                 }
@@ -93,21 +91,6 @@ pub(crate) fn run(context: &Context, args: &ChangesArgs) -> Result<(), Failure> 
             });
         }
     }
-}
-
-/// The message as other commands print it, and its change.
-fn line(change: &ChangeRow) -> Value {
-    let mut line = message_json(&change.message);
-    if let Value::Object(members) = &mut line {
-        let told: [(&str, Value); 4] = [
-            ("seq", change.seq.into()),
-            ("kind", change.kind.as_str().into()),
-            ("changed_at", iso_utc(change.changed_ms).into()),
-            ("history", change.history.into()),
-        ];
-        members.extend(told.map(|(name, value)| (name.to_owned(), value)));
-    }
-    line
 }
 
 /// Waits a moment; whether anybody still reads standard output.

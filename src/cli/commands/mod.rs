@@ -13,6 +13,7 @@ pub(crate) mod fake_api;
 pub(crate) mod import;
 pub(crate) mod login;
 pub(crate) mod mcp;
+pub(crate) mod notify;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod restore;

@@ -16,16 +16,20 @@ use crate::cli::ui::output::{Output, note};
 use crate::cli::ui::progress::Meter;
 use crate::cli::ui::table::{number, text};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, Env};
+use crate::config::{Config, Env, Sink};
 use crate::core::format::{plural, thousands};
 use crate::core::planner::step::Step;
 use crate::core::printable::one_line;
 use crate::error::Failure;
+use crate::notify;
 use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
 use crate::view::local_time::{local_minute, local_minute_of};
+
+/// How long a run may still tell the sinks what waits; what is left is for the next one.
+const LONGEST_DELIVERY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -119,6 +123,11 @@ fn once(
             tracing::warn!("{warning}");
         }
         alerts::check_hold(&store, config, SystemClock.now_ms())?;
+        // What this run brings is for every sink that is configured now.
+        notify::check(config)?;
+        if !config.sinks.is_empty() {
+            notify::register(&config.sinks, &mut store.outbox().map_err(failed)?).map_err(failed)?;
+        }
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let abandoned = Interrupt::default();
@@ -135,6 +144,12 @@ fn once(
         let now = SystemClock.now_ms();
         let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
         metrics::tell(config, || Metrics::take(&store.queries(), config, now));
+        if !config.sinks.is_empty() {
+            let sinks: Vec<&Sink> = config.sinks.iter().collect();
+            let outbox = store.outbox().map_err(failed)?;
+            let told = notify::deliver(&sinks, config, env, outbox, LONGEST_DELIVERY);
+            tokio::select! { told = told => told.map_err(failed)?, () = stop.wait() => {} }
+        }
         // Release the archive before the command for alerts, which may take long and which a signal ends.
         store.close().map_err(failed)?;
         let command = alerts::run_command(config.alerts.command.clone(), env, news);

@@ -22,7 +22,10 @@ fn the_default_file_says_what_the_defaults_are() {
 fn the_default_file_lists_every_key() {
     let sections = ["api", "archive", "budget", "schedule", "events", "alerts", "metrics", "sync"];
     let documents = sections.iter().map(|section| (*section, format!("[{section}]\nzz = 1")));
-    for (section, text) in documents.chain([("accounts[]", "[[accounts]]\nzz = 1".to_owned())]) {
+    for (section, text) in documents.chain([
+        ("accounts[]", "[[accounts]]\nzz = 1".to_owned()),
+        ("notify[]", "[[notify]]\nzz = 1".to_owned()),
+    ]) {
         // serde's own message lists the keys that it knows.
         let error = toml::from_str::<Config>(&text).err().unwrap().to_string();
         let expected = error.split_once("expected ").unwrap().1;
@@ -31,7 +34,10 @@ fn the_default_file_lists_every_key() {
         }
     }
     let is_known = |path: &String| sections.iter().any(|section| path.starts_with(section));
-    assert!(KEYS.keys().all(|path| is_known(path) || path.starts_with("accounts") || path.is_empty()));
+    assert!(KEYS.keys().all(|path| is_known(path)
+        || path.starts_with("accounts")
+        || path.starts_with("notify")
+        || path.is_empty()));
 }
 
 #[test]
@@ -42,4 +48,6 @@ fn the_examples_in_the_default_file_work() {
     let account = &config.accounts[0];
     assert_eq!((account.profiles.len(), account.conversations.len()), (2, 2));
     assert_eq!(account.owner_name.as_deref(), Some("Ada Example"));
+    let kinds: Vec<&str> = config.sinks.iter().map(Sink::kind).collect();
+    assert_eq!(kinds, ["webhook", "command", "email"]);
 }

@@ -1,6 +1,7 @@
 //! The configuration as a whole: precedence, strictness, the default file.
 
 mod default_file;
+mod notify;
 mod secrets;
 
 use std::fs;

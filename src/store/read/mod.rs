@@ -8,6 +8,7 @@ pub(super) mod excerpt;
 pub(super) mod figures;
 pub(super) mod history;
 pub(super) mod message;
+pub(super) mod pending;
 pub(super) mod people;
 pub(super) mod snapshot;
 pub(super) mod sql;

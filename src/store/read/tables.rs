@@ -45,6 +45,7 @@ pub const TABLES: &[Table] = &[
     ("template", "id", Some("id IN (SELECT template FROM message WHERE conversation = ?1)")),
     ("inbox", "account", None),
     ("change", "seq", Some("conversation = ?1")),
+    ("change_before", "seq", Some("message IN (SELECT id FROM message WHERE conversation = ?1)")),
     ("gap", "id", Some("conversation = ?1")),
     ("configuration", "id", None),
     ("run", "id", None),
@@ -57,6 +58,9 @@ pub const TABLES: &[Table] = &[
     ("event_feed", "account", None),
     ("alert", "id", None),
     ("failure", "kind", None),
+    ("identity", "id", None),
+    ("notice", "id", None),
+    ("sink", "name", None),
     ("sqlite_sequence", "name", None),
 ];
 

@@ -232,3 +232,43 @@ CREATE TABLE spent (
 ) STRICT, WITHOUT ROWID;
 
 DROP TABLE temp.stall;
+
+-- What tells a change that another one has taken the place of, and the sinks of notifications.
+CREATE TABLE change_before (
+  seq           INTEGER PRIMARY KEY,
+  message       INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE,
+  version       INTEGER
+) STRICT;
+CREATE INDEX change_before_by_message ON change_before (message);
+
+CREATE TABLE identity (
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  archive  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE notice (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms    INTEGER NOT NULL,
+  kind     TEXT NOT NULL CHECK (kind IN ('account', 'key', 'credits', 'unreachable', 'budget', 'gap')),
+  account  TEXT,
+  message  TEXT NOT NULL,
+  about    TEXT
+) STRICT;
+
+CREATE TABLE sink (
+  name              TEXT PRIMARY KEY,
+  target            INTEGER NOT NULL,
+  change            INTEGER NOT NULL,
+  notice            INTEGER NOT NULL,
+  batch_to          INTEGER,
+  batch_form        TEXT CHECK (batch_form IN ('single', 'digest', 'summary')),
+  attempts          INTEGER NOT NULL DEFAULT 0,
+  failing_since_ms  INTEGER,
+  next_try_ms       INTEGER,
+  last_error        TEXT,
+  ended_ms          INTEGER,
+  waiting           INTEGER NOT NULL DEFAULT 0,
+  delivered         INTEGER NOT NULL DEFAULT 0,
+  delivered_ms      INTEGER,
+  CHECK ((batch_to IS NULL) = (batch_form IS NULL))
+) STRICT, WITHOUT ROWID;

@@ -2,6 +2,7 @@
 
 mod facets;
 mod match_expr;
+mod matcher;
 mod rank;
 mod spelling;
 mod walk;
@@ -21,6 +22,7 @@ use crate::store::search::match_expr::Match;
 use walk::{Checks, Walk};
 
 pub use facets::{FACETED, Facets};
+pub use matcher::Matcher;
 pub use why::{GapsWithin, Nothing};
 
 /// A search with filters looks at no more than this many messages, which takes a fraction of a second.

@@ -34,6 +34,16 @@ pub(super) struct Checks {
 impl Checks {
     /// `None` if nothing can match.
     pub(super) fn of(db: &Connection, search: &Search, matched: &Match) -> Result<Option<Self>> {
+        let Some(mut checks) = Self::of_filters(db, search)? else { return Ok(None) };
+        if matched.positive && matched.words.is_none() && matched.cjk.is_none() {
+            return Ok(None);
+        }
+        checks.few = few(db, search, &checks)?;
+        Ok(Some(checks))
+    }
+
+    /// Those that look at a message's row, for whoever has the candidates; `None` if nothing can match.
+    pub(super) fn of_filters(db: &Connection, search: &Search) -> Result<Option<Self>> {
         let mut checks = Self::default();
         if !search.from.is_empty() {
             checks.senders = Some(people(db, &search.from)?);
@@ -46,12 +56,7 @@ impl Checks {
         let nobody = checks.senders.as_ref().is_some_and(BTreeSet::is_empty);
         let no_kind = checks.kinds.as_ref().is_some_and(BTreeSet::is_empty);
         let backwards = matches!((search.since, search.until), (Some(since), Some(until)) if since >= until);
-        let impossible = matched.positive && matched.words.is_none() && matched.cjk.is_none();
-        if nobody || no_kind || backwards || impossible {
-            return Ok(None);
-        }
-        checks.few = few(db, search, &checks)?;
-        Ok(Some(checks))
+        Ok((!nobody && !no_kind && !backwards).then_some(checks))
     }
 }
 
@@ -218,7 +223,7 @@ impl Walk<'_> {
     }
 
     /// Whether a message passes the filters, and its time.
-    fn fits(&self, id: MessageId) -> Result<(bool, Ms)> {
+    pub(super) fn fits(&self, id: MessageId) -> Result<(bool, Ms)> {
         let (search, checks) = (self.search, self.checks);
         let mut statement = self.db.prepare_cached(
             "SELECT m.conversation, m.sent_at_ms, m.sender, m.kind, m.versions > 1, m.gone_since_ms IS NOT NULL, s.text,
@@ -255,7 +260,7 @@ impl Walk<'_> {
         Ok((self.text_fits(text), at))
     }
 
-    fn text_fits(&self, text: &str) -> bool {
+    pub(super) fn text_fits(&self, text: &str) -> bool {
         let matched = self.matched;
         self.search.link.is_none_or(|wanted| has_link(text) == wanted)
             && matched.groups.iter().all(|group| group.iter().any(|look| look.is_in(text)))

@@ -31,6 +31,16 @@ impl ToSql for ChangeKind {
     }
 }
 
+/// Keeps the numbers that these messages have, which are about to get new ones, with the version that holds what they
+/// say until then, where that changes.
+pub(crate) fn keep(db: &Connection, which: &str, value: &dyn ToSql, version: Option<i64>) -> Result<()> {
+    let sql = format!(
+        "INSERT OR IGNORE INTO change_before (seq, message, version) SELECT change, id, ?2 FROM message
+         WHERE change IS NOT NULL AND {which}"
+    );
+    db.run(&sql, params![value, version])
+}
+
 /// Consecutive numbers, and where in time their messages are.
 #[derive(Debug)]
 struct Block {

@@ -20,7 +20,7 @@ use crate::store::ids as row_ids;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{NAMELESS, stored};
 use crate::store::text_index;
-use crate::store::write::changes::{ChangeKind, Changes};
+use crate::store::write::changes::{self, ChangeKind, Changes};
 use crate::store::write::intern::Interned;
 use crate::store::write::owner;
 use crate::store::written;
@@ -191,6 +191,7 @@ impl<'a> MessageWriter<'a> {
              SELECT id, ?2, ?3, sent_at_ms, sender, kind, template, text, extra FROM message WHERE id = ?1",
             params![stored.id, self.now, edited],
         )?;
+        changes::keep(self.db, "id = ?1", &stored.id, Some(self.db.last_insert_rowid()))?;
         let before = &stored.message;
         let parts = Parts::of(message.raw.extra.as_deref(), false);
         let had = Parts::of(before.raw.extra.as_deref(), stored.exported);
@@ -236,6 +237,7 @@ impl<'a> MessageWriter<'a> {
                 stored.id, self.now, message.at_ms, to.sender, to.kind, to.template, message.text, message.raw.extra
             ],
         )?;
+        changes::keep(self.db, "id = ?1", &stored.id, None)?;
         let change = self.changes.next(self.db, ChangeKind::Edited, false, stored.message.at_ms)?;
         self.db.run("UPDATE message SET change = ?2 WHERE id = ?1", params![stored.id, change])
     }
@@ -267,6 +269,7 @@ impl<'a> MessageWriter<'a> {
         let (count, oldest, newest): (i64, Option<Ms>, Option<Ms>) = self.db.one(&sql, [id])?;
         let Some(span) = oldest.zip(newest) else { return Ok(0) };
         let kind = if gone_since.is_some() { ChangeKind::Gone } else { ChangeKind::Back };
+        changes::keep(self.db, which, id, None)?;
         let before = self.changes.take(self.db, (kind, false), count, span)?;
         let sql = format!(
             "UPDATE message SET gone_since_ms = ?2, change = ?3 + x.number

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Facts, FormatTime};
+use crate::app::alert_text::describe;
 use crate::app::metrics::Metrics;
 use crate::core::format::counted;
 use crate::core::model::ids::ConversationId;
 use crate::core::timeline::gap::ServerCount;
-use crate::service::alerts;
 use crate::store::{Alert, Cause, ConversationRow, InboxStatus};
 use crate::view::label;
 
@@ -22,6 +22,7 @@ pub(super) fn sentences(facts: &Facts, format: FormatTime) -> Vec<String> {
     let mut lines: Vec<String> =
         metrics.figures.alerts.iter().map(|row| alert(row, metrics, format)).collect();
     lines.extend(metrics.closed.map(|closed| closed.words(format)));
+    lines.extend(facts.sinks.iter().filter_map(|sink| sink.sentence(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
     let rows: BTreeMap<ConversationId, &ConversationRow> =
         census.rows.iter().map(|row| (row.id, row)).collect();
@@ -56,7 +57,7 @@ fn alert(row: &Alert, metrics: &Metrics, format: FormatTime) -> String {
         Cause::Key => "nothing is synced on schedule until the key is replaced",
         Cause::Credits => "each run tries again",
     };
-    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), alerts::describe(row))
+    format!("NEEDS ATTENTION since {}: {account}{}; {then}", format(row.since_ms), describe(row))
 }
 
 fn inbox(inbox: &InboxStatus) -> Option<String> {

@@ -12,6 +12,7 @@ use crate::core::format::{IsoTime, counted, iso_date, plural};
 use crate::core::model::ids::RunId;
 use crate::core::printable::one_line;
 use crate::store::{AccountFigures, ConversationRow, LeftAlone, RunRow};
+use crate::view::sinks::SinkStatus;
 
 #[derive(Serialize)]
 pub(crate) struct Status<'a> {
@@ -31,6 +32,7 @@ pub(crate) struct Status<'a> {
     runs: BTreeMap<String, i64>,
     failures: BTreeMap<String, i64>,
     needs_attention: Vec<AlertStatus<'a>>,
+    sinks: &'a [SinkStatus],
     pub(crate) attention: Vec<String>,
     /// Those that are listed.
     pub(crate) conversations: Vec<ConversationStatus<'a>>,
@@ -162,6 +164,7 @@ impl<'a> Status<'a> {
                     message: &row.message,
                 })
                 .collect(),
+            sinks: &facts.sinks,
             attention: attention::sentences(facts, format),
             conversations: census.rows.iter().map(|row| ConversationStatus::of(row, facts)).collect(),
             count: census.conversations,

@@ -14,6 +14,7 @@ use crate::store::{
     holder,
 };
 use crate::view::local_time::local_date;
+use crate::view::sinks::{SinkStatus, sinks};
 
 pub(crate) use self::attention::needs_attention;
 pub(crate) use self::json::{ConversationStatus, Status};
@@ -36,6 +37,7 @@ pub(crate) struct Facts {
     pub(crate) metrics: Metrics,
     pub(crate) summary: ArchiveSummary,
     pub(crate) stalled: Vec<GapRow>,
+    pub(crate) sinks: Vec<SinkStatus>,
 }
 
 impl Facts {
@@ -57,6 +59,7 @@ impl Facts {
             days: queries.credits_by_day(now, DAYS)?,
             summary,
             stalled: queries.stalled()?,
+            sinks: sinks(config, &queries.sinks()?),
             census,
             inboxes,
         })

@@ -107,6 +107,7 @@ fn what_the_alerts_and_the_dashboard_name_is_written() {
     let api = FakeApi::serve(server(&[("Ada Example", 3)]));
     let mut home = Home::of(&api, "v1");
     home.env("ARCHIVER_METRICS__TEXTFILE", "figures.prom");
+    home.env("ARCHIVER_NOTIFY", "[{ name = \"x\", kind = \"command\", command = [\"true\"] }]");
     home.sync();
     home.run(&["backup", "copy.db"]).expect(0);
     home.sync();

@@ -215,7 +215,7 @@ fn hot_statements_use_an_index() {
         message: String::new(),
         credential: String::new(),
     };
-    bench.store.raise_alert(&alert).unwrap();
+    bench.store.raise_alert(&alert, "").unwrap();
     read(&bench);
     let db = bench.other();
     let words = ["SELECT", "INSERT", "UPDATE", "DELETE"];

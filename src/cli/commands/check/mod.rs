@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::api::{ApiError, FailureKind, HttpApi};
+use crate::app::alert_text::describe;
 use crate::app::census::AskedFor;
 use crate::app::outlook::renamed;
 use crate::app::parked::parked;
@@ -16,7 +17,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, InboxMode};
 use crate::core::format::plural;
 use crate::error::Failure;
-use crate::service::alerts;
 use crate::store::{Alert, Reader, StoreError};
 
 #[derive(Debug, Clone, Args)]
@@ -184,7 +184,7 @@ async fn check_accounts(config: &Config, api: &HttpApi<SystemClock>, found: &mut
 fn check_parked(config: &Config, rows: &[Alert], found: &mut CheckReport) {
     for account in parked(rows, config).into_iter().filter_map(|index| config.accounts.get(index)) {
         let own = |row: &&Alert| row.account.as_ref().is_none_or(|name| *name == account.name);
-        let why = rows.iter().find(own).map(alerts::describe).unwrap_or_default();
+        let why = rows.iter().find(own).map(describe).unwrap_or_default();
         let what =
             format!("{}: parked: {why}; renew it, or try it with `archiver sync --once`", account.name);
         found.wrong("account", what.clone());

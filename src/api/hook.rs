@@ -1,0 +1,237 @@
+//! Posts to a URL that the user has configured, and nowhere else: no redirect is followed, and the address that its host has
+//! at the moment of connecting must be one that it may have.
+
+use std::error::Error as _;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Certificate, Client, Proxy};
+use url::{Host, Url};
+
+use super::error::BuildError;
+use super::reply;
+use super::transport::{CONNECT_TIMEOUT, certificates, install_tls_provider};
+use crate::core::Ms;
+use crate::core::address::is_public;
+use crate::secret::Secret;
+
+/// Bytes of an answer that are read: what it says is of no interest, but a connection may serve again.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// How a URL is called.
+#[derive(Debug, Clone)]
+pub struct HookSettings {
+    /// The URL. It may be a secret by itself.
+    pub url: Secret,
+    /// Whether its host may be in a private network.
+    pub private_addresses: bool,
+    /// The longest that a call may take.
+    pub timeout: Duration,
+    /// The proxy that calls go through; it looks the host up.
+    pub proxy: Option<Secret>,
+    /// Further CA certificates (PEM) that are trusted.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A URL to post to.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    client: Client,
+    url: Url,
+}
+
+/// What the receiver answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long it asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// The addresses that a host may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Public,
+    Loopback,
+    Any,
+}
+
+impl Allowed {
+    fn has(self, address: SocketAddr) -> bool {
+        match self {
+            Self::Public => is_public(address.ip()),
+            Self::Loopback => address.ip().is_loopback(),
+            Self::Any => true,
+        }
+    }
+
+    /// Those of this URL: one that names this machine means it, and no other.
+    fn of(url: &Url, private_addresses: bool) -> Self {
+        match url.host() {
+            Some(Host::Domain("localhost")) => Self::Loopback,
+            Some(Host::Ipv4(ip)) if ip.is_loopback() => Self::Loopback,
+            Some(Host::Ipv6(ip)) if ip.is_loopback() => Self::Loopback,
+            _ if private_addresses => Self::Any,
+            _ => Self::Public,
+        }
+    }
+}
+
+/// Looks hosts up, and gives the client nothing but addresses that are allowed: it connects to one of these, whatever the
+/// name means a moment later.
+struct GuardedResolver(Allowed);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allowed = self.0;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let fit: Vec<SocketAddr> = found.into_iter().filter(|address| allowed.has(*address)).collect();
+            if fit.is_empty() {
+                return Err(io::Error::other(REFUSED).into());
+            }
+            Ok(Box::new(fit.into_iter()) as Addrs)
+        })
+    }
+}
+
+const REFUSED: &str = "the host has a private address: private_addresses = true would allow it";
+
+impl Hook {
+    /// Prepares calls; nothing is sent.
+    ///
+    /// # Errors
+    /// When the URL or the network's settings cannot be used.
+    pub fn new(settings: &HookSettings) -> Result<Self, BuildError> {
+        install_tls_provider();
+        let unusable = |what: &str| BuildError::Client(format!("url: {what}"));
+        let url = Url::parse(settings.url.expose()).map_err(|_| unusable("no such URL"))?;
+        let allowed = Allowed::of(&url, settings.private_addresses);
+        // A literal address is not looked up.
+        let ip = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(ip.into()),
+            Some(Host::Ipv6(ip)) => Some(ip.into()),
+            _ => None,
+        };
+        if ip.is_some_and(|ip| !allowed.has(SocketAddr::new(ip, 0))) {
+            return Err(unusable(REFUSED));
+        }
+        let https = url.scheme() == "https";
+        if !https && allowed != Allowed::Loopback {
+            return Err(unusable("plain http is for a receiver on this machine only"));
+        }
+        let mut builder = Client::builder()
+            .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .retry(reqwest::retry::never())
+            .https_only(https)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .timeout(settings.timeout)
+            .dns_resolver(GuardedResolver(allowed));
+        if !https {
+            builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
+        }
+        if let Some(proxy) = &settings.proxy {
+            let proxy = Proxy::all(proxy.expose()).map_err(|_| unusable("proxy: no such URL"))?;
+            // The proxy itself may be anywhere.
+            builder = builder.proxy(proxy).dns_resolver(GuardedResolver(Allowed::Any));
+        }
+        if let Some(path) = settings.ca_file.as_ref().filter(|_| https) {
+            builder = builder.tls_certs_merge(certificates(path)?);
+        }
+        let client = builder.build().map_err(|error| BuildError::Client(innermost(&error.without_url())))?;
+        Ok(Self { client, url })
+    }
+
+    /// Posts JSON with these headers.
+    ///
+    /// # Errors
+    /// When no answer came, in words that hold no URL.
+    pub async fn post(
+        &self,
+        headers: &[(&'static str, String)],
+        body: String,
+        now: Ms,
+    ) -> Result<HookAnswer, String> {
+        let json = HeaderValue::from_static("application/json");
+        let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, json).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let sent = request.send().await;
+        let mut response = sent.map_err(|error| {
+            let error = error.without_url();
+            match error.is_timeout() {
+                true => "no answer in time".to_owned(),
+                false => innermost(&error),
+            }
+        })?;
+        let header = response.headers().get(&RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let answer = HookAnswer {
+            status: response.status().as_u16(),
+            retry_after: header.and_then(|text| reply::retry_after(text, now)),
+        };
+        let mut read = 0_usize;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            read = read.saturating_add(chunk.len());
+            if read > MOST_BYTES {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// The innermost error says why; the outer ones say ever the same.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str, private_addresses: bool) -> HookSettings {
+        let timeout = Duration::from_secs(5);
+        HookSettings { url: Secret::new(url), private_addresses, timeout, proxy: None, ca_file: None }
+    }
+
+    #[test]
+    fn an_address_within_a_network_is_called_only_where_that_is_configured() {
+        for (url, private, is_fine) in [
+            ("http://127.0.0.1:1/", false, true),
+            ("http://[::1]:1/", false, true),
+            ("http://localhost:1/", false, true),
+            ("https://10.0.0.1/", false, false),
+            ("https://10.0.0.1/", true, true),
+            ("https://[fd00::1]/", false, false),
+            ("https://0x7f.1/", false, true),
+            ("http://10.0.0.1/", true, false),
+            ("http://example.org/", true, false),
+        ] {
+            assert_eq!(Hook::new(&settings(url, private)).is_ok(), is_fine, "{url} {private}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_held_against_the_address_that_it_has_when_it_is_called() {
+        // Such a name means this machine, whoever is asked, and may not.
+        let resolve = |allowed| GuardedResolver(allowed).resolve("localhost".parse().unwrap());
+        let refused = resolve(Allowed::Public).await.err().unwrap();
+        assert_eq!(refused.to_string(), REFUSED);
+        for allowed in [Allowed::Loopback, Allowed::Any] {
+            assert!(resolve(allowed).await.unwrap().all(|address| address.ip().is_loopback()));
+        }
+    }
+}

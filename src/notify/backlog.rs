@@ -1,0 +1,119 @@
+//! What a sink has still to be told: read from the change feed once, part by part, and kept until it is delivered.
+
+use crate::config::Sink;
+use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
+use crate::core::notify::batch::PendingChange;
+use crate::core::planner::target;
+use crate::core::search::query::{Query, What};
+use crate::error::Failure;
+use crate::store::{Matcher, Queries, Search, StoreError};
+use crate::view::search::with_filters;
+
+/// About so many changes are read at a time.
+const PART: i64 = 500;
+
+/// No more than this are kept; what follows is read when these are delivered.
+const MOST: usize = 20_000;
+
+/// The changes that wait for one sink.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    /// The change up to which the feed has been read.
+    read_to: i64,
+    /// Those of them that the sink wants.
+    pub(super) pending: Vec<PendingChange>,
+}
+
+impl Backlog {
+    /// Forgets what the sink has been told, by where its cursor is.
+    pub(super) fn told_to(&mut self, change: i64) {
+        let first = self.pending.partition_point(|pending| pending.seq <= change);
+        self.pending.drain(..first);
+        self.read_to = self.read_to.max(change);
+    }
+
+    /// Leaves out a change that there is nothing to tell of any more.
+    pub(super) fn leave_out(&mut self, seq: i64) {
+        self.pending.retain(|pending| pending.seq != seq);
+    }
+
+    /// The change up to which the sink needs no more to be told once all of these are delivered that come before `seq`
+    /// and it.
+    pub(super) fn covered_by(&self, seq: i64) -> i64 {
+        let next = self.pending.iter().find(|pending| pending.seq > seq);
+        next.map_or(self.read_to.max(seq), |next| next.seq.saturating_sub(1))
+    }
+
+    /// Reads one part further. Whether there may be more.
+    pub(super) fn read(&mut self, queries: Queries<'_>, sink: &Sink, now: Ms) -> Result<bool, StoreError> {
+        if self.pending.len() >= MOST {
+            return Ok(false);
+        }
+        let part = queries.pending(self.read_to, None, PART)?;
+        let mut wanted = part.changes;
+        wanted.retain(|change| sink.what.contains(&change.kind));
+        if !wanted.is_empty()
+            && let Some(query) = &sink.query
+        {
+            let search = search(queries, query, now)?;
+            let matcher = queries.matcher(&search)?;
+            wanted = matching(queries, &matcher, wanted)?;
+        }
+        self.pending.append(&mut wanted);
+        self.read_to = part.to;
+        Ok(part.more)
+    }
+
+    /// The change up to which the feed has been read, where it is far from the sink's cursor and nothing is in between:
+    /// the cursor may be moved there.
+    pub(super) fn far_from(&self, change: i64) -> Option<i64> {
+        const FAR: i64 = 10_000;
+        (self.pending.is_empty() && self.read_to.saturating_sub(change) >= FAR).then_some(self.read_to)
+    }
+}
+
+fn matching(
+    queries: Queries<'_>,
+    matcher: &Matcher<'_>,
+    changes: Vec<PendingChange>,
+) -> Result<Vec<PendingChange>, StoreError> {
+    let mut matching = Vec::new();
+    for change in changes {
+        if let Some(message) = queries.message_at(&change)?
+            && matcher.fits(&message)?
+        {
+            matching.push(change);
+        }
+    }
+    Ok(matching)
+}
+
+/// The search of a sink's query. `in:` takes every conversation that its word may mean, and none where there is none yet.
+pub(super) fn search(queries: Queries<'_>, text: &str, now: Ms) -> Result<Search, StoreError> {
+    let mut query = Query::parse(text);
+    let mut search = Search::default();
+    let is_place = |what: &What| matches!(what, What::In(_));
+    let places: Vec<_> = query.filters.extract_if(.., |filter| is_place(&filter.what)).collect();
+    if !places.is_empty() {
+        let candidates = queries.candidates()?;
+        for place in places {
+            let What::In(word) = &place.what else { continue };
+            let of: Vec<ConversationId> = match target::one(&candidates, word) {
+                Ok(id) => vec![id],
+                Err(_) => target::matching(&candidates, word).into_iter().map(|found| found.id).collect(),
+            };
+            if place.not { &mut search.without } else { search.within.get_or_insert_default() }.extend(of);
+        }
+    }
+    let no_place = |_: &str| Ok(ConversationId::default());
+    // What is wrong with a date was said when the configuration was read.
+    with_filters(search, query, now, no_place).map_err(|failure| StoreError::Broken(failure.to_string()))
+}
+
+/// What is wrong with a query, if anything is: a date that is none.
+pub(super) fn check(text: &str, now: Ms) -> Result<(), Failure> {
+    let mut query = Query::parse(text);
+    query.filters.retain(|filter| !matches!(filter.what, What::In(_)));
+    with_filters(Search::default(), query, now, |_| Ok(ConversationId::default())).map(|_| ())
+}

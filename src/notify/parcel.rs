@@ -1,0 +1,283 @@
+//! What is sent: an event as JSON, and the same as a letter.
+
+use serde_json::{Value, json};
+
+use crate::core::Ms;
+use crate::core::format::{IsoTime, plural};
+use crate::core::notify::batch::{BatchForm, EventKind, PendingChange};
+use crate::core::notify::event_id::{EventSubject, event_id};
+use crate::core::printable::{one_line, printable};
+use crate::store::{MessageRow, NoticeRow};
+use crate::view::local_time::local_minute;
+use crate::view::message::change_json;
+
+/// Bytes of a message's text that are sent, and of what else it has.
+const LONGEST_TEXT: usize = 12_000;
+const MOST_ATTACHMENTS: usize = 20;
+
+/// Conversations that a summary names.
+const NAMED: usize = 20;
+
+/// Letters of a message that a digest shows.
+const EXCERPT: usize = 500;
+
+/// An event, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// What it is called: the same whenever it is sent.
+    pub id: String,
+    /// How many alerts or changes it tells of.
+    pub events: i64,
+    /// The event as the Standard Webhooks specification has it: type, timestamp and data.
+    pub json: Value,
+    /// The subject of the letter.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// A change and its message.
+pub(super) type Told = (PendingChange, MessageRow);
+
+impl Parcel {
+    /// The JSON on one line.
+    #[must_use]
+    pub fn body(&self) -> String {
+        self.json.to_string()
+    }
+
+    /// The same with the id in it, for those who see no headers.
+    #[must_use]
+    pub fn body_with_id(&self) -> String {
+        let mut json = self.json.clone();
+        if let Value::Object(members) = &mut json {
+            members.insert("id".to_owned(), self.id.clone().into());
+        }
+        json.to_string()
+    }
+
+    /// One change.
+    pub(super) fn of_change(archive: &str, (change, message): &Told) -> Self {
+        let kind = change.kind.as_str();
+        let subject = EventSubject::Change { seq: change.seq, at_ms: change.at_ms };
+        Self {
+            id: event_id(archive, &subject),
+            events: 1,
+            json: event(&format!("message.{kind}"), change.at_ms, data(change, message)),
+            subject: format!("{}: {}", place(message), words(change.kind)),
+            text: paragraph(change, message, LONGEST_TEXT),
+        }
+    }
+
+    /// An alert.
+    pub(super) fn of_notice(archive: &str, notice: &NoticeRow) -> Self {
+        let NoticeRow { id, at_ms, kind, account, message } = notice;
+        let whose = account.as_ref().map_or_else(String::new, |account| format!("account {account}: "));
+        Self {
+            id: event_id(archive, &EventSubject::Notice { id: *id, at_ms: *at_ms }),
+            events: 1,
+            json: event("alert", *at_ms, json!({ "kind": kind, "account": account, "message": message })),
+            subject: format!("archiver needs attention: {kind}"),
+            text: format!(
+                "Since {}: {whose}{message}\n\n`archiver status` says more.\n",
+                local_minute(*at_ms)
+            ),
+        }
+    }
+
+    /// Several changes after a number, each with what it says.
+    pub(super) fn of_digest(archive: &str, sink: &str, after: i64, to: i64, told: &[Told]) -> Self {
+        let subject = EventSubject::Batch { sink, form: BatchForm::Digest, after, to };
+        let at_ms = told.last().map_or(0, |(change, _)| change.at_ms);
+        let changes: Vec<Value> = told.iter().map(|(change, message)| data(change, message)).collect();
+        let text: Vec<String> =
+            told.iter().map(|(change, message)| paragraph(change, message, EXCERPT)).collect();
+        Self {
+            id: event_id(archive, &subject),
+            events: count(told.len()),
+            json: event("digest", at_ms, json!({ "since": after, "until": to, "changes": changes })),
+            subject: format!("{}: {}", places(told), plural(told.len(), "message")),
+            text: text.join("\n"),
+        }
+    }
+
+    /// A test.
+    #[must_use]
+    pub fn of_test(archive: &str, sink: &str, now: Ms) -> Self {
+        Self {
+            id: event_id(archive, &EventSubject::Test { at_ms: now }),
+            events: 0,
+            json: event("test", now, json!({ "sink": sink })),
+            subject: "archiver: a test".to_owned(),
+            text: format!("This is a test of the sink {sink:?}, by `archiver notify test`.\n"),
+        }
+    }
+}
+
+/// The changes of a conversation in a summary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ConversationShare {
+    pub(super) account: String,
+    pub(super) conversation_id: Option<String>,
+    pub(super) conversation: Option<String>,
+    pub(super) counts: ChangeCounts,
+}
+
+/// Changes by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ChangeCounts {
+    new: i64,
+    edited: i64,
+    gone: i64,
+    back: i64,
+}
+
+impl ChangeCounts {
+    pub(super) fn add(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::New => self.new += 1,
+            EventKind::Edited => self.edited += 1,
+            EventKind::Gone => self.gone += 1,
+            EventKind::Back => self.back += 1,
+            EventKind::Alert => {}
+        }
+    }
+
+    pub(super) fn all(&self) -> i64 {
+        self.new + self.edited + self.gone + self.back
+    }
+
+    fn json(&self) -> Value {
+        json!({ "new": self.new, "edited": self.edited, "gone": self.gone, "back": self.back })
+    }
+
+    fn words(&self) -> String {
+        let each = [(self.new, "new"), (self.edited, "edited"), (self.gone, "gone"), (self.back, "back")];
+        let some: Vec<String> =
+            each.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        some.join(", ")
+    }
+}
+
+/// A summary of the changes after a number. `shares` are the conversations, those with the most changes first, of which
+/// it names some, and `conversations` counts all.
+pub(super) fn summary(
+    archive: &str,
+    sink: &str,
+    (after, to): (i64, i64),
+    at_ms: Ms,
+    (counts, shares, conversations): (&ChangeCounts, &[ConversationShare], usize),
+) -> Parcel {
+    let subject = EventSubject::Batch { sink, form: BatchForm::Summary, after, to };
+    let named = || shares.iter().take(NAMED);
+    let of_share = |share: &ConversationShare| {
+        let mut of = json!({
+            "account": share.account,
+            "conversation_id": share.conversation_id,
+            "conversation": share.conversation,
+        });
+        if let (Value::Object(of), Value::Object(counts)) = (&mut of, share.counts.json()) {
+            of.extend(counts);
+        }
+        of
+    };
+    let mut data = json!({
+        "since": after,
+        "until": to,
+        "conversations": conversations,
+        "busiest": named().map(of_share).collect::<Vec<_>>(),
+    });
+    if let (Value::Object(data), Value::Object(counts)) = (&mut data, counts.json()) {
+        data.extend(counts);
+    }
+    let lines: Vec<String> = named()
+        .map(|share| {
+            let name = share.conversation.as_deref().unwrap_or("a conversation without a name");
+            format!("{}: {}\n", one_line(name), share.counts.words())
+        })
+        .collect();
+    let more = conversations.saturating_sub(lines.len());
+    let more = if more > 0 { format!("and {} more\n", plural(more, "conversation")) } else { String::new() };
+    Parcel {
+        id: event_id(archive, &subject),
+        events: counts.all(),
+        json: event("summary", at_ms, data),
+        subject: format!(
+            "archiver: {} messages in {}",
+            counts.words(),
+            plural(conversations, "conversation")
+        ),
+        text: format!(
+            "Too many changes to tell one by one: {}.\n\n{}{more}\n`archiver changes --since {after}` prints them.\n",
+            counts.words(),
+            lines.concat()
+        ),
+    }
+}
+
+fn event(kind: &str, at_ms: Ms, data: Value) -> Value {
+    json!({ "type": kind, "timestamp": IsoTime(at_ms), "data": data })
+}
+
+/// The message as `archiver changes` prints it, bounded.
+fn data(change: &PendingChange, message: &MessageRow) -> Value {
+    let mut json = change_json(message, (change.seq, change.kind.as_str()), change.at_ms, false);
+    if let Value::Object(members) = &mut json {
+        let text = &message.message.text;
+        let cut = cut(text, LONGEST_TEXT);
+        if cut.len() < text.len() {
+            members.insert("text".to_owned(), cut.into());
+        }
+        members.insert("text_cut".to_owned(), (cut.len() < text.len()).into());
+        if let Some(Value::Array(attachments)) = members.get_mut("attachments") {
+            attachments.truncate(MOST_ATTACHMENTS);
+        }
+    }
+    json
+}
+
+/// The beginning of a text, of at most so many bytes.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text.get(..end).unwrap_or_default()
+}
+
+fn words(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::New => "new message",
+        EventKind::Edited => "message edited",
+        EventKind::Gone => "message gone",
+        EventKind::Back => "message back",
+        EventKind::Alert => "alert",
+    }
+}
+
+/// Where a message is, on one line.
+fn place(message: &MessageRow) -> String {
+    let name = message.conversation_name.as_deref().unwrap_or(&message.message.sender.name);
+    one_line(if name.is_empty() { "LinkedIn" } else { name })
+}
+
+fn places(told: &[Told]) -> String {
+    let first = told.first().map_or_else(String::new, |(_, message)| place(message));
+    match told.iter().any(|(_, message)| place(message) != first) {
+        true => "archiver".to_owned(),
+        false => first,
+    }
+}
+
+/// A change as a letter tells it.
+fn paragraph(change: &PendingChange, message: &MessageRow, most: usize) -> String {
+    let sender = match message.from_me {
+        Some(true) => "you".to_owned(),
+        _ => one_line(&message.message.sender.name),
+    };
+    let (shown, at) = (message.shown(), local_minute(message.message.at_ms));
+    let text = printable(cut(&shown, most));
+    let more = if text.len() < shown.len() && cut(&shown, most).len() < shown.len() { "…" } else { "" };
+    format!("{}, {}, {at}, by {sender}:\n{text}{more}\n", place(message), words(change.kind))
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
