@@ -117,6 +117,33 @@ fn the_inbox_replaces_the_heads_of_the_conversations_it_lists() {
 }
 
 #[test]
+fn inboxes_that_could_take_all_heads_of_a_run_take_turns_with_conversations() {
+    let other = Inbox { account: 1, tried_ms: Some(1), ..inbox(vec![]) };
+    let all = State {
+        inboxes: vec![Inbox { tried_ms: Some(1), ..inbox(vec![]) }, other],
+        conversations: vec![
+            Conversation { head_tried_ms: Some(0), ..conversation(3, vec![]) },
+            conversation(4, vec![gap(9, 900, 100)]),
+        ],
+    };
+    assert_eq!(asks_of(&all, &limits(Some(4)))[..2], ["h3", "i"]);
+    assert_eq!(asks_of(&all, &limits(Some(6)))[..2], ["i", "i"]);
+}
+
+#[test]
+fn an_inbox_that_failed_once_is_waited_for_and_one_that_failed_twice_is_done_without() {
+    let listed = Conversation { listed: true, ..conversation(1, vec![]) };
+    let asks = |troubled| {
+        let inboxes = vec![Inbox { troubled, ..inbox(vec![]) }];
+        let state = State { inboxes, conversations: vec![listed.clone(), conversation(2, vec![])] };
+        let failed = [Subject::Inbox(0)].into();
+        next(&state, &limits(None), &Progress { failed, ..Progress::default() }, &room(None))
+    };
+    assert_eq!(asks(false), Next::Done);
+    assert!(matches!(asks(true), Next::Ask(_)));
+}
+
+#[test]
 fn with_one_credit_a_run_inbox_and_unlisted_conversations_take_turns() {
     let all = State { inboxes: vec![inbox(vec![])], conversations: vec![conversation(3, vec![])] };
     assert_eq!(asks_of(&all, &limits(Some(1))), ["i"]);
