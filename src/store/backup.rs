@@ -305,7 +305,9 @@ fn unused(archive: &Path, copy: &Path, kind: Kind) -> Result<Option<Lock>, &'sta
     }
     match kind {
         Kind::Plain if !is_archive(copy) => return Err("is there already and is no archive of this program"),
-        Kind::Sealed if !sealed::is_sealed(copy) => return Err("is there already and is no encrypted backup"),
+        Kind::Sealed if !sealed::is_sealed(copy) => {
+            return Err("is there already and is no encrypted backup");
+        }
         _ => {}
     }
     let lock = lock_of(copy)?;

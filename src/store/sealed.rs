@@ -120,7 +120,12 @@ pub(super) fn seal(from: &Path, to: &Path, keys: &Recipients, stop: &dyn Fn() ->
 }
 
 /// Decrypts an age file into a new one of mode 0600. What was written is left when it fails.
-pub(super) fn unseal(from: &Path, identity: &Path, to: &Path, stop: &dyn Fn() -> bool) -> Result<(), UnsealError> {
+pub(super) fn unseal(
+    from: &Path,
+    identity: &Path,
+    to: &Path,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), UnsealError> {
     let unusable = |why: String| UnsealError::Identity(format!("{}: {why}", identity.display()));
     let keys = File::open(identity).map_err(UnsealError::file(identity))?;
     let keys = IdentityFile::from_buffer(BufReader::new(keys)).map_err(|e| unusable(e.to_string()))?;
