@@ -202,9 +202,14 @@ fn prepare_plain(
 }
 
 fn unsound(backup: &Path, why: &str) -> Failure {
-    let backup = backup.display();
+    let what_next = if sealed::has_header(backup) {
+        "restore another one".to_owned()
+    } else {
+        format!("`archiver verify {}` has details", backup.display())
+    };
     Failure::CheckFailed(format!(
-        "the backup {backup} is damaged and was not restored: {why}; `archiver verify {backup}` has details"
+        "the backup {} is damaged and was not restored: {why}; {what_next}",
+        backup.display()
     ))
 }
 
