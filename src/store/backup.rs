@@ -105,12 +105,12 @@ impl BackupError {
 
 /// Whether a backup is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CopyKind {
     Plain,
     Sealed,
 }
 
-impl Kind {
+impl CopyKind {
     /// That which the name stands for.
     fn of(copy: &Path) -> Self {
         if sealed::has_ending(copy) { Self::Sealed } else { Self::Plain }
@@ -131,11 +131,11 @@ pub fn backup(
     stop: impl Fn() -> bool + Send + 'static,
 ) -> Result<Copied, BackupError> {
     let source = open::open_read_only(archive)?;
-    drop(replaceable(archive, to, Kind::Plain)?);
+    drop(replaceable(archive, to, CopyKind::Plain)?);
     let scratch = scratch(folder_of(to))?;
     let unfinished = scratch.path().join("copy.db");
     let contents = copy(source, &unfinished, go_on, stop)?;
-    let bytes = put(archive, &unfinished, to, Kind::Plain)?;
+    let bytes = put(archive, &unfinished, to, CopyKind::Plain)?;
     Ok(Copied { bytes, contents })
 }
 
@@ -152,7 +152,7 @@ pub fn backup_sealed(
     stop: impl Fn() -> bool + Clone + Send + 'static,
 ) -> Result<Copied, BackupError> {
     let source = open::open_read_only(archive)?;
-    drop(replaceable(archive, to, Kind::Sealed)?);
+    drop(replaceable(archive, to, CopyKind::Sealed)?);
     let there = scratch(folder_of(to))?;
     let sealed = there.path().join("copy.db.age");
     let real = file::canonical(archive).map_err(BackupError::file(archive))?;
@@ -163,7 +163,7 @@ pub fn backup_sealed(
         return Err(BackupError::Stopped);
     }
     here.close().map_err(BackupError::file(&plain))?;
-    let bytes = put(archive, &sealed, to, Kind::Sealed)?;
+    let bytes = put(archive, &sealed, to, CopyKind::Sealed)?;
     Ok(Copied { bytes, contents })
 }
 
@@ -174,7 +174,7 @@ fn scratch(folder: &Path) -> Result<TempDir, BackupError> {
 }
 
 /// Gives a finished copy its name, and returns its size.
-fn put(archive: &Path, unfinished: &Path, to: &Path, kind: Kind) -> Result<u64, BackupError> {
+fn put(archive: &Path, unfinished: &Path, to: &Path, kind: CopyKind) -> Result<u64, BackupError> {
     let folder = folder_of(to);
     let file = File::open(unfinished).map_err(BackupError::file(unfinished))?;
     file.sync_all().map_err(BackupError::file(unfinished))?;
@@ -258,7 +258,7 @@ fn check(copy: &Connection, expected: &Contents) -> Result<(), BackupError> {
 }
 
 /// Checks that the copy may go here: there is nothing, or an unused earlier backup. Returns the lock if there is a lock file.
-fn replaceable(archive: &Path, to: &Path, kind: Kind) -> Result<Option<Lock>, BackupError> {
+fn replaceable(archive: &Path, to: &Path, kind: CopyKind) -> Result<Option<Lock>, BackupError> {
     let refused = |path: &Path, why| BackupError::Refused { path: path.to_owned(), why };
     if fs::symlink_metadata(to).is_ok() {
         return unused(archive, to, kind).map_err(|why| refused(to, why));
@@ -284,7 +284,7 @@ fn lock_of(copy: &Path) -> Result<Option<Lock>, &'static str> {
 /// When it cannot be deleted.
 pub fn delete(archive: &Path, copy: &Path) -> io::Result<bool> {
     // The lock keeps others out until the file is gone.
-    let Ok(_lock) = unused(archive, copy, Kind::of(copy)) else { return Ok(false) };
+    let Ok(_lock) = unused(archive, copy, CopyKind::of(copy)) else { return Ok(false) };
     fs::remove_file(copy)?;
     Ok(true)
 }
@@ -292,11 +292,11 @@ pub fn delete(archive: &Path, copy: &Path) -> io::Result<bool> {
 /// Whether a file is an earlier backup that nobody uses.
 #[must_use]
 pub fn is_spare(archive: &Path, copy: &Path) -> bool {
-    unused(archive, copy, Kind::of(copy)).is_ok()
+    unused(archive, copy, CopyKind::of(copy)).is_ok()
 }
 
 /// Why a file must not be replaced or deleted, or else its lock, as from [`lock_of`].
-fn unused(archive: &Path, copy: &Path, kind: Kind) -> Result<Option<Lock>, &'static str> {
+fn unused(archive: &Path, copy: &Path, kind: CopyKind) -> Result<Option<Lock>, &'static str> {
     if same_file(archive, copy) {
         return Err("is the archive itself");
     }
@@ -304,8 +304,10 @@ fn unused(archive: &Path, copy: &Path, kind: Kind) -> Result<Option<Lock>, &'sta
         return Err("is no plain file");
     }
     match kind {
-        Kind::Plain if !is_archive(copy) => return Err("is there already and is no archive of this program"),
-        Kind::Sealed if !sealed::is_sealed(copy) => {
+        CopyKind::Plain if !is_archive(copy) => {
+            return Err("is there already and is no archive of this program");
+        }
+        CopyKind::Sealed if !sealed::is_sealed(copy) => {
             return Err("is there already and is no encrypted backup");
         }
         _ => {}
