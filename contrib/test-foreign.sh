@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, Datasette, DuckDB,
+# What other programs make of an archive: installs the sqlite3 shell, Chromium, promtool, OpenSSL, age, Datasette, DuckDB,
 # standardwebhooks, aiosmtpd, axe-core and the official MCP clients (Debian and Ubuntu; these into target/py, target/axe and
 # target/inspector), then runs the tests that drive them.
 #
@@ -29,7 +29,7 @@ wanted=(
 )
 modules="datasette, duckdb, mcp, jsonschema, standardwebhooks, aiosmtpd"
 
-packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm node=nodejs
+packages_for sqlite3=sqlite3 chromium=chromium python3=python3 promtool=prometheus openssl=openssl npm=npm node=nodejs age=age
 if ! "$python" -c "import $modules" 2>/dev/null && [[ $install == yes ]]; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
   python3 -m venv "${python%/bin/python}"

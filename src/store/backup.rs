@@ -13,11 +13,14 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::Serialize;
+use tempfile::TempDir;
 
 use super::StoreError;
 use crate::store::query::{Statements as _, struct_rows};
+use crate::store::schema::file::folder_of;
 use crate::store::schema::lock::Lock;
 use crate::store::schema::{file, open};
+use crate::store::sealed::{self, Recipients};
 
 /// Pages per step, which takes milliseconds; a stop is noticed between steps.
 const STEP: i32 = 512;
@@ -100,6 +103,20 @@ impl BackupError {
     }
 }
 
+/// Whether a backup is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CopyKind {
+    Plain,
+    Sealed,
+}
+
+impl CopyKind {
+    /// That which the name stands for.
+    fn of(copy: &Path) -> Self {
+        if sealed::has_ending(copy) { Self::Sealed } else { Self::Plain }
+    }
+}
+
 /// Receives the pages copied and their total; returns whether to go on.
 pub type GoOn<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
@@ -114,28 +131,59 @@ pub fn backup(
     stop: impl Fn() -> bool + Send + 'static,
 ) -> Result<Copied, BackupError> {
     let source = open::open_read_only(archive)?;
-    drop(replaceable(archive, to)?);
-    let folder = match to.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // In a temporary folder, which is removed with any files that SQLite creates beside the copy.
-    let scratch = tempfile::Builder::new()
-        .prefix(".archiver-backup-")
-        .tempdir_in(folder)
-        .map_err(BackupError::file(folder))?;
+    drop(replaceable(archive, to, CopyKind::Plain)?);
+    let scratch = scratch(folder_of(to))?;
     let unfinished = scratch.path().join("copy.db");
-    private().open(&unfinished).map_err(BackupError::file(&unfinished))?;
-    let contents = copy(&source, &unfinished, go_on, stop)?;
-    drop(source);
-    let file = File::open(&unfinished).map_err(BackupError::file(&unfinished))?;
-    file.sync_all().map_err(BackupError::file(&unfinished))?;
-    let bytes = file.metadata().map_err(BackupError::file(&unfinished))?.len();
-    // Checked again, since copying took a while. The lock keeps others out until the file is replaced.
-    let _lock = replaceable(archive, to)?;
-    fs::rename(&unfinished, to).map_err(BackupError::file(to))?;
-    File::open(folder).and_then(|f| f.sync_all()).map_err(BackupError::file(folder))?;
+    let contents = copy(source, &unfinished, go_on, stop)?;
+    let bytes = put(archive, &unfinished, to, CopyKind::Plain)?;
     Ok(Copied { bytes, contents })
+}
+
+/// Copies the archive to an age file, completely or not at all. The copy is verified before it is encrypted, beside the
+/// archive: where the age file goes to, nothing is ever in the clear.
+///
+/// # Errors
+/// As of [`backup`].
+pub fn backup_sealed(
+    archive: &Path,
+    to: &Path,
+    keys: &Recipients,
+    go_on: &mut GoOn<'_>,
+    stop: impl Fn() -> bool + Clone + Send + 'static,
+) -> Result<Copied, BackupError> {
+    let source = open::open_read_only(archive)?;
+    drop(replaceable(archive, to, CopyKind::Sealed)?);
+    let there = scratch(folder_of(to))?;
+    let sealed = there.path().join("copy.db.age");
+    let real = file::canonical(archive).map_err(BackupError::file(archive))?;
+    let here = scratch(folder_of(&real))?;
+    let plain = here.path().join("copy.db");
+    let contents = copy(source, &plain, go_on, stop.clone())?;
+    if !sealed::seal(&plain, &sealed, keys, &stop).map_err(BackupError::file(&sealed))? {
+        return Err(BackupError::Stopped);
+    }
+    here.close().map_err(BackupError::file(&plain))?;
+    let bytes = put(archive, &sealed, to, CopyKind::Sealed)?;
+    Ok(Copied { bytes, contents })
+}
+
+/// A folder of mode 0700 that is removed with any files that SQLite creates beside the copy.
+fn scratch(folder: &Path) -> Result<TempDir, BackupError> {
+    let made = tempfile::Builder::new().prefix(".archiver-backup-").tempdir_in(folder);
+    made.map_err(BackupError::file(folder))
+}
+
+/// Gives a finished copy its name, and returns its size.
+fn put(archive: &Path, unfinished: &Path, to: &Path, kind: CopyKind) -> Result<u64, BackupError> {
+    let folder = folder_of(to);
+    let file = File::open(unfinished).map_err(BackupError::file(unfinished))?;
+    file.sync_all().map_err(BackupError::file(unfinished))?;
+    let bytes = file.metadata().map_err(BackupError::file(unfinished))?.len();
+    // Checked again, since copying took a while. The lock keeps others out until the file is replaced.
+    let _lock = replaceable(archive, to, kind)?;
+    fs::rename(unfinished, to).map_err(BackupError::file(to))?;
+    File::open(folder).and_then(|f| f.sync_all()).map_err(BackupError::file(folder))?;
+    Ok(bytes)
 }
 
 fn private() -> fs::OpenOptions {
@@ -144,12 +192,14 @@ fn private() -> fs::OpenOptions {
     options
 }
 
+/// Copies into a new file and checks the copy.
 fn copy(
-    source: &Connection,
+    source: Connection,
     to: &Path,
     go_on: &mut GoOn<'_>,
     stop: impl Fn() -> bool + Send + 'static,
 ) -> Result<Contents, BackupError> {
+    private().open(to).map_err(BackupError::file(to))?;
     let sqlite = |e: rusqlite::Error| BackupError::Archive(StoreError::Sqlite(e));
     let snapshot = source.unchecked_transaction().map_err(sqlite)?;
     let expected = Contents::of(&snapshot)?;
@@ -175,6 +225,7 @@ fn copy(
         }
     }
     drop(snapshot);
+    drop(source);
     if stop() {
         return Err(BackupError::Stopped);
     }
@@ -207,10 +258,10 @@ fn check(copy: &Connection, expected: &Contents) -> Result<(), BackupError> {
 }
 
 /// Checks that the copy may go here: there is nothing, or an unused earlier backup. Returns the lock if there is a lock file.
-fn replaceable(archive: &Path, to: &Path) -> Result<Option<Lock>, BackupError> {
+fn replaceable(archive: &Path, to: &Path, kind: CopyKind) -> Result<Option<Lock>, BackupError> {
     let refused = |path: &Path, why| BackupError::Refused { path: path.to_owned(), why };
     if fs::symlink_metadata(to).is_ok() {
-        return unused(archive, to).map_err(|why| refused(to, why));
+        return unused(archive, to, kind).map_err(|why| refused(to, why));
     }
     let lock = lock_of(to).map_err(|why| refused(to, why))?;
     match file::leftover(to) {
@@ -233,7 +284,7 @@ fn lock_of(copy: &Path) -> Result<Option<Lock>, &'static str> {
 /// When it cannot be deleted.
 pub fn delete(archive: &Path, copy: &Path) -> io::Result<bool> {
     // The lock keeps others out until the file is gone.
-    let Ok(_lock) = unused(archive, copy) else { return Ok(false) };
+    let Ok(_lock) = unused(archive, copy, CopyKind::of(copy)) else { return Ok(false) };
     fs::remove_file(copy)?;
     Ok(true)
 }
@@ -241,19 +292,25 @@ pub fn delete(archive: &Path, copy: &Path) -> io::Result<bool> {
 /// Whether a file is an earlier backup that nobody uses.
 #[must_use]
 pub fn is_spare(archive: &Path, copy: &Path) -> bool {
-    unused(archive, copy).is_ok()
+    unused(archive, copy, CopyKind::of(copy)).is_ok()
 }
 
 /// Why a file must not be replaced or deleted, or else its lock, as from [`lock_of`].
-fn unused(archive: &Path, copy: &Path) -> Result<Option<Lock>, &'static str> {
+fn unused(archive: &Path, copy: &Path, kind: CopyKind) -> Result<Option<Lock>, &'static str> {
     if same_file(archive, copy) {
         return Err("is the archive itself");
     }
     if !fs::symlink_metadata(copy).is_ok_and(|there| there.is_file()) {
         return Err("is no plain file");
     }
-    if !is_archive(copy) {
-        return Err("is there already and is no archive of this program");
+    match kind {
+        CopyKind::Plain if !is_archive(copy) => {
+            return Err("is there already and is no archive of this program");
+        }
+        CopyKind::Sealed if !sealed::is_sealed(copy) => {
+            return Err("is there already and is no encrypted backup");
+        }
+        _ => {}
     }
     let lock = lock_of(copy)?;
     // SQLite would apply its log to whatever file replaces it.

@@ -17,6 +17,7 @@ mod query;
 mod read;
 mod replacement;
 mod schema;
+pub mod sealed;
 mod search;
 mod sinks;
 mod spent_days;

@@ -19,6 +19,7 @@ use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_pr
 use crate::store::schema::lock::Lock;
 use crate::store::schema::main_file::{has_foreign_log, set_log_aside};
 use crate::store::schema::open;
+use crate::store::sealed::{self, UnsealError};
 use crate::store::{Queries, Result, StoreError, spent_days};
 
 /// Files that SQLite keeps beside a database.
@@ -78,6 +79,25 @@ impl Replacement {
         let opened = open::open_or_create(&replacement.unfinished, &mut replacement.lock);
         replacement.db = Some(opened.map_err(|error| of_backup(error, backup))?);
         Ok(replacement)
+    }
+
+    /// Decrypts a backup beside the archive, which nobody may be writing to, into a file that goes when what is returned
+    /// is dropped. What a crash has left of an earlier one is removed first.
+    ///
+    /// # Errors
+    /// When the archive is in use, the identity is wrong, the backup is damaged, or a file cannot be written.
+    pub fn unsealed(
+        archive: &Path,
+        backup: &Path,
+        identity: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<Decrypted, UnsealError> {
+        let _lock = Lock::take(archive)?;
+        let real = canonical(archive).map_err(StoreError::create(archive))?;
+        let plain = Decrypted(beside(&real, ".decrypting"));
+        clear(&plain.0)?;
+        sealed::unseal(backup, identity, &plain.0, stop)?;
+        Ok(plain)
     }
 
     /// Where it is.
@@ -212,6 +232,26 @@ impl Replacement {
             }
         }
         Ok(was_there.then(|| aside.to_owned()))
+    }
+}
+
+/// A decrypted backup, which goes when this does.
+#[derive(Debug)]
+pub struct Decrypted(PathBuf);
+
+impl Decrypted {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Decrypted {
+    fn drop(&mut self) {
+        if let Err(error) = clear(&self.0) {
+            tracing::warn!(%error, "a decrypted backup is left beside the archive; delete it");
+        }
     }
 }
 

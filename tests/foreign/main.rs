@@ -1,5 +1,5 @@
 //! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
-//! the alert rules; axe-core of the pages of `serve`; the official MCP clients; an OpenSSL server of a CA of its own; the
+//! the alert rules; axe-core of the pages of `serve`; the official MCP clients; an OpenSSL server of a CA of its own; age; the
 //! reference library of Standard Webhooks; and a mail server.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
@@ -11,6 +11,7 @@
     reason = "a test that panics has failed, and says where; it may look at its environment"
 )]
 
+mod age;
 mod alerts;
 mod assistants;
 mod browser;

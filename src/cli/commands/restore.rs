@@ -17,6 +17,7 @@ use crate::core::budget::left;
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::store::backup::{BackupError, same_file};
+use crate::store::sealed::{self, UnsealError};
 use crate::store::verify::{self, Depth};
 use crate::store::{CarriedLedger, Replacement, StoreError};
 
@@ -26,6 +27,12 @@ pub(crate) struct RestoreArgs {
     /// The backup
     #[arg(value_name = "PATH")]
     path: PathBuf,
+
+    /// The file with the private key of an encrypted backup
+    ///
+    /// An identity file of age, as `age-keygen` writes it. The key is used here only and kept nowhere.
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
 
     /// Credits spent since the backup was made
     ///
@@ -44,7 +51,8 @@ The service must be stopped. The replaced archive is kept beside the new one.
 
 Examples:
   archiver restore /mnt/backups/archive-20260102T030405Z.db
-  archiver restore copy.db --spent 0   nothing was spent since";
+  archiver restore copy.db --spent 0   nothing was spent since
+  archiver restore copy.db.age --identity key.txt";
 
 /// What stands in for credits that the backup's ledger does not know of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -79,12 +87,13 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
     if same_file(&archive, &backup) {
         return Err(Failure::usage("that is the archive itself", "pass the path of a backup"));
     }
+    let identity = identity(context, args, &backup)?;
     let now = SystemClock.now_ms();
     let spent = args.spent;
     let (shown, from) = (archive.display().to_string(), backup.display().to_string());
     let balance = if spent.is_none() { balance(context) } else { None };
     let summary = until_interrupted(move |interrupt| {
-        let mut replacement = prepare(&archive, &backup, interrupt)?;
+        let mut replacement = prepare(&archive, &backup, identity.as_deref(), interrupt)?;
         let failed = |e| wiring::archive_failure(&archive, e);
         let (ledger_from, credits_booked) =
             complete_ledger(&mut replacement, &config, spent, balance, now).map_err(failed)?;
@@ -104,15 +113,66 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
     if args.json { out.json(&summary) } else { show(&mut out, &summary) }
 }
 
-/// Copies the backup beside the archive and checks all of it.
-fn prepare(archive: &Path, backup: &Path, interrupt: &Interrupt) -> Result<Replacement, Failure> {
+/// The identity that opens the backup; `None` if it is not encrypted.
+fn identity(context: &Context, args: &RestoreArgs, backup: &Path) -> Result<Option<PathBuf>, Failure> {
+    match (&args.identity, sealed::has_header(backup)) {
+        (None, false) => Ok(None),
+        (Some(identity), true) => Ok(Some(context.env.cwd().join(identity))),
+        (None, true) => Err(Failure::usage(
+            format!("the backup {} is encrypted", backup.display()),
+            "pass --identity with the file that holds its private key",
+        )),
+        (Some(_), false) if !backup.exists() => Ok(None),
+        (Some(_), false) => Err(Failure::usage(
+            format!("{} is not an age file", backup.display()),
+            "leave out --identity if the backup is not encrypted; otherwise it is damaged, so take another",
+        )),
+    }
+}
+
+/// Copies the backup beside the archive, decrypted if need be, and checks all of it.
+fn prepare(
+    archive: &Path,
+    backup: &Path,
+    identity: Option<&Path>,
+    interrupt: &Interrupt,
+) -> Result<Replacement, Failure> {
+    let Some(identity) = identity else { return prepare_plain(archive, backup, backup, interrupt) };
+    let seen = interrupt.clone();
+    let opened = Replacement::unsealed(archive, backup, identity, &move || seen.has_come());
+    let plain = opened.map_err(|error| match error {
+        UnsealError::Archive(error) => wiring::archive_failure(archive, error),
+        UnsealError::File { path, source } => Failure::File(path, source),
+        UnsealError::Identity(why) => {
+            Failure::usage(why, "pass an identity file as `age-keygen` writes it, with its line AGE-SECRET-KEY-1…")
+        }
+        UnsealError::OtherKeys => Failure::usage(
+            format!("{} does not open the backup {}", identity.display(), backup.display()),
+            "pass the identity whose public key it was encrypted to; `age-keygen -y FILE` shows that of a file",
+        ),
+        UnsealError::Damaged(why) => Failure::CheckFailed(format!(
+            "the backup {} is damaged and was not restored: {why}; restore another one",
+            backup.display()
+        )),
+        UnsealError::Stopped => interrupt.failure("nothing was replaced"),
+    })?;
+    prepare_plain(archive, plain.path(), backup, interrupt)
+}
+
+/// Copies the plain backup beside the archive and checks all of it; failures name `backup`.
+fn prepare_plain(
+    archive: &Path,
+    plain: &Path,
+    backup: &Path,
+    interrupt: &Interrupt,
+) -> Result<Replacement, Failure> {
     let (meter, seen) = (Meter::new(), interrupt.clone());
     let go_on = &mut |done, total| {
         meter.show("copying the backup", done, total);
         !interrupt.has_come()
     };
     let stopped = || interrupt.failure("nothing was replaced");
-    let prepared = Replacement::prepare(archive, backup, go_on, move || seen.has_come());
+    let prepared = Replacement::prepare(archive, plain, go_on, move || seen.has_come());
     let replacement = prepared.map_err(|error| match error {
         BackupError::Archive(
             error @ (StoreError::Missing(_)
@@ -142,9 +202,14 @@ fn prepare(archive: &Path, backup: &Path, interrupt: &Interrupt) -> Result<Repla
 }
 
 fn unsound(backup: &Path, why: &str) -> Failure {
-    let backup = backup.display();
+    let what_next = if sealed::has_header(backup) {
+        "restore another one".to_owned()
+    } else {
+        format!("`archiver verify {}` has details", backup.display())
+    };
     Failure::CheckFailed(format!(
-        "the backup {backup} is damaged and was not restored: {why}; `archiver verify {backup}` has details"
+        "the backup {} is damaged and was not restored: {why}; {what_next}",
+        backup.display()
     ))
 }
 

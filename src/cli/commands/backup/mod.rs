@@ -17,6 +17,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::core::format::{plural, thousands};
 use crate::error::Failure;
 use crate::store::backup::{self, BackupError, Copied};
+use crate::store::sealed::{self, Recipients};
 use pattern::Pattern;
 
 const EXAMPLES: &str = "\
@@ -24,7 +25,8 @@ Examples:
   archiver backup /mnt/backups                       writes archive-20260102T030405Z.db
   archiver backup /mnt/backups --keep 14             keeps the 14 newest
   archiver backup /mnt/backups/%Y-%m-%d.db --keep 7  one per day, for a week
-  archiver backup archive-copy.db                    replaces an earlier copy";
+  archiver backup archive-copy.db                    replaces an earlier copy
+  archiver backup /mnt/backups --encrypt-to age1…    writes archive-20260102T030405Z.db.age";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,6 +42,13 @@ pub(crate) struct BackupArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) keep: Option<u32>,
 
+    /// Encrypt the copy to this public key of age (age1…); repeatable
+    ///
+    /// Each of the private keys opens it alone: with `archiver restore --identity`, or with `age` itself. The copy is
+    /// verified before it is encrypted. The name of an encrypted backup ends with `.age`.
+    #[arg(long, value_name = "RECIPIENT")]
+    pub(crate) encrypt_to: Vec<String>,
+
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -48,6 +57,7 @@ pub(crate) struct BackupArgs {
 #[derive(Serialize)]
 struct BackupReport {
     path: String,
+    encrypted: bool,
     #[serde(flatten)]
     copied: Copied,
     deleted: Vec<String>,
@@ -55,7 +65,9 @@ struct BackupReport {
 
 pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let archive = context.reading_config()?.archive.path;
-    let (folder, pattern) = place(&args.path)?;
+    let keys = recipients(&args.encrypt_to)?;
+    let encrypted = keys.is_some();
+    let (folder, pattern) = place(&args.path, encrypted)?;
     if args.keep.is_some() && !pattern.tells_the_order() {
         return Err(Failure::usage(
             "--keep needs file names with the full date, to know which backups are the oldest",
@@ -64,7 +76,7 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     }
     let now = DateTime::<Utc>::from_timestamp_millis(SystemClock.now_ms()).unwrap_or_default();
     let to = folder.join(pattern.name(now));
-    let copied = copy(archive.clone(), to.clone())?;
+    let copied = copy(archive.clone(), to.clone(), keys)?;
     metrics::note_backup(&archive, now.timestamp_millis());
     let deleted = match args.keep {
         Some(keep) => prune(&archive, &folder, &pattern, &to, usize::try_from(keep).unwrap_or(usize::MAX))?,
@@ -74,14 +86,15 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let shown = |path: &Path| path.display().to_string();
     if args.json {
         let deleted = deleted.iter().map(|p| shown(p)).collect();
-        return out.json(&BackupReport { path: shown(&to), copied, deleted });
+        return out.json(&BackupReport { path: shown(&to), encrypted, copied, deleted });
     }
     out.line(format!(
-        "Backed up {} in {} to {} ({} bytes, verified)",
+        "Backed up {} in {} to {} ({} bytes, verified{})",
         plural(copied.contents.messages, "message"),
         plural(copied.contents.conversations, "conversation"),
         shown(&to),
-        thousands(copied.bytes)
+        thousands(copied.bytes),
+        if encrypted { ", encrypted" } else { "" }
     ))?;
     for path in &deleted {
         out.line(format!("Deleted {}", shown(path)))?;
@@ -89,34 +102,57 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The public keys to encrypt to, if any.
+fn recipients(keys: &[String]) -> Result<Option<Recipients>, Failure> {
+    Recipients::parse(keys).map_err(|why| {
+        Failure::usage(why, "pass the public key that `age-keygen` prints, which begins with age1")
+    })
+}
+
 /// The folder that the copy goes to, and the pattern of its name.
-fn place(path: &Path) -> Result<(PathBuf, Pattern), Failure> {
+fn place(path: &Path, encrypted: bool) -> Result<(PathBuf, Pattern), Failure> {
     let help = "the name may contain %Y %m %d %H %M %S %j %F, and %% for a percent sign";
     let usage = |message: String| Failure::usage(message, help);
     let is_folder = path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/');
     if is_folder {
-        let pattern = Pattern::parse(pattern::DEFAULT).map_err(usage)?;
+        let ending = if encrypted { sealed::ENDING } else { "" };
+        let pattern = Pattern::parse(&format!("{}{ending}", pattern::DEFAULT)).map_err(usage)?;
         return Ok((path.to_owned(), pattern));
     }
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| usage(format!("{} is not a file name", path.display())))?;
+    match (encrypted, sealed::has_ending(path)) {
+        (true, false) => {
+            return Err(Failure::usage(
+                format!("{name:?} is not the name of an encrypted backup"),
+                format!("end it with .age: {name}.age"),
+            ));
+        }
+        (false, true) => {
+            return Err(Failure::usage(
+                format!("{name:?} is the name of an encrypted backup, and this one would not be encrypted"),
+                "pass --encrypt-to with a public key of age, or another name",
+            ));
+        }
+        _ => {}
+    }
     let pattern = Pattern::parse(name).map_err(|why| usage(format!("{name:?}: {why}")))?;
     Ok((path.parent().unwrap_or(Path::new("")).to_owned(), pattern))
 }
 
 /// Makes the copy; a signal ends it and leaves nothing half-written.
-fn copy(archive: PathBuf, to: PathBuf) -> Result<Copied, Failure> {
+fn copy(archive: PathBuf, to: PathBuf, keys: Option<Recipients>) -> Result<Copied, Failure> {
     until_interrupted(move |interrupt| {
         let (meter, seen) = (Meter::new(), interrupt.clone());
-        let copied = backup::backup(
-            &archive,
-            &to,
-            &mut |done, total| {
-                meter.show(if done < total { "copying" } else { "checking the copy" }, done, total);
-                !interrupt.has_come()
-            },
-            move || seen.has_come(),
-        );
+        let go_on = &mut |done, total| {
+            meter.show(if done < total { "copying" } else { "checking the copy" }, done, total);
+            !interrupt.has_come()
+        };
+        let stop = move || seen.has_come();
+        let copied = match keys {
+            Some(keys) => backup::backup_sealed(&archive, &to, &keys, go_on, stop),
+            None => backup::backup(&archive, &to, go_on, stop),
+        };
         copied.map_err(|error| match error {
             BackupError::Archive(error) => wiring::read_failure(&archive, error),
             BackupError::File { path, source } => Failure::File(path, source),
