@@ -63,4 +63,4 @@ fi
 }
 
 # Browsers and databases are busy themselves: no more of them at a time than there are cores.
-RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features mcp,parquet --test foreign "$@"
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features encrypt,mcp,parquet --test foreign "$@"

@@ -29,10 +29,15 @@ impl Attendant {
         begin: impl FnOnce() -> Result<F, Failure> + Send + 'static,
     ) -> Result<Self, Failure> {
         let refused = |error: std::io::Error| Failure::Machine(format!("cannot start a thread: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
         let (cancel, cancelled) = oneshot::channel::<()>();
         let (tell, told) = mpsc::sync_channel(1);
         let attend = move || {
+            // Made here: where there is no thread to be had, a runtime must not be dropped within the caller's.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = match runtime.map_err(refused) {
+                Ok(runtime) => runtime,
+                Err(failure) => return tell.send(Err(failure)).unwrap_or_default(),
+            };
             runtime.block_on(async {
                 let begun = begin();
                 let (begun, attending) = match begun {

@@ -21,6 +21,9 @@ use crate::sync::{Observer, Stop, Stopper};
 /// How much longer than it should something may take on a busy machine.
 const ALLOWANCE: Duration = Duration::from_secs(30);
 
+/// How long applying a changed configuration to a large archive may take.
+const TO_PREPARE: Duration = Duration::from_secs(600);
+
 /// The commands that came, however often each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Received {
@@ -115,7 +118,8 @@ impl Desk {
     }
 
     fn begin_with(&self, longest: Duration, hurry: Option<(Stopper, Stop)>) -> UnderWay {
-        self.expect_within(Duration::ZERO);
+        // Before its first request a run asks for the balance, twice at most, and applies a changed configuration.
+        self.expect_within(longest.saturating_mul(2).saturating_add(TO_PREPARE));
         let (stopper, stop) = Stopper::new();
         let (hurrier, hurry) = hurry.unzip();
         let mut state = self.0.state();

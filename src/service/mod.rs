@@ -110,6 +110,7 @@ async fn serve_with(context: &Context, config: Config, desk: Desk) -> Result<(),
     let failed = |error| wiring::archive_failure(&path, error);
     desk.expect_within(TO_OPEN);
     let store = Store::open(&path).map_err(failed)?;
+    desk.expect_within(Duration::ZERO);
     store.sign_as_service().map_err(failed)?;
     let slots = &config.schedule.slots;
     tracing::info!(

@@ -20,6 +20,8 @@ mod limits;
 mod notify;
 mod raw;
 mod schema;
+#[cfg(feature = "encrypt")]
+mod sealed;
 mod search;
 mod search_letters;
 mod secrets;

@@ -146,6 +146,10 @@ fn prepare(
         UnsealError::Identity(why) => {
             Failure::usage(why, "pass an identity file as `age-keygen` writes it, with its line AGE-SECRET-KEY-1…")
         }
+        error @ UnsealError::NotBuilt => Failure::usage(
+            error.to_string(),
+            "build it with `--features encrypt`, or install the package, which has it",
+        ),
         UnsealError::OtherKeys => Failure::usage(
             format!("{} does not open the backup {}", identity.display(), backup.display()),
             "pass the identity whose public key it was encrypted to; `age-keygen -y FILE` shows that of a file",

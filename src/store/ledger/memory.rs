@@ -103,8 +103,9 @@ pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
         tx.run("INSERT INTO account (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [name])?;
         let account: AccountId = tx.one("SELECT id FROM account WHERE name = ?1", [name])?;
         let known = known.get(&account).copied().unwrap_or_default();
-        let today = if memory.day_ms == day { of_day.saturating_sub(known.day) } else { 0 };
-        let earlier = if memory.month_ms == month {
+        // What a clock that was ahead has spent counts as of today, as it does in the ledger.
+        let today = if memory.day_ms >= day { of_day.saturating_sub(known.day) } else { 0 };
+        let earlier = if memory.month_ms >= month {
             of_month.saturating_sub(known.month).saturating_sub(today)
         } else {
             0

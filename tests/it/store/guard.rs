@@ -184,6 +184,31 @@ fn what_was_spent_since_an_older_copy_is_not_spent_again() {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_has_spent_is_not_spent_again_from_an_older_copy() {
+    for ahead in [86_400_000, 40 * 86_400_000] {
+        let mut bench = Bench::new(1);
+        put(&mut bench, 1).unwrap();
+        let older = copied(&bench, "older.db");
+        bench.now += ahead;
+        bench.next_run();
+        for number in 2..8 {
+            put(&mut bench, number).unwrap();
+        }
+        let (path, now, dir) = (bench.path(), bench.now - ahead, bench.dir);
+        drop(bench.store);
+        let apart = dir.path().join("apart.db");
+        fs::copy(&path, &apart).unwrap();
+        let known = spent(&apart, now);
+        assert!(known.0 >= 6, "{known:?}");
+        fs::copy(&older, &path).unwrap();
+        // The last request is remembered as it was reserved.
+        let told = spent(&path, now);
+        assert!(told.0 >= known.0 && told.1 >= known.1, "{ahead}: {told:?} of {known:?}");
+        drop(dir);
+    }
+}
+
+#[test]
 fn an_archive_has_one_writer_by_whatever_name_and_without_its_locks_file() {
     let bench = Bench::new(1);
     let (link, twin) = (bench.dir.path().join("link.db"), bench.dir.path().join("twin.db"));

@@ -1,19 +1,15 @@
-//! Backups as age files: encrypted to public keys, and opened with the identity file that has the private one.
+//! Encryption and decryption by the age library.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use age::x25519::Recipient;
-use age::{DecryptError, Decryptor, Encryptor, IdentityFile};
+use ::age::x25519::Recipient;
+use ::age::{DecryptError, Decryptor, Encryptor, IdentityFile};
 
-use super::StoreError;
-use super::schema::file::open_private;
+use super::UnsealError;
+use crate::store::schema::file::open_private;
 
-/// What an age file begins with.
-const HEADER: &[u8] = b"age-encryption.org/v1\n";
-/// How its name ends.
-pub const ENDING: &str = ".age";
 /// Bytes between looks at whether to stop.
 const CHUNK: usize = 1 << 20;
 
@@ -45,63 +41,14 @@ impl Recipients {
     }
 }
 
-/// Why an age file was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum UnsealError {
-    /// The archive is in use, or its folder cannot be written.
-    #[error(transparent)]
-    Archive(#[from] StoreError),
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The identity file holds no private key that can be used.
-    #[error("{0}")]
-    Identity(String),
-    /// It was encrypted to other keys.
-    #[error("it was encrypted to other keys")]
-    OtherKeys,
-    /// It is cut, was changed, or is no age file.
-    #[error("{0}")]
-    Damaged(String),
-    /// It was asked to stop.
-    #[error("stopped before it was done")]
-    Stopped,
-}
-
-impl UnsealError {
-    fn file(path: &Path) -> impl Fn(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::File { path: path.clone(), source }
-    }
-}
-
-/// Whether a file is an age file by its name and its first line.
-#[must_use]
-pub fn is_sealed(path: &Path) -> bool {
-    has_ending(path) && has_header(path)
-}
-
-/// Whether a file begins as an age file does, whatever its name.
-#[must_use]
-pub fn has_header(path: &Path) -> bool {
-    let mut head = [0; HEADER.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == HEADER
-}
-
-/// Whether a name is that of an age file.
-#[must_use]
-pub fn has_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "age")
-}
-
 /// Encrypts a file into a new one of mode 0600. Returns whether it was not asked to stop.
-pub(super) fn seal(from: &Path, to: &Path, keys: &Recipients, stop: &dyn Fn() -> bool) -> io::Result<bool> {
-    let encryptor = Encryptor::with_recipients(keys.0.iter().map(|key| key as &dyn age::Recipient));
+pub(in crate::store) fn seal(
+    from: &Path,
+    to: &Path,
+    keys: &Recipients,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<bool> {
+    let encryptor = Encryptor::with_recipients(keys.0.iter().map(|key| key as &dyn ::age::Recipient));
     let encryptor = encryptor.map_err(io::Error::other)?;
     let mut plain = File::open(from)?;
     let mut sealed = encryptor.wrap_output(BufWriter::new(open_private(to)?))?;
@@ -120,7 +67,7 @@ pub(super) fn seal(from: &Path, to: &Path, keys: &Recipients, stop: &dyn Fn() ->
 }
 
 /// Decrypts an age file into a new one of mode 0600. What was written is left when it fails.
-pub(super) fn unseal(
+pub(in crate::store) fn unseal(
     from: &Path,
     identity: &Path,
     to: &Path,
@@ -135,7 +82,7 @@ pub(super) fn unseal(
     }
     let sealed = File::open(from).map_err(UnsealError::file(from))?;
     let opened = Decryptor::new(BufReader::new(sealed))
-        .and_then(|file| file.decrypt(keys.iter().map(|key| key.as_ref() as &dyn age::Identity)));
+        .and_then(|file| file.decrypt(keys.iter().map(|key| key.as_ref() as &dyn ::age::Identity)));
     let mut opened = opened.map_err(|error| match error {
         DecryptError::NoMatchingKeys => UnsealError::OtherKeys,
         other => UnsealError::Damaged(other.to_string()),
