@@ -20,7 +20,7 @@ fn pending(bench: &Bench, since: i64) -> Vec<(i64, &'static str)> {
 }
 
 /// A first message of long ago, then these a second apart from now on.
-fn texts(texts: &[&str]) -> Vec<String> {
+pub(super) fn texts(texts: &[&str]) -> Vec<String> {
     let mut items = vec![item("u0", NOW - 10_000_000_000, "Ada Example", "long ago")];
     items.extend(
         (1..)

@@ -1,0 +1,69 @@
+//! What is noted of a sink: when the archive cannot be written, when nothing is left to tell, and when a sink is skipped.
+
+use std::cell::{Cell, RefCell};
+
+use archiver::clock::SystemClock;
+use archiver::config::Sink;
+use archiver::core::Ms;
+use archiver::notify::{Carrier, Courier, CourierStep, Delivered, Parcel};
+use archiver::store::{Outbox, Outcome, StoreError};
+use futures_util::FutureExt as _;
+
+use super::pending::texts;
+use super::sinks;
+use crate::bench::{Bench, last_page};
+
+const SINK: &str = "[[notify]]\nname = \"a\"\nkind = \"command\"\ncommand = [\"x\"]\n";
+
+/// Answers as it is told to, after something has happened.
+struct Answering<'a> {
+    answer: Delivered,
+    meanwhile: &'a dyn Fn(),
+    told: Cell<u32>,
+}
+
+impl Carrier for Answering<'_> {
+    async fn deliver(&self, _: &Parcel, _: Ms) -> Delivered {
+        self.told.set(self.told.get() + 1);
+        (self.meanwhile)();
+        self.answer.clone()
+    }
+}
+
+/// An archive with a message that a sink is to be told of, and who tells it.
+fn bench() -> (Bench, Sink, RefCell<Outbox>, Courier) {
+    let mut bench = Bench::new(1);
+    bench.put(0, &last_page(&texts(&["hello"]))).unwrap();
+    let sink = sinks(SINK).remove(0);
+    let mut outbox = bench.store.outbox().unwrap();
+    Courier::new(&sink, &mut outbox).unwrap();
+    outbox.update("a", |row| row.change = 0).unwrap();
+    let courier = Courier::new(&sink, &mut outbox).unwrap();
+    bench.store.finish_run(bench.run, Outcome::Complete, bench.now).unwrap();
+    (bench, sink, RefCell::new(outbox), courier)
+}
+
+fn step(
+    courier: &mut Courier,
+    outbox: &RefCell<Outbox>,
+    carrier: &Answering<'_>,
+) -> Result<CourierStep, StoreError> {
+    courier.step(outbox, carrier, &SystemClock, 0.0).now_or_never().unwrap()
+}
+
+#[test]
+fn what_was_accepted_but_could_not_be_noted_is_noted_later_and_not_told_again() {
+    let (bench, _sink, outbox, mut courier) = bench();
+    let other = bench.other();
+    // An index that no sink with a delivery fits into.
+    let refuse = "CREATE INDEX full ON sink (abs(iif(delivered > 0, -9223372036854775808, 0)))";
+    let meanwhile = || other.execute_batch(refuse).unwrap_or_default();
+    let carrier = Answering { answer: Delivered::Accepted, meanwhile: &meanwhile, told: Cell::new(0) };
+    for _ in 0..3 {
+        assert!(step(&mut courier, &outbox, &carrier).is_err());
+    }
+    other.execute_batch("DROP INDEX full").unwrap();
+    assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Delivered);
+    assert_eq!(outbox.borrow().sink("a").unwrap().delivered, 1);
+    assert_eq!(carrier.told.get(), 1);
+}
