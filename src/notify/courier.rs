@@ -177,7 +177,8 @@ impl Courier {
         for change in part {
             told.extend(outbox.queries().message_at(change)?.map(|message| (*change, message)));
         }
-        Ok(Parcel::of_digest(&self.archive, &self.sink.name, after, to, &told))
+        let at_ms = part.last().map_or(0, |change| change.at_ms);
+        Ok(Parcel::of_digest(&self.archive, &self.sink.name, (after, to), at_ms, &told))
     }
 
     fn summary(
