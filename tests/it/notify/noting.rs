@@ -5,8 +5,9 @@ use std::cell::{Cell, RefCell};
 use archiver::clock::SystemClock;
 use archiver::config::Sink;
 use archiver::core::Ms;
+use archiver::core::notify::batch::BatchForm;
 use archiver::notify::{Carrier, Courier, CourierStep, Delivered, Parcel};
-use archiver::store::{Outbox, Outcome, StoreError};
+use archiver::store::{Outbox, Outcome, SinkRow, StoreError};
 use futures_util::FutureExt as _;
 
 use super::pending::texts;
@@ -53,7 +54,7 @@ fn step(
 
 #[test]
 fn what_was_accepted_but_could_not_be_noted_is_noted_later_and_not_told_again() {
-    let (bench, _sink, outbox, mut courier) = bench();
+    let (bench, _, outbox, mut courier) = bench();
     let other = bench.other();
     // An index that no sink with a delivery fits into.
     let refuse = "CREATE INDEX full ON sink (abs(iif(delivered > 0, -9223372036854775808, 0)))";
@@ -66,4 +67,21 @@ fn what_was_accepted_but_could_not_be_noted_is_noted_later_and_not_told_again() 
     assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Delivered);
     assert_eq!(outbox.borrow().sink("a").unwrap().delivered, 1);
     assert_eq!(carrier.told.get(), 1);
+}
+
+#[test]
+fn what_was_begun_is_forgotten_where_an_older_copy_of_the_archive_took_its_place() {
+    let (bench, sink, outbox, _) = bench();
+    let last = bench.store.queries().last_change().unwrap();
+    let mut outbox = outbox.borrow_mut();
+    for (told, begun, is_kept) in [(0, last, true), (0, last + 5, false), (last + 3, last + 5, false)] {
+        let begin = |row: &mut SinkRow| {
+            row.change = told;
+            row.set_open(Some((begun, BatchForm::Summary)));
+        };
+        outbox.update("a", begin).unwrap();
+        Courier::new(&sink, &mut outbox).unwrap();
+        let row = outbox.sink("a").unwrap();
+        assert_eq!((row.change, row.open().is_some()), (told.min(last), is_kept), "{told} {begun}");
+    }
 }
