@@ -268,18 +268,19 @@ impl Courier {
             Delivered::Failed { why, retry_after_ms } => {
                 let waiting = self.waiting(outbox)?;
                 let row = outbox.update(&name, |row| {
+                    if is_covered(row, next) {
+                        return;
+                    }
                     row.attempts = row.attempts.saturating_add(1);
                     row.failing_since_ms = row.failing_since_ms.or(Some(now));
                     row.next_try_ms = Some(retry::next_try(row.attempts, now, retry_after_ms, chance));
                     row.last_error = Some(why.clone());
                     row.waiting = waiting;
                 })?;
-                tracing::warn!(
-                    sink = name,
-                    attempts = row.attempts,
-                    waiting,
-                    "an event was not delivered: {why}"
-                );
+                if !is_covered(&row, next) {
+                    let attempts = row.attempts;
+                    tracing::warn!(sink = name, attempts, waiting, "an event was not delivered: {why}");
+                }
                 Ok(CourierStep::Failed)
             }
             Delivered::Ended(why) => {
@@ -312,10 +313,17 @@ impl Courier {
         Ok(alerts.saturating_add(changes))
     }
 
-    /// Nothing waits. Moves the cursor over what is none of the sink's, so that it need not be read again.
+    /// Nothing waits. Moves the cursor over what is none of the sink's, so that it need not be read again. A sink that
+    /// failed has nothing left to fail at.
     fn catch_up(&self, outbox: &mut Outbox, row: &SinkRow) -> Result<CourierStep, StoreError> {
         if let Some(to) = self.backlog.far_from(row.change) {
             outbox.update(&self.sink.name, |row| row.change = row.change.max(to))?;
+        }
+        if row.attempts > 0 || row.waiting > 0 {
+            outbox.update(&self.sink.name, |row| {
+                row.forgive();
+                row.waiting = 0;
+            })?;
         }
         Ok(CourierStep::Idle(None))
     }
@@ -324,5 +332,16 @@ impl Courier {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.sink.name
+    }
+}
+
+/// Whether a sink need not be told this any more: somebody has skipped it meanwhile.
+fn is_covered(row: &SinkRow, next: NextDelivery) -> bool {
+    match next {
+        NextDelivery::Notice(id) => row.notice >= id,
+        NextDelivery::Change(PendingChange { seq: to, .. }) | NextDelivery::Batch { to, .. } => {
+            row.change >= to
+        }
+        NextDelivery::Nothing | NextDelivery::Wait(_) => false,
     }
 }

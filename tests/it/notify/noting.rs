@@ -6,7 +6,7 @@ use archiver::clock::SystemClock;
 use archiver::config::Sink;
 use archiver::core::Ms;
 use archiver::core::notify::batch::BatchForm;
-use archiver::notify::{Carrier, Courier, CourierStep, Delivered, Parcel};
+use archiver::notify::{Carrier, Courier, CourierStep, Delivered, Parcel, skip};
 use archiver::store::{Outbox, Outcome, SinkRow, StoreError};
 use futures_util::FutureExt as _;
 
@@ -84,4 +84,34 @@ fn what_was_begun_is_forgotten_where_an_older_copy_of_the_archive_took_its_place
         let row = outbox.sink("a").unwrap();
         assert_eq!((row.change, row.open().is_some()), (told.min(last), is_kept), "{told} {begun}");
     }
+}
+
+#[test]
+fn a_sink_that_failed_and_has_nothing_left_to_tell_fails_no_more() {
+    let (_bench, _, outbox, mut courier) = bench();
+    let carrier = Answering { answer: Delivered::failed("500"), meanwhile: &|| {}, told: Cell::new(0) };
+    assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Failed);
+    let row = outbox.borrow().sink("a").unwrap();
+    assert_eq!((row.attempts, row.waiting), (1, 1));
+    // Its owner narrows what it wants, and tries again.
+    let narrow = sinks(&format!("{SINK}query = \"nobody\"\n")).remove(0);
+    let mut courier = Courier::new(&narrow, &mut outbox.borrow_mut()).unwrap();
+    outbox.borrow_mut().update("a", |row| row.next_try_ms = None).unwrap();
+    assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Idle(None));
+    let row = outbox.borrow().sink("a").unwrap();
+    assert_eq!((row.attempts, row.waiting, row.last_error, carrier.told.get()), (0, 0, None, 1));
+}
+
+#[test]
+fn an_event_that_is_skipped_while_it_is_told_leaves_no_failure_behind() {
+    let (bench, sink, outbox, mut courier) = bench();
+    let other = RefCell::new(bench.store.outbox().unwrap());
+    let meanwhile = || {
+        skip(&sink, &mut other.borrow_mut(), bench.now).unwrap();
+    };
+    let carrier = Answering { answer: Delivered::failed("500"), meanwhile: &meanwhile, told: Cell::new(0) };
+    assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Failed);
+    let row = outbox.borrow().sink("a").unwrap();
+    assert_eq!((row.attempts, row.waiting, row.last_error), (0, 0, None));
+    assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Idle(None));
 }
