@@ -94,13 +94,13 @@ impl Parcel {
         told: &[Told],
     ) -> Self {
         let subject = EventSubject::Batch { sink, form: BatchForm::Digest, after, to, at_ms };
-        let changes: Vec<Value> = told.iter().map(|(change, message)| data(change, message)).collect();
         let text: Vec<String> =
             told.iter().map(|(change, message)| paragraph(change, message, EXCERPT)).collect();
         Self {
             id: event_id(archive, &subject),
             events: count(told.len()),
-            json: event("digest", at_ms, json!({ "since": after, "until": to, "changes": changes })),
+            // Only mail has digests, and that sends the text.
+            json: event("digest", at_ms, json!({ "since": after, "until": to })),
             subject: format!("{}: {}", places(told), plural(told.len(), "message")),
             text: text.join("\n"),
         }
