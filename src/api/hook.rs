@@ -31,7 +31,7 @@ pub struct HookSettings {
     pub private_addresses: bool,
     /// The longest that a call may take.
     pub timeout: Duration,
-    /// The proxy that calls go through; it looks the host up.
+    /// The proxy that calls by `https` go through. It looks the host up: what address that has is not checked.
     pub proxy: Option<Secret>,
     /// Further CA certificates (PEM) that are trusted.
     pub ca_file: Option<PathBuf>,
@@ -124,6 +124,9 @@ impl Hook {
         let https = url.scheme() == "https";
         if !https && allowed != Allowed::Loopback {
             return Err(unusable("plain http is for a receiver on this machine only"));
+        }
+        if !https && settings.proxy.is_some() {
+            return Err(unusable("plain http does not go through a proxy"));
         }
         let mut builder = Client::builder()
             .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
@@ -221,6 +224,11 @@ mod tests {
             ("http://example.org/", true, false),
         ] {
             assert_eq!(Hook::new(&settings(url, private)).is_ok(), is_fine, "{url} {private}");
+        }
+        let proxy = Some(Secret::new("http://127.0.0.1:3128"));
+        for (url, is_fine) in [("http://127.0.0.1:1/", false), ("https://example.org/", true)] {
+            let settings = HookSettings { proxy: proxy.clone(), ..settings(url, false) };
+            assert_eq!(Hook::new(&settings).is_ok(), is_fine, "{url} by a proxy");
         }
     }
 

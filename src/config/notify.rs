@@ -374,7 +374,11 @@ impl SinkReader<'_, '_> {
         match &notify.url {
             None => self.missing("url", "the URL to call"),
             Some(url) => match check_url(url, private_addresses) {
-                Ok(()) => {}
+                Ok(scheme) if scheme == "http" && notify.proxy.is_some() => self.refuse(
+                    "proxy",
+                    "is not for an http URL, which is called on this machine: remove it, or use https",
+                ),
+                Ok(_) => {}
                 Err(what) => self.refuse("url", what),
             },
         }

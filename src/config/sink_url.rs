@@ -7,8 +7,8 @@ use super::values::is_loopback;
 use crate::core::address::is_public;
 use crate::secret::Secret;
 
-/// Whether a webhook may have this URL.
-pub(super) fn check_url(text: &Secret, private_addresses: bool) -> Result<(), &'static str> {
+/// Whether a webhook may have this URL. Returns `http` or `https`.
+pub(super) fn check_url(text: &Secret, private_addresses: bool) -> Result<&'static str, &'static str> {
     let url = Url::parse(text.expose()).ok().filter(|url| url.host().is_some());
     let url = url.ok_or("must be a URL that begins with https://")?;
     let ip = match url.host() {
@@ -16,12 +16,12 @@ pub(super) fn check_url(text: &Secret, private_addresses: bool) -> Result<(), &'
         Some(Host::Ipv6(ip)) => Some(ip.into()),
         Some(Host::Domain(_)) | None => None,
     };
-    match url.scheme() {
-        "http" if is_loopback(&url) => {}
+    let scheme = match url.scheme() {
+        "http" if is_loopback(&url) => "http",
         "http" => return Err("must be https: plain http is for a receiver on this machine only"),
-        "https" => {}
+        "https" => "https",
         _ => return Err("must begin with https://"),
-    }
+    };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user name or a password");
     }
@@ -33,7 +33,7 @@ pub(super) fn check_url(text: &Secret, private_addresses: bool) -> Result<(), &'
             "is an address of a private network: add private_addresses = true to call it all the same",
         );
     }
-    Ok(())
+    Ok(scheme)
 }
 
 /// The host and port of a mail server, and how it is talked to.
@@ -75,7 +75,7 @@ mod tests {
             "http://[::1]/",
             "http://localhost/",
         ] {
-            assert_eq!(check(good, false), Ok(()), "{good}");
+            assert_eq!(check(good, false).ok(), good.split(':').next(), "{good}");
         }
         for bad in [
             "http://example.org/",
@@ -89,7 +89,7 @@ mod tests {
         ] {
             assert!(check(bad, false).is_err(), "{bad}");
         }
-        assert_eq!(check("https://192.168.0.7/", true), Ok(()));
+        assert_eq!(check("https://192.168.0.7/", true), Ok("https"));
         assert!(check("http://192.168.0.7/", true).is_err());
     }
 

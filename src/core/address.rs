@@ -29,7 +29,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, _, _, _, g, h] = address.segments();
+    let [a, b, c, d, e, f, g, h] = address.segments();
     let within = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         is_public_v4(Ipv4Addr::new(a, b, c, d))
@@ -38,8 +38,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(v4);
     }
     match (a, b) {
-        // NAT64 and 6to4 lead to the IPv4 address within.
-        (0x64, 0xff9b) => within(g, h),
+        // NAT64 and 6to4 lead to the IPv4 address within; other prefixes of NAT64 are a network's own.
+        (0x64, 0xff9b) => (c, d, e, f) == (0, 0, 0, 0) && within(g, h),
         (0x2002, _) => within(b, c),
         // Teredo, ORCHID and documentation.
         (0x2001, 0..=0x1ff | 0xdb8) => false,
@@ -80,6 +80,9 @@ mod tests {
             "::ffff:10.0.0.1",
             "::127.0.0.1",
             "64:ff9b::7f00:1",
+            "64:ff9b:1::101:101",
+            "64:ff9b:1:a00:1:2:101:101",
+            "64:ff9b::1:101:101",
             "2002:7f00:1::",
             "fc00::1",
             "fd12::1",

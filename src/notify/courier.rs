@@ -33,6 +33,17 @@ pub struct Courier {
     sink: Sink,
     archive: String,
     backlog: Backlog,
+    /// What was accepted and could not be noted yet.
+    accepted: Option<Acceptance>,
+}
+
+/// An event that the receiver has.
+#[derive(Debug, Clone, Copy)]
+struct Acceptance {
+    next: NextDelivery,
+    /// How many alerts or changes it tells of.
+    events: i64,
+    at_ms: Ms,
 }
 
 impl Courier {
@@ -51,11 +62,11 @@ impl Courier {
         let row = outbox.register(&sink.name, target)?;
         let mut backlog = Backlog::default();
         backlog.told_to(row.change);
-        Ok(Self { sink: sink.clone(), archive: outbox.identity()?, backlog })
+        Ok(Self { sink: sink.clone(), archive: outbox.identity()?, backlog, accepted: None })
     }
 
     /// Tells the sink one event, if one is due. A crash in the middle of it loses nothing: the event is told again, under
-    /// the same id.
+    /// the same id. What was accepted but could not be noted is noted by the next step, and nothing told before that.
     ///
     /// # Errors
     /// When the archive cannot be read or written.
@@ -66,6 +77,9 @@ impl Courier {
         clock: &impl Clock,
         chance: f64,
     ) -> Result<CourierStep, StoreError> {
+        if let Some(accepted) = self.accepted {
+            return self.note_accepted(&mut outbox.borrow_mut(), accepted);
+        }
         loop {
             let now = clock.now_ms();
             let row = outbox.borrow().sink(&self.sink.name)?;
@@ -163,7 +177,8 @@ impl Courier {
         for change in part {
             told.extend(outbox.queries().message_at(change)?.map(|message| (*change, message)));
         }
-        Ok(Parcel::of_digest(&self.archive, &self.sink.name, after, to, &told))
+        let at_ms = part.last().map_or(0, |change| change.at_ms);
+        Ok(Parcel::of_digest(&self.archive, &self.sink.name, (after, to), at_ms, &told))
     }
 
     fn summary(
@@ -206,6 +221,37 @@ impl Courier {
         Ok(parcel::summary(&self.archive, &self.sink.name, span, at_ms, (&all, &shares, conversations)))
     }
 
+    /// Writes down that an event was accepted. Until that has succeeded, it is kept in mind.
+    fn note_accepted(
+        &mut self,
+        outbox: &mut Outbox,
+        accepted: Acceptance,
+    ) -> Result<CourierStep, StoreError> {
+        self.accepted = Some(accepted);
+        let name = &self.sink.name;
+        let waiting = self.waiting(outbox)?;
+        let before = outbox.sink(name)?;
+        outbox.update(name, |row| {
+            match accepted.next {
+                NextDelivery::Notice(id) => row.notice = row.notice.max(id),
+                NextDelivery::Change(PendingChange { seq: to, .. }) | NextDelivery::Batch { to, .. } => {
+                    row.change = row.change.max(self.backlog.covered_by(to));
+                    row.set_open(None);
+                }
+                NextDelivery::Nothing | NextDelivery::Wait(_) => {}
+            }
+            row.forgive();
+            row.waiting = waiting.saturating_sub(accepted.events).max(0);
+            row.delivered = row.delivered.saturating_add(accepted.events);
+            row.delivered_ms = Some(accepted.at_ms);
+        })?;
+        self.accepted = None;
+        if before.attempts > 0 {
+            tracing::info!(sink = name, attempts = before.attempts, "the sink accepts events again");
+        }
+        Ok(CourierStep::Delivered)
+    }
+
     /// Writes down what became of an event.
     fn note(
         &mut self,
@@ -215,50 +261,30 @@ impl Courier {
         (now, chance): (Ms, f64),
     ) -> Result<CourierStep, StoreError> {
         let name = self.sink.name.clone();
-        let waiting = self.waiting(outbox)?;
         match delivered {
             Delivered::Accepted => {
-                let before = outbox.sink(&name)?;
-                outbox.update(&name, |row| {
-                    match next {
-                        NextDelivery::Notice(id) => row.notice = row.notice.max(id),
-                        NextDelivery::Change(change) => {
-                            row.change = row.change.max(self.backlog.covered_by(change.seq));
-                            row.set_open(None);
-                        }
-                        NextDelivery::Batch { to, .. } => {
-                            row.change = row.change.max(self.backlog.covered_by(to));
-                            row.set_open(None);
-                        }
-                        NextDelivery::Nothing | NextDelivery::Wait(_) => {}
-                    }
-                    row.forgive();
-                    row.waiting = waiting.saturating_sub(parcel.events).max(0);
-                    row.delivered = row.delivered.saturating_add(parcel.events);
-                    row.delivered_ms = Some(now);
-                })?;
-                if before.attempts > 0 {
-                    tracing::info!(sink = name, attempts = before.attempts, "the sink accepts events again");
-                }
-                Ok(CourierStep::Delivered)
+                self.note_accepted(outbox, Acceptance { next, events: parcel.events, at_ms: now })
             }
             Delivered::Failed { why, retry_after_ms } => {
+                let waiting = self.waiting(outbox)?;
                 let row = outbox.update(&name, |row| {
+                    if is_covered(row, next) {
+                        return;
+                    }
                     row.attempts = row.attempts.saturating_add(1);
                     row.failing_since_ms = row.failing_since_ms.or(Some(now));
                     row.next_try_ms = Some(retry::next_try(row.attempts, now, retry_after_ms, chance));
                     row.last_error = Some(why.clone());
                     row.waiting = waiting;
                 })?;
-                tracing::warn!(
-                    sink = name,
-                    attempts = row.attempts,
-                    waiting,
-                    "an event was not delivered: {why}"
-                );
+                if !is_covered(&row, next) {
+                    let attempts = row.attempts;
+                    tracing::warn!(sink = name, attempts, waiting, "an event was not delivered: {why}");
+                }
                 Ok(CourierStep::Failed)
             }
             Delivered::Ended(why) => {
+                let waiting = self.waiting(outbox)?;
                 outbox.update(&name, |row| {
                     row.attempts = row.attempts.saturating_add(1);
                     row.failing_since_ms = row.failing_since_ms.or(Some(now));
@@ -287,10 +313,17 @@ impl Courier {
         Ok(alerts.saturating_add(changes))
     }
 
-    /// Nothing waits. Moves the cursor over what is none of the sink's, so that it need not be read again.
+    /// Nothing waits. Moves the cursor over what is none of the sink's, so that it need not be read again. A sink that
+    /// failed has nothing left to fail at.
     fn catch_up(&self, outbox: &mut Outbox, row: &SinkRow) -> Result<CourierStep, StoreError> {
         if let Some(to) = self.backlog.far_from(row.change) {
             outbox.update(&self.sink.name, |row| row.change = row.change.max(to))?;
+        }
+        if row.attempts > 0 || row.waiting > 0 {
+            outbox.update(&self.sink.name, |row| {
+                row.forgive();
+                row.waiting = 0;
+            })?;
         }
         Ok(CourierStep::Idle(None))
     }
@@ -299,5 +332,16 @@ impl Courier {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.sink.name
+    }
+}
+
+/// Whether a sink need not be told this any more: somebody has skipped it meanwhile.
+fn is_covered(row: &SinkRow, next: NextDelivery) -> bool {
+    match next {
+        NextDelivery::Notice(id) => row.notice >= id,
+        NextDelivery::Change(PendingChange { seq: to, .. }) | NextDelivery::Batch { to, .. } => {
+            row.change >= to
+        }
+        NextDelivery::Nothing | NextDelivery::Wait(_) => false,
     }
 }

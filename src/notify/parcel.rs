@@ -85,17 +85,22 @@ impl Parcel {
         }
     }
 
-    /// Several changes after a number, each with what it says.
-    pub(super) fn of_digest(archive: &str, sink: &str, after: i64, to: i64, told: &[Told]) -> Self {
-        let subject = EventSubject::Batch { sink, form: BatchForm::Digest, after, to };
-        let at_ms = told.last().map_or(0, |(change, _)| change.at_ms);
-        let changes: Vec<Value> = told.iter().map(|(change, message)| data(change, message)).collect();
+    /// Several changes after a number, each with what it says. The last was stored at `at_ms`.
+    pub(super) fn of_digest(
+        archive: &str,
+        sink: &str,
+        (after, to): (i64, i64),
+        at_ms: Ms,
+        told: &[Told],
+    ) -> Self {
+        let subject = EventSubject::Batch { sink, form: BatchForm::Digest, after, to, at_ms };
         let text: Vec<String> =
             told.iter().map(|(change, message)| paragraph(change, message, EXCERPT)).collect();
         Self {
             id: event_id(archive, &subject),
             events: count(told.len()),
-            json: event("digest", at_ms, json!({ "since": after, "until": to, "changes": changes })),
+            // Only mail has digests, and that sends the text.
+            json: event("digest", at_ms, json!({ "since": after, "until": to })),
             subject: format!("{}: {}", places(told), plural(told.len(), "message")),
             text: text.join("\n"),
         }
@@ -168,7 +173,7 @@ pub(super) fn summary(
     at_ms: Ms,
     (counts, shares, conversations): (&ChangeCounts, &[ConversationShare], usize),
 ) -> Parcel {
-    let subject = EventSubject::Batch { sink, form: BatchForm::Summary, after, to };
+    let subject = EventSubject::Batch { sink, form: BatchForm::Summary, after, to, at_ms };
     let named = || shares.iter().take(NAMED);
     let of_share = |share: &ConversationShare| {
         let mut of = json!({

@@ -146,12 +146,17 @@ impl Outbox {
         let mut row = one(&tx, name)?;
         // An older copy of the archive may have taken the place of the one that was told of.
         let known = (row.change.min(ends.0), row.notice.min(ends.1));
-        if row.target != target || (row.change, row.notice) != known {
+        let is_shorter = row.change > ends.0 || row.batch_to.is_some_and(|to| to > ends.0);
+        if row.target != target || (row.change, row.notice) != known || is_shorter {
             if row.target != target {
                 row.forgive();
                 row.target = target;
             }
             (row.change, row.notice) = known;
+            if is_shorter {
+                // What was begun does not exist any more; what comes under its numbers is something else.
+                row.set_open(None);
+            }
             write(&tx, &row)?;
         }
         tx.commit()?;

@@ -29,6 +29,10 @@ fn each_kind_of_sink_says_what_it_needs_and_what_is_not_for_it() {
         (with(WEBHOOK, "secret = \"x\""), "did you mean `secret_file`?"),
         (WEBHOOK.replace("https", "http"), "url: must be https"),
         (WEBHOOK.replace("example.org", "10.0.0.1"), "add private_addresses = true"),
+        (
+            with(&WEBHOOK.replace("https://example.org", "http://localhost"), "proxy = \"http://p:3128\""),
+            "proxy: is not for an http URL",
+        ),
         (WEBHOOK.replace("webhook", "webhok"), "must be one of: webhook, command, email"),
         (format!("{WEBHOOK}{WEBHOOK}"), "another sink has this name already"),
         ("[[notify]]\nname = \"x\"\nkind = \"command\"\n".to_owned(), "command: is missing"),

@@ -131,6 +131,9 @@ pub enum NextDelivery {
 const HOLD: Ms = 60_000;
 const HOLD_MANY: Ms = 60 * 60_000;
 
+/// No digest tells more changes than this; the next one goes on.
+const DIGEST_MOST: usize = 100;
+
 /// What a sink is told next. `pending` are the changes that wait, in their order, `notice` is the first alert that does.
 #[must_use]
 pub fn next(
@@ -161,7 +164,9 @@ pub fn next(
         [_, _, ..] if rules.digest => BatchForm::Digest,
         _ => return NextDelivery::Change(*first),
     };
-    NextDelivery::Batch { form, to: pending.last().map_or(first.seq, |last| last.seq) }
+    let most = if form == BatchForm::Digest { DIGEST_MOST } else { pending.len() };
+    let last = pending.get(most.saturating_sub(1)).or(pending.last());
+    NextDelivery::Batch { form, to: last.map_or(first.seq, |last| last.seq) }
 }
 
 #[cfg(test)]
@@ -207,6 +212,16 @@ mod tests {
         let idle = Standing::default();
         let first = changes(1, NOW)[0];
         assert_eq!(next(&changes(500, NOW), None, &idle, &never, NOW), NextDelivery::Change(first));
+    }
+
+    #[test]
+    fn no_digest_is_without_bound() {
+        let idle = Standing::default();
+        for summary_over in [0, 10_000] {
+            let rules = BatchRules { summary_over, digest: true };
+            let next = next(&changes(250, NOW), None, &idle, &rules, NOW);
+            assert_eq!(next, NextDelivery::Batch { form: BatchForm::Digest, to: 100 });
+        }
     }
 
     #[test]

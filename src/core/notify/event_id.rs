@@ -21,7 +21,7 @@ pub enum EventSubject<'a> {
         /// When it was stored (ms).
         at_ms: Ms,
     },
-    /// Several changes, as one sink is told of them.
+    /// Several changes, as one sink is told of them. The time is there for the same reason.
     Batch {
         /// The sink.
         sink: &'a str,
@@ -31,6 +31,8 @@ pub enum EventSubject<'a> {
         after: i64,
         /// The last of them.
         to: i64,
+        /// When that was stored (ms).
+        at_ms: Ms,
     },
     /// An alert.
     Notice {
@@ -51,7 +53,9 @@ pub enum EventSubject<'a> {
 pub fn event_id(archive: &str, subject: &EventSubject<'_>) -> String {
     let of = match subject {
         EventSubject::Change { seq, at_ms } => format!("change {seq} {at_ms}"),
-        EventSubject::Batch { sink, form, after, to } => format!("{} {after} {to} {sink}", form.as_str()),
+        EventSubject::Batch { sink, form, after, to, at_ms } => {
+            format!("{} {after} {to} {at_ms} {sink}", form.as_str())
+        }
         EventSubject::Notice { id, at_ms } => format!("alert {id} {at_ms}"),
         EventSubject::Test { at_ms } => format!("test {at_ms}"),
     };
@@ -73,16 +77,17 @@ mod tests {
         let id = event_id("a", &change(7, 1_000));
         assert_eq!(id, event_id("a", &change(7, 1_000)));
         assert!(id.starts_with("evt_") && id.len() == 36 && !id.contains('.'));
-        let batch = |form, after, to| EventSubject::Batch { sink: "crm", form, after, to };
+        let batch = |form, after, to, at_ms| EventSubject::Batch { sink: "crm", form, after, to, at_ms };
         let others = [
             event_id("b", &change(7, 1_000)),
             event_id("a", &change(8, 1_000)),
             event_id("a", &change(7, 1_001)),
             event_id("a", &EventSubject::Notice { id: 7, at_ms: 1_000 }),
             event_id("a", &EventSubject::Test { at_ms: 1_000 }),
-            event_id("a", &batch(BatchForm::Summary, 1, 2)),
-            event_id("a", &batch(BatchForm::Digest, 1, 2)),
-            event_id("a", &batch(BatchForm::Summary, 1, 3)),
+            event_id("a", &batch(BatchForm::Summary, 1, 2, 1_000)),
+            event_id("a", &batch(BatchForm::Digest, 1, 2, 1_000)),
+            event_id("a", &batch(BatchForm::Summary, 1, 3, 1_000)),
+            event_id("a", &batch(BatchForm::Summary, 1, 2, 1_001)),
         ];
         let all: std::collections::BTreeSet<&String> = others.iter().chain([&id]).collect();
         assert_eq!(all.len(), others.len() + 1);

@@ -2,6 +2,7 @@
 
 mod commands;
 mod crashes;
+mod noting;
 mod pending;
 mod receiver;
 mod webhooks;

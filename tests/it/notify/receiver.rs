@@ -113,7 +113,7 @@ fn serve(stream: TcpStream, tell: &mpsc::Sender<Came>, reply: &Mutex<HookReply>)
             headers.insert(name.to_lowercase(), value.to_owned());
             line.clear();
         }
-        let mut body = vec![0; headers["content-length"].parse().unwrap()];
+        let mut body = vec![0; headers.get("content-length").map_or(0, |length| length.parse().unwrap())];
         reader.read_exact(&mut body).unwrap();
         let path = first.split(' ').nth(1).unwrap().to_owned();
         let reply = reply.lock().unwrap().clone();
