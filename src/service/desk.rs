@@ -175,8 +175,9 @@ impl Drop for UnderWay {
 }
 
 impl Observer for &UnderWay {
+    /// The preparations are over, and what was granted to them ends.
     fn begin(&mut self, _: Option<u32>) {
-        self.extend(Duration::ZERO);
+        self.shared.state().due = Instant::now() + ALLOWANCE;
     }
 
     fn asking(&mut self, _: &Step) {
@@ -272,7 +273,8 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3)).await;
             assert!(!is_heard(&beats, 600).await, "it should have been back");
             let work = desk.begin(Duration::from_secs(300));
-            assert!(is_heard(&beats, 10).await);
+            assert!(is_heard(&beats, 1_200).await, "it prepares");
+            (&work).begin(None);
             work.extend(Duration::from_secs(100));
             assert!(is_heard(&beats, 129).await, "it waits before it tries again");
             tokio::time::sleep(Duration::from_secs(3)).await;

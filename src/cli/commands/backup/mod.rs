@@ -22,11 +22,10 @@ use pattern::Pattern;
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver backup /mnt/backups                       writes archive-20260102T030405Z.db
-  archiver backup /mnt/backups --keep 14             keeps the 14 newest
-  archiver backup /mnt/backups/%Y-%m-%d.db --keep 7  one per day, for a week
-  archiver backup archive-copy.db                    replaces an earlier copy
-  archiver backup /mnt/backups --encrypt-to age1…    writes archive-20260102T030405Z.db.age";
+  archiver backup /mnt/backups --keep 14           keeps the 14 newest
+  archiver backup /mnt/%Y-%m-%d.db --keep 7        one per day, for a week
+  archiver backup archive-copy.db                  replaces an earlier copy
+  archiver backup /mnt/backups --encrypt-to age1…  opens with that key alone";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,7 +45,7 @@ pub(crate) struct BackupArgs {
     ///
     /// Each of the private keys opens it alone: with `archiver restore --identity`, or with `age` itself. The copy is
     /// verified before it is encrypted. The name of an encrypted backup ends with `.age`.
-    #[arg(long, value_name = "RECIPIENT")]
+    #[arg(long, value_name = "KEY")]
     pub(crate) encrypt_to: Vec<String>,
 
     /// Print one JSON object
