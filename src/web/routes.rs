@@ -16,7 +16,7 @@ pub(super) enum RouteAccess {
 }
 
 /// Makes an answer from the archive.
-type Read = fn(&Glance<'_>, &WebRequest) -> Result<SiteReply, Refused>;
+type MakeReply = fn(&Glance<'_>, &WebRequest) -> Result<SiteReply, Refused>;
 
 /// Begins to send many messages.
 pub(super) type BeginTake = fn(&Glance<'_>, &WebRequest) -> Result<Take, Refused>;
@@ -27,7 +27,7 @@ pub(super) enum Serve {
     /// Always the same text, of this type.
     Fixed(&'static str, &'static str),
     /// A page or an object, made from the archive.
-    Read(Read),
+    Read(MakeReply),
     /// Messages to take along.
     Take(BeginTake),
     /// The key, exchanged for a cookie.
@@ -61,7 +61,7 @@ const fn open(path: &'static str, serve: Serve) -> Route {
     Route { path, access: RouteAccess::Open, serve }
 }
 
-const fn read(path: &'static str, read: Read) -> Route {
+const fn read(path: &'static str, read: MakeReply) -> Route {
     Route { path, access: RouteAccess::Key, serve: Serve::Read(read) }
 }
 

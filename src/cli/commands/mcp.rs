@@ -7,11 +7,11 @@ use crate::error::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
-  archiver mcp                                    what an assistant starts
-  archiver mcp --config /home/ada/archiver.toml   from any folder
+  archiver mcp                                   what an assistant starts
+  archiver mcp --config /path/to/archiver.toml   from any folder
 
 In the configuration of an assistant (docs/mcp.md has three of them):
-  {\"command\": \"archiver\", \"args\": [\"mcp\", \"--config\", \"/home/ada/archiver.toml\"]}";
+  {\"command\": \"archiver\", \"args\": [\"mcp\", \"--config\", \"/path/to/archiver.toml\"]}";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

@@ -4,41 +4,22 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use ::age::x25519::Recipient;
+pub(super) use ::age::x25519::Recipient as Key;
 use ::age::{DecryptError, Decryptor, Encryptor, IdentityFile};
 
-use super::UnsealError;
+use super::{Recipients, UnsealError};
 use crate::store::schema::file::open_private;
 
 /// Bytes between looks at whether to stop.
 const CHUNK: usize = 1 << 20;
 
-/// Public keys that a backup is encrypted to; each of their private keys opens it alone.
-#[derive(Clone)]
-pub struct Recipients(Vec<Recipient>);
-
-impl std::fmt::Debug for Recipients {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(ToString::to_string)).finish()
+/// Reads a public key such as `age1…`.
+pub(super) fn key(text: &str) -> Result<Key, String> {
+    // Never repeated: it may be the private key.
+    if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
+        return Err("that is a private key, which must not be passed around".to_owned());
     }
-}
-
-impl Recipients {
-    /// Reads public keys such as `age1…`; `None` if there are none.
-    ///
-    /// # Errors
-    /// What is wrong with the first that is no public key.
-    pub fn parse(keys: &[String]) -> Result<Option<Self>, String> {
-        let parse = |key: &String| {
-            // Never repeated: it may be the private key.
-            if key.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
-                return Err("that is a private key, which must not be passed around".to_owned());
-            }
-            key.parse::<Recipient>().map_err(|why| format!("{key:?} is no public key of age: {why}"))
-        };
-        let keys: Vec<Recipient> = keys.iter().map(parse).collect::<Result<_, String>>()?;
-        Ok((!keys.is_empty()).then_some(Self(keys)))
-    }
+    text.parse().map_err(|why| format!("{text:?} is no public key of age: {why}"))
 }
 
 /// Encrypts a file into a new one of mode 0600. Returns whether it was not asked to stop.

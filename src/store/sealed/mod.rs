@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 
 #[cfg(feature = "encrypt")]
-pub use self::age::Recipients;
+use self::age::{Key, key};
 #[cfg(feature = "encrypt")]
 pub(super) use self::age::{seal, unseal};
 #[cfg(not(feature = "encrypt"))]
-pub use self::without::Recipients;
+use self::without::{Key, key};
 #[cfg(not(feature = "encrypt"))]
 pub(super) use self::without::{seal, unseal};
 
@@ -24,6 +24,27 @@ pub(super) use self::without::{seal, unseal};
 const HEADER: &[u8] = b"age-encryption.org/v1\n";
 /// How its name ends.
 pub const ENDING: &str = ".age";
+/// Public keys that a backup is encrypted to; each of their private keys opens it alone.
+#[derive(Clone)]
+pub struct Recipients(Vec<Key>);
+
+impl std::fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(ToString::to_string)).finish()
+    }
+}
+
+impl Recipients {
+    /// Reads public keys such as `age1…`; `None` if there are none.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is no public key, or that this build has no encryption.
+    pub fn parse(keys: &[String]) -> Result<Option<Self>, String> {
+        let keys: Vec<Key> = keys.iter().map(|text| key(text)).collect::<Result<_, String>>()?;
+        Ok((!keys.is_empty()).then_some(Self(keys)))
+    }
+}
+
 /// Why an age file was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsealError {
