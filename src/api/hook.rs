@@ -1,20 +1,18 @@
 //! Posts to a URL that the user has configured, and nowhere else: no redirect is followed, and the address that its host has
 //! at the moment of connecting must be one that it may have.
 
-use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Proxy};
 use url::{Host, Url};
 
 use super::error::BuildError;
 use super::reply;
-use super::transport::{CONNECT_TIMEOUT, certificates, install_tls_provider};
+use super::transport::{self, Network, innermost};
 use crate::core::Ms;
 use crate::core::address::is_public;
 use crate::secret::Secret;
@@ -31,10 +29,9 @@ pub struct HookSettings {
     pub private_addresses: bool,
     /// The longest that a call may take.
     pub timeout: Duration,
-    /// The proxy that calls by `https` go through. It looks the host up: what address that has is not checked.
-    pub proxy: Option<Secret>,
-    /// Further CA certificates (PEM) that are trusted.
-    pub ca_file: Option<PathBuf>,
+    /// How the network is reached. A proxy is for `https` only and looks the host up itself: what address that has is not
+    /// checked.
+    pub network: Network,
 }
 
 /// A URL to post to.
@@ -108,7 +105,6 @@ impl Hook {
     /// # Errors
     /// When the URL or the network's settings cannot be used.
     pub fn new(settings: &HookSettings) -> Result<Self, BuildError> {
-        install_tls_provider();
         let unusable = |what: &str| BuildError::Client(format!("url: {what}"));
         let url = Url::parse(settings.url.expose()).map_err(|_| unusable("no such URL"))?;
         let allowed = Allowed::of(&url, settings.private_addresses);
@@ -125,31 +121,13 @@ impl Hook {
         if !https && allowed != Allowed::Loopback {
             return Err(unusable("plain http is for a receiver on this machine only"));
         }
-        if !https && settings.proxy.is_some() {
+        if !https && settings.network.proxy.is_some() {
             return Err(unusable("plain http does not go through a proxy"));
         }
-        let mut builder = Client::builder()
-            .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .https_only(https)
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .timeout(settings.timeout)
-            .dns_resolver(GuardedResolver(allowed));
-        if !https {
-            builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
-        }
-        if let Some(proxy) = &settings.proxy {
-            let proxy = Proxy::all(proxy.expose()).map_err(|_| unusable("proxy: no such URL"))?;
-            // The proxy itself may be anywhere.
-            builder = builder.proxy(proxy).dns_resolver(GuardedResolver(Allowed::Any));
-        }
-        if let Some(path) = settings.ca_file.as_ref().filter(|_| https) {
-            builder = builder.tls_certs_merge(certificates(path)?);
-        }
-        let client = builder.build().map_err(|error| BuildError::Client(innermost(&error.without_url())))?;
+        // The proxy itself may be anywhere.
+        let allowed = if settings.network.proxy.is_some() { Allowed::Any } else { allowed };
+        let builder = transport::builder(https, settings.timeout, &settings.network)?;
+        let client = transport::build(builder.dns_resolver(GuardedResolver(allowed)))?;
         Ok(Self { client, url })
     }
 
@@ -192,22 +170,13 @@ impl Hook {
     }
 }
 
-/// The innermost error says why; the outer ones say ever the same.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
-    }
-    cause.map_or_else(|| error.to_string(), ToString::to_string)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn settings(url: &str, private_addresses: bool) -> HookSettings {
         let timeout = Duration::from_secs(5);
-        HookSettings { url: Secret::new(url), private_addresses, timeout, proxy: None, ca_file: None }
+        HookSettings { url: Secret::new(url), private_addresses, timeout, network: Network::default() }
     }
 
     #[test]
@@ -227,7 +196,8 @@ mod tests {
         }
         let proxy = Some(Secret::new("http://127.0.0.1:3128"));
         for (url, is_fine) in [("http://127.0.0.1:1/", false), ("https://example.org/", true)] {
-            let settings = HookSettings { proxy: proxy.clone(), ..settings(url, false) };
+            let network = Network { proxy: proxy.clone(), ..Network::default() };
+            let settings = HookSettings { network, ..settings(url, false) };
             assert_eq!(Hook::new(&settings).is_ok(), is_fine, "{url} by a proxy");
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Body, Certificate, Client, Method, Proxy, Response};
+use reqwest::{Body, Certificate, Client, ClientBuilder, Method, Proxy, Response};
 use url::{Host, Url};
 
 use super::error::BuildError;
@@ -188,33 +188,34 @@ fn lost(error: reqwest::Error, patience: Duration) -> Lost {
         return Lost { sent, message };
     }
     let what = if error.is_connect() { "no connection to the API".to_owned() } else { error.to_string() };
-    // The outer errors say ever the same; the innermost says why.
-    let mut cause = error.source();
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
-    }
-    let message = match cause.map(ToString::to_string) {
-        Some(why) if !what.contains(&why) => format!("{what}: {why}"),
-        _ => what,
-    };
+    let why = innermost(&error);
+    let message = if what.contains(&why) { what } else { format!("{what}: {why}") };
     Lost { sent, message }
 }
 
-/// A client that follows nothing and nobody but what is configured.
+/// The client of the API, which keeps its connections.
 pub(super) fn client(https: bool, timeout: Duration, network: &Network) -> Result<Client, BuildError> {
+    let builder = builder(https, timeout, network)?;
+    build(builder.pool_max_idle_per_host(MOST_IDLE).pool_idle_timeout(IDLE_TIMEOUT))
+}
+
+/// A client that follows nothing and nobody but what is configured.
+pub(super) fn builder(
+    https: bool,
+    timeout: Duration,
+    network: &Network,
+) -> Result<ClientBuilder, BuildError> {
     install_tls_provider();
     let mut builder = Client::builder()
         .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
-        // Every one of these would take the key, or a second charge, where nobody asked for it.
+        // Every one of these would take a secret, or a second charge, where nobody asked for it.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .no_proxy()
         .retry(reqwest::retry::never())
         .https_only(https)
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
-        .pool_max_idle_per_host(MOST_IDLE)
-        .pool_idle_timeout(IDLE_TIMEOUT);
+        .timeout(timeout);
     if !https {
         // Without this, a machine that has no CA certificates could not even talk to itself.
         builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
@@ -228,14 +229,23 @@ pub(super) fn client(https: bool, timeout: Duration, network: &Network) -> Resul
     if let Some(path) = network.ca_file.as_ref().filter(|_| https) {
         builder = builder.tls_certs_merge(certificates(path)?);
     }
-    builder.build().map_err(|e| {
-        let e = e.without_url();
-        let cause = e.source().map_or_else(|| e.to_string(), ToString::to_string);
-        BuildError::Client(cause)
-    })
+    Ok(builder)
 }
 
-pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
+pub(super) fn build(builder: ClientBuilder) -> Result<Client, BuildError> {
+    builder.build().map_err(|error| BuildError::Client(innermost(&error.without_url())))
+}
+
+/// The innermost error says why; the outer ones say ever the same.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
     let failed = |why: String| BuildError::CaFile { path: path.to_owned(), why };
     let pem = fs::File::open(path).and_then(|file| {
         let mut pem = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::parcel::Parcel;
 use super::{command, email, signature};
-use crate::api::{BuildError, Hook, HookSettings};
+use crate::api::{BuildError, Hook, HookSettings, Network};
 use crate::config::{Config, Env, Sink, SinkMeans, WebhookMeans};
 use crate::core::Ms;
 
@@ -69,8 +69,11 @@ impl SinkCarrier {
             url: means.url.clone(),
             private_addresses: means.private_addresses,
             timeout: self.sink.timeout,
-            proxy: means.proxy.clone(),
-            ca_file: self.ca_file.clone(),
+            network: Network {
+                proxy: means.proxy.clone(),
+                ca_file: self.ca_file.clone(),
+                ignored_proxy: None,
+            },
         };
         let hook = Hook::new(&settings)?;
         Ok(self.hook.get_or_init(|| hook))

@@ -19,6 +19,11 @@ pub(in crate::store) fn seal(_: &Path, _: &Path, _: &Recipients, _: &dyn Fn() ->
 }
 
 /// Opens nothing.
-pub(in crate::store) fn unseal(_: &Path, _: &Path, _: &Path, _: &dyn Fn() -> bool) -> Result<(), UnsealError> {
+pub(in crate::store) fn unseal(
+    _: &Path,
+    _: &Path,
+    _: &Path,
+    _: &dyn Fn() -> bool,
+) -> Result<(), UnsealError> {
     Err(UnsealError::NotBuilt)
 }
