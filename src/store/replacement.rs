@@ -346,15 +346,23 @@ fn carry(db: &mut Connection) -> Result<CarriedLedger> {
          WHERE r.credits_spent IS NULL AND o.id = r.id AND o.at_ms = r.at_ms AND o.endpoint = r.endpoint",
         [],
     )?;
-    let newest = tx.first("SELECT at_ms, id FROM main.request ORDER BY at_ms DESC, id DESC LIMIT 1", [])?;
-    let (at_ms, id): (Ms, i64) = newest.unwrap_or((Ms::MIN, 0));
+    // What the backup does not have is later than all that it has, or was entered after it by a clock that had been set
+    // back since. A ledger that was carried before has the same requests under other ids.
+    tx.run(
+        "CREATE TEMP TABLE carried AS SELECT id FROM replaced.request o
+         WHERE (at_ms, id) > (SELECT at_ms, id FROM main.request UNION ALL SELECT ?1, 0 ORDER BY at_ms DESC, id DESC LIMIT 1)
+           OR (id > (SELECT ifnull(max(id), 0) FROM main.request) AND NOT EXISTS (
+             SELECT 1 FROM main.request r WHERE r.at_ms = o.at_ms AND r.endpoint = o.endpoint))",
+        [Ms::MIN],
+    )?;
     tx.run(
         "INSERT INTO main.account (name, owner_name) SELECT name, owner_name FROM replaced.account WHERE true
          ON CONFLICT (name) DO NOTHING",
         [],
     )?;
-    let later = "SELECT DISTINCT run FROM replaced.request WHERE (at_ms, id) > (?1, ?2) ORDER BY run";
-    let runs: Vec<i64> = tx.all(later, [at_ms, id])?;
+    let later =
+        "SELECT DISTINCT run FROM replaced.request WHERE id IN (SELECT id FROM temp.carried) ORDER BY run";
+    let runs: Vec<i64> = tx.all(later, [])?;
     let mut carried = CarriedLedger::default();
     for run in runs {
         let copied = tx.insert(
@@ -367,18 +375,20 @@ fn carry(db: &mut Connection) -> Result<CarriedLedger> {
         let added = tx.changed(
             "INSERT INTO main.request (run, at_ms, account, endpoint, purpose, asked, returned, credits_reserved, credits_spent,
                http_status, error)
-             SELECT ?4, o.at_ms, a.id, o.endpoint, o.purpose, o.asked, o.returned, o.credits_reserved,
+             SELECT ?2, o.at_ms, a.id, o.endpoint, o.purpose, o.asked, o.returned, o.credits_reserved,
                o.credits_spent, o.http_status, o.error
              FROM replaced.request o JOIN replaced.account oa ON oa.id = o.account JOIN main.account a ON a.name = oa.name
-             WHERE o.run = ?1 AND (o.at_ms, o.id) > (?2, ?3) ORDER BY o.id",
-            [run, at_ms, id, copied],
+             WHERE o.run = ?1 AND o.id IN (SELECT id FROM temp.carried) ORDER BY o.id",
+            [run, copied],
         )?;
         carried.requests += i64::try_from(added).unwrap_or(i64::MAX);
     }
     carried.credits = tx.one(
-        "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM replaced.request WHERE (at_ms, id) > (?1, ?2)",
-        [at_ms, id],
+        "SELECT ifnull(sum(ifnull(credits_spent, credits_reserved)), 0) FROM replaced.request
+         WHERE id IN (SELECT id FROM temp.carried)",
+        [],
     )?;
+    tx.run("DROP TABLE temp.carried", [])?;
     spent_days::fill(&tx)?;
     tx.commit()?;
     Ok(carried)

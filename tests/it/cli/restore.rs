@@ -55,6 +55,32 @@ fn what_was_spent_since_the_backup_is_in_the_ledger_and_the_messages_come_again(
 }
 
 #[test]
+fn what_was_spent_after_a_clock_ahead_was_set_right_is_carried_too() {
+    let api = people();
+    let home = Home::of(&api, "v1");
+    home.run(&["sync", "--once", "--budget", "2"]).expect(0);
+    let db = rusqlite::Connection::open(home.archive()).unwrap();
+    // Further ahead, and nothing would be spent.
+    db.execute_batch(
+        "UPDATE request SET at_ms = at_ms + 540000;
+         DELETE FROM spent;
+         INSERT INTO spent (day_ms, account, credits)
+           SELECT at_ms / 86400000 * 86400000, account, sum(credits_spent) FROM request GROUP BY 1, 2;",
+    )
+    .unwrap();
+    drop(db);
+    home.run(&["backup", "copy.db"]).expect(0);
+    home.sync();
+    let booked = "SELECT sum(credits_spent) FROM request";
+    assert_eq!(home.count(booked), api.charged());
+    // Nothing else remembers.
+    fs::remove_file(home.path("archive.db.lock")).unwrap();
+    let summary = home.run(&["restore", "copy.db", "--json"]).expect(0).json();
+    assert_eq!((&summary["ledger_from"], home.count(booked)), (&"archive".into(), api.charged()));
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
 fn a_restored_day_cannot_be_spent_twice() {
     let api = people();
     let mut home = Home::of(&api, "v1");
