@@ -240,6 +240,7 @@ CREATE TABLE gap (
   due_run       INTEGER NOT NULL DEFAULT 0,   -- the first run that may try again
   ask_at_least  INTEGER NOT NULL DEFAULT 0,   -- requesting fewer results than this is known to get no further
   filled        INTEGER NOT NULL DEFAULT 0,   -- messages fetched from it so far
+  told          INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)), -- 1: an alert has said that it gets no further
   rank          INTEGER NOT NULL DEFAULT 3 CHECK (rank IN (0, 1, 2, 3)), -- when it is filled: 0 newest first; 1 later, because the last request failed; 2 last, because it is stalled; 3 never, because its conversation is not asked for
   CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'count_differs', 'request_failed')))
 ) STRICT;
@@ -267,6 +268,8 @@ CREATE TABLE run (
   outcome      TEXT CHECK (outcome IN ('complete', 'budget', 'partial', 'failed', 'no_credits', 'interrupted')), -- null: not finished
   retry_at_ms  INTEGER                        -- when the API allowed the next request; null: it asked for no pause
 ) STRICT;
+-- Which runs were cut short?
+CREATE INDEX run_unfinished ON run (id) WHERE finished_ms IS NULL;
 
 -- The ledger: every request, written before it is sent.
 CREATE TABLE request (
@@ -388,8 +391,9 @@ CREATE TABLE notice (
   kind     TEXT NOT NULL CHECK (kind IN ('account', 'key', 'credits', 'unreachable', 'budget', 'gap')), -- what it is about
   account  TEXT,                              -- the account's name; null: it concerns all
   message  TEXT NOT NULL,                     -- what is wrong
-  about    TEXT                               -- budget: the window that is used up; gap: the ids of the gaps, between commas; else null
+  about    TEXT                               -- budget: the window that is used up; else null
 ) STRICT;
+CREATE INDEX notice_about ON notice (kind, about) WHERE about IS NOT NULL;
 
 -- A sink of [[notify]]: how far it has been told, and when it is tried again.
 CREATE TABLE sink (

@@ -146,7 +146,6 @@ impl Census {
     ) -> Result<Self, StoreError> {
         let forgotten = queries.forgotten()?;
         forget(figures, &forgotten);
-        let all = queries.as_one_conversation()?;
         let count = |n: i64| usize::try_from(n).unwrap_or_default();
         let of_inboxes: i64 = queries.gaps_of_inboxes()?.iter().map(|(_, gaps)| gaps).sum();
         let gaps: i64 = figures.accounts.iter().map(|account| account.gaps).sum();
@@ -155,13 +154,19 @@ impl Census {
             complete: count(figures.all.complete),
             without_gaps: gaps == of_inboxes,
             oldest_ms: queries.oldest_message()?,
-            horizon: next::horizon(std::iter::once(&all).chain(inboxes.iter().map(|i| &i.timeline))),
+            horizon: horizon(queries, inboxes)?,
             left_alone: queries.left_alone(NAMED)?,
             forgotten_gaps: forgotten.iter().map(|row| row.gaps).sum(),
             asked,
             rows: notable(queries, listing)?,
         })
     }
+}
+
+/// Since when nothing is missing (ms), by what the archive knows that runs ask for.
+pub(crate) fn horizon(queries: &Queries<'_>, inboxes: &[InboxStatus]) -> Result<Option<Ms>, StoreError> {
+    let all = queries.as_one_conversation()?;
+    Ok(next::horizon(std::iter::once(&all).chain(inboxes.iter().map(|inbox| &inbox.timeline))))
 }
 
 /// The newest conversations and those that need attention, in their order.

@@ -19,7 +19,7 @@ use crate::core::planner::next::{Next, PlannedStep, Step};
 use crate::core::planner::plan::{Load, Plan};
 use crate::core::planner::state::{Inbox, Limits, Room, Share, State};
 use crate::error::Failure;
-use crate::store::{AccountFigures, Configured, Reader, RunStart, StoreError, Tally, Trigger};
+use crate::store::{Configured, Reader, RunStart, StoreError, Tally, Trigger};
 use crate::sync;
 use crate::sync::watch::CREDITS_PER_DAY;
 
@@ -111,7 +111,7 @@ pub(crate) fn outlook_of(
     let path = &config.archive.path;
     let failed = |e: StoreError| wiring::read_failure(path, e);
     if let Some(reader) = reader
-        && let Some(warning) = renamed(&reader.queries().figures().map_err(failed)?.accounts, config)
+        && let Some(warning) = renamed(&reader.queries().accounts_in_use().map_err(failed)?, config)
     {
         tracing::warn!("{warning}");
     }
@@ -160,11 +160,10 @@ pub(crate) fn outlook_of(
 }
 
 /// That the archive has an account which is not configured, and does not have one which is: renamed, most likely.
-pub(crate) fn renamed(known: &[AccountFigures], config: &Config) -> Option<String> {
+pub(crate) fn renamed(known: &[(String, bool)], config: &Config) -> Option<String> {
     let is_configured = |name: &str| config.accounts.iter().any(|a| a.name == name);
-    let gone = known.iter().find(|a| a.messages > 0 && !is_configured(&a.account))?;
-    let new = config.accounts.iter().find(|a| known.iter().all(|known| known.account != a.name))?;
-    let (gone, new) = (&gone.account, &new.name);
+    let (gone, _) = known.iter().find(|(name, has_messages)| *has_messages && !is_configured(name))?;
+    let new = &config.accounts.iter().find(|a| known.iter().all(|(name, _)| *name != a.name))?.name;
     Some(format!(
         "the archive knows the account {gone:?}, not {new:?}: a run would begin a second mailbox and pay for it again. \
          Call it {gone:?} in the configuration, or set archive.path to another archive"

@@ -5,7 +5,7 @@ use crate::core::Ms;
 use crate::core::model::ids::ConversationId;
 use crate::core::notify::batch::PendingChange;
 use crate::core::planner::target;
-use crate::core::search::query::{Query, What};
+use crate::core::search::query::{Filter, Query, What};
 use crate::error::Failure;
 use crate::store::{Matcher, Queries, Search, StoreError};
 use crate::view::search::with_filters;
@@ -23,6 +23,17 @@ pub(super) struct Backlog {
     read_to: i64,
     /// Those of them that the sink wants.
     pub(super) pending: Vec<PendingChange>,
+    places: QueryPlaces,
+}
+
+/// The conversations that the sink's query means. Looking them up reads all names, so that is done again when there is
+/// another conversation, and otherwise, for names that change, once a minute.
+#[derive(Debug, Default)]
+struct QueryPlaces {
+    /// The last conversation there was and the minute.
+    as_of: Option<(ConversationId, Ms)>,
+    /// A search of them and nothing else.
+    search: Search,
 }
 
 impl Backlog {
@@ -50,13 +61,13 @@ impl Backlog {
         if self.pending.len() >= MOST {
             return Ok(false);
         }
-        let part = queries.pending(self.read_to, None, PART)?;
+        let part = queries.pending(self.read_to, PART)?;
         let mut wanted = part.changes;
         wanted.retain(|change| sink.what.contains(&change.kind));
         if !wanted.is_empty()
             && let Some(query) = &sink.query
         {
-            let search = search(queries, query, now)?;
+            let search = self.places.search(queries, query, now)?;
             let matcher = queries.matcher(&search)?;
             wanted = matching(queries, &matcher, wanted)?;
         }
@@ -89,26 +100,39 @@ fn matching(
     Ok(matching)
 }
 
-/// The search of a sink's query. `in:` takes every conversation that its word may mean, and none where there is none yet.
-pub(super) fn search(queries: Queries<'_>, text: &str, now: Ms) -> Result<Search, StoreError> {
-    let mut query = Query::parse(text);
-    let mut search = Search::default();
-    let is_place = |what: &What| matches!(what, What::In(_));
-    let places: Vec<_> = query.filters.extract_if(.., |filter| is_place(&filter.what)).collect();
-    if !places.is_empty() {
-        let candidates = queries.candidates()?;
-        for place in places {
-            let What::In(word) = &place.what else { continue };
-            let of: Vec<ConversationId> = match target::one(&candidates, word) {
-                Ok(id) => vec![id],
-                Err(_) => target::matching(&candidates, word).into_iter().map(|found| found.id).collect(),
-            };
-            if place.not { &mut search.without } else { search.within.get_or_insert_default() }.extend(of);
+impl QueryPlaces {
+    /// The search of a sink's query.
+    fn search(&mut self, queries: Queries<'_>, text: &str, now: Ms) -> Result<Search, StoreError> {
+        let mut query = Query::parse(text);
+        let is_place = |what: &What| matches!(what, What::In(_));
+        let places: Vec<_> = query.filters.extract_if(.., |filter| is_place(&filter.what)).collect();
+        if !places.is_empty() {
+            let as_of = Some((queries.last_conversation()?, now / 60_000));
+            if self.as_of != as_of {
+                self.search = look_up(queries, &places)?;
+                self.as_of = as_of;
+            }
         }
+        let no_place = |_: &str| Ok(ConversationId::default());
+        // What is wrong with a date was said when the configuration was read.
+        with_filters(self.search.clone(), query, now, no_place)
+            .map_err(|failure| StoreError::Broken(failure.to_string()))
     }
-    let no_place = |_: &str| Ok(ConversationId::default());
-    // What is wrong with a date was said when the configuration was read.
-    with_filters(search, query, now, no_place).map_err(|failure| StoreError::Broken(failure.to_string()))
+}
+
+/// `in:` takes every conversation that its word may mean, and none where there is none yet.
+fn look_up(queries: Queries<'_>, places: &[Filter]) -> Result<Search, StoreError> {
+    let mut search = Search::default();
+    let candidates = queries.candidates()?;
+    for place in places {
+        let What::In(word) = &place.what else { continue };
+        let of: Vec<ConversationId> = match target::one(&candidates, word) {
+            Ok(id) => vec![id],
+            Err(_) => target::matching(&candidates, word).into_iter().map(|found| found.id).collect(),
+        };
+        if place.not { &mut search.without } else { search.within.get_or_insert_default() }.extend(of);
+    }
+    Ok(search)
 }
 
 /// What is wrong with a query, if anything is: a date that is none.

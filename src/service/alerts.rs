@@ -77,8 +77,6 @@ pub fn record(
         store.add_notice((notice.kind, None), &notice.message, None, now)?;
         news.push(notice);
     }
-    news.extend(stuck(store, now)?);
-    used_up(store, config, now)?;
     for refused in &reception.refused {
         let account = refused.account.and_then(|index| config.accounts.get(index));
         let row = Alert {
@@ -97,6 +95,19 @@ pub fn record(
             news.push(Notice::of(row));
         }
     }
+    Ok(news)
+}
+
+/// The same for a run, with what only a run can find: gaps that get no further, and caps that are used up.
+pub fn record_run(
+    store: &mut Store,
+    config: &Config,
+    reception: &Reception,
+    now: Ms,
+) -> Result<Vec<Notice>, StoreError> {
+    let mut news = record(store, config, reception, now)?;
+    news.extend(stuck(store, now)?);
+    used_up(store, config, now)?;
     Ok(news)
 }
 
@@ -122,10 +133,8 @@ fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
 fn stuck(store: &mut Store, now: Ms) -> Result<Option<Notice>, StoreError> {
     let gaps = store.stuck_gaps(TOLD_STALLS)?;
     let Some(message) = stuck_words(&gaps) else { return Ok(None) };
-    let ids: Vec<String> = gaps.iter().map(|gap| gap.gap.to_string()).collect();
-    let about = format!(",{},", ids.join(","));
     tracing::error!(kind = "gap", "needs attention: {message}");
-    store.add_notice(("gap", None), &message, Some(&about), now)?;
+    store.add_notice_of_gaps(&gaps, &message, now)?;
     Ok(Some(Notice::new("gap", message)))
 }
 
@@ -153,7 +162,7 @@ fn stuck_words(gaps: &[StuckGap]) -> Option<String> {
 fn used_up(store: &mut Store, config: &Config, now: Ms) -> Result<(), StoreError> {
     let Some(closed) = metrics::closed(&store.queries(), config, now)? else { return Ok(()) };
     let about = format!("{} until {}", closed.window, iso_utc(closed.opens_ms));
-    store.add_notice(("budget", None), &closed.words(iso_utc), Some(&about), now).map(|_| ())
+    store.add_notice(("budget", None), &closed.words(iso_utc), Some(&about), now)
 }
 
 /// Refuses a run that is not the service's while the API wants no request.

@@ -146,8 +146,11 @@ impl<W: Work, C: Clock, A: Wakeup> MainLoop<W, C, A> {
     /// A run of the schedule, where one can do anything.
     fn scheduled_run(&mut self) -> Result<Action, Failure> {
         let may_run = self.work.may_run(self.clock.now_ms())?;
+        if may_run {
+            return Ok(Action::Run(Trigger::Schedule));
+        }
         self.publish();
-        Ok(if may_run { Action::Run(Trigger::Schedule) } else { Action::Wait })
+        Ok(Action::Wait)
     }
 
     /// Waits until something happens, at the longest until it is time to look at the clock.

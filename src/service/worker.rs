@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::api::{ExitClass, Rate};
+use crate::app::census;
 use crate::app::metrics::{self, Metrics};
 use crate::app::parked::parked;
 use crate::app::{Context, wiring};
@@ -18,14 +19,14 @@ use crate::core::planner::backoff::Backoff;
 use crate::core::schedule::Schedule;
 use crate::error::Failure;
 use crate::notify::{self, Notifier};
-use crate::service::alerts::{self, AlertCommands};
+use crate::service::alerts::{self, AlertCommands, Notice};
 use crate::service::archive_failures::ArchiveFailures;
 use crate::service::desk::UnderWay;
 use crate::service::main_loop::Work;
 use crate::service::ping::RunPing;
 use crate::service::systemd;
-use crate::store::{Outcome, Store, StoreError, Trigger};
-use crate::sync::{self, Reception, Report, RunError};
+use crate::store::{Outcome, Store, StoreError, Trigger, is_blind};
+use crate::sync::{self, Report, RunError};
 
 /// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
@@ -159,7 +160,8 @@ impl<'a> Worker<'a> {
 
     /// After a run: alerts are sent, and memory is given back.
     fn after(&mut self, report: &Report) -> Result<(), Failure> {
-        self.alert(&report.reception)?;
+        let news = alerts::record_run(&mut self.store, &self.config, &report.reception, SystemClock.now_ms());
+        self.alert(news)?;
         let down = report.outcome == Outcome::Failed
             && report.worst == Some(ExitClass::Unavailable)
             && report.reception.is_silent();
@@ -176,9 +178,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Records what was refused, and runs the alert command for what is news.
-    fn alert(&mut self, reception: &Reception) -> Result<(), Failure> {
-        let news = alerts::record(&mut self.store, &self.config, reception, SystemClock.now_ms());
+    /// Runs the alert command for what is news.
+    fn alert(&mut self, news: Result<Vec<Notice>, StoreError>) -> Result<(), Failure> {
         let news = news.map_err(|error| self.failed(error))?;
         self.alert_commands.start(&self.config.alerts.command, &self.context.env, news);
         Ok(())
@@ -218,9 +219,36 @@ impl<'a> Worker<'a> {
         tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
     }
 
+    /// What systemd shows. It is said after every run, so it reads no more than that takes.
+    fn status_line(&self, next_slot: Option<Ms>) -> Result<String, StoreError> {
+        let queries = self.store.queries();
+        let run = queries.last_run()?.map_or_else(
+            || "no run yet".to_owned(),
+            |run| {
+                let outcome = run.outcome.as_deref().unwrap_or("cut short");
+                format!("last run {outcome} at {}", iso_utc(run.finished_ms.unwrap_or(run.started_ms)))
+            },
+        );
+        let alerts = queries.alerts()?;
+        let horizon = census::horizon(&queries, &queries.inboxes()?)?.filter(|_| !is_blind(&alerts));
+        let horizon = horizon.map_or_else(
+            || "something recent may be missing".to_owned(),
+            |at| format!("nothing is missing since {}", iso_utc(at)),
+        );
+        let next = self.next_run(next_slot)?;
+        let next = next.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
+        let attention = if alerts.is_empty() { "" } else { "; NEEDS ATTENTION, see `archiver status`" };
+        Ok(format!("Idle: {run}; {horizon}{next}{attention}"))
+    }
+
+    fn next_run(&self, next_slot: Option<Ms>) -> Result<Option<Ms>, StoreError> {
+        let closed = metrics::closed(&self.store.queries(), &self.config, SystemClock.now_ms())?;
+        Ok(closed.map_or(next_slot, |closed| closed.goes_on_ms))
+    }
+
     fn snapshot(&self, next_slot: Option<Ms>) -> Result<Metrics, StoreError> {
         let snapshot = Metrics::take(&self.store.queries(), &self.config, SystemClock.now_ms())?;
-        let next_run = snapshot.closed.as_ref().map_or(next_slot, |closed| closed.goes_on_ms);
+        let next_run = snapshot.closed.map_or(next_slot, |closed| closed.goes_on_ms);
         Ok(Metrics { next_run, ..snapshot })
     }
 }
@@ -324,7 +352,9 @@ impl Work for Worker<'_> {
         let stops = (under_way.hurry(), under_way.stop());
         let polled = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, stops).await;
         let polled = polled.map_err(|error| self.failed(error))?;
-        self.alert(&polled.reception)?;
+        let now = SystemClock.now_ms();
+        let news = alerts::record(&mut self.store, &self.config, &polled.reception, now);
+        self.alert(news)?;
         Ok(polled.news)
     }
 
@@ -341,30 +371,7 @@ impl Work for Worker<'_> {
     }
 
     fn publish(&self, next_slot: Option<Ms>) -> String {
-        let snapshot = self.snapshot(next_slot);
-        let line = snapshot.as_ref().map_or_else(|_| "The archive cannot be read".to_owned(), status_line);
-        metrics::tell(&self.config, || snapshot);
-        line
+        metrics::tell(&self.config, || self.snapshot(next_slot));
+        self.status_line(next_slot).unwrap_or_else(|_| "The archive cannot be read".to_owned())
     }
-}
-
-/// What `systemctl status` shows.
-fn status_line(snapshot: &Metrics) -> String {
-    let run = snapshot.last_run.as_ref().map_or_else(
-        || "no run yet".to_owned(),
-        |run| {
-            let outcome = run.outcome.as_deref().unwrap_or("cut short");
-            format!("last run {outcome} at {}", iso_utc(run.finished_ms.unwrap_or(run.started_ms)))
-        },
-    );
-    let horizon = snapshot.horizon.map_or_else(
-        || "something recent may be missing".to_owned(),
-        |at| format!("nothing is missing since {}", iso_utc(at)),
-    );
-    let next = snapshot.next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
-    let attention = match snapshot.figures.alerts.is_empty() {
-        true => "",
-        false => "; NEEDS ATTENTION, see `archiver status`",
-    };
-    format!("Idle: {run}; {horizon}{next}{attention}")
 }

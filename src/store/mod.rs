@@ -51,7 +51,7 @@ pub use read::census::{Forgotten, LeftAlone, Tally};
 pub use read::changes::ChangeRow;
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};
-pub use read::figures::{AccountFigures, Figures};
+pub use read::figures::{AccountFigures, Figures, is_blind};
 pub use read::history::FormerVersion;
 pub use read::message::{ExportRow, MessageRow, Scope};
 pub use read::pending::PendingPart;

@@ -42,40 +42,43 @@ pub struct StuckGap {
 }
 
 impl Store {
-    /// Tells the sinks of an alert; where `about` is given, once of the same. Returns whether it is new.
+    /// Keeps an alert for the sinks; where `about` is given, once of the same.
     pub fn add_notice(
         &mut self,
         (kind, account): (&str, Option<&str>),
         message: &str,
         about: Option<&str>,
         now: Ms,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         self.transact(|tx, _| {
-            let told: bool = tx.one(
-                "SELECT EXISTS (SELECT 1 FROM notice WHERE kind = ?1 AND about = ?2)",
-                params![kind, about],
-            )?;
-            if !told {
-                insert(tx, (kind, account), message, about, now)?;
-            }
-            Ok(!told)
+            let same = "SELECT EXISTS (SELECT 1 FROM notice WHERE kind = ?1 AND about = ?2)";
+            let is_known = about.is_some() && tx.one(same, params![kind, about])?;
+            if is_known { Ok(()) } else { insert(tx, (kind, account), message, about, now) }
         })
     }
 
-    /// The gaps that got no further so many times in a row, and of which the sinks have not been told yet.
+    /// Keeps an alert about these gaps, of which none is raised again.
+    pub fn add_notice_of_gaps(&mut self, gaps: &[StuckGap], message: &str, now: Ms) -> Result<()> {
+        self.transact(|tx, _| {
+            for StuckGap { gap, .. } in gaps {
+                tx.run("UPDATE gap SET told = 1 WHERE id = ?1", [gap])?;
+            }
+            insert(tx, ("gap", None), message, None, now)
+        })
+    }
+
+    /// The gaps that got no further so many times in a row, and of which no alert has told yet.
     pub fn stuck_gaps(&self, attempts: u32) -> Result<Vec<StuckGap>> {
         self.db.all_by(
             "SELECT g.id, g.conversation, a.name, coalesce(c.alias, c.name), g.stall_code, g.stall_detail
              FROM account a CROSS JOIN gap g INDEXED BY gap_by_rank
                ON g.account = a.id AND g.rank = 2 AND g.conversation IS NOT NULL
              JOIN conversation c ON c.id = g.conversation
-             WHERE g.stalls >= ?1 AND NOT EXISTS (
-               SELECT 1 FROM notice n WHERE n.kind = 'gap' AND instr(n.about, ',' || g.id || ',') > 0)
+             WHERE g.stalls >= ?1 AND g.told = 0
              UNION ALL
              SELECT g.id, NULL, a.name, NULL, g.stall_code, g.stall_detail
              FROM account a CROSS JOIN gap g INDEXED BY gap_of_inbox ON g.account = a.id AND g.conversation IS NULL
-             WHERE g.stalls >= ?1 AND NOT EXISTS (
-               SELECT 1 FROM notice n WHERE n.kind = 'gap' AND instr(n.about, ',' || g.id || ',') > 0)",
+             WHERE g.stalls >= ?1 AND g.told = 0",
             [attempts],
             |row| {
                 Ok(StuckGap {

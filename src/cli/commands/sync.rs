@@ -114,17 +114,17 @@ fn once(
     progress: bool,
 ) -> Result<(Report, Interrupt), Failure> {
     let path = &config.archive.path;
+    notify::check(config)?;
     runtime()?.block_on(async {
         let rate = Rate::new(config.api.requests_per_minute);
         let api = wiring::api_at(config, &rate)?;
         let failed = |e| wiring::archive_failure(path, e);
         let mut store = Store::open(path).map_err(failed)?;
-        if let Some(warning) = renamed(&store.queries().figures().map_err(failed)?.accounts, config) {
+        if let Some(warning) = renamed(&store.queries().accounts_in_use().map_err(failed)?, config) {
             tracing::warn!("{warning}");
         }
         alerts::check_hold(&store, config, SystemClock.now_ms())?;
         // What this run brings is for every sink that is configured now.
-        notify::check(config)?;
         if !config.sinks.is_empty() {
             notify::register(&config.sinks, &mut store.outbox().map_err(failed)?).map_err(failed)?;
         }
@@ -142,7 +142,7 @@ fn once(
         tokio::select! { () = pinged => {}, () = stop.wait() => {} }
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
-        let news = alerts::record(&mut store, config, &report.reception, now).map_err(failed)?;
+        let news = alerts::record_run(&mut store, config, &report.reception, now).map_err(failed)?;
         metrics::tell(config, || Metrics::take(&store.queries(), config, now));
         if !config.sinks.is_empty() {
             let sinks: Vec<&Sink> = config.sinks.iter().collect();

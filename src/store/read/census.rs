@@ -102,6 +102,15 @@ impl Queries<'_> {
         self.db().all("SELECT id, name FROM account ORDER BY id", [])
     }
 
+    /// The archive's accounts by name, and whether it has messages of each.
+    pub fn accounts_in_use(&self) -> Result<Vec<(String, bool)>> {
+        self.db().all(
+            "SELECT name, EXISTS (SELECT 1 FROM conversation INDEXED BY conversation_figures
+               WHERE account = a.id AND messages > 0) FROM account a ORDER BY id",
+            [],
+        )
+    }
+
     /// All conversations added up, by account and by whether runs ask for them.
     pub fn tallies(&self) -> Result<BTreeMap<(AccountId, bool), Tally>> {
         let mut tallies: BTreeMap<(AccountId, bool), Tally> = BTreeMap::new();

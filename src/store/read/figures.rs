@@ -46,8 +46,14 @@ impl Figures {
     /// work since.
     #[must_use]
     pub fn blind(&self) -> bool {
-        self.alerts.iter().any(|row| row.cause != Cause::Credits)
+        is_blind(&self.alerts)
     }
+}
+
+/// The same, where only the alerts are at hand.
+#[must_use]
+pub fn is_blind(alerts: &[Alert]) -> bool {
+    alerts.iter().any(|row| row.cause != Cause::Credits)
 }
 
 impl Queries<'_> {

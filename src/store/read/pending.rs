@@ -31,11 +31,11 @@ SELECT seq, kind, at_ms, message, conversation FROM (
   SELECT m.change AS seq, b.kind AS kind, b.at_ms AS at_ms, m.id AS message, m.conversation AS conversation
   FROM change b CROSS JOIN message m INDEXED BY message_by_time ON m.conversation = b.conversation
     AND m.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms AND m.change BETWEEN b.seq - b.messages + 1 AND b.seq
-  WHERE b.seq > ?1 AND b.seq <= ?2 AND b.history = 0 AND m.change > ?1 AND m.change <= ?3
+  WHERE b.seq > ?1 AND b.seq <= ?2 AND b.history = 0 AND m.change > ?1 AND m.change <= ?2
   UNION ALL
   SELECT s.seq, b.kind, b.at_ms, s.message, b.conversation
   FROM change_before s CROSS JOIN change b ON b.seq = (SELECT x.seq FROM change x WHERE x.seq >= s.seq ORDER BY x.seq LIMIT 1)
-  WHERE s.seq > ?1 AND s.seq <= ?3 AND b.history = 0
+  WHERE s.seq > ?1 AND s.seq <= ?2 AND b.history = 0
 ) AS c
 WHERE kind <> 'edited' OR EXISTS (
   SELECT 1 FROM change_before p JOIN message_version v ON v.id = p.version WHERE v.edited = 1 AND p.seq = (
@@ -43,11 +43,10 @@ WHERE kind <> 'edited' OR EXISTS (
 ORDER BY seq";
 
 impl Queries<'_> {
-    /// The changes after `since`, at the most up to `until`: about `most` of them, and a transaction's together.
-    pub fn pending(&self, since: i64, until: Option<i64>, most: i64) -> Result<PendingPart> {
-        let until = until.unwrap_or(i64::MAX);
+    /// The changes after `since`: about `most` of them, and a transaction's together.
+    pub fn pending(&self, since: i64, most: i64) -> Result<PendingPart> {
         let mut part = PendingPart { to: since, ..PendingPart::default() };
-        let (mut last, mut changes) = (since, 0_i64);
+        let mut changes = 0_i64;
         let mut statement = self
             .db()
             .prepare_cached("SELECT seq, messages, history FROM change WHERE seq > ?1 ORDER BY seq")?;
@@ -55,19 +54,16 @@ impl Queries<'_> {
         let mut looked_at = 0_u32;
         while let Some(row) = rows.next()? {
             let (seq, messages, history): (i64, i64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if seq.saturating_sub(messages) >= until {
-                break;
-            }
             if changes >= most || looked_at >= MOST_ROWS {
                 part.more = true;
                 break;
             }
             looked_at = looked_at.saturating_add(1);
-            (last, part.to) = (seq, seq.min(until));
+            part.to = seq;
             changes = changes.saturating_add(if history { 0 } else { messages });
         }
         if changes > 0 {
-            let rows: Vec<_> = self.db().all(CHANGES, params![since, last, part.to])?;
+            let rows: Vec<_> = self.db().all(CHANGES, params![since, part.to])?;
             let change = |(seq, kind, at_ms, message, conversation): (_, String, _, _, _)| {
                 let kind = EventKind::from_name(&kind)?;
                 Some(PendingChange { seq, kind, at_ms, message, conversation })

@@ -193,6 +193,11 @@ impl<'a> Queries<'a> {
         self.db
     }
 
+    /// The conversation that came last; 0: there is none.
+    pub fn last_conversation(&self) -> Result<ConversationId> {
+        self.db.one("SELECT ifnull(max(id), 0) FROM conversation", [])
+    }
+
     /// All conversations by all that they are called.
     pub fn candidates(&self) -> Result<Vec<Candidate>> {
         let mut urls: BTreeMap<ConversationId, Vec<String>> = BTreeMap::new();

@@ -129,6 +129,7 @@ CREATE TABLE gap_new (
   due_run       INTEGER NOT NULL DEFAULT 0,
   ask_at_least  INTEGER NOT NULL DEFAULT 0,
   filled        INTEGER NOT NULL DEFAULT 0,
+  told          INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
   rank          INTEGER NOT NULL DEFAULT 3 CHECK (rank IN (0, 1, 2, 3)),
   CHECK ((stall_detail IS NOT NULL) = (ifnull(stall_code, '') IN ('end_before_count', 'count_differs', 'request_failed')))
 ) STRICT;
@@ -186,6 +187,7 @@ DELETE FROM sqlite_sequence WHERE name = 'run_new';
 INSERT INTO sqlite_sequence (name, seq) SELECT 'run_new', seq FROM sqlite_sequence WHERE name = 'run';
 DROP TABLE run;
 ALTER TABLE run_new RENAME TO run;
+CREATE INDEX run_unfinished ON run (id) WHERE finished_ms IS NULL;
 
 CREATE TABLE request_new (
   id                INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -254,6 +256,7 @@ CREATE TABLE notice (
   message  TEXT NOT NULL,
   about    TEXT
 ) STRICT;
+CREATE INDEX notice_about ON notice (kind, about) WHERE about IS NOT NULL;
 
 CREATE TABLE sink (
   name              TEXT PRIMARY KEY,

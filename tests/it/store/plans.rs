@@ -19,7 +19,17 @@ use rusqlite::Connection;
 use crate::bench::{Bench, NOW, item, last_page, more_page};
 
 /// The tables that grow with what is archived.
-const LARGE: [&str; 4] = ["message", "conversation", "request", "gap"];
+const LARGE: [&str; 9] = [
+    "message",
+    "message_version",
+    "conversation",
+    "request",
+    "gap",
+    "change",
+    "change_before",
+    "notice",
+    "run",
+];
 
 /// Statements that read a whole table, and why they may.
 const WHOLE: &[(&str, &str)] = &[
@@ -34,6 +44,10 @@ const WHOLE: &[(&str, &str)] = &[
         "FROM conversation ORDER BY newest_ms DESC, id",
         "any conversation may have the name that is looked for",
     ),
+    ("FROM run WHERE outcome IN", "it begins at the newest and ends soon"),
+    ("FROM run WHERE kind = 'sync' ORDER BY id DESC LIMIT 1", "it begins at the newest and ends soon"),
+    ("UPDATE run SET outcome = 'interrupted'", "run_unfinished has no others"),
+    ("count(*) FROM run", "status counts them by outcome"),
     (
         "purpose NOT IN ('login', 'watch', 'restored') ORDER BY id DESC LIMIT 1",
         "it begins at the newest and ends soon",
@@ -154,6 +168,16 @@ fn read(bench: &Bench) {
     queries.former_versions(first.id).unwrap();
     queries.message_called("m1", conversation).unwrap();
     queries.changes(0, Some(10), |_| ControlFlow::<()>::Continue(())).unwrap();
+    let pending = queries.pending(0, 10).unwrap();
+    pending.changes.iter().for_each(|change| drop(queries.message_at(change).unwrap()));
+    queries.last_change().unwrap();
+    queries.notice_after(0).unwrap();
+    queries.notices_after(0).unwrap();
+    queries.run_under_way().unwrap();
+    queries.sinks().unwrap();
+    queries.last_conversation().unwrap();
+    queries.accounts_in_use().unwrap();
+    bench.store.stuck_gaps(3).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());
         let search = Search { query: Query::parse(text), within, ..Search::default() };
@@ -216,6 +240,8 @@ fn hot_statements_use_an_index() {
         credential: String::new(),
     };
     bench.store.raise_alert(&alert, "").unwrap();
+    bench.store.add_notice(("budget", None), "", Some("today"), NOW).unwrap();
+    bench.store.add_notice_of_gaps(&[], "", NOW).unwrap();
     read(&bench);
     let db = bench.other();
     let words = ["SELECT", "INSERT", "UPDATE", "DELETE"];

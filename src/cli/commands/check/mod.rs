@@ -17,6 +17,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config, InboxMode};
 use crate::core::format::plural;
 use crate::error::Failure;
+use crate::notify;
 use crate::store::{Alert, Reader, StoreError};
 
 #[derive(Debug, Clone, Args)]
@@ -85,6 +86,10 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), Failure> {
         let what = "no profile or conversation is configured and sync.inbox is not \"discover\": a run would do nothing";
         found.wrong("configuration", what);
     }
+    if let Err(failure) = notify::check(&config) {
+        found.wrong("configuration", failure.to_string());
+        found.failures.push(failure);
+    }
     local::schedule(&config, &mut found);
     local::network(&config, &mut found);
     local::credentials(&context.env, &config, &mut found);
@@ -109,13 +114,14 @@ fn check_archive(config: &Config, found: &mut CheckReport) {
         let summary = reader.queries().summary_of(&figures.all)?;
         let asked = AskedFor::of(config, &reader.queries())?;
         let gaps = plural(summary.gaps.saturating_sub(asked.gaps_elsewhere), "gap");
-        Ok((plural(summary.messages, "message"), gaps, figures))
+        let renamed = renamed(&reader.queries().accounts_in_use()?, config);
+        Ok((plural(summary.messages, "message"), gaps, renamed, figures.alerts))
     };
     match Reader::open(path).and_then(|reader| read(&reader)) {
-        Ok((messages, gaps, figures)) => {
+        Ok((messages, gaps, renamed, alerts)) => {
             found.ok("archive", format!("{}: {messages}, {gaps}", path.display()));
-            renamed(&figures.accounts, config).into_iter().for_each(|what| found.wrong("account", what));
-            check_parked(config, &figures.alerts, found);
+            renamed.into_iter().for_each(|what| found.wrong("account", what));
+            check_parked(config, &alerts, found);
         }
         Err(error) if wiring::is_denied(path) => {
             let failure = wiring::read_failure(path, error);
