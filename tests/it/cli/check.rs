@@ -83,6 +83,21 @@ fn a_check_looks_at_files_schedule_and_credentials_too() {
 }
 
 #[test]
+fn a_check_reads_the_queries_of_sinks_and_a_run_does_so_before_it_creates_anything() {
+    let mut home = Home::of(&api(), "v2");
+    home.env(
+        "ARCHIVER_NOTIFY",
+        "[{ name = \"crm\", kind = \"command\", command = [\"true\"], query = \"after:2026-13-45\" }]",
+    );
+    for args in [["check"].as_slice(), &["sync", "--once"]] {
+        let ran = home.run(args);
+        assert!(format!("{ran:?}").contains("2026-13-45"), "{ran:?}");
+        assert_ne!(ran.code, Some(0), "{ran:?}");
+    }
+    assert!(!home.archive().exists());
+}
+
+#[test]
 fn a_check_names_what_is_wrong_and_ends_with_the_code_of_the_worst() {
     let api = api();
     let refused = Home::of(&api, "v2");
