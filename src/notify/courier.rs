@@ -7,7 +7,7 @@ use super::backlog::Backlog;
 use super::carrier::{Carrier, Delivered};
 use super::parcel::{self, ChangeCounts, ConversationShare, Parcel, Told};
 use crate::clock::Clock;
-use crate::config::Sink;
+use crate::config::{Sink, SinkMeans};
 use crate::core::Ms;
 use crate::core::model::ids::ConversationId;
 use crate::core::notify::batch::{
@@ -129,7 +129,10 @@ impl Courier {
             false => None,
         };
         let standing = Standing { open: row.open(), run_under_way: queries.run_under_way()? };
-        let rules = BatchRules { summary_over: self.sink.summary_over, digest: self.sink.kind() == "email" };
+        let rules = BatchRules {
+            summary_over: self.sink.summary_over,
+            digest: matches!(self.sink.means, SinkMeans::Email(_)),
+        };
         Ok(batch::next(&self.backlog.pending, notice.map(|notice| notice.id), &standing, &rules, now))
     }
 

@@ -15,9 +15,6 @@ use crate::view::message::change_json;
 const LONGEST_TEXT: usize = 12_000;
 const MOST_ATTACHMENTS: usize = 20;
 
-/// Conversations that a summary names.
-const NAMED: usize = 20;
-
 /// Letters of a message that a digest shows.
 const EXCERPT: usize = 500;
 
@@ -174,7 +171,6 @@ pub(super) fn summary(
     (counts, shares, conversations): (&ChangeCounts, &[ConversationShare], usize),
 ) -> Parcel {
     let subject = EventSubject::Batch { sink, form: BatchForm::Summary, after, to, at_ms };
-    let named = || shares.iter().take(NAMED);
     let of_share = |share: &ConversationShare| {
         let mut of = json!({
             "account": share.account,
@@ -190,12 +186,13 @@ pub(super) fn summary(
         "since": after,
         "until": to,
         "conversations": conversations,
-        "busiest": named().map(of_share).collect::<Vec<_>>(),
+        "busiest": shares.iter().map(of_share).collect::<Vec<_>>(),
     });
     if let (Value::Object(data), Value::Object(counts)) = (&mut data, counts.json()) {
         data.extend(counts);
     }
-    let lines: Vec<String> = named()
+    let lines: Vec<String> = shares
+        .iter()
         .map(|share| {
             let name = share.conversation.as_deref().unwrap_or("a conversation without a name");
             format!("{}: {}\n", one_line(name), share.counts.words())

@@ -1,13 +1,10 @@
 //! Which event a sink gets next: an alert, one change, or many changes as a digest or a summary.
 
-use serde::Serialize;
-
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId};
 
 /// A kind of event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventKind {
     /// A message that is new.
     New,

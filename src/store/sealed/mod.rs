@@ -100,5 +100,5 @@ pub fn has_header(path: &Path) -> bool {
 /// Whether a name is that of an age file.
 #[must_use]
 pub fn has_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "age")
+    path.as_os_str().as_encoded_bytes().ends_with(ENDING.as_bytes())
 }
