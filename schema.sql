@@ -65,6 +65,12 @@ CREATE TABLE conversation (
   counts_gone           INTEGER NOT NULL DEFAULT 0 CHECK (counts_gone IN (0, 1)), -- 1: it also counts messages that it no longer returns
   asked                 INTEGER NOT NULL DEFAULT 0 CHECK (asked IN (0, 1, 2)), -- whether runs ask for it: 1 yes; 2 by its thread, which is configured
   look_run              INTEGER NOT NULL DEFAULT 0, -- outside the inbox: the first run that looks at its newest page again
+  erased                INTEGER NOT NULL DEFAULT 0, -- messages that were erased, from floor_ms on
+  erased_gone           INTEGER NOT NULL DEFAULT 0, -- of these, messages that the API no longer returns
+  erased_oldest_ms      INTEGER,              -- time of the oldest of them
+  erased_newest_ms      INTEGER,              -- time of the newest of them
+  floor_ms              INTEGER,              -- what was sent before this was erased: it is neither fetched nor stored
+  stopped               INTEGER NOT NULL DEFAULT 0 CHECK (stopped IN (0, 1)), -- 1: erased for good, and what comes later is not archived either
   UNIQUE (account, thread)                    -- also: which conversation is this row of the inbox?
 ) STRICT;
 -- Which conversations should this page of the inbox show?
@@ -90,7 +96,9 @@ CREATE INDEX conversation_by_newest ON conversation (newest_ms DESC);
 CREATE INDEX conversation_figures ON conversation (account, messages, asked, gone, beginning_seen_ms);
 -- Which conversations need attention, because the last request failed, or because the API counts more than is stored?
 CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS NOT NULL;
-CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages - gone + counts_gone * gone;
+CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages + erased + (counts_gone - 1) * (gone + erased_gone);
+-- Which conversations were erased for good?
+CREATE INDEX conversation_stopped ON conversation (account) WHERE stopped = 1;
 -- Which conversations does no run ask for?
 CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
 
@@ -255,8 +263,15 @@ CREATE INDEX gap_by_rank ON gap (account, rank, due_run, ifnull(newer_ms, 922337
 -- The configuration that was applied last, as a number: only another one has to be applied.
 CREATE TABLE configuration (
   id      INTEGER PRIMARY KEY CHECK (id = 1),
-  digest  INTEGER NOT NULL                    -- of the accounts and what they ask for
+  digest  INTEGER NOT NULL,                   -- of the accounts and what they ask for
+  floor_ms INTEGER,                           -- what was sent before this is too old to be fetched; null: nothing is
+  retained_ms INTEGER                         -- what was sent before this has been erased by retention; null: nothing has
 ) STRICT;
+
+-- Conversations that retention and erasures leave alone, as the configuration names them.
+CREATE TABLE hold (
+  thread  TEXT PRIMARY KEY                    -- the thread id, "2-…" without padding
+) STRICT, WITHOUT ROWID;
 
 -- Everything that adds messages or spends credits is a run.
 CREATE TABLE run (
@@ -414,6 +429,52 @@ CREATE TABLE sink (
   CHECK ((batch_to IS NULL) = (batch_form IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- What the marks in erased and erased_name are made with: a secret of this archive's own, made up at the first erasure.
+-- Another archive's comes along when its erasures are repeated here.
+CREATE TABLE erasure_key (
+  id   INTEGER PRIMARY KEY,
+  key  TEXT NOT NULL UNIQUE                   -- 64 random hexadecimal digits
+) STRICT;
+
+-- What was erased on purpose, without its content.
+CREATE TABLE erasure (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  run           INTEGER NOT NULL REFERENCES run(id), -- the run that did it
+  at_ms         INTEGER NOT NULL,             -- when
+  selector      TEXT NOT NULL,                -- what was chosen, in words that name nobody
+  messages      INTEGER NOT NULL,             -- messages that were erased
+  reason        TEXT,                         -- why, as the user has put it
+  finished_ms   INTEGER                       -- when the file had been rewritten without them; null: that is still to be done
+) STRICT;
+-- Which erasures were cut short before the file was rewritten?
+CREATE INDEX erasure_unfinished ON erasure (id) WHERE finished_ms IS NULL;
+
+-- An erased message: enough to know it again when it is served, and nothing that it said. A mark is a hash keyed with
+-- the secret of erasure_key.
+CREATE TABLE erased (
+  id            INTEGER PRIMARY KEY,          -- the id that the message had
+  erasure       INTEGER NOT NULL REFERENCES erasure(id), -- the erasure
+  key           INTEGER NOT NULL REFERENCES erasure_key(id), -- what its marks are made with
+  conversation  INTEGER NOT NULL REFERENCES conversation(id), -- the conversation it was in
+  sent_at_ms    INTEGER NOT NULL,             -- when it was sent, which tells what pages cover
+  source        TEXT CHECK (source IN ('export', 'outside')), -- 'export': known only from LinkedIn's data export; 'outside': a draft or an advertisement from there; null: from the API
+  gone_since_ms INTEGER,                      -- when the API was first seen not to return it any more; null: it does
+  urn_mark      INTEGER,                      -- of its id; null: the API gave none
+  text_mark     INTEGER NOT NULL,             -- of its second, sender and text
+  place_mark    INTEGER NOT NULL,             -- of its second and sender
+  change        INTEGER NOT NULL              -- the number of the change that erased it
+) STRICT;
+CREATE INDEX erased_by_time ON erased (conversation, sent_at_ms);
+CREATE INDEX erased_by_urn ON erased (conversation, urn_mark) WHERE urn_mark IS NOT NULL;
+
+-- What else was erased and is not stored again: the name or profile of somebody of whom nothing is left, and items
+-- that are no messages.
+CREATE TABLE erased_item (
+  mark     INTEGER PRIMARY KEY,               -- of the name, the profile's URL or the item
+  key      INTEGER NOT NULL REFERENCES erasure_key(id), -- what it is made with
+  erasure  INTEGER NOT NULL REFERENCES erasure(id) -- the erasure
+) STRICT;
+
 -- How often requests have failed.
 CREATE TABLE failure (
   kind   TEXT PRIMARY KEY,                    -- the kind of failure
@@ -512,6 +573,21 @@ FROM change b
 JOIN message m ON m.conversation = b.conversation AND m.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms
   AND m.change BETWEEN b.seq - b.messages + 1 AND b.seq
 JOIN conversation c ON c.id = m.conversation
+JOIN account a ON a.id = c.account
+UNION ALL
+SELECT
+  x.change,
+  b.kind,
+  x.id,
+  coalesce(c.urn, c.thread, c.profile_url),
+  a.name,
+  strftime('%Y-%m-%dT%H:%M:%fZ', b.at_ms / 1000.0, 'unixepoch'),
+  b.history,
+  b.run
+FROM change b
+JOIN erased x ON x.conversation = b.conversation AND x.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms
+  AND x.change BETWEEN b.seq - b.messages + 1 AND b.seq
+JOIN conversation c ON c.id = x.conversation
 JOIN account a ON a.id = c.account;
 
 CREATE VIEW gap_log AS
@@ -601,3 +677,14 @@ SELECT
 FROM request q
 JOIN account a ON a.id = q.account
 LEFT JOIN conversation c ON c.id = q.conversation;
+
+CREATE VIEW erasure_log AS
+SELECT
+  e.id AS erasure_id,
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.at_ms / 1000.0, 'unixepoch') AS erased_at,
+  e.selector,
+  e.messages,
+  e.reason,
+  e.run AS run_id,
+  strftime('%Y-%m-%dT%H:%M:%fZ', e.finished_ms / 1000.0, 'unixepoch') AS finished_at
+FROM erasure e;

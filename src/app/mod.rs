@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod alert_text;
 pub(crate) mod attendant;
+pub(crate) mod backups;
 pub(crate) mod census;
 mod context;
 pub mod metrics;
@@ -10,6 +11,7 @@ pub mod outlook;
 pub mod parked;
 pub mod process;
 pub(crate) mod replace;
+pub(crate) mod retention;
 mod runtime;
 pub mod wiring;
 

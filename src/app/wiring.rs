@@ -110,6 +110,7 @@ pub fn archive_failure(path: &Path, error: StoreError) -> Failure {
         | StoreError::Gone { .. }
         | StoreError::ForeignLog { .. }
         | StoreError::NoRoom { .. }
+        | StoreError::StillRead
         | StoreError::Changed { .. }
         | StoreError::Broken(_)) => Failure::ArchiveWrite(path, error.to_string()),
     }

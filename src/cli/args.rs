@@ -6,10 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cli::commands::{
     backup::BackupArgs, changes::ChangesArgs, check::CheckArgs, completions::CompletionsArgs,
-    completions::ManArgs, default_config, export::ExportArgs, import::ImportArgs, login::LoginArgs,
-    mcp::McpArgs, notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs, restore::RestoreArgs,
-    search::SearchArgs, serve::ServeArgs, show::ShowArgs, sql::SqlArgs, stats::StatsArgs, status::StatusArgs,
-    sync::SyncArgs, verify::VerifyArgs,
+    completions::ManArgs, default_config, erase::EraseArgs, export::ExportArgs, import::ImportArgs,
+    login::LoginArgs, mcp::McpArgs, notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs,
+    restore::RestoreArgs, search::SearchArgs, serve::ServeArgs, show::ShowArgs, sql::SqlArgs,
+    stats::StatsArgs, status::StatusArgs, sync::SyncArgs, verify::VerifyArgs,
 };
 #[cfg(feature = "demo")]
 use crate::cli::commands::{demo, fake_api::FakeApiArgs};
@@ -118,6 +118,8 @@ pub(crate) enum Command {
     Changes(ChangesArgs),
     /// Test, show and retry notifications
     Notify(NotifyArgs),
+    /// Erase messages for good, and never fetch them again
+    Erase(EraseArgs),
     /// Export as JSON Lines, CSV, HTML, Parquet or Markdown
     Export(ExportArgs),
     /// Check configuration, credentials and balance, for free

@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, changes, check, completions, default_config, export, import, login, mcp, notify, people, plan,
-    restore, search, serve, show, sql, stats, status, sync, verify,
+    backup, changes, check, completions, default_config, erase, export, import, login, mcp, notify, people,
+    plan, restore, search, serve, show, sql, stats, status, sync, verify,
 };
 #[cfg(feature = "demo")]
 use self::commands::{demo, fake_api};
@@ -79,6 +79,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Sql(args) => sql::run(context, &args),
         Command::Changes(args) => changes::run(context, &args),
         Command::Notify(args) => notify::run(context, &args),
+        Command::Erase(args) => erase::run(context, &args),
         Command::Export(args) => export::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::People(args) => people::run(context, &args),

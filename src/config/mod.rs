@@ -35,7 +35,7 @@ pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
     AccountConfig, AlertsConfig, ApiConfig, ArchiveConfig, BudgetConfig, ConversationTarget, EventsConfig,
-    InboxMode, MetricsConfig, ProfileTarget, ScheduleConfig, SyncConfig,
+    HeldConversation, InboxMode, MetricsConfig, ProfileTarget, RetentionConfig, ScheduleConfig, SyncConfig,
 };
 pub use self::values::parse_timezone as timezone;
 pub use crate::core::model::api_version::ApiVersion;
@@ -62,6 +62,9 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// What may be spent.
     pub budget: BudgetConfig,
+    /// How long messages are kept.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// When the service syncs.
     pub schedule: ScheduleConfig,
     /// How you are told of problems that need you.

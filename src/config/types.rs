@@ -82,6 +82,23 @@ pub struct ArchiveConfig {
     pub path: PathBuf,
 }
 
+/// `[retention]`: how long messages are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Days after which a message is erased; `None`: never.
+    #[serde(default, deserialize_with = "values::days")]
+    pub keep_days: Option<u32>,
+    /// Conversations that nothing is erased of.
+    #[serde(default)]
+    pub hold: Vec<HeldConversation>,
+}
+
+/// A conversation on hold, by its URN or thread id.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct HeldConversation(#[serde(deserialize_with = "values::conversation")] pub String);
+
 /// `[budget]`: the most credits that may be spent; `None` is no cap of that kind, 0 spends nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -47,6 +47,11 @@ pub(super) fn credits<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D:
     whole::<D, 0, { u32::MAX }>(d).map(Some)
 }
 
+/// Days that something is kept: at least one.
+pub(super) fn days<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    whole::<D, 1, 36_500>(d).map(Some)
+}
+
 /// Whole seconds from `MIN` to `MAX`.
 pub(super) fn seconds<'de, D: Deserializer<'de>, const MIN: u32, const MAX: u32>(
     d: D,

@@ -8,6 +8,7 @@ pub mod address;
 pub mod alert;
 pub mod budget;
 pub mod diff;
+pub mod erasure;
 pub mod format;
 pub(crate) mod hash;
 pub mod inbox;

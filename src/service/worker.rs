@@ -10,6 +10,7 @@ use crate::api::{ExitClass, Rate};
 use crate::app::census;
 use crate::app::metrics::{self, Metrics};
 use crate::app::parked::parked;
+use crate::app::retention;
 use crate::app::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ApiVersion, Config};
@@ -326,6 +327,8 @@ impl Work for Worker<'_> {
         }
         settings.probe = self.outage.runs > 0;
         let api = wiring::api_at(&self.config, &self.rate)?;
+        let prepared = retention::prepare(&mut self.store, &self.config, SystemClock.now_ms());
+        prepared.map_err(|error| self.failed(error))?;
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let (mut observer, stop) = (under_way, under_way.stop());
@@ -339,7 +342,10 @@ impl Work for Worker<'_> {
         } else {
             self.telling = Some(telling);
         }
-        self.after(&report.map_err(|error| self.failed(error))?)
+        let report = report.map_err(|error| self.failed(error))?;
+        let retained = retention::apply(&mut self.store, &self.config, trigger, SystemClock.now_ms());
+        retained.map_err(|error| self.failed(error))?;
+        self.after(&report)
     }
 
     async fn read_events(&mut self, under_way: &UnderWay) -> Result<bool, Failure> {

@@ -70,6 +70,12 @@ pub enum StoreError {
         /// The log.
         log: PathBuf,
     },
+    /// A reader keeps SQLite from emptying the archive's journal.
+    #[error(
+        "what was erased is gone from the archive, but another program is reading it and so keeps the old pages in its journal: \
+         close that program, then run `archiver erase --finish`"
+    )]
+    StillRead,
     /// A page that is paid for might not fit on the disk.
     #[error("there is too little room: {free} MiB are free, and a page may need {needed}")]
     NoRoom {

@@ -33,6 +33,9 @@ pub(crate) struct Guard {
     looked: Option<(Stamp, MainFile)>,
     /// What happened to the file, once that was seen: it does not become the archive again.
     changed: Option<ArchiveChange>,
+    /// The pages have been arranged anew, and some of them are still in the log: until that is empty, the main file says
+    /// nothing.
+    rewritten: bool,
 }
 
 type Inode = (u64, u64);
@@ -47,7 +50,15 @@ impl Guard {
         db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         let file = file.try_clone().map_err(StoreError::create(called))?;
         let wal = inode(&beside(&path, "-wal")).map(|(id, _)| id);
-        let mut guard = Self { path, called: called.to_owned(), file, wal, looked: None, changed: None };
+        let mut guard = Self {
+            path,
+            called: called.to_owned(),
+            file,
+            wal,
+            looked: None,
+            changed: None,
+            rewritten: false,
+        };
         guard.check(db)?;
         Ok(guard)
     }
@@ -76,6 +87,9 @@ impl Guard {
         if !self.has_own_log() {
             return Ok(Some(ArchiveChange::LogLost));
         }
+        if self.rewritten {
+            return Ok(None);
+        }
         let stamp = (there.ctime(), there.ctime_nsec(), there.len());
         if self.looked.is_none_or(|(then, _)| then != stamp) {
             let Some(main) = self.look(db)? else { return Ok(Some(ArchiveChange::Overwritten)) };
@@ -87,6 +101,16 @@ impl Guard {
     /// The log at its place is the one that this process writes.
     fn has_own_log(&self) -> bool {
         self.wal.is_none_or(|wal| inode(&beside(&self.path, "-wal")).is_some_and(|(id, _)| id == wal))
+    }
+
+    /// This process has arranged all pages anew.
+    pub(crate) fn pages_move(&mut self) {
+        (self.rewritten, self.looked) = (true, None);
+    }
+
+    /// The log is empty: everything is in the main file.
+    pub(crate) fn log_is_empty(&mut self) {
+        self.rewritten = false;
     }
 
     /// There is room for one more page.

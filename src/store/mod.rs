@@ -6,6 +6,8 @@
 
 mod alerts;
 pub mod backup;
+mod erase;
+mod erased;
 mod error;
 mod guard;
 mod ids;
@@ -41,6 +43,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
+pub use erase::{Erased, Erasure, ErasureLog, ErasurePreview, Proof, Selection, Traces};
 pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};
@@ -48,7 +51,7 @@ pub use notices::{NoticeRow, StuckGap};
 pub use outages::FailedRun;
 pub use read::browse::{AccountSpan, ConversationHead, LedgerRun, RequestRow};
 pub use read::census::{Forgotten, LeftAlone, Tally};
-pub use read::changes::ChangeRow;
+pub use read::changes::{ChangeRow, ChangedMessage};
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};
 pub use read::figures::{AccountFigures, Figures, is_blind};
@@ -107,8 +110,16 @@ impl Store {
         let real = file::canonical(path).map_err(StoreError::create(path))?;
         let guard = lock.archive().map(|file| Guard::new(real, path, file, &db)).transpose()?;
         let mut store = Self { db, interned: Interned::default(), unindexed: 0, guard, lock: Some(lock) };
-        // What a crash left unindexed.
+        // What a crash left unindexed, and what one left of an erasure.
         store.index_texts()?;
+        if store.erasures_unfinished()? {
+            tracing::info!(
+                "an erasure was cut short: the archive's file is rewritten without what was erased"
+            );
+            if let Err(error) = store.finish_erasures(Traces::default(), None) {
+                tracing::warn!(%error, "an erasure is not finished");
+            }
+        }
         Ok(store)
     }
 
@@ -123,6 +134,11 @@ impl Store {
     /// The store over a connection that somebody else keeps to itself.
     fn over(db: Connection) -> Self {
         Self { db, interned: Interned::default(), unindexed: 0, guard: None, lock: None }
+    }
+
+    /// The connection, for whoever has lent it.
+    fn into_connection(self) -> Connection {
+        self.db
     }
 
     /// Read-only queries over the same connection.
@@ -184,11 +200,20 @@ impl Store {
     }
 
     /// A reader keeps the journal from being emptied. The next checkpoint will do it, so this does not wait.
-    fn empty_journal(&self) -> Result<()> {
+    fn empty_journal(&mut self) -> Result<()> {
         self.db.busy_timeout(Duration::ZERO)?;
-        let emptied = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let emptied = self.try_to_empty_journal();
         self.db.busy_timeout(schema::open::BUSY_TIMEOUT)?;
-        Ok(emptied?)
+        emptied.map(drop)
+    }
+
+    /// Returns whether it is empty now.
+    fn try_to_empty_journal(&mut self) -> Result<bool> {
+        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if let Some(guard) = self.guard.as_mut().filter(|_| !busy) {
+            guard.log_is_empty();
+        }
+        Ok(!busy)
     }
 
     /// Finishes pending work and closes the file, so that no `-wal` file is left behind.

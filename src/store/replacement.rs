@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
+use crate::store::erase::{Erasure, ErasureLog};
 use crate::store::ledger::entry;
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
@@ -20,7 +21,7 @@ use crate::store::schema::lock::Lock;
 use crate::store::schema::main_file::{has_foreign_log, set_log_aside};
 use crate::store::schema::open;
 use crate::store::sealed::{self, UnsealError};
-use crate::store::{Queries, Result, StoreError, spent_days};
+use crate::store::{Queries, Result, Store, StoreError, spent_days};
 
 /// Files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -147,6 +148,24 @@ impl Replacement {
         }
     }
 
+    /// Repeats the erasures of the archive to be replaced, so that what was erased since the backup does not come back
+    /// with it. Returns how many messages of the backup go.
+    ///
+    /// # Errors
+    /// When the replacement cannot be written.
+    pub fn repeat_erasures(&mut self, now: Ms) -> Result<i64> {
+        let readable =
+            open::open_suspect(&self.archive).ok().filter(|(_, differences)| differences.is_empty());
+        let log = readable.and_then(|(db, _)| Queries::new(&db).erasure_log().ok()).unwrap_or_default();
+        if log.is_empty() {
+            return Ok(0);
+        }
+        let mut store = Store::over(self.db.take().ok_or_else(closed)?);
+        let done = repeat(&mut store, &log, now);
+        self.db = Some(store.into_connection());
+        done
+    }
+
     /// Books what the archive's lock remembers to be spent and no ledger here has. Returns the credits; `None` where it
     /// remembers nothing.
     ///
@@ -233,6 +252,15 @@ impl Replacement {
         }
         Ok(was_there.then(|| aside.to_owned()))
     }
+}
+
+fn repeat(store: &mut Store, log: &ErasureLog, now: Ms) -> Result<i64> {
+    let selection = store.queries().erased_elsewhere(log, &[])?;
+    let reason = Some("erased since the backup");
+    let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
+    let erased = store.repeat_erasures(&erasure, log)?;
+    store.finish_erasures(erased.traces, Some(now))?;
+    Ok(erased.messages)
 }
 
 /// A decrypted backup, which goes when this does.

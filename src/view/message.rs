@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::core::Ms;
 use crate::core::format::{IsoTime, iso_utc};
 use crate::core::printable::printable;
-use crate::store::MessageRow;
+use crate::store::{ChangeRow, ChangedMessage, MessageRow};
 use crate::view::local_time::local_minute;
 
 /// A message as JSON, with the columns of the view `message_log`.
@@ -39,15 +39,29 @@ pub(crate) fn change_json(
     changed_ms: Ms,
     history: bool,
 ) -> Value {
-    let mut line = message_json(row);
+    with_change(message_json(row), (seq, kind), changed_ms, history)
+}
+
+/// The same of any line of the change feed.
+pub(crate) fn feed_line(change: &ChangeRow) -> Value {
+    let line = match &change.message {
+        ChangedMessage::Stored(row) => message_json(row),
+        ChangedMessage::Erased { id, account, conversation_id } => {
+            json!({"message_id": id, "account": account, "conversation_id": conversation_id})
+        }
+    };
+    with_change(line, (change.seq, change.kind.as_str()), change.changed_ms, change.history)
+}
+
+fn with_change(mut line: Value, (seq, kind): (i64, &str), changed_ms: Ms, history: bool) -> Value {
     if let Value::Object(members) = &mut line {
-        let told: [(&str, Value); 4] = [
+        let of_change: [(&str, Value); 4] = [
             ("seq", seq.into()),
             ("kind", kind.into()),
             ("changed_at", iso_utc(changed_ms).into()),
             ("history", history.into()),
         ];
-        members.extend(told.map(|(name, value)| (name.to_owned(), value)));
+        members.extend(of_change.map(|(name, value)| (name.to_owned(), value)));
     }
     line
 }

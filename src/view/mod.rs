@@ -1,9 +1,11 @@
 //! What a reader is shown, on whichever way they look: status, messages, search, people and statistics as values and JSON.
 
 pub(crate) mod dates;
+pub(crate) mod erasures;
 pub(crate) mod local_time;
 pub(crate) mod message;
 pub(crate) mod people;
+pub(crate) mod person;
 pub(crate) mod search;
 pub(crate) mod sinks;
 pub(crate) mod stats;

@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod demo;
 mod dry_run;
+mod erase;
 mod exit_codes;
 mod export;
 mod files;

@@ -106,7 +106,7 @@ impl Conversation {
                     Update::Message(Change::Insert(index)) => {
                         let message = page.messages[index].clone();
                         let id = MessageId(message.at_ms);
-                        self.stored.push(Stored { id, message, gone: false, exported: false });
+                        self.stored.push(Stored { id, message, gone: false, exported: false, erased: false });
                     }
                     Update::Gaps(gaps) => self.timeline.gaps = gaps,
                     Update::Beginning { seen } => self.timeline.beginning_seen = seen,

@@ -14,7 +14,7 @@ use crate::app::Context;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::reading::OpenArchive;
 use crate::error::Failure;
-use crate::view::message::change_json;
+use crate::view::message::feed_line;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,7 +40,7 @@ Examples:
   archiver changes --since 4711 --limit 100
   archiver changes --since 4711 --follow | while read -r line; do …; done
 
-Each line has seq, kind (new, edited, gone or back), history, changed_at and the message as it is now.
+Each line has seq, kind, history, changed_at and the message as it is now.
 docs/json.md lists the members.";
 
 /// How often the archive is looked at for changes.
@@ -70,8 +70,7 @@ pub(crate) fn run(context: &Context, args: &ChangesArgs) -> Result<(), Failure> 
             let shown = queries.changes(since, left, |change| {
                 since = change.seq;
                 left = left.map(|left| left.saturating_sub(1));
-                let told = (change.seq, change.kind.as_str());
-                match out.json(&change_json(&change.message, told, change.changed_ms, change.history)) {
+                match out.json(&feed_line(&change)) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(failure) => ControlFlow::Break(failure),
                 }

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod default_config;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
+pub(crate) mod erase;
 pub(crate) mod export;
 #[cfg(feature = "demo")]
 pub(crate) mod fake_api;

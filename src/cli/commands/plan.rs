@@ -1,15 +1,19 @@
 //! `archiver plan`: forecasts the next run, its cost and when the archive will be complete.
 
 use clap::Args;
+use serde::Serialize;
 
-use crate::app::Context;
 use crate::app::outlook::{Incomplete, Outlook, ToComplete, Upkeep, outlook};
+use crate::app::{Context, wiring};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::table::{number, text};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
 use crate::core::format::{IsoTime, plural, thousands};
 use crate::core::planner::next::{Next, Step};
 use crate::core::printable::one_line;
 use crate::error::Failure;
+use crate::view::erasures::RetentionStatus;
 use crate::view::local_time::local_minute;
 
 #[derive(Debug, Clone, Args)]
@@ -34,16 +38,35 @@ Examples:
   archiver plan --budget 20                      the same with 20 credits per run
   archiver plan --json | jq .to_complete.likely  when the archive will be complete";
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct PlanReport<'a> {
+    #[serde(flatten)]
+    outlook: &'a Outlook,
+    /// What retention erases next; null: nothing.
+    retention: Option<RetentionStatus>,
+}
+
+/// What retention erases next, if it is configured and there is an archive.
+fn retention(config: &Config) -> Result<Option<RetentionStatus>, Failure> {
+    let path = &config.archive.path;
+    let Some(reader) = wiring::reader_if_any(path)? else { return Ok(None) };
+    let next = RetentionStatus::of(config, &reader.queries(), SystemClock.now_ms());
+    next.map_err(|error| wiring::read_failure(path, error))
+}
+
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Result<(), Failure> {
     let config = context.config_warned(args.budget)?;
     let outlook = outlook(&config, &args.only)?;
+    let retention = retention(&config)?;
     let mut out = Output::stdout(&context.env);
     if args.json {
-        return out.json(&outlook);
+        return out.json(&PlanReport { outlook: &outlook, retention });
     }
     next_run(&mut out, &outlook)?;
     missing(&mut out, &outlook)?;
-    until_complete(&mut out, &outlook)
+    until_complete(&mut out, &outlook)?;
+    retention.map_or(Ok(()), |retention| out.line(retention.words()))
 }
 
 /// Prints the requests of the next run and its cost; also for `sync --dry-run`.

@@ -78,6 +78,7 @@ struct RestoreSummary {
     conversations: i64,
     ledger_from: LedgerSource,
     credits_booked: i64,
+    erased: i64,
     replaced: Option<String>,
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
         let failed = |e| wiring::archive_failure(&archive, e);
         let (ledger_from, credits_booked) =
             complete_ledger(&mut replacement, &config, spent, balance, now).map_err(failed)?;
+        let erased = replacement.repeat_erasures(now).map_err(failed)?;
         let contents = replacement.queries().and_then(|queries| queries.summary()).map_err(failed)?;
         let replaced = replacement.finish(&ending(now), now).map_err(failed)?;
         Ok(RestoreSummary {
@@ -106,6 +108,7 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
             conversations: contents.conversations,
             ledger_from,
             credits_booked,
+            erased,
             replaced: replaced.map(|path| path.display().to_string()),
         })
     })?;
@@ -287,8 +290,16 @@ fn ending(now: Ms) -> String {
 }
 
 fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
-    let RestoreSummary { archive, backup, messages, conversations, ledger_from, credits_booked, replaced } =
-        summary;
+    let RestoreSummary {
+        archive,
+        backup,
+        messages,
+        conversations,
+        ledger_from,
+        credits_booked,
+        erased,
+        replaced,
+    } = summary;
     let (messages, conversations) = (plural(*messages, "message"), plural(*conversations, "conversation"));
     out.line(format!("Restored {messages} in {conversations} from {backup} to {archive}"))?;
     let credits = plural(*credits_booked, "credit");
@@ -306,6 +317,10 @@ fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
             plural(*credits_booked, "credit")
         ),
     })?;
+    if *erased > 0 {
+        let erased = plural(*erased, "message");
+        out.line(format!("{erased} of the backup were erased again, as they had been since."))?;
+    }
     match replaced {
         Some(replaced) => out.line(format!("The replaced archive is kept as {replaced}")),
         None => Ok(()),

@@ -9,7 +9,7 @@ use crate::api::{ApiError, Rate};
 use crate::app::attendant::Attendant;
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::{outlook, renamed};
-use crate::app::{Context, runtime, wiring};
+use crate::app::{Context, retention, runtime, wiring};
 use crate::cli::commands::plan;
 use crate::cli::ui::interrupt::{Interrupt, StopSignals};
 use crate::cli::ui::output::{Output, note};
@@ -128,6 +128,7 @@ fn once(
         if !config.sinks.is_empty() {
             notify::register(&config.sinks, &mut store.outbox().map_err(failed)?).map_err(failed)?;
         }
+        retention::prepare(&mut store, config, SystemClock.now_ms()).map_err(failed)?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let abandoned = Interrupt::default();
@@ -143,6 +144,7 @@ fn once(
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
         let news = alerts::record_run(&mut store, config, &report.reception, now).map_err(failed)?;
+        retention::apply(&mut store, config, Trigger::Once, now).map_err(failed)?;
         metrics::tell(config, || Metrics::take(&store.queries(), config, now));
         if !config.sinks.is_empty() {
             let sinks: Vec<&Sink> = config.sinks.iter().collect();

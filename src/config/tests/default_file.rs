@@ -20,7 +20,8 @@ fn the_default_file_says_what_the_defaults_are() {
 
 #[test]
 fn the_default_file_lists_every_key() {
-    let sections = ["api", "archive", "budget", "schedule", "events", "alerts", "metrics", "sync"];
+    let sections =
+        ["api", "archive", "budget", "retention", "schedule", "events", "alerts", "metrics", "sync"];
     let documents = sections.iter().map(|section| (*section, format!("[{section}]\nzz = 1")));
     for (section, text) in documents.chain([
         ("accounts[]", "[[accounts]]\nzz = 1".to_owned()),

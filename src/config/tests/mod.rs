@@ -141,6 +141,7 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
         "schedule.cron" => "0 0 * * * *",
         "schedule.timezone" => "Europe/Berlin",
         "alerts.command" => r#"["tell", "me"]"#,
+        "retention.hold" => r#"["2-abc"]"#,
         "sync.inbox" => "probe",
         "api.proxy" => "http://proxy.example:3128",
         "alerts.ping_url" => "https://hc.example/ping/1",

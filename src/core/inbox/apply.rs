@@ -77,14 +77,20 @@ impl SeenRows {
     fn as_known(&self, page: &Page) -> Known {
         // A row of the inbox has no id of its own.
         let id = MessageId(0);
-        let stored =
-            |message: &Message| Stored { id, message: message.clone(), gone: false, exported: false };
+        let stored = |message: &Message| Stored {
+            id,
+            message: message.clone(),
+            gone: false,
+            exported: false,
+            erased: false,
+        };
         let rows = page.messages.iter().zip(&self.unchanged).filter(|(_, unchanged)| **unchanged);
         let below = self.below_ms.map(|at_ms| Stored {
             id,
             message: row(String::new(), Some(at_ms)),
             gone: true,
             exported: false,
+            erased: false,
         });
         Known { near: rows.map(|(message, _)| stored(message)).collect(), below: below.into_iter().collect() }
     }

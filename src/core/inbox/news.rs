@@ -19,6 +19,8 @@ pub struct KnownConversation {
     pub unread: Option<i64>,
     /// Whether nobody asks for it: only an export has shown it, or it was not wanted so far.
     pub left_out: bool,
+    /// Whether it was erased for good.
+    pub stopped: bool,
     /// The messages stored within [`around`] the row's time, except those that the API no longer returns.
     pub near: Vec<Near>,
 }

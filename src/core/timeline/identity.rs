@@ -32,6 +32,8 @@ pub struct Stored {
     pub gone: bool,
     /// Whether only the member's own export has shown it so far.
     pub exported: bool,
+    /// Whether it was erased on purpose, and this is what stands in for it: see [`crate::core::erasure`].
+    pub erased: bool,
 }
 
 impl Stored {
@@ -416,7 +418,7 @@ mod tests {
     }
 
     fn stored(id: i64, message: Message) -> Stored {
-        Stored { id: MessageId(id), message, gone: false, exported: false }
+        Stored { id: MessageId(id), message, gone: false, exported: false, erased: false }
     }
 
     #[test]

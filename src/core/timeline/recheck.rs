@@ -80,6 +80,7 @@ mod tests {
             message: message(at, "as it was"),
             gone: false,
             exported: false,
+            erased: false,
         };
         let known = Known { near: (1..=5).rev().map(|n| stored(n * 10)).collect(), below: vec![] };
         let gap = Gap { newer_ms: Some(from), ..Gap::default() };

@@ -70,6 +70,8 @@ words! {
         Watch = "watch",
         /// What an older copy of the archive did not know to be spent.
         Restore = "restore",
+        /// Messages erased on purpose.
+        Erase = "erase",
     }
 
     /// How a run ended.

@@ -155,7 +155,7 @@ impl Queries<'_> {
         self.db().all(
             "SELECT c.id FROM conversation c INDEXED BY conversation_failing WHERE c.last_error IS NOT NULL AND NOT (c.asked = 0 AND c.messages = 0)
              UNION SELECT c.id FROM conversation c INDEXED BY conversation_short
-               WHERE c.beginning_seen_ms IS NOT NULL AND c.served_total > c.messages - c.gone + c.counts_gone * c.gone
+               WHERE c.beginning_seen_ms IS NOT NULL AND c.served_total > c.messages + c.erased + (c.counts_gone - 1) * (c.gone + c.erased_gone)
                  AND NOT (c.asked = 0 AND c.messages = 0)
              UNION SELECT c.id FROM gap g INDEXED BY gap_stalled JOIN conversation c ON c.id = g.conversation
                WHERE g.stall_code IS NOT NULL AND g.conversation IS NOT NULL AND NOT (c.asked = 0 AND c.messages = 0)",

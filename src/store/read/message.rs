@@ -28,7 +28,14 @@ pub struct Scope {
     pub changed_after: Option<i64>,
     /// With ids from the first to the last of these, which only makes finding them quicker.
     pub ids: Option<(MessageId, MessageId)>,
+    /// By the senders that [`Reader::choose_people`] was given.
+    ///
+    /// [`Reader::choose_people`]: crate::store::Reader::choose_people
+    pub chosen_people: bool,
 }
+
+/// Whether the sender of `message m` was chosen.
+pub(super) const CHOSEN: &str = "m.sender IN (SELECT id FROM temp.chosen_person)";
 
 impl Scope {
     /// The conditions on `message m`, and their values.
@@ -48,6 +55,9 @@ impl Scope {
         add("m.sent_at_ms < ?", self.until_ms.map(Value::from));
         add("m.id >= ?", self.ids.map(|(first, _)| first.into()));
         add("m.id <= ?", self.ids.map(|(_, last)| last.into()));
+        if self.chosen_people {
+            words.push(CHOSEN);
+        }
         if let Some(number) = self.changed_after {
             words.push(CHANGED_AFTER);
             values.extend([Value::from(number), Value::from(number)]);
@@ -62,7 +72,10 @@ impl Scope {
     /// Whether messages of some conversations or times are left out.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.conversation.is_some() || self.since_ms.is_some() || self.until_ms.is_some()
+        self.conversation.is_some()
+            || self.since_ms.is_some()
+            || self.until_ms.is_some()
+            || self.chosen_people
     }
 }
 
@@ -297,5 +310,5 @@ impl From<&ExportRow<'_>> for MessageRow {
 pub(crate) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let row = ExportRow::read(row)?;
     let (gone, exported) = (row.gone_since_ms.is_some(), row.source.is_some());
-    Ok(Stored { id: row.id, gone, exported, message: row.message() })
+    Ok(Stored { id: row.id, gone, exported, erased: false, message: row.message() })
 }

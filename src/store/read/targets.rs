@@ -10,6 +10,7 @@ use crate::core::model::urn;
 use crate::core::planner::state::{Conversation, Hints, Inbox, Recheck};
 use crate::core::timeline::gap::Timeline;
 use crate::core::{Ms, hash};
+use crate::store::erased::items::{self, HiddenBy};
 use crate::store::query::Statements as _;
 use crate::store::read::timelines;
 use crate::store::{Queries, Reader, Result};
@@ -194,6 +195,9 @@ pub(crate) fn known_profile(
     if let Some(known) = db.first(configured, params![account, url])? {
         return Ok(Some(known));
     }
+    if let Some(stopped) = items::stopped_by(db, HiddenBy::Profile, account, url)? {
+        return Ok(Some(stopped));
+    }
     // What was found in the inbox as the only conversation with that person is not bought again by another name.
     let others: Vec<ConversationId> = db.all(
         "SELECT id FROM conversation WHERE account = ?1 AND thread IS NOT NULL AND is_group IS NOT 1
@@ -208,8 +212,12 @@ pub(crate) fn known_thread(
     account: AccountId,
     given: &str,
 ) -> Result<Option<ConversationId>> {
-    let sql = "SELECT id FROM conversation WHERE account = ?1 AND thread = ?2";
-    db.first(sql, params![account, urn::thread_key(given)])
+    let (sql, key) =
+        ("SELECT id FROM conversation WHERE account = ?1 AND thread = ?2", urn::thread_key(given));
+    match db.first(sql, params![account, key])? {
+        None => items::stopped_by(db, HiddenBy::Thread, account, &key),
+        found => Ok(found),
+    }
 }
 
 /// Whether the configuration names a conversation by its thread: then it is asked for by that.

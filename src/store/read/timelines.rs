@@ -78,7 +78,10 @@ pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stal
 pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeline> {
     let gaps = of_conversation(db, id)?;
     let mut statement = db.prepare_cached(
-        "SELECT newest_ms, oldest_ms, messages, beginning_seen_ms IS NOT NULL, gone, count_extra, counts_gone
+        // Erased messages have their places, too: what pages cover does not change by an erasure.
+        "SELECT ifnull(max(newest_ms, erased_newest_ms), ifnull(newest_ms, erased_newest_ms)),
+           ifnull(min(oldest_ms, erased_oldest_ms), ifnull(oldest_ms, erased_oldest_ms)),
+           messages + erased, beginning_seen_ms IS NOT NULL, gone + erased_gone, count_extra, counts_gone
          FROM conversation WHERE id = ?1",
     )?;
     Ok(statement.query_row([id], |row| read(row, 0, gaps))?)

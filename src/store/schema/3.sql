@@ -14,6 +14,12 @@ ALTER TABLE conversation ADD COLUMN counts_gone INTEGER NOT NULL DEFAULT 0 CHECK
 CREATE INDEX conversation_in_inbox ON conversation (account, inbox_last_message_ms) WHERE inbox_seen_ms IS NOT NULL;
 ALTER TABLE conversation ADD COLUMN asked INTEGER NOT NULL DEFAULT 0 CHECK (asked IN (0, 1, 2));
 ALTER TABLE conversation ADD COLUMN look_run INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN erased_gone INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN erased_oldest_ms INTEGER;
+ALTER TABLE conversation ADD COLUMN erased_newest_ms INTEGER;
+ALTER TABLE conversation ADD COLUMN floor_ms INTEGER;
+ALTER TABLE conversation ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0 CHECK (stopped IN (0, 1));
 CREATE INDEX conversation_outside_inbox ON conversation (account, look_run) WHERE asked > 0 AND inbox_seen_ms IS NULL;
 CREATE INDEX conversation_by_poll ON conversation (account, ifnull(head_tried_ms, -1)) WHERE asked > 0;
 CREATE INDEX conversation_by_recheck ON conversation (account, ifnull(rechecked_ms, beginning_seen_ms)) WHERE asked > 0 AND beginning_seen_ms IS NOT NULL;
@@ -22,7 +28,8 @@ CREATE INDEX conversation_by_oldest ON conversation (account, oldest_ms) WHERE a
 CREATE INDEX conversation_by_newest ON conversation (newest_ms DESC);
 CREATE INDEX conversation_figures ON conversation (account, messages, asked, gone, beginning_seen_ms);
 CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS NOT NULL;
-CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages - gone + counts_gone * gone;
+CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages + erased + (counts_gone - 1) * (gone + erased_gone);
+CREATE INDEX conversation_stopped ON conversation (account) WHERE stopped = 1;
 CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
 
 DROP INDEX attention_by_cause;
@@ -160,8 +167,13 @@ CREATE INDEX gap_stalled ON gap (newer_ms DESC) WHERE stall_code IS NOT NULL AND
 CREATE INDEX gap_by_rank ON gap (account, rank, due_run, ifnull(newer_ms, 9223372036854775807) DESC) WHERE conversation IS NOT NULL;
 CREATE TABLE configuration (
   id      INTEGER PRIMARY KEY CHECK (id = 1),
-  digest  INTEGER NOT NULL
+  digest  INTEGER NOT NULL,
+  floor_ms INTEGER,
+  retained_ms INTEGER
 ) STRICT;
+CREATE TABLE hold (
+  thread  TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run_new (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -275,3 +287,39 @@ CREATE TABLE sink (
   delivered_ms      INTEGER,
   CHECK ((batch_to IS NULL) = (batch_form IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+-- Erasures.
+CREATE TABLE erasure_key (
+  id   INTEGER PRIMARY KEY,
+  key  TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE erasure (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  run           INTEGER NOT NULL REFERENCES run(id),
+  at_ms         INTEGER NOT NULL,
+  selector      TEXT NOT NULL,
+  messages      INTEGER NOT NULL,
+  reason        TEXT,
+  finished_ms   INTEGER
+) STRICT;
+CREATE INDEX erasure_unfinished ON erasure (id) WHERE finished_ms IS NULL;
+CREATE TABLE erased (
+  id            INTEGER PRIMARY KEY,
+  erasure       INTEGER NOT NULL REFERENCES erasure(id),
+  key           INTEGER NOT NULL REFERENCES erasure_key(id),
+  conversation  INTEGER NOT NULL REFERENCES conversation(id),
+  sent_at_ms    INTEGER NOT NULL,
+  source        TEXT CHECK (source IN ('export', 'outside')),
+  gone_since_ms INTEGER,
+  urn_mark      INTEGER,
+  text_mark     INTEGER NOT NULL,
+  place_mark    INTEGER NOT NULL,
+  change        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX erased_by_time ON erased (conversation, sent_at_ms);
+CREATE INDEX erased_by_urn ON erased (conversation, urn_mark) WHERE urn_mark IS NOT NULL;
+CREATE TABLE erased_item (
+  mark     INTEGER PRIMARY KEY,
+  key      INTEGER NOT NULL REFERENCES erasure_key(id),
+  erasure  INTEGER NOT NULL REFERENCES erasure(id)
+) STRICT;

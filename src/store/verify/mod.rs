@@ -150,6 +150,7 @@ fn all(db: &Connection, depth: Depth, book: &mut Examination<'_, '_>) {
     book.check("identity", "each message once", |check| messages::duplicates(db, &names, check));
     book.check("totals", "what the API counts", |check| timelines::totals(db, &names, check));
     book.check("changes", "the numbers of changes", |check| questions::changes(db, check));
+    book.check("erasures", "what was erased", |check| questions::erasures(db, check));
     book.check("ledger", "runs, requests and credits", |check| questions::all(db, check));
     if depth == Depth::Full {
         book.check("raw", "the JSON of every message", |check| messages::raw(db, check));

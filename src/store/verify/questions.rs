@@ -108,6 +108,35 @@ const CHANGES: &[Question] = &[
     ),
 ];
 
+const ERASURES: &[Question] = &[
+    (
+        "erased",
+        "a message that was erased is stored",
+        "erase it again: `archiver erase --message`",
+        "SELECT e.id FROM erased e JOIN message m ON m.id = e.id",
+    ),
+    (
+        "conversation",
+        "miscounts its erased messages",
+        FROM_BACKUP,
+        "SELECT c.id FROM conversation c WHERE c.erased <> (SELECT count(*) FROM erased e WHERE e.conversation = c.id
+           AND e.sent_at_ms >= coalesce(c.floor_ms, e.sent_at_ms) AND e.sent_at_ms >= ifnull((SELECT s.retained_ms FROM configuration s
+             WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.thread = c.thread)), e.sent_at_ms) AND c.stopped = 0)",
+    ),
+    (
+        "conversation",
+        "was erased for good and holds messages",
+        "erase it again: `archiver erase --conversation`",
+        "SELECT id FROM conversation WHERE stopped = 1 AND messages > 0",
+    ),
+    (
+        "erasure",
+        "is not finished: its file was not rewritten yet",
+        "close what reads the archive, and run `archiver erase --finish`",
+        "SELECT id FROM erasure WHERE finished_ms IS NULL",
+    ),
+];
+
 const UNINDEXED: &[Question] = &[(
     "messages_unindexed",
     "a message that is not there waits to be indexed",
@@ -151,6 +180,13 @@ pub(super) fn changes(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
 /// Related rows belong to one account.
 pub(super) fn accounts(db: &Connection, check: &mut Check<'_>) -> Result<()> {
     ask(db, ACCOUNTS, check)
+}
+
+/// What was erased is not there, and counts where it should.
+pub(super) fn erasures(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
+    ask(db, ERASURES, check)?;
+    let erased: i64 = db.one("SELECT count(*) FROM erased", [])?;
+    Ok(u64::try_from(erased).unwrap_or_default())
 }
 
 /// Rows marked as not indexed yet are messages.

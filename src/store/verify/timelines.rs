@@ -91,7 +91,7 @@ pub(super) fn totals(db: &Connection, names: &ConversationNames, check: &mut Che
     let doubt = Stall::EndBeforeCount(0).code();
     let mut looked_at = 0;
     db.each(
-        "SELECT id, served_total, messages - gone, gone, count_extra, counts_gone FROM conversation c WHERE served_total IS NOT NULL
+        "SELECT id, served_total, messages + erased - gone - erased_gone, gone + erased_gone, count_extra, counts_gone FROM conversation c WHERE served_total IS NOT NULL
            AND beginning_seen_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.conversation = c.id)",
         [],
         |(id, total, standing, gone, extra, with_gone): (ConversationId, i64, i64, i64, i64, bool)| {

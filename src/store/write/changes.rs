@@ -10,13 +10,14 @@ use crate::store::Result;
 use crate::store::ids::last_change;
 use crate::store::query::Statements as _;
 
-/// How a message was changed. A CHECK of the schema has the same words, and one more.
+/// How a message was changed. A CHECK of the schema has the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeKind {
     New,
     Edited,
     Gone,
     Back,
+    Erased,
 }
 
 impl ToSql for ChangeKind {
@@ -26,6 +27,7 @@ impl ToSql for ChangeKind {
             Self::Edited => "edited",
             Self::Gone => "gone",
             Self::Back => "back",
+            Self::Erased => "erased",
         }
         .to_sql()
     }

@@ -46,7 +46,10 @@ impl Store {
                 }
             }
             gaps::rank_all(tx)?;
-            tx.run("INSERT OR REPLACE INTO configuration (id, digest) VALUES (1, ?1)", [digest])?;
+            tx.run(
+                "INSERT INTO configuration (id, digest) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET digest = excluded.digest",
+                [digest],
+            )?;
             Ok(account_ids)
         })
     }
@@ -76,7 +79,9 @@ fn account_id_of(db: &Connection, account: &Configured) -> Result<AccountId> {
 
 /// From now on a conversation is asked for.
 pub(crate) fn ask_for(tx: &Connection, id: ConversationId, by: AskedBy) -> Result<()> {
-    tx.run("UPDATE conversation SET asked = max(asked, ?2) WHERE id = ?1", params![id, by as i64])
+    // What was erased for good is not asked for again, whatever the configuration says.
+    let sql = "UPDATE conversation SET asked = max(asked, ?2) WHERE id = ?1 AND stopped = 0";
+    tx.run(sql, params![id, by as i64])
 }
 
 /// An account's row, made or brought up to date.
@@ -98,7 +103,8 @@ fn by_profile(tx: &Connection, account: AccountId, url: &str, now: Ms) -> Result
             begin_conversation(tx, account, now, sql, params![account, url])?
         }
     };
-    let sql = "INSERT OR IGNORE INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)";
+    let sql = "INSERT OR IGNORE INTO address (account, profile_url, conversation)
+       SELECT ?1, ?2, id FROM conversation WHERE id = ?3 AND stopped = 0";
     tx.run(sql, params![account, url, id])?;
     Ok(id)
 }
@@ -107,7 +113,8 @@ pub(crate) fn by_thread(tx: &Connection, account: AccountId, given: &str, now: M
     let full = urn::is_conversation_urn(given).then_some(given);
     if let Some(id) = targets::known_thread(tx, account, given)? {
         if full.is_some() {
-            tx.run("UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NULL", params![id, full])?;
+            let sql = "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NULL AND stopped = 0";
+            tx.run(sql, params![id, full])?;
         }
         return Ok(id);
     }
@@ -132,7 +139,7 @@ pub(crate) fn begin_conversation(
 fn name_row(tx: &Connection, conversation: ConversationId, name: Option<&str>) -> Result<()> {
     if name.is_some() {
         tx.run(
-            "UPDATE conversation SET alias = ?2 WHERE id = ?1 AND alias IS NOT ?2",
+            "UPDATE conversation SET alias = ?2 WHERE id = ?1 AND alias IS NOT ?2 AND stopped = 0",
             params![conversation, name],
         )?;
     }

@@ -1,5 +1,7 @@
 //! The one transaction of an inbox page: what it shows of each conversation, the gaps that follow, and its cost.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, params};
 
 use crate::core::Ms;
@@ -14,6 +16,7 @@ use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::Result;
 use crate::store::Store;
+use crate::store::erased::{self, items};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Failed, Settlement, settle};
 use crate::store::mailbox_owner;
@@ -125,7 +128,8 @@ fn remember_wanted(tx: &Connection, id: AccountId, account: &Configured, now: Ms
 
 fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Result<InboxCommitted> {
     let before = timelines::inbox(tx, commit.account_id)?;
-    let seen = seen(tx, commit)?;
+    let any_erased = erased::any(tx)?;
+    let seen = seen(tx, commit, any_erased)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, &seen, commit.now);
     let mut done = InboxCommitted { timeline: after, stall, ..InboxCommitted::default() };
     for row in news::of_one_profile(commit.page) {
@@ -133,7 +137,7 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     }
     // Oldest first, so that ids of new conversations follow their activity.
     for row in commit.page.rows.iter().rev() {
-        write_row(tx, commit, row, &mut done)?;
+        write_row(tx, commit, row, any_erased, &mut done)?;
     }
     unlist(tx, commit, &mut done)?;
     gaps::write(tx, commit.account_id, None, &before.gaps, &done.timeline.gaps)?;
@@ -163,13 +167,16 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
 }
 
 /// What is known of the page's rows.
-fn seen(tx: &Connection, commit: &InboxCommit<'_>) -> Result<inbox::SeenRows> {
+fn seen(tx: &Connection, commit: &InboxCommit<'_>, any_erased: bool) -> Result<inbox::SeenRows> {
     let mut unchanged = Vec::with_capacity(commit.page.rows.len());
     for row in &commit.page.rows {
         unchanged.push(match known(tx, commit.account_id, row)? {
-            Some(id) => news::is_unchanged(row, &load(tx, id, row)?),
+            Some(id) => {
+                let (row, known) = load(tx, commit.account_id, id, row, any_erased)?;
+                news::is_unchanged(&row, &known)
+            }
             // What is passed by leaves no trace to compare with.
-            None => !wants(commit, row),
+            None => !wants(tx, commit, row, any_erased)?,
         });
     }
     let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
@@ -179,25 +186,34 @@ fn seen(tx: &Connection, commit: &InboxCommit<'_>) -> Result<inbox::SeenRows> {
 }
 
 /// Whether a conversation that is not known yet is to be archived.
-fn wants(commit: &InboxCommit<'_>, row: &InboxRow) -> bool {
+fn wants(tx: &Connection, commit: &InboxCommit<'_>, row: &InboxRow, any_erased: bool) -> Result<bool> {
     let (name, page) = (row.name.as_deref(), row.profile_url.as_deref());
-    commit.discover.is_some_and(|wanted| wanted.takes(name, page, Some(&row.conversation_urn)))
+    let takes = |wanted: &Wanted| wanted.takes(name, page, Some(&row.conversation_urn));
+    Ok(commit.discover.is_some_and(takes) && !(any_erased && items::is_too_old(tx, row)?))
 }
 
 fn write_row(
     tx: &Connection,
     commit: &InboxCommit<'_>,
     row: &InboxRow,
+    any_erased: bool,
     done: &mut InboxCommitted,
 ) -> Result<()> {
-    let wanted = wants(commit, row);
+    let wanted = wants(tx, commit, row, any_erased)?;
     let (id, new) = match (known(tx, commit.account_id, row)?, wanted) {
         (Some(id), _) => (id, false),
         (None, true) => (discover(tx, commit, row)?, true),
         (None, false) => return Ok(()),
     };
+    let (row, known) = load(tx, commit.account_id, id, row, any_erased)?;
+    let row = row.as_ref();
+    if known.stopped {
+        done.listed.push((id, None));
+        let sql = "UPDATE conversation SET inbox_seen_ms = ?2, inbox_last_message_ms = ?3 WHERE id = ?1";
+        return tx.run(sql, params![id, commit.now, row.last_at_ms]);
+    }
     let before = timelines::conversation(tx, id)?;
-    let update = news::update(row, &load(tx, id, row)?, &before, wanted, commit.now);
+    let update = news::update(row, &known, &before, wanted, commit.now);
     let target = || targets::target(tx, commit.account, commit.account_id, id);
     if new {
         done.found.push(target()?);
@@ -222,8 +238,14 @@ fn write_row(
 
 struct_rows!(Near { at_ms, text, exported });
 
-/// What the archive knows of the conversation that a row is about.
-fn load(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<news::KnownConversation> {
+/// What the archive knows of the conversation that a row is about, and the row without what was erased.
+fn load<'r>(
+    tx: &Connection,
+    account: AccountId,
+    id: ConversationId,
+    row: &'r InboxRow,
+    any_erased: bool,
+) -> Result<(Cow<'r, InboxRow>, news::KnownConversation)> {
     let mut near = Vec::new();
     if let Some((from, to)) = row.last_at_ms.map(news::around) {
         near = tx.all(
@@ -232,13 +254,25 @@ fn load(tx: &Connection, id: ConversationId, row: &InboxRow) -> Result<news::Kno
             params![id, from, to],
         )?;
     }
-    let (in_inbox, last_message_ms, last_text_hash, unread, left_out) = tx.one(
-        "SELECT inbox_seen_ms IS NOT NULL, inbox_last_message_ms, inbox_last_text_hash, unread,
-           asked = 0
+    let mut statement = tx.prepare_cached(
+        "SELECT inbox_seen_ms IS NOT NULL, inbox_last_message_ms, inbox_last_text_hash, unread, asked = 0, stopped
          FROM conversation WHERE id = ?1",
-        [id],
     )?;
-    Ok(news::KnownConversation { in_inbox, last_message_ms, last_text_hash, unread, left_out, near })
+    let mut known = statement.query_row([id], |r| {
+        Ok(news::KnownConversation {
+            in_inbox: r.get(0)?,
+            last_message_ms: r.get(1)?,
+            last_text_hash: r.get(2)?,
+            unread: r.get(3)?,
+            left_out: r.get(4)?,
+            stopped: r.get(5)?,
+            near,
+        })
+    })?;
+    if !any_erased {
+        return Ok((Cow::Borrowed(row), known));
+    }
+    Ok((Cow::Owned(items::row_without(tx, account, id, row, &mut known)?), known))
 }
 
 /// Stores what a row shows of its conversation.
@@ -260,7 +294,7 @@ fn known(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<Option<C
     let known = targets::known_thread(tx, account, &row.conversation_urn)?;
     // However it was configured: what the inbox calls it is what the API knows it by.
     if let (Some(id), true) = (known, urn::is_conversation_urn(&row.conversation_urn)) {
-        let sql = "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NOT ?2";
+        let sql = "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NOT ?2 AND stopped = 0";
         tx.run(sql, params![id, row.conversation_urn])?;
     }
     Ok(known)

@@ -28,6 +28,11 @@ type Names = BTreeMap<String, i64>;
 const REMEMBERED: usize = 20_000;
 
 impl Interned {
+    /// Forgets the ids of rows, some of which have been deleted.
+    pub(crate) fn forget_rows(&mut self) {
+        *self = Self { tally: std::mem::take(&mut self.tally), ..Self::default() };
+    }
+
     pub(crate) fn kind(&mut self, db: &Connection, name: &str) -> Result<i64> {
         let sql = ("SELECT id FROM kind WHERE name = ?1", "INSERT INTO kind (name) VALUES (?1)");
         remembered(&mut self.kinds, name, || Ok(found_or_made(db, sql, [name])?.0))

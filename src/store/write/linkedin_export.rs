@@ -20,6 +20,7 @@ use crate::core::timeline::invariants;
 use crate::core::timeline::pairing::NEAR_MS;
 use crate::core::{Ms, hash};
 use crate::store::Store;
+use crate::store::erased::{items, known as erased};
 use crate::store::ledger::{Outcome, RunKind, Trigger};
 use crate::store::read::status::Reader;
 use crate::store::read::targets::{self, Configured};
@@ -144,6 +145,9 @@ impl Store {
                 {
                     continue;
                 }
+                if items::is_erased(tx, content)? {
+                    continue;
+                }
                 insert.execute(params![import.id, line, reason, content])?;
                 kept.0.insert(key, tx.last_insert_rowid());
             }
@@ -189,13 +193,17 @@ impl Reader {
         archive: Option<&Self>,
         account: &str,
         thread: &ImportThread,
-        (messages, last): (&[Message], bool),
+        (mut messages, last): (&[Message], bool),
         taken: &mut PairedIds,
     ) -> Result<Imported> {
+        let above: Vec<Message>;
         let known = match archive {
             Some(reader) => {
                 let account = targets::account_id(reader.db(), account)?;
                 let found = account.map(|account| find(reader.db(), account, thread)).transpose()?.flatten();
+                let floor = found.map(|id| erased::floor(reader.db(), id)).transpose()?.unwrap_or(Ms::MIN);
+                above = messages.iter().filter(|m| m.at_ms >= floor).cloned().collect();
+                messages = &above;
                 found.map(|id| known(reader.db(), id, messages, taken)).transpose()?.unwrap_or_default()
             }
             None => Vec::new(),
@@ -218,8 +226,10 @@ fn known(
 ) -> Result<Vec<Stored>> {
     let times = messages.iter().map(|m| m.at_ms);
     let (Some(lo), Some(hi)) = (times.clone().min(), times.max()) else { return Ok(Vec::new()) };
-    let mut known =
-        message::between(db, conversation, (lo.saturating_sub(NEAR_MS), hi.saturating_add(NEAR_MS)))?;
+    let around = (lo.saturating_sub(NEAR_MS), hi.saturating_add(NEAR_MS));
+    let mut known = message::between(db, conversation, around)?;
+    known.extend(erased::between(db, conversation, messages, around)?);
+    known.sort_by_key(|s| std::cmp::Reverse((s.message.at_ms, s.id)));
     known.retain(|s| !taken.contains(&s.id));
     Ok(known)
 }
@@ -241,6 +251,9 @@ fn count(counts: &mut Imported, message: &Message, fate: Fate, known: &[Stored],
 fn write(tx: &Connection, ids: &mut Interned, batch: &Batch<'_>, taken: &mut PairedIds) -> Result<Imported> {
     let (import, now) = (batch.import, batch.now);
     let conversation = conversation(tx, import.account, batch.thread, now)?;
+    let floor = erased::floor(tx, conversation)?;
+    let above: Vec<Message> = batch.messages.iter().filter(|m| m.at_ms >= floor).cloned().collect();
+    let batch = &Batch { messages: &above, ..*batch };
     let known = known(tx, conversation, batch.messages, taken)?;
     let fates = fates(batch.messages, &known, batch.covers.is_some());
     let new = || batch.messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::New).map(|(m, _)| m);
@@ -262,7 +275,8 @@ fn write(tx: &Connection, ids: &mut Interned, batch: &Batch<'_>, taken: &mut Pai
         match fate {
             Fate::New => taken.extend([writer.insert(message, true)?]),
             Fate::OtherText(index) => {
-                known.get(*index).map_or(Ok(()), |stored| writer.add_version(stored, message))?;
+                let stored = known.get(*index).filter(|stored| !stored.erased);
+                stored.map_or(Ok(()), |stored| writer.add_version(stored, message))?;
             }
             Fate::Stored(_) => writer.pass(),
         }
@@ -318,11 +332,16 @@ fn conversation(
             configure::begin_conversation(tx, account, now, sql, params![account, thread.thread])?
         }
     };
+    if tx.one("SELECT stopped FROM conversation WHERE id = ?1", [id])? {
+        return Ok(id);
+    }
+    let (name, page) = (thread.name.as_deref(), thread.profile_url.as_deref());
+    let (name, page) = (items::allowed(tx, account, name)?, items::allowed(tx, account, page)?);
     // An id stands for good, but for one that was made of a name.
     tx.run(
         "UPDATE conversation SET thread = iif(thread IS NULL OR thread LIKE 'name:%', ?2, thread), name = ifnull(name, ?3), profile_url = ifnull(profile_url, ?4),
            is_group = ifnull(is_group, ?5) WHERE id = ?1",
-        params![id, thread.thread, thread.name, thread.profile_url, thread.is_group],
+        params![id, thread.thread, name, page, thread.is_group],
     )?;
     Ok(id)
 }

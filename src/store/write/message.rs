@@ -95,6 +95,8 @@ pub(crate) struct MessageWriter<'a> {
 struct Inserts<'a> {
     message: CachedStatement<'a>,
     unindexed: CachedStatement<'a>,
+    /// Whether there are erased messages, whose ids stay theirs.
+    any_erased: bool,
 }
 
 impl<'a> Inserts<'a> {
@@ -104,7 +106,8 @@ impl<'a> Inserts<'a> {
                subject, attachments, attachment_names)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
-        Ok(Self { message, unindexed: db.prepare_cached(text_index::UNINDEXED)? })
+        let any_erased = db.one("SELECT EXISTS (SELECT 1 FROM erased)", [])?;
+        Ok(Self { message, unindexed: db.prepare_cached(text_index::UNINDEXED)?, any_erased })
     }
 }
 
@@ -145,6 +148,9 @@ impl<'a> MessageWriter<'a> {
         let parts = Parts::of(message.raw.extra.as_deref(), exported);
         let (attachments, names) = (parts.attachments_json(), parts.attachment_names());
         let mut id = row_ids::rowid_of(message.at_ms);
+        if statements.any_erased && self.db.one("SELECT EXISTS (SELECT 1 FROM erased WHERE id = ?1)", [id])? {
+            id = free_above(self.db, id)?;
+        }
         loop {
             let done = statements.message.execute(params![
                 id,
@@ -360,7 +366,12 @@ fn count(
 /// A free id just above a crowd that begins with this taken one. Steps that double find its end, and halving them finds
 /// the place next to it, so that even thousands of messages of one instant take few looks each and stay together.
 fn free_above(db: &Connection, taken: MessageId) -> Result<MessageId> {
-    let is_taken = |id: i64| db.one::<bool>("SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1)", [id]);
+    let is_taken = |id: i64| {
+        db.one::<bool>(
+            "SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1) OR EXISTS (SELECT 1 FROM erased WHERE id = ?1)",
+            [id],
+        )
+    };
     let (mut taken, mut step) = (taken.0, 1_i64);
     while is_taken(taken.saturating_add(step))? {
         taken = taken.saturating_add(step);

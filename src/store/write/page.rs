@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use crate::core::Ms;
 use crate::core::budget::Receipt;
+use crate::core::erasure::floor;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::page::{Oddity, Page};
 use crate::core::planner::state::Recheck;
@@ -15,6 +16,8 @@ use crate::core::timeline::identity::{Change, Known, Window};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::{invariants, recheck};
 use crate::store::Result;
+use crate::store::erased::known::Which;
+use crate::store::erased::{self, items, known as tombstones};
 use crate::store::ledger::{Failed, Settlement, settle};
 use crate::store::mailbox_owner;
 use crate::store::query::Statements as _;
@@ -112,11 +115,19 @@ fn fail(tx: &Connection, conversation: ConversationId, failed: &Failed<'_>) -> R
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
+    let any_erased = erased::any(tx)?;
+    let floor = if any_erased { tombstones::floor(tx, conversation)? } else { Ms::MIN };
+    let page = floor::cut(commit.page, floor);
+    let commit = &Commit { page: &page, ..*commit };
     let before = timelines::conversation(tx, conversation)?;
     let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());
     let asked = as_it_was.or_else(|| commit.asked.renewed(&before, commit.now));
     let asked = asked.ok_or(StoreError::Changed { conversation })?;
-    let known = message::known(tx, conversation, commit.page, Window::of(&asked, commit.page))?;
+    let window = Window::of(&asked, commit.page);
+    let mut known = message::known(tx, conversation, commit.page, window)?;
+    if any_erased {
+        tombstones::add(tx, conversation, &commit.page.messages, window, &mut known)?;
+    }
     let apply = if commit.recheck { recheck::apply } else { apply::apply };
     let updates = apply(&before, &asked, commit.page, &known, commit.now);
 
@@ -126,7 +137,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         watched_since_ms: watched_since(tx, account, commit.now)?,
     };
     let writer = MessageWriter::new(tx, ids, (account, conversation), (asked.run, origin), commit.now);
-    let counts = write_messages(writer, commit.page, &known, &updates)?;
+    let counts = write_messages(tx, writer, commit, (conversation, &known), &updates)?;
     if let Some(owner) = commit.page.owner().filter(|_| counts.new > 0) {
         mailbox_owner::of_messages(tx, account, owner)?;
     }
@@ -176,6 +187,9 @@ pub(super) fn quarantine(
     oddities: &[Oddity],
 ) -> Result<()> {
     for oddity in oddities {
+        if items::is_erased(tx, &oddity.json)? {
+            continue;
+        }
         tx.run(
             "INSERT INTO quarantine (conversation, request, reason, json) VALUES (?1, ?2, ?3, ?4)",
             params![conversation, receipt.request_id(), oddity.reason, oddity.json],
@@ -191,15 +205,24 @@ struct Counts {
     edited: u32,
     gone: u32,
     back: u32,
+    /// How many more of the erased ones are gone.
+    erased_gone: i64,
 }
 
 fn write_messages(
+    tx: &Connection,
     mut writer: MessageWriter<'_>,
-    page: &Page,
-    known: &Known,
+    commit: &Commit<'_>,
+    (conversation, known): (ConversationId, &Known),
     updates: &[Update],
 ) -> Result<Counts> {
     let mut counts = Counts::default();
+    let (page, now) = (commit.page, commit.now);
+    let any_erased = erased::any(tx)? && tombstones::any(tx, conversation)?;
+    let gone = |which, since: Option<Ms>| match any_erased {
+        true => tombstones::set_gone(tx, which, since),
+        false => Ok(0),
+    };
     for update in updates {
         let Update::Message(change) = update else { continue };
         match change {
@@ -211,15 +234,32 @@ fn write_messages(
             }
             Change::Update { stored, index, edited, was_gone, .. } => {
                 if let (Some(stored), Some(message)) = (known.near.get(*stored), page.messages.get(*index)) {
+                    if stored.erased {
+                        tombstones::shown(tx, stored, message)?;
+                        counts.erased_gone -= gone(Which::One(stored.id), None)?;
+                        continue;
+                    }
                     counts.back += u32::from(*was_gone);
                     writer.update(stored, message, *edited)?;
                     counts.edited += u32::from(*edited);
                 }
             }
-            Change::Back(id) => counts.back += writer.set_back(*id)?,
-            Change::AllBack => counts.back += writer.set_all_back()?,
-            Change::Gone(id) => counts.gone += writer.set_gone(*id)?,
-            Change::AllGone => counts.gone += writer.set_all_gone()?,
+            Change::Back(id) => {
+                counts.back += writer.set_back(*id)?;
+                counts.erased_gone -= gone(Which::One(*id), None)?;
+            }
+            Change::AllBack => {
+                counts.back += writer.set_all_back()?;
+                counts.erased_gone -= gone(Which::All(conversation), None)?;
+            }
+            Change::Gone(id) => {
+                counts.gone += writer.set_gone(*id)?;
+                counts.erased_gone += gone(Which::One(*id), Some(now))?;
+            }
+            Change::AllGone => {
+                counts.gone += writer.set_all_gone()?;
+                counts.erased_gone += gone(Which::All(conversation), Some(now))?;
+            }
         }
     }
     writer.finish()?;
@@ -245,6 +285,8 @@ fn write_conversation(
     for update in updates {
         match update {
             Update::Message(_) => {}
+            // With erased messages, the timeline's span is not that of the stored ones.
+            Update::Span { .. } if tombstones::any(tx, conversation)? => measure(tx, conversation)?,
             Update::Span { oldest_ms, newest_ms } => {
                 set("oldest_ms = ?2, newest_ms = ?3", &[oldest_ms, newest_ms])?;
             }
@@ -280,16 +322,17 @@ fn write_conversation(
     let error = stall.as_ref().map(ToString::to_string);
     set(
         "messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6, unread = ifnull(?7, unread),
-         last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total)",
+         last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total), erased_gone = erased_gone + ?10",
         &[
             &counts.new, &counts.gone, &counts.back, &now, &error, &page.unread, &page.last_seen_ms, &page.total,
+            &counts.erased_gone,
         ],
     )?;
     Ok(stall)
 }
 
 /// Finds the oldest and the newest message again, after some have moved by a second: the conversation has no others.
-fn measure(tx: &Connection, conversation: ConversationId) -> Result<()> {
+pub(crate) fn measure(tx: &Connection, conversation: ConversationId) -> Result<()> {
     tx.run(
         "UPDATE conversation SET
            oldest_ms = (SELECT m.sent_at_ms FROM message m JOIN kind k ON k.id = m.kind WHERE m.conversation = ?1

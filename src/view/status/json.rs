@@ -12,6 +12,7 @@ use crate::core::format::{IsoTime, counted, iso_date, plural};
 use crate::core::model::ids::RunId;
 use crate::core::printable::one_line;
 use crate::store::{AccountFigures, ConversationRow, LeftAlone, RunRow};
+use crate::view::erasures::ErasureStatus;
 use crate::view::sinks::SinkStatus;
 
 #[derive(Serialize)]
@@ -33,6 +34,7 @@ pub(crate) struct Status<'a> {
     failures: BTreeMap<String, i64>,
     needs_attention: Vec<AlertStatus<'a>>,
     sinks: &'a [SinkStatus],
+    pub(crate) erasures: &'a ErasureStatus,
     pub(crate) attention: Vec<String>,
     /// Those that are listed.
     pub(crate) conversations: Vec<ConversationStatus<'a>>,
@@ -165,6 +167,7 @@ impl<'a> Status<'a> {
                 })
                 .collect(),
             sinks: &facts.sinks,
+            erasures: &facts.erasures,
             attention: attention::sentences(facts, format),
             conversations: census.rows.iter().map(|row| ConversationStatus::of(row, facts)).collect(),
             count: census.conversations,

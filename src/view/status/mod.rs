@@ -13,6 +13,7 @@ use crate::store::{
     Alert, ArchiveSummary, Cause, ConversationRow, DayRow, GapRow, Holder, InboxStatus, Reader, StoreError,
     holder,
 };
+use crate::view::erasures::ErasureStatus;
 use crate::view::local_time::local_date;
 use crate::view::sinks::{SinkStatus, sinks};
 
@@ -38,6 +39,7 @@ pub(crate) struct Facts {
     pub(crate) summary: ArchiveSummary,
     pub(crate) stalled: Vec<GapRow>,
     pub(crate) sinks: Vec<SinkStatus>,
+    pub(crate) erasures: ErasureStatus,
 }
 
 impl Facts {
@@ -60,6 +62,7 @@ impl Facts {
             summary,
             stalled: queries.stalled()?,
             sinks: sinks(config, &queries.sinks()?),
+            erasures: ErasureStatus::of(config, &queries, now)?,
             census,
             inboxes,
         })

@@ -125,7 +125,7 @@ fn a_damaged_archive_is_74_and_costs_nothing() {
 
 #[test]
 fn a_full_disk_is_74_and_loses_nothing_that_was_stored() {
-    for blocks in [700, 800, 950] {
+    for blocks in [800, 900, 1050] {
         let api = FakeApi::serve(server(&[("Ada Example", 300)]));
         let mut home = Home::of(&api, "v1");
         home.env("ARCHIVER_SYNC__PAGE_SIZE", "20");

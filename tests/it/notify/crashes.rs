@@ -182,11 +182,12 @@ impl<'a> World<'a> {
         self.clock.set(self.clock.get().max(self.bench.now));
         let since = self.happened.last().map_or(0, |last| last.seq);
         let note = |change: ChangeRow| {
+            let message = change.message.stored().unwrap();
             self.happened.push(Happened {
                 seq: change.seq,
                 kind: change.kind,
-                conversation: change.message.conversation.0,
-                text: change.message.message.text,
+                conversation: message.conversation.0,
+                text: message.message.text,
                 history: change.history,
             });
             ControlFlow::<()>::Continue(())

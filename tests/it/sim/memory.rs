@@ -582,7 +582,7 @@ impl MemConversation {
             let before = self.by_urn.insert(urn::identity(urn).into_owned(), id);
             assert_eq!(before, None, "{urn} is stored twice");
         }
-        self.stored.insert(id, Stored { id, message, gone: false, exported: false });
+        self.stored.insert(id, Stored { id, message, gone: false, exported: false, erased: false });
     }
 
     fn update(&mut self, id: MessageId, message: &Message) {

@@ -5,6 +5,7 @@
 //! are kept in `OLD_FOES` and run every time.
 
 mod crash;
+mod erasures;
 mod free_faults;
 mod memory;
 mod side_by_side;
@@ -24,11 +25,14 @@ use archiver::core::planner::backoff::Backoff;
 use archiver::core::planner::forecast::{Prospect, forecast};
 use archiver::core::planner::plan::{Load, Plan};
 use archiver::core::planner::state::{Room, Share, State};
-use archiver::store::{ChangeRow, Configured, MessageRow, Scope, Store, Trigger};
+use archiver::store::{
+    ChangeRow, ChangedMessage, Configured, ConversationRow, MessageRow, Scope, Store, Trigger,
+};
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
 
 use crash::Crashing;
+use erasures::Erasures;
 use memory::MemArchive;
 use wild::Wild;
 use wire::{Wire, drive};
@@ -297,8 +301,14 @@ fn draw(seed: u64) -> History {
 
 /// The lively part: runs with faults, growth and crashes, the budget checked after each.
 fn turmoil<A: Numbered>(seed: u64, history: &History, archive: &mut A) {
+    turmoil_with(seed, history, archive, |_| ());
+}
+
+/// The same, with something that happens to the archive between runs.
+fn turmoil_with<A: Numbered>(seed: u64, history: &History, archive: &mut A, mut between: impl FnMut(&mut A)) {
     let mut rng = Rng::with_seed(seed ^ 0x5eed);
     for _ in 0..rng.u32(1..=6) {
+        between(archive);
         let (_, most) = foretold(archive, history);
         if history.settings.reconcile {
             let short = rng.u8(..) < 80;
@@ -399,6 +409,11 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) -> u32 {
 type Row = (String, i64, String, bool);
 
 fn compare(history: &History, stored: &BTreeMap<usize, Vec<Row>>) {
+    compare_but(history, stored, &Erasures::default());
+}
+
+/// The same where some of it was erased.
+fn compare_but(history: &History, stored: &BTreeMap<usize, Vec<Row>>, erased: &Erasures) {
     let world = history.server.0.borrow();
     for (i, there) in world.conversations.iter().enumerate() {
         let Some(here) = stored.get(&i) else {
@@ -406,7 +421,12 @@ fn compare(history: &History, stored: &BTreeMap<usize, Vec<Row>>) {
             continue;
         };
         if !world.traits.urns {
-            let mut theirs: Vec<_> = there.iter().map(|m| (m.at, m.versions[0].clone())).collect();
+            let mut theirs: Vec<_> = there
+                .iter()
+                .filter(|m| m.at >= erased.floor(i))
+                .map(|m| (m.at, m.versions[0].clone()))
+                .collect();
+            erased.leave_out(i, &mut theirs);
             let mut ours: Vec<_> = here.iter().map(|r| (r.1, r.2.clone())).collect();
             theirs.sort();
             ours.sort();
@@ -428,7 +448,9 @@ fn compare(history: &History, stored: &BTreeMap<usize, Vec<Row>>) {
         let untold = standing >= there.iter().filter(|m| !m.deleted).count();
         for (id, msg) in &by_id {
             let row = here.get(id);
-            let excused = msg.deleted || (msg.late && untold);
+            let is_erased = erased.has(i, *id);
+            assert!(!is_erased || row.is_none(), "message {id} of conversation {i} was erased, and is back");
+            let excused = msg.deleted || (msg.late && untold) || is_erased || msg.at < erased.floor(i);
             assert!(excused || row.is_some(), "message {id} of conversation {i} is missing: {msg:?}");
             if let Some((_, at, text, gone)) = row {
                 let odd = msg.ahead || world.traits.wild.shifts.is_some();
@@ -473,10 +495,18 @@ fn follow(store: &Store, since: &mut i64, copy: &mut Copied) {
         .changes(*since, None, |change| {
             assert!(change.seq > *since, "numbers grow");
             *since = change.seq;
-            let ChangeRow { message: row, kind, .. } = change;
+            let ChangeRow { message, kind, .. } = change;
+            let row = match message {
+                ChangedMessage::Stored(row) => row,
+                ChangedMessage::Erased { id, .. } => {
+                    assert_eq!(kind, "erased");
+                    copy.remove(&id.0);
+                    return ControlFlow::Continue(());
+                }
+            };
             let gone = row.gone_since_ms.is_some();
             assert_eq!(kind == "gone", gone, "{row:?}");
-            copy.insert(row.id.0, (row.message.text, row.message.at_ms, gone));
+            copy.insert(row.id.0, (row.message.text.clone(), row.message.at_ms, gone));
             ControlFlow::Continue(())
         })
         .unwrap();
@@ -509,15 +539,39 @@ fn in_sqlite(seed: u64) {
     assert_eq!((anew, first), (copy, since));
     let rows = store.queries().conversations().unwrap();
     assert!(rows.iter().all(|c| c.timeline.complete()) || history.never_ends());
-    let stored: BTreeMap<usize, Vec<Row>> = rows
-        .iter()
+    compare(&history, &rows_of(&store, &rows));
+    ledger_covers_charges(&history, &store);
+}
+
+/// The same history where messages are erased between the runs.
+fn with_erasures(seed: u64) {
+    let history = draw(seed);
+    let mut store = Store::in_memory().unwrap();
+    let mut erasures = Erasures::default();
+    let mut rng = Rng::with_seed(seed ^ 0xe4a5e);
+    let (mut copy, mut since) = (BTreeMap::new(), 0);
+    turmoil_with(seed, &history, &mut store, |store| {
+        erasures.erase_something(&history, store, &mut rng);
+        follow(store, &mut since, &mut copy);
+    });
+    erasures.erase_something(&history, &mut store, &mut rng);
+    settle(&history, &mut store);
+    follow(&store, &mut since, &mut copy);
+    assert_eq!(copy, state(&store), "a reader that asked since its last number has missed something");
+    let rows = store.queries().conversations().unwrap();
+    assert!(rows.iter().all(|c| c.timeline.complete()) || history.never_ends());
+    let stored = rows_of(&store, &rows);
+    compare_but(&history, &stored, &erasures);
+    ledger_covers_charges(&history, &store);
+}
+
+fn rows_of(store: &Store, rows: &[ConversationRow]) -> BTreeMap<usize, Vec<Row>> {
+    rows.iter()
         .map(|c| {
             let thread = c.thread.as_deref().unwrap();
             (wild::conversation_of(thread), store.rows_for_comparison(c.id).unwrap())
         })
-        .collect();
-    compare(&history, &stored);
-    ledger_covers_charges(&history, &store);
+        .collect()
 }
 
 /// How many histories `cargo test` takes the time for; `.ci/run` runs 5,000.
@@ -566,6 +620,11 @@ fn histories_lose_nothing_and_keep_within_budget() {
 #[test]
 fn the_sqlite_archive_loses_nothing_in_such_histories_either() {
     histories(40, in_sqlite);
+}
+
+#[test]
+fn what_is_erased_stays_erased_and_nothing_else_is_lost() {
+    histories(20, with_erasures);
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::bench::{Bench, NOW, item, last_page, more_page};
 fn since(bench: &Bench, number: i64) -> Vec<(i64, String, String)> {
     let mut all = Vec::new();
     let add = |change: ChangeRow| {
-        all.push((change.seq, change.kind, change.message.message.text));
+        let text = change.message.stored().map_or_else(String::new, |row| row.message.text);
+        all.push((change.seq, change.kind, text));
         ControlFlow::<()>::Continue(())
     };
     bench.store.queries().changes(number, None, add).unwrap();

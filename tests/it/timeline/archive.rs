@@ -135,7 +135,7 @@ impl Archive {
                     let id = MessageId(self.id());
                     self.meant.insert(id, served.ids[*index]);
                     self.texts.insert(id, vec![message.text.clone()]);
-                    self.stored.push(Stored { id, message, gone: false, exported: false });
+                    self.stored.push(Stored { id, message, gone: false, exported: false, erased: false });
                 }
                 Change::Update { id, stored, index, edited, was_gone } => {
                     let message = &served.page.messages[*index];

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::{Context, metrics, wiring};
+use crate::app::{Context, backups, metrics, wiring};
 use crate::cli::ui::interrupt::until_interrupted;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Meter;
@@ -77,6 +77,7 @@ pub(crate) fn run(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
     let to = folder.join(pattern.name(now));
     let copied = copy(archive.clone(), to.clone(), keys)?;
     metrics::note_backup(&archive, now.timestamp_millis());
+    backups::note(&archive, &to, now.timestamp_millis());
     let deleted = match args.keep {
         Some(keep) => prune(&archive, &folder, &pattern, &to, usize::try_from(keep).unwrap_or(usize::MAX))?,
         None => Vec::new(),

@@ -65,7 +65,7 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Agree to the cost without being asked
+    /// Agree without being asked
     #[arg(long)]
     pub(crate) yes: bool,
 

@@ -72,6 +72,7 @@ fn summary(out: &mut Output, status: &Status) -> Result<(), Failure> {
     if let Some(IsoTime(at)) = status.last_backup_at {
         out.line(format!("Last backup: {}", local_minute(at)))?;
     }
+    status.erasures.retention_words().map_or(Ok(()), |words| out.line(words))?;
     if let Some(service) = &status.service {
         let next = service.next_slot_at.map(|at| format!(", next run {}", local_minute(at.0)));
         let next = next.unwrap_or_default();

@@ -50,7 +50,13 @@ fn asked(newer: Option<Ms>, older: Option<Ms>) -> Asked {
 
 /// The verdict on a page where these messages are stored.
 fn verdict(asked: &Asked, page: &Page, stored: &[Ms]) -> Verdict {
-    let near = |at: &Ms| Stored { id: MessageId(*at), message: message(*at), gone: false, exported: false };
+    let near = |at: &Ms| Stored {
+        id: MessageId(*at),
+        message: message(*at),
+        gone: false,
+        exported: false,
+        erased: false,
+    };
     let known = Known { near: stored.iter().map(near).collect(), below: Vec::new() };
     let timeline = Timeline {
         gaps: vec![asked.gap.clone()],

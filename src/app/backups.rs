@@ -1,0 +1,50 @@
+//! Which backups were made of an archive, noted in a file beside it: a backup itself only reads the archive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::DateTime;
+
+use crate::app::replace;
+use crate::core::Ms;
+use crate::core::format::iso_utc;
+
+/// Backups that are remembered; the oldest are forgotten first.
+const REMEMBERED: usize = 1000;
+
+fn list(archive: &Path) -> PathBuf {
+    archive.with_added_extension("backups")
+}
+
+/// Each backup with when it was made.
+fn read(archive: &Path) -> Vec<(Ms, PathBuf)> {
+    let text = fs::read_to_string(list(archive)).unwrap_or_default();
+    let backup = |line: &str| {
+        let (at, path) = line.split_once('\t')?;
+        Some((DateTime::parse_from_rfc3339(at).ok()?.timestamp_millis(), PathBuf::from(path)))
+    };
+    text.lines().filter_map(backup).collect()
+}
+
+/// Notes that a backup was made at this place. Where that cannot be written, `status` cannot name it later.
+pub(crate) fn note(archive: &Path, backup: &Path, now: Ms) {
+    let backup = std::path::absolute(backup).unwrap_or_else(|_| backup.to_owned());
+    let Some(shown) = backup.to_str().filter(|path| !path.contains('\n')) else { return };
+    let mut all: Vec<(Ms, PathBuf)> =
+        read(archive).into_iter().filter(|(_, path)| *path != backup && path.exists()).collect();
+    all.drain(..all.len().saturating_sub(REMEMBERED - 1));
+    let line = |(at, path): &(Ms, PathBuf)| format!("{}\t{}\n", iso_utc(*at), path.display());
+    let mut text: String = all.iter().map(line).collect();
+    text.push_str(&format!("{}\t{shown}\n", iso_utc(now)));
+    let path = list(archive);
+    let written = replace::begin(&path).and_then(|file| replace::finish(file, &path, &text));
+    if let Err(error) = written {
+        tracing::debug!(%error, "cannot note where the backup is");
+    }
+}
+
+/// The backups that are still there and were made before a moment.
+pub(crate) fn made_before(archive: &Path, moment: Ms) -> Vec<PathBuf> {
+    let older = read(archive).into_iter().filter(|(at, path)| *at < moment && path.exists());
+    older.map(|(_, path)| path).collect()
+}

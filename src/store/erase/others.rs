@@ -1,0 +1,204 @@
+//! What else an erasure takes: people of whom nothing is left, their names wherever they stand, and odd items.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use crate::core::model::ids::ConversationId;
+use crate::store::Result;
+use crate::store::erase::Eraser;
+use crate::store::erase::courses::Courses;
+use crate::store::erase::messages::Affected;
+use crate::store::erase::selection::{Selection, list};
+use crate::store::query::Statements as _;
+
+/// Erases what only the erased messages had, and what was said about them elsewhere.
+pub(super) fn erase(
+    work: &mut Eraser<'_>,
+    selection: &Selection,
+    courses: &Courses,
+    affected: &Affected,
+) -> Result<()> {
+    let mut words = unreferenced(work, affected)?;
+    for conversation in affected.conversations.keys().chain(courses.0.keys()) {
+        words.extend(name_of_emptied(work, *conversation)?);
+    }
+    for word in words.clone() {
+        words.extend(profiles_of(work.db, &word)?);
+    }
+    for word in &words {
+        hide(work, word)?;
+        scrub(work.db, word)?;
+    }
+    let whole = selection.is_stretch() && selection.before_ms.is_none();
+    let threads: Vec<String> = if whole { threads(work.db, courses)? } else { Vec::new() };
+    let telling: Vec<&str> =
+        words.iter().chain(&affected.urn_keys).chain(&threads).map(String::as_str).collect();
+    odd_items(work, selection, courses, &telling)
+}
+
+/// Deletes the people, templates and parts of ids that nothing points to any more; returns names and profiles that
+/// nobody has now.
+fn unreferenced(work: &mut Eraser<'_>, affected: &Affected) -> Result<BTreeSet<String>> {
+    let db = work.db;
+    // One look at all messages: there is no index that would tell.
+    db.execute_batch(
+        "CREATE TEMP TABLE pointed AS SELECT DISTINCT sender, kind, template, urn_shape FROM message
+           UNION SELECT DISTINCT sender, kind, template, NULL FROM message_version",
+    )?;
+    let mut words = BTreeSet::new();
+    for person in &affected.people {
+        let left = "SELECT EXISTS (SELECT 1 FROM temp.pointed WHERE sender = ?1)
+           OR EXISTS (SELECT 1 FROM participant WHERE person = ?1)";
+        if db.one(left, [person])? {
+            continue;
+        }
+        let (name, first, last, url): (String, Option<String>, Option<String>, Option<String>) =
+            db.one("SELECT name, first_name, last_name, profile_url FROM person WHERE id = ?1", [person])?;
+        db.run("DELETE FROM person WHERE id = ?1", [person])?;
+        for part in [first, last].into_iter().flatten() {
+            work.traces.add(&part);
+        }
+        words.extend([Some(name), url].into_iter().flatten().filter(|word| !word.is_empty()));
+    }
+    for (table, column, ids) in [
+        ("template", "template", &affected.templates),
+        ("urn_shape", "urn_shape", &affected.shapes),
+        ("kind", "kind", &affected.kinds),
+    ] {
+        let ids = list(ids.iter().copied());
+        let unused = format!(
+            "id IN ({ids}) AND id NOT IN (SELECT {column} FROM temp.pointed WHERE {column} IS NOT NULL)"
+        );
+        if table == "template" {
+            let traces = &mut work.traces;
+            let json = format!("SELECT json FROM template WHERE {unused}");
+            db.each(&json, [], |json: String| {
+                traces.add(&json);
+                Ok(())
+            })?;
+        }
+        db.run(&format!("DELETE FROM {table} WHERE {unused}"), [])?;
+    }
+    db.execute_batch("DROP TABLE temp.pointed")?;
+    let mut left = BTreeSet::new();
+    for word in words {
+        let others = "SELECT EXISTS (SELECT 1 FROM person WHERE name = ?1 OR profile_url = ?1)";
+        if !db.one::<bool>(others, [&word])? {
+            left.insert(word);
+        }
+    }
+    Ok(left)
+}
+
+/// What a conversation that holds nothing any more was called: forgotten, unless the configuration says it.
+fn name_of_emptied(work: &mut Eraser<'_>, conversation: ConversationId) -> Result<Vec<String>> {
+    let db = work.db;
+    let (messages, name, url): (i64, Option<String>, Option<String>) =
+        db.one("SELECT messages, name, profile_url FROM conversation WHERE id = ?1", [conversation])?;
+    if messages > 0 {
+        return Ok(Vec::new());
+    }
+    let configured = "SELECT EXISTS (SELECT 1 FROM address WHERE conversation = ?1 AND profile_url = ?2)";
+    let url = match url {
+        Some(url) if db.one(configured, params![conversation, url])? => None,
+        url => url,
+    };
+    db.run(
+        "UPDATE conversation SET name = NULL, headline = NULL, picture_url = NULL, unread = NULL,
+           profile_url = CASE WHEN profile_url = ?2 THEN NULL ELSE profile_url END WHERE id = ?1",
+        params![conversation, url],
+    )?;
+    let mut words: Vec<String> = [name, url].into_iter().flatten().filter(|word| !word.is_empty()).collect();
+    let mut left = Vec::new();
+    for word in words.drain(..) {
+        let others = "SELECT EXISTS (SELECT 1 FROM person WHERE name = ?1 OR profile_url = ?1)
+           OR EXISTS (SELECT 1 FROM conversation WHERE messages > 0 AND (name = ?1 OR profile_url = ?1))";
+        if !db.one::<bool>(others, [&word])? {
+            left.push(word);
+        }
+    }
+    Ok(left)
+}
+
+/// The profiles of conversations that are named after somebody, but for those that the configuration names.
+fn profiles_of(db: &Connection, name: &str) -> Result<Vec<String>> {
+    db.all(
+        "SELECT DISTINCT profile_url FROM conversation c WHERE name = ?1 AND profile_url IS NOT NULL AND is_group IS NOT 1
+           AND NOT EXISTS (SELECT 1 FROM address a WHERE a.conversation = c.id AND a.profile_url = c.profile_url)",
+        [name],
+    )
+}
+
+/// Keeps a mark of a name, a profile or an item, so that it is not stored again.
+fn hide(work: &mut Eraser<'_>, item: &str) -> Result<()> {
+    work.traces.add(item);
+    let (id, key) = &work.key;
+    work.db.run(
+        "INSERT OR IGNORE INTO erased_item (mark, key, erasure) VALUES (?1, ?2, ?3)",
+        params![key.of_name(item), id, work.erasure],
+    )
+}
+
+/// Takes a name or a profile out of whatever else says it.
+fn scrub(db: &Connection, word: &str) -> Result<()> {
+    for sql in [
+        "UPDATE conversation SET headline = NULL, picture_url = NULL, name = NULL WHERE name = ?1",
+        "UPDATE conversation SET headline = NULL, picture_url = NULL, profile_url = NULL WHERE profile_url = ?1
+           AND NOT EXISTS (SELECT 1 FROM address a WHERE a.conversation = conversation.id AND a.profile_url = ?1)",
+        "DELETE FROM notice WHERE instr(message, ?1)",
+        "UPDATE conversation SET last_error = replace(last_error, ?1, 'erased') WHERE instr(last_error, ?1)",
+        "UPDATE gap SET stall_detail = replace(stall_detail, ?1, 'erased') WHERE instr(stall_detail, ?1)",
+        "UPDATE request SET error = replace(error, ?1, 'erased') WHERE instr(error, ?1)",
+        "UPDATE inbox SET last_error = replace(last_error, ?1, 'erased') WHERE instr(last_error, ?1)",
+        "UPDATE alert SET message = replace(message, ?1, 'erased') WHERE instr(message, ?1)",
+        "UPDATE sink SET last_error = replace(last_error, ?1, 'erased') WHERE instr(last_error, ?1)",
+    ] {
+        db.run(sql, [word])?;
+    }
+    Ok(())
+}
+
+fn threads(db: &Connection, courses: &Courses) -> Result<Vec<String>> {
+    let ids = list(courses.0.keys().map(|id| id.0));
+    db.all(&format!("SELECT thread FROM conversation WHERE id IN ({ids}) AND thread IS NOT NULL"), [])
+}
+
+/// Deletes items that are no messages: those of the stretch that goes, and those that tell of what was erased.
+fn odd_items(
+    work: &mut Eraser<'_>,
+    selection: &Selection,
+    courses: &Courses,
+    telling: &[&str],
+) -> Result<()> {
+    let db = work.db;
+    let within = list(courses.0.keys().map(|id| id.0));
+    let before = selection.before_ms.unwrap_or(i64::MAX);
+    let everywhere = selection.conversations.is_none() && selection.is_stretch();
+    let of_stretch = format!(
+        "(q.conversation IN ({within}) OR q.conversation IS NULL AND {everywhere}) AND r.at_ms < {before}"
+    );
+    let rows: Vec<(i64, String, bool)> = db.all(
+        &format!("SELECT q.id, q.json, {of_stretch} FROM quarantine q JOIN request r ON r.id = q.request"),
+        [],
+    )?;
+    take(work, "DELETE FROM quarantine WHERE id = ?1", rows, telling)?;
+    let rows: Vec<(i64, String, bool)> = db.all(
+        &format!(
+            "SELECT o.id, o.content, {everywhere} AND r.started_ms < {before} FROM import_oddity o
+             JOIN import i ON i.id = o.import JOIN run r ON r.id = i.run"
+        ),
+        [],
+    )?;
+    take(work, "DELETE FROM import_oddity WHERE id = ?1", rows, telling)
+}
+
+fn take(work: &mut Eraser<'_>, delete: &str, rows: Vec<(i64, String, bool)>, telling: &[&str]) -> Result<()> {
+    for (id, item, of_stretch) in rows {
+        if of_stretch || telling.iter().any(|word| item.contains(word)) {
+            hide(work, &item)?;
+            work.db.run(delete, [id])?;
+        }
+    }
+    Ok(())
+}

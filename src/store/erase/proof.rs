@@ -1,0 +1,52 @@
+//! Rewrites the file after an erasure, so that nothing of it is left in free pages, and looks whether that is so.
+
+use rusqlite::params;
+
+use crate::core::Ms;
+use crate::store::erase::traces::{Proof, Traces};
+use crate::store::query::Statements as _;
+use crate::store::{Result, Store, StoreError};
+
+impl Store {
+    /// Whether an erasure is done whose file was not rewritten yet.
+    pub fn erasures_unfinished(&self) -> Result<bool> {
+        self.db.one("SELECT EXISTS (SELECT 1 FROM erasure WHERE finished_ms IS NULL)", [])
+    }
+
+    /// Rewrites the archive's file without what was erased, and searches it for the traces. It takes as long as the
+    /// archive is large, and on the way as much room again.
+    ///
+    /// # Errors
+    /// When the file cannot be rewritten, for want of room or because another program reads it without an end. What was
+    /// erased is gone from the archive all the same, and the file is rewritten when it is opened next.
+    pub fn finish_erasures(&mut self, traces: Traces, now: Option<Ms>) -> Result<Proof> {
+        self.transact(|tx, _| {
+            // Merges what the indexes hold into one piece each, which has nothing of what was deleted.
+            tx.execute_batch(
+                "INSERT INTO messages_fts (messages_fts) VALUES ('optimize');
+                 INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('optimize');",
+            )?;
+            Ok(())
+        })?;
+        self.check()?;
+        self.db.flush_prepared_statement_cache();
+        // In a file, as the archive may be larger than the memory; what is left of it is what stays.
+        self.db.execute_batch("PRAGMA temp_store = FILE")?;
+        if let Some(guard) = &mut self.guard {
+            guard.pages_move();
+        }
+        let rewritten = self.db.execute_batch("VACUUM");
+        self.db.execute_batch("PRAGMA temp_store = MEMORY")?;
+        rewritten?;
+        // It waits for readers as long as any statement does.
+        if !self.try_to_empty_journal()? {
+            return Err(StoreError::StillRead);
+        }
+        self.transact(|tx, _| {
+            let sql = "UPDATE erasure SET finished_ms = ifnull(?1, at_ms) WHERE finished_ms IS NULL";
+            tx.run(sql, params![now])
+        })?;
+        let archive = self.db.path().filter(|path| !path.is_empty()).map(std::path::PathBuf::from);
+        traces.search(&self.db, archive.as_deref())
+    }
+}

@@ -1,0 +1,243 @@
+//! `archiver erase`: what goes is gone from every byte of the archive, does not come back and is not paid for again.
+
+use std::fs;
+
+use fake_linkup::Author;
+use serde_json::Value;
+
+use crate::binary::{FakeApi, HOUR, Home, START, assert_complete, server};
+
+const CANARY: &str = "xylographic quokka manifesto";
+const BEFORE_EDIT: &str = "zygomorphic ptarmigan ledger";
+const NAME: &str = "Quetzalina Brzezinska";
+
+/// A home that learns of everything from the inbox.
+fn discovering(api: &FakeApi) -> Home {
+    let mut home = Home::empty();
+    home.discovers(0);
+    home.point_at(api, "v1");
+    home
+}
+
+/// Quetzalina has written a message with a canary, which she has edited, among those of two other conversations.
+fn canaries() -> (FakeApi, Home) {
+    let api = FakeApi::serve(server(&[("Ada Example", 35), (NAME, 24), ("Ben Sample", 3)]));
+    let home = discovering(&api);
+    let index = {
+        let mut server = api.server();
+        server.mailbox_mut(0).unwrap().send(1, Author::Other(0), START + 500 * HOUR, BEFORE_EDIT).unwrap()
+    };
+    home.sync_until_complete();
+    {
+        let mut server = api.server();
+        assert!(server.mailbox_mut(0).unwrap().edit(1, index, CANARY));
+        server.mailbox_mut(0).unwrap().send(1, Author::Owner, START + 501 * HOUR, "noted").unwrap();
+    }
+    home.sync_until_complete();
+    assert_eq!(home.count("SELECT versions FROM message_log WHERE text = 'xylographic quokka manifesto'"), 2);
+    (api, home)
+}
+
+/// The files in the archive's folder in which a text stands, in any case and also without spaces.
+fn holding(home: &Home, text: &str) -> Vec<String> {
+    let found =
+        |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|w| w.eq_ignore_ascii_case(text.as_bytes()));
+    let files = home.files().into_iter().filter(|name| name.starts_with("archive.db"));
+    let holds = |name: &String| {
+        let bytes = fs::read(home.path(name)).unwrap();
+        text.split(' ').filter(|word| word.len() > 6).any(|word| found(&bytes, word))
+    };
+    files.filter(holds).collect()
+}
+
+fn assert_no_trace(home: &Home) {
+    for text in [CANARY, BEFORE_EDIT, NAME] {
+        assert_eq!(holding(home, text), Vec::<String>::new(), "{text}");
+    }
+    assert_eq!(home.run(&["search", "quokka", "--json"]).expect(0).stdout.lines().count(), 0);
+    for command in
+        [&["people", "--json"][..], &["stats", "--json"], &["status", "--json"], &["show", "--list"]]
+    {
+        let told = home.run(command).stdout.to_lowercase();
+        assert!(!told.contains("quetzalina") && !told.contains("quokka"), "{command:?}: {told}");
+    }
+    home.run(&["export", "--format", "jsonl", "--out", "out.jsonl"]).expect(0);
+    let exported = fs::read_to_string(home.path("out.jsonl")).unwrap().to_lowercase();
+    assert!(
+        !exported.contains("quetzalina") && !exported.contains("quokka") && !exported.contains("ptarmigan")
+    );
+    fs::remove_file(home.path("out.jsonl")).unwrap();
+    home.run(&["verify"]).expect(0);
+}
+
+fn erase(home: &Home, args: &[&str]) -> Value {
+    home.run(&[&["erase", "--yes", "--json"], args].concat()).expect(0).json()
+}
+
+#[test]
+fn what_somebody_wrote_goes_from_every_byte_and_does_not_come_back() {
+    let (api, home) = canaries();
+    assert!(!holding(&home, CANARY).is_empty() && !holding(&home, BEFORE_EDIT).is_empty());
+    let dry = home.run(&["erase", "--person", NAME, "--dry-run", "--json"]).expect(0).json();
+    let of_hers = home.count("SELECT count(*) FROM message_log WHERE sender LIKE 'Quetz%'");
+    assert_eq!((&dry["messages"], &dry["versions"]), (&of_hers.into(), &1.into()));
+    let stays = home.count("SELECT count(*) FROM message_log") - of_hers;
+
+    let told = erase(&home, &["--person", &NAME.to_lowercase(), "--reason", "a request of hers"]);
+    assert_eq!((&told["messages"], &told["proof"]["found"]), (&of_hers.into(), &0.into()));
+    assert!(told["proof"]["looked_for"].as_u64().unwrap() > 0);
+    assert_no_trace(&home);
+    let log = home.sql::<String>("SELECT selector || ': ' || messages || ', ' || reason FROM erasure_log");
+    assert_eq!(log, [format!("one person: {of_hers}, a request of hers")]);
+    let erased = home.count("SELECT count(*) FROM change_log WHERE kind = 'erased'");
+    assert_eq!(erased, of_hers);
+
+    let (charged, requests) = (api.charged(), api.requests());
+    for _ in 0..10 {
+        home.sync();
+    }
+    // One look at the inbox a run, as if nothing had happened.
+    assert_eq!((api.charged() - charged, api.requests() - requests), (10, 10));
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), stays);
+    assert_no_trace(&home);
+
+    // News of hers come as before.
+    api.server()
+        .mailbox_mut(0)
+        .unwrap()
+        .send(1, Author::Other(0), START + 700 * HOUR, "good morning")
+        .unwrap();
+    home.sync();
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), stays + 1);
+    assert_eq!(
+        home.sql::<String>("SELECT DISTINCT sender FROM message_log WHERE text = 'good morning'"),
+        [NAME]
+    );
+}
+
+#[test]
+fn a_whole_conversation_goes_and_only_what_is_sent_later_is_archived() {
+    let (api, home) = canaries();
+    let rest = home.count("SELECT count(*) FROM message_log WHERE conversation <> 'Quetzalina Brzezinska'");
+    let told = erase(&home, &["--conversation", NAME]);
+    assert_eq!((&told["messages"], &told["conversations"]), (&26.into(), &1.into()));
+    assert_no_trace(&home);
+    let charged = api.charged();
+    for _ in 0..10 {
+        home.sync();
+    }
+    assert_eq!(api.charged() - charged, 10);
+    assert_no_trace(&home);
+    api.server()
+        .mailbox_mut(0)
+        .unwrap()
+        .send(1, Author::Other(0), START + 700 * HOUR, "good morning")
+        .unwrap();
+    home.sync_until_complete();
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), rest + 1);
+    assert_eq!(home.count("SELECT count(*) FROM conversation_log WHERE complete = 1"), 3);
+}
+
+#[test]
+fn a_conversation_that_is_stopped_is_never_asked_for_again() {
+    let (api, home) = canaries();
+    erase(&home, &["--conversation", NAME, "--and-future"]);
+    assert_no_trace(&home);
+    for hour in 700..710 {
+        api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), START + hour * HOUR, CANARY).unwrap();
+        let charged = api.charged();
+        home.sync();
+        assert_eq!(api.charged() - charged, 1);
+    }
+    assert_no_trace(&home);
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), 38);
+}
+
+#[test]
+fn one_message_goes_and_its_neighbours_stay() {
+    let (api, home) = canaries();
+    let id = home.count("SELECT message_id FROM message_log WHERE text = 'xylographic quokka manifesto'");
+    let all = home.count("SELECT count(*) FROM message_log");
+    let told = erase(&home, &["--message", &id.to_string()]);
+    assert_eq!(told["messages"], 1);
+    assert_eq!(holding(&home, CANARY), Vec::<String>::new());
+    assert_eq!(holding(&home, BEFORE_EDIT), Vec::<String>::new());
+    let charged = api.charged();
+    home.sync();
+    home.sync();
+    assert_eq!((api.charged() - charged, home.count("SELECT count(*) FROM message_log")), (2, all - 1));
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn retention_erases_what_is_too_old_once_a_day_but_not_what_is_on_hold() {
+    let (api, home) = canaries();
+    let thread = home.sql::<String>("SELECT thread FROM conversation WHERE name = 'Ada Example'").remove(0);
+    home.edit("[budget]", &format!("[retention]\nkeep_days = 1\nhold = [{thread:?}]\n\n[budget]"));
+    home.sync();
+    // All of it was sent long ago.
+    assert_eq!(home.sql::<String>("SELECT DISTINCT conversation FROM message_log"), ["Ada Example"]);
+    assert_eq!(home.sql::<String>("SELECT selector FROM erasure_log").len(), 1);
+    let held = erase(&home, &["--conversation", "Ada Example"]);
+    assert_eq!((&held["messages"], &held["on_hold"]), (&0.into(), &35.into()));
+    let charged = api.charged();
+    home.sync();
+    assert_eq!(api.charged() - charged, 1);
+    home.run(&["verify"]).expect(0);
+    assert_eq!(holding(&home, CANARY), Vec::<String>::new());
+}
+
+#[test]
+fn a_first_archive_with_retention_buys_nothing_that_is_too_old() {
+    let api = FakeApi::serve(server(&[("Ada Example", 135), ("Ben Sample", 30)]));
+    let home = discovering(&api);
+    home.edit("[budget]", "[retention]\nkeep_days = 1\n\n[budget]");
+    home.sync_until_complete();
+    assert!(api.charged() <= 5, "{}", api.charged());
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), 0);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_backup_that_is_restored_loses_what_was_erased_since() {
+    let (api, home) = canaries();
+    home.run(&["backup", "copy.db"]).expect(0);
+    erase(&home, &["--person", NAME]);
+    home.run(&["restore", "copy.db", "--json"]).expect(0);
+    fs::remove_file(home.path("copy.db")).unwrap();
+    for aside in home.files().iter().filter(|name| name.contains(".replaced")) {
+        fs::remove_file(home.path(aside)).unwrap();
+    }
+    assert_no_trace(&home);
+    let charged = api.charged();
+    home.sync_until_complete();
+    assert!(api.charged() - charged <= 3, "{}", api.charged() - charged);
+    assert_no_trace(&home);
+}
+
+#[test]
+fn the_erasures_of_another_archive_are_repeated() {
+    let (api, home) = canaries();
+    let other = home.copy();
+    erase(&home, &["--person", NAME]);
+    erase(&home, &["--conversation", "Ben Sample", "--and-future"]);
+    let log = home.archive();
+    let told = erase(&other, &["--from-log", log.to_str().unwrap()]);
+    assert_eq!(told["proof"]["found"], 0);
+    assert_no_trace(&other);
+    let same = "SELECT count(*) FROM message_log";
+    assert_eq!(other.count(same), home.count(same));
+    drop(api);
+}
+
+#[test]
+fn an_erasure_that_is_not_confirmed_or_not_said_changes_nothing() {
+    let (api, home) = canaries();
+    let before = fs::read(home.archive()).unwrap();
+    home.run(&["erase"]).expect(2);
+    home.run(&["erase", "--person", "Quetz", "--yes"]).expect(2);
+    home.run(&["erase", "--person", NAME]).expect(2);
+    home.run(&["erase", "--message", "1", "--yes"]).expect(2);
+    assert_eq!(fs::read(home.archive()).unwrap(), before);
+    assert_complete(&home, &api.server());
+}

@@ -1,0 +1,93 @@
+//! Messages erased at random between the runs of a history, and what must not come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use archiver::store::{ConversationRow, Erasure, MessageRow, Scope, Selection, Store, Trigger};
+use fastrand::Rng;
+
+use super::{History, wild};
+
+/// What was erased of each conversation.
+#[derive(Default)]
+pub(crate) struct Erasures {
+    /// Messages by the numbers in their ids.
+    numbers: BTreeSet<(usize, u32)>,
+    /// Messages without ids: time and text.
+    texts: BTreeMap<usize, Vec<(i64, String)>>,
+    /// Before this, everything.
+    floors: BTreeMap<usize, i64>,
+}
+
+impl Erasures {
+    pub(crate) fn has(&self, conversation: usize, number: u32) -> bool {
+        self.numbers.contains(&(conversation, number))
+    }
+
+    pub(crate) fn floor(&self, conversation: usize) -> i64 {
+        self.floors.get(&conversation).copied().unwrap_or(i64::MIN)
+    }
+
+    /// Takes the erased messages out of those of the server.
+    pub(crate) fn leave_out(&self, conversation: usize, there: &mut Vec<(i64, String)>) {
+        for erased in self.texts.get(&conversation).into_iter().flatten() {
+            if let Some(at) = there.iter().position(|row| row == erased) {
+                there.remove(at);
+            }
+        }
+    }
+
+    /// Erases nothing, a message, what somebody wrote, or everything before a moment.
+    pub(crate) fn erase_something(&mut self, history: &History, store: &mut Store, rng: &mut Rng) {
+        let rows: Vec<ConversationRow> = store.queries().conversations().unwrap();
+        if rows.is_empty() || rng.u8(0..3) == 0 {
+            return;
+        }
+        let conversation = &rows[rng.usize(0..rows.len())];
+        let mut stored: Vec<MessageRow> = Vec::new();
+        let scope = Scope { conversation: Some(conversation.id), ..Scope::default() };
+        let add = |row: MessageRow| {
+            stored.push(row);
+            ControlFlow::<()>::Continue(())
+        };
+        store.queries().messages(&scope, None, add).unwrap();
+        let Some(chosen) = stored.get(rng.usize(0..stored.len().max(1))) else { return };
+        let (of, only, at) = (Some(vec![conversation.id]), chosen.id, chosen.message.at_ms);
+        let selection = match rng.u8(0..5) {
+            0 | 1 => Selection { messages: Some(vec![only]), ..Selection::default() },
+            2 | 3 => {
+                let senders = store.queries().senders().unwrap();
+                let same = senders.iter().filter(|s| s.name == chosen.message.sender.name);
+                Selection {
+                    conversations: of,
+                    people: Some(same.map(|s| s.id).collect()),
+                    ..Selection::default()
+                }
+            }
+            _ => Selection { conversations: of, before_ms: Some(at), ..Selection::default() },
+        };
+        let goes = |row: &&MessageRow| {
+            selection.messages.as_ref().is_none_or(|ids| ids.contains(&row.id))
+                && selection.before_ms.is_none_or(|before| row.message.at_ms < before)
+                && (selection.people.is_none() || row.message.sender.name == chosen.message.sender.name)
+        };
+        let place = wild::conversation_of(conversation.thread.as_deref().unwrap());
+        for row in stored.iter().filter(goes) {
+            match &row.message.urn {
+                Some(urn) => drop(self.numbers.insert((place, wild::id_of(urn)))),
+                None => {
+                    self.texts.entry(place).or_default().push((row.message.at_ms, row.message.text.clone()))
+                }
+            }
+        }
+        if let Some(before) = selection.before_ms {
+            let floor = self.floors.entry(place).or_insert(before);
+            *floor = before.max(*floor);
+        }
+        let preview = store.queries().erasure_preview(&selection).unwrap();
+        assert_eq!(preview.messages, i64::try_from(stored.iter().filter(goes).count()).unwrap());
+        let now = history.server.0.borrow().now;
+        let erasure = Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now };
+        store.erase(&erasure).unwrap();
+    }
+}
