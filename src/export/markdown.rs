@@ -21,7 +21,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     for row in export.conversations(&scope)? {
         let scope = Scope { conversation: Some(row.id), ..scope };
         let count = export.snapshot.count(&scope)?;
-        if count == 0 && row.timeline.gaps.is_empty() {
+        if count == 0 && (row.timeline.gaps.is_empty() || scope.chosen_people) {
             continue;
         }
         let name = name(&row);

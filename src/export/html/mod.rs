@@ -65,7 +65,7 @@ pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summar
     let mut conversations = Vec::new();
     for row in export.conversations(&scope)? {
         let pages = plan(export, &Scope { conversation: Some(row.id), ..scope })?;
-        if pages.is_empty() && row.timeline.gaps.is_empty() {
+        if pages.is_empty() && (row.timeline.gaps.is_empty() || scope.chosen_people) {
             continue;
         }
         let conversation = ConversationPages {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Transaction, params_from_iter};
 
-use crate::core::model::ids::{AccountId, ConversationId, MessageId};
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId};
 use crate::core::{Ms, hash};
 use crate::store::Result;
 use crate::store::ids::last_change;
@@ -40,6 +40,24 @@ pub struct Snapshot<'a> {
 }
 
 impl Reader {
+    /// Chooses the senders whose messages a [`Scope`] with `chosen_people` means, on this connection.
+    pub fn choose_people(&self, people: &[PersonId]) -> Result<()> {
+        let db = self.db();
+        // SQLite counts temporary tables as writing.
+        db.pragma_update(None, "query_only", false)?;
+        let made = db
+            .execute_batch(
+                "CREATE TEMP TABLE IF NOT EXISTS chosen_person (id INTEGER PRIMARY KEY); DELETE FROM temp.chosen_person;",
+            )
+            .map_err(StoreError::from)
+            .and_then(|()| {
+                let sql = "INSERT OR IGNORE INTO temp.chosen_person (id) VALUES (?1)";
+                people.iter().try_for_each(|id| db.run(sql, [id]))
+            });
+        db.pragma_update(None, "query_only", true)?;
+        made
+    }
+
     /// Begins a consistent look, which lasts until it is dropped.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         let db = self.db().unchecked_transaction()?;

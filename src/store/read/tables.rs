@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use crate::core::hash;
 use crate::store::Result;
 use crate::store::StoreError;
-use crate::store::read::message::Scope;
+use crate::store::read::message::{CHOSEN, Scope};
 use crate::store::read::snapshot::Snapshot;
 
 /// A value of a row.
@@ -59,9 +59,34 @@ pub const TABLES: &[Table] = &[
     ("alert", "id", None),
     ("failure", "kind", None),
     ("identity", "id", None),
+    ("hold", "thread", None),
+    ("erasure_key", "id", None),
+    ("erasure", "id", None),
+    ("erased", "id", None),
+    ("erased_item", "mark", None),
     ("notice", "id", None),
     ("sink", "name", None),
     ("sqlite_sequence", "name", None),
+];
+
+/// Which rows of the tables belong to people who were chosen. Of conversations, those that they have written in.
+const OF_PEOPLE: &[(&str, &str)] = &[
+    ("account", "id IN (SELECT account FROM person WHERE id IN (SELECT id FROM temp.chosen_person))"),
+    ("person", "id IN (SELECT id FROM temp.chosen_person)"),
+    (
+        "conversation",
+        "id IN (SELECT conversation FROM participant WHERE person IN (SELECT id FROM temp.chosen_person))",
+    ),
+    ("participant", "person IN (SELECT id FROM temp.chosen_person)"),
+    ("kind", "id IN (SELECT m.kind FROM message m WHERE m.sender IN (SELECT id FROM temp.chosen_person))"),
+    (
+        "urn_shape",
+        "id IN (SELECT m.urn_shape FROM message m WHERE m.sender IN (SELECT id FROM temp.chosen_person))",
+    ),
+    (
+        "template",
+        "id IN (SELECT m.template FROM message m WHERE m.sender IN (SELECT id FROM temp.chosen_person))",
+    ),
 ];
 
 impl Snapshot<'_> {
@@ -76,10 +101,15 @@ impl Snapshot<'_> {
         mut visit: impl FnMut(&str, &[(&str, TableValue<'_>)]) -> Result<(), E>,
     ) -> Result<(), E> {
         for (table, order, of_conversation) in TABLES {
-            let condition = match (scope.conversation, of_conversation) {
-                (None, _) => "?1 IS NULL",
-                (Some(_), Some(condition)) => condition,
-                (Some(_), None) => continue,
+            let of_people = OF_PEOPLE.iter().find(|(name, _)| name == table);
+            let condition = match (scope.conversation, of_conversation, of_people) {
+                (None, _, Some((_, condition))) if scope.chosen_people => {
+                    format!("?1 IS NULL AND {condition}")
+                }
+                (None, _, _) if !scope.chosen_people => "?1 IS NULL".to_owned(),
+                (Some(_), Some(of), Some((_, also))) if scope.chosen_people => format!("({of}) AND {also}"),
+                (Some(_), Some(condition), _) if !scope.chosen_people => (*condition).to_owned(),
+                _ => continue,
             };
             let sql = format!("SELECT * FROM {table} WHERE {condition} ORDER BY {order}");
             self.rows(&sql, &[scope.conversation.map(|id| id.0)], |cells| visit(table, cells))?;
@@ -113,9 +143,10 @@ impl Snapshot<'_> {
     ) -> Result<(), E> {
         let sql = "SELECT v.* FROM message_version v JOIN message m ON m.id = v.message
              WHERE (?1 IS NULL OR m.conversation = ?1) AND (?2 IS NULL OR m.sent_at_ms >= ?2)
-               AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.change > ?4) ORDER BY v.id";
+               AND (?3 IS NULL OR m.sent_at_ms < ?3) AND (?4 IS NULL OR m.change > ?4)";
+        let of_people = if scope.chosen_people { CHOSEN } else { "1" };
         self.rows(
-            sql,
+            &format!("{sql} AND {of_people} ORDER BY v.id"),
             &[scope.conversation.map(|id| id.0), scope.since_ms, scope.until_ms, scope.changed_after],
             visit,
         )

@@ -18,6 +18,7 @@ use crate::config;
 use crate::core::format::plural;
 use crate::error::Failure;
 use crate::export::{self, ExportError, Format, Job, Summary};
+use crate::view::person;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,6 +41,12 @@ pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) scope: ScopeArgs,
 
+    /// Only what this person wrote
+    ///
+    /// A whole name, or the URL of a profile, in every conversation and account.
+    #[arg(long, value_name = "PERSON", conflicts_with = "since_last")]
+    pub(crate) person: Option<String>,
+
     /// Only what is new or changed since the last export
     ///
     /// The last one to PATH counts. jsonl and csv: writes a numbered file beside PATH. parquet: rewrites the months with changes. html and
@@ -48,7 +55,7 @@ pub(crate) struct ExportArgs {
     pub(crate) since_last: bool,
 
     /// Start csv with a byte order mark, which Excel needs
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) bom: bool,
 
     /// Times in this zone, not UTC (html, markdown, csv)
@@ -79,6 +86,7 @@ Examples:
   archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
   archiver export --format csv --out ada.csv --in ada --timezone Europe/Berlin
+  archiver export --format html --out ada --person 'Ada Example'
   archiver export --format jsonl --out - | jq .text";
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
@@ -98,8 +106,15 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     }
     let archive = OpenArchive::open(context)?;
     let (out, stream) = destination(context, &args.out);
+    let mut scope = archive.select(&args.scope)?;
+    if let Some(word) = &args.person {
+        let senders = archive.queries().senders().map_err(|e| archive.failed(e))?;
+        let chosen = person::choose(&senders, word)?;
+        archive.reader.choose_people(&chosen.ids).map_err(|e| archive.failed(e))?;
+        scope.chosen_people = true;
+    }
     let job = Job {
-        scope: archive.select(&args.scope)?,
+        scope,
         since_last: args.since_last,
         bom: args.bom,
         timezone: args.timezone.unwrap_or(Tz::UTC),
