@@ -1,4 +1,4 @@
-//! What a sink has still to be told: read from the change feed once, part by part, and kept until it is delivered.
+//! The changes that wait for a sink: read from the change feed once, part by part, and kept until they are delivered.
 
 use crate::config::Sink;
 use crate::core::Ms;
@@ -37,20 +37,19 @@ struct QueryPlaces {
 }
 
 impl Backlog {
-    /// Forgets what the sink has been told, by where its cursor is.
-    pub(super) fn told_to(&mut self, change: i64) {
+    /// Forgets what has been delivered, by where the sink's cursor is.
+    pub(super) fn delivered_to(&mut self, change: i64) {
         let first = self.pending.partition_point(|pending| pending.seq <= change);
         self.pending.drain(..first);
         self.read_to = self.read_to.max(change);
     }
 
-    /// Leaves out a change that there is nothing to tell of any more.
+    /// Leaves out a change whose message is there no more.
     pub(super) fn leave_out(&mut self, seq: i64) {
         self.pending.retain(|pending| pending.seq != seq);
     }
 
-    /// The change up to which the sink needs no more to be told once all of these are delivered that come before `seq`
-    /// and it.
+    /// The change up to which nothing is left for the sink, once `seq` and all before it are delivered.
     pub(super) fn covered_by(&self, seq: i64) -> i64 {
         let next = self.pending.iter().find(|pending| pending.seq > seq);
         next.map_or(self.read_to.max(seq), |next| next.seq.saturating_sub(1))

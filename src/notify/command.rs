@@ -1,4 +1,4 @@
-//! Tells a program: it gets the event on its standard input, and its exit status is the answer.
+//! Delivers to a program: it gets the event on its standard input, and its exit status is the answer.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Drop for ProcessGroup {
 /// Runs the program with this on its standard input. It gets no secret: none is in the environment that it is given.
 pub(super) async fn run(command: &[String], env: &Env, input: String, timeout: Duration) -> Delivered {
     let Some((program, arguments)) = command.split_first() else {
-        return Delivered::failed("there is no program to run");
+        return Delivered::failed("no program is configured");
     };
     let mut process = Command::new(program);
     process.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).env_clear();

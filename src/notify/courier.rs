@@ -1,11 +1,11 @@
-//! Tells one sink, one event after the other: what is next, off with it, and how far it has been told.
+//! Delivers events to one sink, one after the other, and records how far the sink has got.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::backlog::Backlog;
 use super::carrier::{Carrier, Delivered};
-use super::parcel::{self, ChangeCounts, ConversationShare, Parcel, Told};
+use super::parcel::{self, ChangeCounts, ChangedMessage, ConversationShare, Parcel};
 use crate::clock::Clock;
 use crate::config::{Sink, SinkMeans};
 use crate::core::Ms;
@@ -27,7 +27,7 @@ pub enum CourierStep {
     Idle(Option<Ms>),
 }
 
-/// Who tells one sink. What it keeps in memory can be read again from the archive at any time.
+/// Delivers events to one sink. What it keeps in memory can be read again from the archive at any time.
 #[derive(Debug)]
 pub struct Courier {
     sink: Sink,
@@ -41,7 +41,7 @@ pub struct Courier {
 #[derive(Debug, Clone, Copy)]
 struct Acceptance {
     next: NextDelivery,
-    /// How many alerts or changes it tells of.
+    /// How many alerts or changes it stands for.
     events: i64,
     at_ms: Ms,
 }
@@ -61,12 +61,12 @@ impl Courier {
         );
         let row = outbox.register(&sink.name, target)?;
         let mut backlog = Backlog::default();
-        backlog.told_to(row.change);
+        backlog.delivered_to(row.change);
         Ok(Self { sink: sink.clone(), archive: outbox.identity()?, backlog, accepted: None })
     }
 
-    /// Tells the sink one event, if one is due. A crash in the middle of it loses nothing: the event is told again, under
-    /// the same id. What was accepted but could not be noted is noted by the next step, and nothing told before that.
+    /// Delivers one event, if one is due. A crash in the middle of it loses nothing: the event is sent again, under the
+    /// same id. What was accepted but could not be noted is noted by the next step, before anything else is sent.
     ///
     /// # Errors
     /// When the archive cannot be read or written.
@@ -94,7 +94,7 @@ impl Courier {
             let open = match next {
                 NextDelivery::Nothing => return self.catch_up(&mut outbox.borrow_mut(), &row),
                 NextDelivery::Wait(until) => return Ok(CourierStep::Idle(Some(until))),
-                // An alert is told by itself, whenever it is.
+                // An alert is sent by itself, and leaves alone what was begun.
                 NextDelivery::Notice(_) => row.open(),
                 NextDelivery::Change(change) => Some((change.seq, BatchForm::Single)),
                 NextDelivery::Batch { form, to } => Some((to, form)),
@@ -114,7 +114,7 @@ impl Courier {
 
     /// Reads what has changed since.
     async fn read(&mut self, outbox: &RefCell<Outbox>, row: &SinkRow, now: Ms) -> Result<(), StoreError> {
-        self.backlog.told_to(row.change);
+        self.backlog.delivered_to(row.change);
         while self.backlog.read(outbox.borrow().queries(), &self.sink, now)? {
             // Other sinks want their turn.
             tokio::task::yield_now().await;
@@ -136,7 +136,7 @@ impl Courier {
         Ok(batch::next(&self.backlog.pending, notice.map(|notice| notice.id), &standing, &rules, now))
     }
 
-    /// Notes what the sink is told from now on: what is told together stays together, so that its id stays the same.
+    /// Notes what is sent from now on: what is sent together stays together, so that its id stays the same.
     fn begin(&self, outbox: &mut Outbox, open: Option<(i64, BatchForm)>) -> Result<SinkRow, StoreError> {
         let after = self.backlog.pending.first().map_or(0, |first| first.seq.saturating_sub(1));
         outbox.update(&self.sink.name, |row| {
@@ -145,7 +145,7 @@ impl Courier {
         })
     }
 
-    /// The event to be told; `None`: there is nothing to tell of any more.
+    /// The event to send; `None`: there is nothing left to send.
     fn pack(&self, outbox: &Outbox, row: &SinkRow, next: NextDelivery) -> Result<Option<Parcel>, StoreError> {
         let queries = outbox.queries();
         Ok(match next {
@@ -176,12 +176,12 @@ impl Courier {
         to: i64,
         part: &[PendingChange],
     ) -> Result<Parcel, StoreError> {
-        let mut told: Vec<Told> = Vec::new();
+        let mut contents: Vec<ChangedMessage> = Vec::new();
         for change in part {
-            told.extend(outbox.queries().message_at(change)?.map(|message| (*change, message)));
+            contents.extend(outbox.queries().message_at(change)?.map(|message| (*change, message)));
         }
         let at_ms = part.last().map_or(0, |change| change.at_ms);
-        Ok(Parcel::of_digest(&self.archive, &self.sink.name, (after, to), at_ms, &told))
+        Ok(Parcel::of_digest(&self.archive, &self.sink.name, (after, to), at_ms, &contents))
     }
 
     fn summary(
@@ -299,7 +299,7 @@ impl Courier {
                     sink = name,
                     why,
                     waiting,
-                    "the sink is not told any more until `archiver notify retry`"
+                    "the sink gets no more events until `archiver notify retry`"
                 );
                 Ok(CourierStep::Failed)
             }
@@ -338,7 +338,7 @@ impl Courier {
     }
 }
 
-/// Whether a sink need not be told this any more: somebody has skipped it meanwhile.
+/// Whether a sink need not get this any more: somebody has skipped it meanwhile.
 fn is_covered(row: &SinkRow, next: NextDelivery) -> bool {
     match next {
         NextDelivery::Notice(id) => row.notice >= id,

@@ -23,13 +23,13 @@ use crate::sync::Reception;
 const GRACE: Duration = Duration::from_millis(600);
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
-/// An outage is told once so many runs in a row have failed, and that for so long.
-const TOLD_RUNS: usize = 3;
-const TOLD_AFTER_MS: Ms = 30 * 60_000;
-/// A gap is told once so many attempts in a row have got no further: from then on runs leave it out.
-const TOLD_STALLS: u32 = 3;
+/// An outage is an alert once so many runs in a row have failed, and that for so long.
+const ALERT_RUNS: usize = 3;
+const ALERT_AFTER_MS: Ms = 30 * 60_000;
+/// A gap is an alert once so many attempts in a row have got no further: from then on runs leave it out.
+const ALERT_STALLS: u32 = 3;
 
-/// What a person is told.
+/// An alert, as a person gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// As the command gets it: `account`, `key`, `credits`, `unreachable`, `gap` or `archive`.
@@ -111,13 +111,13 @@ pub fn record_run(
     Ok(news)
 }
 
-/// What is to be told of runs that fail in a row: once, by the run with which it has gone on for long enough.
+/// The alert of runs that fail in a row: raised once, by the run with which it has gone on for long enough.
 fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
     let runs = store.failed_runs()?;
     let Some(first) = runs.last() else { return Ok(None) };
     let lasts = |runs: &[FailedRun]| {
         let since = |last: &FailedRun| last.finished_ms - first.started_ms;
-        runs.len() >= TOLD_RUNS && runs.first().map(since) >= Some(TOLD_AFTER_MS)
+        runs.len() >= ALERT_RUNS && runs.first().map(since) >= Some(ALERT_AFTER_MS)
     };
     let (_, before) = runs.split_at(1);
     if !lasts(&runs) || lasts(before) {
@@ -129,9 +129,9 @@ fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
     Ok(Some(Notice::new("unreachable", message)))
 }
 
-/// What is to be told of gaps that get no further: once of each.
+/// The alert of gaps that get no further: raised once for each.
 fn stuck(store: &mut Store, now: Ms) -> Result<Option<Notice>, StoreError> {
-    let gaps = store.stuck_gaps(TOLD_STALLS)?;
+    let gaps = store.stuck_gaps(ALERT_STALLS)?;
     let Some(message) = stuck_words(&gaps) else { return Ok(None) };
     tracing::error!(kind = "gap", "needs attention: {message}");
     store.add_notice_of_gaps(&gaps, &message, now)?;
@@ -157,8 +157,8 @@ fn stuck_words(gaps: &[StuckGap]) -> Option<String> {
     (!gaps.is_empty()).then(|| format!("{count} be filled: {}{more}", some.join("; ")))
 }
 
-/// Tells the sinks, once for each window, that no credits are left in it. It passes by itself, so that the command is not
-/// run for it.
+/// Raises an alert for the sinks, once for each window, when no credits are left in it. That passes by itself, so the
+/// command is not run for it.
 fn used_up(store: &mut Store, config: &Config, now: Ms) -> Result<(), StoreError> {
     let Some(closed) = metrics::closed(&store.queries(), config, now)? else { return Ok(()) };
     let about = format!("{} until {}", closed.window, iso_utc(closed.opens_ms));
@@ -194,8 +194,8 @@ fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> R
     Ok(())
 }
 
-/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
-/// the environment of this process is not handed on.
+/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in an alert, and the
+/// environment of this process is not handed on.
 pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
     let Some((program, arguments)) = command.split_first() else { return };
     for notice in news {
@@ -213,9 +213,9 @@ pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
         process.kill_on_drop(true);
         match tokio::time::timeout(LONGEST, process.status()).await {
             Ok(Ok(status)) if status.success() => {}
-            Ok(Ok(status)) => tracing::warn!(%status, program, "the attention command failed"),
-            Ok(Err(error)) => tracing::warn!(%error, program, "the attention command cannot be run"),
-            Err(_) => tracing::warn!(program, "the attention command took too long and was ended"),
+            Ok(Ok(status)) => tracing::warn!(%status, program, "the alert command failed"),
+            Ok(Err(error)) => tracing::warn!(%error, program, "the alert command cannot be run"),
+            Err(_) => tracing::warn!(program, "the alert command took too long and was ended"),
         }
     }
 }
@@ -240,7 +240,9 @@ impl AlertCommands {
         let until = Instant::now() + GRACE;
         for (running, news) in std::mem::take(&mut self.0) {
             if tokio::time::timeout_at(until, running).await.is_err() {
-                tracing::warn!("the attention command was cut short by the stop: it will be run again");
+                tracing::warn!(
+                    "the alert command was cut short by the stop: it will run again after the next start"
+                );
                 let mut alerts = news.iter().filter_map(|notice| notice.alert.as_ref());
                 alerts.try_for_each(|alert| store.mark_undelivered(alert))?;
             }

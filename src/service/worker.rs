@@ -125,7 +125,7 @@ impl<'a> Worker<'a> {
         Ok(outage)
     }
 
-    /// Lets the sinks of the present configuration be told.
+    /// Sends notifications to the sinks of the present configuration from now on.
     fn notify(&mut self) -> Result<(), Failure> {
         let outbox = || self.store.outbox();
         let adopted = self.notifier.adopt(&self.config, &self.context.env, outbox);
@@ -214,7 +214,7 @@ impl<'a> Worker<'a> {
         self.forgiving = true;
         self.outage = Outage::default();
         if let Err(failure) = self.notify() {
-            tracing::error!("the sinks of the new configuration are not told: {failure}");
+            tracing::error!("cannot notify the sinks of the new configuration: {failure}");
         }
         tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
     }

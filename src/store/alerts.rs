@@ -30,7 +30,7 @@ pub struct Alert {
 }
 
 impl Store {
-    /// Stores an alert, and tells the sinks of one that is new, in these words. Returns whether it is: there was none, or
+    /// Stores an alert, and sends one that is new to the sinks, in these words. Returns whether it is: there was none, or
     /// it was about another credential.
     pub fn raise_alert(&mut self, row: &Alert, words: &str) -> Result<bool> {
         self.transact(|tx, _| {

@@ -1,4 +1,4 @@
-//! Alerts as the sinks of notifications are told of them: numbered, and kept.
+//! Alerts as they are sent to the sinks of notifications: numbered, and kept.
 
 use rusqlite::{Connection, params};
 
@@ -9,7 +9,7 @@ use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::timelines::stall_of;
 use crate::store::{Queries, Result, Store};
 
-/// An alert that was told.
+/// An alert that was raised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeRow {
     /// Its number.
@@ -67,7 +67,7 @@ impl Store {
         })
     }
 
-    /// The gaps that got no further so many times in a row, and of which no alert has told yet.
+    /// The gaps that got no further so many times in a row, and of which there has been no alert yet.
     pub fn stuck_gaps(&self, attempts: u32) -> Result<Vec<StuckGap>> {
         self.db.all_by(
             "SELECT g.id, g.conversation, a.name, coalesce(c.alias, c.name), g.stall_code, g.stall_detail

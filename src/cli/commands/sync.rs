@@ -28,7 +28,7 @@ use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
 use crate::view::local_time::{local_minute, local_minute_of};
 
-/// How long a run may still tell the sinks what waits; what is left is for the next one.
+/// How long events may be sent at the end of a run; what is left is sent by the next one.
 const LONGEST_DELIVERY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Args)]

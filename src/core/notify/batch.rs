@@ -41,7 +41,7 @@ impl EventKind {
     }
 }
 
-/// A change of a message that a sink is to be told of.
+/// A change of a message that waits for a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PendingChange {
     /// Its number.
@@ -56,7 +56,7 @@ pub struct PendingChange {
     pub conversation: ConversationId,
 }
 
-/// How changes are told.
+/// How changes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BatchForm {
     /// One by one.
@@ -85,7 +85,7 @@ impl BatchForm {
     }
 }
 
-/// What decides how a sink is told.
+/// What decides how changes are sent to a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchRules {
     /// More changes than this at once are a summary; 0: never.
@@ -97,7 +97,7 @@ pub struct BatchRules {
 /// What a sink is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// What it was being told when it was last heard of: the last change of that, and its form.
+    /// What was being sent to it when that was last noted: the last change of that, and its form.
     pub open: Option<(i64, BatchForm)>,
     /// Whether a run is under way, so that more may come at any moment.
     pub run_under_way: bool,
@@ -110,11 +110,11 @@ pub enum NextDelivery {
     Nothing,
     /// Nothing before this moment (ms), unless the run ends earlier.
     Wait(Ms),
-    /// Tell the alert of this number.
+    /// Send the alert of this number.
     Notice(i64),
-    /// Tell this change.
+    /// Send this change.
     Change(PendingChange),
-    /// Tell the changes up to this number.
+    /// Send the changes up to this number.
     Batch {
         /// How.
         form: BatchForm,
@@ -123,15 +123,15 @@ pub enum NextDelivery {
     },
 }
 
-/// While a run is under way its changes wait for each other: so long, or so long where they are too many to be told one
+/// While a run is under way its changes wait for each other: so long, or so long where they are too many to be sent one
 /// by one anyway.
 const HOLD: Ms = 60_000;
 const HOLD_MANY: Ms = 60 * 60_000;
 
-/// No digest tells more changes than this; the next one goes on.
+/// No digest holds more changes than this; the next one goes on.
 const DIGEST_MOST: usize = 100;
 
-/// What a sink is told next. `pending` are the changes that wait, in their order, `notice` is the first alert that does.
+/// What a sink gets next. `pending` are the changes that wait, in their order, `notice` is the first alert that does.
 #[must_use]
 pub fn next(
     pending: &[PendingChange],
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn few_changes_are_told_one_by_one_or_in_a_digest_and_many_in_a_summary() {
+    fn few_changes_are_sent_one_by_one_or_in_a_digest_and_many_in_a_summary() {
         let idle = Standing::default();
         let next = |count, digest| next(&changes(count, NOW), None, &idle, &rules(digest), NOW);
         assert_eq!(next(0, false), NextDelivery::Nothing);

@@ -1,4 +1,4 @@
-//! What a sink has still to be told: every change after a number, those that another one has taken the place of included,
+//! What may still be sent to a sink: every change after a number, those that another one has taken the place of included,
 //! without history.
 
 use rusqlite::params;
@@ -25,7 +25,7 @@ pub struct PendingPart {
 const MOST_ROWS: u32 = 20_000;
 
 /// An edit is one of text or type. Other members that are served differently, such as a sender's new headline, make a
-/// change as well, and nobody wants to be told.
+/// change as well, and nobody wants a notification of that.
 const CHANGES: &str = "
 SELECT seq, kind, at_ms, message, conversation FROM (
   SELECT m.change AS seq, b.kind AS kind, b.at_ms AS at_ms, m.id AS message, m.conversation AS conversation

@@ -261,7 +261,7 @@ fn a_signal_ends_a_single_run_that_waits_for_its_command() {
 #[test]
 fn a_command_that_fails_or_is_not_there_stops_nothing() {
     for (command, words) in
-        [(r#"["false"]"#, "the attention command failed"), (r#"["/nowhere/tell"]"#, "cannot be run")]
+        [(r#"["false"]"#, "the alert command failed"), (r#"["/nowhere/tell"]"#, "cannot be run")]
     {
         let api = FakeApi::serve(two_accounts());
         let mut home = home(&api, "v1", EVERY_SECOND);
