@@ -11,6 +11,7 @@ pub mod parked;
 pub mod process;
 pub(crate) mod replace;
 mod runtime;
+pub(crate) mod user_command;
 pub mod wiring;
 
 pub use context::Context;

@@ -1,6 +1,5 @@
 //! Alerts: what only a person can mend is recorded after a run, and the configured command is run once for it.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use crate::app::alert_text::describe;
 use crate::app::metrics;
 use crate::app::parked::fingerprint;
-use crate::app::process::PASSED_ON;
+use crate::app::user_command::UserCommand;
 use crate::app::wiring::archive_failure;
 use crate::config::{Config, Env};
 use crate::core::Ms;
@@ -194,28 +193,19 @@ fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> R
     Ok(())
 }
 
-/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in an alert, and the
-/// environment of this process is not handed on.
+/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in an alert.
 pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
-    let Some((program, arguments)) = command.split_first() else { return };
+    if command.is_empty() {
+        return;
+    }
     for notice in news {
-        let mut process = tokio::process::Command::new(program);
-        process.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).env_clear();
-        for name in PASSED_ON {
-            process.envs(env.text(name).map(|value| (name, value)));
-        }
+        let members = [("KIND", notice.kind), ("ACCOUNT", &notice.account), ("MESSAGE", &notice.message)];
         // By their names and, for one version, by those that they had when the section was called [attention].
-        for prefix in ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"] {
-            process.env(format!("{prefix}_KIND"), notice.kind);
-            process.env(format!("{prefix}_ACCOUNT"), &notice.account);
-            process.env(format!("{prefix}_MESSAGE"), &notice.message);
-        }
-        process.kill_on_drop(true);
-        match tokio::time::timeout(LONGEST, process.status()).await {
-            Ok(Ok(status)) if status.success() => {}
-            Ok(Ok(status)) => tracing::warn!(%status, program, "the alert command failed"),
-            Ok(Err(error)) => tracing::warn!(%error, program, "the alert command cannot be run"),
-            Err(_) => tracing::warn!(program, "the alert command took too long and was ended"),
+        let of = |prefix| members.map(|(name, value)| (format!("{prefix}_{name}"), value.to_owned()));
+        let variables = ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"].into_iter().flat_map(of).collect();
+        let command = UserCommand { command: &command, env, variables, input: None, timeout: LONGEST };
+        if let Err(why) = command.run().await {
+            tracing::warn!(why, "the alert command failed");
         }
     }
 }
