@@ -18,7 +18,6 @@ use futures_util::future::join_all;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env, Sink};
 use crate::core::Ms;
-use crate::core::notify::batch::EventKind;
 use crate::error::Failure;
 use crate::notify::backlog::Backlog;
 use crate::store::{Outbox, Queries, SinkRow, StoreError};
@@ -87,11 +86,7 @@ pub fn waiting(sink: &Sink, queries: Queries<'_>, row: &SinkRow, now: Ms) -> Res
     let mut backlog = Backlog::default();
     backlog.delivered_to(row.change);
     while backlog.read(queries, sink, now)? {}
-    let alerts = match sink.what.contains(&EventKind::Alert) {
-        true => queries.notices_after(row.notice)?,
-        false => 0,
-    };
-    Ok(alerts.saturating_add(i64::try_from(backlog.pending.len()).unwrap_or(i64::MAX)))
+    backlog.waiting(queries, sink, row)
 }
 
 /// Drops what waits for a sink. Returns how many events that were.

@@ -113,7 +113,9 @@ fn start(outbox: Outbox, first: Routes) -> Option<Running> {
 async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceiver<Routes>) {
     let outbox = Rc::new(RefCell::new(outbox));
     let (changed, changes) = watch::channel(0_i64);
-    let look = tokio::task::spawn_local(look(Rc::clone(&outbox), changed));
+    let changed = Rc::new(changed);
+    // Without sinks nobody wants to know.
+    let mut looking: Option<tokio::task::JoinHandle<()>> = None;
     let mut tasks: BTreeMap<String, tokio::task::JoinHandle<()>> = BTreeMap::new();
     let mut next = Some(first);
     let mut retire = watch::channel(()).0;
@@ -121,6 +123,17 @@ async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceive
         // Those of before end with what they are doing; the one that follows in a sink's place waits for that.
         let now = watch::channel(());
         retire = now.0;
+        match (routes.is_empty(), &looking) {
+            (true, Some(task)) => {
+                task.abort();
+                looking = None;
+            }
+            (false, None) => {
+                let look = look(Rc::clone(&outbox), Rc::clone(&changed));
+                looking = Some(tokio::task::spawn_local(look));
+            }
+            _ => {}
+        }
         for (sink, carrier) in routes {
             let before = tasks.remove(&sink.name);
             let (name, outbox, changes, retired) =
@@ -138,11 +151,13 @@ async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceive
     drop(retire);
     let all = futures_util::future::join_all(tasks.into_values());
     drop(tokio::time::timeout(GRACE, all).await);
-    look.abort();
+    if let Some(task) = looking {
+        task.abort();
+    }
 }
 
 /// Looks whether somebody has written to the archive.
-async fn look(outbox: Rc<RefCell<Outbox>>, changed: watch::Sender<i64>) {
+async fn look(outbox: Rc<RefCell<Outbox>>, changed: Rc<watch::Sender<i64>>) {
     loop {
         let version = outbox.borrow().queries().data_version();
         // What cannot be read is said by whoever wants to read it.

@@ -133,8 +133,8 @@ const DIGEST_MOST: usize = 100;
 
 /// What a sink gets next. `pending` are the changes that wait, in their order, `notice` is the first alert that does.
 #[must_use]
-pub fn next(
-    pending: &[PendingChange],
+pub fn next<'p>(
+    pending: impl ExactSizeIterator<Item = &'p PendingChange> + Clone,
     notice: Option<i64>,
     standing: &Standing,
     rules: &BatchRules,
@@ -143,7 +143,7 @@ pub fn next(
     if let Some(id) = notice {
         return NextDelivery::Notice(id);
     }
-    let Some(first) = pending.first() else { return NextDelivery::Nothing };
+    let Some(first) = pending.clone().next() else { return NextDelivery::Nothing };
     // What was begun is sent again as it was, so that its id stays the same.
     match standing.open.filter(|(to, _)| first.seq <= *to) {
         Some((_, BatchForm::Single)) => return NextDelivery::Change(*first),
@@ -156,13 +156,12 @@ pub fn next(
     if standing.run_under_way && (first.at_ms..until).contains(&now) {
         return NextDelivery::Wait(until);
     }
-    let form = match pending {
-        _ if many => BatchForm::Summary,
-        [_, _, ..] if rules.digest => BatchForm::Digest,
+    let (form, most) = match pending.len() {
+        all if many => (BatchForm::Summary, all),
+        all @ 2.. if rules.digest => (BatchForm::Digest, all.min(DIGEST_MOST)),
         _ => return NextDelivery::Change(*first),
     };
-    let most = if form == BatchForm::Digest { DIGEST_MOST } else { pending.len() };
-    let last = pending.get(most.saturating_sub(1)).or(pending.last());
+    let last = pending.clone().nth(most.saturating_sub(1));
     NextDelivery::Batch { form, to: last.map_or(first.seq, |last| last.seq) }
 }
 
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn few_changes_are_sent_one_by_one_or_in_a_digest_and_many_in_a_summary() {
         let idle = Standing::default();
-        let next = |count, digest| next(&changes(count, NOW), None, &idle, &rules(digest), NOW);
+        let next = |count, digest| next(changes(count, NOW).iter(), None, &idle, &rules(digest), NOW);
         assert_eq!(next(0, false), NextDelivery::Nothing);
         assert_eq!(next(10, false), NextDelivery::Change(changes(1, NOW)[0]));
         assert_eq!(next(1, true), NextDelivery::Change(changes(1, NOW)[0]));
@@ -207,10 +206,10 @@ mod tests {
     fn an_alert_comes_first_and_without_a_threshold_nothing_is_summed_up() {
         let running = Standing { run_under_way: true, ..Standing::default() };
         let never = BatchRules { summary_over: 0, digest: false };
-        assert_eq!(next(&changes(500, NOW), Some(4), &running, &never, NOW), NextDelivery::Notice(4));
+        assert_eq!(next(changes(500, NOW).iter(), Some(4), &running, &never, NOW), NextDelivery::Notice(4));
         let idle = Standing::default();
         let first = changes(1, NOW)[0];
-        assert_eq!(next(&changes(500, NOW), None, &idle, &never, NOW), NextDelivery::Change(first));
+        assert_eq!(next(changes(500, NOW).iter(), None, &idle, &never, NOW), NextDelivery::Change(first));
     }
 
     #[test]
@@ -218,7 +217,7 @@ mod tests {
         let idle = Standing::default();
         for summary_over in [0, 10_000] {
             let rules = BatchRules { summary_over, digest: true };
-            let next = next(&changes(250, NOW), None, &idle, &rules, NOW);
+            let next = next(changes(250, NOW).iter(), None, &idle, &rules, NOW);
             assert_eq!(next, NextDelivery::Batch { form: BatchForm::Digest, to: 100 });
         }
     }
@@ -226,7 +225,7 @@ mod tests {
     #[test]
     fn changes_wait_for_the_end_of_the_run_but_not_for_ever() {
         let running = Standing { run_under_way: true, ..Standing::default() };
-        let at = |count, now| next(&changes(count, NOW), None, &running, &rules(false), now);
+        let at = |count, now| next(changes(count, NOW).iter(), None, &running, &rules(false), now);
         assert_eq!(at(2, NOW + 1), NextDelivery::Wait(NOW + HOLD));
         assert_eq!(at(2, NOW + HOLD), NextDelivery::Change(changes(1, NOW)[0]));
         assert_eq!(at(11, NOW + HOLD), NextDelivery::Wait(NOW + HOLD_MANY));
@@ -240,13 +239,13 @@ mod tests {
             count in 1..40_i64, more in 0..40_i64, digest: bool, running: bool, later in 0..10 * HOLD_MANY
         ) {
             let idle = Standing { run_under_way: false, ..Standing::default() };
-            let sent = next(&changes(count, NOW), None, &idle, &rules(digest), NOW);
+            let sent = next(changes(count, NOW).iter(), None, &idle, &rules(digest), NOW);
             let open = match sent {
                 NextDelivery::Batch { form, to } => Some((to, form)),
                 _ => Some((1, BatchForm::Single)),
             };
             let begun = Standing { open, run_under_way: running };
-            let again = next(&changes(count + more, NOW), None, &begun, &rules(digest), NOW + later);
+            let again = next(changes(count + more, NOW).iter(), None, &begun, &rules(digest), NOW + later);
             prop_assert_eq!(again, sent);
         }
 
@@ -267,7 +266,7 @@ mod tests {
             while !pending.is_empty() {
                 let standing = Standing { open: open.take(), run_under_way: running };
                 let begun = standing.open.filter(|(to, _)| pending[0].seq <= *to);
-                let covered = match next(&pending, None, &standing, &rules, NOW + 2 * HOLD_MANY) {
+                let covered = match next(pending.iter(), None, &standing, &rules, NOW + 2 * HOLD_MANY) {
                     NextDelivery::Change(change) => {
                         prop_assert_eq!(change, pending[0], "the first");
                         1

@@ -306,6 +306,20 @@ fn a_sink_that_is_configured_while_the_service_runs_is_told_what_comes_from_then
     bed.send(0, "after");
     bed.home.run(&["sync", "--now"]).expect(0);
     assert_eq!(kinds(&[hook.next()]), told(&[("message.new", "after")]));
+    // Taken away, it gets nothing; given back, it goes on where it was.
+    let reload = |from: &str, to: &str| {
+        fs::write(bed.home.path("service.log"), "").unwrap();
+        bed.home.edit(from, to);
+        service.signal(Signal::HUP);
+        bed.until_logged("the configuration was read again");
+    };
+    reload(&sink, "[sync]");
+    bed.send(0, "meanwhile");
+    bed.home.run(&["sync", "--now"]).expect(0);
+    bed.until_logged("the run ended");
+    assert!(hook.all().is_empty());
+    reload("[sync]", &sink);
+    assert_eq!(kinds(&[hook.next()]), told(&[("message.new", "meanwhile")]));
     service.signal(Signal::TERM);
     service.finish().expect(0);
     assert!(hook.all().is_empty());
