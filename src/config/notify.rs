@@ -344,7 +344,7 @@ impl SinkReader<'_, '_> {
     fn check_query(&mut self, text: &str) {
         let query = Query::parse(text);
         if query.is_empty() {
-            self.refuse("query", "is empty: omit it to get all messages");
+            self.refuse("query", "has no words and no filters: omit it to get all messages");
         } else if let Some(word) = query.not_filters.first() {
             self.refuse("query", format!("{word:?} is not a filter; `archiver search --help` lists them"));
         }

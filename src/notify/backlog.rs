@@ -68,7 +68,7 @@ impl Backlog {
         }
         let part = queries.pending(self.read_to, PART)?;
         let mut wanted = part.changes;
-        wanted.retain(|change| sink.what.contains(&change.kind));
+        wanted.retain(|change| sink.what.contains(&EventKind::Change(change.kind)));
         if !wanted.is_empty()
             && let Some(query) = &sink.query
         {

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::core::Ms;
 use crate::core::format::{IsoTime, plural};
-use crate::core::notify::batch::{BatchForm, EventKind, PendingChange};
+use crate::core::model::change_kind::ChangeKind;
+use crate::core::notify::batch::{BatchForm, PendingChange};
 use crate::core::notify::event_id::{EventSubject, event_id};
 use crate::core::printable::{one_line, printable};
 use crate::store::{MessageRow, NoticeRow};
@@ -69,6 +70,7 @@ impl Parcel {
     /// An alert.
     pub(super) fn of_notice(archive: &str, notice: &NoticeRow) -> Self {
         let NoticeRow { id, at_ms, kind, account, message } = notice;
+        let kind = kind.as_str();
         let whose = account.as_ref().map_or_else(String::new, |account| format!("account {account}: "));
         Self {
             id: event_id(archive, &EventSubject::Notice { id: *id, at_ms: *at_ms }),
@@ -135,13 +137,12 @@ pub(super) struct ChangeCounts {
 }
 
 impl ChangeCounts {
-    pub(super) fn add(&mut self, kind: EventKind) {
+    pub(super) fn add(&mut self, kind: ChangeKind) {
         match kind {
-            EventKind::New => self.new += 1,
-            EventKind::Edited => self.edited += 1,
-            EventKind::Gone => self.gone += 1,
-            EventKind::Back => self.back += 1,
-            EventKind::Alert => {}
+            ChangeKind::New => self.new += 1,
+            ChangeKind::Edited => self.edited += 1,
+            ChangeKind::Gone => self.gone += 1,
+            ChangeKind::Back => self.back += 1,
         }
     }
 
@@ -244,13 +245,12 @@ fn cut(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-fn words(kind: EventKind) -> &'static str {
+fn words(kind: ChangeKind) -> &'static str {
     match kind {
-        EventKind::New => "new message",
-        EventKind::Edited => "message edited",
-        EventKind::Gone => "message gone",
-        EventKind::Back => "message back",
-        EventKind::Alert => "alert",
+        ChangeKind::New => "new message",
+        ChangeKind::Edited => "message edited",
+        ChangeKind::Gone => "message gone",
+        ChangeKind::Back => "message back",
     }
 }
 

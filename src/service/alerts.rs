@@ -12,6 +12,7 @@ use crate::app::user_command::UserCommand;
 use crate::app::wiring::archive_failure;
 use crate::config::{Config, Env};
 use crate::core::Ms;
+use crate::core::alert::AlertKind;
 use crate::core::format::{counted, iso_utc};
 use crate::core::printable::one_line;
 use crate::error::Failure;
@@ -31,8 +32,8 @@ const ALERT_STALLS: u32 = 3;
 /// An alert, as a person gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// As the command gets it: `account`, `key`, `credits`, `unreachable`, `gap` or `archive`.
-    pub kind: &'static str,
+    /// What it is about.
+    pub kind: AlertKind,
     /// Whose account; empty where it concerns all.
     pub account: String,
     /// What is wrong.
@@ -44,13 +45,13 @@ pub struct Notice {
 impl Notice {
     /// One that no row of the archive stands for.
     #[must_use]
-    pub fn new(kind: &'static str, message: String) -> Self {
+    pub fn new(kind: AlertKind, message: String) -> Self {
         Self { kind, account: String::new(), message, alert: None }
     }
 
     fn of(alert: Alert) -> Self {
         let account = alert.account.clone().unwrap_or_default();
-        Self { kind: alert.cause.as_str(), account, message: describe(&alert), alert: Some(alert) }
+        Self { kind: AlertKind::Refused(alert.cause), account, message: describe(&alert), alert: Some(alert) }
     }
 }
 
@@ -72,7 +73,7 @@ pub fn record(
     if reception.is_silent()
         && let Some(notice) = outage(store)?
     {
-        tracing::error!(kind = notice.kind, "needs attention: {}", notice.message);
+        tracing::error!(kind = notice.kind.as_str(), "needs attention: {}", notice.message);
         store.add_notice((notice.kind, None), &notice.message, None, now)?;
         news.push(notice);
     }
@@ -125,16 +126,16 @@ fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
     let why = store.last_error()?.unwrap_or_default();
     let (count, since) = (runs.len(), iso_utc(first.started_ms));
     let message = format!("the last {count} runs, since {since}, brought nothing: {why}");
-    Ok(Some(Notice::new("unreachable", message)))
+    Ok(Some(Notice::new(AlertKind::Unreachable, message)))
 }
 
 /// The alert of gaps that get no further: raised once for each.
 fn stuck(store: &mut Store, now: Ms) -> Result<Option<Notice>, StoreError> {
     let gaps = store.stuck_gaps(ALERT_STALLS)?;
     let Some(message) = stuck_words(&gaps) else { return Ok(None) };
-    tracing::error!(kind = "gap", "needs attention: {message}");
+    tracing::error!(kind = AlertKind::Gap.as_str(), "needs attention: {message}");
     store.add_notice_of_gaps(&gaps, &message, now)?;
-    Ok(Some(Notice::new("gap", message)))
+    Ok(Some(Notice::new(AlertKind::Gap, message)))
 }
 
 /// The same in words, of which gaps and why; some stand for many.
@@ -161,7 +162,7 @@ fn stuck_words(gaps: &[StuckGap]) -> Option<String> {
 fn used_up(store: &mut Store, config: &Config, now: Ms) -> Result<(), StoreError> {
     let Some(closed) = metrics::closed(&store.queries(), config, now)? else { return Ok(()) };
     let about = format!("{} until {}", closed.window, iso_utc(closed.opens_ms));
-    store.add_notice(("budget", None), &closed.words(iso_utc), Some(&about), now)
+    store.add_notice((AlertKind::Budget, None), &closed.words(iso_utc), Some(&about), now)
 }
 
 /// Refuses a run that is not the service's while the API wants no request.
@@ -199,7 +200,8 @@ pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
         return;
     }
     for notice in news {
-        let members = [("KIND", notice.kind), ("ACCOUNT", &notice.account), ("MESSAGE", &notice.message)];
+        let members =
+            [("KIND", notice.kind.as_str()), ("ACCOUNT", &notice.account), ("MESSAGE", &notice.message)];
         // By their names and, for one version, by those that they had when the section was called [attention].
         let of = |prefix| members.map(|(name, value)| (format!("{prefix}_{name}"), value.to_owned()));
         let variables = ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"].into_iter().flat_map(of).collect();

@@ -1,43 +1,35 @@
 //! Which event a sink gets next: an alert, one change, or many changes as a digest or a summary.
 
 use crate::core::Ms;
+use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::ids::{ConversationId, MessageId};
 
 /// A kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventKind {
-    /// A message that is new.
-    New,
-    /// One that was edited.
-    Edited,
-    /// One that the API no longer returns.
-    Gone,
-    /// One that it returns again.
-    Back,
+    /// A change of a message.
+    Change(ChangeKind),
     /// Something that needs a person.
     Alert,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::New, Self::Edited, Self::Gone, Self::Back, Self::Alert];
+    pub const ALL: [Self; 5] = [
+        Self::Change(ChangeKind::New),
+        Self::Change(ChangeKind::Edited),
+        Self::Change(ChangeKind::Gone),
+        Self::Change(ChangeKind::Back),
+        Self::Alert,
+    ];
 
-    /// As the configuration and the archive name it.
+    /// As the configuration names it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::New => "new",
-            Self::Edited => "edited",
-            Self::Gone => "gone",
-            Self::Back => "back",
+            Self::Change(kind) => kind.as_str(),
             Self::Alert => "alert",
         }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -47,7 +39,7 @@ pub struct PendingChange {
     /// Its number.
     pub seq: i64,
     /// What happened.
-    pub kind: EventKind,
+    pub kind: ChangeKind,
     /// When it was stored (ms).
     pub at_ms: Ms,
     /// The message.
@@ -177,7 +169,7 @@ mod tests {
     fn changes(count: i64, at_ms: Ms) -> Vec<PendingChange> {
         let one = |seq: i64| PendingChange {
             seq,
-            kind: EventKind::New,
+            kind: ChangeKind::New,
             at_ms,
             message: MessageId(seq),
             conversation: ConversationId(seq % 3),

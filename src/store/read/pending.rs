@@ -3,8 +3,9 @@
 
 use rusqlite::params;
 
+use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::parts::Parts;
-use crate::core::notify::batch::{EventKind, PendingChange};
+use crate::core::notify::batch::PendingChange;
 use crate::store::query::Statements as _;
 use crate::store::read::history::by_id;
 use crate::store::read::message::MessageRow;
@@ -65,7 +66,7 @@ impl Queries<'_> {
         if changes > 0 {
             let rows: Vec<_> = self.db().all(CHANGES, params![since, part.to])?;
             let change = |(seq, kind, at_ms, message, conversation): (_, String, _, _, _)| {
-                let kind = EventKind::from_name(&kind)?;
+                let kind = ChangeKind::from_name(&kind)?;
                 Some(PendingChange { seq, kind, at_ms, message, conversation })
             };
             part.changes = rows.into_iter().filter_map(change).collect();

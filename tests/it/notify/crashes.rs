@@ -10,6 +10,7 @@ use std::time::Duration;
 use archiver::clock::Clock;
 use archiver::config::Sink;
 use archiver::core::Ms;
+use archiver::core::alert::{AlertKind, Cause};
 use archiver::notify::{Carrier, Courier, CourierStep, Delivered, Parcel};
 use archiver::store::{ChangeRow, Outbox};
 use fastrand::Rng;
@@ -223,7 +224,8 @@ impl<'a> World<'a> {
             7 => {
                 self.alerts += 1;
                 let text = format!("alert {}", self.alerts);
-                self.bench.store.add_notice(("account", Some("me")), &text, None, self.clock.get()).unwrap();
+                let kind = AlertKind::Refused(Cause::Account);
+                self.bench.store.add_notice((kind, Some("me")), &text, None, self.clock.get()).unwrap();
             }
             8 => self.bench.next_run(),
             _ => {
