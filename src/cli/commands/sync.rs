@@ -143,7 +143,10 @@ fn once(
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
         let news = alerts::record_run(&mut store, config, &report.reception, now).map_err(failed)?;
-        metrics::tell(config, || Metrics::take(&store.queries(), config, now));
+        metrics::tell(config, || {
+            let closed = metrics::closed(&store.queries(), config, now)?;
+            Metrics::take(&store.queries(), config, closed, now)
+        });
         if !config.sinks.is_empty() {
             let sinks: Vec<&Sink> = config.sinks.iter().collect();
             let outbox = store.outbox().map_err(failed)?;
