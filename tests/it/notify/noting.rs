@@ -1,4 +1,4 @@
-//! What is noted of a sink: when the archive cannot be written, when nothing is left to tell, and when a sink is skipped.
+//! What is noted of a sink: when the archive cannot be written, when nothing is left to send, and when a sink is skipped.
 
 use std::cell::{Cell, RefCell};
 
@@ -31,7 +31,7 @@ impl Carrier for Answering<'_> {
     }
 }
 
-/// An archive with a message that a sink is to be told of, and who tells it.
+/// An archive with a message that waits for a sink, and its courier.
 fn bench() -> (Bench, Sink, RefCell<Outbox>, Courier) {
     let mut bench = Bench::new(1);
     bench.put(0, &last_page(&texts(&["hello"]))).unwrap();
@@ -123,7 +123,7 @@ fn what_was_begun_is_forgotten_where_an_older_copy_of_the_archive_took_its_place
 }
 
 #[test]
-fn a_sink_that_failed_and_has_nothing_left_to_tell_fails_no_more() {
+fn a_sink_that_failed_and_has_nothing_left_to_get_fails_no_more() {
     let (_bench, _, outbox, mut courier) = bench();
     let carrier = Answering { answer: Delivered::failed("500"), meanwhile: &|| {}, sent: Cell::new(0) };
     assert_eq!(step(&mut courier, &outbox, &carrier).unwrap(), CourierStep::Failed);
@@ -139,7 +139,7 @@ fn a_sink_that_failed_and_has_nothing_left_to_tell_fails_no_more() {
 }
 
 #[test]
-fn an_event_that_is_skipped_while_it_is_told_leaves_no_failure_behind() {
+fn an_event_that_is_skipped_while_it_is_sent_leaves_no_failure_behind() {
     let (bench, sink, outbox, mut courier) = bench();
     let other = RefCell::new(bench.store.outbox().unwrap());
     let meanwhile = || {

@@ -228,7 +228,7 @@ fn a_new_login_to_the_same_account_of_v2_is_tried() {
 }
 
 #[test]
-fn what_a_stop_kept_the_command_from_telling_is_told_after_the_next_start() {
+fn a_command_that_a_stop_cut_short_runs_again_after_the_next_start() {
     let api = FakeApi::serve(two_accounts());
     let mut home = home(&api, "v1", EVERY_SECOND);
     home.env("ARCHIVER_ALERTS__COMMAND", r#"["sleep", "60"]"#);
