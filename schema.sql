@@ -399,7 +399,7 @@ CREATE TABLE identity (
   archive  TEXT NOT NULL                      -- 32 random hexadecimal digits
 ) STRICT;
 
--- An alert as the sinks of [[notify]] are told of it, in order. Rows stay when what they tell is mended.
+-- An alert as it is sent to the sinks of [[notify]], in order. Rows stay when the problem is solved.
 CREATE TABLE notice (
   id       INTEGER PRIMARY KEY AUTOINCREMENT,
   at_ms    INTEGER NOT NULL,                  -- when
@@ -410,7 +410,7 @@ CREATE TABLE notice (
 ) STRICT;
 CREATE INDEX notice_about ON notice (kind, about) WHERE about IS NOT NULL;
 
--- A sink of [[notify]]: how far it has been told, and when it is tried again.
+-- A sink of [[notify]]: how far it has got, and when it is tried again.
 CREATE TABLE sink (
   name              TEXT PRIMARY KEY,         -- its name in the configuration
   target            INTEGER NOT NULL,         -- hash of where it leads

@@ -16,7 +16,7 @@
 //! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
 //! | [`export`] | the archive as other files, and back from JSON Lines | `store`, `core` |
 //! | [`linkedin_export`] | reads the member's own export from LinkedIn | `store`, `core` |
-//! | [`api`] | the edge to LinkupAPI | `core`, `clock`, `secret` |
+//! | [`api`] | HTTP: LinkupAPI and webhooks | `core`, `clock`, `secret` |
 //! | [`store`] | the edge to SQLite, and the only SQL | `core` |
 //! | [`core`] | pure: messages, timelines, plans, budgets, schedules | nothing |
 //! | [`error`] | how the program fails: messages, help, exit codes | `api`, `config` |

@@ -97,7 +97,7 @@ impl Resolve for GuardedResolver {
     }
 }
 
-const REFUSED: &str = "the host has a private address: private_addresses = true would allow it";
+const REFUSED: &str = "the host has a private address; set private_addresses = true to allow it";
 
 impl Hook {
     /// Prepares calls; nothing is sent.

@@ -1,4 +1,4 @@
-//! The edge to LinkupAPI: requests, answers, and what the caller does about each failure.
+//! HTTP: requests to LinkupAPI, its answers and what the caller does about each failure; and the calls of webhooks and pings.
 
 mod classify;
 mod client;

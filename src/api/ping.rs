@@ -12,7 +12,7 @@ use crate::secret::Secret;
 /// No call takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is told of a run.
+/// What a ping says of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunSign {
     /// It has begun.
@@ -41,7 +41,7 @@ impl Ping {
         Ok(Self { client: client(url.scheme() == "https", PATIENCE, network)?, url })
     }
 
-    /// Tells this. That it cannot be told is no failure of anything else: the service then misses it, and says so.
+    /// Sends this. A ping that fails fails nothing else: the monitoring service misses it, and says so.
     pub async fn tell(&self, sign: RunSign) {
         let mut url = self.url.clone();
         let ending = match sign {

@@ -55,6 +55,8 @@ pub(crate) struct AskedFor {
     /// The archive's other gaps, which no run fills: those of conversations that are neither configured nor discovered
     /// in an inbox. The rest is what a run reports as left.
     pub(crate) gaps_elsewhere: i64,
+    /// The gaps of all inboxes.
+    gaps_of_inboxes: i64,
 }
 
 impl AskedFor {
@@ -64,16 +66,18 @@ impl AskedFor {
             config.sync.inbox != InboxMode::Off && config.accounts.iter().any(|a| a.name == account)
         };
         let of_inboxes = queries.gaps_of_inboxes()?;
+        let gaps_of_inboxes = of_inboxes.iter().map(|(_, gaps)| gaps).sum();
         let unread: i64 = of_inboxes.iter().filter(|(account, _)| !read(account)).map(|(_, gaps)| gaps).sum();
         if queries.is_applied(&accounts)? {
-            return Ok(Self { worked_out: None, gaps_elsewhere: queries.gaps_left_alone()? + unread });
+            let gaps_elsewhere = queries.gaps_left_alone()? + unread;
+            return Ok(Self { worked_out: None, gaps_elsewhere, gaps_of_inboxes });
         }
         let asked = queries.asked(&accounts)?;
         let mut gaps_elsewhere = unread;
         for row in queries.conversations()?.iter().filter(|row| !asked.contains(&row.id)) {
             gaps_elsewhere += gaps(row);
         }
-        Ok(Self { worked_out: Some(asked), gaps_elsewhere })
+        Ok(Self { worked_out: Some(asked), gaps_elsewhere, gaps_of_inboxes })
     }
 
     /// Whether runs ask for a conversation.
@@ -147,12 +151,11 @@ impl Census {
         let forgotten = queries.forgotten()?;
         forget(figures, &forgotten);
         let count = |n: i64| usize::try_from(n).unwrap_or_default();
-        let of_inboxes: i64 = queries.gaps_of_inboxes()?.iter().map(|(_, gaps)| gaps).sum();
         let gaps: i64 = figures.accounts.iter().map(|account| account.gaps).sum();
         Ok(Self {
             conversations: count(figures.all.conversations),
             complete: count(figures.all.complete),
-            without_gaps: gaps == of_inboxes,
+            without_gaps: gaps == asked.gaps_of_inboxes,
             oldest_ms: queries.oldest_message()?,
             horizon: horizon(queries, inboxes)?,
             left_alone: queries.left_alone(NAMED)?,

@@ -90,18 +90,22 @@ pub(crate) fn tell(config: &Config, take: impl FnOnce() -> Result<Metrics, Store
 
 impl Metrics {
     /// What the archive says now.
-    pub(crate) fn take(queries: &Queries<'_>, config: &Config, now: Ms) -> Result<Self, StoreError> {
+    pub(crate) fn take(
+        queries: &Queries<'_>,
+        config: &Config,
+        closed: Option<Closed>,
+        now: Ms,
+    ) -> Result<Self, StoreError> {
         let mut figures = queries.figures()?;
         let census = Census::take(config, queries, &queries.inboxes()?, &mut figures, Listing::Nothing)?;
-        Self::of(queries, config, figures, census.horizon, now)
+        Self::of(queries, config, (figures, census.horizon, closed), now)
     }
 
     /// The same, where figures and horizon are at hand.
     pub(crate) fn of(
         queries: &Queries<'_>,
         config: &Config,
-        figures: Figures,
-        horizon: Option<Ms>,
+        (figures, horizon, closed): (Figures, Option<Ms>, Option<Closed>),
         now: Ms,
     ) -> Result<Self, StoreError> {
         let last_run = queries.last_run()?;
@@ -117,7 +121,7 @@ impl Metrics {
             last_backup: last_backup(&config.archive.path),
             spent,
             left: left(&config.budget.caps(), &spent),
-            closed: closed(queries, config, now)?,
+            closed,
             sinks: configured_sinks(queries, config)?,
             last_run,
             next_run: None,

@@ -13,6 +13,7 @@ pub mod process;
 pub(crate) mod replace;
 pub(crate) mod retention;
 mod runtime;
+pub(crate) mod user_command;
 pub mod wiring;
 
 pub use context::Context;

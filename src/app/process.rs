@@ -10,10 +10,6 @@ use signal_hook::consts::SIGXFSZ;
 
 use crate::error::Failure;
 
-/// What programs that are run get of this process's environment: nothing of it is a secret.
-pub(crate) const PASSED_ON: [&str; 7] =
-    ["PATH", "HOME", "LANG", "TZ", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
-
 /// So many files are open at once at most: the archive and its journals, connections, pipes.
 const FILES: u64 = 32;
 /// So many are allowed where that is for this process to say.

@@ -37,7 +37,7 @@ Exit codes:
   75  another process is syncing this archive
   77  the API refused the credentials
   78  bad configuration
-  130 interrupted by Ctrl-C; after another signal 128 and its number
+  130 interrupted by Ctrl-C; other signals: 128 plus the signal's number
 If some conversations fail, the others are still synced, and the exit code is that
 of the worst failure.";
 
@@ -67,7 +67,7 @@ pub(crate) struct GlobalArgs {
 
     /// Archive to use instead of the configured one
     ///
-    /// Such as a backup, which needs no configuration to be read.
+    /// For example a backup, which can be read without a configuration.
     #[arg(long, global = true, value_name = "PATH", hide_short_help = true, display_order = LAST)]
     pub(crate) archive: Option<PathBuf>,
 
@@ -114,7 +114,7 @@ pub(crate) enum Command {
     Mcp(McpArgs),
     /// Query the archive with SQL (read-only)
     Sql(SqlArgs),
-    /// Print what changed since a number, and follow changes
+    /// Print changed messages as JSON, and follow changes
     Changes(ChangesArgs),
     /// Test, show and retry notifications
     Notify(NotifyArgs),
@@ -132,7 +132,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Back up the archive; safe while a sync runs
     Backup(BackupArgs),
-    /// Put a backup in the archive's place
+    /// Replace the archive with a backup
     Restore(RestoreArgs),
     /// Log in to LinkedIn; asks before it spends credits
     Login(LoginArgs),

@@ -67,7 +67,7 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// When the service syncs.
     pub schedule: ScheduleConfig,
-    /// How you are told of problems that need you.
+    /// How you are alerted to problems that need you.
     pub alerts: AlertsConfig,
     /// Figures for a monitoring system.
     pub metrics: MetricsConfig,
@@ -78,7 +78,7 @@ pub struct Config {
     /// The mailboxes; may be empty.
     #[serde(default)]
     pub accounts: Vec<AccountConfig>,
-    /// Who is told of changes, as it is written.
+    /// Where changes are sent, as it is written.
     #[serde(default)]
     notify: Vec<NotifyConfig>,
     /// The same, checked.

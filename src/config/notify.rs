@@ -1,4 +1,4 @@
-//! `[[notify]]`: who is told of changes and alerts, and how.
+//! `[[notify]]`: where changes and alerts are sent, and how.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -104,12 +104,12 @@ fn timeout() -> Duration {
     Duration::from_secs(20)
 }
 
-/// Who is told of changes and alerts.
+/// Where changes and alerts are sent.
 #[derive(Debug, Clone)]
 pub struct Sink {
     /// Its name, unique, which the archive knows it by.
     pub name: String,
-    /// Of what it is told.
+    /// Which events it gets.
     pub what: BTreeSet<EventKind>,
     /// Only of messages that this search finds.
     pub query: Option<String>,
@@ -117,11 +117,11 @@ pub struct Sink {
     pub summary_over: usize,
     /// The longest that one delivery may take.
     pub timeout: Duration,
-    /// How it is told.
+    /// How they are delivered.
     pub means: SinkMeans,
 }
 
-/// How a sink is told.
+/// How events are delivered to a sink.
 #[derive(Debug, Clone)]
 pub enum SinkMeans {
     /// By a signed request to a URL.
@@ -251,7 +251,7 @@ impl Sink {
         }
     }
 
-    /// Where it leads, as a text that another one tells it from.
+    /// Where it leads, as a text that no other target has.
     #[must_use]
     pub fn target(&self) -> Secret {
         Secret::new(&match &self.means {
@@ -344,7 +344,7 @@ impl SinkReader<'_, '_> {
     fn check_query(&mut self, text: &str) {
         let query = Query::parse(text);
         if query.is_empty() {
-            self.refuse("query", "asks for nothing: omit it to be told of all messages");
+            self.refuse("query", "has no words and no filters: omit it to get all messages");
         } else if let Some(word) = query.not_filters.first() {
             self.refuse("query", format!("{word:?} is not a filter; `archiver search --help` lists them"));
         }

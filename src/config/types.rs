@@ -139,7 +139,7 @@ pub struct ScheduleConfig {
     pub jitter: Duration,
 }
 
-/// `[alerts]`: how you are told of a problem that needs you.
+/// `[alerts]`: how you are alerted to a problem that needs you.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertsConfig {

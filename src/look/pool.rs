@@ -85,7 +85,7 @@ impl Pool {
             Some(watch) => watch,
             None => ChangeWatch { open: self.open()?, data_version: 0, changes: before },
         };
-        let data_version = now.open.reader.data_version()?;
+        let data_version = now.open.reader.queries().data_version()?;
         if data_version != now.data_version {
             now.data_version = data_version;
             now.changes = now.changes.saturating_add(1);

@@ -1,13 +1,15 @@
-//! What a sink has still to be told: read from the change feed once, part by part, and kept until it is delivered.
+//! The changes that wait for a sink: read from the change feed once, part by part, and kept until they are delivered.
+
+use std::collections::VecDeque;
 
 use crate::config::Sink;
 use crate::core::Ms;
 use crate::core::model::ids::ConversationId;
-use crate::core::notify::batch::PendingChange;
+use crate::core::notify::batch::{EventKind, PendingChange};
 use crate::core::planner::target;
 use crate::core::search::query::{Filter, Query, What};
 use crate::error::Failure;
-use crate::store::{Matcher, Queries, Search, StoreError};
+use crate::store::{Matcher, Queries, Search, SinkRow, StoreError};
 use crate::view::search::with_filters;
 
 /// About so many changes are read at a time.
@@ -22,7 +24,7 @@ pub(super) struct Backlog {
     /// The change up to which the feed has been read.
     read_to: i64,
     /// Those of them that the sink wants.
-    pub(super) pending: Vec<PendingChange>,
+    pub(super) pending: VecDeque<PendingChange>,
     places: QueryPlaces,
 }
 
@@ -37,22 +39,25 @@ struct QueryPlaces {
 }
 
 impl Backlog {
-    /// Forgets what the sink has been told, by where its cursor is.
-    pub(super) fn told_to(&mut self, change: i64) {
-        let first = self.pending.partition_point(|pending| pending.seq <= change);
-        self.pending.drain(..first);
+    /// Forgets what has been delivered, by where the sink's cursor is.
+    pub(super) fn delivered_to(&mut self, change: i64) {
+        self.pending.drain(..self.up_to(change));
         self.read_to = self.read_to.max(change);
     }
 
-    /// Leaves out a change that there is nothing to tell of any more.
+    /// How many changes there are up to this one.
+    pub(super) fn up_to(&self, change: i64) -> usize {
+        self.pending.partition_point(|pending| pending.seq <= change)
+    }
+
+    /// Leaves out a change whose message is there no more.
     pub(super) fn leave_out(&mut self, seq: i64) {
         self.pending.retain(|pending| pending.seq != seq);
     }
 
-    /// The change up to which the sink needs no more to be told once all of these are delivered that come before `seq`
-    /// and it.
+    /// The change up to which nothing is left for the sink, once `seq` and all before it are delivered.
     pub(super) fn covered_by(&self, seq: i64) -> i64 {
-        let next = self.pending.iter().find(|pending| pending.seq > seq);
+        let next = self.pending.get(self.up_to(seq));
         next.map_or(self.read_to.max(seq), |next| next.seq.saturating_sub(1))
     }
 
@@ -63,7 +68,7 @@ impl Backlog {
         }
         let part = queries.pending(self.read_to, PART)?;
         let mut wanted = part.changes;
-        wanted.retain(|change| sink.what.contains(&change.kind));
+        wanted.retain(|change| sink.what.contains(&EventKind::Change(change.kind)));
         if !wanted.is_empty()
             && let Some(query) = &sink.query
         {
@@ -71,9 +76,23 @@ impl Backlog {
             let matcher = queries.matcher(&search)?;
             wanted = matching(queries, &matcher, wanted)?;
         }
-        self.pending.append(&mut wanted);
+        self.pending.extend(wanted);
         self.read_to = part.to;
         Ok(part.more)
+    }
+
+    /// How many events wait for the sink, as far as the feed has been read.
+    pub(super) fn waiting(
+        &self,
+        queries: Queries<'_>,
+        sink: &Sink,
+        row: &SinkRow,
+    ) -> Result<i64, StoreError> {
+        let alerts = match sink.what.contains(&EventKind::Alert) {
+            true => queries.notices_after(row.notice)?,
+            false => 0,
+        };
+        Ok(alerts.saturating_add(i64::try_from(self.pending.len()).unwrap_or(i64::MAX)))
     }
 
     /// The change up to which the feed has been read, where it is far from the sink's cursor and nothing is in between:

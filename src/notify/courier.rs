@@ -1,11 +1,11 @@
-//! Tells one sink, one event after the other: what is next, off with it, and how far it has been told.
+//! Delivers events to one sink, one after the other, and records how far the sink has got.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::backlog::Backlog;
 use super::carrier::{Carrier, Delivered};
-use super::parcel::{self, ChangeCounts, ConversationShare, Parcel, Told};
+use super::parcel::{self, ChangeCounts, ChangedMessage, ConversationShare, Parcel};
 use crate::clock::Clock;
 use crate::config::{Sink, SinkMeans};
 use crate::core::Ms;
@@ -27,23 +27,26 @@ pub enum CourierStep {
     Idle(Option<Ms>),
 }
 
-/// Who tells one sink. What it keeps in memory can be read again from the archive at any time.
+/// Delivers events to one sink. What it keeps in memory can be read again from the archive at any time.
 #[derive(Debug)]
 pub struct Courier {
     sink: Sink,
     archive: String,
     backlog: Backlog,
-    /// What was accepted and could not be noted yet.
-    accepted: Option<Acceptance>,
+    /// An event whose end could not be noted yet.
+    unnoted: Option<SentEvent>,
 }
 
-/// An event that the receiver has.
-#[derive(Debug, Clone, Copy)]
-struct Acceptance {
+/// An event that was sent, and what became of it.
+#[derive(Debug)]
+struct SentEvent {
     next: NextDelivery,
-    /// How many alerts or changes it tells of.
+    /// How many alerts or changes it stands for.
     events: i64,
+    delivered: Delivered,
     at_ms: Ms,
+    /// By how much the wait after a failure is longer: from 0 to 1.
+    chance: f64,
 }
 
 impl Courier {
@@ -61,12 +64,12 @@ impl Courier {
         );
         let row = outbox.register(&sink.name, target)?;
         let mut backlog = Backlog::default();
-        backlog.told_to(row.change);
-        Ok(Self { sink: sink.clone(), archive: outbox.identity()?, backlog, accepted: None })
+        backlog.delivered_to(row.change);
+        Ok(Self { sink: sink.clone(), archive: outbox.identity()?, backlog, unnoted: None })
     }
 
-    /// Tells the sink one event, if one is due. A crash in the middle of it loses nothing: the event is told again, under
-    /// the same id. What was accepted but could not be noted is noted by the next step, and nothing told before that.
+    /// Delivers one event, if one is due. A crash in the middle of it loses nothing: the event is sent again, under the
+    /// same id. What became of an event and could not be noted is noted by a later step, before anything else is sent.
     ///
     /// # Errors
     /// When the archive cannot be read or written.
@@ -77,8 +80,8 @@ impl Courier {
         clock: &impl Clock,
         chance: f64,
     ) -> Result<CourierStep, StoreError> {
-        if let Some(accepted) = self.accepted {
-            return self.note_accepted(&mut outbox.borrow_mut(), accepted);
+        if let Some(attempt) = self.unnoted.take() {
+            return self.note(&mut outbox.borrow_mut(), attempt);
         }
         loop {
             let now = clock.now_ms();
@@ -94,7 +97,7 @@ impl Courier {
             let open = match next {
                 NextDelivery::Nothing => return self.catch_up(&mut outbox.borrow_mut(), &row),
                 NextDelivery::Wait(until) => return Ok(CourierStep::Idle(Some(until))),
-                // An alert is told by itself, whenever it is.
+                // An alert is sent by itself, and leaves alone what was begun.
                 NextDelivery::Notice(_) => row.open(),
                 NextDelivery::Change(change) => Some((change.seq, BatchForm::Single)),
                 NextDelivery::Batch { form, to } => Some((to, form)),
@@ -108,13 +111,14 @@ impl Courier {
                 continue;
             };
             let delivered = carrier.deliver(&parcel, now).await;
-            return self.note(&mut outbox.borrow_mut(), (&parcel, next), delivered, (clock.now_ms(), chance));
+            let attempt = SentEvent { next, events: parcel.events, delivered, at_ms: clock.now_ms(), chance };
+            return self.note(&mut outbox.borrow_mut(), attempt);
         }
     }
 
     /// Reads what has changed since.
     async fn read(&mut self, outbox: &RefCell<Outbox>, row: &SinkRow, now: Ms) -> Result<(), StoreError> {
-        self.backlog.told_to(row.change);
+        self.backlog.delivered_to(row.change);
         while self.backlog.read(outbox.borrow().queries(), &self.sink, now)? {
             // Other sinks want their turn.
             tokio::task::yield_now().await;
@@ -129,23 +133,38 @@ impl Courier {
             false => None,
         };
         let standing = Standing { open: row.open(), run_under_way: queries.run_under_way()? };
-        let rules = BatchRules {
-            summary_over: self.sink.summary_over,
-            digest: matches!(self.sink.means, SinkMeans::Email(_)),
-        };
-        Ok(batch::next(&self.backlog.pending, notice.map(|notice| notice.id), &standing, &rules, now))
+        let (pending, notice) = (self.backlog.pending.iter(), notice.map(|notice| notice.id));
+        Ok(batch::next(pending, notice, &standing, &self.rules(), now))
     }
 
-    /// Notes what the sink is told from now on: what is told together stays together, so that its id stays the same.
+    fn rules(&self) -> BatchRules {
+        BatchRules {
+            summary_over: self.sink.summary_over,
+            digest: matches!(self.sink.means, SinkMeans::Email(_)),
+        }
+    }
+
+    /// What is begun as the changes up to this one have been delivered, where that is one by itself: it is noted together
+    /// with their delivery, in one transaction.
+    fn begun_after(&self, outbox: &Outbox, to: i64, now: Ms) -> Result<Option<(i64, BatchForm)>, StoreError> {
+        let standing = Standing { open: None, run_under_way: outbox.queries().run_under_way()? };
+        let rest = self.backlog.pending.range(self.backlog.up_to(to)..);
+        Ok(match batch::next(rest, None, &standing, &self.rules(), now) {
+            NextDelivery::Change(change) => Some((change.seq, BatchForm::Single)),
+            _ => None,
+        })
+    }
+
+    /// Notes what is sent from now on: what is sent together stays together, so that its id stays the same.
     fn begin(&self, outbox: &mut Outbox, open: Option<(i64, BatchForm)>) -> Result<SinkRow, StoreError> {
-        let after = self.backlog.pending.first().map_or(0, |first| first.seq.saturating_sub(1));
+        let after = self.backlog.pending.front().map_or(0, |first| first.seq.saturating_sub(1));
         outbox.update(&self.sink.name, |row| {
             row.change = row.change.max(after);
             row.set_open(open);
         })
     }
 
-    /// The event to be told; `None`: there is nothing to tell of any more.
+    /// The event to send; `None`: there is nothing left to send.
     fn pack(&self, outbox: &Outbox, row: &SinkRow, next: NextDelivery) -> Result<Option<Parcel>, StoreError> {
         let queries = outbox.queries();
         Ok(match next {
@@ -159,11 +178,11 @@ impl Courier {
                 message.map(|message| Parcel::of_change(&self.archive, &(change, message)))
             }
             NextDelivery::Batch { form, to } => {
-                let end = self.backlog.pending.partition_point(|change| change.seq <= to);
-                let (part, _) = self.backlog.pending.split_at(end);
+                let part = self.backlog.pending.range(..self.backlog.up_to(to));
+                let part: Vec<PendingChange> = part.copied().collect();
                 Some(match form {
-                    BatchForm::Single | BatchForm::Digest => self.digest(outbox, row.change, to, part)?,
-                    BatchForm::Summary => self.summary(outbox, row.change, to, part)?,
+                    BatchForm::Single | BatchForm::Digest => self.digest(outbox, row.change, to, &part)?,
+                    BatchForm::Summary => self.summary(outbox, row.change, to, &part)?,
                 })
             }
         })
@@ -176,12 +195,12 @@ impl Courier {
         to: i64,
         part: &[PendingChange],
     ) -> Result<Parcel, StoreError> {
-        let mut told: Vec<Told> = Vec::new();
+        let mut contents: Vec<ChangedMessage> = Vec::new();
         for change in part {
-            told.extend(outbox.queries().message_at(change)?.map(|message| (*change, message)));
+            contents.extend(outbox.queries().message_at(change)?.map(|message| (*change, message)));
         }
         let at_ms = part.last().map_or(0, |change| change.at_ms);
-        Ok(Parcel::of_digest(&self.archive, &self.sink.name, (after, to), at_ms, &told))
+        Ok(Parcel::of_digest(&self.archive, &self.sink.name, (after, to), at_ms, &contents))
     }
 
     fn summary(
@@ -224,96 +243,97 @@ impl Courier {
         Ok(parcel::summary(&self.archive, &self.sink.name, span, at_ms, (&all, &shares, conversations)))
     }
 
-    /// Writes down that an event was accepted. Until that has succeeded, it is kept in mind.
-    fn note_accepted(
-        &mut self,
-        outbox: &mut Outbox,
-        accepted: Acceptance,
-    ) -> Result<CourierStep, StoreError> {
-        self.accepted = Some(accepted);
+    /// Writes down what became of an event. Until that has succeeded, it is kept in mind.
+    fn note(&mut self, outbox: &mut Outbox, attempt: SentEvent) -> Result<CourierStep, StoreError> {
+        let noted = match &attempt.delivered {
+            Delivered::Accepted => self.note_accepted(outbox, &attempt),
+            Delivered::Failed { why, retry_after_ms } => {
+                self.note_failed(outbox, &attempt, why, *retry_after_ms)
+            }
+            Delivered::Ended(why) => self.note_ended(outbox, &attempt, why),
+        };
+        if noted.is_err() {
+            self.unnoted = Some(attempt);
+        }
+        noted
+    }
+
+    fn note_accepted(&self, outbox: &mut Outbox, attempt: &SentEvent) -> Result<CourierStep, StoreError> {
         let name = &self.sink.name;
-        let waiting = self.waiting(outbox)?;
         let before = outbox.sink(name)?;
+        let waiting = self.backlog.waiting(outbox.queries(), &self.sink, &before)?;
+        let delivered_to = match attempt.next {
+            NextDelivery::Change(PendingChange { seq: to, .. }) | NextDelivery::Batch { to, .. } => Some(to),
+            NextDelivery::Notice(_) | NextDelivery::Nothing | NextDelivery::Wait(_) => None,
+        };
+        let begun = match delivered_to {
+            Some(to) => self.begun_after(outbox, to, attempt.at_ms)?,
+            None => None,
+        };
         outbox.update(name, |row| {
-            match accepted.next {
-                NextDelivery::Notice(id) => row.notice = row.notice.max(id),
-                NextDelivery::Change(PendingChange { seq: to, .. }) | NextDelivery::Batch { to, .. } => {
-                    row.change = row.change.max(self.backlog.covered_by(to));
-                    row.set_open(None);
-                }
-                NextDelivery::Nothing | NextDelivery::Wait(_) => {}
+            if let NextDelivery::Notice(id) = attempt.next {
+                row.notice = row.notice.max(id);
+            }
+            if let Some(to) = delivered_to {
+                row.change = row.change.max(self.backlog.covered_by(to));
+                row.set_open(begun);
             }
             row.forgive();
-            row.waiting = waiting.saturating_sub(accepted.events).max(0);
-            row.delivered = row.delivered.saturating_add(accepted.events);
-            row.delivered_ms = Some(accepted.at_ms);
+            row.waiting = waiting.saturating_sub(attempt.events).max(0);
+            row.delivered = row.delivered.saturating_add(attempt.events);
+            row.delivered_ms = Some(attempt.at_ms);
         })?;
-        self.accepted = None;
         if before.attempts > 0 {
             tracing::info!(sink = name, attempts = before.attempts, "the sink accepts events again");
         }
         Ok(CourierStep::Delivered)
     }
 
-    /// Writes down what became of an event.
-    fn note(
-        &mut self,
+    fn note_failed(
+        &self,
         outbox: &mut Outbox,
-        (parcel, next): (&Parcel, NextDelivery),
-        delivered: Delivered,
-        (now, chance): (Ms, f64),
+        attempt: &SentEvent,
+        why: &str,
+        retry_after_ms: Option<Ms>,
     ) -> Result<CourierStep, StoreError> {
-        let name = self.sink.name.clone();
-        match delivered {
-            Delivered::Accepted => {
-                self.note_accepted(outbox, Acceptance { next, events: parcel.events, at_ms: now })
+        let SentEvent { next, at_ms, chance, .. } = *attempt;
+        let name = &self.sink.name;
+        let waiting = self.backlog.waiting(outbox.queries(), &self.sink, &outbox.sink(name)?)?;
+        let row = outbox.update(name, |row| {
+            if is_covered(row, next) {
+                return;
             }
-            Delivered::Failed { why, retry_after_ms } => {
-                let waiting = self.waiting(outbox)?;
-                let row = outbox.update(&name, |row| {
-                    if is_covered(row, next) {
-                        return;
-                    }
-                    row.attempts = row.attempts.saturating_add(1);
-                    row.failing_since_ms = row.failing_since_ms.or(Some(now));
-                    row.next_try_ms = Some(retry::next_try(row.attempts, now, retry_after_ms, chance));
-                    row.last_error = Some(why.clone());
-                    row.waiting = waiting;
-                })?;
-                if !is_covered(&row, next) {
-                    let attempts = row.attempts;
-                    tracing::warn!(sink = name, attempts, waiting, "an event was not delivered: {why}");
-                }
-                Ok(CourierStep::Failed)
-            }
-            Delivered::Ended(why) => {
-                let waiting = self.waiting(outbox)?;
-                outbox.update(&name, |row| {
-                    row.attempts = row.attempts.saturating_add(1);
-                    row.failing_since_ms = row.failing_since_ms.or(Some(now));
-                    row.ended_ms = Some(now);
-                    row.last_error = Some(why.clone());
-                    row.waiting = waiting;
-                })?;
-                tracing::error!(
-                    sink = name,
-                    why,
-                    waiting,
-                    "the sink is not told any more until `archiver notify retry`"
-                );
-                Ok(CourierStep::Failed)
-            }
+            row.attempts = row.attempts.saturating_add(1);
+            row.failing_since_ms = row.failing_since_ms.or(Some(at_ms));
+            row.next_try_ms = Some(retry::next_try(row.attempts, at_ms, retry_after_ms, chance));
+            row.last_error = Some(why.to_owned());
+            row.waiting = waiting;
+        })?;
+        if !is_covered(&row, next) {
+            let attempts = row.attempts;
+            tracing::warn!(sink = name, attempts, waiting, "an event was not delivered: {why}");
         }
+        Ok(CourierStep::Failed)
     }
 
-    /// Events that wait, as far as they have been read.
-    fn waiting(&self, outbox: &Outbox) -> Result<i64, StoreError> {
-        let alerts = match self.sink.what.contains(&EventKind::Alert) {
-            true => outbox.queries().notices_after(outbox.sink(&self.sink.name)?.notice)?,
-            false => 0,
-        };
-        let changes = i64::try_from(self.backlog.pending.len()).unwrap_or(i64::MAX);
-        Ok(alerts.saturating_add(changes))
+    fn note_ended(
+        &self,
+        outbox: &mut Outbox,
+        attempt: &SentEvent,
+        why: &str,
+    ) -> Result<CourierStep, StoreError> {
+        let name = &self.sink.name;
+        let waiting = self.backlog.waiting(outbox.queries(), &self.sink, &outbox.sink(name)?)?;
+        outbox.update(name, |row| {
+            row.attempts = row.attempts.saturating_add(1);
+            row.failing_since_ms = row.failing_since_ms.or(Some(attempt.at_ms));
+            row.ended_ms = Some(attempt.at_ms);
+            row.last_error = Some(why.to_owned());
+            row.waiting = waiting;
+        })?;
+        let what = "the sink gets no more events until `archiver notify retry`";
+        tracing::error!(sink = name, why, waiting, "{what}");
+        Ok(CourierStep::Failed)
     }
 
     /// Nothing waits. Moves the cursor over what is none of the sink's, so that it need not be read again. A sink that
@@ -338,7 +358,7 @@ impl Courier {
     }
 }
 
-/// Whether a sink need not be told this any more: somebody has skipped it meanwhile.
+/// Whether a sink need not get this any more: somebody has skipped it meanwhile.
 fn is_covered(row: &SinkRow, next: NextDelivery) -> bool {
     match next {
         NextDelivery::Notice(id) => row.notice >= id,

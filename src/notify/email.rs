@@ -38,7 +38,7 @@ pub(super) async fn send(
         Ok(Ok(Ok(answer))) if answer.is_positive() => Delivered::Accepted,
         Ok(Ok(Ok(answer))) => Delivered::failed(format!("the mail server answered {}", answer.code())),
         Ok(Ok(Err(why))) => Delivered::failed(why),
-        Ok(Err(_)) => Delivered::failed("sending the mail was broken off"),
+        Ok(Err(_)) => Delivered::failed("sending the mail was interrupted"),
         Err(_) => Delivered::failed(TOO_LONG),
     }
 }
@@ -55,7 +55,7 @@ fn letter(means: &EmailMeans, parcel: &Parcel) -> Result<Message, String> {
         let to: Mailbox = to.clone();
         builder = builder.to(to);
     }
-    builder.body(parcel.text.clone()).map_err(|error| format!("no mail can be made of it: {error}"))
+    builder.body(parcel.text.clone()).map_err(|error| format!("cannot build the mail: {error}"))
 }
 
 fn transport(

@@ -1,5 +1,5 @@
-//! Notifications: tells the sinks of `[[notify]]` what has changed, each at its own pace and in its order, from the change
-//! feed of the archive.
+//! Notifications: sends what has changed to the sinks of `[[notify]]`, each at its own pace and in order, from the change feed
+//! of the archive.
 
 mod backlog;
 mod carrier;
@@ -18,7 +18,6 @@ use futures_util::future::join_all;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env, Sink};
 use crate::core::Ms;
-use crate::core::notify::batch::EventKind;
 use crate::error::Failure;
 use crate::notify::backlog::Backlog;
 use crate::store::{Outbox, Queries, SinkRow, StoreError};
@@ -50,7 +49,7 @@ pub fn register(sinks: &[Sink], outbox: &mut Outbox) -> Result<(), StoreError> {
     sinks.iter().try_for_each(|sink| Courier::new(sink, outbox).map(|_| ()))
 }
 
-/// Tells the sinks what waits, all at once, until nothing does, an attempt of each has failed, or the time is up.
+/// Sends what waits to the sinks, all at once, until nothing does, an attempt of each has failed, or the time is up.
 ///
 /// # Errors
 /// When the archive cannot be read or written.
@@ -73,7 +72,7 @@ pub async fn deliver(
     match tokio::time::timeout(longest, join_all(work)).await {
         Ok(done) => done.into_iter().collect(),
         Err(_) => {
-            tracing::warn!("not every event was delivered in time; the rest follows with the next run");
+            tracing::warn!("not every event was delivered in time; the rest is sent after the next run");
             Ok(())
         }
     }
@@ -85,16 +84,12 @@ pub async fn deliver(
 /// When the archive cannot be read.
 pub fn waiting(sink: &Sink, queries: Queries<'_>, row: &SinkRow, now: Ms) -> Result<i64, StoreError> {
     let mut backlog = Backlog::default();
-    backlog.told_to(row.change);
+    backlog.delivered_to(row.change);
     while backlog.read(queries, sink, now)? {}
-    let alerts = match sink.what.contains(&EventKind::Alert) {
-        true => queries.notices_after(row.notice)?,
-        false => 0,
-    };
-    Ok(alerts.saturating_add(i64::try_from(backlog.pending.len()).unwrap_or(i64::MAX)))
+    backlog.waiting(queries, sink, row)
 }
 
-/// Gives up what waits for a sink. Returns how many events that were.
+/// Drops what waits for a sink. Returns how many events that were.
 ///
 /// # Errors
 /// When the archive cannot be read or written.

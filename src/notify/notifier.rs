@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_millis(600);
 /// The sinks and what they need.
 type Routes = Vec<(Sink, SinkCarrier)>;
 
-/// Tells the sinks of a configuration until it is stopped.
+/// Sends events to the sinks of a configuration until it is stopped.
 #[derive(Debug, Default)]
 pub struct Notifier(Option<Running>);
 
@@ -46,11 +46,11 @@ fn routes(config: &Config, env: &Env) -> Routes {
 }
 
 impl Notifier {
-    /// Begins with a configuration, or goes on with another one. Without sinks there is no thread. What a sink is being
-    /// told at this moment comes to its end first.
+    /// Starts with a configuration, or switches to another one. Without sinks there is no thread. A delivery under way is
+    /// finished first.
     ///
     /// # Errors
-    /// When the archive cannot be opened, or no thread can be had.
+    /// When the archive cannot be opened.
     pub fn adopt(
         &mut self,
         config: &Config,
@@ -94,14 +94,16 @@ fn start(outbox: Outbox, first: Routes) -> Option<Running> {
                 // A mail server that does not answer holds a thread; nobody waits for it.
                 runtime.shutdown_background();
             }
-            Err(error) => tracing::error!(%error, "nobody is notified: no runtime can be had"),
+            Err(error) => {
+                tracing::error!(%error, "no notifications are sent: cannot start the async runtime")
+            }
         }
     };
     let spawned = std::thread::Builder::new().name("notify".to_owned()).stack_size(1024 * 1024).spawn(work);
     match spawned {
         Ok(thread) => Some(Running { routes, thread }),
         Err(error) => {
-            tracing::error!(%error, "nobody is notified: no thread can be had");
+            tracing::error!(%error, "no notifications are sent: cannot start a thread");
             None
         }
     }
@@ -111,7 +113,9 @@ fn start(outbox: Outbox, first: Routes) -> Option<Running> {
 async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceiver<Routes>) {
     let outbox = Rc::new(RefCell::new(outbox));
     let (changed, changes) = watch::channel(0_i64);
-    let look = tokio::task::spawn_local(look(Rc::clone(&outbox), changed));
+    let changed = Rc::new(changed);
+    // Without sinks nobody wants to know.
+    let mut looking: Option<tokio::task::JoinHandle<()>> = None;
     let mut tasks: BTreeMap<String, tokio::task::JoinHandle<()>> = BTreeMap::new();
     let mut next = Some(first);
     let mut retire = watch::channel(()).0;
@@ -119,6 +123,17 @@ async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceive
         // Those of before end with what they are doing; the one that follows in a sink's place waits for that.
         let now = watch::channel(());
         retire = now.0;
+        match (routes.is_empty(), &looking) {
+            (true, Some(task)) => {
+                task.abort();
+                looking = None;
+            }
+            (false, None) => {
+                let look = look(Rc::clone(&outbox), Rc::clone(&changed));
+                looking = Some(tokio::task::spawn_local(look));
+            }
+            _ => {}
+        }
         for (sink, carrier) in routes {
             let before = tasks.remove(&sink.name);
             let (name, outbox, changes, retired) =
@@ -127,7 +142,7 @@ async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceive
                 if let Some(before) = before {
                     drop(before.await);
                 }
-                tell(sink, carrier, outbox, changes, retired).await;
+                run_sink(sink, carrier, outbox, changes, retired).await;
             });
             tasks.insert(name, task);
         }
@@ -136,11 +151,13 @@ async fn serve(outbox: Outbox, first: Routes, mut orders: mpsc::UnboundedReceive
     drop(retire);
     let all = futures_util::future::join_all(tasks.into_values());
     drop(tokio::time::timeout(GRACE, all).await);
-    look.abort();
+    if let Some(task) = looking {
+        task.abort();
+    }
 }
 
 /// Looks whether somebody has written to the archive.
-async fn look(outbox: Rc<RefCell<Outbox>>, changed: watch::Sender<i64>) {
+async fn look(outbox: Rc<RefCell<Outbox>>, changed: Rc<watch::Sender<i64>>) {
     loop {
         let version = outbox.borrow().queries().data_version();
         // What cannot be read is said by whoever wants to read it.
@@ -151,8 +168,8 @@ async fn look(outbox: Rc<RefCell<Outbox>>, changed: watch::Sender<i64>) {
     }
 }
 
-/// Tells one sink, until it is told no more.
-async fn tell(
+/// Sends events to one sink, until the notifier stops or gets another configuration.
+async fn run_sink(
     sink: Sink,
     carrier: SinkCarrier,
     outbox: Rc<RefCell<Outbox>>,
@@ -177,7 +194,7 @@ async fn tell(
             }
             Err(error) => {
                 if !failing {
-                    tracing::warn!(sink = sink.name, %error, "the archive cannot be read or written: the sink waits");
+                    tracing::warn!(sink = sink.name, %error, "the archive cannot be read or written; the sink waits");
                 }
                 failing = true;
                 Ms::try_from(AFTER_ERROR.as_millis()).ok()

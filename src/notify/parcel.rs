@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::core::Ms;
 use crate::core::format::{IsoTime, plural};
-use crate::core::notify::batch::{BatchForm, EventKind, PendingChange};
+use crate::core::model::change_kind::ChangeKind;
+use crate::core::notify::batch::{BatchForm, PendingChange};
 use crate::core::notify::event_id::{EventSubject, event_id};
 use crate::core::printable::{one_line, printable};
 use crate::store::{MessageRow, NoticeRow};
@@ -23,7 +24,7 @@ const EXCERPT: usize = 500;
 pub struct Parcel {
     /// What it is called: the same whenever it is sent.
     pub id: String,
-    /// How many alerts or changes it tells of.
+    /// How many alerts or changes it stands for.
     pub events: i64,
     /// The event as the Standard Webhooks specification has it: type, timestamp and data.
     pub json: Value,
@@ -34,7 +35,7 @@ pub struct Parcel {
 }
 
 /// A change and its message.
-pub(super) type Told = (PendingChange, MessageRow);
+pub(super) type ChangedMessage = (PendingChange, MessageRow);
 
 impl Parcel {
     /// The JSON on one line.
@@ -54,7 +55,7 @@ impl Parcel {
     }
 
     /// One change.
-    pub(super) fn of_change(archive: &str, (change, message): &Told) -> Self {
+    pub(super) fn of_change(archive: &str, (change, message): &ChangedMessage) -> Self {
         let kind = change.kind.as_str();
         let subject = EventSubject::Change { seq: change.seq, at_ms: change.at_ms };
         Self {
@@ -69,6 +70,7 @@ impl Parcel {
     /// An alert.
     pub(super) fn of_notice(archive: &str, notice: &NoticeRow) -> Self {
         let NoticeRow { id, at_ms, kind, account, message } = notice;
+        let kind = kind.as_str();
         let whose = account.as_ref().map_or_else(String::new, |account| format!("account {account}: "));
         Self {
             id: event_id(archive, &EventSubject::Notice { id: *id, at_ms: *at_ms }),
@@ -76,7 +78,7 @@ impl Parcel {
             json: event("alert", *at_ms, json!({ "kind": kind, "account": account, "message": message })),
             subject: format!("archiver needs attention: {kind}"),
             text: format!(
-                "Since {}: {whose}{message}\n\n`archiver status` says more.\n",
+                "Since {}: {whose}{message}\n\nRun `archiver status` for details.\n",
                 local_minute(*at_ms)
             ),
         }
@@ -88,17 +90,17 @@ impl Parcel {
         sink: &str,
         (after, to): (i64, i64),
         at_ms: Ms,
-        told: &[Told],
+        contents: &[ChangedMessage],
     ) -> Self {
         let subject = EventSubject::Batch { sink, form: BatchForm::Digest, after, to, at_ms };
         let text: Vec<String> =
-            told.iter().map(|(change, message)| paragraph(change, message, EXCERPT)).collect();
+            contents.iter().map(|(change, message)| paragraph(change, message, EXCERPT)).collect();
         Self {
             id: event_id(archive, &subject),
-            events: count(told.len()),
+            events: count(contents.len()),
             // Only mail has digests, and that sends the text.
             json: event("digest", at_ms, json!({ "since": after, "until": to })),
-            subject: format!("{}: {}", places(told), plural(told.len(), "message")),
+            subject: format!("{}: {}", places(contents), plural(contents.len(), "message")),
             text: text.join("\n"),
         }
     }
@@ -110,8 +112,8 @@ impl Parcel {
             id: event_id(archive, &EventSubject::Test { at_ms: now }),
             events: 0,
             json: event("test", now, json!({ "sink": sink })),
-            subject: "archiver: a test".to_owned(),
-            text: format!("This is a test of the sink {sink:?}, by `archiver notify test`.\n"),
+            subject: "archiver: test".to_owned(),
+            text: format!("This is a test event for the sink {sink:?}, sent by `archiver notify test`.\n"),
         }
     }
 }
@@ -135,13 +137,14 @@ pub(super) struct ChangeCounts {
 }
 
 impl ChangeCounts {
-    pub(super) fn add(&mut self, kind: EventKind) {
+    pub(super) fn add(&mut self, kind: ChangeKind) {
         match kind {
-            EventKind::New => self.new += 1,
-            EventKind::Edited => self.edited += 1,
-            EventKind::Gone => self.gone += 1,
-            EventKind::Back => self.back += 1,
-            EventKind::Alert => {}
+            ChangeKind::New => self.new += 1,
+            ChangeKind::Edited => self.edited += 1,
+            ChangeKind::Gone => self.gone += 1,
+            ChangeKind::Back => self.back += 1,
+            // Nobody is notified of these.
+            ChangeKind::Erased => {}
         }
     }
 
@@ -210,7 +213,7 @@ pub(super) fn summary(
             plural(conversations, "conversation")
         ),
         text: format!(
-            "Too many changes to tell one by one: {}.\n\n{}{more}\n`archiver changes --since {after}` prints them.\n",
+            "Too many changes to list one by one: {}.\n\n{}{more}\n`archiver changes --since {after}` prints them.\n",
             counts.words(),
             lines.concat()
         ),
@@ -244,13 +247,13 @@ fn cut(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-fn words(kind: EventKind) -> &'static str {
+fn words(kind: ChangeKind) -> &'static str {
     match kind {
-        EventKind::New => "new message",
-        EventKind::Edited => "message edited",
-        EventKind::Gone => "message gone",
-        EventKind::Back => "message back",
-        EventKind::Alert => "alert",
+        ChangeKind::New => "new message",
+        ChangeKind::Edited => "message edited",
+        ChangeKind::Gone => "message gone",
+        ChangeKind::Back => "message back",
+        ChangeKind::Erased => "message erased",
     }
 }
 
@@ -260,15 +263,15 @@ fn place(message: &MessageRow) -> String {
     one_line(if name.is_empty() { "LinkedIn" } else { name })
 }
 
-fn places(told: &[Told]) -> String {
-    let first = told.first().map_or_else(String::new, |(_, message)| place(message));
-    match told.iter().any(|(_, message)| place(message) != first) {
+fn places(contents: &[ChangedMessage]) -> String {
+    let first = contents.first().map_or_else(String::new, |(_, message)| place(message));
+    match contents.iter().any(|(_, message)| place(message) != first) {
         true => "archiver".to_owned(),
         false => first,
     }
 }
 
-/// A change as a letter tells it.
+/// A change as a mail shows it.
 fn paragraph(change: &PendingChange, message: &MessageRow, most: usize) -> String {
     let sender = match message.from_me {
         Some(true) => "you".to_owned(),

@@ -1,6 +1,5 @@
 //! Alerts: what only a person can mend is recorded after a run, and the configured command is run once for it.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,10 +8,11 @@ use tokio::time::Instant;
 use crate::app::alert_text::describe;
 use crate::app::metrics;
 use crate::app::parked::fingerprint;
-use crate::app::process::PASSED_ON;
+use crate::app::user_command::UserCommand;
 use crate::app::wiring::archive_failure;
 use crate::config::{Config, Env};
 use crate::core::Ms;
+use crate::core::alert::AlertKind;
 use crate::core::format::{counted, iso_utc};
 use crate::core::printable::one_line;
 use crate::error::Failure;
@@ -23,17 +23,17 @@ use crate::sync::Reception;
 const GRACE: Duration = Duration::from_millis(600);
 /// No command may take longer.
 const LONGEST: Duration = Duration::from_secs(60);
-/// An outage is told once so many runs in a row have failed, and that for so long.
-const TOLD_RUNS: usize = 3;
-const TOLD_AFTER_MS: Ms = 30 * 60_000;
-/// A gap is told once so many attempts in a row have got no further: from then on runs leave it out.
-const TOLD_STALLS: u32 = 3;
+/// An outage is an alert once so many runs in a row have failed, and that for so long.
+const ALERT_RUNS: usize = 3;
+const ALERT_AFTER_MS: Ms = 30 * 60_000;
+/// A gap is an alert once so many attempts in a row have got no further: from then on runs leave it out.
+const ALERT_STALLS: u32 = 3;
 
-/// What a person is told.
+/// An alert, as a person gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// As the command gets it: `account`, `key`, `credits`, `unreachable`, `gap` or `archive`.
-    pub kind: &'static str,
+    /// What it is about.
+    pub kind: AlertKind,
     /// Whose account; empty where it concerns all.
     pub account: String,
     /// What is wrong.
@@ -45,13 +45,13 @@ pub struct Notice {
 impl Notice {
     /// One that no row of the archive stands for.
     #[must_use]
-    pub fn new(kind: &'static str, message: String) -> Self {
+    pub fn new(kind: AlertKind, message: String) -> Self {
         Self { kind, account: String::new(), message, alert: None }
     }
 
     fn of(alert: Alert) -> Self {
         let account = alert.account.clone().unwrap_or_default();
-        Self { kind: alert.cause.as_str(), account, message: describe(&alert), alert: Some(alert) }
+        Self { kind: AlertKind::Refused(alert.cause), account, message: describe(&alert), alert: Some(alert) }
     }
 }
 
@@ -73,7 +73,7 @@ pub fn record(
     if reception.is_silent()
         && let Some(notice) = outage(store)?
     {
-        tracing::error!(kind = notice.kind, "needs attention: {}", notice.message);
+        tracing::error!(kind = notice.kind.as_str(), "needs attention: {}", notice.message);
         store.add_notice((notice.kind, None), &notice.message, None, now)?;
         news.push(notice);
     }
@@ -111,13 +111,13 @@ pub fn record_run(
     Ok(news)
 }
 
-/// What is to be told of runs that fail in a row: once, by the run with which it has gone on for long enough.
+/// The alert of runs that fail in a row: raised once, by the run with which it has gone on for long enough.
 fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
     let runs = store.failed_runs()?;
     let Some(first) = runs.last() else { return Ok(None) };
     let lasts = |runs: &[FailedRun]| {
         let since = |last: &FailedRun| last.finished_ms - first.started_ms;
-        runs.len() >= TOLD_RUNS && runs.first().map(since) >= Some(TOLD_AFTER_MS)
+        runs.len() >= ALERT_RUNS && runs.first().map(since) >= Some(ALERT_AFTER_MS)
     };
     let (_, before) = runs.split_at(1);
     if !lasts(&runs) || lasts(before) {
@@ -126,16 +126,16 @@ fn outage(store: &Store) -> Result<Option<Notice>, StoreError> {
     let why = store.last_error()?.unwrap_or_default();
     let (count, since) = (runs.len(), iso_utc(first.started_ms));
     let message = format!("the last {count} runs, since {since}, brought nothing: {why}");
-    Ok(Some(Notice::new("unreachable", message)))
+    Ok(Some(Notice::new(AlertKind::Unreachable, message)))
 }
 
-/// What is to be told of gaps that get no further: once of each.
+/// The alert of gaps that get no further: raised once for each.
 fn stuck(store: &mut Store, now: Ms) -> Result<Option<Notice>, StoreError> {
-    let gaps = store.stuck_gaps(TOLD_STALLS)?;
+    let gaps = store.stuck_gaps(ALERT_STALLS)?;
     let Some(message) = stuck_words(&gaps) else { return Ok(None) };
-    tracing::error!(kind = "gap", "needs attention: {message}");
+    tracing::error!(kind = AlertKind::Gap.as_str(), "needs attention: {message}");
     store.add_notice_of_gaps(&gaps, &message, now)?;
-    Ok(Some(Notice::new("gap", message)))
+    Ok(Some(Notice::new(AlertKind::Gap, message)))
 }
 
 /// The same in words, of which gaps and why; some stand for many.
@@ -157,12 +157,12 @@ fn stuck_words(gaps: &[StuckGap]) -> Option<String> {
     (!gaps.is_empty()).then(|| format!("{count} be filled: {}{more}", some.join("; ")))
 }
 
-/// Tells the sinks, once for each window, that no credits are left in it. It passes by itself, so that the command is not
-/// run for it.
+/// Raises an alert for the sinks, once for each window, when no credits are left in it. That passes by itself, so the
+/// command is not run for it.
 fn used_up(store: &mut Store, config: &Config, now: Ms) -> Result<(), StoreError> {
     let Some(closed) = metrics::closed(&store.queries(), config, now)? else { return Ok(()) };
     let about = format!("{} until {}", closed.window, iso_utc(closed.opens_ms));
-    store.add_notice(("budget", None), &closed.words(iso_utc), Some(&about), now)
+    store.add_notice((AlertKind::Budget, None), &closed.words(iso_utc), Some(&about), now)
 }
 
 /// Refuses a run that is not the service's while the API wants no request.
@@ -194,28 +194,20 @@ fn forget_mended(store: &mut Store, config: &Config, reception: &Reception) -> R
     Ok(())
 }
 
-/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in what it is told, and
-/// the environment of this process is not handed on.
+/// Runs the alert command for each of these, one after the other. It gets no secrets: none are in an alert.
 pub async fn run_command(command: Vec<String>, env: &Env, news: Vec<Notice>) {
-    let Some((program, arguments)) = command.split_first() else { return };
+    if command.is_empty() {
+        return;
+    }
     for notice in news {
-        let mut process = tokio::process::Command::new(program);
-        process.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).env_clear();
-        for name in PASSED_ON {
-            process.envs(env.text(name).map(|value| (name, value)));
-        }
+        let members =
+            [("KIND", notice.kind.as_str()), ("ACCOUNT", &notice.account), ("MESSAGE", &notice.message)];
         // By their names and, for one version, by those that they had when the section was called [attention].
-        for prefix in ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"] {
-            process.env(format!("{prefix}_KIND"), notice.kind);
-            process.env(format!("{prefix}_ACCOUNT"), &notice.account);
-            process.env(format!("{prefix}_MESSAGE"), &notice.message);
-        }
-        process.kill_on_drop(true);
-        match tokio::time::timeout(LONGEST, process.status()).await {
-            Ok(Ok(status)) if status.success() => {}
-            Ok(Ok(status)) => tracing::warn!(%status, program, "the attention command failed"),
-            Ok(Err(error)) => tracing::warn!(%error, program, "the attention command cannot be run"),
-            Err(_) => tracing::warn!(program, "the attention command took too long and was ended"),
+        let of = |prefix| members.map(|(name, value)| (format!("{prefix}_{name}"), value.to_owned()));
+        let variables = ["ARCHIVER_ALERT", "ARCHIVER_ATTENTION"].into_iter().flat_map(of).collect();
+        let command = UserCommand { command: &command, env, variables, input: None, timeout: LONGEST };
+        if let Err(why) = command.run().await {
+            tracing::warn!(why, "the alert command failed");
         }
     }
 }
@@ -240,7 +232,9 @@ impl AlertCommands {
         let until = Instant::now() + GRACE;
         for (running, news) in std::mem::take(&mut self.0) {
             if tokio::time::timeout_at(until, running).await.is_err() {
-                tracing::warn!("the attention command was cut short by the stop: it will be run again");
+                tracing::warn!(
+                    "the alert command was cut short by the stop: it will run again after the next start"
+                );
                 let mut alerts = news.iter().filter_map(|notice| notice.alert.as_ref());
                 alerts.try_for_each(|alert| store.mark_undelivered(alert))?;
             }

@@ -254,33 +254,38 @@ mod tests {
         }
     }
 
-    /// Whether the watchdog heard within so many seconds from now on, while nothing else happened.
-    async fn is_heard(beats: &Cell<u32>, secs: u64) -> bool {
-        let before = beats.get();
+    /// Lets so many seconds pass. Whether the watchdog has heard within the last two of them.
+    async fn is_heard(beat: &Cell<Instant>, secs: u64) -> bool {
         tokio::time::sleep(Duration::from_secs(secs)).await;
-        beats.get() > before
+        beat.get().elapsed() <= Duration::from_secs(2)
+    }
+
+    /// Lets so many seconds pass. Whether the watchdog has heard nothing in all of them.
+    async fn is_silent_for(beat: &Cell<Instant>, secs: u64) -> bool {
+        tokio::time::sleep(Duration::from_secs(secs)).await;
+        beat.get().elapsed() >= Duration::from_secs(secs)
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_hears_no_more_of_work_that_shows_no_progress() {
         let (desk, bell) = desk();
-        let beats = Cell::new(0);
+        let beat = Cell::new(Instant::now());
         let heartbeat = Heartbeat::every(Some(Duration::from_secs(1)));
-        let attending = bell.attend(Silence, heartbeat, || beats.set(beats.get() + 1));
+        let attending = bell.attend(Silence, heartbeat, || beat.set(Instant::now()));
         let working = async {
             desk.expect_within(Duration::from_secs(60));
-            assert!(is_heard(&beats, 89).await, "it waits for what it was known to wait for");
+            assert!(is_heard(&beat, 89).await, "it waits for what it was known to wait for");
             tokio::time::sleep(Duration::from_secs(3)).await;
-            assert!(!is_heard(&beats, 600).await, "it should have been back");
+            assert!(is_silent_for(&beat, 600).await, "it should have been back");
             let work = desk.begin(Duration::from_secs(300));
-            assert!(is_heard(&beats, 1_200).await, "it prepares");
+            assert!(is_heard(&beat, 1_200).await, "it prepares");
             (&work).begin(None);
             work.extend(Duration::from_secs(100));
-            assert!(is_heard(&beats, 129).await, "it waits before it tries again");
+            assert!(is_heard(&beat, 129).await, "it waits before it tries again");
             tokio::time::sleep(Duration::from_secs(3)).await;
-            assert!(!is_heard(&beats, 600).await, "it hangs");
+            assert!(is_silent_for(&beat, 600).await, "it hangs");
             (&work).begin(None);
-            assert!(is_heard(&beats, 10).await, "it went on");
+            assert!(is_heard(&beat, 10).await, "it went on");
         };
         tokio::select! { () = attending => {}, () = working => {} }
     }

@@ -20,6 +20,7 @@ use crate::app::{Context, advice, runtime, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
+use crate::core::alert::AlertKind;
 use crate::core::format::iso_utc;
 use crate::error::Failure;
 use crate::notify;
@@ -69,7 +70,7 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
         {
             // Told once: the next start tries again, and may fail again.
             if failures.add(SystemClock.now_ms()) == 1 {
-                let news = vec![Notice::new("archive", failure.to_string())];
+                let news = vec![Notice::new(AlertKind::Archive, failure.to_string())];
                 let told = tokio::time::timeout(LAST_WORDS, alerts::run_command(command, &context.env, news));
                 told.await.unwrap_or_default();
             }

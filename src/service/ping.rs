@@ -29,7 +29,7 @@ impl RunPing {
         }))
     }
 
-    /// It has ended, like this or with an error. One that was interrupted is told by the silence after it.
+    /// It has ended, like this or with an error. An interrupted run sends nothing, and the silence says so.
     pub async fn end(self, outcome: Option<Outcome>) {
         let Some((ping, started)) = self.0 else { return };
         let sign = match outcome {

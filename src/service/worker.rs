@@ -126,7 +126,7 @@ impl<'a> Worker<'a> {
         Ok(outage)
     }
 
-    /// Lets the sinks of the present configuration be told.
+    /// Sends notifications to the sinks of the present configuration from now on.
     fn notify(&mut self) -> Result<(), Failure> {
         let outbox = || self.store.outbox();
         let adopted = self.notifier.adopt(&self.config, &self.context.env, outbox);
@@ -215,13 +215,13 @@ impl<'a> Worker<'a> {
         self.forgiving = true;
         self.outage = Outage::default();
         if let Err(failure) = self.notify() {
-            tracing::error!("the sinks of the new configuration are not told: {failure}");
+            tracing::error!("cannot notify the sinks of the new configuration: {failure}");
         }
         tracing::info!(cron = self.config.schedule.slots.line(), "the configuration was read again");
     }
 
     /// What systemd shows. It is said after every run, so it reads no more than that takes.
-    fn status_line(&self, next_slot: Option<Ms>) -> Result<String, StoreError> {
+    fn status_line(&self, next_run: Option<Ms>) -> Result<String, StoreError> {
         let queries = self.store.queries();
         let run = queries.last_run()?.map_or_else(
             || "no run yet".to_owned(),
@@ -236,21 +236,21 @@ impl<'a> Worker<'a> {
             || "something recent may be missing".to_owned(),
             |at| format!("nothing is missing since {}", iso_utc(at)),
         );
-        let next = self.next_run(next_slot)?;
-        let next = next.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
+        let next = next_run.map_or_else(String::new, |at| format!("; next run {}", iso_utc(at)));
         let attention = if alerts.is_empty() { "" } else { "; NEEDS ATTENTION, see `archiver status`" };
         Ok(format!("Idle: {run}; {horizon}{next}{attention}"))
     }
 
-    fn next_run(&self, next_slot: Option<Ms>) -> Result<Option<Ms>, StoreError> {
-        let closed = metrics::closed(&self.store.queries(), &self.config, SystemClock.now_ms())?;
-        Ok(closed.map_or(next_slot, |closed| closed.goes_on_ms))
-    }
-
-    fn snapshot(&self, next_slot: Option<Ms>) -> Result<Metrics, StoreError> {
-        let snapshot = Metrics::take(&self.store.queries(), &self.config, SystemClock.now_ms())?;
-        let next_run = snapshot.closed.map_or(next_slot, |closed| closed.goes_on_ms);
-        Ok(Metrics { next_run, ..snapshot })
+    /// Writes the metrics. Returns what systemd shows.
+    fn publish_all(&self, next_slot: Option<Ms>) -> Result<String, StoreError> {
+        let (queries, now) = (self.store.queries(), SystemClock.now_ms());
+        let closed = metrics::closed(&queries, &self.config, now)?;
+        let next_run = closed.map_or(next_slot, |closed| closed.goes_on_ms);
+        metrics::tell(&self.config, || {
+            let taken = Metrics::take(&queries, &self.config, closed, now)?;
+            Ok(Metrics { next_run, ..taken })
+        });
+        self.status_line(next_run)
     }
 }
 
@@ -377,7 +377,6 @@ impl Work for Worker<'_> {
     }
 
     fn publish(&self, next_slot: Option<Ms>) -> String {
-        metrics::tell(&self.config, || self.snapshot(next_slot));
-        self.status_line(next_slot).unwrap_or_else(|_| "The archive cannot be read".to_owned())
+        self.publish_all(next_slot).unwrap_or_else(|_| "The archive cannot be read".to_owned())
     }
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::core::Ms;
+use crate::core::alert::AlertKind;
 pub use crate::core::alert::Cause;
 use crate::core::model::ids::AccountId;
 use crate::store::Result;
@@ -30,7 +31,7 @@ pub struct Alert {
 }
 
 impl Store {
-    /// Stores an alert, and tells the sinks of one that is new, in these words. Returns whether it is: there was none, or
+    /// Stores an alert, and sends one that is new to the sinks, in these words. Returns whether it is: there was none, or
     /// it was about another credential.
     pub fn raise_alert(&mut self, row: &Alert, words: &str) -> Result<bool> {
         self.transact(|tx, _| {
@@ -47,7 +48,7 @@ impl Store {
             let is_new = known.as_deref() != Some(row.credential.as_str());
             // One that the alert command was cut short on is new to nobody else.
             if is_new && known.as_deref() != Some(UNDELIVERED) {
-                let whose = (row.cause.as_str(), row.account.as_deref());
+                let whose = (AlertKind::Refused(row.cause), row.account.as_deref());
                 notices::insert(tx, whose, words, None, row.since_ms)?;
             }
             Ok(is_new)

@@ -1,23 +1,25 @@
-//! Alerts as the sinks of notifications are told of them: numbered, and kept.
+//! Alerts as they are sent to the sinks of notifications: numbered, and kept.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
 use crate::core::Ms;
+use crate::core::alert::AlertKind;
 use crate::core::model::ids::ConversationId;
 use crate::core::timeline::stall::Stall;
 use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::timelines::stall_of;
 use crate::store::{Queries, Result, Store};
 
-/// An alert that was told.
+/// An alert that was raised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeRow {
     /// Its number.
     pub id: i64,
     /// When it was raised (ms).
     pub at_ms: Ms,
-    /// What it is about: `account`, `key`, `credits`, `unreachable`, `budget` or `gap`.
-    pub kind: String,
+    /// What it is about.
+    pub kind: AlertKind,
     /// The account's name; `None`: it concerns all.
     pub account: Option<String>,
     /// What is wrong.
@@ -25,6 +27,18 @@ pub struct NoticeRow {
 }
 
 struct_rows!(NoticeRow { id, at_ms, kind, account, message });
+
+impl ToSql for AlertKind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
+    }
+}
+
+impl FromSql for AlertKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::from_name(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
 
 /// A gap that is tried less and less often.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +59,7 @@ impl Store {
     /// Keeps an alert for the sinks; where `about` is given, once of the same.
     pub fn add_notice(
         &mut self,
-        (kind, account): (&str, Option<&str>),
+        (kind, account): (AlertKind, Option<&str>),
         message: &str,
         about: Option<&str>,
         now: Ms,
@@ -63,11 +77,11 @@ impl Store {
             for StuckGap { gap, .. } in gaps {
                 tx.run("UPDATE gap SET told = 1 WHERE id = ?1", [gap])?;
             }
-            insert(tx, ("gap", None), message, None, now)
+            insert(tx, (AlertKind::Gap, None), message, None, now)
         })
     }
 
-    /// The gaps that got no further so many times in a row, and of which no alert has told yet.
+    /// The gaps that got no further so many times in a row, and of which there has been no alert yet.
     pub fn stuck_gaps(&self, attempts: u32) -> Result<Vec<StuckGap>> {
         self.db.all_by(
             "SELECT g.id, g.conversation, a.name, coalesce(c.alias, c.name), g.stall_code, g.stall_detail
@@ -95,7 +109,7 @@ impl Store {
 
 pub(super) fn insert(
     db: &Connection,
-    (kind, account): (&str, Option<&str>),
+    (kind, account): (AlertKind, Option<&str>),
     message: &str,
     about: Option<&str>,
     now: Ms,

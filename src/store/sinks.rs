@@ -1,4 +1,4 @@
-//! The sinks of notifications: how far each has been told, written beside the process that syncs, in transactions of their
+//! The sinks of notifications: how far each has got, written beside the process that syncs, in transactions of their
 //! own.
 
 use std::path::Path;
@@ -25,9 +25,9 @@ pub struct SinkRow {
     pub change: i64,
     /// Likewise of alerts.
     pub notice: i64,
-    /// The last change of what it is being told.
+    /// The last change of what is being sent to it.
     pub batch_to: Option<i64>,
-    /// How it is told that.
+    /// How that is sent.
     pub batch_form: Option<String>,
     /// Consecutive attempts that failed.
     pub attempts: u32,
@@ -67,13 +67,13 @@ struct_rows!(SinkRow {
 const COLUMNS: &str = "name, target, change, notice, batch_to, batch_form, attempts, failing_since_ms, next_try_ms, last_error, ended_ms, waiting, delivered, delivered_ms";
 
 impl SinkRow {
-    /// What it is being told: the last change of that, and how.
+    /// What is being sent to it: the last change of that, and how.
     #[must_use]
     pub fn open(&self) -> Option<(i64, BatchForm)> {
         self.batch_to.zip(self.batch_form.as_deref().and_then(BatchForm::from_name))
     }
 
-    /// Notes what it is being told from now on.
+    /// Notes what is sent to it from now on.
     pub fn set_open(&mut self, open: Option<(i64, BatchForm)>) {
         self.batch_to = open.map(|(to, _)| to);
         self.batch_form = open.map(|(_, form)| form.as_str().to_owned());
@@ -130,7 +130,7 @@ impl Outbox {
         Queries::new(&self.db)
     }
 
-    /// A sink of this name, which leads there. One that is new is told of what happens from now on; one that leads
+    /// A sink of this name, which leads there. One that is new gets what happens from now on; one that leads
     /// elsewhere than before has not failed yet.
     pub fn register(&mut self, name: &str, target: i64) -> Result<SinkRow> {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -144,7 +144,7 @@ impl Outbox {
             params![name, target, ends.0, ends.1],
         )?;
         let mut row = one(&tx, name)?;
-        // An older copy of the archive may have taken the place of the one that was told of.
+        // An older copy of the archive may have taken the place of the one that events came from.
         let known = (row.change.min(ends.0), row.notice.min(ends.1));
         let is_shorter = row.change > ends.0 || row.batch_to.is_some_and(|to| to > ends.0);
         if row.target != target || (row.change, row.notice) != known || is_shorter {

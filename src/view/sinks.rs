@@ -12,7 +12,7 @@ use crate::store::SinkRow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SinkState {
-    /// It is told what happens.
+    /// It accepts events.
     Working,
     /// Its last attempt failed, and there will be others.
     Failing,
@@ -36,7 +36,7 @@ pub(crate) struct SinkStatus {
     pub(crate) ended_at: Option<IsoTime>,
 }
 
-/// The configured sinks, in their order. One that the archive does not know yet has been told nothing.
+/// The configured sinks, in their order. One that the archive does not know yet has got nothing.
 pub(crate) fn sinks(config: &Config, rows: &[SinkRow]) -> Vec<SinkStatus> {
     let of = |sink: &Sink| SinkStatus::of(sink, rows.iter().find(|row| row.name == sink.name));
     config.sinks.iter().map(of).collect()

@@ -9,7 +9,7 @@ use archiver::store::sealed::Recipients;
 
 use crate::backup::messages;
 use crate::bench::{Bench, NOW, item, more_page};
-use crate::binary::{FakeApi, Home, server};
+use crate::binary::{FakeApi, Home, Ran, server};
 
 /// A public key of age; the private one is in a file of this name.
 fn key(home: &Home, file: &str) -> String {
@@ -19,6 +19,15 @@ fn key(home: &Home, file: &str) -> String {
     identity.to_public().to_string()
 }
 
+/// Runs the program with all that its log can say: no private key must be in it, or in any other output.
+fn run(home: &Home, args: &[&str]) -> Ran {
+    let ran = home.run(&[&["--log-level", "trace"], args].concat());
+    // The help names how such a key begins.
+    let said = format!("{}{}", ran.stdout, ran.stderr).to_uppercase().replace("AGE-SECRET-KEY-1…", "");
+    assert!(!said.contains("AGE-SECRET-KEY-1"), "{args:?}");
+    ran
+}
+
 #[test]
 fn an_encrypted_backup_opens_with_each_of_its_keys_and_with_no_other() {
     let api = FakeApi::serve(server(&[("Ada Example", 25)]));
@@ -26,7 +35,7 @@ fn an_encrypted_backup_opens_with_each_of_its_keys_and_with_no_other() {
     home.sync();
     let (one, two) = (key(&home, "one.key"), key(&home, "two.key"));
     key(&home, "other.key");
-    let said = home.run(&["backup", "copy.db.age", "--encrypt-to", &one, "--encrypt-to", &two, "--json"]);
+    let said = run(&home, &["backup", "copy.db.age", "--encrypt-to", &one, "--encrypt-to", &two, "--json"]);
     let said = said.expect(0).json();
     assert_eq!((&said["encrypted"], &said["messages"]), (&true.into(), &25.into()));
     let sealed = std::fs::read(home.path("copy.db.age")).unwrap();
@@ -35,15 +44,15 @@ fn an_encrypted_backup_opens_with_each_of_its_keys_and_with_no_other() {
     let mode = std::fs::metadata(home.path("copy.db.age")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let before = messages(&home.path("archive.db"));
-    let refused = home.run(&["restore", "copy.db.age", "--identity", "other.key"]).expect(2);
+    let refused = run(&home, &["restore", "copy.db.age", "--identity", "other.key"]).expect(2);
     assert!(refused.stderr.contains("other.key does not open the backup"), "{refused:?}");
-    assert!(home.run(&["restore", "copy.db.age"]).expect(2).stderr.contains("pass --identity"));
-    let public = home.run(&["restore", "copy.db.age", "--identity", "archiver.toml"]).expect(2);
+    assert!(run(&home, &["restore", "copy.db.age"]).expect(2).stderr.contains("pass --identity"));
+    let public = run(&home, &["restore", "copy.db.age", "--identity", "archiver.toml"]).expect(2);
     assert!(!public.stderr.contains("panicked"), "{public:?}");
     for identity in ["one.key", "two.key"] {
-        home.run(&["restore", "copy.db.age", "--identity", identity]).expect(0);
+        run(&home, &["restore", "copy.db.age", "--identity", identity]).expect(0);
         assert_eq!(messages(&home.path("archive.db")), before);
-        home.run(&["verify"]).expect(0);
+        run(&home, &["verify"]).expect(0);
     }
     let left =
         |f: &String| f.starts_with(".archiver-backup") || f.contains("decrypting") || f.contains("restoring");
@@ -56,14 +65,14 @@ fn an_encrypted_backup_that_was_changed_or_cut_replaces_nothing_and_leaves_nothi
     let home = Home::of(&api, "v2");
     home.sync();
     let public = key(&home, "one.key");
-    home.run(&["backup", "copy.db.age", "--encrypt-to", &public]).expect(0);
+    run(&home, &["backup", "copy.db.age", "--encrypt-to", &public]).expect(0);
     let whole = std::fs::read(home.path("copy.db.age")).unwrap();
     let before = (std::fs::read(home.path("archive.db")).unwrap(), home.files());
     let mut changed = whole.clone();
     *changed.last_mut().unwrap() ^= 1;
     for damaged in [&changed[..], &whole[..whole.len() / 2], &whole[..whole.len() - 1], &whole[..60]] {
         std::fs::write(home.path("copy.db.age"), damaged).unwrap();
-        let ran = home.run(&["restore", "copy.db.age", "--identity", "one.key"]).expect(1);
+        let ran = run(&home, &["restore", "copy.db.age", "--identity", "one.key"]).expect(1);
         assert!(ran.stderr.contains("is damaged and was not restored"), "{ran:?}");
         let after = (std::fs::read(home.path("archive.db")).unwrap(), home.files());
         assert!(after == before, "{:?}", after.1);
@@ -77,12 +86,12 @@ fn encrypted_backups_are_kept_and_replaced_apart_from_plain_ones() {
     home.sync();
     let public = key(&home, "one.key");
     std::fs::create_dir(home.path("kept")).unwrap();
-    home.run(&["backup", "kept/archive-20200101T000000Z.db"]).expect(0);
+    run(&home, &["backup", "kept/archive-20200101T000000Z.db"]).expect(0);
     for day in ["20200102T000000Z", "20200103T000000Z", "20200104T000000Z"] {
-        home.run(&["backup", &format!("kept/archive-{day}.db.age"), "--encrypt-to", &public]).expect(0);
+        run(&home, &["backup", &format!("kept/archive-{day}.db.age"), "--encrypt-to", &public]).expect(0);
     }
     home.write("kept/archive-20190101T000000Z.db.age", "the name of a backup, but no age file");
-    let ran = home.run(&["backup", "kept", "--keep", "2", "--encrypt-to", &public]).expect(0);
+    let ran = run(&home, &["backup", "kept", "--keep", "2", "--encrypt-to", &public]).expect(0);
     assert_eq!(ran.stdout.matches("Deleted ").count(), 2, "{ran:?}");
     for (left, there) in [
         ("20190101T000000Z.db.age", true),
@@ -93,15 +102,15 @@ fn encrypted_backups_are_kept_and_replaced_apart_from_plain_ones() {
         assert_eq!(home.path(&format!("kept/archive-{left}")).exists(), there, "{left}");
     }
     let sealed = "kept/archive-20200104T000000Z.db.age";
-    assert!(home.run(&["backup", sealed]).expect(2).stderr.contains("would not be encrypted"));
-    let named = home.run(&["backup", "copy.db", "--encrypt-to", &public]).expect(2);
+    assert!(run(&home, &["backup", sealed]).expect(2).stderr.contains("would not be encrypted"));
+    let named = run(&home, &["backup", "copy.db", "--encrypt-to", &public]).expect(2);
     assert!(named.stderr.contains("end it with .age"), "{named:?}");
     home.write("precious.age", "not an age file");
-    home.run(&["backup", "precious.age", "--encrypt-to", &public]).expect(73);
+    run(&home, &["backup", "precious.age", "--encrypt-to", &public]).expect(73);
     let secret = std::fs::read_to_string(home.path("one.key")).unwrap();
-    let ran = home.run(&["backup", "kept", "--encrypt-to", &secret]).expect(2);
+    let ran = run(&home, &["backup", "kept", "--encrypt-to", &secret]).expect(2);
     assert!(!ran.stderr.contains(&secret) && ran.stderr.contains("is a private key"), "{ran:?}");
-    home.run(&["backup", "kept", "--encrypt-to", "age1nonsense"]).expect(2);
+    run(&home, &["backup", "kept", "--encrypt-to", "age1nonsense"]).expect(2);
 }
 
 #[test]

@@ -19,9 +19,9 @@ use crate::view::message::feed_line;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ChangesArgs {
-    /// Only what changed after the change of this number
+    /// Only changes after this number
     ///
-    /// Take `seq` of the last line that was read: nothing is missed, and nothing comes twice unless it changed again.
+    /// Pass `seq` of the last line you have read: nothing is missed, and nothing is repeated unless it changed again.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub(crate) since: i64,
 
@@ -29,7 +29,7 @@ pub(crate) struct ChangesArgs {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
-    /// Go on with what changes from now on, until interrupted
+    /// Keep printing new changes until interrupted
     #[arg(long)]
     pub(crate) follow: bool,
 }

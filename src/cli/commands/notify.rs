@@ -1,4 +1,4 @@
-//! `archiver notify`: tests the sinks of notifications, shows how it is with them, and has them tried again.
+//! `archiver notify`: tests the sinks of notifications, shows their state, and retries them.
 
 use std::time::Duration;
 
@@ -29,19 +29,19 @@ pub(crate) struct NotifyArgs {
 const EXAMPLES: &str = "\
 Examples:
   archiver notify test crm       send a test event now
-  archiver notify status         what waits, and what failed
-  archiver notify retry          try every failing sink again now
-  archiver notify skip crm       give up what waits for it";
+  archiver notify status         show what is waiting and what failed
+  archiver notify retry          retry every failing sink now
+  archiver notify skip crm       drop what is waiting for it";
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum NotifyWhat {
     /// Send a test event to a sink
     Test(TestSinkArgs),
-    /// Show what waits for each sink, and what failed
+    /// Show what is waiting for each sink, and what failed
     Status(SinkStatusArgs),
-    /// Try failing and ended sinks again now
+    /// Retry failing and ended sinks now
     Retry(RetryArgs),
-    /// Give up what waits for a sink
+    /// Drop what is waiting for a sink
     Skip(SkipArgs),
 }
 
@@ -50,8 +50,8 @@ pub(crate) enum NotifyWhat {
 Examples:
   archiver notify test crm
 
-It is sent once, at once, and is no part of what the sink is told otherwise.
-Exits with 1 if it was not accepted.")]
+Sends one event of type \"test\" now, without touching what is waiting for the sink.
+Exits with 1 if the sink does not accept it.")]
 pub(crate) struct TestSinkArgs {
     /// The sink's name
     #[arg(value_name = "SINK")]
@@ -79,8 +79,9 @@ Examples:
   archiver notify retry          every sink
   archiver notify retry crm
 
-If a service or another run uses the archive, it does the sending; otherwise this
-command does. Exits with 1 if a sink still fails.")]
+If the service or another run is using the archive, that process does the sending
+and this command exits with 0 at once. Otherwise this command sends, and exits
+with 1 if a sink still fails.")]
 pub(crate) struct RetryArgs {
     /// The sink's name [default: all]
     #[arg(value_name = "SINK")]
@@ -96,7 +97,7 @@ pub(crate) struct RetryArgs {
 Examples:
   archiver notify skip crm
 
-Nothing of it is lost: `archiver changes` still prints it.")]
+Nothing is lost: `archiver changes` still prints it.")]
 pub(crate) struct SkipArgs {
     /// The sink's name
     #[arg(value_name = "SINK")]
@@ -150,13 +151,13 @@ fn test(context: &Context, args: &TestSinkArgs) -> Result<(), Failure> {
         out.json(&json!({ "sink": name, "id": parcel.id, "delivered": error.is_none(), "error": error }))?;
     } else {
         match &error {
-            None => out.line(format!("{name}: the test was accepted ({})", parcel.id))?,
+            None => out.line(format!("{name}: accepted the test event ({})", parcel.id))?,
             Some(why) => out.line(format!("{name}: {}", one_line(why)))?,
         }
     }
     match error {
         None => Ok(()),
-        Some(_) => Err(Failure::CheckFailed(format!("sink {name:?} did not accept the test"))),
+        Some(_) => Err(Failure::CheckFailed(format!("sink {name:?} did not accept the test event"))),
     }
 }
 
@@ -188,7 +189,7 @@ fn show(out: &mut Output, all: &[SinkStatus], as_json: bool) -> Result<(), Failu
         return out.json(&json!({ "sinks": all }));
     }
     if all.is_empty() {
-        return out.line("There is no sink: add [[notify]] to the configuration.");
+        return out.line("No sinks are configured: add [[notify]] to the configuration.");
     }
     let columns = [
         text("Sink"),
@@ -248,12 +249,12 @@ fn retry(context: &Context, args: &RetryArgs) -> Result<(), Failure> {
     match Store::open(path) {
         Ok(store) => {
             let outbox = store.outbox().map_err(failed)?;
-            let told = notify::deliver(&chosen, &config, &context.env, outbox, LONGEST_RETRY);
-            runtime()?.block_on(told).map_err(failed)?;
+            let delivery = notify::deliver(&chosen, &config, &context.env, outbox, LONGEST_RETRY);
+            runtime()?.block_on(delivery).map_err(failed)?;
             store.close().map_err(failed)?;
         }
         Err(StoreError::Busy(_)) => {
-            tracing::info!("the process that uses the archive tries again now; see `archiver notify status`");
+            tracing::info!("the process that is using the archive retries now; see `archiver notify status`");
             return show(&mut Output::stdout(&context.env), &now(&config)?, args.json);
         }
         Err(error) => return Err(failed(error)),

@@ -19,7 +19,7 @@ use crate::view::local_time::local_minute;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
-    /// Assume that the next run may spend N credits at most
+    /// Assume that the next run may spend at most N credits
     #[arg(long, value_name = "N")]
     pub(crate) budget: Option<u32>,
 

@@ -85,7 +85,7 @@ In a query:
   Prefix a filter with - to negate it: -from:me. Quote a value with spaces: from:\"Ada E\".
   Chinese, Japanese, Korean and Thai need no spaces between words.
 
-Newest first. With filters, at most 100,000 messages are examined; you are told if
+Newest first. With filters, at most 100,000 messages are examined; a note says if
 there were more. --best ranks the newest 2,000 matches.
 
 Each line of --json has: message_id, entity_urn, account, conversation_id,

@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   archiver serve                         open the address that it prints
   archiver serve --listen 127.0.0.1:0    on any free port
-  archiver serve --key-file web.key      keep the key, and with it bookmarks";
+  archiver serve --key-file web.key      keep the key, so that bookmarks work";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -35,20 +35,20 @@ pub(crate) struct ServeArgs {
 
     /// Allow an address that other machines can reach
     ///
-    /// The connection is not encrypted: whoever can listen in reads the key and the messages. Put a reverse proxy with
-    /// TLS before it.
+    /// The connection is not encrypted: anyone who can intercept it can read the key and the messages. Put a reverse
+    /// proxy with TLS in front of it.
     #[arg(long)]
     pub(crate) allow_remote: bool,
 
-    /// Keep the key in PATH; made if it does not exist
+    /// Keep the key in PATH; created if it does not exist
     ///
-    /// Without it, each start has a new key, and browsers have to be given it again.
+    /// Without it, every start makes a new key, and browsers need the printed address again.
     #[arg(long, value_name = "PATH")]
     pub(crate) key_file: Option<PathBuf>,
 
-    /// Answer to this name, too: that of a reverse proxy
+    /// Also answer to this name, for a reverse proxy
     ///
-    /// As browsers send it, with the port if it is not the usual one. Repeatable.
+    /// As browsers send it, with the port unless it is the default one. Repeatable.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) host: Vec<String>,
 }

@@ -23,7 +23,7 @@ use crate::view::message::{from_to, is_system, message_json};
 pub(crate) struct ShowArgs {
     /// Part of its name, its URN, thread id, profile URL, or #N
     ///
-    /// '#N' is the conversation around message N, as `archiver search` numbers them.
+    /// '#N' means the conversation around message N, as numbered by `archiver search`.
     #[arg(value_name = "CONVERSATION")]
     pub(crate) conversation: String,
 
@@ -60,7 +60,7 @@ pub(crate) struct ShowArgs {
 const EXAMPLES: &str = "\
 Examples:
   archiver show béla --limit 30   the newest 30 messages
-  archiver show '#1234'           around a message that search has found
+  archiver show '#1234'           around a message that search found
   archiver show 2-QUJD --since 2024-03 --until 2024-04 --edits";
 
 /// Messages shown for `--around` without `--limit`.

@@ -29,7 +29,7 @@ pub(crate) struct SqlArgs {
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
 
-    /// Give up after SECS seconds; 0 never does
+    /// Give up after SECS seconds; 0 for no limit
     #[arg(long, value_name = "SECS", default_value_t = 60)]
     pub(crate) timeout: u32,
 }

@@ -28,7 +28,7 @@ pub(crate) struct StatsArgs {
 
     /// Show everything instead of the first few
     ///
-    /// Without it, the last 24 months and the first 8 unanswered messages are shown. --json always has all of them.
+    /// Without it, the last 24 months and the first 8 unanswered messages are shown. --json always includes everything.
     #[arg(long)]
     pub(crate) all: bool,
 

@@ -28,7 +28,7 @@ use crate::store::{Committed, Outcome, Store, Trigger};
 use crate::sync::{self, Observer, Report, Stopper};
 use crate::view::local_time::{local_minute, local_minute_of};
 
-/// How long a run may still tell the sinks what waits; what is left is for the next one.
+/// How long events may be sent at the end of a run; what is left is sent by the next one.
 const LONGEST_DELIVERY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Args)]
@@ -145,7 +145,10 @@ fn once(
         let now = SystemClock.now_ms();
         let news = alerts::record_run(&mut store, config, &report.reception, now).map_err(failed)?;
         retention::apply(&mut store, config, Trigger::Once, now).map_err(failed)?;
-        metrics::tell(config, || Metrics::take(&store.queries(), config, now));
+        metrics::tell(config, || {
+            let closed = metrics::closed(&store.queries(), config, now)?;
+            Metrics::take(&store.queries(), config, closed, now)
+        });
         if !config.sinks.is_empty() {
             let sinks: Vec<&Sink> = config.sinks.iter().collect();
             let outbox = store.outbox().map_err(failed)?;

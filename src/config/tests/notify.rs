@@ -22,7 +22,7 @@ fn each_kind_of_sink_says_what_it_needs_and_what_is_not_for_it() {
         (with(WEBHOOK, "to = [\"x@y.z\"]"), "notify[0].to: is not for kind = \"webhook\": remove it"),
         (with(WEBHOOK, "what = []"), "what: must not be empty"),
         (with(WEBHOOK, "what = [\"nwe\"]"), "must be one of: new, edited, gone, back, alert"),
-        (with(WEBHOOK, "query = \"-- ()\""), "query = \"-- ()\": asks for nothing"),
+        (with(WEBHOOK, "query = \"-- ()\""), "query = \"-- ()\": has no words and no filters"),
         (with(WEBHOOK, "query = \"is:purple\""), "\"is:purple\" is not a filter"),
         (with(WEBHOOK, "summary_over = -1"), "summary_over = -1: must be from 0 to 10000"),
         (with(WEBHOOK, "timeout_secs = 0"), "timeout_secs = 0: must be from 1 to 120"),

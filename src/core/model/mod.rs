@@ -1,6 +1,7 @@
 //! What the API serves, as values: messages, pages, cursors and URNs.
 
 pub mod api_version;
+pub mod change_kind;
 pub mod cursor;
 pub mod ids;
 pub mod message;

@@ -10,7 +10,7 @@ use crate::core::notify::batch::BatchForm;
 /// Bytes of a hash that an id has.
 const BYTES: usize = 16;
 
-/// What an event tells of.
+/// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventSubject<'a> {
     /// One change of a message. The time tells it from one of the same number in a copy of the archive that was put
@@ -21,11 +21,11 @@ pub enum EventSubject<'a> {
         /// When it was stored (ms).
         at_ms: Ms,
     },
-    /// Several changes, as one sink is told of them. The time is there for the same reason.
+    /// Several changes, as one sink gets them. The time is there for the same reason.
     Batch {
         /// The sink.
         sink: &'a str,
-        /// How it is told.
+        /// How they are sent.
         form: BatchForm,
         /// The last change before them.
         after: i64,

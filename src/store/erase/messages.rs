@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::params;
 
 use crate::core::Ms;
+use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::ids::{ConversationId, PersonId};
 use crate::store::Result;
 use crate::store::erase::Eraser;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{ExportRow, NAMELESS};
 use crate::store::text_index;
-use crate::store::write::changes::{ChangeKind, Changes};
+use crate::store::write::changes::Changes;
 use crate::store::written;
 
 /// What an erasure has touched.

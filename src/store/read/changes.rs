@@ -106,7 +106,7 @@ impl Queries<'_> {
         last_change(self.db())
     }
 
-    /// A number that changes whenever another process has written to the archive.
+    /// A number that changes whenever another connection has written to the archive.
     pub fn data_version(&self) -> Result<i64> {
         self.db().one("PRAGMA data_version", [])
     }

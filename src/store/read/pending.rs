@@ -1,10 +1,11 @@
-//! What a sink has still to be told: every change after a number, those that another one has taken the place of included,
+//! What may still be sent to a sink: every change after a number, those that another one has taken the place of included,
 //! without history.
 
 use rusqlite::params;
 
+use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::parts::Parts;
-use crate::core::notify::batch::{EventKind, PendingChange};
+use crate::core::notify::batch::PendingChange;
 use crate::store::query::Statements as _;
 use crate::store::read::history::by_id;
 use crate::store::read::message::MessageRow;
@@ -25,7 +26,7 @@ pub struct PendingPart {
 const MOST_ROWS: u32 = 20_000;
 
 /// An edit is one of text or type. Other members that are served differently, such as a sender's new headline, make a
-/// change as well, and nobody wants to be told.
+/// change as well, and nobody wants a notification of that.
 const CHANGES: &str = "
 SELECT seq, kind, at_ms, message, conversation FROM (
   SELECT m.change AS seq, b.kind AS kind, b.at_ms AS at_ms, m.id AS message, m.conversation AS conversation
@@ -65,7 +66,7 @@ impl Queries<'_> {
         if changes > 0 {
             let rows: Vec<_> = self.db().all(CHANGES, params![since, part.to])?;
             let change = |(seq, kind, at_ms, message, conversation): (_, String, _, _, _)| {
-                let kind = EventKind::from_name(&kind)?;
+                let kind = ChangeKind::from_name(&kind)?;
                 Some(PendingChange { seq, kind, at_ms, message, conversation })
             };
             part.changes = rows.into_iter().filter_map(change).collect();

@@ -40,11 +40,6 @@ impl Reader {
         Ok(Self { db: sql::open_for_others(path, stop)? })
     }
 
-    /// A number that changes whenever another connection has changed the archive.
-    pub fn data_version(&self) -> Result<i64> {
-        self.db.one("PRAGMA data_version", [])
-    }
-
     /// For what reads the archive elsewhere in the store.
     pub(crate) fn db(&self) -> &Connection {
         &self.db

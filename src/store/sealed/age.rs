@@ -17,9 +17,9 @@ const CHUNK: usize = 1 << 20;
 pub(super) fn key(text: &str) -> Result<Key, String> {
     // Never repeated: it may be the private key.
     if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
-        return Err("that is a private key, which must not be passed around".to_owned());
+        return Err("that is a private key; pass the public key (age1…)".to_owned());
     }
-    text.parse().map_err(|why| format!("{text:?} is no public key of age: {why}"))
+    text.parse().map_err(|why| format!("{text:?} is not an age public key (age1…): {why}"))
 }
 
 /// Encrypts a file into a new one of mode 0600. Returns whether it was not asked to stop.

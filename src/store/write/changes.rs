@@ -5,31 +5,15 @@ use rusqlite::types::{ToSql, ToSqlOutput};
 use rusqlite::{Connection, params};
 
 use crate::core::Ms;
+use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::ids::{ConversationId, RunId};
 use crate::store::Result;
 use crate::store::ids::last_change;
 use crate::store::query::Statements as _;
 
-/// How a message was changed. A CHECK of the schema has the same words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChangeKind {
-    New,
-    Edited,
-    Gone,
-    Back,
-    Erased,
-}
-
 impl ToSql for ChangeKind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        match self {
-            Self::New => "new",
-            Self::Edited => "edited",
-            Self::Gone => "gone",
-            Self::Back => "back",
-            Self::Erased => "erased",
-        }
-        .to_sql()
+        self.as_str().to_sql()
     }
 }
 

@@ -6,6 +6,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{CachedStatement, Connection, Params, params};
 
 use crate::core::Ms;
+use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::ids::{AccountId, ConversationId, MessageId, PersonId, RunId};
 use crate::core::model::message::Message;
 use crate::core::model::page::Page;
@@ -20,7 +21,7 @@ use crate::store::ids as row_ids;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{NAMELESS, stored};
 use crate::store::text_index;
-use crate::store::write::changes::{self, ChangeKind, Changes};
+use crate::store::write::changes::{self, Changes};
 use crate::store::write::intern::Interned;
 use crate::store::write::owner;
 use crate::store::written;

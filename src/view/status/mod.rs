@@ -5,7 +5,7 @@ mod json;
 
 use crate::app::census::Census;
 pub(crate) use crate::app::census::Listing;
-use crate::app::metrics::{Closed, Metrics};
+use crate::app::metrics::{self, Closed, Metrics};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{IsoTime, counted, plural};
@@ -55,9 +55,10 @@ impl Facts {
         let mut summary = queries.summary_of(&figures.all)?;
         let census = Census::take(config, &queries, &inboxes, &mut figures, listing)?;
         summary.gaps -= census.forgotten_gaps;
+        let closed = metrics::closed(&queries, config, now)?;
         Ok(Self {
             now,
-            metrics: Metrics::of(&queries, config, figures, census.horizon, now)?,
+            metrics: Metrics::of(&queries, config, (figures, census.horizon, closed), now)?,
             days: queries.credits_by_day(now, DAYS)?,
             summary,
             stalled: queries.stalled()?,

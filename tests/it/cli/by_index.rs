@@ -6,8 +6,11 @@ use archiver::core::Ms;
 use archiver::core::model::ids::RunId;
 use archiver::core::planner::backoff::due_run;
 use archiver::store::Store;
+use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use rusqlite::{Connection, params};
+
+use serde_json::Value;
 
 use crate::binary::{Home, START};
 use crate::support::share;
@@ -21,11 +24,11 @@ fn config(rng: &mut Rng) -> String {
     let recheck = if rng.bool() { 30 } else { 0 };
     let version = if rng.bool() { "v1" } else { "v2" };
     let account = |name: &str| {
-        let access = if version == "v1" { "" } else { "account_id = \"x\"\n" };
+        let access = if version == "v1" { "login_token = \"x\"\n" } else { "account_id = \"x\"\n" };
         format!("[[accounts]]\nname = \"{name}\"\n{access}conversations = [\"2-{name}1\", \"2-{name}3\"]\n")
     };
     format!(
-        "[api]\nversion = \"{version}\"\n[budget]\n{budget}\nreconcile = false\n[sync]\ninbox = \"{inbox}\"\nrecheck_days = {recheck}\n{}{}",
+        "[api]\nversion = \"{version}\"\n[budget]\n{budget}\nreconcile = false\n[metrics]\ntextfile = \"figures.prom\"\n[sync]\ninbox = \"{inbox}\"\nrecheck_days = {recheck}\n{}{}",
         account("me"),
         account("other")
     )
@@ -127,22 +130,62 @@ fn gap(db: &Connection, account: i64, id: Option<i64>, newer: Option<Ms>, older:
     .unwrap();
 }
 
+/// `status --json` without what changes by the second.
+fn status(home: &Home) -> Value {
+    let mut status = home.run(&["status", "--json"]).expect(0).json();
+    status["horizon_age_secs"] = Value::Null;
+    status
+}
+
+/// The figures of accounts in the file for Prometheus, and the same of `status --json`, by name.
+fn figures(home: &Home, status: &Value) -> [Vec<(String, i64)>; 2] {
+    const NAMES: [(&str, &str); 6] = [
+        ("messages", "messages"),
+        ("conversations", "conversations"),
+        ("conversations_complete", "complete"),
+        ("conversations_failing", "failing"),
+        ("gaps", "gaps"),
+        ("account_parked", "parked"),
+    ];
+    let text = std::fs::read_to_string(home.path("figures.prom")).unwrap();
+    let (mut written, mut said) = (Vec::new(), Vec::new());
+    for (metric, member) in NAMES {
+        let start = format!("archiver_{metric}{{account=");
+        for line in text.lines().filter(|line| line.starts_with(&start)) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            written.push((name.to_owned(), value.parse().unwrap()));
+        }
+        for account in status["accounts"].as_array().unwrap() {
+            let value = &account[member];
+            let value = value.as_i64().unwrap_or_else(|| i64::from(value.as_bool().unwrap()));
+            said.push((format!("{start}{}}}", account["account"]), value));
+        }
+    }
+    let horizon = text.lines().find_map(|line| line.strip_prefix("archiver_horizon_timestamp_seconds "));
+    written.extend(horizon.map(|at| ("horizon".to_owned(), at.replace('.', "").parse().unwrap())));
+    let horizon = status["horizon"].as_str().map(|at| at.parse::<DateTime<Utc>>().unwrap());
+    said.extend(horizon.map(|at| ("horizon".to_owned(), at.timestamp_millis())));
+    [written, said]
+}
+
 #[test]
-fn status_and_plan_say_the_same_whether_they_look_at_every_conversation_or_not() {
+fn status_plan_and_metrics_say_the_same_whether_they_look_at_every_conversation_or_not() {
     for seed in 0..u64::try_from(share(100)).unwrap() {
         let home = Home::empty();
         home.write_secret("api_key", "k");
         archive(&home, &mut Rng::with_seed(seed));
-        let told = || {
-            [&["status"][..], &["plan"], &["plan", "--json"]]
-                .map(|command| home.run(command).expect(0).stdout)
+        let said = || {
+            let texts = [&["status"][..], &["plan"], &["plan", "--json"]];
+            (texts.map(|command| home.run(command).expect(0).stdout), status(&home))
         };
-        let by_index = told();
+        // A run that may spend nothing writes the metrics and asks for nothing.
+        home.run(&["sync", "--once", "--budget", "0"]).expect(0);
+        let by_index = said();
+        let [written, of_status] = figures(&home, &by_index.1);
+        assert_eq!(written, of_status, "seed {seed}");
         // Another configuration has been applied: what is asked for is worked out from the conversations.
         let db = Connection::open(home.path("archive.db")).unwrap();
         assert_eq!(db.execute("UPDATE configuration SET digest = digest + 1", []).unwrap(), 1);
-        for (by_index, of_all) in by_index.iter().zip(told()) {
-            assert_eq!(*by_index, of_all, "seed {seed}");
-        }
+        assert_eq!(by_index, said(), "seed {seed}");
     }
 }

@@ -1,4 +1,4 @@
-//! Commands that are told: what they get, and what becomes of those that fail or never end.
+//! Commands as sinks: what they get, and what becomes of those that fail or never end.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Notifications: what sinks are told, in which order and how often, and what becomes of receivers that fail.
+//! Notifications: what sinks get, in which order and how often, and what becomes of receivers that fail.
 
 mod commands;
 mod crashes;

@@ -228,7 +228,7 @@ fn a_new_login_to_the_same_account_of_v2_is_tried() {
 }
 
 #[test]
-fn what_a_stop_kept_the_command_from_telling_is_told_after_the_next_start() {
+fn a_command_that_a_stop_cut_short_runs_again_after_the_next_start() {
     let api = FakeApi::serve(two_accounts());
     let mut home = home(&api, "v1", EVERY_SECOND);
     home.env("ARCHIVER_ALERTS__COMMAND", r#"["sleep", "60"]"#);
@@ -261,7 +261,7 @@ fn a_signal_ends_a_single_run_that_waits_for_its_command() {
 #[test]
 fn a_command_that_fails_or_is_not_there_stops_nothing() {
     for (command, words) in
-        [(r#"["false"]"#, "the attention command failed"), (r#"["/nowhere/tell"]"#, "cannot be run")]
+        [(r#"["false"]"#, "the alert command failed"), (r#"["/nowhere/tell"]"#, "cannot be run")]
     {
         let api = FakeApi::serve(two_accounts());
         let mut home = home(&api, "v1", EVERY_SECOND);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
+use archiver::core::alert::AlertKind;
 use archiver::core::budget::{Charge, Purse};
 use archiver::core::inbox::filter::Wanted;
 use archiver::core::inbox::{InboxPage, InboxRow};
@@ -240,7 +241,7 @@ fn hot_statements_use_an_index() {
         credential: String::new(),
     };
     bench.store.raise_alert(&alert, "").unwrap();
-    bench.store.add_notice(("budget", None), "", Some("today"), NOW).unwrap();
+    bench.store.add_notice((AlertKind::Budget, None), "", Some("today"), NOW).unwrap();
     bench.store.add_notice_of_gaps(&[], "", NOW).unwrap();
     read(&bench);
     let db = bench.other();

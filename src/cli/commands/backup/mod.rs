@@ -25,26 +25,26 @@ Examples:
   archiver backup /mnt/backups --keep 14           keeps the 14 newest
   archiver backup /mnt/%Y-%m-%d.db --keep 7        one per day, for a week
   archiver backup archive-copy.db                  replaces an earlier copy
-  archiver backup /mnt/backups --encrypt-to age1…  opens with that key alone";
+  archiver backup /mnt/backups --encrypt-to age1…  encrypted to that key";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
     /// The copy, or a folder for it; %Y %m %d %H %M %S %j %F stand for the time (UTC)
     ///
-    /// The copy is verified before it gets its name, and has mode 0600. A file that is not an archive is never
+    /// The copy is checked before it is put in place, and has mode 0600. A file that is not an archive is never
     /// replaced.
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
 
-    /// Then delete all but the N newest backups with names of this form
+    /// Then delete all but the N newest backups whose names have this form
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) keep: Option<u32>,
 
-    /// Encrypt the copy to this public key of age (age1…); repeatable
+    /// Encrypt the copy to this age public key (age1…); repeatable
     ///
-    /// Each of the private keys opens it alone: with `archiver restore --identity`, or with `age` itself. The copy is
-    /// verified before it is encrypted. The name of an encrypted backup ends with `.age`.
+    /// Any one of the private keys decrypts it, with `archiver restore --identity` or with `age` itself. The copy is
+    /// checked before it is encrypted. The name of an encrypted backup ends with `.age`.
     #[arg(long, value_name = "KEY")]
     pub(crate) encrypt_to: Vec<String>,
 

@@ -26,7 +26,7 @@ pub(crate) struct JsonlArgs {
 }
 
 const EXAMPLES: &str = "\
-The archive is created at the configured path, where there must be none yet. It
+The archive is created at the configured path, where none may exist yet. It
 appears there only once it is complete.
 
 Examples:

@@ -31,13 +31,13 @@ pub(crate) struct LinkedinExportArgs {
 
     /// Spot-check the export against the API in N places
     ///
-    /// Opens up to N small gaps of about ten messages, spread evenly over what only exports have shown. The next
-    /// sync fills them for about N credits, within the budget, and so finds edits, deletions and what the export
-    /// leaves out. Until then, another import opens no further ones.
+    /// Opens up to N small gaps of about ten messages, spread evenly over what is known only from exports. The next sync
+    /// fills them for about N credits, within the budget, and so finds edits, deletions and messages that the export
+    /// lacks. Until then, further imports open no more gaps.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) check: u32,
 
-    /// Import it even if it is another member's than the account's
+    /// Import it even if it belongs to another member than the account
     #[arg(long)]
     pub(crate) any_owner: bool,
 

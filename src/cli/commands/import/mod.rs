@@ -25,9 +25,9 @@ Examples:
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ImportWhat {
-    /// Messages from LinkedIn's "Get a copy of your data"
+    /// Import messages from LinkedIn's "Get a copy of your data"
     LinkedinExport(LinkedinExportArgs),
-    /// An archive exported with `archiver export --format jsonl`
+    /// Restore an archive from `archiver export --format jsonl`
     Jsonl(JsonlArgs),
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct LoginArgs {
     /// Read the code from standard input, when needed
     ///
     /// Standard input has one line each: the password or token, then the code. The second line is read only once
-    /// LinkedIn has sent a code, so you can write it late.
+    /// LinkedIn has sent a code, so it may arrive later.
     #[arg(long)]
     pub(crate) code_stdin: bool,
 
@@ -55,7 +55,7 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "WAY", value_enum, hide_possible_values = true)]
     pub(crate) challenge: Option<ChallengeArg>,
 
-    /// Without a terminal, wait SECS for LinkedIn's app
+    /// Without a terminal, wait SECS for approval in the app
     ///
     /// Then one more request completes the login.
     #[arg(long, value_name = "SECS", default_value_t = 120, hide_short_help = true)]

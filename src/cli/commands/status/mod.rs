@@ -36,7 +36,7 @@ pub(crate) struct StatusArgs {
 
     /// Show everything instead of the first few
     ///
-    /// Without it, the newest conversations and those that need attention are shown. --json always has all of them.
+    /// Without it, the newest conversations and those that need attention are shown. --json always includes everything.
     #[arg(long)]
     pub(crate) all: bool,
 
