@@ -50,9 +50,9 @@ impl LookedAt {
 pub(super) fn of(look: &Glance<'_>, at: &LookedAt, most: usize) -> Result<Completeness, ToolFailure> {
     let (unfilled, facts) = (look.unfilled()?, look.overview()?);
     let asked = |row: &ConversationRow| facts.census.asked.asks(row);
-    // What is neither configured any more nor holds anything is forgotten, as in the status.
-    let rows = unfilled.conversations.iter().filter(|(row, _)| row.timeline.messages > 0 || asked(row));
-    let mut gaps: Vec<(&ConversationRow, &Hints, &Gap)> = rows
+    let mut gaps: Vec<(&ConversationRow, &Hints, &Gap)> = unfilled
+        .conversations
+        .iter()
         .filter(|(row, _)| at.has(row.id))
         .flat_map(|(row, hints)| row.timeline.gaps.iter().map(move |gap| (row, hints, gap)))
         .filter(|(_, _, gap)| at.touches(gap))

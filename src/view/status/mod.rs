@@ -52,7 +52,7 @@ impl Facts {
         let (inboxes, mut figures) = (queries.inboxes()?, queries.figures()?);
         let mut summary = queries.summary_of(&figures.all)?;
         let census = Census::take(config, &queries, &inboxes, &mut figures, listing)?;
-        summary.gaps -= census.forgotten_gaps;
+        summary.gaps -= census.forgotten_gaps();
         Ok(Self {
             now,
             metrics: Metrics::of(&queries, config, figures, census.horizon, now)?,

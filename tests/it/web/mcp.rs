@@ -1,5 +1,7 @@
 //! The archive for assistants, over HTTP: what they are told, what they get, and what never gets to them.
 
+mod complete;
+
 use std::collections::BTreeSet;
 
 use hyper::StatusCode;
