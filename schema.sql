@@ -93,6 +93,8 @@ CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS 
 CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages - gone + counts_gone * gone;
 -- Which conversations does no run ask for?
 CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
+-- Of which conversations was nothing ever fetched?
+CREATE INDEX conversation_never_fetched ON conversation (account) WHERE synced_ms IS NULL AND beginning_seen_ms IS NULL;
 
 -- The profile URLs by which a conversation was requested, so that each is resolved only once.
 CREATE TABLE address (

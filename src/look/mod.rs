@@ -30,6 +30,8 @@ use crate::view::stats::Stats;
 use crate::view::status::{Facts, Listing};
 
 pub(crate) use self::listed::{Listed, label};
+#[cfg(feature = "mcp")]
+pub(crate) use self::unfilled::{AskedAccount, OpenGap, Unfilled};
 
 /// Requests that read the archive at once.
 const READERS: usize = 2;
@@ -58,7 +60,10 @@ pub(crate) struct Shared {
     heads: Cached<Vec<ConversationHead>>,
     figures: Cached<WebFigures>,
     #[cfg(feature = "mcp")]
-    open: Cached<unfilled::Unfilled>,
+    open: Cached<Unfilled>,
+    /// Whether the configuration has been applied.
+    #[cfg(feature = "mcp")]
+    applied: Cached<bool>,
 }
 
 /// What one walk over all messages tells.
@@ -184,6 +189,8 @@ impl Shared {
             figures: Cached::default(),
             #[cfg(feature = "mcp")]
             open: Cached::default(),
+            #[cfg(feature = "mcp")]
+            applied: Cached::default(),
         }
     }
 

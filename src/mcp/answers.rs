@@ -118,6 +118,9 @@ pub(super) struct Completeness {
     pub(super) gaps: Vec<TouchedGap>,
     /// How many of them no run fills, because their conversations are not configured.
     pub(super) gaps_not_synced: usize,
+    /// How many conversations were never fetched and have no gap of their own: configured ones that no run has got to, and
+    /// those of which only an export has told. Anything may be missing in them.
+    pub(super) never_fetched: usize,
     /// What filling all of them costs.
     pub(super) price: FillPrice,
     /// What the user can do about it; null if nothing is missing.

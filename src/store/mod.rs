@@ -63,6 +63,7 @@ pub use read::status::{
 };
 pub use read::tables::{TABLES, TableValue};
 pub use read::targets::{Configured, Target};
+pub use read::untold::NeverFetched;
 pub use replacement::{CarriedLedger, Replacement};
 pub use schema::lock::{Holder, holder};
 pub use search::{FACETED, Facets, Found, GapsWithin, LOOKED_AT, Matcher, Nothing, RANKED, Search};

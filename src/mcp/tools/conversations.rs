@@ -62,12 +62,13 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     }
     let question = arguments.question();
     let skipped = skipped(arguments, question)?;
+    let looked_at = LookedAt { account: arguments.text("account").map(str::to_owned), ..LookedAt::default() };
     let mut answer = ConversationsAnswer {
         notice: NOTICE,
         total: heads.len(),
         shown: 0,
         next_cursor: Some(Onward::Skip(usize::MAX).cursor(i64::MAX)),
-        completeness: completeness::of(look, &LookedAt::default(), completeness::GAPS)?,
+        completeness: completeness::of(look, &looked_at, completeness::GAPS)?,
         conversations: Vec::new(),
     };
     let mut room = AnswerRoom::around(&answer, max_bytes);

@@ -176,7 +176,6 @@ fn looked_at(row: &ConversationRow, excerpt: Option<&Excerpt>) -> LookedAt {
         within: Some([row.id].into()),
         since: excerpt.and_then(|excerpt| excerpt.older).map(|older| older.at_ms),
         until: excerpt.and_then(|excerpt| excerpt.newer).map(|newer| newer.at_ms),
-        own_ms: row.synced_ms,
         ..LookedAt::default()
     }
 }

@@ -136,7 +136,7 @@ fn looked_at(search: &Search) -> LookedAt {
         without: search.without.clone(),
         since: search.since,
         until: search.until,
-        own_ms: None,
+        ..LookedAt::default()
     }
 }
 

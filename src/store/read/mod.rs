@@ -16,3 +16,4 @@ pub(super) mod status;
 pub(super) mod tables;
 pub(super) mod targets;
 pub(super) mod timelines;
+pub(super) mod untold;

@@ -38,6 +38,7 @@ const WHOLE: &[(&str, &str)] = &[
     ("FROM gap WHERE stall_code IS NOT NULL", "gap_stalled has no others"),
     ("INDEXED BY conversation_failing", "this index and the others named have no others"),
     ("ORDER BY newest_ms DESC, id LIMIT ?1", "it begins at the newest and ends soon"),
+    ("INDEXED BY conversation_never_fetched", "likewise"),
     ("INDEXED BY conversation_figures", "status adds them up, from an index that holds no more than that"),
     ("FROM conversation c JOIN account a ON a.id = c.account ORDER BY", "status shows every conversation"),
     (
@@ -177,6 +178,7 @@ fn read(bench: &Bench) {
     queries.sinks().unwrap();
     queries.last_conversation().unwrap();
     queries.accounts_in_use().unwrap();
+    queries.never_fetched().unwrap();
     bench.store.stuck_gaps(3).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());
