@@ -207,7 +207,7 @@ pub(super) struct SearchAnswer {
     /// A search with filters looks at a bounded number of messages: at none older than this (UTC). Add `before:` to look
     /// further; null: it was not bounded.
     pub(super) searched_back_to: Option<String>,
-    /// What of the query was not taken as it may have been meant.
+    /// What of the query was not taken as it may have been meant, five at most.
     pub(super) remarks: Vec<String>,
     /// How complete this is.
     pub(super) completeness: Completeness,

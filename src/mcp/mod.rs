@@ -10,6 +10,7 @@ mod completeness;
 mod cursor;
 mod failure;
 mod fit;
+mod ids;
 mod message;
 mod protocol;
 mod tools;

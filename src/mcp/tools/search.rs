@@ -6,14 +6,13 @@ use serde_json::Value;
 
 use super::{conversation_called, json};
 use crate::core::format::iso_utc;
-use crate::core::printable::one_line;
 use crate::look::Glance;
 use crate::mcp::answers::{NOTICE, SearchAnswer, SearchWords};
 use crate::mcp::arguments::{Argument, ArgumentKind, Arguments, CURSOR, MAX_BYTES, MAX_TEXT_BYTES};
 use crate::mcp::completeness::{self, LookedAt};
 use crate::mcp::cursor::Onward;
 use crate::mcp::failure::ToolFailure;
-use crate::mcp::fit::{AnswerRoom, cut, word};
+use crate::mcp::fit::{AnswerRoom, word};
 use crate::mcp::message::{TextPart, fitting};
 use crate::store::{Found, RANKED, Search};
 use crate::view::search::{misread, search_of};
@@ -56,8 +55,12 @@ pub(super) const ARGUMENTS: &[Argument] = &[
 
 /// Messages that a search with filters looks at to count its matches: those of most archives, in a second or two.
 const COUNTED: u64 = 300_000;
-/// Bytes of a remark.
+/// Bytes of a remark, how many there are at most, and the bytes of all of them in an answer that has messages as well.
 const REMARK: usize = 400;
+const REMARKS: usize = 5;
+const OF_REMARKS: usize = 4096;
+/// Hints at most, why nothing was found.
+const HINTS: usize = 8;
 
 pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, ToolFailure> {
     let query = arguments.text("query").unwrap_or_default();
@@ -78,14 +81,21 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         shown: 0,
         next_cursor: None,
         searched_back_to: found.ended_at.map(iso_utc),
-        remarks: misread(&search.query).iter().map(|remark| word(remark, REMARK)).collect(),
+        remarks: Vec::new(),
         completeness: completeness::of(look, &looked_at(&search), completeness::GAPS)?,
-        untrusted: SearchWords { hints: if total == 0 { hints(look, &search)? } else { Vec::new() } },
+        untrusted: SearchWords::default(),
         messages: Vec::new(),
     };
     // The cursor is as long as it can be.
     answer.next_cursor = Some("x".repeat(80));
     let (mut room, wanted) = (AnswerRoom::around(&answer, max_bytes), search.wanted());
+    let remarks = misread(&search.query);
+    let remarks = remarks.iter().map(|remark| word(remark, REMARK));
+    answer.remarks = room.take_within(OF_REMARKS, remarks, REMARKS);
+    if total == 0 {
+        let hints = look.reasons(&search)?;
+        answer.untrusted.hints = room.take(hints.iter().map(|line| word(line, REMARK)), HINTS);
+    }
     let text_bytes = arguments.number("max_text_bytes");
     for row in found.messages.iter().take(limit) {
         let must = answer.messages.is_empty();
@@ -138,10 +148,4 @@ fn looked_at(search: &Search) -> LookedAt {
         until: search.until,
         ..LookedAt::default()
     }
-}
-
-/// Why nothing was found. What words of the archive are alike is among it.
-fn hints(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, ToolFailure> {
-    let lines = look.reasons(search)?;
-    Ok(lines.iter().take(8).map(|line| cut(&one_line(line), REMARK).to_owned()).collect())
 }

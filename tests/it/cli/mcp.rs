@@ -63,6 +63,22 @@ mod with_it {
     }
 
     #[test]
+    fn a_request_with_a_long_id_is_refused_and_the_next_one_answered() {
+        let (_api, home) = archived();
+        let mut messages = hello();
+        messages.insert(2, json!({"jsonrpc": "2.0", "id": "x".repeat(300), "method": "tools/list"}));
+        let (process, said) = say(&home, &messages);
+        assert_eq!(
+            (&said[1]["id"], &said[1]["error"]["code"]),
+            (&Value::Null, &json!(-32600)),
+            "{}",
+            said[1]
+        );
+        assert_eq!(said[2]["result"]["structuredContent"]["messages"], 3);
+        drop(process);
+    }
+
+    #[test]
     fn a_signal_ends_it_soon() {
         let (_api, home) = archived();
         for messages in [vec![], hello()] {

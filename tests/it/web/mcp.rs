@@ -1,5 +1,6 @@
 //! The archive for assistants, over HTTP: what they are told, what they get, and what never gets to them.
 
+mod caps;
 mod complete;
 
 use std::collections::BTreeSet;
