@@ -155,9 +155,9 @@ impl Glance<'_> {
     }
 }
 
-/// When a conversation was asked for news (ms): while the inbox shows none of it, nothing has changed in it.
+/// When a conversation was asked for news (ms). While an inbox that has it shows none, nothing has changed in it.
 fn asked_of(row: &ConversationRow, inboxes: &[InboxStatus]) -> Option<Ms> {
-    let inbox = inboxes.iter().find(|inbox| inbox.account == row.account);
+    let inbox = inboxes.iter().find(|inbox| row.in_inbox && inbox.account == row.account);
     row.synced_ms.max(inbox.and_then(|inbox| inbox.synced_ms))
 }
 

@@ -156,3 +156,35 @@ fn what_only_an_export_has_told_is_not_complete_beyond_it() {
         "{moment}"
     );
 }
+
+/// When the account was asked that an answer waited for the longest, as so many minutes after [`NOW`].
+fn asked_at(web: &Web, tool: &str, arguments: &Value) -> Option<i64> {
+    let at = web.tool(tool, arguments)["completeness"]["last_asked_at"].as_str().map(str::to_owned)?;
+    Some((chrono::DateTime::parse_from_rfc3339(&at).unwrap().timestamp_millis() - NOW) / 60_000)
+}
+
+/// Conversations 1 and 2 came last 10 and 20 minutes after [`NOW`], the inbox after 90. It has only the first.
+fn asked_for() -> Bench {
+    let minute = |n: i64| NOW + n * 60_000;
+    archive(&format!(
+        "UPDATE conversation SET synced_ms = {} WHERE id = 1; UPDATE conversation SET synced_ms = {}, inbox_seen_ms = NULL WHERE id = 2;
+         UPDATE inbox SET synced_ms = {};",
+        minute(10),
+        minute(20),
+        minute(90)
+    ))
+}
+
+#[test]
+fn an_inbox_tells_nothing_of_a_conversation_that_it_does_not_have() {
+    let bench = asked_for();
+    let web = Web::configured(bench.dir.path(), CONFIGURED);
+    for (conversation, minutes) in [(1, 90), (2, 20)] {
+        let arguments = json!({"query": "hello", "conversation": conversation});
+        assert_eq!(asked_at(&web, "search_messages", &arguments), Some(minutes), "{conversation}");
+        let arguments = json!({"conversation": conversation});
+        assert_eq!(asked_at(&web, "read_conversation", &arguments), Some(minutes), "{conversation}");
+    }
+    let both = json!({"query": "hello in:2-c0 in:2-c1"});
+    assert_eq!(asked_at(&web, "search_messages", &both), Some(20));
+}
