@@ -42,7 +42,7 @@ pub(crate) struct OpenGap {
 #[derive(Debug)]
 pub(crate) struct AskedAccount {
     pub(crate) account: String,
-    /// When its inbox or one of its conversations last came (ms).
+    /// When it was asked for news of the conversations that are meant (ms): of the one that has waited longest.
     pub(crate) asked_ms: Option<Ms>,
     /// Gaps of the inbox: conversations that nobody knows of may lie in them.
     pub(crate) inbox_gaps: Vec<Gap>,
@@ -54,7 +54,6 @@ impl Glance<'_> {
     /// What is missing in the whole archive.
     pub(crate) fn unfilled(&self) -> Result<Arc<Unfilled>, StoreError> {
         let gather = || {
-            let spans = self.queries.accounts_asked()?;
             let mut gaps = Vec::new();
             for (row, hints) in self.queries.incomplete()? {
                 self.open_gaps(&row, &hints, &mut gaps)?;
@@ -63,8 +62,8 @@ impl Glance<'_> {
             Ok(Unfilled {
                 gaps,
                 never_fetched: self.queries.never_fetched()?,
-                oldest_ms: spans.iter().filter_map(|span| span.oldest_ms).min(),
-                accounts: self.accounts_asked(spans)?,
+                oldest_ms: self.queries.oldest_message()?,
+                accounts: self.accounts_asked()?,
             })
         };
         self.shared.open.get(self.version, self.now, EXACT, gather)
@@ -79,7 +78,7 @@ impl Glance<'_> {
             self.open_gaps(&row, &hints, &mut unfilled.gaps)?;
             unfilled.never_fetched.extend(NeverFetched::of(&row));
             unfilled.oldest_ms = [unfilled.oldest_ms, row.timeline.oldest_ms].into_iter().flatten().min();
-            let asked_ms = asked_of(&row, &inboxes);
+            let asked_ms = self.asked_of(&row, &inboxes);
             match unfilled.accounts.iter_mut().find(|known| known.account == row.account) {
                 Some(known) => known.asked_ms = known.asked_ms.min(asked_ms),
                 None => unfilled.accounts.push(AskedAccount {
@@ -123,19 +122,19 @@ impl Glance<'_> {
     }
 
     /// The accounts of the archive and of the configuration.
-    fn accounts_asked(&self, spans: Vec<AccountSpan>) -> Result<Vec<AskedAccount>, StoreError> {
+    fn accounts_asked(&self) -> Result<Vec<AskedAccount>, StoreError> {
         let config = &self.shared.config;
         let inboxes = self.queries.inboxes()?;
-        let of = |AccountSpan { account, synced_ms, .. }: AccountSpan| {
-            let inbox = inboxes.iter().find(|inbox| inbox.account == account);
+        let of = |span: AccountSpan| {
+            let inbox = inboxes.iter().find(|inbox| inbox.account == span.account);
             AskedAccount {
-                asked_ms: synced_ms.max(inbox.and_then(|inbox| inbox.synced_ms)),
+                asked_ms: self.longest_waiting(&span, inbox),
                 inbox_gaps: inbox.map_or_else(Vec::new, |inbox| inbox.timeline.gaps.clone()),
                 unknown: 0,
-                account,
+                account: span.account,
             }
         };
-        let mut all: Vec<AskedAccount> = spans.into_iter().map(of).collect();
+        let mut all: Vec<AskedAccount> = self.queries.accounts_asked()?.into_iter().map(of).collect();
         for configured in wiring::accounts(config) {
             // Applying it makes a row and a gap of each conversation.
             let unknown = if self.is_applied()? { 0 } else { self.queries.unknown_of(&configured)? };
@@ -153,12 +152,24 @@ impl Glance<'_> {
         }
         Ok(all)
     }
-}
 
-/// When a conversation was asked for news (ms). While an inbox that has it shows none, nothing has changed in it.
-fn asked_of(row: &ConversationRow, inboxes: &[InboxStatus]) -> Option<Ms> {
-    let inbox = inboxes.iter().find(|inbox| row.in_inbox && inbox.account == row.account);
-    row.synced_ms.max(inbox.and_then(|inbox| inbox.synced_ms))
+    /// When an account was asked (ms), where an inbox is read: it answers for the conversations that it shows, the others
+    /// for themselves, and of these the one counts that has waited longest. Where no run asks any more, the last time.
+    fn longest_waiting(&self, span: &AccountSpan, inbox: Option<&InboxStatus>) -> Option<Ms> {
+        let shown_ms = inbox.and_then(|inbox| self.read_ms(inbox)).or(span.in_inbox_ms);
+        [shown_ms, span.outside_ms].into_iter().flatten().min().or(span.not_asked_ms)
+    }
+
+    /// When an inbox was read (ms). One that is not read any more answers for nothing.
+    fn read_ms(&self, inbox: &InboxStatus) -> Option<Ms> {
+        inbox.synced_ms.filter(|_| self.shared.config.sync.inbox != InboxMode::Off)
+    }
+
+    /// When a conversation was asked for news (ms). While an inbox that has it shows none, nothing has changed in it.
+    fn asked_of(&self, row: &ConversationRow, inboxes: &[InboxStatus]) -> Option<Ms> {
+        let inbox = inboxes.iter().find(|inbox| row.in_inbox && inbox.account == row.account);
+        row.synced_ms.max(inbox.and_then(|inbox| self.read_ms(inbox)))
+    }
 }
 
 /// A gap that reaches up to now comes first.

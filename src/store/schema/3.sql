@@ -24,6 +24,7 @@ CREATE INDEX conversation_figures ON conversation (account, messages, asked, gon
 CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS NOT NULL;
 CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages - gone + counts_gone * gone;
 CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
+CREATE INDEX conversation_by_sync ON conversation (account, (asked > 0), (inbox_seen_ms IS NULL), synced_ms);
 CREATE INDEX conversation_never_fetched ON conversation (account) WHERE synced_ms IS NULL AND beginning_seen_ms IS NULL;
 
 DROP INDEX attention_by_cause;

@@ -179,6 +179,7 @@ fn read(bench: &Bench) {
     queries.last_conversation().unwrap();
     queries.accounts_in_use().unwrap();
     queries.never_fetched().unwrap();
+    queries.accounts_asked().unwrap();
     bench.store.stuck_gaps(3).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());

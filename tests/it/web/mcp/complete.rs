@@ -188,3 +188,23 @@ fn an_inbox_tells_nothing_of_a_conversation_that_it_does_not_have() {
     let both = json!({"query": "hello in:2-c0 in:2-c1"});
     assert_eq!(asked_at(&web, "search_messages", &both), Some(20));
 }
+
+#[test]
+fn an_account_was_asked_when_the_conversation_was_that_has_waited_longest() {
+    let bench = asked_for();
+    let hello = json!({"query": "hello"});
+    let off = CONFIGURED.replace("discover", "off");
+    for (config, minutes) in [(CONFIGURED, 20), (off.as_str(), 10)] {
+        let web = Web::configured(bench.dir.path(), config);
+        for (tool, arguments) in [("search_messages", &hello), ("list_conversations", &json!({}))] {
+            assert_eq!(asked_at(&web, tool, arguments), Some(minutes), "{tool} {config}");
+        }
+        let one = json!({"query": "hello in:2-c0"});
+        assert_eq!(asked_at(&web, "search_messages", &one), Some(if minutes == 20 { 90 } else { 10 }));
+    }
+    // What no run asks for waits for nothing, unless it is all that there is.
+    bench.other().execute_batch("UPDATE conversation SET asked = 0 WHERE id = 1").unwrap();
+    assert_eq!(asked_at(&Web::configured(bench.dir.path(), &off), "search_messages", &hello), Some(20));
+    bench.other().execute_batch("UPDATE conversation SET asked = 0").unwrap();
+    assert_eq!(asked_at(&Web::configured(bench.dir.path(), &off), "search_messages", &hello), Some(20));
+}
