@@ -7,6 +7,7 @@ use super::{EXACT, Glance};
 use crate::app::wiring;
 use crate::config::InboxMode;
 use crate::core::Ms;
+use crate::core::inbox::filter::Wanted;
 use crate::core::model::ids::ConversationId;
 use crate::core::planner::forecast::{self, Range};
 use crate::core::planner::state::Hints;
@@ -48,6 +49,8 @@ pub(crate) struct AskedAccount {
     pub(crate) inbox_gaps: Vec<Gap>,
     /// Configured conversations that the archive does not know yet.
     pub(crate) unknown: usize,
+    /// Whether runs leave out conversations of it that no configuration names.
+    pub(crate) is_partial: bool,
 }
 
 impl Glance<'_> {
@@ -86,6 +89,7 @@ impl Glance<'_> {
                     asked_ms,
                     inbox_gaps: Vec::new(),
                     unknown: 0,
+                    is_partial: false,
                 }),
             }
         }
@@ -131,6 +135,8 @@ impl Glance<'_> {
                 asked_ms: self.longest_waiting(&span, inbox),
                 inbox_gaps: inbox.map_or_else(Vec::new, |inbox| inbox.timeline.gaps.clone()),
                 unknown: 0,
+                // Nobody asks for what is of an account that is configured no more.
+                is_partial: true,
                 account: span.account,
             }
         };
@@ -143,10 +149,17 @@ impl Glance<'_> {
             let account = configured.account;
             let at = all.iter().position(|known| known.account == account).unwrap_or(all.len());
             if at == all.len() {
-                all.push(AskedAccount { account, asked_ms: None, inbox_gaps: Vec::new(), unknown: 0 });
+                all.push(AskedAccount {
+                    account,
+                    asked_ms: None,
+                    inbox_gaps: Vec::new(),
+                    unknown,
+                    is_partial: false,
+                });
             }
             if let Some(known) = all.get_mut(at) {
                 known.unknown = unknown;
+                known.is_partial = !configured.discover || configured.wanted != Wanted::default();
                 known.inbox_gaps.extend(unread.then(|| Gap::everything(self.now)));
             }
         }

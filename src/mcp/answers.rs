@@ -121,9 +121,12 @@ pub(super) struct Completeness {
     /// How many conversations were never fetched and have no gap of their own: configured ones that no run has got to, and
     /// those of which only an export has told. Anything may be missing in them.
     pub(super) never_fetched: usize,
+    /// Whether conversations may exist of which the archive holds nothing and counts nothing as missing, because the
+    /// configuration does not ask for them: the inbox is not read, only tells of news, or is filtered.
+    pub(super) only_configured: bool,
     /// What filling all of them costs.
     pub(super) price: FillPrice,
-    /// What the user can do about it; null if nothing is missing.
+    /// What the user can do about it, and what not to conclude; null if there is nothing to say.
     pub(super) advice: Option<String>,
 }
 

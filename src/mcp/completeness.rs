@@ -72,13 +72,22 @@ struct MissingParts {
     never_fetched: usize,
     /// Accounts with gaps in their inboxes.
     unread: usize,
+    /// Whether there may be conversations that nobody asks for.
+    only_configured: bool,
     credits: Range,
 }
 
 impl MissingParts {
     fn of(unfilled: &Unfilled, at: &LookedAt) -> Self {
         let nothing = Range { min: 0, likely: Some(0), max: None };
-        let mut parts = Self { gaps: 0, not_synced: 0, never_fetched: 0, unread: 0, credits: nothing };
+        let mut parts = Self {
+            gaps: 0,
+            not_synced: 0,
+            never_fetched: 0,
+            unread: 0,
+            only_configured: false,
+            credits: nothing,
+        };
         for open in unfilled.gaps.iter().filter(|open| at.touches(open)) {
             parts.gaps += 1;
             parts.not_synced += usize::from(!open.synced);
@@ -87,6 +96,7 @@ impl MissingParts {
         for account in unfilled.accounts.iter().filter(|account| at.is_of(&account.account)) {
             let gaps = at.unread(account);
             parts.unread += usize::from(gaps > 0);
+            parts.only_configured |= account.is_partial;
             parts.never_fetched = parts.never_fetched.saturating_add(account.unknown);
             // How long they are, nothing tells.
             parts.cost(gaps.saturating_add(account.unknown), Range { min: 1, likely: None, max: None });
@@ -113,14 +123,24 @@ impl MissingParts {
     }
 
     fn advice(&self) -> Option<String> {
-        let fills = "`archiver sync --once` fills what is missing and costs credits: only the user can run it, no tool does";
-        match (self.gaps, self.not_synced) {
-            (0, _) if !self.unknown() => None,
-            (_, 0) => Some(format!("{fills}.")),
-            _ => Some(format!(
-                "{fills}. Gaps that are not `synced` need their conversations under [[accounts]] in archiver.toml."
-            )),
+        let mut advice = Vec::new();
+        if self.gaps > 0 || self.unknown() {
+            advice.push(
+                "`archiver sync --once` fills what is missing and costs credits: only the user can run it, no tool does.",
+            );
         }
+        if self.not_synced > 0 {
+            advice.push(
+                "Gaps that are not `synced` need their conversations under [[accounts]] in archiver.toml.",
+            );
+        }
+        if self.only_configured {
+            advice.push(
+                "Only what archiver.toml asks for is archived: do not conclude that there are no other conversations or \
+                 messages. With sync.inbox = \"discover\" and without include and exclude, runs find all of them.",
+            );
+        }
+        (!advice.is_empty()).then(|| advice.join(" "))
     }
 }
 
@@ -151,6 +171,7 @@ fn of_unfilled(unfilled: &Unfilled, at: &LookedAt, most: usize) -> Completeness 
         gaps_total: parts.gaps,
         gaps_not_synced: parts.not_synced,
         never_fetched: parts.never_fetched,
+        only_configured: parts.only_configured,
         gaps: touched().take(most).map(item).collect(),
         price: fill_price(parts.credits),
         advice: parts.advice(),

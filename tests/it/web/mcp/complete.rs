@@ -208,3 +208,27 @@ fn an_account_was_asked_when_the_conversation_was_that_has_waited_longest() {
     bench.other().execute_batch("UPDATE conversation SET asked = 0").unwrap();
     assert_eq!(asked_at(&Web::configured(bench.dir.path(), &off), "search_messages", &hello), Some(20));
 }
+
+#[test]
+fn where_only_configured_conversations_are_archived_an_answer_says_so() {
+    let bench = archive("");
+    let filtered = CONFIGURED.to_owned() + "exclude = [\"* Recruiter\"]\n";
+    for (config, only) in [
+        (CONFIGURED.to_owned(), false),
+        (filtered, true),
+        (CONFIGURED.replace("discover", "probe"), true),
+        (CONFIGURED.replace("discover", "off"), true),
+        (String::new(), true),
+    ] {
+        let web = Web::configured(bench.dir.path(), &config);
+        for (tool, arguments) in calls(1) {
+            let completeness = &web.tool(tool, &arguments)["completeness"];
+            // What nobody asks for is in no conversation that the archive has.
+            let only = only && arguments.get("conversation").is_none();
+            let told = (&completeness["complete"], &completeness["only_configured"]);
+            assert_eq!(told, (&json!(true), &json!(only)), "{tool} {arguments} {config}");
+            let advice = completeness["advice"].as_str().unwrap_or_default();
+            assert_eq!(advice.contains("do not conclude"), only, "{advice}");
+        }
+    }
+}
