@@ -248,10 +248,10 @@ impl Glance<'_> {
     }
 
     /// Why a search found nothing, one line per reason.
-    pub(crate) fn reasons(&self, search: &Search) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn reasons(&self, search: &Search, zone: Tz) -> Result<Vec<String>, StoreError> {
         let why = self.queries.why_nothing(search)?;
         let elsewhere = why.gaps.is_some() && self.overview()?.census.asked.gaps_elsewhere > 0;
-        let mut lines = explain(&why, search, elsewhere);
+        let mut lines = explain(&why, search, elsewhere, |at| Times(zone).minute(at));
         let senders = self.queries.senders()?;
         lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
         Ok(lines)

@@ -6,6 +6,7 @@ mod read;
 mod search;
 mod status;
 
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -27,6 +28,9 @@ pub(super) struct ToolSpec {
     pub(super) call: Call,
 }
 
+/// Answers are in this time zone, and so are the dates of questions.
+const ZONE: Tz = Tz::UTC;
+
 /// Makes an answer, as JSON.
 type Call = fn(&Glance<'_>, &Arguments) -> Result<Value, ToolFailure>;
 
@@ -37,7 +41,7 @@ pub(super) const TOOLS: [ToolSpec; 5] = [
         title: "Search messages",
         about: "Search the archived LinkedIn messages. Words must all occur; \"phrases\", beginnings*, OR and -not work, \
             and so do the filters from:NAME (from:me is the owner) in:CONVERSATION before:DATE after:DATE on:DATE type:TEXT \
-            has:link has:attachment is:edited is:gone is:mine, each also with - before it. Dates are 2024, 2024-03, \
+            has:link has:attachment is:edited is:gone is:mine, each also with - before it. Dates (UTC) are 2024, 2024-03, \
             2024-03-05, yesterday, 7d, 2w, 6mo or 1y. Finds text as it is written, not what it means: try several words. \
             Read around a hit with read_conversation and its message_id.",
         arguments: search::ARGUMENTS,

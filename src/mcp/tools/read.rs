@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conversations::item;
-use super::{conversation_called, json};
+use super::{ZONE, conversation_called, json};
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::look::Glance;
@@ -35,7 +35,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
         name: "date",
         kind: ArgumentKind::Text,
         required: false,
-        about: "From this date on instead: 2024, 2024-03, 2024-03-05, yesterday, 7d, 2w, 6mo or 1y.",
+        about: "From this date (UTC) on instead: 2024, 2024-03, 2024-03-05, yesterday, 7d, 2w, 6mo or 1y.",
     },
     Argument {
         name: "around",
@@ -126,7 +126,7 @@ fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Resul
             Err(ToolFailure::argument("around", "only one of date and around can be given".to_owned()))
         }
         (Some(date), None, _) => {
-            let (from, _) = dates::parse(date, look.now, &look.times().0).map_err(|_| {
+            let (from, _) = dates::parse(date, look.now, &ZONE).map_err(|_| {
                 let forms =
                     "use 2024, 2024-03, 2024-03-05, 2024-03-05T14:30, today, yesterday, 7d, 2w, 6mo or 1y";
                 ToolFailure::argument("date", format!("it is no date; {forms}"))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{conversation_called, json};
+use super::{ZONE, conversation_called, json};
 use crate::core::format::iso_utc;
 use crate::look::Glance;
 use crate::mcp::answers::{NOTICE, SearchAnswer, SearchWords};
@@ -64,7 +64,7 @@ const HINTS: usize = 8;
 
 pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, ToolFailure> {
     let query = arguments.text("query").unwrap_or_default();
-    let mut search: Search = search_of::<ToolFailure>(&look.queries, query, look.now)?;
+    let mut search: Search = search_of::<ToolFailure>(&look.queries, query, look.now, &ZONE)?;
     if let Some(word) = arguments.text("conversation") {
         let id = conversation_called(look, word)?;
         let within = search.within.get_or_insert_with(|| BTreeSet::from([id]));
@@ -93,7 +93,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let remarks = remarks.iter().map(|remark| word(remark, REMARK));
     answer.remarks = room.take_within(OF_REMARKS, remarks, REMARKS);
     if total == 0 {
-        let hints = look.reasons(&search)?;
+        let hints = look.reasons(&search, ZONE)?;
         answer.untrusted.hints = room.take(hints.iter().map(|line| word(line, REMARK)), HINTS);
     }
     let text_bytes = arguments.number("max_text_bytes");
