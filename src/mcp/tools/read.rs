@@ -98,11 +98,34 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let has_older = chosen.from > 0 || excerpt.is_some_and(|excerpt| excerpt.older.is_some());
     let has_newer = chosen.from + chosen.items.len() < rows.len()
         || excerpt.is_some_and(|excerpt| excerpt.newer.is_some());
-    answer.older_cursor = first.filter(|_| has_older).map(|place| Onward::Before(place).cursor(question));
-    answer.newer_cursor = last.filter(|_| has_newer).map(|place| Onward::After(place).cursor(question));
+    let (older, newer) = match excerpt {
+        Some(_) => (first.filter(|_| has_older), last.filter(|_| has_newer)),
+        None => beside(look, id, wanted.at)?,
+    };
+    answer.older_cursor = older.map(|place| Onward::Before(place).cursor(question));
+    answer.newer_cursor = newer.map(|place| Onward::After(place).cursor(question));
     answer.shown = chosen.items.len();
     answer.messages = chosen.items;
     json(&answer)
+}
+
+/// Before and after which place reading goes on where there is no message: beyond either end of the conversation.
+fn beside(
+    look: &Glance<'_>,
+    id: ConversationId,
+    at: ExcerptAt,
+) -> Result<(Option<MessagePlace>, Option<MessagePlace>), ToolFailure> {
+    let one = ExcerptSize { messages: 1, bytes: 0 };
+    let is_any = |at| Ok::<_, ToolFailure>(look.queries.excerpt(id, at, one)?.is_some());
+    Ok(match at {
+        ExcerptAt::After(place) => (is_any(ExcerptAt::Before(place))?.then_some(place), None),
+        ExcerptAt::Before(place) => {
+            // What is at the place itself comes after what is before it.
+            let just_before = MessagePlace { id: MessageId(place.id.0.saturating_sub(1)), ..place };
+            (None, is_any(ExcerptAt::After(just_before))?.then_some(just_before))
+        }
+        ExcerptAt::Newest | ExcerptAt::Around(_) => (None, None),
+    })
 }
 
 fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Result<ReadFrom, ToolFailure> {

@@ -2,6 +2,7 @@
 
 mod caps;
 mod complete;
+mod reading;
 
 use std::collections::BTreeSet;
 
