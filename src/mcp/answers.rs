@@ -201,7 +201,8 @@ pub(super) struct SearchAnswer {
     pub(super) notice: &'static str,
     /// How many messages match in all.
     pub(super) total: u64,
-    /// Whether more may match: a search with filters counts among the newest 300,000 messages.
+    /// Whether more may match: a search with filters counts among the newest 300,000 messages, and by words none is found
+    /// that is not indexed yet.
     pub(super) total_is_minimum: bool,
     /// How many of them are here.
     pub(super) shown: usize,
@@ -210,7 +211,7 @@ pub(super) struct SearchAnswer {
     /// A search with filters looks at a bounded number of messages: at none older than this (UTC). Add `before:` to look
     /// further; null: it was not bounded.
     pub(super) searched_back_to: Option<String>,
-    /// What of the query was not taken as it may have been meant, five at most.
+    /// What of the query was not taken as it may have been meant, and what cannot be found yet, five at most.
     pub(super) remarks: Vec<String>,
     /// How complete this is.
     pub(super) completeness: Completeness,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{ZONE, conversation_called, json};
-use crate::core::format::iso_utc;
+use crate::core::format::{counted, iso_utc};
 use crate::look::Glance;
 use crate::mcp::answers::{NOTICE, SearchAnswer, SearchWords};
 use crate::mcp::arguments::{Argument, ArgumentKind, Arguments, CURSOR, MAX_BYTES, MAX_TEXT_BYTES};
@@ -73,11 +73,13 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let (limit, max_bytes) = (arguments.number("limit"), arguments.number("max_bytes"));
     let (found, skipped) = find(look, arguments, &mut search, limit)?;
     let search = Search { below: None, ..search };
+    // By words, no search finds them.
+    let unindexed = if search.query.all.is_empty() { 0 } else { look.queries.unindexed()? };
     let (total, more) = look.queries.search_count_within(&search, COUNTED)?;
     let mut answer = SearchAnswer {
         notice: NOTICE,
         total,
-        total_is_minimum: more,
+        total_is_minimum: more || unindexed > 0,
         shown: 0,
         next_cursor: None,
         searched_back_to: found.ended_at.map(iso_utc),
@@ -89,8 +91,12 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     // The cursor is as long as it can be.
     answer.next_cursor = Some("x".repeat(80));
     let (mut room, wanted) = (AnswerRoom::around(&answer, max_bytes), search.wanted());
-    let remarks = misread(&search.query);
-    let remarks = remarks.iter().map(|remark| word(remark, REMARK));
+    let waiting = (unindexed > 0).then(|| {
+        let messages = counted(unindexed, "message is", "messages are");
+        format!("{messages} not indexed yet and cannot be found by words; the next sync indexes them.")
+    });
+    let remarks = waiting.into_iter().chain(misread(&search.query));
+    let remarks = remarks.map(|remark| word(&remark, REMARK));
     answer.remarks = room.take_within(OF_REMARKS, remarks, REMARKS);
     if total == 0 {
         let hints = look.reasons(&search, ZONE)?;

@@ -37,6 +37,11 @@ pub struct Nothing {
 }
 
 impl Queries<'_> {
+    /// How many messages are not indexed yet: no search for words finds them.
+    pub fn unindexed(&self) -> Result<i64> {
+        self.db().one("SELECT count(*) FROM messages_unindexed", [])
+    }
+
     /// Why a search found nothing.
     pub fn why_nothing(&self, search: &Search) -> Result<Nothing> {
         // One read transaction for all lookups: locking takes longer than looking up a word.
@@ -45,7 +50,7 @@ impl Queries<'_> {
         let mut why = Nothing {
             empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
             gaps: gaps(db, search)?,
-            waiting: db.one("SELECT count(*) FROM messages_unindexed", [])?,
+            waiting: self.unindexed()?,
             ..Nothing::default()
         };
         for term in search.query.all.iter().filter(|group| group.len() == 1).flatten() {

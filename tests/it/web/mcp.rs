@@ -2,6 +2,7 @@
 
 mod caps;
 mod complete;
+mod finding;
 mod reading;
 
 use std::collections::BTreeSet;
