@@ -62,7 +62,7 @@ pub(super) const TOOLS: [ToolSpec; 5] = [
         about: "Read a conversation, oldest message first: its end, its beginning, from a date on, or around a message. \
             older_cursor and newer_cursor lead on; a message's text_cursor leads on in a long text.",
         arguments: read::ARGUMENTS,
-        answers: answers::schema::<ReadAnswer>,
+        answers: answers::brief_schema::<ReadAnswer>,
         call: read::call,
     },
     ToolSpec {
