@@ -14,7 +14,7 @@ use crate::mcp::cursor::Onward;
 use crate::mcp::failure::ToolFailure;
 use crate::mcp::fit::AnswerRoom;
 use crate::mcp::message::{TextPart, fitting};
-use crate::store::{ConversationRow, Excerpt, ExcerptAt, ExcerptSize, MessagePlace, MessageRow, StoreError};
+use crate::store::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace, MessageRow, StoreError};
 use crate::view::dates;
 
 pub(super) const ARGUMENTS: &[Argument] = &[
@@ -82,7 +82,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         // As long as they can be.
         older_cursor: Some(Onward::Before(longest).cursor(i64::MAX)),
         newer_cursor: Some(Onward::After(longest).cursor(i64::MAX)),
-        completeness: completeness::of(look, &looked_at(&row, excerpt.as_ref()), completeness::GAPS)?,
+        completeness: completeness::of(look, &looked_at(id, &wanted, excerpt.as_ref()), completeness::GAPS)?,
         messages: Vec::new(),
     };
     let mut room = AnswerRoom::around(&answer, max_bytes);
@@ -98,6 +98,16 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let has_older = chosen.from > 0 || excerpt.is_some_and(|excerpt| excerpt.older.is_some());
     let has_newer = chosen.from + chosen.items.len() < rows.len()
         || excerpt.is_some_and(|excerpt| excerpt.newer.is_some());
+    if let Some(excerpt) = &excerpt {
+        // What did not fit was not looked at.
+        let part = Excerpt {
+            older: chosen.from.checked_sub(1).and_then(|at| rows.get(at)).map(place).or(excerpt.older),
+            newer: rows.get(chosen.from + chosen.items.len()).map(place).or(excerpt.newer),
+            ..*excerpt
+        };
+        answer.completeness =
+            completeness::of(look, &looked_at(id, &wanted, Some(&part)), completeness::GAPS)?;
+    }
     let (older, newer) = match excerpt {
         Some(_) => (first.filter(|_| has_older), last.filter(|_| has_newer)),
         None => beside(look, id, wanted.at)?,
@@ -193,14 +203,19 @@ fn rows(
     Ok(rows)
 }
 
-/// What lies between the messages next to this part, or beyond it where there are none.
-fn looked_at(row: &ConversationRow, excerpt: Option<&Excerpt>) -> LookedAt {
-    LookedAt {
-        within: Some([row.id].into()),
-        since: excerpt.and_then(|excerpt| excerpt.older).map(|older| older.at_ms),
-        until: excerpt.and_then(|excerpt| excerpt.newer).map(|newer| newer.at_ms),
-        ..LookedAt::default()
-    }
+/// What lies between the messages next to this part, or beyond it where there are none. A gap that ends at the message
+/// before it lies below that.
+fn looked_at(id: ConversationId, wanted: &ReadFrom, excerpt: Option<&Excerpt>) -> LookedAt {
+    let (since, until) = match (excerpt, wanted.at) {
+        (Some(excerpt), _) => {
+            let older = excerpt.older.map(|older| older.at_ms.saturating_add(1));
+            (older, excerpt.newer.map(|newer| newer.at_ms))
+        }
+        (None, ExcerptAt::After(place)) => (Some(place.at_ms), None),
+        (None, ExcerptAt::Before(place)) => (None, Some(place.at_ms)),
+        (None, ExcerptAt::Newest | ExcerptAt::Around(_)) => (None, None),
+    };
+    LookedAt { within: Some([id].into()), since, until, ..LookedAt::default() }
 }
 
 /// A run of messages that fits.

@@ -70,3 +70,40 @@ fn a_message_says_of_what_type_it_is() {
         assert_eq!(kinds, expected.iter().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_part_is_incomplete_only_by_gaps_beside_the_messages_in_it() {
+    // There is a gap below the oldest message, and one between the fourth and the fifth.
+    let bench = archive(&[1, 2, 3, 4, 10, 11]);
+    let gap =
+        "INSERT INTO gap (account, conversation, newer_ms, older_ms, opened_ms) VALUES (1, 1, ?1, ?2, 1)";
+    bench.other().execute(gap, [NOW - 4 * 3_600_000, NOW - 10 * 3_600_000]).unwrap();
+    let web = Web::of(bench.dir.path());
+    for (arguments, gaps) in [
+        (json!({"limit": 2}), 0),
+        // The message before this part is the one above the gap, and the gap lies below that.
+        (json!({"limit": 3}), 0),
+        (json!({"limit": 4}), 1),
+        (json!({"limit": 5}), 1),
+        (json!({"start": "oldest", "limit": 1}), 1),
+        (json!({"start": "oldest", "limit": 2}), 2),
+        (json!({"date": "2099"}), 0),
+    ] {
+        let mut asked = arguments.clone();
+        asked["conversation"] = json!(1);
+        let found = web.tool("read_conversation", &asked)["completeness"]["gaps_total"].clone();
+        assert_eq!(found, gaps, "{arguments}");
+    }
+}
+
+#[test]
+fn a_part_is_what_fitted() {
+    let mut bench = Bench::new(1);
+    let said = |n: i64| item(&format!("m{n}"), NOW - n * 3_600_000, "Ada", &"long ".repeat(2000));
+    bench.put(0, &more_page(&(1..10).map(said).collect::<Vec<_>>(), NOW - 9 * 3_600_000)).unwrap();
+    bench.next_run();
+    let web = Web::of(bench.dir.path());
+    let arguments = json!({"conversation": 1, "max_text_bytes": 9000, "max_bytes": 30_000});
+    let some = web.tool("read_conversation", &arguments);
+    assert_eq!((&some["shown"], &some["completeness"]["gaps_total"]), (&json!(1), &json!(0)));
+}
