@@ -300,6 +300,9 @@ pub(super) struct ConversationsAnswer {
     pub(super) shown: usize,
     /// The cursor of the next page; null: this is the last.
     pub(super) next_cursor: Option<String>,
+    /// How many conversations got messages since the first page: they come first in a new list, and no page of this one
+    /// need have them.
+    pub(super) moved_up: usize,
     /// How complete the archive is.
     pub(super) completeness: Completeness,
     /// The conversations, most recently active first.

@@ -52,6 +52,7 @@ pub use read::changes::ChangeRow;
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};
 pub use read::figures::{AccountFigures, Figures, is_blind};
+pub use read::heads::HeadPlace;
 pub use read::history::FormerVersion;
 pub use read::message::{ExportRow, MessageRow, Scope};
 pub use read::pending::PendingPart;

@@ -149,7 +149,7 @@ fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Resul
                 let at = ExcerptAt::Around(place_of(look, message, id, "cursor")?);
                 Ok(ReadFrom { at, within: Some((message, from)) })
             }
-            Onward::Skip(_) | Onward::Below(_) => {
+            Onward::Skip(_) | Onward::Head(..) | Onward::Below(_) => {
                 Err(ToolFailure::argument("cursor", "it belongs to another tool; leave it out".to_owned()))
             }
         };

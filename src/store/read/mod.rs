@@ -6,6 +6,7 @@ pub(super) mod changes;
 pub(super) mod due;
 pub(super) mod excerpt;
 pub(super) mod figures;
+pub(super) mod heads;
 pub(super) mod history;
 pub(super) mod message;
 pub(super) mod pending;

@@ -11,8 +11,8 @@ use archiver::core::model::ids::{ConversationId, MessageId, RunId};
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, ExcerptAt, ExcerptSize, ExportRow, Failed, InboxCommit, Purpose, Request,
-    Scope, Search, Settlement, StoreError,
+    Alert, Cause, Configured, ExcerptAt, ExcerptSize, ExportRow, Failed, HeadPlace, InboxCommit, Purpose,
+    Request, Scope, Search, Settlement, StoreError,
 };
 use rusqlite::Connection;
 
@@ -208,6 +208,16 @@ fn browse(bench: &Bench, conversation: ConversationId, message: MessageId) {
     queries.message_row(message, nothing).unwrap();
     queries.conversation(conversation).unwrap();
     queries.conversation_heads().unwrap();
+    for newest_ms in [Some(NOW), None] {
+        let after = HeadPlace { newest_ms, id: conversation };
+        queries.conversations_after(Some(after), |_| ControlFlow::<()>::Continue(())).unwrap();
+    }
+    queries.conversations_with_gaps().unwrap();
+    queries.conversation_count(None).unwrap();
+    queries.conversation_count(Some(bench.targets[0].account_id)).unwrap();
+    queries.active_after(NOW, None).unwrap();
+    queries.has_conversation(conversation).unwrap();
+    queries.conversation_by_key("2-c0").unwrap();
     queries.conversations_with(&BTreeSet::new()).unwrap();
     queries.ledger_runs(None, 3).unwrap();
     queries.ledger_requests(Some(bench.run), None, 3).unwrap();

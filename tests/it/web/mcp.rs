@@ -3,6 +3,7 @@
 mod caps;
 mod complete;
 mod finding;
+mod lists;
 mod reading;
 
 use std::collections::BTreeSet;
