@@ -21,6 +21,8 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::model::ids::PersonId;
 use crate::core::people::{Contact, Human, humans};
+#[cfg(feature = "mcp")]
+use crate::core::planner::target::Candidate;
 use crate::core::search::tokenize;
 use crate::error::Failure;
 use crate::export::text::Times;
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     outlook: Cached<Outlook>,
     heads: Cached<Vec<ConversationHead>>,
     figures: Cached<WebFigures>,
+    #[cfg(feature = "mcp")]
+    candidates: Cached<Vec<Candidate>>,
     #[cfg(feature = "mcp")]
     open: Cached<Unfilled>,
     /// Whether the configuration has been applied.
@@ -188,6 +192,8 @@ impl Shared {
             heads: Cached::default(),
             figures: Cached::default(),
             #[cfg(feature = "mcp")]
+            candidates: Cached::default(),
+            #[cfg(feature = "mcp")]
             open: Cached::default(),
             #[cfg(feature = "mcp")]
             applied: Cached::default(),
@@ -245,6 +251,12 @@ impl Glance<'_> {
     pub(crate) fn heads(&self) -> Result<Arc<Vec<ConversationHead>>, StoreError> {
         let gather = || self.queries.conversation_heads();
         self.shared.heads.get(self.version, self.now, EXACT, gather)
+    }
+
+    /// All conversations by all that they are called.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn candidates(&self) -> Result<Arc<Vec<Candidate>>, StoreError> {
+        self.shared.candidates.get(self.version, self.now, EXACT, || self.queries.candidates())
     }
 
     /// Why a search found nothing, one line per reason.

@@ -1,5 +1,7 @@
 //! Searches as people describe them, and why one found nothing.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeZone;
 
 use crate::core::Ms;
@@ -24,9 +26,21 @@ where
     E: From<StoreError> + From<Failure>,
 {
     let query = Query::parse(text);
-    let needs_names = query.filters.iter().any(|filter| matches!(filter.what, What::In(_)));
+    let mut by_key: BTreeMap<String, ConversationId> = BTreeMap::new();
+    let mut needs_names = false;
+    for filter in &query.filters {
+        let What::In(word) = &filter.what else { continue };
+        match queries.conversation_by_key(word)? {
+            Some(id) => drop(by_key.insert(word.clone(), id)),
+            None => needs_names = true,
+        }
+    }
+    // Names have no index.
     let candidates = if needs_names { queries.candidates()? } else { Vec::new() };
     let conversation = |word: &str| {
+        if let Some(id) = by_key.get(word) {
+            return Ok(*id);
+        }
         let help = "the list of conversations shows what they are called";
         target::one(&candidates, word).map_err(|error| Failure::usage(error.to_string(), help))
     };

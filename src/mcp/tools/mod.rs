@@ -98,11 +98,15 @@ const LISTED: usize = 10;
 /// The conversation that a word names: its number, LinkedIn's id of it, a profile, or a part of its name.
 fn conversation_called(look: &Glance<'_>, word: &str) -> Result<ConversationId, ToolFailure> {
     if let Some(id) = word.parse().ok().map(ConversationId)
-        && look.heads()?.iter().any(|head| head.id == id)
+        && look.queries.has_conversation(id)?
     {
         return Ok(id);
     }
-    let candidates = look.queries.candidates()?;
+    if let Some(id) = look.queries.conversation_by_key(word)? {
+        return Ok(id);
+    }
+    // Names have no index.
+    let candidates = look.candidates()?;
     match target::matching(&candidates, word).as_slice() {
         [one] => Ok(one.id),
         [] => Err(ToolFailure::argument(

@@ -26,3 +26,50 @@ fn messages_that_are_not_indexed_yet_are_counted_beside_what_is_found() {
     let by_filter = found("before:2099");
     assert_eq!((&by_filter["total"], &by_filter["total_is_minimum"]), (&json!(3), &json!(false)));
 }
+
+#[test]
+fn a_conversation_is_found_by_its_number_id_profile_or_name_and_by_no_key_that_two_have() {
+    let mut bench = Bench::new(2);
+    for n in 0..2 {
+        bench.put(n, &last_page(&[item(&format!("x{n}"), NOW, "Ada", "hello")])).unwrap();
+    }
+    bench.next_run();
+    let page = "https://www.linkedin.com/in/bea/";
+    bench
+        .other()
+        .execute_batch(&format!(
+            "UPDATE conversation SET name = 'Bea Sample', thread = '2-YQ', urn = 'urn:li:msg_conversation:(urn:li:fsd_profile:A,2-YQ==)'
+               WHERE id = 2;
+             INSERT INTO address (account, profile_url, conversation) VALUES (1, '{page}', 2);"
+        ))
+        .unwrap();
+    let web = Web::of(bench.dir.path());
+    for word in [
+        "2",
+        "2-YQ",
+        "2-YQ==",
+        "urn:li:msg_conversation:(urn:li:fsd_profile:A,2-YQ==)",
+        page,
+        "bea",
+        "linkedin.com/in/Bea",
+    ] {
+        let answer = web.tool("read_conversation", &json!({"conversation": word}));
+        assert_eq!(answer["conversation"]["conversation_id"], 2, "{word}");
+        if word != "2" {
+            let found = web.tool("search_messages", &json!({"query": format!("hello in:\"{word}\"")}));
+            assert_eq!(
+                (&found["total"], &found["messages"][0]["conversation_id"]),
+                (&json!(1), &json!(2)),
+                "{word}"
+            );
+        }
+    }
+    bench
+        .other()
+        .execute_batch(
+            "INSERT INTO account (id, name) VALUES (2, 'other'); INSERT INTO conversation (account, thread) VALUES (2, '2-YQ');",
+        )
+        .unwrap();
+    let error = web.tool_error("read_conversation", &json!({"conversation": "2-YQ"}));
+    assert!(error["error"].as_str().unwrap().contains("may mean 2 conversations"), "{error}");
+}
