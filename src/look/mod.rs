@@ -73,6 +73,9 @@ pub(crate) struct Shared {
 /// What one walk over all messages tells.
 #[derive(Debug)]
 pub(crate) struct WebFigures {
+    /// When they were gathered (ms).
+    #[cfg(feature = "mcp")]
+    pub(crate) as_of: Ms,
     pub(crate) people: People,
     pub(crate) stats: Stats,
 }
@@ -280,7 +283,13 @@ impl Glance<'_> {
             }
             let (contacts, owner_known) = (tally.contacts(), tally.owner_known());
             let everybody = tally.into_humans();
-            Ok(WebFigures { people: People { everybody, owner_known, contacts, senders, humans: of }, stats })
+            let people = People { everybody, owner_known, contacts, senders, humans: of };
+            Ok(WebFigures {
+                #[cfg(feature = "mcp")]
+                as_of: self.now,
+                people,
+                stats,
+            })
         };
         self.shared.figures.get(self.version, self.now, FIGURES, gather)
     }

@@ -380,6 +380,9 @@ pub(super) struct PeopleAnswer {
     pub(super) next_cursor: Option<String>,
     /// Whether the owner of every account is known.
     pub(super) owner_known: bool,
+    /// When the people were counted (UTC): what was archived since is not in their figures. They are counted again after
+    /// five minutes.
+    pub(super) as_of: String,
     /// How complete the archive is.
     pub(super) completeness: Completeness,
     /// The people, those with the most messages first.

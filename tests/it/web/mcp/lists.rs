@@ -75,3 +75,20 @@ fn messages_that_come_between_two_pages_neither_double_nor_hide_others() {
     assert_eq!(last["moved_up"], 2);
     assert_eq!(ids(&web.tool("list_conversations", &json!({"limit": 2}))), [2, 7]);
 }
+
+#[test]
+fn people_say_when_they_were_counted() {
+    let mut bench = archive(4);
+    let web = Web::of(bench.dir.path());
+    let people = || {
+        let answer = web.tool("list_people", &json!({}));
+        (answer["as_of"].clone(), answer["people"][0]["received"].clone())
+    };
+    let counted = people();
+    assert!(counted.0.as_str().is_some_and(|at| at.ends_with('Z')), "{counted:?}");
+    bench.put(2, &last_page(&[item("later", NOW - 5, "Ada", "hello")])).unwrap();
+    bench.next_run();
+    // Older figures, and they say so.
+    assert_eq!(people(), counted);
+    assert_eq!(Web::of(bench.dir.path()).tool("list_people", &json!({}))["people"][0]["received"], 3);
+}
