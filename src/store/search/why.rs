@@ -94,9 +94,16 @@ pub(super) fn known(db: &Connection, term: &Term) -> Result<bool> {
 /// Whether a message that is not indexed yet contains the word.
 fn waits(db: &Connection, term: &Term) -> Result<bool> {
     let look = Look::of(term);
-    let texts: Vec<String> =
-        db.all("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id", [])?;
-    Ok(texts.iter().any(|text| look.is_in(text)))
+    let mut statement =
+        db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id")?;
+    // One at a time: after an import, these are all messages that there are.
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if look.is_in(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn names(db: &Connection) -> Result<Vec<String>> {

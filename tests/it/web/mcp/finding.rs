@@ -73,3 +73,17 @@ fn a_conversation_is_found_by_its_number_id_profile_or_name_and_by_no_key_that_t
     let error = web.tool_error("read_conversation", &json!({"conversation": "2-YQ"}));
     assert!(error["error"].as_str().unwrap().contains("may mean 2 conversations"), "{error}");
 }
+
+#[test]
+fn a_word_that_only_waits_to_be_indexed_is_not_said_to_occur_nowhere() {
+    let mut bench = Bench::new(1);
+    let said =
+        |n: i64| item(&format!("m{n}"), NOW - n * 60_000, "Ada", if n == 2 { "elsewhere" } else { "hello" });
+    bench.put(0, &last_page(&(1..5).map(said).collect::<Vec<_>>())).unwrap();
+    let web = Web::of(bench.dir.path());
+    for (word, occurs) in [("elsewhere", true), ("nowhere", false)] {
+        let hints = web.tool("search_messages", &json!({"query": word}))["untrusted"]["hints"].to_string();
+        assert_eq!(!hints.contains("No message contains"), occurs, "{hints}");
+        assert!(hints.contains("4 messages are not indexed yet"), "{hints}");
+    }
+}
