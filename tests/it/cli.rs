@@ -8,6 +8,7 @@ mod demo;
 mod dry_run;
 mod exit_codes;
 mod export;
+mod feed;
 mod files;
 mod insight;
 mod json;
