@@ -101,6 +101,12 @@ CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_m
 CREATE INDEX conversation_stopped ON conversation (account) WHERE stopped = 1;
 -- Which conversations does no run ask for?
 CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
+-- Which conversation that runs ask for was fetched the longest ago: of those in the inbox, of the others? Which of those that
+-- no run asks for came last?
+--   WHERE account = ? AND (asked > 0) = ? AND (inbox_seen_ms IS NULL) = ?
+CREATE INDEX conversation_by_sync ON conversation (account, (asked > 0), (inbox_seen_ms IS NULL), synced_ms);
+-- Of which conversations was nothing ever fetched?
+CREATE INDEX conversation_never_fetched ON conversation (account) WHERE synced_ms IS NULL AND beginning_seen_ms IS NULL;
 
 -- The profile URLs by which a conversation was requested, so that each is resolved only once.
 CREATE TABLE address (

@@ -42,8 +42,8 @@ pub(crate) struct Census {
     pub(crate) horizon: Option<Ms>,
     /// Conversations with gaps that no run asks for, and the first of them that have a thread.
     pub(crate) left_alone: (usize, Vec<LeftAlone>),
-    /// Gaps of conversations that are forgotten.
-    pub(crate) forgotten_gaps: i64,
+    /// The conversations that are left out.
+    pub(crate) forgotten: Vec<Forgotten>,
     pub(crate) asked: AskedFor,
 }
 
@@ -91,6 +91,11 @@ impl AskedFor {
 }
 
 impl Census {
+    /// Gaps of the conversations that are left out.
+    pub(crate) fn forgotten_gaps(&self) -> i64 {
+        self.forgotten.iter().map(|row| row.gaps).sum()
+    }
+
     /// Takes it, and takes what is forgotten out of the figures.
     pub(crate) fn take(
         config: &Config,
@@ -105,7 +110,7 @@ impl Census {
         } else {
             Self::by_index(asked, queries, inboxes, figures, listing)?
         };
-        census.asked.gaps_elsewhere -= census.forgotten_gaps;
+        census.asked.gaps_elsewhere -= census.forgotten_gaps();
         Ok(census)
     }
 
@@ -134,7 +139,7 @@ impl Census {
             oldest_ms: rows.iter().filter_map(|row| row.timeline.oldest_ms).min(),
             horizon,
             left_alone: (alone.len(), named),
-            forgotten_gaps: forgotten.iter().map(|row| row.gaps).sum(),
+            forgotten,
             asked,
             rows,
         })
@@ -159,7 +164,7 @@ impl Census {
             oldest_ms: queries.oldest_message()?,
             horizon: horizon(queries, inboxes)?,
             left_alone: queries.left_alone(NAMED)?,
-            forgotten_gaps: forgotten.iter().map(|row| row.gaps).sum(),
+            forgotten,
             asked,
             rows: notable(queries, listing)?,
         })

@@ -21,6 +21,8 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::model::ids::PersonId;
 use crate::core::people::{Contact, Human, humans};
+#[cfg(feature = "mcp")]
+use crate::core::planner::target::Candidate;
 use crate::core::search::tokenize;
 use crate::error::Failure;
 use crate::export::text::Times;
@@ -30,6 +32,8 @@ use crate::view::stats::Stats;
 use crate::view::status::{Facts, Listing};
 
 pub(crate) use self::listed::{Listed, label};
+#[cfg(feature = "mcp")]
+pub(crate) use self::unfilled::{AskedAccount, OpenGap, Unfilled};
 
 /// Requests that read the archive at once.
 const READERS: usize = 2;
@@ -58,12 +62,20 @@ pub(crate) struct Shared {
     heads: Cached<Vec<ConversationHead>>,
     figures: Cached<WebFigures>,
     #[cfg(feature = "mcp")]
-    open: Cached<unfilled::Unfilled>,
+    candidates: Cached<Vec<Candidate>>,
+    #[cfg(feature = "mcp")]
+    open: Cached<Unfilled>,
+    /// Whether the configuration has been applied.
+    #[cfg(feature = "mcp")]
+    applied: Cached<bool>,
 }
 
 /// What one walk over all messages tells.
 #[derive(Debug)]
 pub(crate) struct WebFigures {
+    /// When they were gathered (ms).
+    #[cfg(feature = "mcp")]
+    pub(crate) as_of: Ms,
     pub(crate) people: People,
     pub(crate) stats: Stats,
 }
@@ -183,7 +195,11 @@ impl Shared {
             heads: Cached::default(),
             figures: Cached::default(),
             #[cfg(feature = "mcp")]
+            candidates: Cached::default(),
+            #[cfg(feature = "mcp")]
             open: Cached::default(),
+            #[cfg(feature = "mcp")]
+            applied: Cached::default(),
         }
     }
 
@@ -240,11 +256,17 @@ impl Glance<'_> {
         self.shared.heads.get(self.version, self.now, EXACT, gather)
     }
 
+    /// All conversations by all that they are called.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn candidates(&self) -> Result<Arc<Vec<Candidate>>, StoreError> {
+        self.shared.candidates.get(self.version, self.now, EXACT, || self.queries.candidates())
+    }
+
     /// Why a search found nothing, one line per reason.
-    pub(crate) fn reasons(&self, search: &Search) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn reasons(&self, search: &Search, zone: Tz) -> Result<Vec<String>, StoreError> {
         let why = self.queries.why_nothing(search)?;
         let elsewhere = why.gaps.is_some() && self.overview()?.census.asked.gaps_elsewhere > 0;
-        let mut lines = explain(&why, search, elsewhere);
+        let mut lines = explain(&why, search, elsewhere, |at| Times(zone).minute(at));
         let senders = self.queries.senders()?;
         lines.extend(senders_named(search, senders.iter().map(|sender| sender.name.as_str())));
         Ok(lines)
@@ -261,7 +283,13 @@ impl Glance<'_> {
             }
             let (contacts, owner_known) = (tally.contacts(), tally.owner_known());
             let everybody = tally.into_humans();
-            Ok(WebFigures { people: People { everybody, owner_known, contacts, senders, humans: of }, stats })
+            let people = People { everybody, owner_known, contacts, senders, humans: of };
+            Ok(WebFigures {
+                #[cfg(feature = "mcp")]
+                as_of: self.now,
+                people,
+                stats,
+            })
         };
         self.shared.figures.get(self.version, self.now, FIGURES, gather)
     }

@@ -17,7 +17,7 @@ pub(crate) type GivenUp = Arc<AtomicBool>;
 pub(crate) struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Open>>,
-    watch: Mutex<Option<ChangeWatch>>,
+    watch: Mutex<ChangeWatch>,
 }
 
 /// A connection. It is of one file, whatever is at the archive's path later.
@@ -28,12 +28,13 @@ struct Open {
     current: Arc<Mutex<GivenUp>>,
 }
 
-/// A connection that only tells when others have written.
-#[derive(Debug)]
+/// How often the archive has changed, as far as was seen, and a connection that only tells when others have written. The
+/// number outlives the connection: what was remembered at it may be of another file.
+#[derive(Debug, Default)]
 struct ChangeWatch {
-    open: Open,
-    data_version: i64,
     changes: u64,
+    /// With the number that it told last.
+    open: Option<(Open, i64)>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -79,18 +80,18 @@ impl Pool {
     pub(crate) fn version(&self) -> Result<u64> {
         let mut watch = locked(&self.watch);
         let file = self.file();
-        let before = watch.as_ref().map_or(0, |watch| watch.changes);
-        let kept = watch.take().filter(|watch| watch.open.file == file);
-        let mut now = match kept {
-            Some(watch) => watch,
-            None => ChangeWatch { open: self.open()?, data_version: 0, changes: before },
+        let kept = watch.open.take().filter(|(open, _)| open.file == file);
+        let (open, before) = match kept {
+            Some((open, before)) => (open, Some(before)),
+            None => (self.open()?, None),
         };
-        let data_version = now.open.reader.queries().data_version()?;
-        if data_version != now.data_version {
-            now.data_version = data_version;
-            now.changes = now.changes.saturating_add(1);
+        let data_version = open.reader.queries().data_version()?;
+        // What happened before a new connection, nobody saw.
+        if before != Some(data_version) {
+            watch.changes = watch.changes.saturating_add(1);
         }
-        Ok(watch.insert(now).changes)
+        watch.open = Some((open, data_version));
+        Ok(watch.changes)
     }
 }
 
@@ -162,7 +163,29 @@ impl<T> Cached<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
     use std::convert::Infallible;
+
+    #[test]
+    fn another_archive_has_another_number_even_after_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.db");
+        let put = || {
+            drop(fs::remove_file(&path));
+            Store::open(&path).unwrap().close().unwrap();
+        };
+        put();
+        let pool = Pool::new(path.clone());
+        let mut seen = vec![pool.version().unwrap()];
+        assert_eq!(pool.version().unwrap(), seen[0]);
+        put();
+        seen.push(pool.version().unwrap());
+        fs::remove_file(&path).unwrap();
+        pool.version().unwrap_err();
+        put();
+        seen.push(pool.version().unwrap());
+        assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+    }
 
     #[test]
     fn what_is_remembered_is_gathered_again_when_the_archive_has_changed() {

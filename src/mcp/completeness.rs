@@ -8,12 +8,11 @@ use super::fit::word;
 use crate::core::Ms;
 use crate::core::format::iso_utc;
 use crate::core::model::ids::ConversationId;
-use crate::core::planner::forecast;
+use crate::core::planner::forecast::{self, Range};
 use crate::core::planner::state::Hints;
-use crate::core::timeline::gap::Gap;
 use crate::core::timeline::stall::Stall;
-use crate::look::Glance;
-use crate::store::ConversationRow;
+use crate::look::{AskedAccount, Glance, OpenGap, Unfilled};
+use crate::store::{ConversationRow, NeverFetched};
 
 /// Gaps that an answer names at most, unless it is about them; accounts.
 pub(super) const GAPS: usize = 5;
@@ -26,105 +25,177 @@ pub(super) struct LookedAt {
     pub(super) within: Option<BTreeSet<ConversationId>>,
     /// But not these.
     pub(super) without: BTreeSet<ConversationId>,
+    /// Only what this account has.
+    pub(super) account: Option<String>,
     /// Only what was sent from here on (ms).
     pub(super) since: Option<Ms>,
     /// Only what was sent before this (ms).
     pub(super) until: Option<Ms>,
-    /// When the conversation was asked itself (ms), if it is one.
-    pub(super) own_ms: Option<Ms>,
 }
 
 impl LookedAt {
-    fn has(&self, conversation: ConversationId) -> bool {
-        self.within.as_ref().is_none_or(|within| within.contains(&conversation))
-            && !self.without.contains(&conversation)
+    fn is_of(&self, account: &str) -> bool {
+        self.account.as_deref().is_none_or(|only| only == account)
     }
 
-    fn touches(&self, gap: &Gap) -> bool {
-        gap.newer_ms.is_none_or(|newer| self.since.is_none_or(|since| newer >= since))
-            && gap.older_ms.is_none_or(|older| self.until.is_none_or(|until| older < until))
+    /// Whether messages from `from` to `to` are among what was looked at; `None` is the beginning, or now.
+    fn meets(&self, from: Option<Ms>, to: Option<Ms>) -> bool {
+        to.is_none_or(|to| self.since.is_none_or(|since| to >= since))
+            && from.is_none_or(|from| self.until.is_none_or(|until| from < until))
+    }
+
+    fn touches(&self, open: &OpenGap) -> bool {
+        self.is_of(&open.account)
+            && !self.without.contains(&open.conversation)
+            && self.meets(open.gap.older_ms, open.gap.newer_ms)
+    }
+
+    /// What is known of it lies between two dates; beyond these anything may be missing.
+    fn misses(&self, never: &NeverFetched) -> bool {
+        let before = never.oldest_ms.map_or(Ms::MAX, |oldest| oldest.saturating_sub(1));
+        let after = never.newest_ms.map(|newest| newest.saturating_add(1));
+        let beyond = self.meets(None, Some(before)) || self.meets(after, None);
+        self.is_of(&never.account) && !self.without.contains(&never.id) && beyond
+    }
+
+    /// Gaps of an account's inbox that may hide conversations that were active then. Each shows a conversation where its
+    /// last message is, so what lies before that may be missing as well.
+    fn unread(&self, account: &AskedAccount) -> usize {
+        account.inbox_gaps.iter().filter(|gap| self.meets(None, gap.newer_ms)).count()
+    }
+}
+
+/// What was looked at and is missing, added up.
+struct MissingParts {
+    gaps: usize,
+    not_synced: usize,
+    never_fetched: usize,
+    /// Accounts with gaps in their inboxes.
+    unread: usize,
+    /// Whether there may be conversations that nobody asks for.
+    only_configured: bool,
+    credits: Range,
+}
+
+impl MissingParts {
+    fn of(unfilled: &Unfilled, at: &LookedAt) -> Self {
+        let nothing = Range { min: 0, likely: Some(0), max: None };
+        let mut parts = Self {
+            gaps: 0,
+            not_synced: 0,
+            never_fetched: 0,
+            unread: 0,
+            only_configured: false,
+            credits: nothing,
+        };
+        for open in unfilled.gaps.iter().filter(|open| at.touches(open)) {
+            parts.gaps += 1;
+            parts.not_synced += usize::from(!open.synced);
+            parts.cost(1, open.credits);
+        }
+        for account in unfilled.accounts.iter().filter(|account| at.is_of(&account.account)) {
+            let gaps = at.unread(account);
+            parts.unread += usize::from(gaps > 0);
+            parts.only_configured |= account.is_partial;
+            parts.never_fetched = parts.never_fetched.saturating_add(account.unknown);
+            // How long they are, nothing tells.
+            parts.cost(gaps.saturating_add(account.unknown), Range { min: 1, likely: None, max: None });
+        }
+        let never = unfilled.never_fetched.iter().filter(|never| at.misses(never)).count();
+        parts.never_fetched = parts.never_fetched.saturating_add(never);
+        parts.cost(never, Range { min: 1, likely: None, max: None });
+        parts
+    }
+
+    fn cost(&mut self, times: usize, each: Range) {
+        if times > 0 {
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            let likely = each.likely.map(|likely| likely.saturating_mul(times));
+            self.credits.min = self.credits.min.saturating_add(each.min.saturating_mul(times));
+            self.credits.likely =
+                self.credits.likely.zip(likely).map(|(sum, likely)| sum.saturating_add(likely));
+        }
+    }
+
+    /// Whether something is missing of which it is not known when it was sent.
+    fn unknown(&self) -> bool {
+        self.never_fetched > 0 || self.unread > 0
+    }
+
+    fn advice(&self) -> Option<String> {
+        let mut advice = Vec::new();
+        if self.gaps > 0 || self.unknown() {
+            advice.push(
+                "`archiver sync --once` fills what is missing and costs credits: only the user can run it, no tool does.",
+            );
+        }
+        if self.not_synced > 0 {
+            advice.push(
+                "Gaps that are not `synced` need their conversations under [[accounts]] in archiver.toml.",
+            );
+        }
+        if self.only_configured {
+            advice.push(
+                "Only what archiver.toml asks for is archived: do not conclude that there are no other conversations or \
+                 messages. With sync.inbox = \"discover\" and without include and exclude, runs find all of them.",
+            );
+        }
+        (!advice.is_empty()).then(|| advice.join(" "))
     }
 }
 
 /// How complete an answer is that looked at this. It names no more than so many gaps.
 pub(super) fn of(look: &Glance<'_>, at: &LookedAt, most: usize) -> Result<Completeness, ToolFailure> {
-    let (unfilled, facts) = (look.unfilled()?, look.overview()?);
-    let asked = |row: &ConversationRow| facts.census.asked.asks(row);
-    // What is neither configured any more nor holds anything is forgotten, as in the status.
-    let rows = unfilled.conversations.iter().filter(|(row, _)| row.timeline.messages > 0 || asked(row));
-    let mut gaps: Vec<(&ConversationRow, &Hints, &Gap)> = rows
-        .filter(|(row, _)| at.has(row.id))
-        .flat_map(|(row, hints)| row.timeline.gaps.iter().map(move |gap| (row, hints, gap)))
-        .filter(|(_, _, gap)| at.touches(gap))
-        .collect();
-    gaps.sort_by_key(|(_, _, gap)| (gap.newer_ms.is_some(), std::cmp::Reverse(gap.newer_ms)));
-    let page_size = look.shared.config.sync.page_size;
-    let price = sum(gaps.iter().map(|(row, hints, gap)| price(row, hints, gap, page_size).1));
-    let elsewhere = gaps.iter().filter(|(row, _, _)| !asked(row)).count();
-    let accounts = accounts(look, at)?;
-    // A conversation that is not known of can only be missing where all were looked at.
-    let unread = if at.within.is_some() { 0 } else { accounts.iter().filter(|a| a.inbox_gaps > 0).count() };
-    // What is configured and was never fetched is not stored, not even as a gap.
-    let unfetched = if at.within.is_none() && gaps.is_empty() { unfetched(look) } else { None };
-    let more = unread > 0 || unfetched.is_some();
-    let since = if more { None } else { nothing_missing_since(&gaps, at.since.or(unfilled.oldest_ms)) };
-    let item = |(row, hints, gap): &(&ConversationRow, &Hints, &Gap)| {
-        touched(row, hints, gap, page_size, asked(row))
-    };
-    Ok(Completeness {
-        complete: gaps.is_empty() && !more && unfilled.oldest_ms.is_some(),
+    match &at.within {
+        Some(within) => Ok(of_unfilled(&look.unfilled_of(within)?, at, most)),
+        None => Ok(of_unfilled(&*look.unfilled()?, at, most)),
+    }
+}
+
+fn of_unfilled(unfilled: &Unfilled, at: &LookedAt, most: usize) -> Completeness {
+    let parts = MissingParts::of(unfilled, at);
+    let touched = || unfilled.gaps.iter().filter(|open| at.touches(open));
+    let mut accounts: Vec<&AskedAccount> =
+        unfilled.accounts.iter().filter(|account| at.is_of(&account.account)).collect();
+    accounts.sort_by_key(|account| account.asked_ms);
+    let newest = touched().next().map(|open| open.gap.newer_ms);
+    let since = newest.unwrap_or(at.since.or(unfilled.oldest_ms)).filter(|_| !parts.unknown());
+    let nothing = at.within.is_none() && unfilled.oldest_ms.is_none();
+    Completeness {
+        complete: parts.gaps == 0 && !parts.unknown() && !nothing,
         nothing_missing_since: since.map(iso_utc),
         last_asked_at: accounts.first().and_then(|account| account.asked_ms).map(iso_utc),
-        accounts: accounts.iter().take(ACCOUNTS).map(WaitingAccount::item).collect(),
+        accounts: accounts.iter().take(ACCOUNTS).map(|account| asked(account)).collect(),
         accounts_total: accounts.len(),
-        accounts_with_unread_inbox: unread,
-        gaps_total: gaps.len(),
-        gaps_not_synced: elsewhere,
-        advice: advice(gaps.len(), elsewhere, more),
-        gaps: gaps.iter().take(most).map(item).collect(),
-        price: unfetched.unwrap_or(price),
-    })
-}
-
-/// Since when nothing is missing (ms) but what lies in these gaps: since `beginning` if there are none.
-fn nothing_missing_since(gaps: &[(&ConversationRow, &Hints, &Gap)], beginning: Option<Ms>) -> Option<Ms> {
-    let newest = gaps.iter().map(|(_, _, gap)| gap.newer_ms);
-    // A gap that reaches up to now has no newer edge.
-    newest.clone().all(|newer| newer.is_some()).then(|| newest.flatten().max().or(beginning)).flatten()
-}
-
-/// What fetching costs that is still to be done, if there is any. A forecast that cannot be made says nothing.
-fn unfetched(look: &Glance<'_>) -> Option<FillPrice> {
-    let outlook =
-        look.outlook().inspect_err(|error| tracing::warn!(%error, "no forecast can be made")).ok()?;
-    let to_complete = &outlook.to_complete;
-    (to_complete.credits_min > 0).then_some(FillPrice {
-        credits_min: to_complete.credits_min,
-        credits_likely: to_complete.credits_likely,
-    })
+        accounts_with_unread_inbox: parts.unread,
+        gaps_total: parts.gaps,
+        gaps_not_synced: parts.not_synced,
+        never_fetched: parts.never_fetched,
+        only_configured: parts.only_configured,
+        gaps: touched().take(most).map(item).collect(),
+        price: fill_price(parts.credits),
+        advice: parts.advice(),
+    }
 }
 
 /// What filling the gaps of one conversation costs.
 pub(super) fn price_of(row: &ConversationRow, hints: &Hints, page_size: u32) -> FillPrice {
-    sum(row.timeline.gaps.iter().map(|gap| price(row, hints, gap, page_size).1))
-}
-
-/// How many messages a gap is thought to hold, and what filling it costs.
-fn price(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32) -> (Option<u32>, FillPrice) {
-    let (messages, credits) = forecast::of_gap(&row.timeline, hints, gap, None, page_size);
-    (messages, FillPrice { credits_min: credits.min, credits_likely: credits.likely })
-}
-
-fn sum(prices: impl Iterator<Item = FillPrice>) -> FillPrice {
     let nothing = FillPrice { credits_min: 0, credits_likely: Some(0) };
-    prices.fold(nothing, |sum, price| FillPrice {
-        credits_min: sum.credits_min.saturating_add(price.credits_min),
-        credits_likely: sum.credits_likely.zip(price.credits_likely).map(|(a, b)| a.saturating_add(b)),
+    row.timeline.gaps.iter().fold(nothing, |sum, gap| {
+        let (_, credits) = forecast::of_gap(&row.timeline, hints, gap, None, page_size);
+        FillPrice {
+            credits_min: sum.credits_min.saturating_add(credits.min),
+            credits_likely: sum.credits_likely.zip(credits.likely).map(|(a, b)| a.saturating_add(b)),
+        }
     })
 }
 
-fn touched(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32, synced: bool) -> TouchedGap {
-    let (messages_likely, price) = price(row, hints, gap, page_size);
+fn fill_price(credits: Range) -> FillPrice {
+    FillPrice { credits_min: credits.min, credits_likely: credits.likely }
+}
+
+fn item(open: &OpenGap) -> TouchedGap {
+    let gap = &open.gap;
     let reason = match &gap.stalled {
         None => "not fetched yet".to_owned(),
         // Its words are those of others; `archive_status` has them among what is untrusted.
@@ -132,58 +203,17 @@ fn touched(row: &ConversationRow, hints: &Hints, gap: &Gap, page_size: u32, sync
         Some(stall) => stall.to_string(),
     };
     TouchedGap {
-        conversation_id: row.id.0,
+        conversation_id: open.conversation.0,
         from: gap.older_ms.map(iso_utc),
         to: gap.newer_ms.map(iso_utc),
         opened_at: iso_utc(gap.opened_ms),
         reason,
-        synced,
-        messages_likely,
-        price,
+        synced: open.synced,
+        messages_likely: open.messages_likely,
+        price: fill_price(open.credits),
     }
 }
 
-fn advice(gaps: usize, elsewhere: usize, more: bool) -> Option<String> {
-    let fills = "`archiver sync --once` fills what is missing and costs credits: only the user can run it, no tool does";
-    match (gaps, elsewhere) {
-        (0, _) if !more => None,
-        (_, 0) => Some(format!("{fills}.")),
-        _ => Some(format!(
-            "{fills}. Gaps that are not `synced` need their conversations under [[accounts]] in archiver.toml."
-        )),
-    }
-}
-
-/// An account that was looked at.
-struct WaitingAccount {
-    account: String,
-    asked_ms: Option<Ms>,
-    inbox_gaps: usize,
-}
-
-impl WaitingAccount {
-    fn item(&self) -> AccountAsked {
-        AccountAsked { account: word(&self.account, 80), last_asked_at: self.asked_ms.map(iso_utc) }
-    }
-}
-
-/// The accounts that were looked at, those that have waited longest first.
-fn accounts(look: &Glance<'_>, at: &LookedAt) -> Result<Vec<WaitingAccount>, ToolFailure> {
-    let unfilled = look.unfilled()?;
-    let heads = look.heads()?;
-    let of: Option<BTreeSet<&str>> = at.within.as_ref().map(|within| {
-        heads.iter().filter(|head| within.contains(&head.id)).map(|head| head.account.as_str()).collect()
-    });
-    let looked_at =
-        unfilled.accounts.iter().filter(|a| of.as_ref().is_none_or(|of| of.contains(a.account.as_str())));
-    let mut all: Vec<WaitingAccount> = looked_at
-        .map(|a| WaitingAccount {
-            account: a.account.clone(),
-            // While the inbox shows no news of a conversation, nothing has changed in it.
-            asked_ms: if at.own_ms.is_some() { at.own_ms.max(a.inbox_ms) } else { a.asked_ms },
-            inbox_gaps: a.inbox_gaps,
-        })
-        .collect();
-    all.sort_by_key(|account| account.asked_ms);
-    Ok(all)
+fn asked(account: &AskedAccount) -> AccountAsked {
+    AccountAsked { account: word(&account.account, 80), last_asked_at: account.asked_ms.map(iso_utc) }
 }

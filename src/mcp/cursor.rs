@@ -4,14 +4,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::failure::ToolFailure;
-use crate::core::model::ids::MessageId;
-use crate::store::MessagePlace;
+use crate::core::Ms;
+use crate::core::model::ids::{ConversationId, MessageId};
+use crate::store::{HeadPlace, MessagePlace};
 
 /// Where to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Onward {
     /// After so many.
     Skip(usize),
+    /// After this conversation of a list that began at this time.
+    Head(HeadPlace, Option<Ms>),
     /// Below this message, among those that a search finds.
     Below(MessageId),
     /// Before this place in a conversation.
@@ -27,6 +30,7 @@ impl Onward {
     pub(super) fn cursor(self, question: i64) -> String {
         let place = match self {
             Self::Skip(n) => format!("s.{n}"),
+            Self::Head(place, top_ms) => format!("h.{}.{}.{}", time(place.newest_ms), place.id, time(top_ms)),
             Self::Below(id) => format!("m.{id}"),
             Self::Before(place) => format!("b.{}.{}", place.at_ms, place.id),
             Self::After(place) => format!("a.{}.{}", place.at_ms, place.id),
@@ -51,6 +55,11 @@ impl Onward {
             Some(MessagePlace { at_ms: at.parse().ok()?, id: MessageId(id.parse().ok()?) })
         };
         let (found, of) = match parts.as_slice() {
+            ["h", at, id, top, of] => {
+                let place =
+                    || Some(HeadPlace { newest_ms: time_of(at)?, id: ConversationId(id.parse().ok()?) });
+                (place().zip(time_of(top)).map(|(place, top_ms)| Self::Head(place, top_ms)), of)
+            }
             ["s", n, of] => (n.parse().ok().map(Self::Skip), of),
             ["m", id, of] => (id.parse().ok().map(|id| Self::Below(MessageId(id))), of),
             ["b", at, id, of] => (place(at, id).map(Self::Before), of),
@@ -72,6 +81,15 @@ impl Onward {
     }
 }
 
+/// A time that there may not be.
+fn time(at_ms: Option<Ms>) -> String {
+    at_ms.map_or_else(|| "x".to_owned(), |at_ms| at_ms.to_string())
+}
+
+fn time_of(text: &str) -> Option<Option<Ms>> {
+    if text == "x" { Some(None) } else { text.parse().ok().map(Some) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,9 +98,15 @@ mod tests {
     #[test]
     fn cursors_lead_back_to_their_place_and_only_for_their_question() {
         let place = MessagePlace { at_ms: -5, id: MessageId(7) };
-        for onward in
-            [Onward::Skip(3), Onward::Below(MessageId(9)), Onward::Before(place), Onward::After(place)]
-        {
+        let head = |newest_ms| Onward::Head(HeadPlace { newest_ms, id: ConversationId(4) }, newest_ms);
+        for onward in [
+            Onward::Skip(3),
+            Onward::Below(MessageId(9)),
+            Onward::Before(place),
+            Onward::After(place),
+            head(Some(-7)),
+            head(None),
+        ] {
             let cursor = onward.cursor(42);
             assert_eq!(Onward::of(&cursor, 42), Ok(onward));
             assert!(Onward::of(&cursor, 43).unwrap_err().to_string().contains("other arguments"));
@@ -93,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_cursor_or_an_error(text in "\\PC{0,40}|[A-Za-z0-9_-]{0,40}", inner in "[smbat0-9.-]{0,30}") {
+        fn any_text_is_a_cursor_or_an_error(text in "\\PC{0,40}|[A-Za-z0-9_-]{0,40}", inner in "[smbathx0-9.-]{0,30}") {
             drop(Onward::of(&text, 0));
             drop(Onward::of(&URL_SAFE_NO_PAD.encode(inner), 0));
         }

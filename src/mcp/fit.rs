@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::core::printable;
 
-/// Bytes for what stands around an answer: the result's and the protocol's own fields.
+/// Bytes for what stands around an answer: the result's and the protocol's own fields, and the request's id.
 const AROUND: usize = 1024;
 
 /// What is left of a cap.
@@ -39,6 +39,20 @@ impl AnswerRoom {
             }
             taken.push(item);
         }
+        taken
+    }
+
+    /// The same, where the rest is needed for something else: they take no more than so many bytes.
+    pub(super) fn take_within<T: Serialize>(
+        &mut self,
+        bytes: usize,
+        items: impl IntoIterator<Item = T>,
+        most: usize,
+    ) -> Vec<T> {
+        let part = self.left.min(bytes);
+        let mut room = Self { left: part };
+        let taken = room.take(items, most);
+        self.left = self.left.saturating_sub(part.saturating_sub(room.left));
         taken
     }
 }

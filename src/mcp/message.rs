@@ -56,6 +56,7 @@ fn item(row: &MessageRow, harmless: &HarmlessText, part: TextPart<'_>, bytes: us
         sent_at: iso_utc(row.message.at_ms),
         from_me: row.from_me,
         source: word(&row.source, 20),
+        kind: kind(&row.message.kind),
         versions: row.versions,
         gone_since: row.gone_since_ms.map(iso_utc),
         attachments_total: row.parts.attachments.len(),
@@ -71,6 +72,12 @@ fn item(row: &MessageRow, harmless: &HarmlessText, part: TextPart<'_>, bytes: us
             attachments: row.parts.attachments.iter().take(ATTACHMENTS).map(attachment).collect(),
         },
     }
+}
+
+/// The type, unless there is none. Types are words of LinkedIn; anything else is not repeated as one.
+fn kind(kind: &str) -> Option<String> {
+    let is_word = kind.len() <= 40 && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (!kind.is_empty()).then(|| if is_word { kind.to_owned() } else { "OTHER".to_owned() })
 }
 
 /// Where the first hit is in what is looked at of a text.

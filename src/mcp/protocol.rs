@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response, StatusCode};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
@@ -18,6 +19,7 @@ use rmcp::{ErrorData, ServerHandler, ServiceExt as _};
 use serde_json::Value;
 
 use super::failure::ToolFailure;
+use super::ids::{self, ShortIds};
 use super::tools::{TOOLS, ToolSpec};
 use super::{Assistant, INSTRUCTIONS, arguments};
 
@@ -93,7 +95,7 @@ impl ServerHandler for Assistant {
 /// Serves whoever started this process, until they close its standard input.
 pub(crate) async fn serve_stdio(assistant: Assistant) {
     let (read, write) = stdio_pipes();
-    let transport = AsyncRwTransport::new(read, write).with_max_line_length(LARGEST);
+    let transport = ShortIds(AsyncRwTransport::new(read, write).with_max_line_length(LARGEST));
     let served = match assistant.serve(transport).await {
         Ok(running) => running.waiting().await.map(drop).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -127,7 +129,14 @@ impl McpOverHttp {
     }
 
     /// Answers a request.
-    pub(crate) async fn answer(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+    pub(crate) async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if let Some(refusal) = ids::refused(request.body()) {
+            let mut response = Response::new(Bytes::from(refusal.to_string()));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return response;
+        }
+        let request = request.map(Full::new);
         let (parts, body) = self.0.handle(request).await.into_parts();
         match body.collect().await {
             Ok(body) => Response::from_parts(parts, body.to_bytes()),

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use chrono::Local;
+
 use crate::config::Sink;
 use crate::core::Ms;
 use crate::core::model::ids::ConversationId;
@@ -134,7 +136,7 @@ impl QueryPlaces {
         }
         let no_place = |_: &str| Ok(ConversationId::default());
         // What is wrong with a date was said when the configuration was read.
-        with_filters(self.search.clone(), query, now, no_place)
+        with_filters(self.search.clone(), query, now, &Local, no_place)
             .map_err(|failure| StoreError::Broken(failure.to_string()))
     }
 }
@@ -158,5 +160,5 @@ fn look_up(queries: Queries<'_>, places: &[Filter]) -> Result<Search, StoreError
 pub(super) fn check(text: &str, now: Ms) -> Result<(), Failure> {
     let mut query = Query::parse(text);
     query.filters.retain(|filter| !matches!(filter.what, What::In(_)));
-    with_filters(Search::default(), query, now, |_| Ok(ConversationId::default())).map(|_| ())
+    with_filters(Search::default(), query, now, &Local, |_| Ok(ConversationId::default())).map(|_| ())
 }

@@ -55,6 +55,7 @@ pub use read::changes::{ChangeRow, ChangedMessage};
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};
 pub use read::figures::{AccountFigures, Figures, is_blind};
+pub use read::heads::HeadPlace;
 pub use read::history::FormerVersion;
 pub use read::message::{ExportRow, MessageRow, Scope};
 pub use read::pending::PendingPart;
@@ -66,6 +67,7 @@ pub use read::status::{
 };
 pub use read::tables::{TABLES, TableValue};
 pub use read::targets::{Configured, Target};
+pub use read::untold::NeverFetched;
 pub use replacement::{CarriedLedger, Replacement};
 pub use schema::lock::{Holder, holder};
 pub use search::{FACETED, Facets, Found, GapsWithin, LOOKED_AT, Matcher, Nothing, RANKED, Search};

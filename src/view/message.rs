@@ -8,7 +8,6 @@ use crate::core::Ms;
 use crate::core::format::{IsoTime, iso_utc};
 use crate::core::printable::printable;
 use crate::store::{ChangeRow, ChangedMessage, MessageRow};
-use crate::view::local_time::local_minute;
 
 /// A message as JSON, with the columns of the view `message_log`.
 pub(crate) fn message_json(row: &MessageRow) -> Value {
@@ -71,9 +70,9 @@ pub(crate) fn is_system(row: &MessageRow) -> bool {
     !matches!(row.message.kind.as_str(), "" | "TEXT")
 }
 
-/// The ends of a gap, in words.
-pub(crate) fn from_to(from: Option<Ms>, to: Option<Ms>) -> (String, String) {
-    let or = |time: Option<Ms>, none: &str| time.map_or_else(|| none.to_owned(), local_minute);
+/// The ends of a gap, in words, each time as `minute` writes it.
+pub(crate) fn from_to(from: Option<Ms>, to: Option<Ms>, minute: impl Fn(Ms) -> String) -> (String, String) {
+    let or = |time: Option<Ms>, none: &str| time.map_or_else(|| none.to_owned(), &minute);
     (or(from, "the beginning"), or(to, "now"))
 }
 

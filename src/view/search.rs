@@ -1,6 +1,8 @@
 //! Searches as people describe them, and why one found nothing.
 
-use chrono::Local;
+use std::collections::BTreeMap;
+
+use chrono::TimeZone;
 
 use crate::core::Ms;
 use crate::core::format::{counted, plural};
@@ -13,19 +15,36 @@ use crate::store::{Nothing, Queries, Search, StoreError};
 use crate::view::dates;
 use crate::view::message::from_to;
 
-/// The search that a query describes.
-pub(crate) fn search_of<E>(queries: &Queries<'_>, text: &str, now: Ms) -> Result<Search, E>
+/// The search that a query describes. Its dates are days of `zone`.
+pub(crate) fn search_of<E>(
+    queries: &Queries<'_>,
+    text: &str,
+    now: Ms,
+    zone: &impl TimeZone,
+) -> Result<Search, E>
 where
     E: From<StoreError> + From<Failure>,
 {
     let query = Query::parse(text);
-    let needs_names = query.filters.iter().any(|filter| matches!(filter.what, What::In(_)));
+    let mut by_key: BTreeMap<String, ConversationId> = BTreeMap::new();
+    let mut needs_names = false;
+    for filter in &query.filters {
+        let What::In(word) = &filter.what else { continue };
+        match queries.conversation_by_key(word)? {
+            Some(id) => drop(by_key.insert(word.clone(), id)),
+            None => needs_names = true,
+        }
+    }
+    // Names have no index.
     let candidates = if needs_names { queries.candidates()? } else { Vec::new() };
     let conversation = |word: &str| {
+        if let Some(id) = by_key.get(word) {
+            return Ok(*id);
+        }
         let help = "the list of conversations shows what they are called";
         target::one(&candidates, word).map_err(|error| Failure::usage(error.to_string(), help))
     };
-    Ok(with_filters(Search::default(), query, now, conversation)?)
+    Ok(with_filters(Search::default(), query, now, zone, conversation)?)
 }
 
 /// The search that a query describes, added to one that other filters have begun. `conversation` finds the one that a
@@ -34,11 +53,12 @@ pub(crate) fn with_filters(
     mut search: Search,
     query: Query,
     now: Ms,
+    zone: &impl TimeZone,
     mut conversation: impl FnMut(&str) -> Result<ConversationId, Failure>,
 ) -> Result<Search, Failure> {
     let (mut since, mut until): (Vec<Ms>, Vec<Ms>) =
         (search.since.into_iter().collect(), search.until.into_iter().collect());
-    let within = |text: &str| dates::parse(text, now, &Local);
+    let within = |text: &str| dates::parse(text, now, zone);
     for Filter { not, what } in &query.filters {
         let not = *not;
         match what {
@@ -99,8 +119,13 @@ pub(crate) fn senders_named<'a>(search: &Search, names: impl Iterator<Item = &'a
     words.filter(is_name).map(|word| format!("{:?} is a sender: try from:{}", word.text, word.text)).collect()
 }
 
-/// Why nothing was found, one line per reason.
-pub(crate) fn explain(why: &Nothing, search: &Search, elsewhere: bool) -> Vec<String> {
+/// Why nothing was found, one line per reason, each time as `minute` writes it.
+pub(crate) fn explain(
+    why: &Nothing,
+    search: &Search,
+    elsewhere: bool,
+    minute: impl Fn(Ms) -> String,
+) -> Vec<String> {
     if why.empty {
         return vec!["The archive is empty; run `archiver sync --once`.".to_owned()];
     }
@@ -128,7 +153,7 @@ pub(crate) fn explain(why: &Nothing, search: &Search, elsewhere: bool) -> Vec<St
         lines.push(format!("{waiting} not indexed yet; the next sync indexes them."));
     }
     if let Some((gaps, from, to)) = why.gaps {
-        let (gaps, (from, to)) = (plural(gaps, "gap"), from_to(from, to));
+        let (gaps, (from, to)) = (plural(gaps, "gap"), from_to(from, to, minute));
         let fills = if elsewhere {
             "`archiver sync --once` fills those that it asks for; `archiver status` names the others."
         } else {

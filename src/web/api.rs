@@ -148,7 +148,7 @@ pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply,
     let limit = asked.limit(LIMIT, MOST)?;
     let search = Search {
         below: asked.number("after")?.map(MessageId),
-        ..search_of::<Refused>(&look.queries, query, look.now)?
+        ..search_of::<Refused>(&look.queries, query, look.now, &look.times().0)?
     };
     let found = look.queries.search(&search, limit)?;
     let next =

@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use http_body::Body;
-use http_body_util::Full;
 use hyper::Request;
 use hyper::header;
 use hyper::http::request::Parts;
@@ -20,7 +19,7 @@ impl Site {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let body = received(body, LARGEST).await?;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = parts.uri.clone();
         *request.headers_mut() = parts.headers.clone();

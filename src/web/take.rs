@@ -91,7 +91,7 @@ pub(super) fn conversation(look: &Glance<'_>, asked: &WebRequest) -> Result<Take
 pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<Take, Refused> {
     let format = format_of(asked)?;
     let query = asked.text("q").unwrap_or_default();
-    let search = search_of::<Refused>(&look.queries, query, look.now)?;
+    let search = search_of::<Refused>(&look.queries, query, look.now, &look.times().0)?;
     let title = format!("Search: {query}");
     Ok(Take::new(format, title, "search", Taken::Search { search: Box::new(search), left: FOUND }))
 }

@@ -50,6 +50,12 @@ async def converse(client, mode):
         size = len(json.dumps(result.model_dump(by_alias=True, exclude_none=False), ensure_ascii=False).encode())
         answers.append({"tool": name, "mode": mode, "bytes": size, "answer": result.structured_content})
     assert {name for name, _ in CALLS} == set(tools), set(tools)
+    first = await client.call_tool("list_conversations", {"limit": 1})
+    cursor = first.structured_content["next_cursor"]
+    second = await client.call_tool("list_conversations", {"limit": 1, "cursor": cursor})
+    ids = [page.structured_content["conversations"][0]["conversation_id"] for page in (first, second)]
+    assert sorted(ids) == [1, 2] and second.structured_content["next_cursor"] is None, (first, second)
+    assert second.structured_content["moved_up"] == 0, second
     wrong = await client.call_tool("search_messages", {"query": "a", "limt": 1})
     assert wrong.is_error and "did you mean `limit`" in wrong.content[0].text, wrong
     return answers

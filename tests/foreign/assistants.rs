@@ -49,6 +49,8 @@ fn is_answered(command: &mut Command) {
         let completeness = &answer["answer"]["completeness"];
         assert!(completeness["last_asked_at"].is_string(), "{answer}");
         let newest_only = answer["tool"] == "read_conversation";
+        // No configuration asks for anything, and that matters wherever not a single conversation is meant.
+        assert_eq!(completeness["only_configured"], !newest_only, "{answer}");
         assert!(newest_only || completeness["gaps"][0]["price"]["credits_min"] == 1, "{completeness}");
     }
 }

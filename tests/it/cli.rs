@@ -9,6 +9,7 @@ mod dry_run;
 mod erase;
 mod exit_codes;
 mod export;
+mod feed;
 mod files;
 mod insight;
 mod json;

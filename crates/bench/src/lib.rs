@@ -177,6 +177,28 @@ pub fn walk(mailbox: &Mailbox, store: &mut Store) -> Spent {
     visit(mailbox, store, PER_CONVERSATION.div_ceil(PAGE - 1))
 }
 
+/// A message is new in the first conversation, the `number`th after all that [`walk`] stored. Returns when it was stored.
+pub fn put_one(mailbox: &Mailbox, store: &mut Store, number: u32) -> Instant {
+    let ids = store.configure(&mailbox.configured(), NOW_MS).unwrap();
+    let target = store.targets(&ids).unwrap().swap_remove(0);
+    let run = store.begin_run(Trigger::Once, NOW_MS).unwrap();
+    let gap = Gap::head(target.plan.timeline.newest_ms, NOW_MS);
+    let at_ms = NOW_MS + i64::from(number) * 1000;
+    let mut page = mailbox.page(0, 0);
+    let json = serde_json::json!({
+        "text": "a new one", "timestamp": at_ms, "sender": "Ada Example 0", "message_type": "TEXT",
+        "sender_info": {"first_name": "Ada", "last_name": "Example 0"}, "entity_urn": format!("new {number}"),
+    });
+    let raw: Box<RawValue> = serde_json::from_str(&json.to_string()).unwrap();
+    page.messages = timestamps::place(vec![raw::read(&raw).unwrap()], None);
+    page.returned = 1;
+    page.below = Below::More(Cursor::made(at_ms));
+    store_page(store, &Purse::default(), run, &target, gap, &page);
+    let stored = Instant::now();
+    store.finish_run(run, Outcome::Complete, NOW_MS).unwrap();
+    stored
+}
+
 /// Looks at the newest page of each conversation.
 pub fn look(mailbox: &Mailbox, store: &mut Store) -> Spent {
     visit(mailbox, store, 1)

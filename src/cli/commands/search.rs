@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::{ControlFlow, Range};
 
+use chrono::Local;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -129,7 +130,7 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     if found.messages.is_empty() && args.limit > 0 {
         let why = queries.why_nothing(&search).map_err(failed)?;
         let elsewhere = why.gaps.is_some() && archive.asked()?.gaps_elsewhere > 0;
-        explain(&why, &search, elsewhere).into_iter().for_each(say);
+        explain(&why, &search, elsewhere, local_minute).into_iter().for_each(say);
         let names = queries.senders().map_err(failed)?;
         senders_named(&search, names.iter().map(|sender| sender.name.as_str())).into_iter().for_each(say);
     } else {
@@ -156,7 +157,9 @@ fn search_of(
         search.within.get_or_insert_default().insert(archive.conversation(candidates, word)?);
     }
     (search.since, search.until) = args.span.parse(archive.now)?;
-    view::search::with_filters(search, query, archive.now, |word| archive.conversation(candidates, word))
+    view::search::with_filters(search, query, archive.now, &Local, |word| {
+        archive.conversation(candidates, word)
+    })
 }
 
 /// The messages before and after one.

@@ -233,7 +233,7 @@ impl Transcript<'_> {
 }
 
 fn gap_line(gap: &Gap, asked: bool) -> String {
-    let (from, to) = from_to(gap.older_ms, gap.newer_ms);
+    let (from, to) = from_to(gap.older_ms, gap.newer_ms, local_minute);
     let why = match &gap.stalled {
         Some(why) => format!("stalled: {}; retried less and less often", printable(&why.to_string())),
         None if asked => "`archiver sync --once` fills it".to_owned(),

@@ -6,6 +6,7 @@ mod read;
 mod search;
 mod status;
 
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -27,6 +28,9 @@ pub(super) struct ToolSpec {
     pub(super) call: Call,
 }
 
+/// Answers are in this time zone, and so are the dates of questions.
+const ZONE: Tz = Tz::UTC;
+
 /// Makes an answer, as JSON.
 type Call = fn(&Glance<'_>, &Arguments) -> Result<Value, ToolFailure>;
 
@@ -37,7 +41,7 @@ pub(super) const TOOLS: [ToolSpec; 5] = [
         title: "Search messages",
         about: "Search the archived LinkedIn messages. Words must all occur; \"phrases\", beginnings*, OR and -not work, \
             and so do the filters from:NAME (from:me is the owner) in:CONVERSATION before:DATE after:DATE on:DATE type:TEXT \
-            has:link has:attachment is:edited is:gone is:mine, each also with - before it. Dates are 2024, 2024-03, \
+            has:link has:attachment is:edited is:gone is:mine, each also with - before it. Dates (UTC) are 2024, 2024-03, \
             2024-03-05, yesterday, 7d, 2w, 6mo or 1y. Finds text as it is written, not what it means: try several words. \
             Read around a hit with read_conversation and its message_id.",
         arguments: search::ARGUMENTS,
@@ -58,7 +62,7 @@ pub(super) const TOOLS: [ToolSpec; 5] = [
         about: "Read a conversation, oldest message first: its end, its beginning, from a date on, or around a message. \
             older_cursor and newer_cursor lead on; a message's text_cursor leads on in a long text.",
         arguments: read::ARGUMENTS,
-        answers: answers::schema::<ReadAnswer>,
+        answers: answers::brief_schema::<ReadAnswer>,
         call: read::call,
     },
     ToolSpec {
@@ -94,11 +98,15 @@ const LISTED: usize = 10;
 /// The conversation that a word names: its number, LinkedIn's id of it, a profile, or a part of its name.
 fn conversation_called(look: &Glance<'_>, word: &str) -> Result<ConversationId, ToolFailure> {
     if let Some(id) = word.parse().ok().map(ConversationId)
-        && look.heads()?.iter().any(|head| head.id == id)
+        && look.queries.has_conversation(id)?
     {
         return Ok(id);
     }
-    let candidates = look.queries.candidates()?;
+    if let Some(id) = look.queries.conversation_by_key(word)? {
+        return Ok(id);
+    }
+    // Names have no index.
+    let candidates = look.candidates()?;
     match target::matching(&candidates, word).as_slice() {
         [one] => Ok(one.id),
         [] => Err(ToolFailure::argument(

@@ -48,6 +48,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         shown: 0,
         next_cursor: Some(Onward::Skip(usize::MAX).cursor(i64::MAX)),
         owner_known: people.owner_known,
+        as_of: iso_utc(figures.as_of),
         completeness: completeness::of(look, &LookedAt::default(), completeness::GAPS)?,
         people: Vec::new(),
     };

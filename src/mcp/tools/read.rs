@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conversations::item;
-use super::{conversation_called, json};
+use super::{ZONE, conversation_called, json};
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::look::Glance;
@@ -14,7 +14,7 @@ use crate::mcp::cursor::Onward;
 use crate::mcp::failure::ToolFailure;
 use crate::mcp::fit::AnswerRoom;
 use crate::mcp::message::{TextPart, fitting};
-use crate::store::{ConversationRow, Excerpt, ExcerptAt, ExcerptSize, MessagePlace, MessageRow, StoreError};
+use crate::store::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace, MessageRow, StoreError};
 use crate::view::dates;
 
 pub(super) const ARGUMENTS: &[Argument] = &[
@@ -35,7 +35,7 @@ pub(super) const ARGUMENTS: &[Argument] = &[
         name: "date",
         kind: ArgumentKind::Text,
         required: false,
-        about: "From this date on instead: 2024, 2024-03, 2024-03-05, yesterday, 7d, 2w, 6mo or 1y.",
+        about: "From this date (UTC) on instead: 2024, 2024-03, 2024-03-05, yesterday, 7d, 2w, 6mo or 1y.",
     },
     Argument {
         name: "around",
@@ -82,7 +82,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         // As long as they can be.
         older_cursor: Some(Onward::Before(longest).cursor(i64::MAX)),
         newer_cursor: Some(Onward::After(longest).cursor(i64::MAX)),
-        completeness: completeness::of(look, &looked_at(&row, excerpt.as_ref()), completeness::GAPS)?,
+        completeness: completeness::of(look, &looked_at(id, &wanted, excerpt.as_ref()), completeness::GAPS)?,
         messages: Vec::new(),
     };
     let mut room = AnswerRoom::around(&answer, max_bytes);
@@ -98,11 +98,44 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let has_older = chosen.from > 0 || excerpt.is_some_and(|excerpt| excerpt.older.is_some());
     let has_newer = chosen.from + chosen.items.len() < rows.len()
         || excerpt.is_some_and(|excerpt| excerpt.newer.is_some());
-    answer.older_cursor = first.filter(|_| has_older).map(|place| Onward::Before(place).cursor(question));
-    answer.newer_cursor = last.filter(|_| has_newer).map(|place| Onward::After(place).cursor(question));
+    if let Some(excerpt) = &excerpt {
+        // What did not fit was not looked at.
+        let part = Excerpt {
+            older: chosen.from.checked_sub(1).and_then(|at| rows.get(at)).map(place).or(excerpt.older),
+            newer: rows.get(chosen.from + chosen.items.len()).map(place).or(excerpt.newer),
+            ..*excerpt
+        };
+        answer.completeness =
+            completeness::of(look, &looked_at(id, &wanted, Some(&part)), completeness::GAPS)?;
+    }
+    let (older, newer) = match excerpt {
+        Some(_) => (first.filter(|_| has_older), last.filter(|_| has_newer)),
+        None => beside(look, id, wanted.at)?,
+    };
+    answer.older_cursor = older.map(|place| Onward::Before(place).cursor(question));
+    answer.newer_cursor = newer.map(|place| Onward::After(place).cursor(question));
     answer.shown = chosen.items.len();
     answer.messages = chosen.items;
     json(&answer)
+}
+
+/// Before and after which place reading goes on where there is no message: beyond either end of the conversation.
+fn beside(
+    look: &Glance<'_>,
+    id: ConversationId,
+    at: ExcerptAt,
+) -> Result<(Option<MessagePlace>, Option<MessagePlace>), ToolFailure> {
+    let one = ExcerptSize { messages: 1, bytes: 0 };
+    let is_any = |at| Ok::<_, ToolFailure>(look.queries.excerpt(id, at, one)?.is_some());
+    Ok(match at {
+        ExcerptAt::After(place) => (is_any(ExcerptAt::Before(place))?.then_some(place), None),
+        ExcerptAt::Before(place) => {
+            // What is at the place itself comes after what is before it.
+            let just_before = MessagePlace { id: MessageId(place.id.0.saturating_sub(1)), ..place };
+            (None, is_any(ExcerptAt::After(just_before))?.then_some(just_before))
+        }
+        ExcerptAt::Newest | ExcerptAt::Around(_) => (None, None),
+    })
 }
 
 fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Result<ReadFrom, ToolFailure> {
@@ -116,7 +149,7 @@ fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Resul
                 let at = ExcerptAt::Around(place_of(look, message, id, "cursor")?);
                 Ok(ReadFrom { at, within: Some((message, from)) })
             }
-            Onward::Skip(_) | Onward::Below(_) => {
+            Onward::Skip(_) | Onward::Head(..) | Onward::Below(_) => {
                 Err(ToolFailure::argument("cursor", "it belongs to another tool; leave it out".to_owned()))
             }
         };
@@ -126,7 +159,7 @@ fn wanted(look: &Glance<'_>, arguments: &Arguments, id: ConversationId) -> Resul
             Err(ToolFailure::argument("around", "only one of date and around can be given".to_owned()))
         }
         (Some(date), None, _) => {
-            let (from, _) = dates::parse(date, look.now, &look.times().0).map_err(|_| {
+            let (from, _) = dates::parse(date, look.now, &ZONE).map_err(|_| {
                 let forms =
                     "use 2024, 2024-03, 2024-03-05, 2024-03-05T14:30, today, yesterday, 7d, 2w, 6mo or 1y";
                 ToolFailure::argument("date", format!("it is no date; {forms}"))
@@ -170,15 +203,19 @@ fn rows(
     Ok(rows)
 }
 
-/// What lies between the messages next to this part, or beyond it where there are none.
-fn looked_at(row: &ConversationRow, excerpt: Option<&Excerpt>) -> LookedAt {
-    LookedAt {
-        within: Some([row.id].into()),
-        since: excerpt.and_then(|excerpt| excerpt.older).map(|older| older.at_ms),
-        until: excerpt.and_then(|excerpt| excerpt.newer).map(|newer| newer.at_ms),
-        own_ms: row.synced_ms,
-        ..LookedAt::default()
-    }
+/// What lies between the messages next to this part, or beyond it where there are none. A gap that ends at the message
+/// before it lies below that.
+fn looked_at(id: ConversationId, wanted: &ReadFrom, excerpt: Option<&Excerpt>) -> LookedAt {
+    let (since, until) = match (excerpt, wanted.at) {
+        (Some(excerpt), _) => {
+            let older = excerpt.older.map(|older| older.at_ms.saturating_add(1));
+            (older, excerpt.newer.map(|newer| newer.at_ms))
+        }
+        (None, ExcerptAt::After(place)) => (Some(place.at_ms), None),
+        (None, ExcerptAt::Before(place)) => (None, Some(place.at_ms)),
+        (None, ExcerptAt::Newest | ExcerptAt::Around(_)) => (None, None),
+    };
+    LookedAt { within: Some([id].into()), since, until, ..LookedAt::default() }
 }
 
 /// A run of messages that fits.

@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{conversation_called, json};
-use crate::core::format::iso_utc;
-use crate::core::printable::one_line;
+use super::{ZONE, conversation_called, json};
+use crate::core::format::{counted, iso_utc};
 use crate::look::Glance;
 use crate::mcp::answers::{NOTICE, SearchAnswer, SearchWords};
 use crate::mcp::arguments::{Argument, ArgumentKind, Arguments, CURSOR, MAX_BYTES, MAX_TEXT_BYTES};
 use crate::mcp::completeness::{self, LookedAt};
 use crate::mcp::cursor::Onward;
 use crate::mcp::failure::ToolFailure;
-use crate::mcp::fit::{AnswerRoom, cut, word};
+use crate::mcp::fit::{AnswerRoom, word};
 use crate::mcp::message::{TextPart, fitting};
 use crate::store::{Found, RANKED, Search};
 use crate::view::search::{misread, search_of};
@@ -56,12 +55,16 @@ pub(super) const ARGUMENTS: &[Argument] = &[
 
 /// Messages that a search with filters looks at to count its matches: those of most archives, in a second or two.
 const COUNTED: u64 = 300_000;
-/// Bytes of a remark.
+/// Bytes of a remark, how many there are at most, and the bytes of all of them in an answer that has messages as well.
 const REMARK: usize = 400;
+const REMARKS: usize = 5;
+const OF_REMARKS: usize = 4096;
+/// Hints at most, why nothing was found.
+const HINTS: usize = 8;
 
 pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, ToolFailure> {
     let query = arguments.text("query").unwrap_or_default();
-    let mut search: Search = search_of::<ToolFailure>(&look.queries, query, look.now)?;
+    let mut search: Search = search_of::<ToolFailure>(&look.queries, query, look.now, &ZONE)?;
     if let Some(word) = arguments.text("conversation") {
         let id = conversation_called(look, word)?;
         let within = search.within.get_or_insert_with(|| BTreeSet::from([id]));
@@ -70,22 +73,35 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let (limit, max_bytes) = (arguments.number("limit"), arguments.number("max_bytes"));
     let (found, skipped) = find(look, arguments, &mut search, limit)?;
     let search = Search { below: None, ..search };
+    // By words, no search finds them.
+    let unindexed = if search.query.all.is_empty() { 0 } else { look.queries.unindexed()? };
     let (total, more) = look.queries.search_count_within(&search, COUNTED)?;
     let mut answer = SearchAnswer {
         notice: NOTICE,
         total,
-        total_is_minimum: more,
+        total_is_minimum: more || unindexed > 0,
         shown: 0,
         next_cursor: None,
         searched_back_to: found.ended_at.map(iso_utc),
-        remarks: misread(&search.query).iter().map(|remark| word(remark, REMARK)).collect(),
+        remarks: Vec::new(),
         completeness: completeness::of(look, &looked_at(&search), completeness::GAPS)?,
-        untrusted: SearchWords { hints: if total == 0 { hints(look, &search)? } else { Vec::new() } },
+        untrusted: SearchWords::default(),
         messages: Vec::new(),
     };
     // The cursor is as long as it can be.
     answer.next_cursor = Some("x".repeat(80));
     let (mut room, wanted) = (AnswerRoom::around(&answer, max_bytes), search.wanted());
+    let waiting = (unindexed > 0).then(|| {
+        let messages = counted(unindexed, "message is", "messages are");
+        format!("{messages} not indexed yet and cannot be found by words; the next sync indexes them.")
+    });
+    let remarks = waiting.into_iter().chain(misread(&search.query));
+    let remarks = remarks.map(|remark| word(&remark, REMARK));
+    answer.remarks = room.take_within(OF_REMARKS, remarks, REMARKS);
+    if total == 0 {
+        let hints = look.reasons(&search, ZONE)?;
+        answer.untrusted.hints = room.take(hints.iter().map(|line| word(line, REMARK)), HINTS);
+    }
     let text_bytes = arguments.number("max_text_bytes");
     for row in found.messages.iter().take(limit) {
         let must = answer.messages.is_empty();
@@ -136,12 +152,6 @@ fn looked_at(search: &Search) -> LookedAt {
         without: search.without.clone(),
         since: search.since,
         until: search.until,
-        own_ms: None,
+        ..LookedAt::default()
     }
-}
-
-/// Why nothing was found. What words of the archive are alike is among it.
-fn hints(look: &Glance<'_>, search: &Search) -> Result<Vec<String>, ToolFailure> {
-    let lines = look.reasons(search)?;
-    Ok(lines.iter().take(8).map(|line| cut(&one_line(line), REMARK).to_owned()).collect())
 }

@@ -31,12 +31,14 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     let Facts { metrics, .. } = &*facts;
     let status = Status::of(&facts, &look.shared.config, iso_utc);
     let accounts = &metrics.figures.accounts;
+    // What is configured no more and holds nothing is missing all the same, and list_conversations has it.
+    let forgotten = &facts.census.forgotten;
     let mut answer = StatusAnswer {
         notice: NOTICE,
         now: iso_utc(look.now),
         messages: status.messages,
-        conversations: facts.census.conversations,
-        conversations_complete: status.complete,
+        conversations: facts.census.conversations.saturating_add(forgotten.len()),
+        conversations_complete: status.complete + forgotten.iter().filter(|row| row.complete).count(),
         credits_spent_today: metrics.spent.day,
         credits_spent_this_month: metrics.spent.month,
         credits_left_today: metrics.left.day,
@@ -70,12 +72,14 @@ fn run(run: &RunRow) -> RunItem {
 }
 
 fn account(figures: &AccountFigures, facts: &Facts) -> AccountItem {
+    let own = || facts.census.forgotten.iter().filter(|row| row.account == figures.account);
+    let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
     AccountItem {
         account: word(&figures.account, 80),
         messages: figures.messages,
-        conversations: figures.conversations,
-        complete: figures.complete,
-        gaps: figures.gaps,
+        conversations: figures.conversations.saturating_add(count(own().count())),
+        complete: figures.complete.saturating_add(count(own().filter(|row| row.complete).count())),
+        gaps: own().fold(figures.gaps, |gaps, row| gaps.saturating_add(row.gaps)),
         parked: facts.metrics.parked.contains(&figures.account),
     }
 }

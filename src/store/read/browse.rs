@@ -72,15 +72,17 @@ pub struct RequestRow {
     pub error: Option<String>,
 }
 
-/// What the conversations of an account come to.
+/// When the conversations of an account were fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountSpan {
     /// Its name.
     pub account: String,
-    /// When a page of one of them last came (ms).
-    pub synced_ms: Option<Ms>,
-    /// When the oldest message was sent (ms).
-    pub oldest_ms: Option<Ms>,
+    /// Of those that runs ask for and the inbox shows: when a page last came of the one that has waited longest (ms).
+    pub in_inbox_ms: Option<Ms>,
+    /// The same of those that the inbox does not show.
+    pub outside_ms: Option<Ms>,
+    /// When a page last came of one that no run asks for (ms).
+    pub not_asked_ms: Option<Ms>,
 }
 
 /// A run as the ledger lists it.
@@ -95,7 +97,6 @@ pub struct LedgerRun {
 }
 
 struct_rows! {
-    AccountSpan { account, synced_ms, oldest_ms }
     ConversationHead { id, account_id, account, conversation_id, thread, profile_url, name, newest_ms, messages, unread, gaps }
     RequestRow {
         id, run, at_ms, account, endpoint, purpose, conversation, name, asked, returned, new_messages,
@@ -153,13 +154,24 @@ impl Queries<'_> {
         Ok(rows.into_iter().map(with_hints).collect())
     }
 
-    /// What the conversations of each account come to.
+    /// When the conversations of each account were fetched.
     pub fn accounts_asked(&self) -> Result<Vec<AccountSpan>> {
-        self.db().all(
-            "SELECT a.name, max(c.synced_ms), min(c.oldest_ms) FROM account a LEFT JOIN conversation c ON c.account = a.id
-             GROUP BY a.id ORDER BY a.id",
-            [],
-        )
+        let at = |which: &str, id: AccountId, asked: bool, outside: bool| -> Result<Option<Ms>> {
+            let sql = format!(
+                "SELECT {which}(synced_ms) FROM conversation
+                 WHERE account = ?1 AND (asked > 0) = ?2 AND (inbox_seen_ms IS NULL) = ?3"
+            );
+            self.db().one(&sql, params![id, asked, outside])
+        };
+        let of = |(id, account): (AccountId, String)| {
+            Ok(AccountSpan {
+                account,
+                in_inbox_ms: at("min", id, true, false)?,
+                outside_ms: at("min", id, true, true)?,
+                not_asked_ms: at("max", id, false, false)?.max(at("max", id, false, true)?),
+            })
+        };
+        self.account_ids()?.into_iter().map(of).collect()
     }
 
     /// The conversations that one of these people wrote in.

@@ -85,6 +85,8 @@ pub struct ConversationRow {
     pub of_export: bool,
     /// Whether runs ask for it, as the last one that applied a configuration wrote it down.
     pub asked: bool,
+    /// Whether the inbox shows it.
+    pub in_inbox: bool,
     /// Its course.
     pub timeline: Timeline,
 }
@@ -233,7 +235,7 @@ impl<'a> Queries<'a> {
         let sql = format!(
             "SELECT c.id, a.name, ifnull(c.urn, c.thread), c.profile_url, coalesce(c.alias, c.name), c.unread, c.served_total, c.synced_ms, c.last_error, c.thread,
                EXISTS (SELECT 1 FROM export_cover e WHERE e.conversation = c.id), c.newest_ms, c.oldest_ms, c.messages,
-               c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone, c.asked > 0
+               c.beginning_seen_ms IS NOT NULL, c.gone, c.count_extra, c.counts_gone, c.asked > 0, c.inbox_seen_ms IS NOT NULL
              FROM conversation c JOIN account a ON a.id = c.account {condition}ORDER BY c.newest_ms DESC, c.id"
         );
         self.db.all_by(&sql, values, |row| {
@@ -250,6 +252,7 @@ impl<'a> Queries<'a> {
                 thread: row.get(9)?,
                 of_export: row.get(10)?,
                 asked: row.get(18)?,
+                in_inbox: row.get(19)?,
                 timeline: timelines::read(row, 11, gaps(row.get(0)?))?,
             })
         })

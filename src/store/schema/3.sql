@@ -31,6 +31,8 @@ CREATE INDEX conversation_failing ON conversation (account) WHERE last_error IS 
 CREATE INDEX conversation_short ON conversation (account) WHERE beginning_seen_ms IS NOT NULL AND served_total > messages + erased + (counts_gone - 1) * (gone + erased_gone);
 CREATE INDEX conversation_stopped ON conversation (account) WHERE stopped = 1;
 CREATE INDEX conversation_not_asked ON conversation (newest_ms DESC, oldest_ms) WHERE asked = 0;
+CREATE INDEX conversation_by_sync ON conversation (account, (asked > 0), (inbox_seen_ms IS NULL), synced_ms);
+CREATE INDEX conversation_never_fetched ON conversation (account) WHERE synced_ms IS NULL AND beginning_seen_ms IS NULL;
 
 DROP INDEX attention_by_cause;
 ALTER TABLE attention RENAME TO alert;

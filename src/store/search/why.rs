@@ -37,6 +37,11 @@ pub struct Nothing {
 }
 
 impl Queries<'_> {
+    /// How many messages are not indexed yet: no search for words finds them.
+    pub fn unindexed(&self) -> Result<i64> {
+        self.db().one("SELECT count(*) FROM messages_unindexed", [])
+    }
+
     /// Why a search found nothing.
     pub fn why_nothing(&self, search: &Search) -> Result<Nothing> {
         // One read transaction for all lookups: locking takes longer than looking up a word.
@@ -45,7 +50,7 @@ impl Queries<'_> {
         let mut why = Nothing {
             empty: !db.prepare("SELECT 1 FROM message")?.exists([])?,
             gaps: gaps(db, search)?,
-            waiting: db.one("SELECT count(*) FROM messages_unindexed", [])?,
+            waiting: self.unindexed()?,
             ..Nothing::default()
         };
         for term in search.query.all.iter().filter(|group| group.len() == 1).flatten() {
@@ -89,9 +94,16 @@ pub(super) fn known(db: &Connection, term: &Term) -> Result<bool> {
 /// Whether a message that is not indexed yet contains the word.
 fn waits(db: &Connection, term: &Term) -> Result<bool> {
     let look = Look::of(term);
-    let texts: Vec<String> =
-        db.all("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id", [])?;
-    Ok(texts.iter().any(|text| look.is_in(text)))
+    let mut statement =
+        db.prepare_cached("SELECT m.text FROM messages_unindexed u JOIN message_searched m ON m.id = u.id")?;
+    // One at a time: after an import, these are all messages that there are.
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if look.is_in(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn names(db: &Connection) -> Result<Vec<String>> {

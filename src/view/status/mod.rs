@@ -54,7 +54,7 @@ impl Facts {
         let (inboxes, mut figures) = (queries.inboxes()?, queries.figures()?);
         let mut summary = queries.summary_of(&figures.all)?;
         let census = Census::take(config, &queries, &inboxes, &mut figures, listing)?;
-        summary.gaps -= census.forgotten_gaps;
+        summary.gaps -= census.forgotten_gaps();
         let closed = metrics::closed(&queries, config, now)?;
         Ok(Self {
             now,

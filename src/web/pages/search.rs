@@ -29,7 +29,7 @@ const CHOICES: usize = 8;
 
 pub(in crate::web) fn page(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
     let query = asked.text("q").unwrap_or_default();
-    let found = match search_of::<Refused>(&look.queries, query, look.now) {
+    let found = match search_of::<Refused>(&look.queries, query, look.now, &look.times().0) {
         Ok(_) if query.is_empty() => {
             html! { p { "Words, phrases and filters: " a href="/help" { "how to search" } "." } }
         }
@@ -57,7 +57,7 @@ fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Ref
     };
     let remarks = misread(&search.query);
     if found.messages.is_empty() {
-        let why = if search.below.is_some() { Vec::new() } else { look.reasons(&search)? };
+        let why = if search.below.is_some() { Vec::new() } else { look.reasons(&search, look.times().0)? };
         return Ok(html! {
             p role="status" { strong { "Nothing was found." } }
             ul { @for line in remarks.iter().chain(&why) { li { (Text(line)) } } }

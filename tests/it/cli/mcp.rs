@@ -3,13 +3,14 @@
 #[cfg(feature = "mcp")]
 mod with_it {
     use std::io::{BufRead as _, BufReader, Write as _};
-    use std::process::Stdio;
+    use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
     use rustix::process::Signal;
     use serde_json::{Value, json};
 
     use crate::binary::{FakeApi, Home, Process, server};
+    use crate::support::bench::{Bench, NOW, item, more_page};
 
     fn archived() -> (FakeApi, Home) {
         let api = FakeApi::serve(server(&[("Ada Example", 3)]));
@@ -20,7 +21,10 @@ mod with_it {
 
     /// The program, and what it says to these messages, one a line.
     fn say(home: &Home, messages: &[Value]) -> (Process, Vec<Value>) {
-        let mut command = home.archiver(&["mcp"]);
+        say_to(home.archiver(&["mcp"]), messages)
+    }
+
+    fn say_to(mut command: Command, messages: &[Value]) -> (Process, Vec<Value>) {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -60,6 +64,55 @@ mod with_it {
         let ran = process.finish().expect(0);
         assert_eq!((ran.stderr.as_str(), api.charged()), ("", charged), "{ran:?}");
         assert_eq!(home.files(), files);
+    }
+
+    #[test]
+    fn a_request_with_a_long_id_is_refused_and_the_next_one_answered() {
+        let (_api, home) = archived();
+        let mut messages = hello();
+        messages.insert(2, json!({"jsonrpc": "2.0", "id": "x".repeat(300), "method": "tools/list"}));
+        let (process, said) = say(&home, &messages);
+        assert_eq!(
+            (&said[1]["id"], &said[1]["error"]["code"]),
+            (&Value::Null, &json!(-32600)),
+            "{}",
+            said[1]
+        );
+        assert_eq!(said[2]["result"]["structuredContent"]["messages"], 3);
+        drop(process);
+    }
+
+    #[test]
+    fn dates_of_questions_are_in_the_time_zone_of_answers() {
+        let mut bench = Bench::new(1);
+        // 02:00 in the morning of June 8 by UTC, and still June 7 in New York.
+        bench.put(0, &more_page(&[item("x", NOW - 8 * 3_600_000, "Ada", "hello")], NOW)).unwrap();
+        bench.next_run();
+        let home = Home::empty();
+        let path = bench.path();
+        let mut command = home.archiver(&["mcp", "--archive", path.to_str().unwrap()]);
+        command.env("TZ", "America/New_York");
+        let call = |name: &str, arguments: Value| {
+            let params = json!({"name": name, "arguments": arguments});
+            json!({"jsonrpc": "2.0", "id": name, "method": "tools/call", "params": params})
+        };
+        let mut messages = hello();
+        messages.truncate(2);
+        messages.extend([
+            call("search_messages", json!({"query": "hello on:2025-06-08"})),
+            call("search_messages", json!({"query": "hello on:2025-06-07"})),
+            call("read_conversation", json!({"conversation": 1, "date": "2025-06-08"})),
+        ]);
+        let (process, said) = say_to(command, &messages);
+        let answers: Vec<&Value> =
+            said.iter().skip(1).map(|one| &one["result"]["structuredContent"]).collect();
+        assert_eq!(
+            (&answers[0]["total"], &answers[1]["total"], &answers[2]["shown"]),
+            (&json!(1), &json!(0), &json!(1))
+        );
+        let hints = answers[1]["untrusted"]["hints"].to_string();
+        assert!(hints.contains("between the beginning and 2025-06-08 02:00"), "{hints}");
+        drop(process);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use archiver::core::model::ids::{ConversationId, MessageId, RunId};
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, ExcerptAt, ExcerptSize, ExportRow, Failed, InboxCommit, Purpose, Request,
-    Scope, Search, Settlement, StoreError,
+    Alert, Cause, Configured, ExcerptAt, ExcerptSize, ExportRow, Failed, HeadPlace, InboxCommit, Purpose,
+    Request, Scope, Search, Settlement, StoreError,
 };
 use rusqlite::Connection;
 
@@ -39,6 +39,7 @@ const WHOLE: &[(&str, &str)] = &[
     ("FROM gap WHERE stall_code IS NOT NULL", "gap_stalled has no others"),
     ("INDEXED BY conversation_failing", "this index and the others named have no others"),
     ("ORDER BY newest_ms DESC, id LIMIT ?1", "it begins at the newest and ends soon"),
+    ("INDEXED BY conversation_never_fetched", "likewise"),
     ("INDEXED BY conversation_figures", "status adds them up, from an index that holds no more than that"),
     ("FROM conversation c JOIN account a ON a.id = c.account ORDER BY", "status shows every conversation"),
     (
@@ -178,6 +179,8 @@ fn read(bench: &Bench) {
     queries.sinks().unwrap();
     queries.last_conversation().unwrap();
     queries.accounts_in_use().unwrap();
+    queries.never_fetched().unwrap();
+    queries.accounts_asked().unwrap();
     bench.store.stuck_gaps(3).unwrap();
     for (text, conversations) in [("three", vec![]), ("世", vec![]), ("one", vec![conversation])] {
         let within = Some(BTreeSet::from_iter(conversations)).filter(|ids| !ids.is_empty());
@@ -206,6 +209,16 @@ fn browse(bench: &Bench, conversation: ConversationId, message: MessageId) {
     queries.message_row(message, nothing).unwrap();
     queries.conversation(conversation).unwrap();
     queries.conversation_heads().unwrap();
+    for newest_ms in [Some(NOW), None] {
+        let after = HeadPlace { newest_ms, id: conversation };
+        queries.conversations_after(Some(after), |_| ControlFlow::<()>::Continue(())).unwrap();
+    }
+    queries.conversations_with_gaps().unwrap();
+    queries.conversation_count(None).unwrap();
+    queries.conversation_count(Some(bench.targets[0].account_id)).unwrap();
+    queries.active_after(NOW, None).unwrap();
+    queries.has_conversation(conversation).unwrap();
+    queries.conversation_by_key("2-c0").unwrap();
     queries.conversations_with(&BTreeSet::new()).unwrap();
     queries.ledger_runs(None, 3).unwrap();
     queries.ledger_requests(Some(bench.run), None, 3).unwrap();

@@ -1,5 +1,11 @@
 //! The archive for assistants, over HTTP: what they are told, what they get, and what never gets to them.
 
+mod caps;
+mod complete;
+mod finding;
+mod lists;
+mod reading;
+
 use std::collections::BTreeSet;
 
 use hyper::StatusCode;
@@ -417,32 +423,6 @@ fn texts_that_would_like_to_be_obeyed_are_data_and_nothing_in_them_acts() {
         }
     }
     assert_eq!(read.len(), corpus.len());
-}
-
-#[test]
-fn a_line_of_a_megabyte_is_read_to_its_end_in_parts_that_say_how_long_it_is() {
-    let mut bench = Bench::new(1);
-    let text: String = (0..120_000).map(|n| format!("wort{n}\" ")).collect();
-    bench.put(0, &last_page(&[item("l", NOW, "Ada", &text)])).unwrap();
-    bench.next_run();
-    let web = Web::of(bench.dir.path());
-    let found = web.tool("search_messages", &json!({"query": "wort3000"}));
-    let hit = &found["messages"][0];
-    assert!(hit["untrusted"]["text"].as_str().unwrap().contains("wort3000"), "{hit}");
-    assert_eq!((hit["text_bytes"].as_u64(), &hit["text_truncated"]), (Some(text.len() as u64), &json!(true)));
-    let (mut read, mut cursor) = (String::new(), hit["text_cursor"].clone());
-    let mut first = true;
-    while first || cursor.is_string() {
-        first = false;
-        let arguments =
-            json!({"conversation": "1", "cursor": cursor, "max_text_bytes": 32_768, "max_bytes": 262_144});
-        let answer = web.tool("read_conversation", &arguments);
-        let message = &answer["messages"][0];
-        assert_eq!(message["text_from"].as_u64(), Some(read.len() as u64));
-        read.push_str(message["untrusted"]["text"].as_str().unwrap());
-        cursor = message["text_cursor"].clone();
-    }
-    assert!(read == text, "{} of {}", read.len(), text.len());
 }
 
 /// A text of this kind and length.

@@ -41,6 +41,7 @@ mod tests {
             last_error: failing.contains(&id).then(|| "no".to_owned()),
             of_export: false,
             asked: true,
+            in_inbox: false,
             timeline: Timeline::default(),
         };
         (0..count).map(row).collect()
