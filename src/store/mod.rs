@@ -51,7 +51,7 @@ pub use notices::{NoticeRow, StuckGap};
 pub use outages::FailedRun;
 pub use read::browse::{AccountSpan, ConversationHead, LedgerRun, RequestRow};
 pub use read::census::{Forgotten, LeftAlone, Tally};
-pub use read::changes::{ChangeRow, ChangedMessage};
+pub use read::changes::{ChangeRow, FeedMessage};
 pub use read::due::{ConversationGaps, Outstanding};
 pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};
 pub use read::figures::{AccountFigures, Figures, is_blind};

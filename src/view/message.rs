@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::core::Ms;
 use crate::core::format::{IsoTime, iso_utc};
 use crate::core::printable::printable;
-use crate::store::{ChangeRow, ChangedMessage, MessageRow};
+use crate::store::{ChangeRow, FeedMessage, MessageRow};
 
 /// A message as JSON, with the columns of the view `message_log`.
 pub(crate) fn message_json(row: &MessageRow) -> Value {
@@ -44,8 +44,8 @@ pub(crate) fn change_json(
 /// The same of any line of the change feed.
 pub(crate) fn feed_line(change: &ChangeRow) -> Value {
     let line = match &change.message {
-        ChangedMessage::Stored(row) => message_json(row),
-        ChangedMessage::Erased { id, account, conversation_id } => {
+        FeedMessage::Stored(row) => message_json(row),
+        FeedMessage::Erased { id, account, conversation_id } => {
             json!({"message_id": id, "account": account, "conversation_id": conversation_id})
         }
     };

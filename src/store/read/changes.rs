@@ -23,12 +23,12 @@ pub struct ChangeRow {
     /// Whether it brought history rather than news: see [`crate::core::timeline::history`].
     pub history: bool,
     /// The message as it is now.
-    pub message: ChangedMessage,
+    pub message: FeedMessage,
 }
 
 /// A changed message as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangedMessage {
+pub enum FeedMessage {
     /// It is stored.
     Stored(Box<MessageRow>),
     /// It was erased on purpose: nothing but where it stood is known.
@@ -42,7 +42,7 @@ pub enum ChangedMessage {
     },
 }
 
-impl ChangedMessage {
+impl FeedMessage {
     /// The message, unless it was erased.
     #[must_use]
     pub fn stored(self) -> Option<MessageRow> {
@@ -118,7 +118,7 @@ fn stored_change(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         kind: row.get(30)?,
         changed_ms: row.get(31)?,
         history: row.get(32)?,
-        message: ChangedMessage::Stored(Box::new(MessageRow::read(row)?)),
+        message: FeedMessage::Stored(Box::new(MessageRow::read(row)?)),
     })
 }
 
@@ -128,10 +128,6 @@ fn erased_change(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         kind: row.get(1)?,
         changed_ms: row.get(2)?,
         history: row.get(3)?,
-        message: ChangedMessage::Erased {
-            id: row.get(4)?,
-            account: row.get(5)?,
-            conversation_id: row.get(6)?,
-        },
+        message: FeedMessage::Erased { id: row.get(4)?, account: row.get(5)?, conversation_id: row.get(6)? },
     })
 }

@@ -26,7 +26,7 @@ use archiver::core::planner::forecast::{Prospect, forecast};
 use archiver::core::planner::plan::{Load, Plan};
 use archiver::core::planner::state::{Room, Share, State};
 use archiver::store::{
-    ChangeRow, ChangedMessage, Configured, ConversationRow, MessageRow, Scope, Store, Trigger,
+    ChangeRow, Configured, ConversationRow, FeedMessage, MessageRow, Scope, Store, Trigger,
 };
 use archiver::sync::{self, Archive, NoProgress, Report, RunError, Settings, Stopper};
 use fastrand::Rng;
@@ -497,8 +497,8 @@ fn follow(store: &Store, since: &mut i64, copy: &mut Copied) {
             *since = change.seq;
             let ChangeRow { message, kind, .. } = change;
             let row = match message {
-                ChangedMessage::Stored(row) => row,
-                ChangedMessage::Erased { id, .. } => {
+                FeedMessage::Stored(row) => row,
+                FeedMessage::Erased { id, .. } => {
                     assert_eq!(kind, "erased");
                     copy.remove(&id.0);
                     return ControlFlow::Continue(());

@@ -58,9 +58,9 @@ pub(crate) struct ExportArgs {
     #[arg(long, hide_short_help = true)]
     pub(crate) bom: bool,
 
-    /// Show times in this zone, not UTC (html, markdown, csv)
+    /// Show times in this zone, not UTC
     ///
-    /// A name such as Europe/Berlin. jsonl and parquet always use UTC.
+    /// For html, markdown and csv: a name such as Europe/Berlin. jsonl and parquet always use UTC.
     #[arg(long, value_name = "ZONE", value_parser = config::timezone)]
     pub(crate) timezone: Option<Tz>,
 
