@@ -5,7 +5,8 @@ use std::fs;
 use fake_linkup::Author;
 use serde_json::Value;
 
-use crate::binary::{FakeApi, HOUR, Home, START, assert_complete, server};
+use crate::binary::{FakeApi, HOUR, Home, Process, START, assert_complete, server};
+use crate::support::sample;
 
 const CANARY: &str = "xylographic quokka manifesto";
 const BEFORE_EDIT: &str = "zygomorphic ptarmigan ledger";
@@ -240,4 +241,79 @@ fn an_erasure_that_is_not_confirmed_or_not_said_changes_nothing() {
     home.run(&["erase", "--message", "1", "--yes"]).expect(2);
     assert_eq!(fs::read(home.archive()).unwrap(), before);
     assert_complete(&home, &api.server());
+}
+
+#[test]
+fn killed_at_any_point_an_erasure_is_not_begun_or_is_finished_at_the_next_opening() {
+    let (_api, home) = canaries();
+    let whole = fs::metadata(home.archive()).unwrap().len() / 512;
+    let of_hers = home.count("SELECT count(*) FROM message_log WHERE sender LIKE 'Quetz%'");
+    let all = home.count("SELECT count(*) FROM message_log");
+    let mut seen = (0, 0);
+    let steps: Vec<u64> = (1..2 * whole).step_by(37).collect();
+    for blocks in sample(steps, 3) {
+        let home = home.copy();
+        let shell = format!("ulimit -c 0; ulimit -f {blocks}");
+        let ended =
+            Process::start(&mut home.archiver_after(&shell, &["erase", "--person", NAME, "--yes"])).finish();
+        home.run(&["erase", "--finish"]).expect(0);
+        let left = home.count("SELECT count(*) FROM message_log");
+        if left == all {
+            assert_ne!(ended.code, Some(0));
+            assert!(!holding(&home, CANARY).is_empty());
+            seen.0 += 1;
+        } else {
+            assert_eq!(left, all - of_hers, "beyond {blocks} blocks: {ended:?}");
+            assert_eq!(holding(&home, CANARY), Vec::<String>::new(), "beyond {blocks} blocks: {ended:?}");
+            assert_eq!(holding(&home, NAME), Vec::<String>::new());
+            seen.1 += usize::from(ended.code != Some(0));
+        }
+        home.run(&["verify"]).expect(0);
+    }
+    assert!(seen.0 > 0, "{seen:?}");
+}
+
+#[test]
+fn a_reader_keeps_the_old_pages_until_it_ends_which_is_said() {
+    let (_api, home) = canaries();
+    let reader = rusqlite::Connection::open(home.archive()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
+    let said = home.run(&["erase", "--person", NAME, "--yes"]).expect(74);
+    assert!(said.stderr.contains("erase --finish"), "{}", said.stderr);
+    assert!(home.run(&["status"]).stdout.contains("an erasure is not finished"));
+    home.run(&["verify"]).expect(1);
+    drop(reader);
+    home.run(&["erase", "--finish"]).expect(0);
+    assert_no_trace(&home);
+}
+
+#[test]
+fn what_one_person_wrote_is_handed_over_and_nothing_of_others() {
+    let (_api, home) = canaries();
+    let args = ["export", "--person", NAME, "--format", "jsonl", "--out", "hers.jsonl"];
+    home.run(&args).expect(0);
+    let text = fs::read_to_string(home.path("hers.jsonl")).unwrap();
+    let of_hers = home.count("SELECT count(*) FROM message_log WHERE sender LIKE 'Quetz%'");
+    let kind = |line: &str, kind: &str| line.contains(&format!("\"{kind}\""));
+    let messages = text.lines().filter(|line| kind(line, "message_log") || kind(line, "entity_urn")).count();
+    assert!(text.contains(CANARY) && text.contains(BEFORE_EDIT), "former versions as well");
+    assert!(!text.contains("Ada Example") && !text.contains("Ben Sample") && !text.contains("noted"));
+    assert_eq!(i64::try_from(messages).unwrap(), of_hers, "{text}");
+    home.run(&["export", "--person", NAME, "--format", "html", "--out", "hers"]).expect(0);
+    let index = fs::read_to_string(home.path("hers/index.html")).unwrap();
+    assert!(index.contains(NAME) && !index.contains("Ada Example"), "{index}");
+    home.run(&["export", "--person", "Quetz", "--format", "jsonl", "--out", "-"]).expect(2);
+}
+
+#[test]
+fn backups_from_before_an_erasure_are_named_until_they_are_gone() {
+    let (_api, home) = canaries();
+    home.run(&["backup", "copy.db"]).expect(0);
+    assert!(!home.run(&["status"]).stdout.contains("copy.db"));
+    erase(&home, &["--person", NAME]);
+    let named = home.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(named["erasures"]["backups_before"].as_array().unwrap().len(), 1);
+    assert!(home.run(&["status"]).stdout.contains("copy.db: made before the last erasure"));
+    home.run(&["backup", "copy.db"]).expect(0);
+    assert!(!home.run(&["status"]).stdout.contains("copy.db"));
 }
