@@ -246,7 +246,9 @@ impl Export<'_> {
     fn is_unchanged(&self) -> Result<bool, ExportError> {
         let Some(before) = self.continues() else { return Ok(false) };
         let later = Scope { changed_after: before.change, ..self.job.scope };
-        if self.snapshot.count(&later)? > 0 {
+        let is_written_whole = !matches!(self.job.format, Format::Csv | Format::Jsonl);
+        let erased = is_written_whole && self.snapshot.erased_after(before.change.unwrap_or_default())?;
+        if erased || self.snapshot.count(&later)? > 0 {
             return Ok(false);
         }
         match self.job.format {

@@ -53,6 +53,13 @@ impl MarkKey {
         self.mark(b"name", &[name.as_bytes()])
     }
 
+    /// The mark of a profile, however its URL is spelt.
+    #[must_use]
+    pub fn of_profile(&self, url: &str) -> i64 {
+        let slug = urn::profile_slug(url);
+        self.mark(b"profile", &[slug.unwrap_or_else(|| url.trim_end_matches('/').to_lowercase()).as_bytes()])
+    }
+
     /// All marks of a message.
     #[must_use]
     pub fn of_message(&self, message: &Message) -> Marks {

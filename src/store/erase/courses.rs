@@ -144,7 +144,7 @@ fn stop(work: &mut Eraser<'_>, conversation: ConversationId) -> Result<()> {
         work.traces.add(address);
         db.run(
             "UPDATE OR REPLACE address SET profile_url = ?3 WHERE conversation = ?1 AND profile_url = ?2",
-            params![conversation, address, items::hidden(key.of_name(address))],
+            params![conversation, address, items::hidden(key.of_profile(address))],
         )?;
     }
     db.run("DELETE FROM export_cover WHERE conversation = ?1", [conversation])

@@ -70,7 +70,11 @@ pub(crate) fn stopped_by(
         HiddenBy::Profile => "SELECT conversation FROM address WHERE account = ?1 AND profile_url = ?2",
     };
     for (_, key) in Keys::load(db)?.iter() {
-        if let Some(id) = db.first(sql, params![account, hidden(key.of_name(given))])? {
+        let mark = match by {
+            HiddenBy::Thread => key.of_name(given),
+            HiddenBy::Profile => key.of_profile(given),
+        };
+        if let Some(id) = db.first(sql, params![account, hidden(mark)])? {
             return Ok(Some(id));
         }
     }

@@ -16,6 +16,7 @@ use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::Result;
 use crate::store::Store;
+use crate::store::erased::items::HiddenBy;
 use crate::store::erased::{self, items};
 use crate::store::ledger::spent::SpentCache;
 use crate::store::ledger::{Failed, Settlement, settle};
@@ -291,7 +292,13 @@ fn write_shown(tx: &Connection, id: ConversationId, row: &InboxRow, adopted: boo
 
 /// The archive's conversation that a row is about.
 fn known(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<Option<ConversationId>> {
-    let known = targets::known_thread(tx, account, &row.conversation_urn)?;
+    let mut known = targets::known_thread(tx, account, &row.conversation_urn)?;
+    if let (None, Some(profile), false) = (known, row.profile_url.as_deref(), row.group) {
+        // One that was erased for good before its thread was known.
+        known = items::stopped_by(tx, HiddenBy::Profile, account, profile)?.filter(|id| {
+            tx.one("SELECT thread IS NULL FROM conversation WHERE id = ?1", [id]).unwrap_or_default()
+        });
+    }
     // However it was configured: what the inbox calls it is what the API knows it by.
     if let (Some(id), true) = (known, urn::is_conversation_urn(&row.conversation_urn)) {
         let sql = "UPDATE conversation SET urn = ?2 WHERE id = ?1 AND urn IS NOT ?2 AND stopped = 0";

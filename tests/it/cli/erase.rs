@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use fake_linkup::Author;
+use fake_linkup::{Author, Fault, FaultRule};
 use serde_json::Value;
 
 use crate::binary::{FakeApi, HOUR, Home, Process, START, assert_complete, server};
+use crate::support::export::files;
 use crate::support::sample;
 
 const CANARY: &str = "xylographic quokka manifesto";
@@ -316,4 +317,47 @@ fn backups_from_before_an_erasure_are_named_until_they_are_gone() {
     assert!(home.run(&["status"]).stdout.contains("copy.db: made before the last erasure"));
     home.run(&["backup", "copy.db"]).expect(0);
     assert!(!home.run(&["status"]).stdout.contains("copy.db"));
+}
+
+#[test]
+fn an_export_that_goes_on_forgets_what_was_erased_since() {
+    let (_api, home) = canaries();
+    let mut formats = vec![("html", "pages"), ("markdown", "notes"), ("jsonl", "all.jsonl")];
+    formats.extend(cfg!(feature = "parquet").then_some(("parquet", "lake")));
+    let export = |(format, out): &(&str, &str)| {
+        home.run(&["export", "--format", format, "--out", out, "--since-last"]).expect(0);
+    };
+    formats.iter().for_each(export);
+    erase(&home, &["--person", NAME]);
+    formats.iter().for_each(export);
+    for (_, folder) in formats.iter().filter(|(format, _)| *format != "jsonl") {
+        for file in files(&home.path(folder)) {
+            let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).to_lowercase();
+            assert!(!text.contains("quokka") && !text.contains("quetzalina"), "{file:?}");
+        }
+    }
+    // The first part holds it, the second says that it was erased.
+    let names: Vec<String> = home.files().into_iter().filter(|name| name.starts_with("all")).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    home.run(&["import", "jsonl", "all.jsonl", "all.0001.jsonl", "--archive", "again.db"]).expect(0);
+    let texts = home.run(&["search", "quokka", "--json", "--archive", "again.db"]).expect(0).stdout;
+    assert_eq!(texts, "");
+    home.run(&["verify", "again.db"]).expect(0);
+}
+
+#[test]
+fn a_profile_that_is_stopped_before_it_was_ever_asked_stays_so_when_the_inbox_shows_it() {
+    let api = FakeApi::serve(server(&[(NAME, 24), ("Ada Example", 35)]));
+    let mut home = Home::of(&api, "v1");
+    // Before it is asked for, the other one is.
+    api.server().faults.add(FaultRule::once(Fault::http(503)));
+    home.run(&["sync", "--once", "--budget", "1"]);
+    let unknown = "SELECT profile_url FROM conversation WHERE thread IS NULL";
+    assert_eq!(home.sql::<String>(unknown).len(), 1);
+    erase(&home, &["--conversation", &home.sql::<String>(unknown)[0], "--and-future"]);
+    home.env("ARCHIVER_SYNC__INBOX", "discover");
+    home.sync_until_complete();
+    home.sync();
+    assert_eq!(home.sql::<String>("SELECT DISTINCT conversation FROM message_log"), ["Ada Example"]);
+    assert_eq!(holding(&home, NAME), Vec::<String>::new());
 }
