@@ -197,6 +197,8 @@ CREATE TABLE change (
   oldest_ms     INTEGER NOT NULL,             -- time of the oldest of them
   newest_ms     INTEGER NOT NULL              -- time of the newest of them
 ) STRICT;
+-- Which of them are erasures?
+CREATE INDEX change_erased ON change (seq) WHERE kind = 'erased';
 
 -- A former version of a message: before an edit, or before other served members changed.
 CREATE TABLE message_version (

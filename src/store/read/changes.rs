@@ -55,7 +55,7 @@ impl FeedMessage {
 
 const ERASED: &str = "
 SELECT x.change, b.kind, b.at_ms, b.history, x.id, a.name, coalesce(c.urn, c.thread, c.profile_url)
-FROM change b CROSS JOIN erased x INDEXED BY erased_by_time ON x.conversation = b.conversation
+FROM change b INDEXED BY change_erased CROSS JOIN erased x INDEXED BY erased_by_time ON x.conversation = b.conversation
   AND x.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms AND x.change BETWEEN b.seq - b.messages + 1 AND b.seq
 JOIN conversation c ON c.id = x.conversation JOIN account a ON a.id = c.account
 WHERE b.seq > ?1 AND b.kind = 'erased' AND x.change > ?1 ORDER BY b.seq, x.change";

@@ -142,7 +142,7 @@ impl Snapshot<'_> {
 
     /// Whether messages were erased after the change of this number.
     pub fn erased_after(&self, number: i64) -> Result<bool> {
-        self.db.one("SELECT EXISTS (SELECT 1 FROM change WHERE seq > ?1 AND kind = 'erased')", [number])
+        self.db.one("SELECT EXISTS (SELECT 1 FROM change INDEXED BY change_erased WHERE seq > ?1 AND kind = 'erased')", [number])
     }
 
     /// The months, by account id and `YYYY-MM`, that changes after this number touched: where a message is now, and where
@@ -163,7 +163,7 @@ impl Snapshot<'_> {
         let before = "message_version x JOIN message m ON m.id = x.message JOIN conversation c ON c.id = m.conversation
              WHERE m.change > ?1";
         let erased =
-            "change b CROSS JOIN erased x INDEXED BY erased_by_time ON x.conversation = b.conversation
+            "change b INDEXED BY change_erased CROSS JOIN erased x INDEXED BY erased_by_time ON x.conversation = b.conversation
              AND x.sent_at_ms BETWEEN b.oldest_ms AND b.newest_ms JOIN conversation c ON c.id = x.conversation
              WHERE b.seq > ?1 AND b.kind = 'erased' AND x.change > ?1";
         let of_one = "message x JOIN conversation c ON c.id = x.conversation WHERE c.id = ?1";

@@ -67,6 +67,7 @@ CREATE TABLE change (
   oldest_ms     INTEGER NOT NULL,
   newest_ms     INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX change_erased ON change (seq) WHERE kind = 'erased';
 CREATE TEMP TABLE numbered (
   id            INTEGER PRIMARY KEY,
   seq           INTEGER NOT NULL,

@@ -149,12 +149,14 @@ impl Restore {
     /// # Errors
     /// When a row points to one that is not there, or the file cannot be written.
     pub fn finish(self) -> Result<Contents> {
-        let Self { mut db, archive, unfinished, _lock, .. } = self;
-        // An earlier part of the export may hold what a later one says was erased.
-        db.execute_batch(
-            "DELETE FROM message_version WHERE message IN (SELECT id FROM erased);
-             DELETE FROM message WHERE id IN (SELECT id FROM erased);",
-        )?;
+        let Self { mut db, archive, unfinished, columns, _lock, .. } = self;
+        if columns.contains_key("erased") {
+            // An earlier part of the export may hold what a later one says was erased.
+            db.execute_batch(
+                "DELETE FROM message_version WHERE message IN (SELECT id FROM erased);
+                 DELETE FROM message WHERE id IN (SELECT id FROM erased);",
+            )?;
+        }
         let dangling: Option<String> = db.first(
             "SELECT \"table\" || ' ' || ifnull(rowid, '') || ' points to a missing ' || parent FROM pragma_foreign_key_check LIMIT 1",
             [],

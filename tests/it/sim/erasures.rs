@@ -53,7 +53,7 @@ impl Erasures {
         store.queries().messages(&scope, None, add).unwrap();
         let Some(chosen) = stored.get(rng.usize(0..stored.len().max(1))) else { return };
         let (of, only, at) = (Some(vec![conversation.id]), chosen.id, chosen.message.at_ms);
-        let selection = match rng.u8(0..5) {
+        let selection = match rng.u8(0..6) {
             0 | 1 => Selection { messages: Some(vec![only]), ..Selection::default() },
             2 | 3 => {
                 let senders = store.queries().senders().unwrap();
@@ -64,7 +64,8 @@ impl Erasures {
                     ..Selection::default()
                 }
             }
-            _ => Selection { conversations: of, before_ms: Some(at), ..Selection::default() },
+            4 => Selection { conversations: of, before_ms: Some(at), ..Selection::default() },
+            _ => Selection { conversations: of, ..Selection::default() },
         };
         let goes = |row: &&MessageRow| {
             selection.messages.as_ref().is_none_or(|ids| ids.contains(&row.id))
@@ -80,7 +81,10 @@ impl Erasures {
                 }
             }
         }
-        if let Some(before) = selection.before_ms {
+        // What nobody has seen yet stays.
+        let newest = stored.iter().map(|row| row.message.at_ms).max().map(|newest| newest + 1);
+        let before = selection.before_ms.or(newest).filter(|_| selection.is_stretch());
+        if let Some(before) = before {
             let floor = self.floors.entry(place).or_insert(before);
             *floor = before.max(*floor);
         }

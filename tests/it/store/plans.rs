@@ -12,15 +12,15 @@ use archiver::core::model::ids::{ConversationId, MessageId, RunId};
 use archiver::core::search::query::Query;
 use archiver::core::timeline::gap::{Asked, Gap};
 use archiver::store::{
-    Alert, Cause, Configured, ExcerptAt, ExcerptSize, ExportRow, Failed, HeadPlace, InboxCommit, Purpose,
-    Request, Scope, Search, Settlement, StoreError,
+    Alert, Cause, Configured, Erasure, ExcerptAt, ExcerptSize, ExportRow, Failed, HeadPlace, InboxCommit,
+    Purpose, Request, Scope, Search, Selection, Settlement, StoreError, Trigger, rowid_of,
 };
 use rusqlite::Connection;
 
 use crate::bench::{Bench, NOW, item, last_page, more_page};
 
 /// The tables that grow with what is archived.
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 10] = [
     "message",
     "message_version",
     "conversation",
@@ -28,6 +28,7 @@ const LARGE: [&str; 9] = [
     "gap",
     "change",
     "change_before",
+    "erased",
     "notice",
     "run",
 ];
@@ -40,6 +41,7 @@ const WHOLE: &[(&str, &str)] = &[
     ("INDEXED BY conversation_failing", "this index and the others named have no others"),
     ("ORDER BY newest_ms DESC, id LIMIT ?1", "it begins at the newest and ends soon"),
     ("INDEXED BY conversation_never_fetched", "likewise"),
+    ("SELECT EXISTS (SELECT 1 FROM erased)", "it ends at the first"),
     ("INDEXED BY conversation_figures", "status adds them up, from an index that holds no more than that"),
     ("FROM conversation c JOIN account a ON a.id = c.account ORDER BY", "status shows every conversation"),
     (
@@ -173,6 +175,7 @@ fn read(bench: &Bench) {
     let pending = queries.pending(0, 10).unwrap();
     pending.changes.iter().for_each(|change| drop(queries.message_at(change).unwrap()));
     queries.last_change().unwrap();
+    queries.erasures().unwrap();
     queries.notice_after(0).unwrap();
     queries.notices_after(0).unwrap();
     queries.run_under_way().unwrap();
@@ -242,6 +245,12 @@ fn hot_statements_use_an_index() {
     let see = move |sql: &str| {
         sink.lock().unwrap().insert(sql.to_owned());
     };
+    // With something erased, pages are held to that, too.
+    bench.put(0, &last_page(&[item("e1", NOW - 9_000_000, "Ada Example", "erased")])).unwrap();
+    let selection = Selection { messages: Some(vec![rowid_of(NOW - 9_000_000)]), ..Selection::default() };
+    let erasure = Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now: NOW };
+    assert!(bench.store.erase(&erasure).unwrap().is_some());
+    bench.store.set_retention(&["2-held".to_owned()], Some(1)).unwrap();
     bench.store.trace(see).unwrap();
     bench.store.inboxes(&accounts, NOW).unwrap();
     bench.store.configure(&accounts, NOW).unwrap();
