@@ -1,6 +1,7 @@
 //! The store by itself: transactions, ledger, texts, names, and every character there is.
 
 mod changes;
+mod erased;
 mod files;
 mod flat;
 mod guard;
