@@ -70,6 +70,7 @@ CREATE TABLE conversation (
   erased_oldest_ms      INTEGER,              -- time of the oldest of them
   erased_newest_ms      INTEGER,              -- time of the newest of them
   floor_ms              INTEGER,              -- what was sent before this was erased: it is neither fetched nor stored
+  cut_ms                INTEGER,              -- the floor that its course was cut off at; null: it never was
   stopped               INTEGER NOT NULL DEFAULT 0 CHECK (stopped IN (0, 1)), -- 1: erased for good, and what comes later is not archived either
   UNIQUE (account, thread)                    -- also: which conversation is this row of the inbox?
 ) STRICT;

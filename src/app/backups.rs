@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use chrono::DateTime;
 
 use crate::app::replace;
 use crate::core::Ms;
 use crate::core::format::iso_utc;
+use crate::store::siblings;
 
 /// Backups that are remembered; the oldest are forgotten first.
 const REMEMBERED: usize = 1000;
@@ -43,8 +45,13 @@ pub(crate) fn note(archive: &Path, backup: &Path, now: Ms) {
     }
 }
 
-/// The backups that are still there and were made before a moment.
+/// The backups that are still there and were made before a moment, and what former archives have left beside this one.
 pub(crate) fn made_before(archive: &Path, moment: Ms) -> Vec<PathBuf> {
     let older = read(archive).into_iter().filter(|(at, path)| *at < moment && path.exists());
-    older.map(|(_, path)| path).collect()
+    let changed_ms = |path: &PathBuf| {
+        let changed = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+        Ms::try_from(changed.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+    };
+    let former = siblings(archive).into_iter().filter(|path| changed_ms(path).is_some_and(|at| at < moment));
+    older.map(|(_, path)| path).chain(former).collect()
 }

@@ -33,7 +33,7 @@ pub(crate) fn selection(config: &Config, now: Ms) -> Option<Selection> {
 /// # Errors
 /// When the archive cannot be written.
 pub(crate) fn prepare(store: &mut Store, config: &Config, now: Ms) -> Result<()> {
-    store.set_retention(&hold(config), floor(config, now))
+    store.set_retention(&hold(config), floor(config, now), now)
 }
 
 /// Erases what is too old, if that was not done today.

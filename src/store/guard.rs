@@ -50,15 +50,11 @@ impl Guard {
         db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         let file = file.try_clone().map_err(StoreError::create(called))?;
         let wal = inode(&beside(&path, "-wal")).map(|(id, _)| id);
-        let mut guard = Self {
-            path,
-            called: called.to_owned(),
-            file,
-            wal,
-            looked: None,
-            changed: None,
-            rewritten: false,
-        };
+        // A reader may have kept an earlier process from moving the pages that it arranged anew out of the log.
+        let cookie: i64 = db.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+        let rewritten = MainFile::schema_cookie(&file).map(i64::from) != Some(cookie);
+        let called = called.to_owned();
+        let mut guard = Self { path, called, file, wal, looked: None, changed: None, rewritten };
         guard.check(db)?;
         Ok(guard)
     }

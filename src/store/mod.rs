@@ -43,6 +43,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
+pub(crate) use erase::siblings;
 pub use erase::{Erased, Erasure, ErasureLog, ErasurePreview, Proof, Selection, Traces};
 pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;

@@ -149,11 +149,11 @@ impl Replacement {
     }
 
     /// Repeats the erasures of the archive to be replaced, so that what was erased since the backup does not come back
-    /// with it. Returns how many messages of the backup go.
+    /// with it, but for conversations on hold. Returns how many messages of the backup go.
     ///
     /// # Errors
     /// When the replacement cannot be written.
-    pub fn repeat_erasures(&mut self, now: Ms) -> Result<i64> {
+    pub fn repeat_erasures(&mut self, hold: &[String], now: Ms) -> Result<i64> {
         let readable =
             open::open_suspect(&self.archive).ok().filter(|(_, differences)| differences.is_empty());
         let log = readable.and_then(|(db, _)| Queries::new(&db).erasure_log().ok()).unwrap_or_default();
@@ -161,7 +161,7 @@ impl Replacement {
             return Ok(0);
         }
         let mut store = Store::over(self.db.take().ok_or_else(closed)?);
-        let done = repeat(&mut store, &log, now);
+        let done = repeat(&mut store, &log, hold, now);
         self.db = Some(store.into_connection());
         done
     }
@@ -254,8 +254,8 @@ impl Replacement {
     }
 }
 
-fn repeat(store: &mut Store, log: &ErasureLog, now: Ms) -> Result<i64> {
-    let selection = store.queries().erased_elsewhere(log, &[])?;
+fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Result<i64> {
+    let selection = store.queries().erased_elsewhere(log, hold)?;
     let reason = Some("erased since the backup");
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
     let erased = store.repeat_erasures(&erasure, log)?;

@@ -171,7 +171,14 @@ fn selection(context: &Context, archive: &OpenArchive, args: &EraseArgs) -> Resu
         selection.messages = Some(vec![*id]);
     }
     if let Some(text) = &args.before {
-        selection.before_ms = Some(dates::parse(text, archive.now, &Local)?.0);
+        let before = dates::parse(text, archive.now, &Local)?.0;
+        if before > archive.now {
+            return Err(Failure::usage(
+                format!("--before {text} lies in the future"),
+                "pass a date that is over: what is sent until then has not been archived yet",
+            ));
+        }
+        selection.before_ms = Some(before);
     }
     if selection.conversations.is_none() && selection.is_stretch() && selection.before_ms.is_none() {
         let help =
@@ -234,6 +241,9 @@ fn show_proof(out: &mut Output, messages: i64, proof: Option<&Proof>) -> Result<
         plural(looked, "piece"),
         if proof.found == 0 { "none".to_owned() } else { thousands(proof.found) }
     ))?;
+    for copy in &proof.copies {
+        out.line(format!("{} still holds some of it: delete it.", copy.display()))?;
+    }
     if proof.stays > 0 {
         out.line(format!("{} more also stand in messages or names that stay.", thousands(proof.stays)))?;
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::{Context, runtime, wiring};
+use crate::app::{Context, retention, runtime, wiring};
 use crate::cli::ui::interrupt::{Interrupt, until_interrupted};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Meter;
@@ -93,12 +93,13 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
     let spent = args.spent;
     let (shown, from) = (archive.display().to_string(), backup.display().to_string());
     let balance = if spent.is_none() { balance(context) } else { None };
+    let hold = retention::hold(&config);
     let summary = until_interrupted(move |interrupt| {
         let mut replacement = prepare(&archive, &backup, identity.as_deref(), interrupt)?;
         let failed = |e| wiring::archive_failure(&archive, e);
         let (ledger_from, credits_booked) =
             complete_ledger(&mut replacement, &config, spent, balance, now).map_err(failed)?;
-        let erased = replacement.repeat_erasures(now).map_err(failed)?;
+        let erased = replacement.repeat_erasures(&hold, now).map_err(failed)?;
         let contents = replacement.queries().and_then(|queries| queries.summary()).map_err(failed)?;
         let replaced = replacement.finish(&ending(now), now).map_err(failed)?;
         Ok(RestoreSummary {

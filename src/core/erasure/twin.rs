@@ -34,6 +34,12 @@ pub struct Tombstone {
     pub outside: bool,
 }
 
+/// Whether a stand-in is of an erased message that was shown.
+#[must_use]
+pub fn is_shown(twin: &Stored) -> bool {
+    twin.message.sender.name != NOTHING
+}
+
 /// Stand-ins for erased messages, given the messages that they are to be compared with.
 #[must_use]
 pub fn twins(tombstones: &[Tombstone], messages: &[Message]) -> Vec<Stored> {

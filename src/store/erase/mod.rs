@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 
 pub use repeat::ErasureLog;
 pub use selection::{ErasurePreview, Selection};
+pub(crate) use traces::siblings;
 pub use traces::{Proof, Traces};
 
 use crate::core::Ms;
@@ -90,7 +91,7 @@ fn erase(tx: &Connection, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
     if selection.retention {
         tx.run("UPDATE configuration SET floor_ms = ?1, retained_ms = ?1", params![selection.before_ms])?;
     }
-    let courses = courses::of(tx, selection)?;
+    let courses = courses::of(tx, selection, now)?;
     if messages == 0 && !courses.change_anything(tx, selection)? {
         tx.execute_batch("DROP TABLE temp.erasing")?;
         return Ok(None);

@@ -28,13 +28,16 @@ pub(super) fn erase(
     }
     for word in &words {
         hide(work, word)?;
-        scrub(work.db, word)?;
+    }
+    if !words.is_empty() {
+        scrub(work, &words)?;
     }
     let whole = selection.is_stretch() && selection.before_ms.is_none();
     let threads: Vec<String> = if whole { threads(work.db, courses)? } else { Vec::new() };
-    let telling: Vec<&str> =
-        words.iter().chain(&affected.urn_keys).chain(&threads).map(String::as_str).collect();
-    odd_items(work, selection, courses, &telling)
+    let ids: Vec<&str> = affected.urn_keys.iter().chain(&threads).map(String::as_str).collect();
+    let tells =
+        |item: &str| ids.iter().any(|id| item.contains(id)) || words.iter().any(|word| says(item, word));
+    odd_items(work, selection, courses, &tells)
 }
 
 /// Deletes the people, templates and parts of ids that nothing points to any more; returns names and profiles that
@@ -96,7 +99,11 @@ fn name_of_emptied(work: &mut Eraser<'_>, conversation: ConversationId) -> Resul
     let db = work.db;
     let (messages, name, url): (i64, Option<String>, Option<String>) =
         db.one("SELECT messages, name, profile_url FROM conversation WHERE id = ?1", [conversation])?;
-    if messages > 0 {
+    // A dialogue in which only the owner's messages are left tells nothing of the other side either.
+    let others =
+        "SELECT c.is_group IS 1 OR EXISTS (SELECT 1 FROM participant x JOIN person p ON p.id = x.person
+       WHERE x.conversation = c.id AND p.is_me IS NOT 1) FROM conversation c WHERE c.id = ?1";
+    if messages > 0 && db.one(others, [conversation])? {
         return Ok(Vec::new());
     }
     let configured = "SELECT EXISTS (SELECT 1 FROM address WHERE conversation = ?1 AND profile_url = ?2)";
@@ -140,21 +147,107 @@ fn hide(work: &mut Eraser<'_>, item: &str) -> Result<()> {
     )
 }
 
-/// Takes a name or a profile out of whatever else says it.
-fn scrub(db: &Connection, word: &str) -> Result<()> {
-    for sql in [
-        "UPDATE conversation SET headline = NULL, picture_url = NULL, name = NULL WHERE name = ?1",
-        "UPDATE conversation SET headline = NULL, picture_url = NULL, profile_url = NULL WHERE profile_url = ?1
-           AND NOT EXISTS (SELECT 1 FROM address a WHERE a.conversation = conversation.id AND a.profile_url = ?1)",
-        "DELETE FROM notice WHERE instr(message, ?1)",
-        "UPDATE conversation SET last_error = replace(last_error, ?1, 'erased') WHERE instr(last_error, ?1)",
-        "UPDATE gap SET stall_detail = replace(stall_detail, ?1, 'erased') WHERE instr(stall_detail, ?1)",
-        "UPDATE request SET error = replace(error, ?1, 'erased') WHERE instr(error, ?1)",
-        "UPDATE inbox SET last_error = replace(last_error, ?1, 'erased') WHERE instr(last_error, ?1)",
-        "UPDATE alert SET message = replace(message, ?1, 'erased') WHERE instr(message, ?1)",
-        "UPDATE sink SET last_error = replace(last_error, ?1, 'erased') WHERE instr(last_error, ?1)",
+/// Whether a text says a word, and not another one that it is a part of. A name of one word says nothing by itself, as
+/// others share it: in JSON it has to be a whole string.
+fn says(text: &str, word: &str) -> bool {
+    let json = serde_json::Value::from(word).to_string();
+    if text.contains(&json) {
+        return true;
+    }
+    let bare = json.trim_matches('"');
+    let single = !word.contains([' ', '/']);
+    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let stands_alone = |word: &str| {
+        text.match_indices(word).any(|(at, found)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let after = text.get(at + found.len()..).and_then(|after| after.chars().next());
+            !is_part(before) && !is_part(after)
+        })
+    };
+    !single && (stands_alone(word) || stands_alone(bare))
+}
+
+/// A text without the words that it says.
+fn without(text: &str, word: &str) -> String {
+    let json = serde_json::Value::from(word).to_string();
+    let text = text.replace(&json, "\"erased\"");
+    if word.contains([' ', '/']) {
+        text.replace(json.trim_matches('"'), "erased").replace(word, "erased")
+    } else {
+        text
+    }
+}
+
+/// Takes names and profiles out of whatever else says them.
+fn scrub(work: &mut Eraser<'_>, words: &BTreeSet<String>) -> Result<()> {
+    let db = work.db;
+    for word in words {
+        for sql in [
+            "UPDATE conversation SET headline = NULL, picture_url = NULL, name = NULL WHERE name = ?1",
+            "UPDATE conversation SET headline = NULL, picture_url = NULL, profile_url = NULL WHERE profile_url = ?1
+               AND NOT EXISTS (SELECT 1 FROM address a WHERE a.conversation = conversation.id AND a.profile_url = ?1)",
+        ] {
+            db.run(sql, [word])?;
+        }
+    }
+    let said = |text: &str| words.iter().any(|word| says(text, word));
+    // The title of a group may list who is in it.
+    let titles: Vec<(ConversationId, String)> =
+        db.all("SELECT id, name FROM conversation WHERE name IS NOT NULL AND is_group IS NOT 0", [])?;
+    for (id, title) in titles.iter().filter(|(_, title)| said(title)) {
+        db.run("UPDATE conversation SET name = NULL WHERE id = ?1", [id])?;
+        hide(work, title)?;
+    }
+    for (table, key, column) in [
+        ("notice", "id", "message"),
+        ("alert", "id", "message"),
+        ("conversation", "id", "last_error"),
+        ("gap", "id", "stall_detail"),
+        ("request", "id", "error"),
+        ("inbox", "account", "last_error"),
+        ("message", "id", "extra"),
+        ("message_version", "id", "extra"),
     ] {
-        db.run(sql, [word])?;
+        let sql = format!("SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL");
+        let mut found: Vec<(i64, String)> = Vec::new();
+        db.each(&sql, [], |(id, text): (i64, String)| {
+            if said(&text) {
+                found.push((id, text));
+            }
+            Ok(())
+        })?;
+        for (id, text) in found {
+            let text = words.iter().fold(text, |text, word| without(&text, word));
+            db.run(&format!("UPDATE {table} SET {column} = ?2 WHERE {key} = ?1"), params![id, text])?;
+        }
+    }
+    let errors: Vec<(String, String)> =
+        db.all("SELECT name, last_error FROM sink WHERE last_error IS NOT NULL", [])?;
+    for (sink, text) in errors.iter().filter(|(_, text)| said(text)) {
+        let text = words.iter().fold(text.clone(), |text, word| without(&text, word));
+        db.run("UPDATE sink SET last_error = ?2 WHERE name = ?1", params![sink, text])?;
+    }
+    scrub_templates(db, words)
+}
+
+/// The JSON of other people's messages may name somebody as whom it was sent to.
+fn scrub_templates(db: &Connection, words: &BTreeSet<String>) -> Result<()> {
+    let all: Vec<(i64, String)> = db.all("SELECT id, json FROM template", [])?;
+    for (id, json) in all.into_iter().filter(|(_, json)| words.iter().any(|word| says(json, word))) {
+        let json = words.iter().fold(json, |json, word| without(&json, word));
+        let same = "SELECT id FROM template WHERE json = ?1 AND id <> ?2";
+        match db.first::<i64>(same, params![json, id])? {
+            None => db.run("UPDATE template SET json = ?2 WHERE id = ?1", params![id, json])?,
+            Some(other) => {
+                for sql in [
+                    "UPDATE message SET template = ?2 WHERE template = ?1",
+                    "UPDATE message_version SET template = ?2 WHERE template = ?1",
+                ] {
+                    db.run(sql, [id, other])?;
+                }
+                db.run("DELETE FROM template WHERE id = ?1", [id])?;
+            }
+        }
     }
     Ok(())
 }
@@ -169,7 +262,7 @@ fn odd_items(
     work: &mut Eraser<'_>,
     selection: &Selection,
     courses: &Courses,
-    telling: &[&str],
+    tells: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
     let db = work.db;
     let within = list(courses.0.keys().map(|id| id.0));
@@ -182,7 +275,7 @@ fn odd_items(
         &format!("SELECT q.id, q.json, {of_stretch} FROM quarantine q JOIN request r ON r.id = q.request"),
         [],
     )?;
-    take(work, "DELETE FROM quarantine WHERE id = ?1", rows, telling)?;
+    take(work, "DELETE FROM quarantine WHERE id = ?1", rows, tells)?;
     let rows: Vec<(i64, String, bool)> = db.all(
         &format!(
             "SELECT o.id, o.content, {everywhere} AND r.started_ms < {before} FROM import_oddity o
@@ -190,12 +283,17 @@ fn odd_items(
         ),
         [],
     )?;
-    take(work, "DELETE FROM import_oddity WHERE id = ?1", rows, telling)
+    take(work, "DELETE FROM import_oddity WHERE id = ?1", rows, tells)
 }
 
-fn take(work: &mut Eraser<'_>, delete: &str, rows: Vec<(i64, String, bool)>, telling: &[&str]) -> Result<()> {
+fn take(
+    work: &mut Eraser<'_>,
+    delete: &str,
+    rows: Vec<(i64, String, bool)>,
+    tells: &dyn Fn(&str) -> bool,
+) -> Result<()> {
     for (id, item, of_stretch) in rows {
-        if of_stretch || telling.iter().any(|word| item.contains(word)) {
+        if of_stretch || tells(&item) {
             hide(work, &item)?;
             work.db.run(delete, [id])?;
         }

@@ -1,10 +1,14 @@
 //! Rewrites the file after an erasure, so that nothing of it is left in free pages, and looks whether that is so.
 
+use std::io;
+use std::path::Path;
+
 use rusqlite::params;
 
 use crate::core::Ms;
 use crate::store::erase::traces::{Proof, Traces};
 use crate::store::query::Statements as _;
+use crate::store::schema::file::beside;
 use crate::store::{Result, Store, StoreError};
 
 impl Store {
@@ -46,7 +50,26 @@ impl Store {
             let sql = "UPDATE erasure SET finished_ms = ifnull(?1, at_ms) WHERE finished_ms IS NULL";
             tx.run(sql, params![now])
         })?;
+        self.drop_unfinished_restore()?;
         let archive = self.db.path().filter(|path| !path.is_empty()).map(std::path::PathBuf::from);
         traces.search(&self.db, archive.as_deref())
+    }
+
+    /// What a restore left that was killed: whoever holds the archive's lock knows that none is under way.
+    fn drop_unfinished_restore(&self) -> Result<()> {
+        let Some(path) = self.db.path().filter(|path| !path.is_empty() && self.lock.is_some()) else {
+            return Ok(());
+        };
+        for ending in [".restoring", ".restoring-wal", ".restoring-shm", ".restoring-journal", ".decrypting"]
+        {
+            let left = beside(Path::new(path), ending);
+            match std::fs::remove_file(&left) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::create(&left)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Repeats the erasures of another archive: of one that a backup replaces, or of one that was kept elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
@@ -10,7 +10,7 @@ use crate::core::model::ids::{AccountId, ConversationId, MessageId};
 use crate::store::erase::selection::Selection;
 use crate::store::erase::{Erased, Erasure, courses, erase};
 use crate::store::erased::items;
-use crate::store::erased::known::{self, Keys};
+use crate::store::erased::known;
 use crate::store::query::Statements as _;
 use crate::store::read::message::{NAMELESS, stored};
 use crate::store::{Queries, Result, Store};
@@ -27,8 +27,10 @@ pub struct ErasureLog {
 #[derive(Debug)]
 struct ErasedOf {
     account: String,
-    /// In full, or as a mark where it was erased for good.
-    thread: String,
+    /// In full, or as a mark where it was erased for good; `None`: the API never told.
+    thread: Option<String>,
+    /// The profiles that it was asked by, in the same form.
+    profiles: Vec<String>,
     floor_ms: Option<Ms>,
     stopped: bool,
     messages: Vec<ErasedRow>,
@@ -54,9 +56,9 @@ impl Queries<'_> {
     /// When the archive cannot be read.
     pub fn erasure_log(&self) -> Result<ErasureLog> {
         let db = self.db();
-        let conversations: Vec<(ConversationId, String, String, Option<Ms>, bool)> = db.all(
+        let conversations: Vec<(ConversationId, String, Option<String>, Option<Ms>, bool)> = db.all(
             "SELECT c.id, a.name, c.thread, c.floor_ms, c.stopped FROM conversation c JOIN account a ON a.id = c.account
-             WHERE c.thread IS NOT NULL AND (c.stopped = 1 OR c.floor_ms IS NOT NULL OR c.id IN (SELECT conversation FROM erased))",
+             WHERE c.stopped = 1 OR c.floor_ms IS NOT NULL OR c.id IN (SELECT conversation FROM erased)",
             [],
         )?;
         let mut all = Vec::with_capacity(conversations.len());
@@ -78,24 +80,21 @@ impl Queries<'_> {
                     })
                 },
             )?;
-            all.push(ErasedOf { account, thread, floor_ms, stopped, messages });
+            let sql = "SELECT profile_url FROM address WHERE conversation = ?1 ORDER BY profile_url";
+            let profiles = db.all(sql, [id])?;
+            all.push(ErasedOf { account, thread, profiles, floor_ms, stopped, messages });
         }
         let keys: Vec<(i64, String)> = db.all("SELECT id, key FROM erasure_key", [])?;
         let items = db.all("SELECT mark, key FROM erased_item", [])?;
         Ok(ErasureLog { keys: keys.into_iter().collect(), conversations: all, items })
     }
 
-    /// The messages here that another archive has erased.
+    /// The messages here that another archive has erased, but for conversations on hold.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn erased_elsewhere(&self, log: &ErasureLog, hold: &[String]) -> Result<Selection> {
-        let mut ids = Vec::new();
-        for there in &log.conversations {
-            if let Some(here) = find(self.db(), log, there)? {
-                ids.extend(matches(self.db(), here, log, there)?);
-            }
-        }
+        let ids = pairs(self.db(), log, hold)?.into_iter().map(|pair| pair.message).collect();
         Ok(Selection { messages: Some(ids), hold: hold.to_vec(), ..Selection::default() })
     }
 }
@@ -120,8 +119,9 @@ impl Store {
     pub fn repeat_erasures(&mut self, erasure: &Erasure<'_>, log: &ErasureLog) -> Result<Erased> {
         self.index_texts()?;
         let erased = self.transact(|tx, ids| {
+            let pairs = pairs(tx, log, &erasure.selection.hold)?;
             let erased = erase(tx, erasure)?.unwrap_or_default();
-            adopt(tx, log, erasure)?;
+            adopt(tx, log, erasure, &pairs)?;
             ids.forget_rows();
             Ok(erased)
         })?;
@@ -130,51 +130,89 @@ impl Store {
     }
 }
 
-/// The conversation here that one of the log's is.
-fn find(db: &Connection, log: &ErasureLog, there: &ErasedOf) -> Result<Option<ConversationId>> {
-    let same = "SELECT c.id FROM conversation c JOIN account a ON a.id = c.account WHERE a.name = ?1 AND c.thread = ?2";
-    if let Some(id) = db.first(same, params![there.account, there.thread])? {
-        return Ok(Some(id));
-    }
-    if !items::is_hidden(&there.thread) {
-        return Ok(None);
-    }
-    let keys = log.mark_keys();
-    let own: Vec<(ConversationId, String)> = db.all(
-        "SELECT c.id, c.thread FROM conversation c JOIN account a ON a.id = c.account WHERE a.name = ?1 AND c.thread IS NOT NULL",
-        [&there.account],
-    )?;
-    let is_it = |thread: &str| keys.values().any(|key| items::hidden(key.of_name(thread)) == there.thread);
-    Ok(own.into_iter().find(|(_, thread)| is_it(thread)).map(|(id, _)| id))
+/// A message here, and the row of the log that is of it; `None`: it stands below a floor of the log.
+struct Pair {
+    message: MessageId,
+    row: Option<i64>,
 }
 
-/// The messages of a conversation that the log's have erased.
-fn matches(
-    db: &Connection,
-    here: ConversationId,
-    log: &ErasureLog,
-    there: &ErasedOf,
-) -> Result<Vec<MessageId>> {
-    let urns: BTreeSet<(i64, i64)> = there.messages.iter().filter_map(|m| Some((m.key, m.urn?))).collect();
-    let texts: BTreeSet<(i64, i64)> = there.messages.iter().map(|m| (m.key, m.text)).collect();
-    let (keys, floor) =
-        (log.mark_keys(), if there.stopped { Ms::MAX } else { there.floor_ms.unwrap_or(Ms::MIN) });
-    let mut ids = Vec::new();
-    let all: Vec<_> = db.all_by(&format!("{NAMELESS} WHERE m.conversation = ?1"), [here], stored)?;
-    for row in all {
-        let is_erased = keys.iter().any(|(id, key)| {
-            let marks = key.of_message(&row.message);
-            marks.urn.is_some_and(|urn| urns.contains(&(*id, urn))) || texts.contains(&(*id, marks.text))
-        });
-        if is_erased || row.message.at_ms < floor {
-            ids.push(row.id);
+/// The messages here that the log's archive has erased.
+fn pairs(db: &Connection, log: &ErasureLog, hold: &[String]) -> Result<Vec<Pair>> {
+    let mut all = Vec::new();
+    for there in &log.conversations {
+        if let Some(here) = find(db, log, there)?.filter(|here| !on_hold(db, *here, hold).unwrap_or(true)) {
+            all.extend(matches(db, here, log, there)?);
         }
     }
-    Ok(ids)
+    Ok(all)
 }
 
-/// Takes over the marks of what was not stored here.
-fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>) -> Result<()> {
+fn on_hold(db: &Connection, here: ConversationId, hold: &[String]) -> Result<bool> {
+    let thread: Option<String> = db.one("SELECT thread FROM conversation WHERE id = ?1", [here])?;
+    Ok(thread.is_some_and(|thread| hold.contains(&thread)))
+}
+
+/// The conversation here that one of the log's is.
+fn find(db: &Connection, log: &ErasureLog, there: &ErasedOf) -> Result<Option<ConversationId>> {
+    let keys = log.mark_keys();
+    let own: Vec<(ConversationId, Option<String>)> = db.all(
+        "SELECT c.id, c.thread FROM conversation c JOIN account a ON a.id = c.account WHERE a.name = ?1
+           AND (?2 IS NULL OR c.thread = ?2 OR ?2 LIKE 'erased:%')",
+        params![there.account, there.thread],
+    )?;
+    if let Some(wanted) = &there.thread {
+        let is_it = |thread: &str| {
+            thread == wanted || keys.values().any(|key| items::hidden(key.of_name(thread)) == *wanted)
+        };
+        let found = own.iter().find(|(_, thread)| thread.as_deref().is_some_and(is_it));
+        return Ok(found.map(|(id, _)| *id));
+    }
+    let addresses: Vec<(ConversationId, String)> = db.all(
+        "SELECT d.conversation, d.profile_url FROM address d JOIN account a ON a.id = d.account WHERE a.name = ?1",
+        [&there.account],
+    )?;
+    let is_it = |url: &str| {
+        there.profiles.iter().any(|wanted| {
+            url == wanted || keys.values().any(|key| items::hidden(key.of_profile(url)) == *wanted)
+        })
+    };
+    Ok(addresses.into_iter().find(|(_, url)| is_it(url)).map(|(id, _)| id))
+}
+
+/// The messages of a conversation that the log's have erased: each row of the log is of one.
+fn matches(db: &Connection, here: ConversationId, log: &ErasureLog, there: &ErasedOf) -> Result<Vec<Pair>> {
+    let mut urns: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    let mut texts: BTreeMap<(i64, i64), Vec<&ErasedRow>> = BTreeMap::new();
+    for row in &there.messages {
+        urns.extend(row.urn.map(|urn| ((row.key, urn), row.id)));
+        texts.entry((row.key, row.text)).or_default().push(row);
+    }
+    let floor = if there.stopped { Ms::MAX } else { there.floor_ms.unwrap_or(Ms::MIN) };
+    let keys = log.mark_keys();
+    let mut found = Vec::new();
+    let all: Vec<_> = db.all_by(&format!("{NAMELESS} WHERE m.conversation = ?1"), [here], stored)?;
+    for message in all {
+        let mut row = None;
+        for (id, key) in &keys {
+            let marks = key.of_message(&message.message);
+            row = row.or_else(|| urns.get(&(*id, marks.urn?)).copied());
+            // A text tells who it is only where one side has no id.
+            let open = texts.get_mut(&(*id, marks.text));
+            let alike = |rows: &mut Vec<&ErasedRow>| {
+                let at = rows.iter().position(|row| row.urn.is_none() || marks.urn.is_none())?;
+                Some(rows.remove(at).id)
+            };
+            row = row.or_else(|| open.and_then(alike));
+        }
+        if row.is_some() || message.message.at_ms < floor {
+            found.push(Pair { message: message.id, row });
+        }
+    }
+    Ok(found)
+}
+
+/// Takes over the marks of the log, also of what was not stored here.
+fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>, pairs: &[Pair]) -> Result<()> {
     let mut keys: BTreeMap<i64, i64> = BTreeMap::new();
     for (theirs, digits) in &log.keys {
         tx.run("INSERT OR IGNORE INTO erasure_key (key) VALUES (?1)", [digits])?;
@@ -185,23 +223,23 @@ fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>) -> Result<()>
         Some(id) => id,
         None => super::insert(tx, erasure, 0)?.0,
     };
+    let here_of: BTreeMap<i64, MessageId> =
+        pairs.iter().filter_map(|pair| Some((pair.row?, pair.message))).collect();
     for there in &log.conversations {
         let here = match find(tx, log, there)? {
             Some(here) => here,
             None => begin(tx, there)?,
         };
-        for row in &there.messages {
-            let key = keys.get(&row.key).copied().unwrap_or_default();
-            mark(tx, here, (id, key), row)?;
+        if on_hold(tx, here, &erasure.selection.hold)? {
+            continue;
         }
+        adopt_marks(tx, here, (id, &keys), &there.messages, &here_of)?;
         if let Some(floor) = there.floor_ms {
-            tx.run(
-                "UPDATE conversation SET floor_ms = max(ifnull(floor_ms, ?2), ?2) WHERE id = ?1",
-                params![here, floor],
-            )?;
+            let sql = "UPDATE conversation SET floor_ms = max(ifnull(floor_ms, ?2), ?2), served_total = NULL WHERE id = ?1";
+            tx.run(sql, params![here, floor])?;
         }
         if there.stopped {
-            courses::stop_as(tx, here, &there.thread)?;
+            courses::stop_as(tx, here, there.thread.as_deref(), &there.profiles)?;
         }
         courses::clip(tx, here)?;
         known::count(tx, here)?;
@@ -211,7 +249,7 @@ fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>) -> Result<()>
         let sql = "INSERT OR IGNORE INTO erased_item (mark, key, erasure) VALUES (?1, ?2, ?3)";
         tx.run(sql, params![item, key, id])?;
     }
-    Ok(())
+    items::drop_erased(tx)
 }
 
 /// A conversation that is not known here yet.
@@ -219,22 +257,52 @@ fn begin(tx: &Connection, there: &ErasedOf) -> Result<ConversationId> {
     tx.run("INSERT OR IGNORE INTO account (name) VALUES (?1)", [&there.account])?;
     let account: AccountId = tx.one("SELECT id FROM account WHERE name = ?1", [&there.account])?;
     let sql = "INSERT INTO conversation (account, thread) VALUES (?1, ?2)";
-    crate::store::write::configure::begin_conversation(tx, account, 0, sql, params![account, there.thread])
+    let values = params![account, there.thread];
+    let id = crate::store::write::configure::begin_conversation(tx, account, 0, sql, values)?;
+    for profile in &there.profiles {
+        let sql = "INSERT OR IGNORE INTO address (account, profile_url, conversation) VALUES (?1, ?2, ?3)";
+        tx.run(sql, params![account, profile, id])?;
+    }
+    Ok(id)
 }
 
-/// Keeps a mark, unless what it is of is known already.
-fn mark(tx: &Connection, here: ConversationId, (erasure, key): (i64, i64), row: &ErasedRow) -> Result<()> {
-    let there = "SELECT EXISTS (SELECT 1 FROM erased WHERE conversation = ?1 AND key = ?2 AND text_mark = ?3 AND urn_mark IS ?4)";
-    if tx.one(there, params![here, key, row.text, row.urn])? {
-        return Ok(());
-    }
-    if let Some(own) = Keys::load(tx)?.iter().next().filter(|(own, _)| *own != key).map(|(own, _)| own) {
-        // The same message may be marked with this archive's own secret: what stood in its second was erased here.
-        let same = "SELECT EXISTS (SELECT 1 FROM erased WHERE conversation = ?1 AND key = ?2 AND id = ?3)";
-        if tx.one(same, params![here, own, row.id])? {
-            return Ok(());
+/// Keeps the marks of a conversation's messages, each as often as the log has it.
+fn adopt_marks(
+    tx: &Connection,
+    here: ConversationId,
+    (erasure, keys): (i64, &BTreeMap<i64, i64>),
+    rows: &[ErasedRow],
+    here_of: &BTreeMap<i64, MessageId>,
+) -> Result<()> {
+    let key_of = |row: &ErasedRow| keys.get(&row.key).copied().unwrap_or_default();
+    for row in rows {
+        // What was erased here just now is known by the log's marks from then on, and so is not taken for another.
+        if let Some(message) = here_of.get(&row.id) {
+            tx.run(
+                "UPDATE erased SET key = ?2, urn_mark = ?3, text_mark = ?4, place_mark = ?5 WHERE id = ?1",
+                params![message, key_of(row), row.urn, row.text, row.place],
+            )?;
         }
     }
+    let mut there: BTreeMap<(i64, i64, Option<i64>), i64> = BTreeMap::new();
+    for row in rows {
+        let key = key_of(row);
+        let of_log = there.entry((key, row.text, row.urn)).or_default();
+        *of_log += 1;
+        let count = "SELECT count(*) FROM erased WHERE conversation = ?1 AND key = ?2 AND text_mark = ?3 AND urn_mark IS ?4";
+        if *of_log > tx.one::<i64>(count, params![here, key, row.text, row.urn])? {
+            insert_mark(tx, here, (erasure, key), row)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_mark(
+    tx: &Connection,
+    here: ConversationId,
+    (erasure, key): (i64, i64),
+    row: &ErasedRow,
+) -> Result<()> {
     let taken =
         "SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1) OR EXISTS (SELECT 1 FROM erased WHERE id = ?1)";
     let mut id = row.id;

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::store::query::Statements as _;
-use crate::store::schema::file::beside;
+use crate::store::schema::file::{beside, folder_of};
 use crate::store::{Result, StoreError};
 
 /// Bytes that are looked for: of long texts so many, of short ones fewer.
@@ -44,6 +44,8 @@ pub struct Proof {
     pub too_short: u64,
     /// Pieces that stand somewhere although they should not.
     pub found: u64,
+    /// Former archives and logs beside the archive that still hold some of it.
+    pub copies: Vec<PathBuf>,
 }
 
 impl Traces {
@@ -87,6 +89,14 @@ impl Traces {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(failed(error)),
             }
+        }
+        for path in archive.map(siblings).unwrap_or_default() {
+            let mut holds = false;
+            // One that cannot be read is for its owner to look into.
+            let searched = File::open(&path).and_then(|file| {
+                each_block(file, |block| holds = holds || !left.among(&filter.hits(block)).is_empty())
+            });
+            proof.copies.extend(searched.is_ok_and(|_| holds).then_some(path));
         }
         for piece in &found {
             if is_word_that_stays(db, piece)? {
@@ -151,6 +161,24 @@ impl Sieve {
 fn place(start: &[u8; SHORT]) -> (usize, u64) {
     let mixed = u64::from_le_bytes(*start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - TABLE_BITS);
     (usize::try_from(mixed >> 6).unwrap_or_default(), 1 << (mixed & 63))
+}
+
+/// Files beside an archive that were part of a former one: replaced archives and logs that were set aside.
+pub(crate) fn siblings(archive: &Path) -> Vec<PathBuf> {
+    let Some(name) = archive.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+        return Vec::new();
+    };
+    let former = [format!("{name}.replaced-"), format!("{name}-wal.former-")];
+    let Ok(entries) = std::fs::read_dir(folder_of(archive)) else { return Vec::new() };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut all: Vec<PathBuf> = names
+        .filter(|path| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            former.iter().any(|former| name.starts_with(former))
+        })
+        .collect();
+    all.sort();
+    all
 }
 
 /// Shows a file block by block, each with the end of the one before. Returns its size.

@@ -99,8 +99,15 @@ pub(crate) fn row_without(
 ) -> Result<InboxRow> {
     let floor = known::floor(db, conversation)?;
     let mut row = row.clone();
-    row.name = allowed(db, account, row.name.as_deref())?.map(str::to_owned);
-    row.profile_url = allowed(db, account, row.profile_url.as_deref())?.map(str::to_owned);
+    let name = allowed(db, account, row.name.as_deref())?.map(str::to_owned);
+    let writes_again = match &name {
+        Some(name) => is_erased(db, name)?,
+        None => false,
+    };
+    row.name = name;
+    if !writes_again {
+        row.profile_url = allowed(db, account, row.profile_url.as_deref())?.map(str::to_owned);
+    }
     if known.stopped || row.name.is_none() {
         (row.headline, row.picture_url) = (None, None);
     }
@@ -125,4 +132,20 @@ pub(crate) fn is_too_old(db: &Connection, row: &InboxRow) -> Result<bool> {
         "SELECT 1 FROM configuration WHERE floor_ms > ?1 AND NOT EXISTS (SELECT 1 FROM hold WHERE thread = ?2)",
     )?;
     Ok(old.exists(params![at, urn::thread_key(&row.conversation_urn)])?)
+}
+
+/// Deletes items that are no messages and were erased in another archive.
+pub(crate) fn drop_erased(db: &Connection) -> Result<()> {
+    for (select, delete) in [
+        ("SELECT id, json FROM quarantine", "DELETE FROM quarantine WHERE id = ?1"),
+        ("SELECT id, content FROM import_oddity", "DELETE FROM import_oddity WHERE id = ?1"),
+    ] {
+        let rows: Vec<(i64, String)> = db.all(select, [])?;
+        for (id, item) in rows {
+            if is_erased(db, &item)? {
+                db.run(delete, [id])?;
+            }
+        }
+    }
+    Ok(())
 }

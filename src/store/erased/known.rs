@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Params, Row, params};
 
 use crate::core::Ms;
-use crate::core::erasure::twin::{Tombstone, twins};
+use crate::core::erasure::twin::{Tombstone, is_shown, twins};
 use crate::core::erasure::{MarkKey, Marks};
 use crate::core::model::ids::{ConversationId, MessageId};
 use crate::core::model::message::Message;
@@ -72,7 +72,7 @@ pub(crate) fn add(
     let keys = Keys::load(db)?;
     let Window { lo, hi, below } = window;
     let floor = floor(db, conversation)?;
-    let (from, to) = (lo.saturating_sub(NEAR_MS).max(floor), hi.saturating_add(NEAR_MS));
+    let (from, to) = (lo.saturating_sub(NEAR_MS), hi.saturating_add(NEAR_MS));
     let within = "sent_at_ms BETWEEN ?2 AND ?3 AND (source IS NOT NULL OR sent_at_ms BETWEEN ?4 AND ?5) ORDER BY sent_at_ms DESC, id DESC";
     let mut near = tombstones(db, &keys, within, params![conversation, from, to, lo, hi])?;
     // Wherever it stood, what the page shows is known by its id.
@@ -82,7 +82,8 @@ pub(crate) fn add(
             near.extend(same.into_iter().filter(|s| near.iter().all(|n| n.id != s.id)).collect::<Vec<_>>());
         }
     }
-    known.near.extend(twins(&near, messages));
+    // Below the floor, nothing is missing from a page.
+    known.near.extend(twins(&near, messages).into_iter().filter(|t| t.message.at_ms >= floor || is_shown(t)));
     newest_first(&mut known.near);
     if below > 0 {
         let next = "sent_at_ms < ?2 AND sent_at_ms >= ?4 ORDER BY sent_at_ms DESC, id DESC LIMIT ?3";

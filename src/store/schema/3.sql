@@ -19,6 +19,7 @@ ALTER TABLE conversation ADD COLUMN erased_gone INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversation ADD COLUMN erased_oldest_ms INTEGER;
 ALTER TABLE conversation ADD COLUMN erased_newest_ms INTEGER;
 ALTER TABLE conversation ADD COLUMN floor_ms INTEGER;
+ALTER TABLE conversation ADD COLUMN cut_ms INTEGER;
 ALTER TABLE conversation ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0 CHECK (stopped IN (0, 1));
 CREATE INDEX conversation_outside_inbox ON conversation (account, look_run) WHERE asked > 0 AND inbox_seen_ms IS NULL;
 CREATE INDEX conversation_by_poll ON conversation (account, ifnull(head_tried_ms, -1)) WHERE asked > 0;

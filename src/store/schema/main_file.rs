@@ -39,6 +39,11 @@ impl MainFile {
         Some(Self { schema_cookie: number::<4>(&head, 40)?, root, last_request: last_id(&page, b"request")? })
     }
 
+    /// The schema cookie alone.
+    pub(crate) fn schema_cookie(file: &File) -> Option<u32> {
+        number::<4>(&header(file)?, 40)
+    }
+
     /// Whether the file can be the same one as it was earlier.
     pub(crate) fn may_follow(self, earlier: Self) -> bool {
         self.schema_cookie == earlier.schema_cookie && self.last_request >= earlier.last_request

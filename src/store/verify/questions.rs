@@ -119,9 +119,9 @@ const ERASURES: &[Question] = &[
         "conversation",
         "miscounts its erased messages",
         FROM_BACKUP,
-        "SELECT c.id FROM conversation c WHERE c.erased <> (SELECT count(*) FROM erased e WHERE e.conversation = c.id
-           AND e.sent_at_ms >= coalesce(c.floor_ms, e.sent_at_ms) AND e.sent_at_ms >= ifnull((SELECT s.retained_ms FROM configuration s
-             WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.thread = c.thread)), e.sent_at_ms) AND c.stopped = 0)",
+        "SELECT c.id FROM conversation c WHERE c.stopped = 0 AND c.erased <> (SELECT count(*) FROM erased e WHERE e.conversation = c.id
+           AND e.sent_at_ms >= coalesce(c.floor_ms, e.sent_at_ms) AND e.sent_at_ms >= ifnull((SELECT s.floor_ms FROM configuration s
+             WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.thread = c.thread)), e.sent_at_ms))",
     ),
     (
         "conversation",

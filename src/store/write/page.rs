@@ -118,6 +118,9 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let any_erased = erased::any(tx)?;
     let floor = if any_erased { tombstones::floor(tx, conversation)? } else { Ms::MIN };
     let page = floor::cut(commit.page, floor);
+    if page.messages.len() < commit.page.messages.len() {
+        tx.run("UPDATE conversation SET cut_ms = ?2 WHERE id = ?1", params![conversation, floor])?;
+    }
     let commit = &Commit { page: &page, ..*commit };
     let before = timelines::conversation(tx, conversation)?;
     let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());

@@ -250,7 +250,7 @@ fn hot_statements_use_an_index() {
     let selection = Selection { messages: Some(vec![rowid_of(NOW - 9_000_000)]), ..Selection::default() };
     let erasure = Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now: NOW };
     assert!(bench.store.erase(&erasure).unwrap().is_some());
-    bench.store.set_retention(&["2-held".to_owned()], Some(1)).unwrap();
+    bench.store.set_retention(&["2-held".to_owned()], Some(1), NOW).unwrap();
     bench.store.trace(see).unwrap();
     bench.store.inboxes(&accounts, NOW).unwrap();
     bench.store.configure(&accounts, NOW).unwrap();
