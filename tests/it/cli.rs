@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod dry_run;
 mod erase;
+mod erase_again;
 mod exit_codes;
 mod export;
 mod feed;

@@ -300,3 +300,28 @@ fn take(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_said_as_a_whole_and_one_of_a_single_word_only_as_a_whole_string() {
+        for (text, word, is_said) in [
+            ("gap of Ada Example: failed", "Ada Example", true),
+            ("Ada Examples", "Ada Example", false),
+            ("Nada Example", "Ada Example", false),
+            ("Alice Wonder", "Al", false),
+            ("Al was here", "Al", false),
+            (r#"{"TO":"Al"}"#, "Al", true),
+            (r#"{"TO":"Al, Bo"}"#, "Al", false),
+            (r#"{"FROM":"Q \"Q\" O'Brien"}"#, r#"Q "Q" O'Brien"#, true),
+            (r#"{"u":"https://www.linkedin.com/in/ada"}"#, "https://www.linkedin.com/in/ada", true),
+            (r#"{"u":"https://www.linkedin.com/in/adam"}"#, "https://www.linkedin.com/in/ada", false),
+        ] {
+            assert_eq!(says(text, word), is_said, "{word} in {text}");
+        }
+        assert_eq!(without(r#"{"TO":"Ada Example, Bo"}"#, "Ada Example"), r#"{"TO":"erased, Bo"}"#);
+        assert_eq!(without("Alice", "Al"), "Alice");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::params;
 
@@ -9,7 +10,11 @@ use crate::core::Ms;
 use crate::store::erase::traces::{Proof, Traces};
 use crate::store::query::Statements as _;
 use crate::store::schema::file::beside;
+use crate::store::schema::open::BUSY_TIMEOUT;
 use crate::store::{Result, Store, StoreError};
+
+/// How long readers are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Whether an erasure is done whose file was not rewritten yet.
@@ -42,8 +47,11 @@ impl Store {
         let rewritten = self.db.execute_batch("VACUUM");
         self.db.execute_batch("PRAGMA temp_store = MEMORY")?;
         rewritten?;
-        // It waits for readers as long as any statement does.
-        if !self.try_to_empty_journal()? {
+        // Most readers are done in a moment; whoever is not keeps the service waiting for nothing.
+        self.db.busy_timeout(PATIENCE)?;
+        let emptied = self.try_to_empty_journal();
+        self.db.busy_timeout(BUSY_TIMEOUT)?;
+        if !emptied? {
             return Err(StoreError::StillRead);
         }
         self.transact(|tx, _| {

@@ -200,6 +200,11 @@ fn each_block(mut file: impl Read, mut seen: impl FnMut(&[u8])) -> io::Result<u6
 
 /// Shows every text of every row that stays.
 fn each_text(db: &Connection, mut seen: impl FnMut(&[u8])) -> Result<()> {
+    // The schema's own comments are texts in the file, too.
+    db.each("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", [], |sql: String| {
+        seen(sql.as_bytes());
+        Ok(())
+    })?;
     let tables: Vec<String> = db.all(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'",
         [],

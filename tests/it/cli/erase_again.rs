@@ -1,0 +1,207 @@
+//! What an erasure must not do: come undone, take more than it was asked for, or keep the archive from going on.
+
+use std::fs;
+
+use fake_linkup::Author;
+
+use crate::binary::{FakeApi, HOUR, Home, START, assert_complete, server};
+
+const HERS: &str = "Quetzalina Brzezinska";
+
+fn erase(home: &Home, args: &[&str]) -> serde_json::Value {
+    home.run(&[&["erase", "--yes", "--json"], args].concat()).expect(0).json()
+}
+
+fn discovering(api: &FakeApi, version: &str) -> Home {
+    let mut home = Home::empty();
+    home.discovers(0);
+    home.point_at(api, version);
+    home
+}
+
+fn messages(home: &Home) -> i64 {
+    home.count("SELECT count(*) FROM message_log")
+}
+
+#[test]
+fn a_reader_that_outlasts_an_erasure_undoes_nothing_and_what_is_synced_meanwhile_stays() {
+    for dies in [false, true] {
+        let api = FakeApi::serve(server(&[("Ada Example", 30), (HERS, 24)]));
+        let home = discovering(&api, "v1");
+        home.sync_until_complete();
+        let reader = rusqlite::Connection::open(home.archive()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
+        home.run(&["erase", "--person", HERS, "--yes"]).expect(74);
+        if !dies {
+            home.run(&["erase", "--finish"]).expect(74);
+        }
+        api.server()
+            .mailbox_mut(0)
+            .unwrap()
+            .send(0, Author::Other(0), START + 900 * HOUR, "meanwhile")
+            .unwrap();
+        home.sync();
+        if dies {
+            // Its connection is not closed, as that of a process that is killed.
+            std::mem::forget(reader);
+        } else {
+            drop(reader);
+            home.run(&["erase", "--finish"]).expect(0);
+            home.run(&["verify"]).expect(0);
+        }
+        assert_eq!(home.count("SELECT count(*) FROM message_log WHERE sender LIKE 'Quetz%'"), 0);
+        assert_eq!(home.count("SELECT count(*) FROM message_log WHERE text = 'meanwhile'"), 1);
+        assert!(!home.files().iter().any(|name| name.contains("former")), "{:?}", home.files());
+    }
+}
+
+#[test]
+fn a_message_that_an_export_has_told_to_the_second_stays_erased_when_the_api_tells_it_to_the_millisecond() {
+    let api = FakeApi::serve(server(&[(HERS, 3)]));
+    let home = discovering(&api, "v1");
+    let mut csv = "CONVERSATION ID,CONVERSATION TITLE,FROM,SENDER PROFILE URL,TO,DATE,CONTENT,FOLDER,IS MESSAGE DRAFT\n".to_owned();
+    {
+        let mut server = api.server();
+        let mailbox = server.mailbox_mut(0).unwrap();
+        mailbox.send(0, Author::Other(0), START + 9 * HOUR + 123, "the newest of them").unwrap();
+        let conversation = mailbox.conversation(0).unwrap();
+        for message in conversation.visible().rev() {
+            let sender = &mailbox.author(conversation, message.author).name;
+            let hour = (message.at_ms - START) / HOUR;
+            csv.push_str(&format!(
+                "{},,{sender},,Olivia Owner,2021-01-01 {hour:02}:00:00 UTC,{},INBOX,No\n",
+                conversation.thread, message.text
+            ));
+        }
+    }
+    home.write("messages.csv", &csv);
+    home.run(&["import", "linkedin-export", "messages.csv"]).expect(0);
+    let thread = home.sql::<String>("SELECT thread FROM conversation").remove(0);
+    let all = messages(&home);
+    assert_eq!(erase(&home, &["--conversation", &thread])["messages"], all);
+    for _ in 0..3 {
+        home.sync();
+        assert_eq!(messages(&home), 0);
+    }
+    home.run(&["import", "linkedin-export", "messages.csv"]).expect(0);
+    assert_eq!(messages(&home), 0);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn of_two_equal_messages_only_the_erased_one_goes_also_after_a_restore() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 3)]));
+    for n in 0..2 {
+        let at = START + 100 * HOUR + n;
+        api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), at, "ok").unwrap();
+    }
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    home.run(&["backup", "copy.db"]).expect(0);
+    let all = messages(&home);
+    let ids = home.sql::<i64>("SELECT message_id FROM message_log WHERE text = 'ok' ORDER BY 1");
+    erase(&home, &["--message", &ids[0].to_string()]);
+    assert_eq!(messages(&home), all - 1);
+    assert_eq!(home.run(&["restore", "copy.db", "--json"]).expect(0).json()["erased"], 1);
+    home.sync_until_complete();
+    assert_eq!(messages(&home), all - 1);
+    assert_eq!(home.count("SELECT count(*) FROM message_log WHERE text = 'ok'"), 1);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_stopped_conversation_stays_so_when_its_profile_is_configured_later() {
+    for version in ["v1", "v2"] {
+        let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 24)]));
+        let home = discovering(&api, version);
+        home.sync_until_complete();
+        let url = home.sql::<String>("SELECT profile_url FROM conversation WHERE messages = 24").remove(0);
+        erase(&home, &["--conversation", HERS, "--and-future"]);
+        home.edit("profiles = []", &format!("profiles = [{url:?}]"));
+        let charged = api.charged();
+        home.sync();
+        home.sync();
+        assert_eq!((messages(&home), api.charged() - charged), (5, 2), "{version}");
+        home.run(&["verify"]).expect(0);
+    }
+}
+
+#[test]
+fn a_longer_retention_fetches_what_was_never_stored_and_leaves_what_was_erased() {
+    for version in ["v1", "v2"] {
+        let api = FakeApi::serve(server(&[("Ada Example", 60), (HERS, 40)]));
+        let home = discovering(&api, version);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let days = (i64::try_from(now.as_millis()).unwrap() - START) / (24 * HOUR);
+        let keep = |days: i64| format!("[retention]\nkeep_days = {days}\n\n[budget]");
+        // The last day of it, then all of it.
+        home.edit("[budget]", &keep(days - 1));
+        home.sync_until_complete();
+        let few = messages(&home);
+        assert!(few > 0 && few < 100, "{few}");
+        home.run(&["verify"]).expect(0);
+        home.edit(&format!("keep_days = {}", days - 1), &format!("keep_days = {}", days + 9));
+        home.sync_until_complete();
+        assert_eq!(messages(&home), 100, "{version}");
+        assert_complete(&home, &api.server());
+        home.edit(&format!("keep_days = {}", days + 9), &format!("keep_days = {}", days - 1));
+        home.sync();
+        assert_eq!(messages(&home), few, "{version}");
+        home.run(&["verify"]).expect(0);
+        home.edit(&format!("keep_days = {}", days - 1), &format!("keep_days = {}", days + 9));
+        home.sync_until_complete();
+        assert_eq!(messages(&home), few, "{version}: erased once, erased for good");
+        home.run(&["verify"]).expect(0);
+    }
+}
+
+#[test]
+fn neither_a_restore_nor_another_archives_log_erases_what_is_on_hold() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 24)]));
+    let home = discovering(&api, "v2");
+    home.sync_until_complete();
+    home.run(&["backup", "copy.db"]).expect(0);
+    let other = home.copy();
+    let thread = home.sql::<String>("SELECT thread FROM conversation WHERE messages = 24").remove(0);
+    erase(&home, &["--conversation", HERS, "--and-future"]);
+    let hold = format!("[retention]\nhold = [{thread:?}]\n\n[budget]");
+    for held in [&home, &other] {
+        held.edit("[budget]", &hold);
+    }
+    erase(&other, &["--from-log", home.archive().to_str().unwrap()]);
+    home.run(&["restore", "copy.db"]).expect(0);
+    api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), START + 900 * HOUR, "news").unwrap();
+    for held in [&home, &other] {
+        held.sync();
+        assert_eq!(held.count("SELECT count(*) FROM message_log WHERE conversation LIKE 'Quetz%'"), 25);
+        held.run(&["verify"]).expect(0);
+    }
+}
+
+#[test]
+fn a_date_in_the_future_is_refused() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let said = home.run(&["erase", "--before", "2999-01-01", "--yes"]).expect(2);
+    assert!(said.stderr.contains("future"), "{}", said.stderr);
+    assert_eq!(messages(&home), 5);
+}
+
+#[test]
+fn a_conversation_of_which_nothing_is_stored_is_not_bought_once_it_is_erased() {
+    for and_future in [&[][..], &["--and-future"]] {
+        let api = FakeApi::serve(server(&[(HERS, 35), ("Ada Example", 40)]));
+        let home = discovering(&api, "v1");
+        home.run(&["sync", "--once", "--budget", "2"]).expect(0);
+        let empty = home.sql::<String>("SELECT name FROM conversation WHERE messages = 0").remove(0);
+        let some = messages(&home);
+        erase(&home, &[&["--conversation", empty.as_str()][..], and_future].concat());
+        home.sync_until_complete();
+        home.sync();
+        let other = if empty == HERS { 40 } else { 35 };
+        assert!(some > 0 && messages(&home) == other, "{some} {empty} {}", messages(&home));
+        assert!(fs::metadata(home.archive()).is_ok());
+        home.run(&["verify"]).expect(0);
+    }
+}
