@@ -56,7 +56,8 @@ impl Queries<'_> {
     /// When the archive cannot be read.
     pub fn erasure_log(&self) -> Result<ErasureLog> {
         let db = self.db();
-        let conversations: Vec<(ConversationId, String, Option<String>, Option<Ms>, bool)> = db.all(
+        type Row = (ConversationId, String, Option<String>, Option<Ms>, bool);
+        let conversations: Vec<Row> = db.all(
             "SELECT c.id, a.name, c.thread, c.floor_ms, c.stopped FROM conversation c JOIN account a ON a.id = c.account
              WHERE c.stopped = 1 OR c.floor_ms IS NOT NULL OR c.id IN (SELECT conversation FROM erased)",
             [],

@@ -81,7 +81,7 @@ fn an_erased_message_that_is_edited_deleted_and_there_again_counts_and_stays_era
     erase_him(&mut bench);
     bench.put(0, &last_page(&[ada.clone(), his("hello, edited")])).unwrap();
     assert_eq!(bench.one::<i64>("SELECT erased - erased_gone FROM conversation"), 1);
-    bench.put(0, &last_page(&[ada.clone()])).unwrap();
+    bench.put(0, &last_page(std::slice::from_ref(&ada))).unwrap();
     assert_eq!(bench.one::<i64>("SELECT erased - erased_gone FROM conversation"), 0);
     bench.put(0, &last_page(&[ada, his("hello, back")])).unwrap();
     assert_eq!(bench.one::<i64>("SELECT erased - erased_gone FROM conversation"), 1);
