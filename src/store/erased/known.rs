@@ -141,8 +141,15 @@ pub(crate) fn count(db: &Connection, conversation: ConversationId) -> Result<()>
 /// Notes what a page has shown of an erased message that is known by its id or place: its time and its id.
 pub(crate) fn shown(db: &Connection, stored: &Stored, message: &Message) -> Result<()> {
     if !message.derived_time && message.at_ms != stored.message.at_ms {
-        let conversation = db.one("SELECT conversation FROM erased WHERE id = ?1", [stored.id])?;
+        let (conversation, change): (ConversationId, i64) =
+            db.one("SELECT conversation, change FROM erased WHERE id = ?1", [stored.id])?;
         db.run("UPDATE erased SET sent_at_ms = ?2 WHERE id = ?1", params![stored.id, message.at_ms])?;
+        // Whoever reads the changes finds it by its time.
+        db.run(
+            "UPDATE change SET oldest_ms = min(oldest_ms, ?2), newest_ms = max(newest_ms, ?2)
+             WHERE seq = (SELECT min(seq) FROM change WHERE seq >= ?1)",
+            params![change, message.at_ms],
+        )?;
         count(db, conversation)?;
     }
     if let (None, Some(urn)) = (&stored.message.urn, &message.urn) {

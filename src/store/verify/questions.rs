@@ -116,6 +116,14 @@ const ERASURES: &[Question] = &[
         "SELECT e.id FROM erased e JOIN message m ON m.id = e.id",
     ),
     (
+        "erased",
+        "is among no changes: those who ask for changes do not learn of it",
+        FROM_BACKUP,
+        "SELECT x.id FROM erased x LEFT JOIN change b ON b.seq = (SELECT y.seq FROM change y WHERE y.seq >= x.change ORDER BY y.seq LIMIT 1)
+         WHERE x.change > 0 AND (b.seq IS NULL OR x.change <= b.seq - b.messages OR b.conversation <> x.conversation
+           OR x.sent_at_ms NOT BETWEEN b.oldest_ms AND b.newest_ms)",
+    ),
+    (
         "conversation",
         "miscounts its erased messages",
         FROM_BACKUP,
