@@ -432,7 +432,7 @@ fn text(kind: usize, length: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(u32::try_from(share(100)).unwrap()))]
+    #![proptest_config(ProptestConfig::with_cases(u32::try_from(share(60)).unwrap()))]
 
     #[test]
     fn no_answer_exceeds_its_cap_and_pages_lead_to_each_message_once(

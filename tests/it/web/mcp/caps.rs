@@ -69,7 +69,7 @@ fn a_request_with_a_long_id_is_refused_without_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(u32::try_from(share(200)).unwrap()))]
+    #![proptest_config(ProptestConfig::with_cases(u32::try_from(share(80)).unwrap()))]
 
     #[test]
     fn no_answer_exceeds_its_cap_whatever_is_asked_and_by_whatever_id(
