@@ -288,8 +288,6 @@ fn write_conversation(
     for update in updates {
         match update {
             Update::Message(_) => {}
-            // With erased messages, the timeline's span is not that of the stored ones.
-            Update::Span { .. } if tombstones::any(tx, conversation)? => measure(tx, conversation)?,
             Update::Span { oldest_ms, newest_ms } => {
                 set("oldest_ms = ?2, newest_ms = ?3", &[oldest_ms, newest_ms])?;
             }
@@ -320,6 +318,10 @@ fn write_conversation(
             }
             Update::Stalled(why) => stall = Some(why.clone()),
         }
+    }
+    // With erased messages, the timeline's span is not that of the stored ones, and new ones may stand within it.
+    if erased::any(tx)? && tombstones::any(tx, conversation)? {
+        measure(tx, conversation)?;
     }
     // What every page tells.
     let error = stall.as_ref().map(ToString::to_string);
