@@ -53,7 +53,9 @@ impl Erasures {
         store.queries().messages(&scope, None, add).unwrap();
         let Some(chosen) = stored.get(rng.usize(0..stored.len().max(1))) else { return };
         let (of, only, at) = (Some(vec![conversation.id]), chosen.id, chosen.message.at_ms);
-        let selection = match rng.u8(0..6) {
+        // Above a floor the server's count says nothing, and nothing else tells the end where pages never do.
+        let kinds = if history.server.0.borrow().traits.wild.endless { 4 } else { 6 };
+        let selection = match rng.u8(0..kinds) {
             0 | 1 => Selection { messages: Some(vec![only]), ..Selection::default() },
             2 | 3 => {
                 let senders = store.queries().senders().unwrap();
