@@ -12,7 +12,7 @@ use crate::cli::ui::progress::Meter;
 use crate::cli::ui::reading::OpenArchive;
 use crate::cli::ui::terminal::Terminal;
 use crate::clock::{Clock as _, SystemClock};
-use crate::core::format::{IsoTime, plural, thousands};
+use crate::core::format::{IsoTime, counted, plural, thousands};
 use crate::error::Failure;
 use crate::store::{Erasure, ErasurePreview, Proof, Reader, Selection, Store, StoreError, Traces, Trigger};
 use crate::view::local_time::span;
@@ -164,11 +164,11 @@ fn selection(context: &Context, archive: &OpenArchive, args: &EraseArgs) -> Resu
     if let Some(word) = &args.message {
         let word = word.trim_start_matches('#');
         let found = queries.messages_called(word).map_err(|e| archive.failed(e))?;
-        let Some(id) = found.first() else {
+        if found.is_empty() {
             let help = "`archiver search --json` and `archiver changes` show message_id and entity_urn";
             return Err(Failure::usage(format!("there is no message {word:?}"), help));
-        };
-        selection.messages = Some(vec![*id]);
+        }
+        selection.messages = Some(found);
     }
     if let Some(text) = &args.before {
         let before = dates::parse(text, archive.now, &Local)?.0;
@@ -254,10 +254,10 @@ fn show_proof(out: &mut Output, messages: i64, proof: Option<&Proof>) -> Result<
 fn refuse_leftovers(proof: Option<&Proof>) -> Result<(), Failure> {
     match proof.filter(|proof| proof.found > 0) {
         None => Ok(()),
-        Some(proof) => Err(Failure::usage(
-            format!("{} of what was erased still stand in the archive's file", plural(proof.found, "piece")),
-            "please report this; `archiver verify` checks the file",
-        )),
+        Some(proof) => Err(Failure::CheckFailed(format!(
+            "{} of what was erased still in the archive's file: please report this",
+            counted(proof.found, "piece is", "pieces are")
+        ))),
     }
 }
 

@@ -17,9 +17,7 @@ impl Queries<'_> {
     pub fn retained(&self) -> Result<Option<Ms>> {
         Ok(self.db().first::<Option<Ms>>("SELECT retained_ms FROM configuration", [])?.flatten())
     }
-}
 
-impl Queries<'_> {
     /// How many messages were erased so far, when the last were (ms), and whether the file is still to be rewritten.
     pub fn erasures(&self) -> Result<(i64, Option<Ms>, bool)> {
         self.db().one(
@@ -89,8 +87,7 @@ impl Store {
 /// Conversations whose last message was too old were passed by: where that is no longer so, the inboxes are walked again,
 /// a credit for every ten conversations.
 fn walk_inboxes_again(tx: &Connection, now: Ms) -> Result<()> {
-    let inboxes: Vec<AccountId> =
-        tx.all("SELECT account FROM inbox WHERE beginning_seen_ms IS NOT NULL", [])?;
+    let inboxes: Vec<AccountId> = tx.all("SELECT account FROM inbox", [])?;
     for account in inboxes {
         let before = timelines::of_inbox(tx, account)?;
         gaps::write(tx, account, None, &before, &[Gap::everything(now)])?;

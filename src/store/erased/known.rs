@@ -138,11 +138,12 @@ pub(crate) fn count(db: &Connection, conversation: ConversationId) -> Result<()>
     )
 }
 
-/// Notes what a page has shown of an erased message that is known by its id or place: its time and its id.
-pub(crate) fn shown(db: &Connection, stored: &Stored, message: &Message) -> Result<()> {
-    if !message.derived_time && message.at_ms != stored.message.at_ms {
-        let (conversation, change): (ConversationId, i64) =
-            db.one("SELECT conversation, change FROM erased WHERE id = ?1", [stored.id])?;
+/// Notes what a page has shown of an erased message that is known by its id or place: its time and its id. Returns
+/// whether its time has changed.
+pub(crate) fn shown(db: &Connection, stored: &Stored, message: &Message) -> Result<bool> {
+    let moved = !message.derived_time && message.at_ms != stored.message.at_ms;
+    if moved {
+        let change: i64 = db.one("SELECT change FROM erased WHERE id = ?1", [stored.id])?;
         db.run("UPDATE erased SET sent_at_ms = ?2 WHERE id = ?1", params![stored.id, message.at_ms])?;
         // Whoever reads the changes finds it by its time.
         db.run(
@@ -150,7 +151,6 @@ pub(crate) fn shown(db: &Connection, stored: &Stored, message: &Message) -> Resu
              WHERE seq = (SELECT min(seq) FROM change WHERE seq >= ?1)",
             params![change, message.at_ms],
         )?;
-        count(db, conversation)?;
     }
     if let (None, Some(urn)) = (&stored.message.urn, &message.urn) {
         let keys = Keys::load(db)?;
@@ -158,12 +158,12 @@ pub(crate) fn shown(db: &Connection, stored: &Stored, message: &Message) -> Resu
         let mark = keys.get(key).map(|key| key.of_urn(urn));
         db.run("UPDATE erased SET urn_mark = ?2, source = NULL WHERE id = ?1", params![stored.id, mark])?;
     }
-    Ok(())
+    Ok(moved)
 }
 
-/// Marks erased messages as gone, or as back: of a whole conversation, those that were marked last. Returns how many
-/// were not yet.
-pub(crate) fn set_gone(db: &Connection, which: Which, gone_since: Option<Ms>) -> Result<i64> {
+/// Marks erased messages as gone, or as back: of a whole conversation, those that were marked last. Returns whether any
+/// was not yet.
+pub(crate) fn set_gone(db: &Connection, which: Which, gone_since: Option<Ms>) -> Result<bool> {
     let (condition, id) = match which {
         Which::One(id) => ("id = ?1", id.0),
         Which::All(conversation) if gone_since.is_some() => ("conversation = ?1", conversation.0),
@@ -177,7 +177,7 @@ pub(crate) fn set_gone(db: &Connection, which: Which, gone_since: Option<Ms>) ->
         "UPDATE erased SET gone_since_ms = ?2 WHERE {condition} AND (gone_since_ms IS NULL) <> (?2 IS NULL)
            AND sent_at_ms >= (SELECT ifnull({FLOOR}, erased.sent_at_ms) FROM conversation c WHERE c.id = erased.conversation)"
     );
-    Ok(i64::try_from(db.changed(&sql, params![id, gone_since])?).unwrap_or(i64::MAX))
+    Ok(db.changed(&sql, params![id, gone_since])? > 0)
 }
 
 /// Which erased messages.

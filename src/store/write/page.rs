@@ -208,8 +208,8 @@ struct Counts {
     edited: u32,
     gone: u32,
     back: u32,
-    /// How many more of the erased ones are gone.
-    erased_gone: i64,
+    /// Whether what is known of the erased ones has changed.
+    erased: bool,
 }
 
 fn write_messages(
@@ -222,10 +222,8 @@ fn write_messages(
     let mut counts = Counts::default();
     let (page, now) = (commit.page, commit.now);
     let any_erased = erased::any(tx)? && tombstones::any(tx, conversation)?;
-    let gone = |which, since: Option<Ms>| match any_erased {
-        true => tombstones::set_gone(tx, which, since),
-        false => Ok(0),
-    };
+    let erased_gone =
+        |which, since: Option<Ms>| Ok::<_, StoreError>(any_erased && tombstones::set_gone(tx, which, since)?);
     for update in updates {
         let Update::Message(change) = update else { continue };
         match change {
@@ -238,8 +236,8 @@ fn write_messages(
             Change::Update { stored, index, edited, was_gone, .. } => {
                 if let (Some(stored), Some(message)) = (known.near.get(*stored), page.messages.get(*index)) {
                     if stored.erased {
-                        tombstones::shown(tx, stored, message)?;
-                        counts.erased_gone -= gone(Which::One(stored.id), None)?;
+                        counts.erased |= tombstones::shown(tx, stored, message)?;
+                        counts.erased |= erased_gone(Which::One(stored.id), None)?;
                         continue;
                     }
                     counts.back += u32::from(*was_gone);
@@ -249,19 +247,19 @@ fn write_messages(
             }
             Change::Back(id) => {
                 counts.back += writer.set_back(*id)?;
-                counts.erased_gone -= gone(Which::One(*id), None)?;
+                counts.erased |= erased_gone(Which::One(*id), None)?;
             }
             Change::AllBack => {
                 counts.back += writer.set_all_back()?;
-                counts.erased_gone -= gone(Which::All(conversation), None)?;
+                counts.erased |= erased_gone(Which::All(conversation), None)?;
             }
             Change::Gone(id) => {
                 counts.gone += writer.set_gone(*id)?;
-                counts.erased_gone += gone(Which::One(*id), Some(now))?;
+                counts.erased |= erased_gone(Which::One(*id), Some(now))?;
             }
             Change::AllGone => {
                 counts.gone += writer.set_all_gone()?;
-                counts.erased_gone += gone(Which::All(conversation), Some(now))?;
+                counts.erased |= erased_gone(Which::All(conversation), Some(now))?;
             }
         }
     }
@@ -323,14 +321,16 @@ fn write_conversation(
     if erased::any(tx)? && tombstones::any(tx, conversation)? {
         measure(tx, conversation)?;
     }
+    if counts.erased {
+        tombstones::count(tx, conversation)?;
+    }
     // What every page tells.
     let error = stall.as_ref().map(ToString::to_string);
     set(
         "messages = messages + ?2, gone = gone + ?3 - ?4, synced_ms = ?5, last_error = ?6, unread = ifnull(?7, unread),
-         last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total), erased_gone = erased_gone + ?10",
+         last_seen_ms = ifnull(?8, last_seen_ms), served_total = ifnull(?9, served_total)",
         &[
             &counts.new, &counts.gone, &counts.back, &now, &error, &page.unread, &page.last_seen_ms, &page.total,
-            &counts.erased_gone,
         ],
     )?;
     Ok(stall)
