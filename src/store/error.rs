@@ -72,8 +72,7 @@ pub enum StoreError {
     },
     /// A reader keeps SQLite from emptying the archive's journal.
     #[error(
-        "what was erased is gone from the archive, but another program is reading it and so keeps the old pages in its journal: \
-         close that program, then run `archiver erase --finish`"
+        "what was erased is gone from the archive, but another program is reading it and so keeps the old pages in its journal"
     )]
     StillRead,
     /// A page that is paid for might not fit on the disk.
@@ -187,6 +186,7 @@ impl StoreError {
             Self::ForeignLog { .. } => Some(
                 "run `archiver sync --once`, which sets the log aside and goes on with the archive that is there now",
             ),
+            Self::StillRead => Some("close that program, then run `archiver erase --finish`"),
             _ => None,
         }
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
-use crate::core::Ms;
 use crate::core::model::change_kind::ChangeKind;
 use crate::core::model::ids::{ConversationId, PersonId};
 use crate::store::Result;
@@ -18,8 +17,8 @@ use crate::store::written;
 /// What an erasure has touched.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Conversations that messages were erased of, with the time of the newest of them.
-    pub(super) conversations: BTreeMap<ConversationId, Ms>,
+    /// Conversations that messages were erased of, and whether any of them was another's than the owner's.
+    pub(super) conversations: BTreeMap<ConversationId, bool>,
     /// Who wrote them.
     pub(super) people: BTreeSet<PersonId>,
     /// The rows of `template`, `urn_shape` and `kind` that they pointed to.
@@ -75,7 +74,7 @@ fn of_conversation(
     let db = work.db;
     let mut changes = Changes::default();
     let mut wrote: BTreeMap<PersonId, i64> = BTreeMap::new();
-    let (mut count, mut gone, mut newest) = (0_i64, 0_i64, Ms::MIN);
+    let (mut count, mut gone, mut of_others) = (0_i64, 0_i64, false);
     let mut rows = db.prepare_cached(&format!(
         "{NAMELESS} WHERE m.id IN (SELECT id FROM temp.erasing WHERE conversation = ?1) ORDER BY m.sent_at_ms, m.id"
     ))?;
@@ -118,10 +117,10 @@ fn of_conversation(
             written::remove(db, conversation, (at, row.sender_row))?;
         }
         (count, gone) = (count + 1, gone + i64::from(row.gone_since_ms.is_some()));
-        newest = newest.max(at);
+        of_others |= row.from_me != Some(1);
     }
     changes.write(db, conversation, work.run, work.now)?;
-    affected.conversations.insert(conversation, newest);
+    affected.conversations.insert(conversation, of_others);
     for (person, messages) in wrote {
         let fewer = "UPDATE participant SET messages = messages - ?3 WHERE conversation = ?1 AND person = ?2";
         db.run(fewer, params![conversation, person, messages])?;

@@ -20,7 +20,10 @@ pub(super) fn erase(
     affected: &Affected,
 ) -> Result<()> {
     let mut words = unreferenced(work, affected)?;
-    for conversation in affected.conversations.keys().chain(courses.0.keys()) {
+    // Of a conversation that was chosen as a whole, nothing need be stored.
+    let chosen = courses.0.keys().filter(|_| selection.conversations.is_some());
+    let of_others = affected.conversations.iter().filter(|(_, of_others)| **of_others).map(|(id, _)| id);
+    for conversation in of_others.chain(chosen) {
         words.extend(name_of_emptied(work, *conversation)?);
     }
     for word in words.clone() {
