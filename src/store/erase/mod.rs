@@ -62,20 +62,23 @@ impl Store {
     /// # Errors
     /// When the archive cannot be written. Nothing is erased then.
     pub fn erase(&mut self, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
+        self.erasing(|tx| erase(tx, erasure))
+    }
+
+    /// Runs an erasure in one transaction.
+    fn erasing<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.index_texts()?;
         // What is deleted is overwritten at once, and again when the file is rewritten.
         self.db.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
-        let erased = self.transact(|tx, ids| {
-            let erased = erase(tx, erasure)?;
+        let done = self.transact(|tx, ids| {
+            let done = work(tx)?;
             ids.forget_rows();
-            Ok(erased)
+            Ok(done)
         });
         self.db.pragma_update_and_check(None, "secure_delete", "OFF", |_| Ok(()))?;
-        let erased = erased?;
-        if erased.is_some() {
-            self.name_people()?;
-        }
-        Ok(erased)
+        let done = done?;
+        self.name_people()?;
+        Ok(done)
     }
 }
 

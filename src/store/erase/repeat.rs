@@ -118,16 +118,12 @@ impl Store {
     /// # Errors
     /// When the archive cannot be written. Nothing is erased then.
     pub fn repeat_erasures(&mut self, erasure: &Erasure<'_>, log: &ErasureLog) -> Result<Erased> {
-        self.index_texts()?;
-        let erased = self.transact(|tx, ids| {
+        self.erasing(|tx| {
             let pairs = pairs(tx, log, &erasure.selection.hold)?;
             let erased = erase(tx, erasure)?.unwrap_or_default();
             adopt(tx, log, erasure, &pairs)?;
-            ids.forget_rows();
             Ok(erased)
-        })?;
-        self.name_people()?;
-        Ok(erased)
+        })
     }
 }
 

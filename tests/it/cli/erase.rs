@@ -11,20 +11,20 @@ use crate::support::sample;
 
 const CANARY: &str = "xylographic quokka manifesto";
 const BEFORE_EDIT: &str = "zygomorphic ptarmigan ledger";
-const NAME: &str = "Quetzalina Brzezinska";
+pub(super) const NAME: &str = "Quetzalina Brzezinska";
 
 /// A home that learns of everything from the inbox.
-fn discovering(api: &FakeApi) -> Home {
+pub(super) fn discovering(api: &FakeApi, version: &str) -> Home {
     let mut home = Home::empty();
     home.discovers(0);
-    home.point_at(api, "v1");
+    home.point_at(api, version);
     home
 }
 
 /// Quetzalina has written a message with a canary, which she has edited, among those of two other conversations.
 fn canaries() -> (FakeApi, Home) {
     let api = FakeApi::serve(server(&[("Ada Example", 35), (NAME, 24), ("Ben Sample", 3)]));
-    let home = discovering(&api);
+    let home = discovering(&api, "v1");
     let index = {
         let mut server = api.server();
         server.mailbox_mut(0).unwrap().send(1, Author::Other(0), START + 500 * HOUR, BEFORE_EDIT).unwrap()
@@ -72,7 +72,21 @@ fn assert_no_trace(home: &Home) {
     home.run(&["verify"]).expect(0);
 }
 
-fn erase(home: &Home, args: &[&str]) -> Value {
+/// One look at the inbox a run, as if nothing had happened.
+fn ten_runs_find_nothing(api: &FakeApi, home: &Home) {
+    let (charged, requests) = (api.charged(), api.requests());
+    for _ in 0..10 {
+        home.sync();
+    }
+    assert_eq!((api.charged() - charged, api.requests() - requests), (10, 10));
+}
+
+fn she_writes(api: &FakeApi, hour: i64, text: &str) {
+    let at = START + hour * HOUR;
+    api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), at, text).unwrap();
+}
+
+pub(super) fn erase(home: &Home, args: &[&str]) -> Value {
     home.run(&[&["erase", "--yes", "--json"], args].concat()).expect(0).json()
 }
 
@@ -94,21 +108,12 @@ fn what_somebody_wrote_goes_from_every_byte_and_does_not_come_back() {
     let erased = home.count("SELECT count(*) FROM change_log WHERE kind = 'erased'");
     assert_eq!(erased, of_hers);
 
-    let (charged, requests) = (api.charged(), api.requests());
-    for _ in 0..10 {
-        home.sync();
-    }
-    // One look at the inbox a run, as if nothing had happened.
-    assert_eq!((api.charged() - charged, api.requests() - requests), (10, 10));
+    ten_runs_find_nothing(&api, &home);
     assert_eq!(home.count("SELECT count(*) FROM message_log"), stays);
     assert_no_trace(&home);
 
     // News of hers come as before.
-    api.server()
-        .mailbox_mut(0)
-        .unwrap()
-        .send(1, Author::Other(0), START + 700 * HOUR, "good morning")
-        .unwrap();
+    she_writes(&api, 700, "good morning");
     home.sync();
     assert_eq!(home.count("SELECT count(*) FROM message_log"), stays + 1);
     assert_eq!(
@@ -124,17 +129,9 @@ fn a_whole_conversation_goes_and_only_what_is_sent_later_is_archived() {
     let told = erase(&home, &["--conversation", NAME]);
     assert_eq!((&told["messages"], &told["conversations"]), (&26.into(), &1.into()));
     assert_no_trace(&home);
-    let charged = api.charged();
-    for _ in 0..10 {
-        home.sync();
-    }
-    assert_eq!(api.charged() - charged, 10);
+    ten_runs_find_nothing(&api, &home);
     assert_no_trace(&home);
-    api.server()
-        .mailbox_mut(0)
-        .unwrap()
-        .send(1, Author::Other(0), START + 700 * HOUR, "good morning")
-        .unwrap();
+    she_writes(&api, 700, "good morning");
     home.sync_until_complete();
     assert_eq!(home.count("SELECT count(*) FROM message_log"), rest + 1);
     assert_eq!(home.count("SELECT count(*) FROM conversation_log WHERE complete = 1"), 3);
@@ -146,7 +143,7 @@ fn a_conversation_that_is_stopped_is_never_asked_for_again() {
     erase(&home, &["--conversation", NAME, "--and-future"]);
     assert_no_trace(&home);
     for hour in 700..710 {
-        api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), START + hour * HOUR, CANARY).unwrap();
+        she_writes(&api, hour, CANARY);
         let charged = api.charged();
         home.sync();
         assert_eq!(api.charged() - charged, 1);
@@ -192,7 +189,7 @@ fn retention_erases_what_is_too_old_once_a_day_but_not_what_is_on_hold() {
 #[test]
 fn a_first_archive_with_retention_buys_nothing_that_is_too_old() {
     let api = FakeApi::serve(server(&[("Ada Example", 135), ("Ben Sample", 30)]));
-    let home = discovering(&api);
+    let home = discovering(&api, "v1");
     home.edit("[budget]", "[retention]\nkeep_days = 1\n\n[budget]");
     home.sync_until_complete();
     assert!(api.charged() <= 5, "{}", api.charged());

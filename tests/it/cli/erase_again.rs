@@ -4,20 +4,8 @@ use std::fs;
 
 use fake_linkup::Author;
 
+use super::erase::{NAME as HERS, discovering, erase};
 use crate::binary::{FakeApi, HOUR, Home, START, assert_complete, server};
-
-const HERS: &str = "Quetzalina Brzezinska";
-
-fn erase(home: &Home, args: &[&str]) -> serde_json::Value {
-    home.run(&[&["erase", "--yes", "--json"], args].concat()).expect(0).json()
-}
-
-fn discovering(api: &FakeApi, version: &str) -> Home {
-    let mut home = Home::empty();
-    home.discovers(0);
-    home.point_at(api, version);
-    home
-}
 
 fn messages(home: &Home) -> i64 {
     home.count("SELECT count(*) FROM message_log")
