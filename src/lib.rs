@@ -15,6 +15,7 @@
 //! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
 //! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
 //! | [`export`] | the archive as other files, and back from JSON Lines | `store`, `core` |
+//! | `lake` | the archive as Delta Lake tables, which many archives share | `store`, `core` |
 //! | [`linkedin_export`] | reads the member's own export from LinkedIn | `store`, `core` |
 //! | [`api`] | HTTP: LinkupAPI and webhooks | `core`, `clock`, `secret` |
 //! | [`store`] | the edge to SQLite, and the only SQL | `core` |
@@ -33,6 +34,8 @@ pub mod config;
 pub mod core;
 pub mod error;
 pub mod export;
+#[cfg(feature = "lake")]
+pub mod lake;
 pub mod linkedin_export;
 pub mod logging;
 mod look;

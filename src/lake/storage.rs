@@ -1,0 +1,59 @@
+//! What a lake needs of the place that its objects are in.
+
+use bytes::Bytes;
+
+use super::LakeError;
+use crate::core::Ms;
+
+/// An object of a lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key within the lake, such as `messages/_delta_log/00000000000000000000.json`.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the storage's clock (ms).
+    pub modified_ms: Ms,
+}
+
+/// Whether an object was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// It was.
+    Yes,
+    /// There was one of this key before.
+    Taken,
+}
+
+/// Where a lake's objects are: a folder, a bucket. Keys are relative to the lake. An object is seen whole or not at all.
+pub trait Storage {
+    /// An object's bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the storage cannot be reached or read.
+    fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError>;
+
+    /// Puts an object where there is none: of several who try, one succeeds.
+    ///
+    /// # Errors
+    /// When the storage cannot be reached or written. The object may be there nevertheless: look before trying again.
+    fn create(&self, key: &str, bytes: Bytes) -> Result<Created, LakeError>;
+
+    /// Puts an object, whether there was one or not.
+    ///
+    /// # Errors
+    /// When the storage cannot be reached or written. The object may be there nevertheless.
+    fn put(&self, key: &str, bytes: Bytes) -> Result<(), LakeError>;
+
+    /// Deletes objects; those that are not there do not matter.
+    ///
+    /// # Errors
+    /// When the storage cannot be reached or written. Some may be deleted nevertheless.
+    fn delete(&self, keys: &[String]) -> Result<(), LakeError>;
+
+    /// All objects below a folder's key, which ends with `/`, in the order of their keys.
+    ///
+    /// # Errors
+    /// When the storage cannot be reached or read.
+    fn list(&self, folder: &str) -> Result<Vec<Listed>, LakeError>;
+}
