@@ -1,5 +1,6 @@
 //! The archive as Delta Lake tables, in a folder or on S3, which many archives share.
 
+pub mod delta;
 mod error;
 pub mod storage;
 
