@@ -9,7 +9,7 @@ use super::tables::{LakeTable, Source};
 use crate::core::hash;
 use crate::core::lake::ChangedRows;
 use crate::core::model::ids::{AccountId, ConversationId};
-use crate::store::{LakeRows, Scope, Snapshot};
+use crate::store::{LakeRows, Scope, Snapshot, TableValue};
 
 /// Ids of a range of which one number tells whether any row has changed.
 const RANGE: i64 = 1_024;
@@ -36,6 +36,8 @@ pub(crate) struct Differences<'a> {
     /// So does every run and request: an erasure may have taken something from them.
     pub(crate) ledger_whole: bool,
     pub(crate) accounts: &'a BTreeMap<i64, String>,
+    /// The first run and the first request that may still change.
+    pub(crate) unsettled: (i64, i64),
     /// Conversations whose names or participants are not what they were.
     renamed: Vec<ConversationId>,
     /// The messages that were touched, by partition, and those of them with former versions, by account.
@@ -65,6 +67,7 @@ impl<'a> Differences<'a> {
             whole,
             ledger_whole,
             accounts,
+            unsettled: snapshot.first_unsettled()?,
             renamed,
             touched: Touched::default(),
         };
@@ -110,8 +113,20 @@ impl<'a> Differences<'a> {
                 let changed = self.by_digests(table, rows, digests)?;
                 if whole { self.each_account() } else { changed }
             }
-            Source::Rows(LakeRows::Runs) => self.runs(whole)?,
-            Source::Rows(LakeRows::Requests) => self.requests(whole)?,
+            Source::Rows(rows @ (LakeRows::Runs | LakeRows::Requests)) => {
+                let (before, now) = match rows {
+                    LakeRows::Runs => (self.before.runs_from, self.unsettled.0),
+                    _ => (self.before.requests_from, self.unsettled.1),
+                };
+                let from = if whole || self.ledger_whole { i64::MIN } else { before };
+                let mut changed = self.of_ledger(table, rows, (from, now), digests)?;
+                if from > i64::MIN && rows == LakeRows::Requests {
+                    for (partition, rows) in self.requests_about()? {
+                        changed.entry(partition).or_default().extend(rows);
+                    }
+                }
+                changed
+            }
         };
         Ok(TableChanges { whole, partitions })
     }
@@ -139,7 +154,7 @@ impl<'a> Differences<'a> {
             let before = self.before.digests.get(table.name).and_then(|of| of.get(name)).unwrap_or(&none);
             let mut now: BTreeMap<i64, (i64, u64)> = BTreeMap::new();
             self.snapshot.lake_rows(rows, Some(AccountId(*id)), (i64::MIN, i64::MAX), |row| {
-                if let Some((_, crate::store::TableValue::Int(key))) = row.first() {
+                if let Some((_, TableValue::Int(key))) = row.first() {
                     let (digest, rows) = now.entry(key.div_euclid(RANGE)).or_default();
                     *digest = hash::of_text(&format!("{digest} {row:?}"));
                     *rows = rows.saturating_add(1);
@@ -168,40 +183,59 @@ impl<'a> Differences<'a> {
         Ok(changed)
     }
 
-    fn runs(&self, whole: bool) -> Result<BTreeMap<Partition, Vec<ChangedRows>>, LakeError> {
-        let all = Partition { account: None, month: None };
-        if whole || self.ledger_whole {
-            return Ok([(all, vec![ALL])].into());
+    /// Rows from the first on that could still change, if they did or others came.
+    fn of_ledger(
+        &self,
+        table: &LakeTable,
+        rows: LakeRows,
+        (from, next): (i64, i64),
+        digests: &mut BTreeMap<String, BTreeMap<i64, i64>>,
+    ) -> Result<BTreeMap<Partition, Vec<ChangedRows>>, LakeError> {
+        let mut changed = BTreeMap::new();
+        let accounts = match rows {
+            LakeRows::Runs => vec![(None, String::new())],
+            _ => self.accounts.iter().map(|(id, name)| (Some(AccountId(*id)), name.clone())).collect(),
+        };
+        for (account, name) in accounts {
+            let (mut now, mut later, mut count) = (0, 0, 0_u64);
+            let mut last = from;
+            self.snapshot.lake_rows(rows, account, (from, i64::MAX), |row| {
+                let mix = |digest: i64| hash::of_text(&format!("{digest} {row:?}"));
+                if let Some((_, TableValue::Int(key))) = row.first() {
+                    (now, last, count) = (mix(now), *key, count.saturating_add(1));
+                    if *key >= next {
+                        later = mix(later);
+                    }
+                }
+                Ok::<(), LakeError>(())
+            })?;
+            let before = self.before.digests.get(table.name).and_then(|of| of.get(&name)?.get(&from));
+            if before.copied().unwrap_or_default() != now {
+                let account = account.map(|_| name.clone());
+                let rows = ChangedRows { first: from, last, rows: count };
+                changed.insert(Partition { account, month: None }, vec![rows]);
+            }
+            if later != 0 {
+                digests.insert(name, [(next, later)].into());
+            }
         }
-        let changed = self.snapshot.runs_from(self.before.runs_from)?.map(counted);
-        Ok(changed.into_iter().map(|changed| (all.clone(), vec![changed])).collect())
+        Ok(changed)
     }
 
-    fn requests(&self, whole: bool) -> Result<BTreeMap<Partition, Vec<ChangedRows>>, LakeError> {
-        if whole || self.ledger_whole {
-            return Ok(self.each_account());
-        }
+    /// Requests about conversations that are called something else now.
+    fn requests_about(&self) -> Result<BTreeMap<Partition, Vec<ChangedRows>>, LakeError> {
         let mut about: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
         self.snapshot.requests_about(&self.renamed, |account, id| {
             if let Some(name) = self.accounts.get(&account.0).filter(|_| id < self.before.requests_from) {
                 about.entry(of_account(name)).or_default().push(id);
             }
         })?;
-        let mut changed = apart(&about);
-        for (account, first, last, rows) in self.snapshot.requests_from(self.before.requests_from)? {
-            let Some(name) = self.accounts.get(&account.0) else { continue };
-            changed.entry(of_account(name)).or_default().push(counted((first, last, rows)));
-        }
-        Ok(changed)
+        Ok(apart(&about))
     }
 }
 
 fn of_account(name: &str) -> Partition {
     Partition { account: Some(name.to_owned()), month: None }
-}
-
-fn counted((first, last, rows): (i64, i64, i64)) -> ChangedRows {
-    ChangedRows { first, last, rows: u64::try_from(rows).unwrap_or(0) }
 }
 
 /// Each row by itself; of very many, neighbours together.

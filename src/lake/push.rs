@@ -127,6 +127,7 @@ pub fn push(
         version: state.version,
         pushed: Some(mark),
         pushed_ms: Some(now),
+        tables: BTreeMap::new(),
         begun: Vec::new(),
         accounts: accounts.clone(),
         faces,
@@ -134,15 +135,16 @@ pub fn push(
         erasure,
         tidied_ms: before.tidied_ms,
         listed_ms: before.listed_ms,
-        runs_from: 0,
-        requests_from: 0,
+        runs_from: found.unsettled.0,
+        requests_from: found.unsettled.1,
     };
-    (next.runs_from, next.requests_from) = snapshot.first_unsettled()?;
     let mut loaded = Vec::new();
     for table in tables() {
         let mut delta = push.load(&table)?;
         let digests = next.digests.entry(table.name.to_owned()).or_default();
         pushed.tables.extend(push.table(&table, &mut delta, &found, digests)?);
+        let at = delta.state().txn_version(&archive).unwrap_or_default();
+        next.tables.insert(table.name.to_owned(), at);
         loaded.push((table, delta));
     }
     let tidying = Tidying { storage, archive: &archive, now, at_once: erased, begun: &state.begun };
@@ -214,14 +216,11 @@ impl Push<'_> {
     ) -> Result<Option<PushedTable>, LakeError> {
         let schema = table.with_new_columns(&delta.state().metadata().schema_string);
         let at = delta.state().txn_version(self.archive);
-        let whole = schema.is_some() || !at.is_some_and(|at| found.before.knows(at));
+        let whole = schema.is_some() || !at.is_some_and(|at| found.before.knows(table.name, at));
         let changes = found.of(table, whole, digests)?;
         let mut voided = Vec::new();
         for _ in 0..TRIES {
             let replacing = self.replacing(table, delta, &changes);
-            if replacing.is_empty() && schema.is_none() && at.is_some() {
-                return Ok(None);
-            }
             let (mut actions, mut done) = (Vec::new(), PushedTable::of(table));
             for one in replacing {
                 let added = self.write(table, &one, &mut done.rows)?;
@@ -230,6 +229,9 @@ impl Push<'_> {
                 done.bytes = added.iter().fold(done.bytes, |bytes, file| bytes.saturating_add(file.size));
                 actions.extend(one.removes.iter().map(|file| Action::Remove(file.removed(self.now, true))));
                 actions.extend(added.into_iter().map(Action::Add));
+            }
+            if actions.is_empty() && schema.is_none() && at.is_some() {
+                return Ok(None);
             }
             voided.extend(actions.iter().filter_map(|action| match action {
                 Action::Add(add) => Some(delta.key_of(add)),

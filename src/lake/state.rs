@@ -39,6 +39,9 @@ pub(crate) struct LakeState {
     /// When that was (ms).
     #[serde(default)]
     pub(crate) pushed_ms: Option<Ms>,
+    /// The number that each table was at then.
+    #[serde(default)]
+    pub(crate) tables: BTreeMap<String, i64>,
     /// Pushes since then that did not end, or whose files were not tidied up.
     #[serde(default)]
     pub(crate) begun: Vec<Begun>,
@@ -99,10 +102,10 @@ impl LakeState {
         Ok(known && number <= snapshot.last_change()? && made_ms == snapshot.change_made(number)?)
     }
 
-    /// Whether a table may be at this number: a push came to it that ended, or one that was cut short did.
-    pub(crate) fn knows(&self, number: i64) -> bool {
-        let ended = self.pushed.into_iter();
-        ended.chain(self.begun.iter().map(|begun| begun.mark)).any(|(known, _)| known == number)
+    /// Whether a table may be at this number: the last push that ended has left it there, or one that was cut short.
+    pub(crate) fn knows(&self, table: &str, number: i64) -> bool {
+        let begun = self.begun.iter().map(|begun| begun.mark.0);
+        self.tables.get(table).copied().into_iter().chain(begun).any(|known| known == number)
     }
 }
 

@@ -196,18 +196,6 @@ impl Snapshot<'_> {
         })
     }
 
-    /// The requests from this id on, by account: the first, the last and how many.
-    pub fn requests_from(&self, id: i64) -> Result<Vec<(AccountId, i64, i64, i64)>> {
-        let sql = "SELECT account, min(id), max(id), count(*) FROM request WHERE id >= ?1 GROUP BY account ORDER BY account";
-        self.connection().all(sql, [id])
-    }
-
-    /// The runs from this id on: the first, the last and how many.
-    pub fn runs_from(&self, id: i64) -> Result<Option<(i64, i64, i64)>> {
-        let sql = "SELECT min(id), max(id), count(*) FROM run WHERE id >= ?1 HAVING count(*) > 0";
-        self.connection().first(sql, [id])
-    }
-
     /// What this archive is called elsewhere; `None`: it was not given a name yet.
     pub fn identity(&self) -> Result<Option<String>> {
         self.connection().first("SELECT archive FROM identity WHERE id = 1", [])
