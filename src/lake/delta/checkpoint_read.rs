@@ -183,6 +183,11 @@ impl CheckpointColumns {
             let descriptor = column.column_descr();
             let is_text = matches!(descriptor.logical_type_ref(), Some(LogicalType::String))
                 || descriptor.converted_type() == ConvertedType::UTF8;
+            // The library panics at a place below zero.
+            let places = [column.compressed_size(), column.data_page_offset()];
+            if places.into_iter().chain(column.dictionary_page_offset()).any(i64::is_negative) {
+                return Err(odd(&format!("the column {path} is at no place")));
+            }
             let reader = group.get_column_reader(index)?;
             if matches!(reader, ColumnReader::ByteArrayColumnReader(_)) && !is_text {
                 return Err(odd(&format!("the column {path} is no text")));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::storage::{Created, Storage};
 use super::action::{Action, AddFile, CommitInfo, read_commit, write_commit};
 use super::refusal::refuse_unsupported;
-use super::table::{DeltaTable, Pause, TRIES, read_hint};
+use super::table::{DeltaTable, Pause, TRIES, read_hint, read_version};
 use super::upkeep::LogRetention;
 use crate::core::Ms;
 use crate::lake::LakeError;
@@ -17,8 +17,10 @@ const STALE: Ms = 24 * 60 * 60 * 1_000;
 pub struct CommitPlan<'a> {
     /// What changes, without the `commitInfo`.
     pub actions: Vec<Action>,
-    /// Who commits and why. Its `txn_id` must be of this attempt alone: by it the commit is known again.
+    /// Who commits and why.
     pub info: CommitInfo,
+    /// A random id of this plan alone, by which its commit is known again when an answer was lost.
+    pub txn_id: String,
     /// Whose `txn` by another makes this plan void.
     pub app_id: Option<&'a str>,
     /// Which files make this plan void when another adds them.
@@ -77,7 +79,7 @@ pub enum CommitConflict {
 struct Plan<'a> {
     app_id: Option<&'a str>,
     owns: &'a dyn Fn(&AddFile) -> bool,
-    txn_id: Option<String>,
+    txn_id: String,
     removes: BTreeSet<String>,
     adds: BTreeSet<String>,
 }
@@ -92,12 +94,12 @@ impl<'a> Plan<'a> {
                 _ => {}
             }
         }
-        Self { app_id: plan.app_id, owns: plan.owns, txn_id: plan.info.txn_id.clone(), removes, adds }
+        Self { app_id: plan.app_id, owns: plan.owns, txn_id: plan.txn_id.clone(), removes, adds }
     }
 
     fn is_own(&self, actions: &[Action]) -> bool {
-        self.txn_id.is_some()
-            && actions.iter().any(|action| matches!(action, Action::Info(info) if info.txn_id == self.txn_id))
+        let own = |info: &CommitInfo| info.txn_id.as_ref() == Some(&self.txn_id);
+        actions.iter().any(|action| matches!(action, Action::Info(info) if own(info)))
     }
 
     /// Whether another's commit makes the plan void.
@@ -151,8 +153,8 @@ impl DeltaTable {
         {
             return Ok(outcome);
         }
-        let CommitPlan { mut actions, info, .. } = plan;
-        actions.insert(0, Action::Info(info));
+        let CommitPlan { mut actions, info, txn_id, .. } = plan;
+        actions.insert(0, Action::Info(CommitInfo { txn_id: Some(txn_id), ..info }));
         let lines = write_commit(&actions).map_err(|error| LakeError::broken(self.log.key(), error))?;
         let lines = bytes::Bytes::from(lines);
         let mut tries = 0;
@@ -209,16 +211,16 @@ impl DeltaTable {
         now: Ms,
     ) -> Result<Option<CommitOutcome>, LakeError> {
         let hint = read_hint(storage, &self.log)?;
-        let mut followed = false;
+        let mut commits = 0;
         loop {
             let next = self.state.version().saturating_add(1);
-            let Some(theirs) = super::table::read_version(storage, &self.log, next)? else { break };
-            followed = true;
+            let Some(theirs) = read_version(storage, &self.log, next)? else { break };
+            commits += 1;
             if let Some(conflict) = self.take(plan, theirs)? {
                 return Ok(Some(CommitOutcome::Conflict(conflict)));
             }
         }
-        if !followed && self.is_cut_off(storage, hint.as_ref())? {
+        if self.is_cut_off(storage, commits, hint.as_ref())? {
             self.reload(storage, now)?;
             let version = self.state.version();
             return Ok(Some(CommitOutcome::Conflict(CommitConflict::FarBehind { version })));

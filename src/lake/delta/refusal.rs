@@ -1,5 +1,7 @@
 //! Which tables archiver does not touch: those whose writers owe more than it does.
 
+use std::collections::BTreeSet;
+
 use super::action::{TableMetadata, TableProtocol};
 use crate::lake::LakeError;
 
@@ -38,12 +40,13 @@ pub fn refuse_unsupported(
 ) -> Result<(), LakeError> {
     let TableProtocol { min_reader_version: reader, min_writer_version: writer, .. } = *protocol;
     if reader > READER || writer > WRITER {
-        let features: Vec<&str> = [&protocol.reader_features, &protocol.writer_features]
+        let features: BTreeSet<&str> = [&protocol.reader_features, &protocol.writer_features]
             .into_iter()
             .flatten()
             .flatten()
             .map(String::as_str)
             .collect();
+        let features: Vec<&str> = features.into_iter().collect();
         let features =
             if features.is_empty() { String::new() } else { format!(" (features: {})", features.join(", ")) };
         return Err(LakeError::refused(
@@ -64,7 +67,7 @@ pub fn refuse_unsupported(
         None => Ok(()),
         Some(property) => Err(LakeError::refused(
             format!("the Delta table {root:?} has {property}, which archiver cannot honour"),
-            format!("remove {property} from the table, or write into another lake"),
+            format!("remove {property}, or write into another lake"),
         )),
     }
 }

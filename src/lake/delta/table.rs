@@ -125,8 +125,8 @@ impl DeltaTable {
     /// As `load`. `Broken` also when the table is gone.
     pub fn refresh(&mut self, storage: &dyn Storage, now: Ms) -> Result<(), LakeError> {
         let hint = read_hint(storage, &self.log)?;
-        let followed = self.follow(storage)?;
-        if followed == 0 && self.is_cut_off(storage, hint.as_ref())? {
+        let commits = self.follow(storage)?;
+        if self.is_cut_off(storage, commits, hint.as_ref())? {
             return self.reload(storage, now);
         }
         self.note_checkpoint(hint.as_ref());
@@ -134,16 +134,19 @@ impl DeltaTable {
         refuse_unsupported(&self.root, self.state.protocol(), self.state.metadata())
     }
 
-    /// Whether the log goes on elsewhere than after the version that is known: cleaned away meanwhile, or begun anew.
+    /// Whether the log goes on elsewhere than after the version that is known, having read so many commits up to it:
+    /// those after it were cleaned away, or the table was begun anew.
     pub(super) fn is_cut_off(
         &self,
         storage: &dyn Storage,
+        commits: u64,
         hint: Option<&CheckpointHint>,
     ) -> Result<bool, LakeError> {
         match (self.checkpoint, hint.map(|hint| hint.version)) {
+            (_, Some(version)) if version > self.state.version() => Ok(true),
+            _ if commits > 0 => Ok(false),
             (None, None) => Ok(storage.get(&self.log.commit(self.state.version()))?.is_none()),
-            (known, Some(version)) => Ok(version > self.state.version() || Some(version) < known),
-            (Some(_), None) => Ok(true),
+            (known, version) => Ok(version < known),
         }
     }
 

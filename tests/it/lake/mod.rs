@@ -1,0 +1,7 @@
+//! The lake.
+
+mod baton;
+mod committers;
+mod log;
+mod memory;
+mod replay;
