@@ -15,6 +15,8 @@ mod engine;
 mod export;
 mod gateway;
 mod import;
+#[cfg(feature = "lake")]
+mod lake;
 mod layering;
 mod limits;
 mod notify;
