@@ -1,5 +1,7 @@
 //! The archive as other files: one consistent look at it, streamed into a format, and put in place when it is whole.
 
+#[cfg(feature = "parquet")]
+pub(crate) mod columnar;
 pub mod columns;
 pub(crate) mod csv;
 mod destination;
@@ -7,7 +9,7 @@ pub(crate) mod html;
 mod jsonl;
 pub(crate) mod markdown;
 #[cfg(feature = "parquet")]
-mod parquet;
+pub(crate) mod parquet;
 pub mod restore;
 mod state;
 pub(crate) mod text;

@@ -45,7 +45,6 @@ impl LakeError {
         Self::Storage { key: key.to_owned(), source: source.into() }
     }
 
-    #[expect(dead_code, reason = "the log says what is broken")]
     pub(crate) fn broken(key: &str, what: impl ToString) -> Self {
         Self::Broken { key: key.to_owned(), what: what.to_string() }
     }
