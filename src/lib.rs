@@ -15,7 +15,7 @@
 //! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
 //! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
 //! | [`export`] | the archive as other files, and back from JSON Lines | `store`, `core` |
-//! | `lake` | the archive as Delta Lake tables, which many archives share | `export`, `store`, `core` |
+//! | `lake` | the archive as Delta Lake tables, which many archives share | `export`, `api`, `store`, `core`, `secret` |
 //! | [`linkedin_export`] | reads the member's own export from LinkedIn | `store`, `core` |
 //! | [`api`] | HTTP: LinkupAPI and webhooks | `core`, `clock`, `secret` |
 //! | [`store`] | the edge to SQLite, and the only SQL | `core` |

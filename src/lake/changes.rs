@@ -61,6 +61,7 @@ impl<'a> Differences<'a> {
     ) -> Result<Self, LakeError> {
         let renamed = faces.iter().filter(|(id, face)| before.faces.get(id) != Some(face));
         let renamed: Vec<ConversationId> = renamed.map(|(id, _)| ConversationId(*id)).collect();
+<<<<<<< HEAD
         let mut found = Self {
             snapshot,
             before,
@@ -71,6 +72,10 @@ impl<'a> Differences<'a> {
             renamed,
             touched: Touched::default(),
         };
+=======
+        let mut found =
+            Self { snapshot, before, whole, ledger_whole, accounts, renamed, touched: Touched::default() };
+>>>>>>> lake-storage
         if !whole {
             found.touch()?;
         }
@@ -175,7 +180,8 @@ impl<'a> Differences<'a> {
             if !ranges.is_empty() {
                 changed.insert(of_account(name), ranges);
             }
-            let now: BTreeMap<i64, i64> = now.into_iter().map(|(range, (digest, _))| (range, digest)).collect();
+            let now: BTreeMap<i64, i64> =
+                now.into_iter().map(|(range, (digest, _))| (range, digest)).collect();
             if !now.is_empty() {
                 digests.insert(name.clone(), now);
             }

@@ -132,8 +132,14 @@ impl<'a> PartitionWriter<'a> {
             Some(file) => file,
             none => {
                 let columns = self.table.columns.as_slice();
-                let rows = RowWriter::begin(Vec::new(), self.table.name, columns, TimeUnit::Micros).map_err(broken)?;
-                none.insert(OpenFile { rows, count: 0, key: Bounds { least: key, greatest: key }, sent_at_ms: None })
+                let rows = RowWriter::begin(Vec::new(), self.table.name, columns, TimeUnit::Micros)
+                    .map_err(broken)?;
+                none.insert(OpenFile {
+                    rows,
+                    count: 0,
+                    key: Bounds { least: key, greatest: key },
+                    sent_at_ms: None,
+                })
             }
         };
         file.count = file.count.saturating_add(1);
@@ -155,7 +161,8 @@ impl<'a> PartitionWriter<'a> {
         let Some(file) = self.file.take() else { return Ok(()) };
         let bytes = file.rows.end().map_err(|error| LakeError::broken(self.table.name, error))?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let name = format!("{}{}-{:05}.parquet", self.partition.folder(self.archive), self.push, self.written);
+        let name =
+            format!("{}{}-{:05}.parquet", self.partition.folder(self.archive), self.push, self.written);
         *self.written = self.written.saturating_add(1);
         self.storage.put(&format!("{}/{name}", self.table.name), bytes.into())?;
         // Of what people wrote, nothing stands in the log, from which it could not be erased.
@@ -166,11 +173,14 @@ impl<'a> PartitionWriter<'a> {
                 greatest.insert(name.to_owned(), seen.greatest.into());
             }
         }
-        let stats = json!({"numRecords": file.count, "minValues": least, "maxValues": greatest, "nullCount": {}});
+        let stats =
+            json!({"numRecords": file.count, "minValues": least, "maxValues": greatest, "nullCount": {}});
         let values = self.partition.values(self.archive);
         self.done.push(AddFile {
             path: path::encoded(&name),
-            partition_values: values.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).collect::<NamedValues>(),
+            partition_values: values
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .collect::<NamedValues>(),
             size,
             modification_time: self.now,
             data_change: true,

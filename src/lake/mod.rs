@@ -4,6 +4,7 @@ mod changes;
 pub mod delta;
 mod error;
 mod files;
+pub mod objects;
 pub mod push;
 mod state;
 pub mod storage;

@@ -103,7 +103,10 @@ pub fn push(
     watch: &mut dyn PushWatch,
 ) -> Result<Pushed, LakeError> {
     let Some(archive) = snapshot.identity()? else {
-        return Err(LakeError::refused("the archive has no name yet", "push it with `archiver export --format delta`"));
+        return Err(LakeError::refused(
+            "the archive has no name yet",
+            "push it with `archiver export --format delta`",
+        ));
     };
     let before = LakeState::read(storage, &archive)?;
     let accounts: BTreeMap<i64, String> =
@@ -113,7 +116,8 @@ pub fn push(
     let mark = (change, snapshot.change_made(change)?);
     let erasure = snapshot.last_erasure()?;
     let erased = whole || erasure != before.erasure;
-    let faces: BTreeMap<i64, i64> = snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
+    let faces: BTreeMap<i64, i64> =
+        snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
     // A conversation that turned out to be another one, of which no page ever came, has left its requests to that.
     let merged = before.faces.keys().any(|id| !faces.contains_key(id));
     let found = Differences::find(snapshot, &before, &accounts, (whole, erased || merged), &faces)?;
@@ -195,7 +199,8 @@ impl Push<'_> {
     }
 
     fn info(&self, operation: &str) -> Result<CommitInfo, LakeError> {
-        let parameters = [("archive_id".to_owned(), self.archive.into()), ("push".to_owned(), self.name.into())];
+        let parameters =
+            [("archive_id".to_owned(), self.archive.into()), ("push".to_owned(), self.name.into())];
         Ok(CommitInfo {
             timestamp: Some(self.now),
             operation: Some(operation.to_owned()),
@@ -283,7 +288,12 @@ impl Push<'_> {
     }
 
     /// Writes the rows of a range into new files.
-    fn write(&mut self, table: &LakeTable, to: &Replacing, rows: &mut u64) -> Result<Vec<AddFile>, LakeError> {
+    fn write(
+        &mut self,
+        table: &LakeTable,
+        to: &Replacing,
+        rows: &mut u64,
+    ) -> Result<Vec<AddFile>, LakeError> {
         let account = self.account(&to.partition)?;
         let (first, last) = to.range;
         if first > last || (account.is_none() && to.partition.account.is_some()) {
@@ -304,7 +314,8 @@ impl Push<'_> {
                 let ids = Some((MessageId(first), MessageId(last)));
                 let scope = Scope { account, ids, since_ms, until_ms, ..Scope::default() };
                 self.snapshot.messages(&scope, |message| {
-                    let cells: Vec<ColumnValue<'_>> = columns.iter().map(|column| (column.cell)(message)).collect();
+                    let cells: Vec<ColumnValue<'_>> =
+                        columns.iter().map(|column| (column.cell)(message)).collect();
                     writer.add(&cells, |out| message.raw_into(out))?;
                     counted()
                 })?;
@@ -334,7 +345,8 @@ impl Push<'_> {
     ) -> Result<Option<u64>, LakeError> {
         if let Some(schema) = schema {
             let metadata = delta.state().metadata().clone();
-            let metadata = super::delta::action::TableMetadata { schema_string: schema.to_owned(), ..metadata };
+            let metadata =
+                super::delta::action::TableMetadata { schema_string: schema.to_owned(), ..metadata };
             actions.insert(0, Action::Metadata(Box::new(metadata)));
         }
         actions.push(Action::Txn(AppTransaction {

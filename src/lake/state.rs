@@ -77,7 +77,9 @@ impl LakeState {
     pub(crate) fn read(storage: &dyn Storage, archive: &str) -> Result<Self, LakeError> {
         let bytes = storage.get(&key(archive))?;
         let state = bytes.and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
-        Ok(state.filter(|state| state.version == VERSION).unwrap_or_else(|| Self { version: VERSION, ..Self::default() }))
+        Ok(state
+            .filter(|state| state.version == VERSION)
+            .unwrap_or_else(|| Self { version: VERSION, ..Self::default() }))
     }
 
     pub(crate) fn write(&self, storage: &dyn Storage, archive: &str) -> Result<(), LakeError> {
@@ -96,7 +98,11 @@ impl LakeState {
 
     /// Whether this archive goes on from where the last push left it: it was not replaced by an older copy since, and
     /// its accounts are called what they were.
-    pub(crate) fn goes_on(&self, snapshot: &Snapshot<'_>, accounts: &BTreeMap<i64, String>) -> Result<bool, LakeError> {
+    pub(crate) fn goes_on(
+        &self,
+        snapshot: &Snapshot<'_>,
+        accounts: &BTreeMap<i64, String>,
+    ) -> Result<bool, LakeError> {
         let Some((number, made_ms)) = self.pushed else { return Ok(false) };
         let known = self.accounts.iter().all(|(id, name)| accounts.get(id) == Some(name));
         Ok(known && number <= snapshot.last_change()? && made_ms == snapshot.change_made(number)?)

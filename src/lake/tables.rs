@@ -184,7 +184,8 @@ impl LakeTable {
     }
 
     fn fields(&self) -> Vec<serde_json::Value> {
-        let field = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
+        let field =
+            |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
         let apart = self.partitioned_by.iter().map(|name| field(name, "string"));
         let others = self.columns.iter().map(|column| {
             let kind = match column.kind {
@@ -202,11 +203,18 @@ impl LakeTable {
     /// `None` when it has them all.
     pub(crate) fn with_new_columns(&self, schema: &str) -> Option<String> {
         let mut schema: serde_json::Value = serde_json::from_str(schema).ok()?;
-        let known: Vec<String> = schema.get("fields")?.as_array()?.iter().filter_map(|f| Some(f.get("name")?.as_str()?.to_owned())).collect();
+        let known: Vec<String> = schema
+            .get("fields")?
+            .as_array()?
+            .iter()
+            .filter_map(|f| Some(f.get("name")?.as_str()?.to_owned()))
+            .collect();
         let added: Vec<_> = self
             .fields()
             .into_iter()
-            .filter(|field| !known.iter().any(|name| field.get("name").and_then(|n| n.as_str()) == Some(name.as_str())))
+            .filter(|field| {
+                !known.iter().any(|name| field.get("name").and_then(|n| n.as_str()) == Some(name.as_str()))
+            })
             .collect();
         if added.is_empty() {
             return None;
@@ -221,11 +229,17 @@ impl LakeTable {
     }
 
     /// The cells of a row as the archive shows it. Why a gap gets no further is a code and a detail there.
-    pub(crate) fn cells<'a>(&self, row: &'a [(&str, TableValue<'_>)], stalled: &'a mut String) -> Vec<ColumnValue<'a>> {
-        let text = |name: &str| row.iter().find_map(|(column, value)| match value {
-            TableValue::Text(text) if *column == name => Some(*text),
-            _ => None,
-        });
+    pub(crate) fn cells<'a>(
+        &self,
+        row: &'a [(&str, TableValue<'_>)],
+        stalled: &'a mut String,
+    ) -> Vec<ColumnValue<'a>> {
+        let text = |name: &str| {
+            row.iter().find_map(|(column, value)| match value {
+                TableValue::Text(text) if *column == name => Some(*text),
+                _ => None,
+            })
+        };
         if self.source == Source::Rows(LakeRows::Gaps) {
             let why = text("stall_code").and_then(|code| Stall::from_code(code, text("stall_detail")));
             *stalled = why.map(|why| why.to_string()).unwrap_or_default();
