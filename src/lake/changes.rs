@@ -61,7 +61,6 @@ impl<'a> Differences<'a> {
     ) -> Result<Self, LakeError> {
         let renamed = faces.iter().filter(|(id, face)| before.faces.get(id) != Some(face));
         let renamed: Vec<ConversationId> = renamed.map(|(id, _)| ConversationId(*id)).collect();
-<<<<<<< HEAD
         let mut found = Self {
             snapshot,
             before,
@@ -72,10 +71,6 @@ impl<'a> Differences<'a> {
             renamed,
             touched: Touched::default(),
         };
-=======
-        let mut found =
-            Self { snapshot, before, whole, ledger_whole, accounts, renamed, touched: Touched::default() };
->>>>>>> lake-storage
         if !whole {
             found.touch()?;
         }

@@ -78,7 +78,12 @@ impl Office {
                 self.next_id += 1;
                 let id = format!("u{}", self.next_id);
                 let who = ["Ada Example", "Bo Beispiel", "Olivia Owner"][self.random.usize(0..3)];
-                item(&id, newest - i * DAY / 2, who, &format!("secret {id} of {}", self.bench.path().display()))
+                item(
+                    &id,
+                    newest - i * DAY / 2,
+                    who,
+                    &format!("secret {id} of {}", self.bench.path().display()),
+                )
             })
             .collect();
         drop(self.bench.put(conversation, &more_page(&items, newest - count * DAY / 2)));
@@ -89,9 +94,11 @@ impl Office {
         let conversation = self.bench.targets[self.random.usize(0..6)].plan.id.0;
         let db = self.bench.other();
         let mut statement = db
-            .prepare("SELECT u.prefix || m.urn_key || u.suffix, m.sent_at_ms, p.name, m.text FROM message m
+            .prepare(
+                "SELECT u.prefix || m.urn_key || u.suffix, m.sent_at_ms, p.name, m.text FROM message m
                       JOIN urn_shape u ON u.id = m.urn_shape JOIN person p ON p.id = m.sender
-                      WHERE m.conversation = ?1 ORDER BY m.sent_at_ms DESC LIMIT 8")
+                      WHERE m.conversation = ?1 ORDER BY m.sent_at_ms DESC LIMIT 8",
+            )
             .unwrap();
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         let stored: Vec<(String, i64, String, String)> =
@@ -152,7 +159,8 @@ impl Office {
     fn restore(&mut self) {
         let Some(copy) = self.copy.take() else { return };
         let path = self.bench.path();
-        let placeholder = std::mem::replace(&mut self.bench.store, archiver::store::Store::in_memory().unwrap());
+        let placeholder =
+            std::mem::replace(&mut self.bench.store, archiver::store::Store::in_memory().unwrap());
         drop(placeholder);
         for suffix in ["-wal", "-shm"] {
             drop(std::fs::remove_file(format!("{}{suffix}", path.display())));
@@ -176,7 +184,8 @@ fn remains(office: &Office, memory: &MemoryStorage) -> Vec<String> {
     let mut found = Vec::new();
     for key in memory.keys().into_iter().filter(|key| key.contains(&id) && key.ends_with(".parquet")) {
         for row in parquet_rows(memory.get(&key).unwrap().unwrap()) {
-            let said = |text: &&String| row.values().any(|value| value.contains(text.trim_end_matches(" edited")));
+            let said =
+                |text: &&String| row.values().any(|value| value.contains(text.trim_end_matches(" edited")));
             found.extend(office.erased.iter().filter(said).map(|text| format!("{text} in {key}")));
         }
     }
@@ -211,7 +220,11 @@ fn run(seed: u64, offices: usize) {
         for (who, pushed) in done {
             match pushed {
                 Ok(pushed) if pushed.left == 0 => {
-                    assert_eq!(remains(&all[who], &baton.memory), Vec::<String>::new(), "seed {seed}, round {round}");
+                    assert_eq!(
+                        remains(&all[who], &baton.memory),
+                        Vec::<String>::new(),
+                        "seed {seed}, round {round}"
+                    );
                 }
                 Ok(_) => {}
                 Err(LakeError::Storage { .. }) => {}
