@@ -6,6 +6,8 @@ pub(crate) mod attendant;
 pub(crate) mod backups;
 pub(crate) mod census;
 mod context;
+#[cfg(feature = "lake")]
+pub(crate) mod lake;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;

@@ -36,7 +36,7 @@ impl TimeUnit {
         }
     }
 
-    fn count(self, ms: Ms) -> Option<i64> {
+    pub(crate) fn count(self, ms: Ms) -> Option<i64> {
         match self {
             Self::Millis => Some(ms),
             Self::Micros if (-62_135_596_800_000..=253_402_300_799_999).contains(&ms) => {

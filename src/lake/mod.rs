@@ -10,5 +10,6 @@ mod state;
 pub mod storage;
 mod tables;
 mod tidy;
+pub mod verify;
 
 pub use self::error::LakeError;

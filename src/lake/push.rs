@@ -91,6 +91,15 @@ pub struct PushedTable {
     pub bytes: u64,
 }
 
+/// Whether nothing is known of this archive in a lake.
+///
+/// # Errors
+/// When archive or storage cannot be read.
+pub fn is_first(storage: &dyn Storage, snapshot: &Snapshot<'_>) -> Result<bool, LakeError> {
+    let Some(archive) = snapshot.identity()? else { return Ok(true) };
+    Ok(storage.get(&super::state::key(&archive))?.is_none())
+}
+
 /// Pushes an archive, as a snapshot shows it, to a lake.
 ///
 /// # Errors
@@ -207,7 +216,7 @@ impl Push<'_> {
             operation_parameters: parameters.into(),
             is_blind_append: Some(false),
             engine_info: Some(concat!("archiver/", env!("CARGO_PKG_VERSION")).to_owned()),
-            txn_id: Some(random_guid()?),
+            txn_id: None,
         })
     }
 
@@ -357,7 +366,8 @@ impl Push<'_> {
         let info = self.info("WRITE")?;
         let archive = self.archive;
         let owns = |file: &AddFile| Partition::of_file(file, archive).is_some();
-        let plan = CommitPlan { actions, info, app_id: Some(archive), owns: &owns };
+        let txn_id = random_guid()?;
+        let plan = CommitPlan { actions, info, txn_id, app_id: Some(archive), owns: &owns };
         let watch = &mut *self.watch;
         let pause = &mut |tries: u32| watch.pause(FIRST_PAUSE_MS << tries.min(6));
         match delta.commit(self.storage, plan, self.now, LogRetention::WEEK, pause)? {
