@@ -37,6 +37,7 @@ pub(crate) struct LakeTable {
 }
 
 const ACCOUNT: &str = "account";
+const SENT_AT: &str = "sent_at_ms";
 
 const fn of(name: &'static str, kind: ColumnKind) -> ColumnType<'static> {
     ColumnType { name, kind, required: false }
@@ -175,10 +176,12 @@ impl LakeTable {
             partition_columns: self.partitioned_by.iter().map(|name| (*name).to_owned()).collect(),
             created_time: Some(now),
             configuration: [
-                ("delta.logRetentionDuration", "interval 7 days"),
-                ("delta.deletedFileRetentionDuration", "interval 7 days"),
+                ("delta.logRetentionDuration", "interval 7 days".to_owned()),
+                ("delta.deletedFileRetentionDuration", "interval 7 days".to_owned()),
+                // Others that compact the table would write the least and the greatest text into the log.
+                ("delta.dataSkippingStatsColumns", self.counted().join(",")),
             ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .map(|(key, value)| (key.to_owned(), value))
             .into(),
         }
     }
@@ -221,6 +224,12 @@ impl LakeTable {
         }
         schema.get_mut("fields")?.as_array_mut()?.extend(added);
         Some(schema.to_string())
+    }
+
+    /// The columns that the log says the bounds of: none in which anybody wrote something.
+    pub(crate) fn counted(&self) -> Vec<&'static str> {
+        let is_timed = self.columns.iter().any(|column| column.name == SENT_AT);
+        std::iter::once(self.key).chain(is_timed.then_some(SENT_AT)).collect()
     }
 
     /// Where in the columns the key is.
