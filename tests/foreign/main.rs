@@ -1,6 +1,6 @@
 //! What other programs make of an archive and its exports: the sqlite3 shell, Datasette, DuckDB, Chromium; promtool of
 //! the alert rules; axe-core of the pages of `serve`; the official MCP clients; an OpenSSL server of a CA of its own; age; the
-//! reference library of Standard Webhooks; and a mail server.
+//! reference library of Standard Webhooks; a mail server; and readers of Delta Lake.
 //!
 //! `contrib/test-foreign.sh` installs them and runs this; `cargo test` alone does not. A program that is missing fails
 //! its tests.
@@ -16,6 +16,7 @@ mod alerts;
 mod assistants;
 mod browser;
 mod clients;
+mod lake;
 mod network;
 mod notify;
 mod pages;
@@ -38,8 +39,17 @@ fn program(name: &str) -> Command {
 
 /// The Python that has Datasette, DuckDB and the MCP client.
 fn python() -> Command {
+    python_of("py")
+}
+
+/// The Python that has readers of Delta Lake, and a stand-in for S3.
+fn lake_python() -> Command {
+    python_of("py-lake")
+}
+
+fn python_of(environment: &str) -> Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("py/bin/python");
+    let python = target.join(environment).join("bin/python");
     assert!(python.is_file(), "{} is missing; contrib/test-foreign.sh makes it", python.display());
     Command::new(python)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 pub(crate) mod bench;
 pub(crate) mod binary;
 pub(crate) mod export;
+#[cfg(feature = "lake")]
+pub(crate) mod lake;
 
 /// Of so many cases, those that are run: a twentieth, so that `cargo test` is soon done, or all with
 /// `ARCHIVER_TEST_ALL`, as `.ci/run` sets it.

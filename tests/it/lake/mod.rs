@@ -7,7 +7,7 @@ mod credentials;
 mod folder;
 mod log;
 mod memory;
-mod read;
+mod page;
 mod replay;
 mod s3;
 mod signature;

@@ -13,8 +13,8 @@ use rusqlite::Connection;
 
 use super::baton::{Baton, Turn};
 use super::memory::MemoryStorage;
-use super::read::{differences, parquet_rows};
 use crate::bench::{Bench, NOW, item, more_page};
+use crate::support::lake::{differences, parquet_rows};
 
 const DAY: i64 = 86_400_000;
 

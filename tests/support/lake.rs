@@ -121,8 +121,13 @@ pub(crate) const VIEWS: &[(&str, &str, &[&str])] = &[
     ("requests", "SELECT * FROM request_log", &[]),
 ];
 
-/// What is not the same in a table and in the archives: rows that only one of both has, a few of them.
+/// What is not the same in the tables and in the archives: rows that only one of both has, a few of them.
 pub(crate) fn differences(archives: &[&Connection], get: &dyn Fn(&str) -> Option<Bytes>) -> Vec<String> {
+    differing(archives, &mut |table| rows(table, get))
+}
+
+/// The same for tables that another program reads.
+pub(crate) fn differing(archives: &[&Connection], read: &mut dyn FnMut(&str) -> Vec<TextRow>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (table, sql, times) in VIEWS {
         let mut balance: BTreeMap<Vec<(String, String)>, i64> = BTreeMap::new();
@@ -133,7 +138,7 @@ pub(crate) fn differences(archives: &[&Connection], get: &dyn Fn(&str) -> Option
                 *balance.entry(row.into_iter().collect()).or_default() += 1;
             }
         }
-        for mut row in rows(table, get) {
+        for mut row in read(table) {
             row.retain(|name, _| wanted.is_empty() || wanted.contains(name));
             *balance.entry(row.into_iter().collect()).or_default() -= 1;
         }
