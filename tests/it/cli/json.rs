@@ -54,6 +54,21 @@ fn is_documented(command: &str, printed: &Value) {
     assert_eq!(unnamed, [] as [String; 0], "{command}");
 }
 
+#[cfg(feature = "lake")]
+fn is_documented_of_a_lake(home: &Home) {
+    let lake = |what: &str, code| home.run(&["lake", what, "--out", "lake", "--json"]).expect(code).json();
+    is_documented("lake push", &lake("push", 0));
+    let file = home.path("lake/runs/_delta_log/00000000000000000001.json");
+    assert!(file.is_file(), "{}", file.display());
+    is_documented("lake verify", &lake("verify", 0));
+    let files = crate::support::export::files(&home.path("lake/requests"));
+    let data = files.iter().find(|file| file.extension() == Some("parquet".as_ref())).unwrap();
+    std::fs::remove_file(data).unwrap();
+    let broken = lake("verify", 1);
+    assert!(!broken["differences"].as_array().unwrap().is_empty(), "{broken}");
+    is_documented("lake verify", &broken);
+}
+
 #[test]
 fn every_member_that_is_printed_is_documented_and_the_other_way_round() {
     let api = FakeApi::serve(server(&[("Ada Example", 25), ("Béla Sample", 3), ("例示 花子", 70)]));
@@ -79,6 +94,8 @@ fn every_member_that_is_printed_is_documented_and_the_other_way_round() {
     is_documented("backup", &one(&home, &["backup", "copy.db"]));
     is_documented("search --count", &one(&home, &["search", "message", "--count"]));
     home.run(&["export", "--format", "jsonl", "--out", "all.jsonl"]).expect(0);
+    #[cfg(feature = "lake")]
+    is_documented_of_a_lake(&home);
 
     let line = |args: &[&str]| -> Value {
         let ran = home.run(&[args, &["--json"]].concat()).expect(0);
