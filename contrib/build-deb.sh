@@ -10,7 +10,7 @@ program=$CARGO_TARGET_DIR/release/archiver
 made=target/deb
 
 command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
-cargo build --release --locked --features encrypt,mcp,parquet
+cargo build --release --locked --features encrypt,lake,mcp,parquet
 
 rm -rf "$made"
 mkdir -p "$made/man"

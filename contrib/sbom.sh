@@ -20,7 +20,7 @@ target=$(rustc -vV | sed -n 's/^host: //p')
 # name, version and the checksum that cargo verifies
 sums=$(awk '/^name = /{n=$3} /^version = /{v=$3} /^checksum = /{print n, v, $3}' Cargo.lock | tr -d '"' |
   jq -R -s 'split("\n") | map(select(. != "") | split(" ") | {key: "\(.[0]) \(.[1])", value: .[2]}) | from_entries')
-cargo metadata --locked --features encrypt,mcp,parquet --format-version 1 --filter-platform "$target" | jq --argjson sums "$sums" '
+cargo metadata --locked --features encrypt,lake,mcp,parquet --format-version 1 --filter-platform "$target" | jq --argjson sums "$sums" '
   (.packages | map({key: .id, value: .}) | from_entries) as $all
   | (.resolve.nodes | map({key: .id, value: [.deps[] | select(any(.dep_kinds[]; .kind != "dev")) | .pkg]}) | from_entries) as $deps
   | .resolve.root as $root
