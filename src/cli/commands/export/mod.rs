@@ -157,7 +157,7 @@ fn delta(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
         }
     }
     #[cfg(feature = "lake")]
-    return super::lake::push(context, context.reading_config()?, &args.out, false);
+    return super::lake::push(context, &context.reading_config()?, &args.out, false);
     #[cfg(not(feature = "lake"))]
     Err(super::lake::not_built())
 }
