@@ -146,8 +146,7 @@ fn no_word_of_what_was_erased_stays_in_the_indexes_however_their_pieces_were_mer
         erased.extend(bench.all::<String>(&format!("SELECT text FROM message {which}")));
         let ids = ids.into_iter().map(archiver::core::model::ids::MessageId).collect();
         let selection = Selection { messages: Some(ids), ..Selection::default() };
-        let erasure =
-            Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now: bench.now };
+        let erasure = Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now: bench.now };
         let done = bench.store.erase(&erasure).unwrap().unwrap();
         assert_eq!(bench.store.finish_erasures(done.traces, Some(bench.now)).unwrap().found, 0, "{which}");
         for word in &erased {
