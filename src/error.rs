@@ -83,6 +83,16 @@ pub enum Failure {
         /// Whether it was refused, rather than not answered.
         refused: bool,
     },
+    /// The lake cannot be reached, or not be written.
+    #[error("{message}")]
+    Lake {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        help: String,
+        /// Whether another process is pushing this archive.
+        busy: bool,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -172,6 +182,8 @@ impl Failure {
             Self::ArchiveCreate(..) => {
                 (73, 7, "check archive.path in the configuration and the permissions of its folder")
             }
+            Self::Lake { help, busy: true, .. } => (75, 3, help),
+            Self::Lake { help, .. } => (74, 4, help),
             Self::Config(error) => (78, 8, error.help()),
             Self::Usage { help, .. } => (2, 9, help),
         }
@@ -249,13 +261,18 @@ mod tests {
                 refused: true,
             },
             Failure::Login { message: "the login: time-out".into(), help: "wait".into(), refused: false },
+            Failure::Lake { message: "no such bucket".into(), help: "create it".into(), busy: false },
+            Failure::Lake { message: "somebody is pushing".into(), help: "wait".into(), busy: true },
         ]
     }
 
     #[test]
     fn every_failure_has_its_promised_code_a_message_and_a_line_of_help() {
         let codes: Vec<u8> = one_of_each().iter().map(Failure::exit_code).collect();
-        assert_eq!(codes, [1, 2, 69, 69, 69, 73, 74, 74, 74, 74, 73, 74, 130, 69, 75, 77, 78, 77, 69]);
+        assert_eq!(
+            codes,
+            [1, 2, 69, 69, 69, 73, 74, 74, 74, 74, 73, 74, 130, 69, 75, 77, 78, 77, 69, 74, 75]
+        );
         for failure in one_of_each() {
             let (said, help) = (failure.to_string(), failure.help());
             assert!(!said.is_empty() && !help.is_empty() && !help.contains('\n'), "{failure:?}");

@@ -5,17 +5,17 @@
 //!
 //! | module | what it is | imports |
 //! |---|---|---|
-//! | [`cli`] | the commands and what a person sees | `web`, `mcp`, `look`, `service`, `notify`, `view`, `app`, `sync`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
+//! | [`cli`] | the commands and what a person sees | `web`, `mcp`, `look`, `service`, `notify`, `view`, `app`, `sync`, `lake`, `export`, `linkedin_export`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error`, `logging` |
 //! | [`web`] | the archive in a browser, and as JSON over HTTP | `mcp`, `look`, `view`, `export`, `app`, `store`, `core`, `config`, `secret`, `error` |
 //! | `mcp` | the archive for assistants: a Model Context Protocol server | `look`, `view`, `app`, `store`, `core`, `error` |
 //! | `look` | looks at the archive for the requests of others, few and bounded | `view`, `export`, `app`, `store`, `core`, `config`, `clock`, `error` |
 //! | [`service`] | the service: its loop, signals, alerts and the service manager | `notify`, `app`, `sync`, `api`, `store`, `core`, `config`, `clock`, `error` |
 //! | [`notify`] | notifications: webhooks, commands and mail | `view`, `app`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
 //! | `view` | what a reader is shown, whichever way they look | `app`, `store`, `core`, `config`, `error` |
-//! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast | `sync`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
+//! | [`app`] | what commands and the service share: wiring, parked accounts, metrics, the forecast, the lake | `sync`, `lake`, `api`, `store`, `core`, `config`, `clock`, `secret`, `error` |
 //! | [`sync`] | a run: plan, reserve, fetch, write, report | `api`, `store`, `core`, `clock` |
 //! | [`export`] | the archive as other files, and back from JSON Lines | `store`, `core` |
-//! | `lake` | the archive as Delta Lake tables, which many archives share | `store`, `core` |
+//! | `lake` | the archive as Delta Lake tables, which many archives share | `export`, `api`, `store`, `core`, `secret` |
 //! | [`linkedin_export`] | reads the member's own export from LinkedIn | `store`, `core` |
 //! | [`api`] | HTTP: LinkupAPI and webhooks | `core`, `clock`, `secret` |
 //! | [`store`] | the edge to SQLite, and the only SQL | `core` |

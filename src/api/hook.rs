@@ -11,8 +11,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use url::{Host, Url};
 
 use super::error::BuildError;
+use super::network::{self, Network, innermost};
 use super::reply;
-use super::transport::{self, Network, innermost};
 use crate::core::Ms;
 use crate::core::address::is_public;
 use crate::secret::Secret;
@@ -126,8 +126,8 @@ impl Hook {
         }
         // The proxy itself may be anywhere.
         let allowed = if settings.network.proxy.is_some() { Allowed::Any } else { allowed };
-        let builder = transport::builder(https, settings.timeout, &settings.network)?;
-        let client = transport::build(builder.dns_resolver(GuardedResolver(allowed)))?;
+        let builder = network::builder(https, settings.timeout, &settings.network)?;
+        let client = network::build(builder.dns_resolver(GuardedResolver(allowed)))?;
         Ok(Self { client, url })
     }
 

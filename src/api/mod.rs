@@ -11,6 +11,7 @@ mod inbox;
 mod lenient;
 pub mod login;
 mod mask;
+mod network;
 mod outcome;
 mod ping;
 mod policy;
@@ -39,10 +40,12 @@ pub use conversation_ref::ConversationRef;
 pub use error::{ApiError, BuildError};
 pub use flight::Flight;
 pub use hook::{Hook, HookAnswer, HookSettings};
+pub use network::Network;
+#[cfg(feature = "lake")]
+pub(crate) use network::{build, builder, innermost, is_loopback};
 pub use ping::{Ping, RunSign};
 pub use policy::{ExitClass, FailureKind, Policy, Retry, Stalls, Stops};
 pub use rate::{Rate, Turn};
-pub use transport::Network;
 pub use v2::Events;
 
 /// A request for one page of a conversation. How many messages is the reservation's to say.

@@ -6,7 +6,8 @@ use reqwest::Client;
 use url::Url;
 
 use super::error::BuildError;
-use super::transport::{Network, client};
+use super::network::Network;
+use super::transport::client;
 use crate::secret::Secret;
 
 /// No call takes longer.

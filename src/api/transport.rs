@@ -1,17 +1,13 @@
 //! One HTTP request, one answer: time-outs, a size cap, no redirects, no proxies from the environment, no retries.
 
-use std::error::Error as _;
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Body, Certificate, Client, ClientBuilder, Method, Proxy, Response};
-use url::{Host, Url};
+use reqwest::{Body, Client, Method, Response};
+use url::Url;
 
 use super::error::BuildError;
+use super::network::{Network, build, builder, innermost, is_loopback};
 use super::rate::Turn;
 use super::reply::{self, Cut, Reply};
 use crate::clock::Clock;
@@ -24,26 +20,11 @@ const BYTES_BESIDE_ITEMS: usize = 512 * 1024;
 const BYTES_PER_ITEM: usize = 64 * 1024;
 /// How long an answer may take that costs nothing.
 const FREE_PATIENCE: Duration = Duration::from_secs(10);
-/// No file with CA certificates is larger.
-const MOST_CERTIFICATES: u64 = 4 * 1024 * 1024;
-/// A connection takes no longer, or will not come.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// As many connections as requests may be under way at once.
 const MOST_IDLE: usize = 64;
 /// An idle connection is let go before a server would close it: a request that meets a connection just being
 /// closed is lost, and may be charged.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How the network is reached, if not directly and with the machine's CA certificates.
-#[derive(Debug, Clone, Default)]
-pub struct Network {
-    /// The URL of the proxy that requests go through.
-    pub proxy: Option<Secret>,
-    /// Further CA certificates (PEM) that are trusted.
-    pub ca_file: Option<PathBuf>,
-    /// A variable of the environment that names a proxy and is not heeded, to be said when nothing can be reached.
-    pub ignored_proxy: Option<&'static str>,
-}
 
 /// A request that brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,73 +180,6 @@ pub(super) fn client(https: bool, timeout: Duration, network: &Network) -> Resul
     build(builder.pool_max_idle_per_host(MOST_IDLE).pool_idle_timeout(IDLE_TIMEOUT))
 }
 
-/// A client that follows nothing and nobody but what is configured.
-pub(super) fn builder(
-    https: bool,
-    timeout: Duration,
-    network: &Network,
-) -> Result<ClientBuilder, BuildError> {
-    install_tls_provider();
-    let mut builder = Client::builder()
-        .user_agent(concat!("archiver/", env!("CARGO_PKG_VERSION")))
-        // Every one of these would take a secret, or a second charge, where nobody asked for it.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .retry(reqwest::retry::never())
-        .https_only(https)
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout);
-    if !https {
-        // Without this, a machine that has no CA certificates could not even talk to itself.
-        builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
-    }
-    if let Some(proxy) = &network.proxy {
-        // The error would repeat the URL, which may hold a password.
-        let proxy =
-            Proxy::all(proxy.expose()).map_err(|_| BuildError::Client("proxy: no such URL".to_owned()))?;
-        builder = builder.proxy(proxy);
-    }
-    if let Some(path) = network.ca_file.as_ref().filter(|_| https) {
-        builder = builder.tls_certs_merge(certificates(path)?);
-    }
-    Ok(builder)
-}
-
-pub(super) fn build(builder: ClientBuilder) -> Result<Client, BuildError> {
-    builder.build().map_err(|error| BuildError::Client(innermost(&error.without_url())))
-}
-
-/// The innermost error says why; the outer ones say ever the same.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
-    }
-    cause.map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>, BuildError> {
-    let failed = |why: String| BuildError::CaFile { path: path.to_owned(), why };
-    let pem = fs::File::open(path).and_then(|file| {
-        let mut pem = Vec::new();
-        file.take(MOST_CERTIFICATES).read_to_end(&mut pem).map(|_| pem)
-    });
-    let pem = pem.map_err(|error| failed(error.to_string()))?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(failed("it holds no certificate in PEM".to_owned())),
-    }
-}
-
-pub(super) fn install_tls_provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // Fails when there is one already, which serves as well.
-        drop(rustls::crypto::ring::default_provider().install_default());
-    });
-}
-
 /// Only https, except to this machine; no user name, password, query or fragment, which would end up in logs.
 fn check_base(base: &Url) -> Result<(), BuildError> {
     let refuse = |why: &'static str| Err(BuildError::BaseUrl(why));
@@ -285,15 +199,6 @@ fn check_base(base: &Url) -> Result<(), BuildError> {
         return refuse("it must not hold a query or a fragment");
     }
     Ok(())
-}
-
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {

@@ -6,6 +6,9 @@ pub(crate) mod attendant;
 pub(crate) mod backups;
 pub(crate) mod census;
 mod context;
+#[cfg(feature = "lake")]
+pub(crate) mod lake;
+pub(crate) mod lake_note;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::commands::{
     backup::BackupArgs, changes::ChangesArgs, check::CheckArgs, completions::CompletionsArgs,
     completions::ManArgs, default_config, erase::EraseArgs, export::ExportArgs, import::ImportArgs,
-    login::LoginArgs, mcp::McpArgs, notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs,
+    lake::LakeArgs, login::LoginArgs, mcp::McpArgs, notify::NotifyArgs, people::PeopleArgs, plan::PlanArgs,
     restore::RestoreArgs, search::SearchArgs, serve::ServeArgs, show::ShowArgs, sql::SqlArgs,
     stats::StatsArgs, status::StatusArgs, sync::SyncArgs, verify::VerifyArgs,
 };
@@ -120,8 +120,10 @@ pub(crate) enum Command {
     Notify(NotifyArgs),
     /// Erase messages for good, and never fetch them again
     Erase(EraseArgs),
-    /// Export as JSON Lines, CSV, HTML, Parquet or Markdown
+    /// Export as JSON Lines, CSV, HTML, Parquet, Markdown or Delta
     Export(ExportArgs),
+    /// Push to Delta Lake tables, and compare
+    Lake(LakeArgs),
     /// Check configuration, credentials and balance, for free
     Check(CheckArgs),
     /// List contacts, message counts and response times

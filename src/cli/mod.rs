@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Command};
 use self::commands::{
-    backup, changes, check, completions, default_config, erase, export, import, login, mcp, notify, people,
-    plan, restore, search, serve, show, sql, stats, status, sync, verify,
+    backup, changes, check, completions, default_config, erase, export, import, lake, login, mcp, notify,
+    people, plan, restore, search, serve, show, sql, stats, status, sync, verify,
 };
 #[cfg(feature = "demo")]
 use self::commands::{demo, fake_api};
@@ -81,6 +81,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Notify(args) => notify::run(context, &args),
         Command::Erase(args) => erase::run(context, &args),
         Command::Export(args) => export::run(context, &args),
+        Command::Lake(args) => lake::run(context, &args),
         Command::Check(args) => check::run(context, &args),
         Command::People(args) => people::run(context, &args),
         Command::Stats(args) => stats::run(context, &args),

@@ -48,6 +48,12 @@ impl Env {
         &self.cwd
     }
 
+    /// The variables that tools for clouds read: where their files are, credentials, region and server.
+    pub fn cloud(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.starting_with("AWS_").filter_map(|(name, value)| Some((name, value.to_str()?)));
+        all.chain(self.text("HOME").map(|home| ("HOME", home)))
+    }
+
     /// All variables whose name starts so, in the order of their names.
     pub(super) fn starting_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &OsStr)> {
         let all = self.vars.iter().filter(move |(name, _)| name.starts_with(prefix));

@@ -35,7 +35,8 @@ pub(crate) use self::secrets::is_given;
 pub use self::target::{conversation_id, profile_url};
 pub use self::types::{
     AccountConfig, AlertsConfig, ApiConfig, ArchiveConfig, BudgetConfig, ConversationTarget, EventsConfig,
-    HeldConversation, InboxMode, MetricsConfig, ProfileTarget, RetentionConfig, ScheduleConfig, SyncConfig,
+    HeldConversation, InboxMode, LakeConfig, MetricsConfig, ProfileTarget, RetentionConfig, ScheduleConfig,
+    SyncConfig,
 };
 pub use self::values::parse_timezone as timezone;
 pub use crate::core::model::api_version::ApiVersion;
@@ -71,6 +72,8 @@ pub struct Config {
     pub alerts: AlertsConfig,
     /// Figures for a monitoring system.
     pub metrics: MetricsConfig,
+    /// Where the archive is kept as Delta Lake tables, too.
+    pub lake: LakeConfig,
     /// What is watched between the runs of the service.
     pub events: EventsConfig,
     /// How history is fetched.

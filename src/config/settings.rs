@@ -6,7 +6,7 @@ use super::layer::Layers;
 use super::login::AccountSecrets;
 use super::notify;
 use super::secrets::Candidates;
-use super::{AccountConfig, Config};
+use super::{AccountConfig, Config, values};
 use crate::core::model::urn;
 use crate::core::schedule::Schedule;
 
@@ -26,6 +26,7 @@ impl Config {
         self.api.ignored_proxy =
             PROXY_VARIABLES.into_iter().find(is_set).filter(|_| self.api.proxy.is_none());
         self.metrics.textfile = self.metrics.textfile.as_deref().map(|path| layers.resolve(path));
+        self.complete_lake(layers);
         match Schedule::new(self.schedule.slots.line(), self.schedule.timezone) {
             Ok(slots) => self.schedule.slots = slots,
             Err(wrong) => layers.problems.push(layers.problem("schedule.cron", wrong)),
@@ -52,6 +53,18 @@ impl Config {
             check_targets(account, layers, &path);
         }
         self
+    }
+
+    fn complete_lake(&mut self, layers: &mut Layers<'_>) {
+        let Some(path) = &mut self.lake.path else { return };
+        if !values::is_bucket(path) {
+            *path = layers.resolve(path);
+        }
+        if !cfg!(feature = "lake") {
+            let what = "this build does not support lakes: build it with `--features lake`, or install the package, which \
+                        has it";
+            layers.problems.push(layers.problem("lake.path", what));
+        }
     }
 }
 

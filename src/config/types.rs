@@ -160,6 +160,23 @@ pub struct MetricsConfig {
     pub textfile: Option<PathBuf>,
 }
 
+/// `[lake]`: the archive as Delta Lake tables, which several archives may share.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LakeConfig {
+    /// An absolute folder, or `s3://BUCKET/PREFIX` as it is written; `None`: there is no lake.
+    #[serde(default, deserialize_with = "values::lake_path")]
+    pub path: Option<PathBuf>,
+    /// The region of the bucket, if the environment is not to say it.
+    #[serde(default, deserialize_with = "values::region")]
+    pub region: Option<String>,
+    /// The URL of the S3 server, if the environment is not to say it.
+    #[serde(default, deserialize_with = "values::endpoint")]
+    pub endpoint: Option<String>,
+    /// Whether each run adds what it has changed.
+    pub after_run: bool,
+}
+
 /// `[events]`: what is watched between the runs of the service (v2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

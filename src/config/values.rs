@@ -1,6 +1,6 @@
 //! How the values of single keys are read: their ranges, and what an error says they must be.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -114,6 +114,9 @@ texts! {
     };
     ping_url -> Option<Secret>: |text| http_url(text, "must be a URL that begins with https:// or http://");
     base_url -> Url: |text| parse_base_url(&text);
+    lake_path -> Option<PathBuf>: |text| parse_lake_path(&some(text)?).map(Some);
+    region -> Option<String>: |text| parse_region(some(text)?.trim()).map(Some);
+    endpoint -> Option<String>: |text| parse_endpoint(some(text)?.trim()).map(Some);
     cron -> Schedule: |line| Schedule::new(&line, Tz::UTC);
     timezone -> Tz: |name| parse_timezone(&name);
     account_name -> String: parse_account_name;
@@ -199,6 +202,45 @@ fn parse_base_url(text: &str) -> Result<Url, String> {
         url.set_path(&path);
     }
     Ok(url)
+}
+
+/// Whether a lake's path is in a bucket, and so relative to nothing.
+pub(super) fn is_bucket(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.starts_with("s3://"))
+}
+
+fn parse_lake_path(text: &str) -> Result<PathBuf, String> {
+    let text = text.trim();
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let bucket = text.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
+    match (scheme, bucket) {
+        (None, _) => Ok(PathBuf::from(text)),
+        (Some(_), Some(bucket)) if !bucket.is_empty() && !text.contains(['@', '?', '#']) => {
+            Ok(PathBuf::from(text))
+        }
+        _ => Err("must be a folder or \"s3://BUCKET/PREFIX\"".to_owned()),
+    }
+}
+
+/// A region is part of a host's name.
+fn parse_region(text: &str) -> Result<String, String> {
+    let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if fits { Ok(text.to_owned()) } else { Err("must be a region, such as \"eu-west-1\"".to_owned()) }
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let url =
+        url.filter(|url| url.host().is_some()).ok_or("must be a URL that begins with https:// or http://")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "must not contain a user name or a password: set AWS_ACCESS_KEY_ID and the like".to_owned()
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with its path, without `?` or `#`".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Whether a URL names this machine.

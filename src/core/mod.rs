@@ -12,6 +12,8 @@ pub mod erasure;
 pub mod format;
 pub(crate) mod hash;
 pub mod inbox;
+#[cfg(feature = "lake")]
+pub mod lake;
 pub mod linkedin_export;
 pub mod markup;
 pub mod model;

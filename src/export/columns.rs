@@ -5,7 +5,7 @@ use crate::store::ExportRow;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ColumnKind {
+pub(crate) enum ColumnKind {
     Text,
     Number,
     Time,
@@ -14,7 +14,7 @@ pub(super) enum ColumnKind {
 
 /// What a message has in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ColumnValue<'a> {
+pub(crate) enum ColumnValue<'a> {
     Null,
     Text(&'a str),
     /// A text in parts.
@@ -34,11 +34,11 @@ pub struct MessageColumn {
     /// Its name in `message_log`.
     pub name: &'static str,
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet has types"))]
-    pub(super) kind: ColumnKind,
+    pub(crate) kind: ColumnKind,
     /// Whether every message has a value.
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet has types"))]
-    pub(super) required: bool,
-    pub(super) cell: for<'a> fn(&ExportRow<'a>) -> ColumnValue<'a>,
+    pub(crate) required: bool,
+    pub(crate) cell: for<'a> fn(&ExportRow<'a>) -> ColumnValue<'a>,
 }
 
 impl MessageColumn {
@@ -49,6 +49,11 @@ impl MessageColumn {
         cell: for<'a> fn(&ExportRow<'a>) -> ColumnValue<'a>,
     ) -> Self {
         Self { name, kind, required, cell }
+    }
+
+    #[cfg(feature = "parquet")]
+    pub(crate) fn column_type(&self) -> super::columnar::ColumnType<'static> {
+        super::columnar::ColumnType { name: self.name, kind: self.kind, required: self.required }
     }
 }
 

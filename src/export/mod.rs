@@ -1,5 +1,7 @@
 //! The archive as other files: one consistent look at it, streamed into a format, and put in place when it is whole.
 
+#[cfg(feature = "parquet")]
+pub(crate) mod columnar;
 pub mod columns;
 pub(crate) mod csv;
 mod destination;
@@ -7,7 +9,7 @@ pub(crate) mod html;
 mod jsonl;
 pub(crate) mod markdown;
 #[cfg(feature = "parquet")]
-mod parquet;
+pub(crate) mod parquet;
 pub mod restore;
 mod state;
 pub(crate) mod text;
@@ -38,6 +40,8 @@ pub enum Format {
     Parquet,
     /// A note for each conversation.
     Markdown,
+    /// Delta Lake tables, which the module `lake` pushes to.
+    Delta,
 }
 
 impl Format {
@@ -49,6 +53,7 @@ impl Format {
             Self::Html => "html",
             Self::Parquet => "parquet",
             Self::Markdown => "markdown",
+            Self::Delta => "delta",
         }
     }
 
@@ -56,7 +61,7 @@ impl Format {
     const fn is_folder(self) -> bool {
         match self {
             Self::Jsonl | Self::Csv => false,
-            Self::Html | Self::Parquet | Self::Markdown => true,
+            Self::Html | Self::Parquet | Self::Markdown | Self::Delta => true,
         }
     }
 }
@@ -206,6 +211,9 @@ pub fn run(reader: &Reader, job: &Job, watch: &mut dyn Watch) -> Result<Summary,
         Format::Csv => export.one_file(csv::write, watch),
         Format::Html => html::write(&export, watch),
         Format::Markdown => markdown::write(&export, watch),
+        Format::Delta => {
+            Err(ExportError::refused("a lake is not written like this", "use `archiver lake push`"))
+        }
         #[cfg(feature = "parquet")]
         Format::Parquet => parquet::write(&export, watch),
         #[cfg(not(feature = "parquet"))]
@@ -264,7 +272,7 @@ impl Export<'_> {
         let write = match self.job.format {
             Format::Jsonl => jsonl::write,
             Format::Csv => csv::write,
-            Format::Html | Format::Parquet | Format::Markdown => {
+            Format::Html | Format::Parquet | Format::Markdown | Format::Delta => {
                 let what = format!(
                     "{} is a folder of files and cannot be written to a stream",
                     self.job.format.name()

@@ -2,43 +2,14 @@
 //! have any.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
-use ::parquet::basic::Compression;
-use ::parquet::column::writer::ColumnWriter;
-use ::parquet::data_type::ByteArray;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::properties::WriterProperties;
-use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::parser::parse_message_type;
 
-use super::columns::{COLUMNS, ColumnKind, ColumnValue, MessageColumn};
+use super::columnar::{ColumnType, RowWriter, TimeUnit};
+use super::columns::COLUMNS;
 use super::{Export, ExportError, Summary, Watch};
 use crate::export::destination::Place;
-use crate::store::{AccountMonth, ExportRow, Scope};
-
-/// Rows that are gathered in memory before they are written, and how many bytes of them.
-const ROWS: usize = 20_000;
-const BYTES: usize = 16 * 1024 * 1024;
-
-/// A column in the making: its values, and for each row whether there is one.
-struct Gathered {
-    values: Values,
-    there: Vec<i16>,
-}
-
-enum Values {
-    Text(Vec<ByteArray>),
-    Number(Vec<i64>),
-    Truth(Vec<bool>),
-}
-
-/// The rows that wait to be written.
-struct Rows {
-    columns: Vec<Gathered>,
-    rows: usize,
-    bytes: usize,
-}
+use crate::store::{AccountMonth, Scope};
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
     let scope = Scope { changed_after: None, ..export.job.scope };
@@ -103,113 +74,23 @@ fn write_month(
         },
         ..*scope
     };
-    let schema = Arc::new(parse_message_type(&schema()).map_err(failed)?);
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_created_by(concat!("archiver ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build();
+    let columns: Vec<ColumnType<'_>> = COLUMNS.iter().map(|column| column.column_type()).collect();
     let file = folder.create(&name)?;
-    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(failed)?;
-    let mut rows = Rows::new();
+    let mut rows = RowWriter::begin(file, "message_log", &columns, TimeUnit::Millis).map_err(failed)?;
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
-        rows.add(message);
-        if rows.rows >= ROWS || rows.bytes >= BYTES {
-            std::mem::replace(&mut rows, Rows::new()).write(&mut writer).map_err(failed)?;
-        }
-        Ok::<(), ExportError>(())
+        let cells = COLUMNS.iter().map(|column| (column.cell)(message));
+        rows.add(cells, |out| message.raw_into(out)).map_err(failed)
     })?;
-    if rows.rows > 0 {
-        rows.write(&mut writer).map_err(failed)?;
-    }
-    let mut file = writer.into_inner().map_err(failed)?;
+    let mut file = rows.end().map_err(failed)?;
     file.flush().map_err(ExportError::file(&path))
 }
 
 /// The first moment of a month and the first after it; `None` where a calendar has none.
-fn bounds(month: &str) -> (Option<i64>, Option<i64>) {
+pub(crate) fn bounds(month: &str) -> (Option<i64>, Option<i64>) {
     let first = chrono::NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
     let next = first.and_then(|first| first.checked_add_months(chrono::Months::new(1)));
     let ms = |day: Option<chrono::NaiveDate>| Some(day?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis());
     // The first and the last month have all that was before and after.
     (ms(first).filter(|_| month != "0000-01"), ms(next).filter(|_| month != "9999-12"))
-}
-
-/// The columns with types: times count milliseconds in UTC, truths are true or false.
-fn schema() -> String {
-    let fields = COLUMNS.iter().map(|column| {
-        let (kind, meaning) = match column.kind {
-            ColumnKind::Text => ("BYTE_ARRAY", " (UTF8)"),
-            ColumnKind::Number => ("INT64", ""),
-            ColumnKind::Time => ("INT64", " (TIMESTAMP(MILLIS,true))"),
-            ColumnKind::Truth => ("BOOLEAN", ""),
-        };
-        let need = if column.required { "REQUIRED" } else { "OPTIONAL" };
-        format!("{need} {kind} {}{meaning};", column.name)
-    });
-    format!("message message_log {{ {} }}", fields.collect::<String>())
-}
-
-impl Rows {
-    fn new() -> Self {
-        let gathered = |column: &MessageColumn| Gathered {
-            values: match column.kind {
-                ColumnKind::Text => Values::Text(Vec::new()),
-                ColumnKind::Number | ColumnKind::Time => Values::Number(Vec::new()),
-                ColumnKind::Truth => Values::Truth(Vec::new()),
-            },
-            there: Vec::new(),
-        };
-        Self { columns: COLUMNS.iter().map(gathered).collect(), rows: 0, bytes: 0 }
-    }
-
-    fn add(&mut self, m: &ExportRow<'_>) {
-        self.rows = self.rows.saturating_add(1);
-        for (column, gathered) in COLUMNS.iter().zip(&mut self.columns) {
-            let cell = (column.cell)(m);
-            gathered.there.push(i16::from(cell != ColumnValue::Null));
-            match (&mut gathered.values, cell) {
-                (Values::Number(values), ColumnValue::Number(n) | ColumnValue::Time(n)) => values.push(n),
-                (Values::Truth(values), ColumnValue::Truth(yes)) => values.push(yes),
-                (Values::Text(values), cell) => {
-                    let mut text = Vec::new();
-                    match cell {
-                        ColumnValue::Text(t) | ColumnValue::Json(t) => text.extend_from_slice(t.as_bytes()),
-                        ColumnValue::Parts(parts) => text = parts.concat().into_bytes(),
-                        ColumnValue::Raw => m.raw_into(&mut text),
-                        _ => continue,
-                    }
-                    self.bytes = self.bytes.saturating_add(text.len());
-                    values.push(ByteArray::from(text));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Writes the rows as a row group.
-    fn write<W: std::io::Write + Send>(
-        self,
-        writer: &mut SerializedFileWriter<W>,
-    ) -> Result<(), ParquetError> {
-        let mut group = writer.next_row_group()?;
-        for Gathered { values, there } in self.columns {
-            let Some(mut next) = group.next_column()? else { break };
-            match (next.untyped(), values) {
-                (ColumnWriter::ByteArrayColumnWriter(to), Values::Text(values)) => {
-                    to.write_batch(&values, Some(&there), None)?;
-                }
-                (ColumnWriter::Int64ColumnWriter(to), Values::Number(values)) => {
-                    to.write_batch(&values, Some(&there), None)?;
-                }
-                (ColumnWriter::BoolColumnWriter(to), Values::Truth(values)) => {
-                    to.write_batch(&values, Some(&there), None)?;
-                }
-                _ => return Err(ParquetError::General("a column is of another type".to_owned())),
-            }
-            next.close()?;
-        }
-        group.close()?;
-        Ok(())
-    }
 }

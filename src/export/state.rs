@@ -173,7 +173,7 @@ fn faces(job: &Job, snapshot: &Snapshot<'_>) -> Result<Vec<(ConversationId, i64)
 /// Where a job's state is: in its folder, or hidden beside its file.
 pub(super) fn path(job: &Job) -> PathBuf {
     match job.format {
-        Format::Html | Format::Parquet | Format::Markdown => job.out.join(".archiver-export"),
+        Format::Html | Format::Parquet | Format::Markdown | Format::Delta => job.out.join(".archiver-export"),
         Format::Jsonl | Format::Csv => {
             let mut name = std::ffi::OsString::from(".");
             name.push(job.out.file_name().unwrap_or_default());

@@ -41,7 +41,6 @@ pub enum LakeError {
 }
 
 impl LakeError {
-    #[expect(dead_code, reason = "the storages say what failed")]
     pub(crate) fn storage(key: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Storage { key: key.to_owned(), source: source.into() }
     }

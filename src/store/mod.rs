@@ -58,6 +58,8 @@ pub use read::excerpt::{Excerpt, ExcerptAt, ExcerptSize, MessagePlace};
 pub use read::figures::{AccountFigures, Figures, is_blind};
 pub use read::heads::HeadPlace;
 pub use read::history::FormerVersion;
+#[cfg(feature = "lake")]
+pub use read::lake::{LakeRows, TouchedMessage, name_archive};
 pub use read::message::{ExportRow, MessageRow, Scope};
 pub use read::pending::PendingPart;
 pub use read::people::{DayRow, MonthRow};

@@ -12,6 +12,7 @@ pub(crate) mod export;
 #[cfg(feature = "demo")]
 pub(crate) mod fake_api;
 pub(crate) mod import;
+pub(crate) mod lake;
 pub(crate) mod login;
 pub(crate) mod mcp;
 pub(crate) mod notify;

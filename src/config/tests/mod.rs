@@ -1,6 +1,7 @@
 //! The configuration as a whole: precedence, strictness, the default file.
 
 mod default_file;
+mod lake;
 mod notify;
 mod secrets;
 
@@ -137,7 +138,7 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
         "api.base_url" => "https://api.linkupapi.com",
         "api.version" => "v2",
         "api.retry_base_secs" | "api.retry_max_secs" => "1.5",
-        "budget.reconcile" | "schedule.run_at_start" | "events.enabled" => "false",
+        "budget.reconcile" | "schedule.run_at_start" | "events.enabled" | "lake.after_run" => "false",
         "schedule.cron" => "0 0 * * * *",
         "schedule.timezone" => "Europe/Berlin",
         "alerts.command" => r#"["tell", "me"]"#,
@@ -146,10 +147,13 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
         "api.proxy" => "http://proxy.example:3128",
         "alerts.ping_url" => "https://hc.example/ping/1",
         "api.ca_file" | "archive.path" | "metrics.textfile" | "api.api_key" | "api.api_key_file" => "0123456",
+        "lake.path" => "s3://bucket/lake",
+        "lake.endpoint" => "http://127.0.0.1:9000",
         "api.in_flight_per_account" => "2",
         _ => "10",
     };
     let paths = KEYS.keys().filter(|path| path.contains('.') && !path.contains('['));
+    let paths = paths.filter(|path| cfg!(feature = "lake") || *path != "lake.path");
     paths.map(move |path| (path.clone(), value(path)))
 }
 

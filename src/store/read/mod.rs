@@ -8,6 +8,8 @@ pub(super) mod excerpt;
 pub(super) mod figures;
 pub(super) mod heads;
 pub(super) mod history;
+#[cfg(feature = "lake")]
+pub(super) mod lake;
 pub(super) mod message;
 pub(super) mod pending;
 pub(super) mod people;

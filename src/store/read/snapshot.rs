@@ -30,7 +30,7 @@ pub struct AccountMonth {
 
 /// The month of `x.sent_at_ms` in UTC, rounded down. What is beyond the years that SQLite tells counts to the last month
 /// or the first one.
-const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), -62167219200000)
+pub(super) const MONTH: &str = "strftime('%Y-%m', (max(min(x.sent_at_ms, 253402300799999), -62167219200000)
     - 999 * (x.sent_at_ms < 0)) / 1000, 'unixepoch')";
 
 /// A consistent look at an archive: what others write meanwhile does not show in it.
@@ -180,7 +180,7 @@ impl Snapshot<'_> {
     /// also when those do.
     pub fn faces(&self, gaps: bool) -> Result<Vec<(ConversationId, i64)>> {
         let faces: Vec<(ConversationId, String)> = self.db.all(
-            "SELECT c.id, concat_ws(char(0), a.name, ifnull(c.urn, ''), ifnull(coalesce(c.alias, c.name), ''),
+            "SELECT c.id, concat_ws(char(0), a.name, ifnull(coalesce(c.urn, c.thread, c.profile_url), ''), ifnull(coalesce(c.alias, c.name), ''),
                (SELECT group_concat(p.id || ifnull(p.is_me, '?'), ' ' ORDER BY p.id) FROM participant q JOIN person p ON p.id = q.person
                 WHERE q.conversation = c.id),
                (SELECT group_concat(concat_ws(' ', ifnull(g.newer_ms, '-'), ifnull(g.older_ms, '-'), g.stall_code, g.stall_detail), char(0) ORDER BY g.id)

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use rusqlite::Params;
 use rusqlite::types::ValueRef;
 
 use crate::core::hash;
@@ -112,7 +113,7 @@ impl Snapshot<'_> {
                 _ => continue,
             };
             let sql = format!("SELECT * FROM {table} WHERE {condition} ORDER BY {order}");
-            self.rows(&sql, &[scope.conversation.map(|id| id.0)], |cells| visit(table, cells))?;
+            self.rows(&sql, [scope.conversation.map(|id| id.0)], |cells| visit(table, cells))?;
         }
         Ok(())
     }
@@ -147,20 +148,20 @@ impl Snapshot<'_> {
         let of_people = if scope.chosen_people { CHOSEN } else { "1" };
         self.rows(
             &format!("{sql} AND {of_people} ORDER BY v.id"),
-            &[scope.conversation.map(|id| id.0), scope.since_ms, scope.until_ms, scope.changed_after],
+            [scope.conversation.map(|id| id.0), scope.since_ms, scope.until_ms, scope.changed_after],
             visit,
         )
     }
 
-    fn rows<E: From<StoreError>>(
+    pub(super) fn rows<E: From<StoreError>>(
         &self,
         sql: &str,
-        values: &[Option<i64>],
+        values: impl Params,
         mut visit: impl FnMut(&[(&str, TableValue<'_>)]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut statement = self.connection().prepare(sql).map_err(StoreError::from)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(StoreError::from)?;
+        let mut rows = statement.query(values).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let cells =
                 names.iter().enumerate().map(|(at, name)| Ok((name.as_str(), value_of(row.get_ref(at)?)?)));

@@ -13,12 +13,12 @@ use crate::store::schema::migrate;
 use crate::store::{Result, SCHEMA, SCHEMA_VERSION};
 
 /// Statements by kind and name, without comments, quotes and layout.
-type Objects = BTreeMap<String, String>;
+type Definitions = BTreeMap<String, String>;
 
 /// An object of the schema, such as `view gap_log`, and how it differs.
 pub(crate) type Difference = (String, &'static str);
 
-static CURRENT: LazyLock<Objects> = LazyLock::new(|| {
+static CURRENT: LazyLock<Definitions> = LazyLock::new(|| {
     let code = SCHEMA.lines().map(without_comment).collect::<Vec<_>>().join("\n");
     let statements = code.trim_end().trim_end_matches(';').split(";\n");
     statements.filter_map(|statement| Some((name_of(statement)?, plain(statement)))).collect()
@@ -55,7 +55,7 @@ pub(crate) fn differences(db: &Connection, version: i64) -> Result<Vec<Differenc
     Ok(differences)
 }
 
-fn objects(db: &Connection) -> Result<Objects> {
+fn objects(db: &Connection) -> Result<Definitions> {
     let rows: Vec<(String, String, Option<String>)> =
         db.all("SELECT type, name, sql FROM sqlite_schema", [])?;
     let is_own = |kind: &str, name: &str| {

@@ -31,7 +31,7 @@ fn outputs_are_their_owners_alone() {
                 fs::create_dir(&folder).unwrap();
                 folder.join("out")
             }
-            Format::Html | Format::Parquet | Format::Markdown => folder.join("out"),
+            Format::Html | Format::Parquet | Format::Markdown | Format::Delta => folder.join("out"),
         };
         if out.parent() != Some(&folder) {
             fs::create_dir(&folder).unwrap();

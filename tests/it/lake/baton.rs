@@ -120,6 +120,11 @@ impl Baton {
         }
     }
 
+    /// So many writers begin.
+    pub(crate) fn join(&self, writers: usize) {
+        self.turns.lock().unwrap().running += writers;
+    }
+
     /// A writer is done.
     pub(crate) fn leave(&self) {
         let mut turns = self.turns.lock().unwrap();

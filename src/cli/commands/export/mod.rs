@@ -23,17 +23,18 @@ use crate::view::person;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExportArgs {
-    /// jsonl, csv, html, parquet or markdown
+    /// jsonl, csv, html, parquet, markdown or delta
     ///
     /// jsonl is lossless: `archiver import jsonl` restores the archive from it. csv is for spreadsheets. html is a
     /// folder of pages to read and search offline. parquet is a folder for DuckDB, pandas and the like. markdown is a
-    /// folder of notes, for example for Obsidian.
+    /// folder of notes, for example for Obsidian. delta adds what changed since the last time to Delta Lake tables, in a
+    /// folder or on S3, which many archives may share.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub(crate) format: Format,
 
     /// The file or folder to write; `-` for standard output
     ///
-    /// jsonl and csv are a file, the others a folder. An earlier export is replaced, anything else is left alone. jsonl
+    /// jsonl and csv are a file, the others a folder; delta also takes s3://BUCKET/PREFIX. An earlier export is replaced, anything else is left alone. jsonl
     /// and csv can also go to a pipe or a device.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
@@ -73,7 +74,7 @@ pub(crate) struct ExportArgs {
 
 impl ValueEnum for Format {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Jsonl, Self::Csv, Self::Html, Self::Parquet, Self::Markdown]
+        &[Self::Jsonl, Self::Csv, Self::Html, Self::Parquet, Self::Markdown, Self::Delta]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -87,6 +88,7 @@ Examples:
   archiver export --format jsonl --out all.jsonl --since-last
   archiver export --format csv --out ada.csv --in ada --timezone Europe/Berlin
   archiver export --format html --out ada --person 'Ada Example'
+  archiver export --format delta --out s3://bucket/archives
   archiver export --format jsonl --out - | jq .text";
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
@@ -103,6 +105,9 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
                 format!("remove {flag}"),
             ));
         }
+    }
+    if args.format == Format::Delta {
+        return delta(context, args);
     }
     let archive = OpenArchive::open(context)?;
     let (out, stream) = destination(context, &args.out);
@@ -136,6 +141,27 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     if stream { Ok(()) } else { Output::stdout(&context.env).line(summary(&done, args.format)) }
 }
 
+/// Delta Lake tables have all of an archive, and a push always goes on from the last one.
+fn delta(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    let scope = &args.scope;
+    for (given, flag) in [
+        (scope.conversation.is_some(), "--in"),
+        (scope.span.since.is_some(), "--since"),
+        (scope.span.until.is_some(), "--until"),
+        (args.person.is_some(), "--person"),
+    ] {
+        if given {
+            let what =
+                format!("{flag} does not work with --format delta, whose tables have the whole archive");
+            return Err(Failure::usage(what, format!("remove {flag}, or choose another format")));
+        }
+    }
+    #[cfg(feature = "lake")]
+    return super::lake::push(context, &context.reading_config()?, &args.out, false);
+    #[cfg(not(feature = "lake"))]
+    Err(super::lake::not_built())
+}
+
 /// Where to write, and whether what is there takes the export as it comes.
 fn destination(context: &Context, out: &Path) -> (PathBuf, bool) {
     if ["-", "/dev/stdout"].iter().any(|stdout| out == Path::new(stdout)) {
@@ -157,7 +183,7 @@ fn summary(done: &Summary, format: Format) -> String {
         Format::Html => {
             format!("Wrote {messages}; open {}", done.out.join("index.html").display())
         }
-        Format::Parquet | Format::Markdown => {
+        Format::Parquet | Format::Markdown | Format::Delta => {
             format!("Wrote {messages} in {} to {out}", plural(done.files, "file"))
         }
     };

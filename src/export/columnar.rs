@@ -1,0 +1,214 @@
+//! Rows as columns in row groups of a Parquet file.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use ::parquet::basic::Compression;
+use ::parquet::column::writer::ColumnWriter;
+use ::parquet::data_type::ByteArray;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::parser::parse_message_type;
+
+use super::columns::{ColumnKind, ColumnValue};
+use crate::core::Ms;
+
+/// Rows that are gathered in memory before they are written, and how many bytes of them.
+const ROWS: usize = 20_000;
+const BYTES: usize = 16 * 1024 * 1024;
+
+/// What times are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeUnit {
+    /// Milliseconds, however far away.
+    Millis,
+    /// Microseconds, of the years 1 to 9999: what engines that read dates can show.
+    #[cfg_attr(not(feature = "lake"), expect(dead_code, reason = "Delta tables have them"))]
+    Micros,
+}
+
+impl TimeUnit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Millis => "MILLIS",
+            Self::Micros => "MICROS",
+        }
+    }
+
+    pub(crate) fn count(self, ms: Ms) -> Option<i64> {
+        match self {
+            Self::Millis => Some(ms),
+            Self::Micros if (-62_135_596_800_000..=253_402_300_799_999).contains(&ms) => {
+                Some(ms.saturating_mul(1_000))
+            }
+            Self::Micros => None,
+        }
+    }
+}
+
+/// A column: its name, what it holds, and whether every row has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ColumnType<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: ColumnKind,
+    pub(crate) required: bool,
+}
+
+/// A column in the making: its values, and for each row whether there is one.
+struct Gathered {
+    values: Values,
+    there: Vec<i16>,
+}
+
+enum Values {
+    Text(Vec<ByteArray>),
+    Number(Vec<i64>),
+    Truth(Vec<bool>),
+}
+
+/// The rows that wait to be written.
+struct Rows {
+    columns: Vec<Gathered>,
+    rows: usize,
+    bytes: usize,
+}
+
+/// A Parquet file that rows are added to.
+pub(crate) struct RowWriter<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    kinds: Vec<ColumnKind>,
+    unit: TimeUnit,
+    waiting: Rows,
+}
+
+impl<W: Write + Send> RowWriter<W> {
+    /// Begins a file with these columns, whose schema has this name.
+    pub(crate) fn begin(
+        to: W,
+        name: &str,
+        columns: &[ColumnType<'_>],
+        unit: TimeUnit,
+    ) -> Result<Self, ParquetError> {
+        let schema = Arc::new(parse_message_type(&schema(name, columns, unit))?);
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(concat!("archiver ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let file = SerializedFileWriter::new(to, schema, Arc::new(properties))?;
+        let kinds: Vec<ColumnKind> = columns.iter().map(|column| column.kind).collect();
+        let waiting = Rows::of(&kinds);
+        Ok(Self { file, kinds, unit, waiting })
+    }
+
+    /// Adds a row, whose cells are in the order of the columns; `raw` writes what stands for [`ColumnValue::Raw`].
+    pub(crate) fn add<'a>(
+        &mut self,
+        cells: impl Iterator<Item = ColumnValue<'a>>,
+        raw: impl Fn(&mut Vec<u8>),
+    ) -> Result<(), ParquetError> {
+        self.waiting.add(cells, self.unit, raw);
+        if self.waiting.rows >= ROWS || self.waiting.bytes >= BYTES { self.write_waiting() } else { Ok(()) }
+    }
+
+    /// Bytes that were written so far, and that wait to be.
+    #[cfg(feature = "lake")]
+    pub(crate) fn bytes(&self) -> usize {
+        self.file.bytes_written().saturating_add(self.waiting.bytes / 4)
+    }
+
+    /// Writes what is missing of the file, and gives back what it was written to.
+    pub(crate) fn end(mut self) -> Result<W, ParquetError> {
+        if self.waiting.rows > 0 {
+            self.write_waiting()?;
+        }
+        self.file.into_inner()
+    }
+
+    fn write_waiting(&mut self) -> Result<(), ParquetError> {
+        std::mem::replace(&mut self.waiting, Rows::of(&self.kinds)).write(&mut self.file)
+    }
+}
+
+fn schema(name: &str, columns: &[ColumnType<'_>], unit: TimeUnit) -> String {
+    let fields = columns.iter().map(|column| {
+        let (kind, meaning) = match column.kind {
+            ColumnKind::Text => ("BYTE_ARRAY", " (UTF8)".to_owned()),
+            ColumnKind::Number => ("INT64", String::new()),
+            ColumnKind::Time => ("INT64", format!(" (TIMESTAMP({},true))", unit.name())),
+            ColumnKind::Truth => ("BOOLEAN", String::new()),
+        };
+        let need = if column.required { "REQUIRED" } else { "OPTIONAL" };
+        format!("{need} {kind} {}{meaning};", column.name)
+    });
+    format!("message {name} {{ {} }}", fields.collect::<String>())
+}
+
+impl Rows {
+    fn of(kinds: &[ColumnKind]) -> Self {
+        let gathered = |kind: &ColumnKind| Gathered {
+            values: match kind {
+                ColumnKind::Text => Values::Text(Vec::new()),
+                ColumnKind::Number | ColumnKind::Time => Values::Number(Vec::new()),
+                ColumnKind::Truth => Values::Truth(Vec::new()),
+            },
+            there: Vec::new(),
+        };
+        Self { columns: kinds.iter().map(gathered).collect(), rows: 0, bytes: 0 }
+    }
+
+    fn add<'a>(
+        &mut self,
+        cells: impl Iterator<Item = ColumnValue<'a>>,
+        unit: TimeUnit,
+        raw: impl Fn(&mut Vec<u8>),
+    ) {
+        self.rows = self.rows.saturating_add(1);
+        for (gathered, cell) in self.columns.iter_mut().zip(cells) {
+            let cell = match cell {
+                ColumnValue::Time(at) => unit.count(at).map_or(ColumnValue::Null, ColumnValue::Time),
+                cell => cell,
+            };
+            gathered.there.push(i16::from(cell != ColumnValue::Null));
+            match (&mut gathered.values, cell) {
+                (Values::Number(values), ColumnValue::Number(n) | ColumnValue::Time(n)) => values.push(n),
+                (Values::Truth(values), ColumnValue::Truth(yes)) => values.push(yes),
+                (Values::Text(values), cell) => {
+                    let mut text = Vec::new();
+                    match cell {
+                        ColumnValue::Text(t) | ColumnValue::Json(t) => text.extend_from_slice(t.as_bytes()),
+                        ColumnValue::Parts(parts) => text = parts.concat().into_bytes(),
+                        ColumnValue::Raw => raw(&mut text),
+                        _ => continue,
+                    }
+                    self.bytes = self.bytes.saturating_add(text.len());
+                    values.push(ByteArray::from(text));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes the rows as a row group.
+    fn write<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> Result<(), ParquetError> {
+        let mut group = file.next_row_group()?;
+        for Gathered { values, there } in self.columns {
+            let Some(mut next) = group.next_column()? else { break };
+            match (next.untyped(), values) {
+                (ColumnWriter::ByteArrayColumnWriter(to), Values::Text(values)) => {
+                    to.write_batch(&values, Some(&there), None)?;
+                }
+                (ColumnWriter::Int64ColumnWriter(to), Values::Number(values)) => {
+                    to.write_batch(&values, Some(&there), None)?;
+                }
+                (ColumnWriter::BoolColumnWriter(to), Values::Truth(values)) => {
+                    to.write_batch(&values, Some(&there), None)?;
+                }
+                _ => return Err(ParquetError::General("a column is of another type".to_owned())),
+            }
+            next.close()?;
+        }
+        group.close()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! Data files: rows of one partition of a table, written by one push.
+
+use ::parquet::errors::ParquetError;
+use serde_json::json;
+
+use super::LakeError;
+use super::delta::action::{AddFile, NamedValues};
+use super::delta::path;
+use super::storage::Storage;
+use super::tables::LakeTable;
+use crate::core::Ms;
+use crate::core::lake::{LakeFile, MOST_ROWS};
+use crate::export::columnar::{RowWriter, TimeUnit};
+use crate::export::columns::ColumnValue;
+
+/// A file is ended when it has so many bytes.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// What the rows of a file have in common, besides the archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Partition {
+    /// The account's name; of runs, none.
+    pub(crate) account: Option<String>,
+    /// `YYYY-MM`; only messages have it.
+    pub(crate) month: Option<String>,
+}
+
+impl Partition {
+    /// The partition of a file, if it is this archive's.
+    pub(crate) fn of_file(file: &AddFile, archive: &str) -> Option<Self> {
+        let value = |name: &str| file.partition_values.get(name).map(str::to_owned);
+        let is_own = value("archive_id").as_deref() == Some(archive);
+        is_own.then(|| Self { account: value("account"), month: value("month") })
+    }
+
+    /// The columns and their values.
+    fn values<'a>(&'a self, archive: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let others = [("account", self.account.as_deref()), ("month", self.month.as_deref())];
+        let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        std::iter::once(("archive_id", archive)).chain(others)
+    }
+
+    /// `archive_id=…/account=…/month=…/`, in which a value is written so that every reader gets it back.
+    fn folder(&self, archive: &str) -> String {
+        self.values(archive).map(|(name, value)| format!("{name}={}/", escaped(value))).collect()
+    }
+}
+
+/// The folder of an archive's files in a table, relative to the lake.
+pub(crate) fn folder_of(table: &str, archive: &str) -> String {
+    format!("{table}/archive_id={archive}/")
+}
+
+fn escaped(value: &str) -> String {
+    let letter = |b| match b {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => char::from(b).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    value.bytes().map(letter).collect()
+}
+
+/// What a file's statistics say of its rows; a file without them may hold any.
+pub(crate) fn range_of(file: &AddFile, key: &str) -> LakeFile {
+    let stats: Option<serde_json::Value> = file.stats.as_ref().and_then(|s| serde_json::from_str(s).ok());
+    let number = |pointer: String| stats.as_ref().and_then(|stats| stats.pointer(&pointer)?.as_i64());
+    let bounds = (number(format!("/minValues/{key}")), number(format!("/maxValues/{key}")));
+    let rows = number("/numRecords".to_owned()).and_then(|n| u64::try_from(n).ok()).unwrap_or(MOST_ROWS);
+    match bounds {
+        (Some(first), Some(last)) => LakeFile { first, last, rows },
+        _ => LakeFile { first: i64::MIN, last: i64::MAX, rows },
+    }
+}
+
+/// The least and the greatest value of a column.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    least: i64,
+    greatest: i64,
+}
+
+/// A file in the making.
+struct OpenFile {
+    rows: RowWriter<Vec<u8>>,
+    count: u64,
+    key: Bounds,
+    sent_at_ms: Option<Bounds>,
+}
+
+/// Writes the rows of a partition into as many files as they need.
+pub(crate) struct PartitionWriter<'a> {
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) table: &'a LakeTable,
+    pub(crate) archive: &'a str,
+    pub(crate) partition: &'a Partition,
+    /// Names this push's files.
+    pub(crate) push: &'a str,
+    /// How many files this push has written.
+    pub(crate) written: &'a mut u32,
+    pub(crate) now: Ms,
+    file: Option<OpenFile>,
+    done: Vec<AddFile>,
+}
+
+impl<'a> PartitionWriter<'a> {
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        table: &'a LakeTable,
+        (archive, partition): (&'a str, &'a Partition),
+        (push, written): (&'a str, &'a mut u32),
+        now: Ms,
+    ) -> Self {
+        Self { storage, table, archive, partition, push, written, now, file: None, done: Vec::new() }
+    }
+
+    /// Adds a row; rows come in the order of their keys, and rows of one key stay together.
+    pub(crate) fn add(
+        &mut self,
+        cells: &[ColumnValue<'_>],
+        raw: impl Fn(&mut Vec<u8>),
+    ) -> Result<(), LakeError> {
+        let number = |at: Option<usize>| match at.and_then(|at| cells.get(at)) {
+            Some(ColumnValue::Number(n)) => Some(*n),
+            _ => None,
+        };
+        let key = number(Some(self.table.key_at())).unwrap_or_default();
+        let is_full = |file: &OpenFile| file.count >= MOST_ROWS || file.rows.bytes() >= MOST_BYTES;
+        if self.file.as_ref().is_some_and(|file| is_full(file) && key != file.key.greatest) {
+            self.end_file()?;
+        }
+        let broken = |error: ParquetError| LakeError::broken(self.table.name, error);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let columns = self.table.columns.as_slice();
+                let rows = RowWriter::begin(Vec::new(), self.table.name, columns, TimeUnit::Micros)
+                    .map_err(broken)?;
+                none.insert(OpenFile {
+                    rows,
+                    count: 0,
+                    key: Bounds { least: key, greatest: key },
+                    sent_at_ms: None,
+                })
+            }
+        };
+        file.count = file.count.saturating_add(1);
+        file.key.greatest = key;
+        if let Some(at) = number(self.table.columns.iter().position(|column| column.name == "sent_at_ms")) {
+            let seen = file.sent_at_ms.get_or_insert(Bounds { least: at, greatest: at });
+            (seen.least, seen.greatest) = (seen.least.min(at), seen.greatest.max(at));
+        }
+        file.rows.add(cells.iter().copied(), raw).map_err(broken)
+    }
+
+    /// The files, which are all in the storage.
+    pub(crate) fn end(mut self) -> Result<Vec<AddFile>, LakeError> {
+        self.end_file()?;
+        Ok(self.done)
+    }
+
+    fn end_file(&mut self) -> Result<(), LakeError> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let bytes = file.rows.end().map_err(|error| LakeError::broken(self.table.name, error))?;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let name =
+            format!("{}{}-{:05}.parquet", self.partition.folder(self.archive), self.push, self.written);
+        *self.written = self.written.saturating_add(1);
+        self.storage.put(&format!("{}/{name}", self.table.name), bytes.into())?;
+        // Of what people wrote, nothing stands in the log, from which it could not be erased.
+        let (mut least, mut greatest) = (serde_json::Map::new(), serde_json::Map::new());
+        for (name, seen) in [(self.table.key, Some(file.key)), ("sent_at_ms", file.sent_at_ms)] {
+            if let Some(seen) = seen {
+                least.insert(name.to_owned(), seen.least.into());
+                greatest.insert(name.to_owned(), seen.greatest.into());
+            }
+        }
+        let stats =
+            json!({"numRecords": file.count, "minValues": least, "maxValues": greatest, "nullCount": {}});
+        let values = self.partition.values(self.archive);
+        self.done.push(AddFile {
+            path: path::encoded(&name),
+            partition_values: values
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .collect::<NamedValues>(),
+            size,
+            modification_time: self.now,
+            data_change: true,
+            stats: Some(stats.to_string()),
+            tags: None,
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::columns::ColumnKind;
+
+    #[test]
+    fn every_table_is_in_the_order_of_a_number() {
+        for table in super::super::tables::tables() {
+            let key = table.columns.get(table.key_at()).unwrap();
+            assert_eq!((key.name, key.kind), (table.key, ColumnKind::Number), "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn folders_say_what_is_in_them_in_the_way_of_hive() {
+        let partition = Partition { account: Some("Zoë/..".to_owned()), month: Some("2026-01".to_owned()) };
+        assert_eq!(partition.folder("a1"), "archive_id=a1/account=Zo%C3%AB%2F../month=2026-01/");
+    }
+}

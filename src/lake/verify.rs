@@ -1,0 +1,259 @@
+//! Compares what a lake holds of an archive with the archive, partition by partition: how many rows, and what they say.
+
+use std::collections::BTreeMap;
+
+use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
+use ::parquet::record::Field;
+
+use super::LakeError;
+use super::changes::Differences;
+use super::delta::table::DeltaTable;
+use super::files::Partition;
+use super::push::PushWatch;
+use super::state::LakeState;
+use super::storage::Storage;
+use super::tables::{LakeTable, Source, tables};
+use crate::core::lake::ChangedRows;
+use crate::core::model::ids::AccountId;
+use crate::core::{Ms, hash};
+use crate::export::columnar::TimeUnit;
+use crate::export::columns::{COLUMNS, ColumnValue};
+use crate::export::parquet::bounds;
+use crate::store::{LakeRows, Scope, Snapshot};
+
+/// How many rows, and a sum that changes with any value of any of them, in whatever order they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct RowSum {
+    /// How many.
+    pub rows: u64,
+    /// The sum of the hashes of the rows.
+    pub checksum: u64,
+}
+
+impl RowSum {
+    fn add(&mut self, row: &[u8]) {
+        self.rows = self.rows.saturating_add(1);
+        self.checksum = self.checksum.wrapping_add(hash::fnv1a(row.iter().copied()));
+    }
+}
+
+/// A partition in which lake and archive are not the same.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LakeDifference {
+    /// The table's name.
+    pub table: &'static str,
+    /// The account; of runs, none.
+    pub account: Option<String>,
+    /// The month; only messages have it.
+    pub month: Option<String>,
+    /// What the archive has.
+    pub archive: RowSum,
+    /// What the lake has.
+    pub lake: RowSum,
+    /// Whether the archive has changed there since the last push, which explains it.
+    pub is_pending: bool,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LakeVerification {
+    /// Which archive, as its rows are marked.
+    pub archive_id: String,
+    /// When it was last pushed (ms); `None`: never.
+    pub pushed_ms: Option<Ms>,
+    /// Partitions that were compared.
+    pub partitions: u64,
+    /// Rows that were compared, of the archive.
+    pub rows: u64,
+    /// Where both are not the same.
+    pub differences: Vec<LakeDifference>,
+}
+
+impl LakeVerification {
+    /// The differences that the next push does not explain.
+    pub fn broken(&self) -> impl Iterator<Item = &LakeDifference> {
+        self.differences.iter().filter(|difference| !difference.is_pending)
+    }
+}
+
+/// Compares a lake with an archive, as a snapshot shows it.
+///
+/// # Errors
+/// When archive or storage cannot be read, or when it was stopped.
+pub fn verify(
+    storage: &dyn Storage,
+    snapshot: &Snapshot<'_>,
+    now: Ms,
+    watch: &mut dyn PushWatch,
+) -> Result<LakeVerification, LakeError> {
+    let archive = snapshot.identity()?.unwrap_or_default();
+    let before = LakeState::read(storage, &archive)?;
+    let accounts: BTreeMap<i64, String> =
+        snapshot.accounts()?.into_iter().map(|(id, name)| (id.0, name)).collect();
+    let faces: BTreeMap<i64, i64> =
+        snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
+    let whole = !before.goes_on(snapshot, &accounts)?;
+    let erased = snapshot.last_erasure()? != before.erasure;
+    let found = Differences::find(snapshot, &before, &accounts, (whole, erased), &faces)?;
+    let mut verification = LakeVerification {
+        archive_id: archive.clone(),
+        pushed_ms: before.pushed_ms,
+        ..LakeVerification::default()
+    };
+    for table in tables() {
+        let delta = DeltaTable::load(storage, table.name, now)?;
+        let at = delta.as_ref().and_then(|delta| delta.state().txn_version(&archive));
+        let known = at.is_some_and(|at| before.knows(table.name, at));
+        let pending = found.of(&table, !known, &mut BTreeMap::new())?;
+        let is_pending = |partition: &Partition| {
+            pending.whole
+                || pending.partitions.get(partition).is_some_and(|rows: &Vec<ChangedRows>| !rows.is_empty())
+        };
+        let lake = match &delta {
+            Some(delta) => in_lake(storage, &table, delta, &archive, watch)?,
+            None => BTreeMap::new(),
+        };
+        let archive = in_archive(snapshot, &table, &accounts, watch)?;
+        for partition in lake.keys().chain(archive.keys().filter(|key| !lake.contains_key(*key))) {
+            let sum = |of: &BTreeMap<Partition, RowSum>| of.get(partition).copied().unwrap_or_default();
+            let (lake, archive) = (sum(&lake), sum(&archive));
+            verification.partitions = verification.partitions.saturating_add(1);
+            verification.rows = verification.rows.saturating_add(archive.rows);
+            if lake != archive {
+                verification.differences.push(LakeDifference {
+                    table: table.name,
+                    account: partition.account.clone(),
+                    month: partition.month.clone(),
+                    archive,
+                    lake,
+                    is_pending: is_pending(partition),
+                });
+            }
+        }
+    }
+    Ok(verification)
+}
+
+/// Reads every file of the archive in a table.
+fn in_lake(
+    storage: &dyn Storage,
+    table: &LakeTable,
+    delta: &DeltaTable,
+    archive: &str,
+    watch: &mut dyn PushWatch,
+) -> Result<BTreeMap<Partition, RowSum>, LakeError> {
+    let mut sums: BTreeMap<Partition, RowSum> = BTreeMap::new();
+    let mut line = Vec::new();
+    for file in delta.state().files().values() {
+        let Some(partition) = Partition::of_file(file, archive) else { continue };
+        let key = delta.key_of(file);
+        let sum = sums.entry(partition).or_default();
+        let Some(bytes) = storage.get(&key)? else {
+            // As many rows as it should have are missing.
+            continue;
+        };
+        let broken = |error: ::parquet::errors::ParquetError| LakeError::broken(&key, error);
+        let reader = SerializedFileReader::new(bytes).map_err(broken)?;
+        for row in reader.get_row_iter(None).map_err(broken)? {
+            let row = row.map_err(broken)?;
+            let fields: BTreeMap<&str, &Field> =
+                row.get_column_iter().map(|(name, field)| (name.as_str(), field)).collect();
+            line.clear();
+            for column in &table.columns {
+                match fields.get(column.name) {
+                    Some(Field::Bool(yes)) => truth(&mut line, *yes),
+                    Some(Field::Long(n) | Field::TimestampMicros(n)) => number(&mut line, *n),
+                    Some(Field::Str(text)) => letters(&mut line, text.as_bytes()),
+                    _ => line.push(0),
+                }
+            }
+            sum.add(&line);
+            watch.row()?;
+        }
+    }
+    Ok(sums)
+}
+
+/// Reads every row of a table in the archive.
+fn in_archive(
+    snapshot: &Snapshot<'_>,
+    table: &LakeTable,
+    accounts: &BTreeMap<i64, String>,
+    watch: &mut dyn PushWatch,
+) -> Result<BTreeMap<Partition, RowSum>, LakeError> {
+    let mut sums: BTreeMap<Partition, RowSum> = BTreeMap::new();
+    let (mut line, mut raw) = (Vec::new(), Vec::new());
+    match table.source {
+        Source::Messages => {
+            for month in snapshot.months(&Scope::default())? {
+                let partition =
+                    Partition { account: Some(month.account_name.clone()), month: Some(month.month.clone()) };
+                let (since_ms, until_ms) = bounds(&month.month);
+                let (account, ids) = (Some(month.account), Some(month.ids));
+                let scope = Scope { account, ids, since_ms, until_ms, ..Scope::default() };
+                let sum = sums.entry(partition).or_default();
+                snapshot.messages(&scope, |message| {
+                    line.clear();
+                    for column in COLUMNS.iter().filter(|column| column.name != "account") {
+                        match (column.cell)(message) {
+                            ColumnValue::Raw => {
+                                raw.clear();
+                                message.raw_into(&mut raw);
+                                letters(&mut line, &raw);
+                            }
+                            cell => value(&mut line, cell),
+                        }
+                    }
+                    sum.add(&line);
+                    watch.row()
+                })?;
+            }
+        }
+        Source::Rows(rows) => {
+            let of: Vec<(Option<AccountId>, Option<&String>)> = match rows {
+                LakeRows::Runs => vec![(None, None)],
+                _ => accounts.iter().map(|(id, name)| (Some(AccountId(*id)), Some(name))).collect(),
+            };
+            for (account, name) in of {
+                snapshot.lake_rows(rows, account, (i64::MIN, i64::MAX), |row| {
+                    line.clear();
+                    let mut stalled = String::new();
+                    table.cells(row, &mut stalled).into_iter().for_each(|cell| value(&mut line, cell));
+                    let partition = Partition { account: name.cloned(), month: None };
+                    sums.entry(partition).or_default().add(&line);
+                    watch.row()
+                })?;
+            }
+        }
+    }
+    Ok(sums)
+}
+
+fn value(line: &mut Vec<u8>, cell: ColumnValue<'_>) {
+    match cell {
+        ColumnValue::Null | ColumnValue::Raw => line.push(0),
+        ColumnValue::Number(n) => number(line, n),
+        ColumnValue::Time(at) => match TimeUnit::Micros.count(at) {
+            Some(n) => number(line, n),
+            None => line.push(0),
+        },
+        ColumnValue::Truth(yes) => truth(line, yes),
+        ColumnValue::Text(text) | ColumnValue::Json(text) => letters(line, text.as_bytes()),
+        ColumnValue::Parts(parts) => letters(line, parts.concat().as_bytes()),
+    }
+}
+
+fn truth(line: &mut Vec<u8>, yes: bool) {
+    line.extend([1, u8::from(yes)]);
+}
+
+fn number(line: &mut Vec<u8>, n: i64) {
+    line.push(2);
+    line.extend(n.to_le_bytes());
+}
+
+fn letters(line: &mut Vec<u8>, text: &[u8]) {
+    line.push(3);
+    line.extend(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+    line.extend(text);
+}
