@@ -139,6 +139,15 @@ impl Baton {
     }
 }
 
+/// A writer that panics does not let the others wait for it forever.
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.baton.leave();
+        }
+    }
+}
+
 impl Storage for Turn<'_> {
     fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
         self.baton.turn(self.who, None, || self.baton.memory.get(key))
