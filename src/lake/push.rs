@@ -14,9 +14,9 @@ use super::delta::random_guid;
 use super::delta::table::DeltaTable;
 use super::delta::upkeep::LogRetention;
 use super::files::{Partition, PartitionWriter, range_of};
-use super::state::{LakeState, Mark};
+use super::state::{ChangeMark, LakeState};
 use super::storage::Storage;
-use super::tables::{LakeTable, Source, tables};
+use super::tables::{LakeTable, RowSource, tables};
 use super::tidy::{Tidied, Tidying};
 use crate::core::Ms;
 use crate::core::lake::{Rewrite, plan};
@@ -178,7 +178,7 @@ struct Push<'a> {
     archive: &'a str,
     name: &'a str,
     written: u32,
-    mark: Mark,
+    mark: ChangeMark,
     now: Ms,
     watch: &'a mut dyn PushWatch,
 }
@@ -317,7 +317,7 @@ impl Push<'_> {
             watch.row()
         };
         match table.source {
-            Source::Messages => {
+            RowSource::Messages => {
                 let columns: Vec<_> = COLUMNS.iter().filter(|column| column.name != "account").collect();
                 let (since_ms, until_ms) = bounds(to.partition.month.as_deref().unwrap_or_default());
                 let ids = Some((MessageId(first), MessageId(last)));
@@ -329,7 +329,7 @@ impl Push<'_> {
                     counted()
                 })?;
             }
-            Source::Rows(kind) => {
+            RowSource::Rows(kind) => {
                 let of = if kind == LakeRows::Runs { None } else { account };
                 self.snapshot.lake_rows(kind, of, (first, last), |row| {
                     writer.add(&table.cells(row, &mut String::new()), |_| {})?;
