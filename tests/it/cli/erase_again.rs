@@ -193,3 +193,55 @@ fn a_conversation_of_which_nothing_is_stored_is_not_bought_once_it_is_erased() {
         home.run(&["verify"]).expect(0);
     }
 }
+
+/// The credits that the next run pays for a message of the first conversation's that nobody has seen yet, here and in a
+/// copy in which nothing was erased.
+fn cost_of_news(version: &str, erase_all: impl Fn(&Home)) -> (i64, i64) {
+    let api = FakeApi::serve(server(&[("Ada Example", 40), (HERS, 5)]));
+    let home = discovering(&api, version);
+    home.sync_until_complete();
+    let untouched = home.copy();
+    erase_all(&home);
+    let at = START + 900 * HOUR;
+    api.server().mailbox_mut(0).unwrap().send(0, Author::Other(0), at, "news").unwrap();
+    home.run(&["verify"]).expect(0);
+    let cost = |home: &Home| {
+        let before = api.charged();
+        home.sync();
+        home.run(&["verify"]).expect(0);
+        assert_eq!(home.count("SELECT count(*) FROM message_log WHERE text = 'news'"), 1, "{version}");
+        api.charged() - before
+    };
+    (cost(&home), cost(&untouched))
+}
+
+#[test]
+fn news_of_a_conversation_that_an_erasure_has_emptied_cost_no_more_than_of_one_that_is_stored() {
+    for version in ["v1", "v2"] {
+        let (erased, stored) = cost_of_news(version, |home| {
+            erase(home, &["--conversation", "Ada Example"]);
+        });
+        assert!(erased <= stored, "{version}: {erased} credits instead of {stored} after --conversation");
+        let (erased, stored) = cost_of_news(version, |home| {
+            erase(home, &["--before", "2021-02-01"]);
+        });
+        assert!(erased <= stored, "{version}: {erased} credits instead of {stored} after --before");
+    }
+}
+
+#[test]
+fn an_archive_is_sound_while_the_news_of_an_emptied_conversation_wait_and_its_backup_can_be_restored() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 3)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    erase(&home, &["--conversation", "Ada Example"]);
+    api.server().mailbox_mut(0).unwrap().send(0, Author::Other(0), START + 900 * HOUR, "news").unwrap();
+    home.run(&["sync", "--once", "--budget", "1"]).expect(0);
+    assert_eq!(home.count("SELECT count(*) FROM gap_log"), 1, "the inbox has shown it");
+    home.run(&["verify"]).expect(0);
+    home.run(&["backup", "copy.db"]).expect(0);
+    home.run(&["restore", "copy.db"]).expect(0);
+    home.sync_until_complete();
+    assert_eq!(messages(&home), 4);
+    home.run(&["verify"]).expect(0);
+}
