@@ -121,6 +121,11 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     if page.messages.len() < commit.page.messages.len() {
         tx.run("UPDATE conversation SET cut_ms = ?2 WHERE id = ?1", params![conversation, floor])?;
     }
+    if floor > Ms::MIN {
+        // An earlier count grows old: there is no later one.
+        let sql = "UPDATE conversation SET served_total = NULL WHERE id = ?1 AND served_total IS NOT NULL";
+        tx.run(sql, [conversation])?;
+    }
     let commit = &Commit { page: &page, ..*commit };
     let before = timelines::conversation(tx, conversation)?;
     let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());

@@ -245,3 +245,19 @@ fn an_archive_is_sound_while_the_news_of_an_emptied_conversation_wait_and_its_ba
     assert_eq!(messages(&home), 4);
     home.run(&["verify"]).expect(0);
 }
+
+#[test]
+fn a_count_from_before_retention_was_configured_says_nothing_of_what_is_archived_since() {
+    let api = FakeApi::serve(server(&[("Ada Example", 30)]));
+    let home = discovering(&api, "v2");
+    home.edit("[sync]", "[sync]\npage_size = 20");
+    home.run(&["sync", "--once", "--budget", "3"]).expect(0);
+    assert!((1..30).contains(&messages(&home)), "{}", messages(&home));
+    home.edit("[budget]", "[retention]\nkeep_days = 20000\n\n[budget]");
+    for index in [1, 3] {
+        assert!(api.server().mailbox_mut(0).unwrap().delete(0, index));
+    }
+    home.sync_until_complete();
+    assert_eq!(messages(&home), 28);
+    home.run(&["verify"]).expect(0);
+}
