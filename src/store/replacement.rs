@@ -10,11 +10,13 @@ use serde::Serialize;
 use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
-use crate::store::erase::{Erasure, ErasureLog};
+use crate::store::erase::{Erasure, ErasureLog, Traces};
 use crate::store::ledger::entry;
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
-use crate::store::ledger::{Outcome, RunKind, Trigger, end_run, insert_run, spent_by_account};
+use crate::store::ledger::{
+    Outcome, RunKind, Trigger, end_run, insert_run, interrupt_runs, spent_by_account,
+};
 use crate::store::query::Statements as _;
 use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_private, open_regular};
 use crate::store::schema::lock::Lock;
@@ -78,7 +80,10 @@ impl Replacement {
         let mut replacement = Self { archive: real, unfinished, db: None, lock };
         copy(backup, &replacement.unfinished, go_on, stop)?;
         let opened = open::open_or_create(&replacement.unfinished, &mut replacement.lock);
-        replacement.db = Some(opened.map_err(|error| of_backup(error, backup))?);
+        let db = opened.map_err(|error| of_backup(error, backup))?;
+        // A run that was under way when the backup was made does not end in it any more.
+        interrupt_runs(&db)?;
+        replacement.db = Some(db);
         Ok(replacement)
     }
 
@@ -149,7 +154,7 @@ impl Replacement {
     }
 
     /// Repeats the erasures of the archive to be replaced, so that what was erased since the backup does not come back
-    /// with it, but for conversations on hold. Returns how many messages of the backup go.
+    /// with it, but for conversations on hold, and finishes those of the backup. Returns how many messages of it go.
     ///
     /// # Errors
     /// When the replacement cannot be written.
@@ -157,11 +162,11 @@ impl Replacement {
         let readable =
             open::open_suspect(&self.archive).ok().filter(|(_, differences)| differences.is_empty());
         let log = readable.and_then(|(db, _)| Queries::new(&db).erasure_log().ok()).unwrap_or_default();
-        if log.is_empty() {
-            return Ok(0);
-        }
         let mut store = Store::over(self.db.take().ok_or_else(closed)?);
-        let done = repeat(&mut store, &log, hold, now);
+        let done = match log.is_empty() {
+            false => repeat(&mut store, &log, hold, now),
+            true => finish(&mut store, now).map(|()| 0),
+        };
         self.db = Some(store.into_connection());
         done
     }
@@ -261,6 +266,14 @@ fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Resu
     let erased = store.repeat_erasures(&erasure, log)?;
     store.finish_erasures(erased.traces, Some(now))?;
     Ok(erased.messages)
+}
+
+/// Rewrites the file of a backup that was made before an erasure in it had come to that.
+fn finish(store: &mut Store, now: Ms) -> Result<()> {
+    if store.erasures_unfinished()? {
+        store.finish_erasures(Traces::default(), Some(now))?;
+    }
+    Ok(())
 }
 
 /// A decrypted backup, which goes when this does.

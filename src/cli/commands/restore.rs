@@ -202,7 +202,7 @@ fn prepare_plain(
     let verified =
         verify::verify(replacement.path(), Depth::Full, &mut |p| meter.show(p.about, p.done, p.of));
     let verified = verified.map_err(|error| unsound(backup, &error.to_string()))?;
-    match verified.broken() {
+    match verified.broken_for_good() {
         0 if interrupt.has_come() => Err(stopped()),
         0 => Ok(replacement),
         n => Err(unsound(backup, &format!("it has {}", plural(n, "problem")))),

@@ -247,6 +247,41 @@ fn an_archive_is_sound_while_the_news_of_an_emptied_conversation_wait_and_its_ba
 }
 
 #[test]
+fn an_erasure_after_a_run_that_was_killed_leaves_no_run_open_and_neither_does_a_restore() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 3)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let open = "UPDATE run SET finished_ms = NULL, outcome = NULL WHERE id = (SELECT max(id) FROM run)";
+    rusqlite::Connection::open(home.archive()).unwrap().execute(open, []).unwrap();
+    home.run(&["backup", "copy.db"]).expect(0);
+    erase(&home, &["--conversation", HERS]);
+    home.run(&["verify"]).expect(0);
+    assert_eq!(home.count("SELECT count(*) FROM run_log WHERE outcome = 'interrupted'"), 1);
+    home.run(&["restore", "copy.db", "--spent", "1"]).expect(0);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_backup_of_an_archive_with_an_unfinished_erasure_is_restored_and_the_erasure_finished() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 30)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    {
+        let reader = rusqlite::Connection::open(home.archive()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
+        home.run(&["erase", "--person", HERS, "--yes"]).expect(74);
+        home.run(&["backup", "copy.db"]).expect(0);
+    }
+    std::fs::remove_file(home.archive()).unwrap();
+    for end in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(home.path(&format!("archive.db{end}"))));
+    }
+    home.run(&["restore", "copy.db"]).expect(0);
+    assert_eq!(home.count("SELECT count(*) FROM erasure_log WHERE finished_at IS NULL"), 0);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
 fn a_count_from_before_retention_was_configured_says_nothing_of_what_is_archived_since() {
     let api = FakeApi::serve(server(&[("Ada Example", 30)]));
     let home = discovering(&api, "v2");
