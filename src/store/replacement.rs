@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
-use crate::store::erase::{Erasure, ErasureLog, Traces};
+use crate::store::erase::{Erasure, ErasureLog, LoggedErasure, Traces};
 use crate::store::ledger::entry;
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
@@ -47,6 +47,17 @@ pub struct CarriedLedger {
     pub requests: i64,
     /// Credits that count as spent for them.
     pub credits: i64,
+}
+
+/// What of a backup was erased again.
+#[derive(Debug, Default)]
+pub struct ErasedAgain {
+    /// Messages of the backup that went.
+    pub messages: i64,
+    /// Messages that had been erased since and stay, because their conversations are on hold.
+    pub on_hold: i64,
+    /// The erasures that the backup did not know of.
+    pub erasures: Vec<LoggedErasure>,
 }
 
 impl Replacement {
@@ -154,18 +165,18 @@ impl Replacement {
     }
 
     /// Repeats the erasures of the archive to be replaced, so that what was erased since the backup does not come back
-    /// with it, but for conversations on hold, and finishes those of the backup. Returns how many messages of it go.
+    /// with it, but for conversations on hold, and finishes those of the backup.
     ///
     /// # Errors
     /// When the replacement cannot be written.
-    pub fn repeat_erasures(&mut self, hold: &[String], now: Ms) -> Result<i64> {
+    pub fn repeat_erasures(&mut self, hold: &[String], now: Ms) -> Result<ErasedAgain> {
         let readable =
             open::open_suspect(&self.archive).ok().filter(|(_, differences)| differences.is_empty());
         let log = readable.and_then(|(db, _)| Queries::new(&db).erasure_log().ok()).unwrap_or_default();
         let mut store = Store::over(self.db.take().ok_or_else(closed)?);
         let done = match log.is_empty() {
             false => repeat(&mut store, &log, hold, now),
-            true => finish(&mut store, now).map(|()| 0),
+            true => finish(&mut store, now).map(|()| ErasedAgain::default()),
         };
         self.db = Some(store.into_connection());
         done
@@ -259,13 +270,14 @@ impl Replacement {
     }
 }
 
-fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Result<i64> {
+fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Result<ErasedAgain> {
     let selection = store.queries().erased_elsewhere(log, hold)?;
+    let on_hold = store.queries().erasure_preview(&selection)?.on_hold;
     let reason = Some("erased since the backup");
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
-    let erased = store.repeat_erasures(&erasure, log)?;
-    store.finish_erasures(erased.traces, Some(now))?;
-    Ok(erased.messages)
+    let repeated = store.repeat_erasures(&erasure, log, false)?;
+    store.finish_erasures(repeated.erased.traces, Some(now))?;
+    Ok(ErasedAgain { messages: repeated.erased.messages, on_hold, erasures: repeated.erasures })
 }
 
 /// Rewrites the file of a backup that was made before an erasure in it had come to that.

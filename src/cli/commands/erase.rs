@@ -314,8 +314,8 @@ fn from_log(context: &Context, args: &EraseArgs, other: &Path) -> Result<(), Fai
     }
     let reason = args.reason.as_deref();
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
-    let erased = store.repeat_erasures(&erasure, &log).map_err(failed)?;
-    let proof = prove(&mut store, erased.traces, args.json).map_err(failed)?;
+    let repeated = store.repeat_erasures(&erasure, &log, true).map_err(failed)?;
+    let proof = prove(&mut store, repeated.erased.traces, args.json).map_err(failed)?;
     store.close().map_err(failed)?;
     if args.json {
         out.json(&summary(&preview, false, Some(proof.clone())))?;

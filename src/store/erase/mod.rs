@@ -11,7 +11,7 @@ mod traces;
 
 use rusqlite::{Connection, params};
 
-pub use repeat::ErasureLog;
+pub use repeat::{ErasureLog, LoggedErasure, Repeated};
 pub use selection::{ErasurePreview, Selection};
 pub(crate) use traces::siblings;
 pub use traces::{Proof, Traces};

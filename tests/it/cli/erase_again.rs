@@ -282,6 +282,37 @@ fn a_backup_of_an_archive_with_an_unfinished_erasure_is_restored_and_the_erasure
 }
 
 #[test]
+fn a_restore_keeps_what_was_erased_when_and_why_and_says_what_a_hold_has_brought_back() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 24)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    home.run(&["backup", "copy.db"]).expect(0);
+    let of_hers = home.count("SELECT count(*) FROM message_log WHERE sender LIKE 'Quetz%'");
+    erase(&home, &["--person", HERS, "--reason", "a request"]);
+    erase(&home, &["--conversation", "Ada Example"]);
+    let log = "SELECT erased_at || selector || messages || ifnull(reason, '') FROM erasure_log ORDER BY 1";
+    let (before, thread) =
+        (home.sql::<String>(log), home.sql::<String>("SELECT thread FROM conversation WHERE floor_ms > 0"));
+    let told = home.run(&["restore", "copy.db", "--json"]).expect(0).json();
+    assert_eq!((&told["erased"], &told["on_hold"]), (&(of_hers + 5).into(), &0.into()));
+    let reasons: Vec<_> =
+        told["erasures"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
+    assert_eq!(reasons, [serde_json::json!("a request"), serde_json::Value::Null]);
+    assert_eq!(home.sql::<String>(log), before);
+    home.run(&["verify"]).expect(0);
+    // What was erased of Ada's conversation comes back if it is on hold by then, and that is said.
+    home.edit("[budget]", &format!("[retention]\nhold = [{:?}]\n\n[budget]", thread[0]));
+    let said = home.run(&["restore", "copy.db"]).expect(0).stdout;
+    assert!(
+        said.contains("5 messages on hold")
+            && said.contains(&format!("one person, {of_hers} messages (a request)")),
+        "{said}"
+    );
+    assert_eq!(home.sql::<String>(log), before);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
 fn a_count_from_before_retention_was_configured_says_nothing_of_what_is_archived_since() {
     let api = FakeApi::serve(server(&[("Ada Example", 30)]));
     let home = discovering(&api, "v2");
