@@ -107,6 +107,8 @@ pub(crate) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
     }
     let archive = OpenArchive::open(context)?;
     let selection = selection(context, &archive, args)?;
+    let unknown = retention::unknown_holds(&context.reading_config()?, &archive.queries());
+    unknown.map_err(|e| archive.failed(e))?.into_iter().for_each(|what| tracing::warn!("{what}"));
     let preview = archive.queries().erasure_preview(&selection).map_err(|e| archive.failed(e))?;
     let (path, now) = (archive.path.clone(), archive.now);
     drop(archive);

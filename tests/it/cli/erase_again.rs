@@ -313,6 +313,26 @@ fn a_restore_keeps_what_was_erased_when_and_why_and_says_what_a_hold_has_brought
 }
 
 #[test]
+fn a_conversation_on_hold_that_the_archive_does_not_have_is_pointed_out() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let thread = home.sql::<String>("SELECT thread FROM conversation").remove(0);
+    let retention =
+        format!("[retention]\nkeep_days = 20000\nhold = [{thread:?}, \"2-dHlwbw==\"]\n\n[budget]");
+    home.edit("[budget]", &retention);
+    let checked = home.run(&["check"]).expect(0).stdout;
+    assert!(checked.contains("1 of 2 conversations is not in the archive: 2-dHlwbw"), "{checked}");
+    for command in ["status", "plan"] {
+        let told = home.run(&[command]).stdout;
+        assert!(told.contains("2 conversations on hold, 1 of them not in the archive"), "{told}");
+    }
+    let status = home.run(&["status", "--json"]).json();
+    let retention = &status["erasures"]["retention"];
+    assert_eq!((&retention["hold"], &retention["hold_not_in_archive"]), (&1.into(), &1.into()));
+}
+
+#[test]
 fn a_count_from_before_retention_was_configured_says_nothing_of_what_is_archived_since() {
     let api = FakeApi::serve(server(&[("Ada Example", 30)]));
     let home = discovering(&api, "v2");
