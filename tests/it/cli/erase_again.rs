@@ -333,6 +333,25 @@ fn a_conversation_on_hold_that_the_archive_does_not_have_is_pointed_out() {
 }
 
 #[test]
+fn an_archive_made_of_parts_of_an_export_has_nothing_in_its_file_that_was_erased_between_them() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12), (HERS, 24)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let (canary, at) = ("xylographic quokka manifesto", START + 900 * HOUR);
+    api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), at, canary).unwrap();
+    home.sync();
+    let export = ["export", "--format", "jsonl", "--out", "all.jsonl", "--since-last"];
+    home.run(&export).expect(0);
+    erase(&home, &["--person", HERS]);
+    home.run(&export).expect(0);
+    home.run(&["import", "jsonl", "all.jsonl", "all.0001.jsonl", "--archive", "new.db"]).expect(0);
+    let bytes = fs::read(home.path("new.db")).unwrap();
+    for text in [canary, HERS] {
+        assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
 fn a_count_from_before_retention_was_configured_says_nothing_of_what_is_archived_since() {
     let api = FakeApi::serve(server(&[("Ada Example", 30)]));
     let home = discovering(&api, "v2");
