@@ -273,7 +273,9 @@ impl<'a> Matches<'a> {
     fn by_place(&mut self, reach: &Reach) {
         self.pair_open(|message, Stored { message: stored, erased, .. }| {
             let inside = stored.at_ms > reach.above && stored.at_ms < reach.below;
-            (inside || *erased && reach.edge_again && stored.at_ms == reach.above)
+            let at_edge = stored.at_ms == reach.above && reach.edge_again
+                || stored.at_ms == reach.below && stored.at_ms > reach.above && reach.top_whole;
+            (inside || *erased && at_edge)
                 && !message.derived_time
                 && message.at_ms == stored.at_ms
                 && message.sender.name == stored.sender.name
@@ -431,7 +433,7 @@ mod tests {
         let x = stored(3, message(Some("x"), 5, true));
         let known =
             Known { near: vec![stored(4, message(Some("c"), 90, false)), a.clone()], below: vec![b, a, x] };
-        let reach = Reach { above: 90, below: Ms::MAX, room_below: 8, edge_again: false };
+        let reach = Reach { above: 90, below: Ms::MAX, room_below: 8, edge_again: false, top_whole: false };
         let lacking = match_page(&served, &known).within(&reach).lacking;
         assert_eq!(lacking.iter().map(|s| s.id.0).collect::<Vec<_>>(), [2]);
     }
@@ -442,11 +444,16 @@ mod tests {
         let served = page(vec![message(None, 90, false), edited]);
         let erased = Stored { erased: true, ..stored(1, message(None, 10, false)) };
         let stored = stored(1, message(None, 10, false));
-        for (before, edge_again, new) in [(&erased, true, 1), (&erased, false, 2), (&stored, true, 2)] {
-            let border = Reach { above: 10, below: Ms::MAX, room_below: 0, edge_again };
+        let new = |before: &Stored, above, below, whole| {
+            let reach = Reach { above, below, room_below: 0, edge_again: whole, top_whole: whole };
             let known = Known { near: vec![before.clone()], below: vec![] };
-            let shown = match_page(&served, &known).within(&border).shown;
-            assert_eq!(shown.iter().filter(|change| matches!(change, Change::Insert(_))).count(), new);
+            let shown = match_page(&served, &known).within(&reach).shown;
+            shown.iter().filter(|change| matches!(change, Change::Insert(_))).count()
+        };
+        for (above, below) in [(10, Ms::MAX), (5, 10)] {
+            assert_eq!(new(&erased, above, below, true), 1);
+            assert_eq!(new(&erased, above, below, false), 2);
+            assert_eq!(new(&stored, above, below, true), 2);
         }
     }
 
