@@ -176,7 +176,7 @@ mod built {
         place: &Path,
         work: impl FnOnce(&LakeRoute, &mut LakeMeter) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let route = LakeRoute::new(&config, &context.env, &absolute(context, place));
+        let route = LakeRoute::new(config, &context.env, &absolute(context, place));
         until_interrupted(move |interrupt| {
             let mut meter = LakeMeter { meter: Meter::new(), interrupt: interrupt.clone(), rows: 0 };
             let done = work(&route, &mut meter);
