@@ -9,14 +9,17 @@ use crate::app::Context;
 #[cfg(not(feature = "lake"))]
 use crate::error::Failure;
 
-const EXAMPLES: &str = "\
+const PUSH_EXAMPLES: &str = "\
 Examples:
   archiver lake push                              what has changed since the last push
-  archiver lake push --out s3://bucket/archives   to another lake than lake.path
-  archiver lake verify                            exit code 0 if the lake is what the archive is";
+  archiver lake push --out s3://bucket/archives   to another lake than lake.path";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  archiver lake verify         exit code 0 if the lake is what the archive is
+  archiver lake verify --json | jq .differences";
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub(crate) struct LakeArgs {
     #[command(subcommand)]
     pub(crate) what: LakeCommand,
@@ -25,8 +28,10 @@ pub(crate) struct LakeArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum LakeCommand {
     /// Commit what has changed since the last push
+    #[command(after_help = PUSH_EXAMPLES)]
     Push(LakePlace),
     /// Compare counts and checksums with the archive
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(LakePlace),
 }
 

@@ -86,7 +86,6 @@ const EXAMPLES: &str = "\
 Examples:
   archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
-  archiver export --format csv --out ada.csv --in ada --timezone Europe/Berlin
   archiver export --format html --out ada --person 'Ada Example'
   archiver export --format delta --out s3://bucket/archives
   archiver export --format jsonl --out - | jq .text";
