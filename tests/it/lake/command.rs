@@ -151,7 +151,7 @@ fn a_push_that_is_killed_at_any_moment_is_made_good_by_the_next_one() {
         api.server()
             .mailbox_mut(0)
             .unwrap()
-            .send(1, Author::Owner, START + (600 + ms as i64) * HOUR, "more")
+            .send(1, Author::Owner, START + (600 + ms.cast_signed()) * HOUR, "more")
             .unwrap();
         home.sync();
     }

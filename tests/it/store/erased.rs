@@ -150,7 +150,8 @@ fn no_word_of_what_was_erased_stays_in_the_indexes_however_their_pieces_were_mer
         let done = bench.store.erase(&erasure).unwrap().unwrap();
         assert_eq!(bench.store.finish_erasures(done.traces, Some(bench.now)).unwrap().found, 0, "{which}");
         for word in &erased {
-            assert_eq!(holding(bench, &word[5..]), Vec::<String>::new(), "{word} after {which}");
+            let end: String = word.chars().skip(5).collect();
+            assert_eq!(holding(bench, &end), Vec::<String>::new(), "{word} after {which}");
         }
     };
     erase(&mut bench, "ORDER BY id LIMIT 1");
