@@ -1,10 +1,15 @@
 //! The lake of an archive: opened as configured, pushed to by one process at a time, compared.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use crate::app::lake_note::{self, LakeNote};
 use crate::app::wiring;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
 use crate::core::Ms;
 use crate::error::Failure;
@@ -14,6 +19,143 @@ use crate::lake::push::{self, PushWatch, Pushed};
 use crate::lake::verify::{self, LakeVerification};
 use crate::store::{Reader, name_archive};
 
+/// Which archive goes to which lake, and how that is reached.
+#[derive(Debug)]
+pub(crate) struct LakeRoute {
+    archive: PathBuf,
+    place: PathBuf,
+    access: ObjectAccess,
+}
+
+impl LakeRoute {
+    /// To a place, `DIR` or `s3://BUCKET/PREFIX`.
+    pub(crate) fn new(config: &Config, env: &Env, place: &Path) -> Self {
+        let access = ObjectAccess {
+            env: env.cloud().collect(),
+            region: config.lake.region.clone(),
+            endpoint: config.lake.endpoint.clone(),
+            network: wiring::network(config),
+            patience: config.api.timeout,
+        };
+        Self { archive: config.archive.path.clone(), place: place.to_owned(), access }
+    }
+
+    /// Where the lake is, as a message names it.
+    pub(crate) fn place(&self) -> String {
+        self.place.display().to_string()
+    }
+
+    /// Opens the lake, which must be a thread of its own's to do.
+    pub(crate) fn open(&self) -> Result<Lake, Failure> {
+        let objects =
+            Objects::open(&self.place, &self.access).map_err(|error| failure(&self.place(), error))?;
+        Ok(Lake { archive: self.archive.clone(), objects })
+    }
+
+    /// Commits what has changed since the last push, and notes how that went.
+    pub(crate) fn push(&self, now: Ms, watch: &mut dyn PushWatch) -> Result<Pushed, Failure> {
+        let lock = self.lock()?;
+        let pushed = self.open().and_then(|lake| lake.push(now, watch));
+        let place = self.place();
+        let before = LakeNote::read(&self.archive).filter(|note| note.place == place);
+        let mut note = before.unwrap_or_else(|| LakeNote::new(place));
+        note.ended(now, pushed.as_ref().map(|pushed| pushed.change).map_err(ToString::to_string));
+        note.write(&lock);
+        pushed
+    }
+
+    /// Two pushes of one archive would take each other's files for what a crash has left.
+    fn lock(&self) -> Result<File, Failure> {
+        let failed = |error| Failure::file(&lake_note::path(&self.archive), error);
+        let file = lake_note::open(&self.archive).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(failure(&self.place(), LakeError::Busy)),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+/// Ends a push when it is told to.
+struct Stoppable(Arc<AtomicBool>);
+
+impl PushWatch for Stoppable {
+    fn row(&mut self) -> Result<(), LakeError> {
+        if self.0.load(Ordering::Relaxed) { Err(LakeError::Stopped) } else { Ok(()) }
+    }
+
+    fn pause(&mut self, ms: u64) -> Result<(), LakeError> {
+        for _ in 0..ms.div_ceil(50) {
+            self.row()?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.row()
+    }
+}
+
+/// Pushes after runs, on a thread of its own, while the service goes on. Dropped, it stops what is under way.
+#[derive(Debug, Default)]
+pub(crate) struct LakePusher {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LakePusher {
+    /// Begins to push what a run has brought, if a lake is configured. While a push is under way, what a run brings is
+    /// left for the one after the next.
+    pub(crate) fn after_run(&mut self, config: &Config, env: &Env) {
+        let Some(place) = config.lake.path.as_deref().filter(|_| config.lake.after_run) else { return };
+        if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            tracing::debug!("a push to the lake is still under way");
+            return;
+        }
+        let route = LakeRoute::new(config, env, place);
+        let stop = Arc::clone(&self.stop);
+        let push = move || tell(&route, &mut Stoppable(stop));
+        match std::thread::Builder::new().name("lake".to_owned()).spawn(push) {
+            Ok(thread) => self.thread = Some(thread),
+            Err(error) => tracing::warn!("no push to the lake: cannot start a thread: {error}"),
+        }
+    }
+
+    /// Waits until the push under way has ended.
+    pub(crate) fn wait(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been told of.
+            drop(thread.join());
+        }
+    }
+
+    /// Lets a push be stopped from another thread.
+    pub(crate) fn stopper(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+}
+
+impl Drop for LakePusher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wait();
+    }
+}
+
+/// Pushes, and logs how that went.
+fn tell(route: &LakeRoute, watch: &mut dyn PushWatch) {
+    let before = LakeNote::read(&route.archive);
+    match route.push(SystemClock.now_ms(), watch) {
+        Ok(pushed) if pushed.tables.is_empty() => tracing::debug!("nothing new for the lake"),
+        Ok(pushed) => {
+            let rows: u64 = pushed.tables.iter().map(|table| table.rows).sum();
+            tracing::info!(rows, lake = %route.place(), "pushed to the lake");
+        }
+        // The same failure is told once, and stands in the status until it is over.
+        Err(error) if before.and_then(|note| note.last_error) == Some(error.to_string()) => {
+            tracing::debug!("the lake still fails: {error}");
+        }
+        Err(error) => tracing::warn!("{error}; {}", error.help()),
+    }
+}
+
 /// The lake that an archive is pushed to.
 #[derive(Debug)]
 pub(crate) struct Lake {
@@ -22,28 +164,12 @@ pub(crate) struct Lake {
 }
 
 impl Lake {
-    /// Opens the lake at a place, `DIR` or `s3://BUCKET/PREFIX`.
-    pub(crate) fn open(config: &Config, env: &Env, place: &Path) -> Result<Self, Failure> {
-        let access = ObjectAccess {
-            env: env.cloud().collect(),
-            region: config.lake.region.clone(),
-            endpoint: config.lake.endpoint.clone(),
-            network: wiring::network(config),
-            patience: config.api.timeout,
-        };
-        let objects =
-            Objects::open(place, &access).map_err(|error| failure(&place.display().to_string(), error))?;
-        Ok(Self { archive: config.archive.path.clone(), objects })
-    }
-
     /// Where it is, as a message names it.
     pub(crate) fn place(&self) -> String {
         self.objects.place()
     }
 
-    /// Commits what has changed since the last push.
-    pub(crate) fn push(&self, now: Ms, watch: &mut dyn PushWatch) -> Result<Pushed, Failure> {
-        let _lock = self.lock()?;
+    fn push(&self, now: Ms, watch: &mut dyn PushWatch) -> Result<Pushed, Failure> {
         let reader = self.named()?;
         let snapshot = reader.snapshot().map_err(|error| wiring::read_failure(&self.archive, error))?;
         let pushed = push::is_first(&self.objects, &snapshot).and_then(|first| {
@@ -74,20 +200,6 @@ impl Lake {
             name_archive(&self.archive).map_err(|error| wiring::archive_failure(&self.archive, error))?;
         }
         Ok(reader)
-    }
-
-    /// Two pushes of one archive would take each other's files for what a crash has left.
-    fn lock(&self) -> Result<File, Failure> {
-        let mut path = self.archive.clone().into_os_string();
-        path.push(".lake-lock");
-        let path = PathBuf::from(path);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| Failure::file(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(self.failed(LakeError::Busy)),
-            Err(TryLockError::Error(error)) => Err(Failure::file(&path, error)),
-        }
     }
 
     fn failed(&self, error: LakeError) -> Failure {

@@ -8,6 +8,7 @@ pub(crate) mod census;
 mod context;
 #[cfg(feature = "lake")]
 pub(crate) mod lake;
+pub(crate) mod lake_note;
 pub mod metrics;
 pub mod outlook;
 pub mod parked;

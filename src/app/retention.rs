@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::{iso_utc, plural};
 use crate::core::model::urn;
-use crate::store::{Erasure, Result, Selection, Store, StoreError, Trigger};
+use crate::store::{Erasure, Queries, Result, Selection, Store, StoreError, Trigger};
 
 const DAY_MS: Ms = 86_400_000;
 
@@ -19,6 +19,23 @@ pub(crate) fn floor(config: &Config, now: Ms) -> Option<Ms> {
 #[must_use]
 pub(crate) fn hold(config: &Config) -> Vec<String> {
     config.retention.hold.iter().map(|held| urn::thread_key(&held.0)).collect()
+}
+
+/// What is to be said of conversations on hold that the archive does not have: they may come, or are misspelt.
+///
+/// # Errors
+/// When the archive cannot be read.
+pub(crate) fn unknown_holds(config: &Config, queries: &Queries<'_>) -> Result<Option<String>> {
+    let hold = hold(config);
+    let missing = queries.threads_not_there(&hold)?;
+    let Some(first) = missing.first() else { return Ok(None) };
+    let others = if missing.len() > 1 { " and others" } else { "" };
+    let are = if missing.len() > 1 { "are" } else { "is" };
+    Ok(Some(format!(
+        "retention.hold: {} of {} {are} not in the archive: {first}{others}",
+        missing.len(),
+        plural(hold.len(), "conversation")
+    )))
 }
 
 /// What retention erases at this time.

@@ -49,7 +49,7 @@ pub struct Rewrite {
 
 /// Neighbouring ids that stay together.
 #[derive(Debug, Clone)]
-struct Stretch {
+struct IdStretch {
     first: i64,
     last: i64,
     rows: u64,
@@ -57,7 +57,7 @@ struct Stretch {
     due: bool,
 }
 
-impl Stretch {
+impl IdStretch {
     fn take(&mut self, other: Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
@@ -79,28 +79,28 @@ impl Stretch {
 pub fn plan(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<Rewrite> {
     let stretches = enlarged(stretches(files, changed));
     let due = bounded(stretches).into_iter().filter(|stretch| stretch.due);
-    due.map(|Stretch { first, last, files, .. }| Rewrite { first, last, replaces: files }).collect()
+    due.map(|IdStretch { first, last, files, .. }| Rewrite { first, last, replaces: files }).collect()
 }
 
 /// What overlaps belongs together.
-fn stretches(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<Stretch> {
-    let of_files = files.iter().enumerate().map(|(at, file)| Stretch {
+fn stretches(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<IdStretch> {
+    let of_files = files.iter().enumerate().map(|(at, file)| IdStretch {
         first: file.first,
         last: file.last,
         rows: file.rows,
         files: vec![at],
         due: false,
     });
-    let of_changes = changed.iter().map(|change| Stretch {
+    let of_changes = changed.iter().map(|change| IdStretch {
         first: change.first,
         last: change.last,
         rows: change.rows,
         files: Vec::new(),
         due: true,
     });
-    let mut all: Vec<Stretch> = of_files.chain(of_changes).collect();
+    let mut all: Vec<IdStretch> = of_files.chain(of_changes).collect();
     all.sort_by_key(|stretch| (stretch.first, stretch.last));
-    let mut apart: Vec<Stretch> = Vec::new();
+    let mut apart: Vec<IdStretch> = Vec::new();
     for mut next in all {
         match apart.last_mut() {
             Some(last) if next.first <= last.last => {
@@ -121,8 +121,8 @@ fn stretches(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<Stretch> {
 }
 
 /// What is written takes along its neighbours that are small beside it.
-fn enlarged(stretches: Vec<Stretch>) -> Vec<Stretch> {
-    let mut kept: Vec<Stretch> = Vec::new();
+fn enlarged(stretches: Vec<IdStretch>) -> Vec<IdStretch> {
+    let mut kept: Vec<IdStretch> = Vec::new();
     for mut next in stretches {
         while let Some(last) = kept.pop_if(|last| joins(last, &next)) {
             let after = std::mem::replace(&mut next, last);
@@ -133,7 +133,7 @@ fn enlarged(stretches: Vec<Stretch>) -> Vec<Stretch> {
     kept
 }
 
-fn joins(one: &Stretch, other: &Stretch) -> bool {
+fn joins(one: &IdStretch, other: &IdStretch) -> bool {
     let fits = one.rows.saturating_add(other.rows) <= MOST_ROWS;
     match (one.due, other.due) {
         (true, true) => true,
@@ -144,15 +144,15 @@ fn joins(one: &Stretch, other: &Stretch) -> bool {
 }
 
 /// Where too many files remain, the least neighbours become one.
-fn bounded(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+fn bounded(mut stretches: Vec<IdStretch>) -> Vec<IdStretch> {
     if !stretches.iter().any(|stretch| stretch.due) {
         return stretches;
     }
     let rows: u64 = stretches.iter().map(|stretch| stretch.rows).sum();
     let most = MOST_PARTLY_FILLED.saturating_add(rows.div_ceil(MOST_ROWS / 4));
-    while stretches.iter().map(Stretch::files_after).sum::<u64>() > most {
+    while stretches.iter().map(IdStretch::files_after).sum::<u64>() > most {
         let pairs = stretches.windows(2).enumerate();
-        let sum = |pair: &[Stretch]| pair.iter().map(|stretch| stretch.rows).sum::<u64>();
+        let sum = |pair: &[IdStretch]| pair.iter().map(|stretch| stretch.rows).sum::<u64>();
         let Some(at) = pairs.min_by_key(|(_, pair)| sum(pair)).map(|(at, _)| at) else { break };
         let after = stretches.remove(at + 1);
         if let Some(before) = stretches.get_mut(at) {
@@ -184,7 +184,7 @@ mod tests {
         fn push(&mut self, added: &[(i64, i64)], removed: &[i64]) {
             added.iter().for_each(|(from, until)| self.ids.extend(*from..*until));
             removed.iter().for_each(|id| assert!(self.ids.remove(id), "{id}"));
-            let runs = added.iter().map(|(from, until)| (*from, until - 1, (until - from) as u64));
+            let runs = added.iter().map(|(from, until)| (*from, until - 1, until.abs_diff(*from)));
             let changes = runs.chain(removed.iter().map(|id| (*id, *id, 0)));
             let changed: Vec<ChangedRows> =
                 changes.map(|(first, last, rows)| ChangedRows { first, last, rows }).collect();
@@ -203,7 +203,7 @@ mod tests {
             for rewrite in plan {
                 let rows: Vec<i64> = self.ids.range(rewrite.first..=rewrite.last).copied().collect();
                 self.written += rows.len() as u64;
-                next.extend(rows.chunks(MOST_ROWS as usize).map(|rows| LakeFile {
+                next.extend(rows.chunks(usize::try_from(MOST_ROWS).unwrap()).map(|rows| LakeFile {
                     first: rows[0],
                     last: rows[rows.len() - 1],
                     rows: rows.len() as u64,

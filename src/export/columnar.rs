@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use ::parquet::basic::Compression;
 use ::parquet::column::writer::ColumnWriter;
 use ::parquet::data_type::ByteArray;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 
@@ -15,8 +16,12 @@ use super::columns::{ColumnKind, ColumnValue};
 use crate::core::Ms;
 
 /// Rows that are gathered in memory before they are written, and how many bytes of them.
-const ROWS: usize = 20_000;
-const BYTES: usize = 16 * 1024 * 1024;
+const ROWS: usize = 10_000;
+const BYTES: usize = 8 * 1024 * 1024;
+
+/// Columns in which hardly any two rows have the same value: no dictionary is tried for them, and none of their values
+/// stands in a file's statistics.
+const UNIQUE: [&str; 6] = ["message_id", "entity_urn", "sent_at_ms", "sent_at", "text", "raw"];
 
 /// What times are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,15 +79,24 @@ struct Rows {
     bytes: usize,
 }
 
-/// A Parquet file that rows are added to.
-pub(crate) struct RowWriter<W: Write + Send> {
-    file: SerializedFileWriter<W>,
+/// A Parquet file that rows are added to. A row group is encoded on a thread of its own while the next one is gathered.
+pub(crate) struct ColumnarFile<W: Write + Send + 'static> {
+    file: Encoding<W>,
     kinds: Vec<ColumnKind>,
     unit: TimeUnit,
     waiting: Rows,
+    written: usize,
 }
 
-impl<W: Write + Send> RowWriter<W> {
+/// Where the file is.
+enum Encoding<W: Write + Send + 'static> {
+    Here(Box<SerializedFileWriter<W>>),
+    There(JoinHandle<Result<Box<SerializedFileWriter<W>>, ParquetError>>),
+    /// It failed, which was said.
+    Lost,
+}
+
+impl<W: Write + Send + 'static> ColumnarFile<W> {
     /// Begins a file with these columns, whose schema has this name.
     pub(crate) fn begin(
         to: W,
@@ -91,14 +105,20 @@ impl<W: Write + Send> RowWriter<W> {
         unit: TimeUnit,
     ) -> Result<Self, ParquetError> {
         let schema = Arc::new(parse_message_type(&schema(name, columns, unit))?);
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            .set_created_by(concat!("archiver ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
-        let file = SerializedFileWriter::new(to, schema, Arc::new(properties))?;
+            .set_created_by(concat!("archiver ", env!("CARGO_PKG_VERSION")).to_owned());
+        for column in columns.iter().filter(|column| UNIQUE.contains(&column.name)) {
+            properties = properties.set_column_dictionary_enabled(column.name.into(), false);
+            if column.kind == ColumnKind::Text {
+                let none = EnabledStatistics::None;
+                properties = properties.set_column_statistics_enabled(column.name.into(), none);
+            }
+        }
+        let file = SerializedFileWriter::new(to, schema, Arc::new(properties.build()))?;
         let kinds: Vec<ColumnKind> = columns.iter().map(|column| column.kind).collect();
         let waiting = Rows::of(&kinds);
-        Ok(Self { file, kinds, unit, waiting })
+        Ok(Self { file: Encoding::Here(Box::new(file)), kinds, unit, waiting, written: 0 })
     }
 
     /// Adds a row, whose cells are in the order of the columns; `raw` writes what stands for [`ColumnValue::Raw`].
@@ -111,10 +131,10 @@ impl<W: Write + Send> RowWriter<W> {
         if self.waiting.rows >= ROWS || self.waiting.bytes >= BYTES { self.write_waiting() } else { Ok(()) }
     }
 
-    /// Bytes that were written so far, and that wait to be.
+    /// About how many bytes it will have.
     #[cfg(feature = "lake")]
     pub(crate) fn bytes(&self) -> usize {
-        self.file.bytes_written().saturating_add(self.waiting.bytes / 4)
+        self.written.saturating_add(self.waiting.bytes / 3)
     }
 
     /// Writes what is missing of the file, and gives back what it was written to.
@@ -122,11 +142,28 @@ impl<W: Write + Send> RowWriter<W> {
         if self.waiting.rows > 0 {
             self.write_waiting()?;
         }
-        self.file.into_inner()
+        self.take_file()?.into_inner()
     }
 
     fn write_waiting(&mut self) -> Result<(), ParquetError> {
-        std::mem::replace(&mut self.waiting, Rows::of(&self.kinds)).write(&mut self.file)
+        let mut file = self.take_file()?;
+        self.written = file.bytes_written();
+        let rows = std::mem::replace(&mut self.waiting, Rows::of(&self.kinds));
+        let encode = move || rows.write(&mut file).map(|()| file);
+        let thread = std::thread::Builder::new().name("columns".to_owned()).spawn(encode);
+        self.file = Encoding::There(thread.map_err(|error| ParquetError::External(Box::new(error)))?);
+        Ok(())
+    }
+
+    /// The file, when what is being encoded is in it.
+    fn take_file(&mut self) -> Result<Box<SerializedFileWriter<W>>, ParquetError> {
+        match std::mem::replace(&mut self.file, Encoding::Lost) {
+            Encoding::Here(file) => Ok(file),
+            Encoding::There(thread) => thread
+                .join()
+                .unwrap_or_else(|_| Err(ParquetError::General("encoding was cut short".to_owned()))),
+            Encoding::Lost => Err(ParquetError::General("the file could not be written".to_owned())),
+        }
     }
 }
 

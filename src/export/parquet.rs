@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use ::parquet::errors::ParquetError;
 
-use super::columnar::{ColumnType, RowWriter, TimeUnit};
+use super::columnar::{ColumnType, ColumnarFile, TimeUnit};
 use super::columns::COLUMNS;
 use super::{Export, ExportError, Summary, Watch};
 use crate::export::destination::Place;
@@ -76,7 +76,7 @@ fn write_month(
     };
     let columns: Vec<ColumnType<'_>> = COLUMNS.iter().map(|column| column.column_type()).collect();
     let file = folder.create(&name)?;
-    let mut rows = RowWriter::begin(file, "message_log", &columns, TimeUnit::Millis).map_err(failed)?;
+    let mut rows = ColumnarFile::begin(file, "message_log", &columns, TimeUnit::Millis).map_err(failed)?;
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
         let cells = COLUMNS.iter().map(|column| (column.cell)(message));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::LakeError;
 use super::files::Partition;
 use super::state::LakeState;
-use super::tables::{LakeTable, Source};
+use super::tables::{LakeTable, RowSource};
 use crate::core::hash;
 use crate::core::lake::ChangedRows;
 use crate::core::model::ids::{AccountId, ConversationId};
@@ -105,15 +105,15 @@ impl<'a> Differences<'a> {
     ) -> Result<TableChanges, LakeError> {
         let whole = whole || self.whole;
         let partitions = match table.source {
-            Source::Messages if whole => self.months()?,
-            Source::Messages => apart(&self.touched.messages),
-            Source::Rows(LakeRows::Versions) if whole => self.each_account(),
-            Source::Rows(LakeRows::Versions) => apart(&self.touched.versions),
-            Source::Rows(rows @ (LakeRows::Conversations | LakeRows::Gaps)) => {
+            RowSource::Messages if whole => self.months()?,
+            RowSource::Messages => apart(&self.touched.messages),
+            RowSource::Rows(LakeRows::Versions) if whole => self.each_account(),
+            RowSource::Rows(LakeRows::Versions) => apart(&self.touched.versions),
+            RowSource::Rows(rows @ (LakeRows::Conversations | LakeRows::Gaps)) => {
                 let changed = self.by_digests(table, rows, digests)?;
                 if whole { self.each_account() } else { changed }
             }
-            Source::Rows(rows @ (LakeRows::Runs | LakeRows::Requests)) => {
+            RowSource::Rows(rows @ (LakeRows::Runs | LakeRows::Requests)) => {
                 let (before, now) = match rows {
                     LakeRows::Runs => (self.before.runs_from, self.unsettled.0),
                     _ => (self.before.requests_from, self.unsettled.1),

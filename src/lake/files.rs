@@ -10,11 +10,11 @@ use super::storage::Storage;
 use super::tables::LakeTable;
 use crate::core::Ms;
 use crate::core::lake::{LakeFile, MOST_ROWS};
-use crate::export::columnar::{RowWriter, TimeUnit};
+use crate::export::columnar::{ColumnarFile, TimeUnit};
 use crate::export::columns::ColumnValue;
 
 /// A file is ended when it has so many bytes.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MOST_BYTES: usize = 24 * 1024 * 1024;
 
 /// What the rows of a file have in common, besides the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ struct Bounds {
 
 /// A file in the making.
 struct OpenFile {
-    rows: RowWriter<Vec<u8>>,
+    rows: ColumnarFile<Vec<u8>>,
     count: u64,
     key: Bounds,
     sent_at_ms: Option<Bounds>,
@@ -132,7 +132,7 @@ impl<'a> PartitionWriter<'a> {
             Some(file) => file,
             none => {
                 let columns = self.table.columns.as_slice();
-                let rows = RowWriter::begin(Vec::new(), self.table.name, columns, TimeUnit::Micros)
+                let rows = ColumnarFile::begin(Vec::new(), self.table.name, columns, TimeUnit::Micros)
                     .map_err(broken)?;
                 none.insert(OpenFile {
                     rows,

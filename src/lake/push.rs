@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 
 use super::LakeError;
 use super::changes::{Differences, TableChanges};
-use super::delta::action::{Action, AddFile, AppTransaction, CommitInfo};
+use super::delta::action::{AddFile, AppTransaction, CommitInfo, TableAction};
 use super::delta::commit::{CommitConflict, CommitOutcome, CommitPlan};
 use super::delta::random_guid;
 use super::delta::table::DeltaTable;
 use super::delta::upkeep::LogRetention;
 use super::files::{Partition, PartitionWriter, range_of};
-use super::state::{LakeState, Mark};
+use super::state::{ChangeMark, LakeState};
 use super::storage::Storage;
-use super::tables::{LakeTable, Source, tables};
+use super::tables::{LakeTable, RowSource, tables};
 use super::tidy::{Tidied, Tidying};
 use crate::core::Ms;
 use crate::core::lake::{Rewrite, plan};
@@ -178,7 +178,7 @@ struct Push<'a> {
     archive: &'a str,
     name: &'a str,
     written: u32,
-    mark: Mark,
+    mark: ChangeMark,
     now: Ms,
     watch: &'a mut dyn PushWatch,
 }
@@ -241,14 +241,15 @@ impl Push<'_> {
                 done.added = done.added.saturating_add(added.len());
                 done.removed = done.removed.saturating_add(one.removes.len());
                 done.bytes = added.iter().fold(done.bytes, |bytes, file| bytes.saturating_add(file.size));
-                actions.extend(one.removes.iter().map(|file| Action::Remove(file.removed(self.now, true))));
-                actions.extend(added.into_iter().map(Action::Add));
+                actions
+                    .extend(one.removes.iter().map(|file| TableAction::Remove(file.removed(self.now, true))));
+                actions.extend(added.into_iter().map(TableAction::Add));
             }
             if actions.is_empty() && schema.is_none() && at.is_some() {
                 return Ok(None);
             }
             voided.extend(actions.iter().filter_map(|action| match action {
-                Action::Add(add) => Some(delta.key_of(add)),
+                TableAction::Add(add) => Some(delta.key_of(add)),
                 _ => None,
             }));
             if let Some(version) = self.commit(delta, actions, schema.as_deref())? {
@@ -317,7 +318,7 @@ impl Push<'_> {
             watch.row()
         };
         match table.source {
-            Source::Messages => {
+            RowSource::Messages => {
                 let columns: Vec<_> = COLUMNS.iter().filter(|column| column.name != "account").collect();
                 let (since_ms, until_ms) = bounds(to.partition.month.as_deref().unwrap_or_default());
                 let ids = Some((MessageId(first), MessageId(last)));
@@ -329,7 +330,7 @@ impl Push<'_> {
                     counted()
                 })?;
             }
-            Source::Rows(kind) => {
+            RowSource::Rows(kind) => {
                 let of = if kind == LakeRows::Runs { None } else { account };
                 self.snapshot.lake_rows(kind, of, (first, last), |row| {
                     writer.add(&table.cells(row, &mut String::new()), |_| {})?;
@@ -349,16 +350,16 @@ impl Push<'_> {
     fn commit(
         &mut self,
         delta: &mut DeltaTable,
-        mut actions: Vec<Action>,
+        mut actions: Vec<TableAction>,
         schema: Option<&str>,
     ) -> Result<Option<u64>, LakeError> {
         if let Some(schema) = schema {
             let metadata = delta.state().metadata().clone();
             let metadata =
                 super::delta::action::TableMetadata { schema_string: schema.to_owned(), ..metadata };
-            actions.insert(0, Action::Metadata(Box::new(metadata)));
+            actions.insert(0, TableAction::Metadata(Box::new(metadata)));
         }
-        actions.push(Action::Txn(AppTransaction {
+        actions.push(TableAction::Txn(AppTransaction {
             app_id: self.archive.to_owned(),
             version: self.mark.0,
             last_updated: Some(self.now),

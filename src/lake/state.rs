@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 const MOST_BEGUN: usize = 50;
 
 /// A number of the change feed, and when that change was made: an archive that was restored may give the number again.
-pub(crate) type Mark = (i64, Option<Ms>);
+pub(crate) type ChangeMark = (i64, Option<Ms>);
 
 /// A push that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub(crate) struct Begun {
     /// What its files are called.
     pub(crate) push: String,
     /// How far the archive was.
-    pub(crate) mark: Mark,
+    pub(crate) mark: ChangeMark,
 }
 
 /// The state of an archive in a lake.
@@ -35,7 +35,7 @@ pub(crate) struct Begun {
 pub(crate) struct LakeState {
     pub(crate) version: u32,
     /// How far the last push came that ended; `None`: none did.
-    pub(crate) pushed: Option<Mark>,
+    pub(crate) pushed: Option<ChangeMark>,
     /// When that was (ms).
     #[serde(default)]
     pub(crate) pushed_ms: Option<Ms>,
@@ -89,7 +89,7 @@ impl LakeState {
     }
 
     /// Notes that a push begins.
-    pub(crate) fn begin(&mut self, push: &str, mark: Mark) {
+    pub(crate) fn begin(&mut self, push: &str, mark: ChangeMark) {
         self.begun.push(Begun { push: push.to_owned(), mark });
         if self.begun.len() > MOST_BEGUN {
             self.begun.remove(0);

@@ -7,7 +7,7 @@ use crate::core::Ms;
 
 /// An object of a lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     /// Its key within the lake, such as `messages/_delta_log/00000000000000000000.json`.
     pub key: String,
     /// Its size in bytes.
@@ -55,5 +55,5 @@ pub trait Storage {
     ///
     /// # Errors
     /// When the storage cannot be reached or read.
-    fn list(&self, folder: &str) -> Result<Vec<Listed>, LakeError>;
+    fn list(&self, folder: &str) -> Result<Vec<ListedObject>, LakeError>;
 }

@@ -13,7 +13,7 @@ use crate::store::{LakeRows, TableValue};
 
 /// Where the rows of a table come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum RowSource {
     /// The messages as they are.
     Messages,
     /// Another table.
@@ -33,7 +33,7 @@ pub(crate) struct LakeTable {
     pub(crate) columns: Vec<ColumnType<'static>>,
     /// The name of that column.
     pub(crate) key: &'static str,
-    pub(crate) source: Source,
+    pub(crate) source: RowSource,
 }
 
 const ACCOUNT: &str = "account";
@@ -55,7 +55,7 @@ pub(crate) fn tables() -> [LakeTable; 6] {
             partitioned_by: &["archive_id", ACCOUNT, "month"],
             columns: messages.filter(|column| column.name != ACCOUNT).collect(),
             key: "message_id",
-            source: Source::Messages,
+            source: RowSource::Messages,
         },
         LakeTable {
             name: "message_versions",
@@ -78,7 +78,7 @@ pub(crate) fn tables() -> [LakeTable; 6] {
                 of("raw", Text),
             ],
             key: "message_id",
-            source: Source::Rows(LakeRows::Versions),
+            source: RowSource::Rows(LakeRows::Versions),
         },
         LakeTable {
             name: "gaps",
@@ -95,7 +95,7 @@ pub(crate) fn tables() -> [LakeTable; 6] {
                 of("stalled", Text),
             ],
             key: "gap_id",
-            source: Source::Rows(LakeRows::Gaps),
+            source: RowSource::Rows(LakeRows::Gaps),
         },
         LakeTable {
             name: "runs",
@@ -114,7 +114,7 @@ pub(crate) fn tables() -> [LakeTable; 6] {
                 of("credits_spent", Number),
             ],
             key: "run_id",
-            source: Source::Rows(LakeRows::Runs),
+            source: RowSource::Rows(LakeRows::Runs),
         },
         LakeTable {
             name: "requests",
@@ -136,7 +136,7 @@ pub(crate) fn tables() -> [LakeTable; 6] {
                 of("error", Text),
             ],
             key: "request_id",
-            source: Source::Rows(LakeRows::Requests),
+            source: RowSource::Rows(LakeRows::Requests),
         },
         LakeTable {
             name: "conversations",
@@ -159,7 +159,7 @@ pub(crate) fn tables() -> [LakeTable; 6] {
                 of("picture_url", Text),
             ],
             key: "conversation_row",
-            source: Source::Rows(LakeRows::Conversations),
+            source: RowSource::Rows(LakeRows::Conversations),
         },
     ]
 }
@@ -249,7 +249,7 @@ impl LakeTable {
                 _ => None,
             })
         };
-        if self.source == Source::Rows(LakeRows::Gaps) {
+        if self.source == RowSource::Rows(LakeRows::Gaps) {
             let why = text("stall_code").and_then(|code| Stall::from_code(code, text("stall_detail")));
             *stalled = why.map(|why| why.to_string()).unwrap_or_default();
         }

@@ -12,7 +12,7 @@ use super::files::Partition;
 use super::push::PushWatch;
 use super::state::LakeState;
 use super::storage::Storage;
-use super::tables::{LakeTable, Source, tables};
+use super::tables::{LakeTable, RowSource, tables};
 use crate::core::lake::ChangedRows;
 use crate::core::model::ids::AccountId;
 use crate::core::{Ms, hash};
@@ -184,7 +184,7 @@ fn in_archive(
     let mut sums: BTreeMap<Partition, RowSum> = BTreeMap::new();
     let (mut line, mut raw) = (Vec::new(), Vec::new());
     match table.source {
-        Source::Messages => {
+        RowSource::Messages => {
             for month in snapshot.months(&Scope::default())? {
                 let partition =
                     Partition { account: Some(month.account_name.clone()), month: Some(month.month.clone()) };
@@ -209,7 +209,7 @@ fn in_archive(
                 })?;
             }
         }
-        Source::Rows(rows) => {
+        RowSource::Rows(rows) => {
             let of: Vec<(Option<AccountId>, Option<&String>)> = match rows {
                 LakeRows::Runs => vec![(None, None)],
                 _ => accounts.iter().map(|(id, name)| (Some(AccountId(*id)), Some(name))).collect(),

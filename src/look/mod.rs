@@ -291,6 +291,11 @@ impl Glance<'_> {
                 stats,
             })
         };
-        self.shared.figures.get(self.version, self.now, FIGURES, gather)
+        // What was counted before an erasure names people that it took.
+        let erased_ms = self.queries.erasures()?.1;
+        let recently =
+            erased_ms.is_some_and(|at| self.now.saturating_sub(at) <= FIGURES.changed.saturating_mul(2));
+        let freshness = if recently { EXACT } else { FIGURES };
+        self.shared.figures.get(self.version, self.now, freshness, gather)
     }
 }

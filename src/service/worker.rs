@@ -8,6 +8,8 @@ use tokio::time::Instant;
 
 use crate::api::{ExitClass, Rate};
 use crate::app::census;
+#[cfg(feature = "lake")]
+use crate::app::lake::LakePusher;
 use crate::app::metrics::{self, Metrics};
 use crate::app::parked::parked;
 use crate::app::retention;
@@ -56,6 +58,8 @@ pub(super) struct Worker<'a> {
     /// The last ping about the last run, which may be under way.
     telling: Option<JoinHandle<()>>,
     notifier: Notifier,
+    #[cfg(feature = "lake")]
+    lake: LakePusher,
 }
 
 /// How long the API has been down, and when it is asked again.
@@ -104,6 +108,8 @@ impl<'a> Worker<'a> {
             archive_failures: ArchiveFailures::of(&context.env),
             telling: None,
             notifier: Notifier::default(),
+            #[cfg(feature = "lake")]
+            lake: LakePusher::default(),
         };
         worker.outage = worker.remembered_outage()?;
         worker.notify()?;
@@ -345,6 +351,8 @@ impl Work for Worker<'_> {
         let report = report.map_err(|error| self.failed(error))?;
         let retained = retention::apply(&mut self.store, &self.config, trigger, SystemClock.now_ms());
         retained.map_err(|error| self.failed(error))?;
+        #[cfg(feature = "lake")]
+        self.lake.after_run(&self.config, &self.context.env);
         self.after(&report)
     }
 

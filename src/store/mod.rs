@@ -44,7 +44,9 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 pub use alerts::{Alert, Cause};
 pub(crate) use erase::siblings;
-pub use erase::{Erased, Erasure, ErasureLog, ErasurePreview, Proof, Selection, Traces};
+pub use erase::{
+    Erased, Erasure, ErasureLog, ErasurePreview, LoggedErasure, Proof, Repeated, Selection, Traces,
+};
 pub use error::{ArchiveChange, Result, StoreError};
 pub use ids::rowid_of;
 pub use ledger::{Failed, Moment, Outcome, Purpose, Request, RunKind, Settlement, Trigger};

@@ -10,11 +10,13 @@ use serde::Serialize;
 use crate::core::Ms;
 use crate::core::model::ids::RunId;
 use crate::store::backup::{self, BackupError, GoOn};
-use crate::store::erase::{Erasure, ErasureLog};
+use crate::store::erase::{Erasure, ErasureLog, LoggedErasure, Traces};
 use crate::store::ledger::entry;
 use crate::store::ledger::memory::{self, Memory};
 use crate::store::ledger::spent::SpentCache;
-use crate::store::ledger::{Outcome, RunKind, Trigger, end_run, insert_run, spent_by_account};
+use crate::store::ledger::{
+    Outcome, RunKind, Trigger, end_run, insert_run, interrupt_runs, spent_by_account,
+};
 use crate::store::query::Statements as _;
 use crate::store::schema::file::{beside, canonical, folder_of, leftover, open_private, open_regular};
 use crate::store::schema::lock::Lock;
@@ -45,6 +47,17 @@ pub struct CarriedLedger {
     pub requests: i64,
     /// Credits that count as spent for them.
     pub credits: i64,
+}
+
+/// What of a backup was erased again.
+#[derive(Debug, Default)]
+pub struct ErasedAgain {
+    /// Messages of the backup that went.
+    pub messages: i64,
+    /// Messages that had been erased since and stay, because their conversations are on hold.
+    pub on_hold: i64,
+    /// The erasures that the backup did not know of.
+    pub erasures: Vec<LoggedErasure>,
 }
 
 impl Replacement {
@@ -78,7 +91,10 @@ impl Replacement {
         let mut replacement = Self { archive: real, unfinished, db: None, lock };
         copy(backup, &replacement.unfinished, go_on, stop)?;
         let opened = open::open_or_create(&replacement.unfinished, &mut replacement.lock);
-        replacement.db = Some(opened.map_err(|error| of_backup(error, backup))?);
+        let db = opened.map_err(|error| of_backup(error, backup))?;
+        // A run that was under way when the backup was made does not end in it any more.
+        interrupt_runs(&db)?;
+        replacement.db = Some(db);
         Ok(replacement)
     }
 
@@ -149,19 +165,19 @@ impl Replacement {
     }
 
     /// Repeats the erasures of the archive to be replaced, so that what was erased since the backup does not come back
-    /// with it, but for conversations on hold. Returns how many messages of the backup go.
+    /// with it, but for conversations on hold, and finishes those of the backup.
     ///
     /// # Errors
     /// When the replacement cannot be written.
-    pub fn repeat_erasures(&mut self, hold: &[String], now: Ms) -> Result<i64> {
+    pub fn repeat_erasures(&mut self, hold: &[String], now: Ms) -> Result<ErasedAgain> {
         let readable =
             open::open_suspect(&self.archive).ok().filter(|(_, differences)| differences.is_empty());
         let log = readable.and_then(|(db, _)| Queries::new(&db).erasure_log().ok()).unwrap_or_default();
-        if log.is_empty() {
-            return Ok(0);
-        }
         let mut store = Store::over(self.db.take().ok_or_else(closed)?);
-        let done = repeat(&mut store, &log, hold, now);
+        let done = match log.is_empty() {
+            false => repeat(&mut store, &log, hold, now),
+            true => finish(&mut store, now).map(|()| ErasedAgain::default()),
+        };
         self.db = Some(store.into_connection());
         done
     }
@@ -254,13 +270,22 @@ impl Replacement {
     }
 }
 
-fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Result<i64> {
+fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Result<ErasedAgain> {
     let selection = store.queries().erased_elsewhere(log, hold)?;
+    let on_hold = store.queries().erasure_preview(&selection)?.on_hold;
     let reason = Some("erased since the backup");
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
-    let erased = store.repeat_erasures(&erasure, log)?;
-    store.finish_erasures(erased.traces, Some(now))?;
-    Ok(erased.messages)
+    let repeated = store.repeat_erasures(&erasure, log, false)?;
+    store.finish_erasures(repeated.erased.traces, Some(now))?;
+    Ok(ErasedAgain { messages: repeated.erased.messages, on_hold, erasures: repeated.erasures })
+}
+
+/// Rewrites the file of a backup that was made before an erasure in it had come to that.
+fn finish(store: &mut Store, now: Ms) -> Result<()> {
+    if store.erasures_unfinished()? {
+        store.finish_erasures(Traces::default(), Some(now))?;
+    }
+    Ok(())
 }
 
 /// A decrypted backup, which goes when this does.

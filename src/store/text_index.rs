@@ -71,6 +71,15 @@ pub(crate) fn forget(db: &Connection, id: MessageId) -> Result<()> {
     Ok(())
 }
 
+/// Makes both indexes anew, with no trace of what is not in any message any more.
+pub(crate) fn make_anew(db: &Connection) -> Result<()> {
+    db.execute_batch(
+        "INSERT INTO messages_fts (messages_fts) VALUES ('delete-all');
+         INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('delete-all');",
+    )?;
+    index_everything(db)
+}
+
 /// Indexes all messages but those that wait for it, where neither index has any.
 pub(crate) fn index_everything(db: &Connection) -> Result<()> {
     let mut words = db.prepare("INSERT INTO messages_fts (rowid, text) VALUES (?1, ?2)")?;

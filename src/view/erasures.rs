@@ -27,8 +27,10 @@ pub(crate) struct ErasureStatus {
 #[derive(Debug, Serialize)]
 pub(crate) struct RetentionStatus {
     keep_days: u32,
-    /// Conversations on hold.
+    /// Conversations on hold that are in the archive.
     hold: usize,
+    /// Those that are not.
+    hold_not_in_archive: usize,
     /// Before when everything goes at the next day's first run.
     next_before: IsoTime,
     /// Messages that go then.
@@ -80,18 +82,24 @@ impl RetentionStatus {
         let due = retention::floor(config, now) != queries.retained()?;
         let then = if due { now } else { now.saturating_add(DAY_MS) };
         let Some(selection) = retention::selection(config, then) else { return Ok(None) };
+        let missing = queries.threads_not_there(&selection.hold)?.len();
         Ok(Some(Self {
             keep_days: config.retention.keep_days.unwrap_or_default(),
-            hold: config.retention.hold.len(),
+            hold: selection.hold.len().saturating_sub(missing),
+            hold_not_in_archive: missing,
             next_before: IsoTime(selection.before_ms.unwrap_or_default()),
             next_messages: queries.erasure_preview(&selection)?.messages,
         }))
     }
 
     pub(crate) fn words(&self) -> String {
-        let held = match self.hold {
-            0 => String::new(),
-            n => format!(", {} on hold", plural(n, "conversation")),
+        let held = match (self.hold, self.hold_not_in_archive) {
+            (0, 0) => String::new(),
+            (n, 0) => format!(", {} on hold", plural(n, "conversation")),
+            (n, missing) => {
+                let of = plural(n.saturating_add(missing), "conversation");
+                format!(", {of} on hold, {missing} of them not in the archive (see `archiver check`)")
+            }
         };
         format!(
             "Retention: {} from before {} will be erased next{held}.",

@@ -2,6 +2,7 @@
 
 pub(crate) mod dates;
 pub(crate) mod erasures;
+pub(crate) mod lake;
 pub(crate) mod local_time;
 pub(crate) mod message;
 pub(crate) mod people;

@@ -107,6 +107,8 @@ pub(crate) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
     }
     let archive = OpenArchive::open(context)?;
     let selection = selection(context, &archive, args)?;
+    let unknown = retention::unknown_holds(&context.reading_config()?, &archive.queries());
+    unknown.map_err(|e| archive.failed(e))?.into_iter().for_each(|what| tracing::warn!("{what}"));
     let preview = archive.queries().erasure_preview(&selection).map_err(|e| archive.failed(e))?;
     let (path, now) = (archive.path.clone(), archive.now);
     drop(archive);
@@ -314,8 +316,8 @@ fn from_log(context: &Context, args: &EraseArgs, other: &Path) -> Result<(), Fai
     }
     let reason = args.reason.as_deref();
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
-    let erased = store.repeat_erasures(&erasure, &log).map_err(failed)?;
-    let proof = prove(&mut store, erased.traces, args.json).map_err(failed)?;
+    let repeated = store.repeat_erasures(&erasure, &log, true).map_err(failed)?;
+    let proof = prove(&mut store, repeated.erased.traces, args.json).map_err(failed)?;
     store.close().map_err(failed)?;
     if args.json {
         out.json(&summary(&preview, false, Some(proof.clone())))?;

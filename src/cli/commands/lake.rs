@@ -9,14 +9,17 @@ use crate::app::Context;
 #[cfg(not(feature = "lake"))]
 use crate::error::Failure;
 
-const EXAMPLES: &str = "\
+const PUSH_EXAMPLES: &str = "\
 Examples:
   archiver lake push                              what has changed since the last push
-  archiver lake push --out s3://bucket/archives   to another lake than lake.path
-  archiver lake verify                            exit code 0 if the lake is what the archive is";
+  archiver lake push --out s3://bucket/archives   to another lake than lake.path";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  archiver lake verify         exit code 0 if the lake is what the archive is
+  archiver lake verify --json | jq .differences";
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub(crate) struct LakeArgs {
     #[command(subcommand)]
     pub(crate) what: LakeCommand,
@@ -25,8 +28,10 @@ pub(crate) struct LakeArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum LakeCommand {
     /// Commit what has changed since the last push
+    #[command(after_help = PUSH_EXAMPLES)]
     Push(LakePlace),
     /// Compare counts and checksums with the archive
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(LakePlace),
 }
 
@@ -69,7 +74,7 @@ mod built {
 
     use super::{LakeArgs, LakeCommand, LakePlace};
     use crate::app::Context;
-    use crate::app::lake::Lake;
+    use crate::app::lake::LakeRoute;
     use crate::cli::ui::interrupt::{Interrupt, until_interrupted};
     use crate::cli::ui::output::Output;
     use crate::cli::ui::progress::Meter;
@@ -141,11 +146,11 @@ mod built {
         match &args.what {
             LakeCommand::Push(to) => {
                 let place = place(context, &config, to)?;
-                push(context, config, &place, to.json)
+                push(context, &config, &place, to.json)
             }
             LakeCommand::Verify(of) => {
                 let place = place(context, &config, of)?;
-                verify(context, config, &place, of.json)
+                verify(context, &config, &place, of.json)
             }
         }
     }
@@ -172,14 +177,14 @@ mod built {
     /// Does the work with the lake on a thread of its own while this one waits for signals.
     fn with_lake<T: Send + 'static>(
         context: &Context,
-        config: Config,
+        config: &Config,
         place: &Path,
-        work: impl FnOnce(&Lake, &mut LakeMeter) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&LakeRoute, &mut LakeMeter) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let (env, place) = (context.env.clone(), absolute(context, place));
+        let route = LakeRoute::new(config, &context.env, &absolute(context, place));
         until_interrupted(move |interrupt| {
             let mut meter = LakeMeter { meter: Meter::new(), interrupt: interrupt.clone(), rows: 0 };
-            let done = Lake::open(&config, &env, &place).and_then(|lake| work(&lake, &mut meter));
+            let done = work(&route, &mut meter);
             if interrupt.has_come() && done.is_err() {
                 return Err(
                     interrupt.failure("what was committed stays, and the next push goes on from there")
@@ -190,9 +195,10 @@ mod built {
     }
 
     /// Pushes the archive to a lake, and says what that came to.
-    pub(crate) fn push(context: &Context, config: Config, place: &Path, json: bool) -> Result<(), Failure> {
-        let work =
-            |lake: &Lake, meter: &mut LakeMeter| Ok((lake.place(), lake.push(SystemClock.now_ms(), meter)?));
+    pub(crate) fn push(context: &Context, config: &Config, place: &Path, json: bool) -> Result<(), Failure> {
+        let work = |route: &LakeRoute, meter: &mut LakeMeter| {
+            Ok((route.place(), route.push(SystemClock.now_ms(), meter)?))
+        };
         let (lake, pushed) = with_lake(context, config, place, work)?;
         let mut out = Output::stdout(&context.env);
         if json {
@@ -221,8 +227,9 @@ mod built {
         Ok(())
     }
 
-    fn verify(context: &Context, config: Config, place: &Path, json: bool) -> Result<(), Failure> {
-        let work = |lake: &Lake, meter: &mut LakeMeter| {
+    fn verify(context: &Context, config: &Config, place: &Path, json: bool) -> Result<(), Failure> {
+        let work = |route: &LakeRoute, meter: &mut LakeMeter| {
+            let lake = route.open()?;
             Ok((lake.place(), lake.verify(SystemClock.now_ms(), meter)?))
         };
         let (lake, verification) = with_lake(context, config, place, work)?;

@@ -14,12 +14,12 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::Ms;
 use crate::core::budget::left;
-use crate::core::format::plural;
+use crate::core::format::{IsoTime, iso_date, plural};
 use crate::error::Failure;
 use crate::store::backup::{BackupError, same_file};
 use crate::store::sealed::{self, UnsealError};
 use crate::store::verify::{self, Depth};
-use crate::store::{CarriedLedger, Replacement, StoreError};
+use crate::store::{CarriedLedger, LoggedErasure, Replacement, StoreError};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -78,8 +78,28 @@ struct RestoreSummary {
     conversations: i64,
     ledger_from: LedgerSource,
     credits_booked: i64,
+    /// Messages that had been erased since and were erased again.
     erased: i64,
+    /// Messages that had been erased since and are on hold.
+    on_hold: i64,
+    /// The erasures that the backup did not know of.
+    erasures: Vec<RepeatedErasure>,
     replaced: Option<String>,
+}
+
+/// An erasure of the replaced archive's.
+#[derive(Serialize)]
+struct RepeatedErasure {
+    erased_at: IsoTime,
+    selector: String,
+    messages: i64,
+    reason: Option<String>,
+}
+
+impl From<LoggedErasure> for RepeatedErasure {
+    fn from(LoggedErasure { at_ms, selector, messages, reason, .. }: LoggedErasure) -> Self {
+        Self { erased_at: IsoTime(at_ms), selector, messages, reason }
+    }
 }
 
 pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> {
@@ -99,7 +119,7 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
         let failed = |e| wiring::archive_failure(&archive, e);
         let (ledger_from, credits_booked) =
             complete_ledger(&mut replacement, &config, spent, balance, now).map_err(failed)?;
-        let erased = replacement.repeat_erasures(&hold, now).map_err(failed)?;
+        let again = replacement.repeat_erasures(&hold, now).map_err(failed)?;
         let contents = replacement.queries().and_then(|queries| queries.summary()).map_err(failed)?;
         let replaced = replacement.finish(&ending(now), now).map_err(failed)?;
         Ok(RestoreSummary {
@@ -109,7 +129,9 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
             conversations: contents.conversations,
             ledger_from,
             credits_booked,
-            erased,
+            erased: again.messages,
+            on_hold: again.on_hold,
+            erasures: again.erasures.into_iter().map(RepeatedErasure::from).collect(),
             replaced: replaced.map(|path| path.display().to_string()),
         })
     })?;
@@ -202,7 +224,7 @@ fn prepare_plain(
     let verified =
         verify::verify(replacement.path(), Depth::Full, &mut |p| meter.show(p.about, p.done, p.of));
     let verified = verified.map_err(|error| unsound(backup, &error.to_string()))?;
-    match verified.broken() {
+    match verified.broken_for_good() {
         0 if interrupt.has_come() => Err(stopped()),
         0 => Ok(replacement),
         n => Err(unsound(backup, &format!("it has {}", plural(n, "problem")))),
@@ -299,6 +321,8 @@ fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
         ledger_from,
         credits_booked,
         erased,
+        on_hold,
+        erasures,
         replaced,
     } = summary;
     let (messages, conversations) = (plural(*messages, "message"), plural(*conversations, "conversation"));
@@ -321,6 +345,17 @@ fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
     if *erased > 0 {
         let erased = plural(*erased, "message");
         out.line(format!("{erased} of the backup were erased again, as they had been since."))?;
+    }
+    for RepeatedErasure { erased_at, selector, messages, reason } in erasures {
+        let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let what = plural(*messages, "message");
+        out.line(format!("Erased on {}: {selector}, {what}{reason}.", iso_date(erased_at.0)))?;
+    }
+    if *on_hold > 0 {
+        let held = plural(*on_hold, "message");
+        out.line(format!(
+            "{held} on hold (retention.hold) came back although erased since; once the hold is over, `archiver erase --from-log` with the replaced archive erases them again."
+        ))?;
     }
     match replaced {
         Some(replaced) => out.line(format!("The replaced archive is kept as {replaced}")),

@@ -25,7 +25,7 @@ use crate::notify;
 use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
-use crate::sync::{self, Observer, Report, Stopper};
+use crate::sync::{self, Observer, Report, Stop, Stopper};
 use crate::view::local_time::{local_minute, local_minute_of};
 
 /// How long events may be sent at the end of a run; what is left is sent by the next one.
@@ -157,6 +157,8 @@ fn once(
         }
         // Release the archive before the command for alerts, which may take long and which a signal ends.
         store.close().map_err(failed)?;
+        #[cfg(feature = "lake")]
+        push_to_lake(config, env, &stop).await;
         let command = alerts::run_command(config.alerts.command.clone(), env, news);
         tokio::select! {
             () = command => {}
@@ -165,6 +167,24 @@ fn once(
         drop(attendant);
         Ok((report, abandoned))
     })
+}
+
+/// Pushes what the run has brought, until a signal comes: the next push goes on from there.
+#[cfg(feature = "lake")]
+async fn push_to_lake(config: &Config, env: &Env, stop: &Stop) {
+    let mut pusher = crate::app::lake::LakePusher::default();
+    let stopper = pusher.stopper();
+    pusher.after_run(config, env);
+    let pushing = tokio::task::spawn_blocking(move || pusher.wait());
+    tokio::pin!(pushing);
+    tokio::select! {
+        // Whatever became of it has been logged.
+        done = &mut pushing => drop(done),
+        () = stop.wait() => {
+            stopper.store(true, std::sync::atomic::Ordering::Relaxed);
+            drop(pushing.await);
+        }
+    }
 }
 
 /// A signal ends the run after the current page, and at once when one comes again, which is noted.

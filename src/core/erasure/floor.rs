@@ -31,14 +31,33 @@ fn is_below(message: &Message, floor: Ms) -> bool {
     message.at_ms < floor && created.is_none_or(|created| created < floor)
 }
 
-/// The gaps that a conversation has from its floor on, and whether its beginning has been seen there.
+/// The gaps that a conversation has from its floor on, and whether its beginning has been seen there. One that reaches
+/// across the floor to what was stored below keeps that edge: it is asked for as cautiously as before, because what lies
+/// below the floor would be paid for in vain.
 #[must_use]
 pub fn clip(timeline: &Timeline, floor: Ms) -> (Vec<Gap>, bool) {
     let above = |gap: &&Gap| gap.newer_ms.is_none_or(|newer| newer >= floor);
-    let clipped = |gap: &Gap| Gap { older_ms: gap.older_ms.filter(|older| *older >= floor), ..gap.clone() };
-    let gaps: Vec<Gap> = timeline.gaps.iter().filter(above).map(clipped).collect();
+    let gaps: Vec<Gap> = timeline.gaps.iter().filter(above).cloned().collect();
     let beginning_seen = gaps.iter().all(|gap| gap.older_ms.is_some());
     (gaps, beginning_seen)
+}
+
+/// Whether a conversation has a gap that reaches below its floor.
+#[must_use]
+pub fn is_across(timeline: &Timeline, floor: Ms) -> bool {
+    timeline.gaps.iter().any(|gap| reaches_below(gap, floor))
+}
+
+/// Whether a gap reaches below the floor.
+#[must_use]
+pub fn reaches_below(gap: &Gap, floor: Ms) -> bool {
+    gap.older_ms.is_none_or(|older| older < floor)
+}
+
+/// The same gap as it is once a page has reached the floor: no message that is stored lies below it.
+#[must_use]
+pub fn at_bottom(gap: &Gap, floor: Ms) -> Gap {
+    Gap { older_ms: gap.older_ms.filter(|older| *older >= floor), ..gap.clone() }
 }
 
 #[cfg(test)]
@@ -87,8 +106,17 @@ mod tests {
         let all = timeline(vec![gap(None, Some(90)), gap(Some(80), Some(30)), gap(Some(20), None)]);
         assert_eq!(clip(&all, 10), (all.gaps.clone(), false));
         assert_eq!(clip(&all, 25), (vec![gap(None, Some(90)), gap(Some(80), Some(30))], true));
-        assert_eq!(clip(&all, 40), (vec![gap(None, Some(90)), gap(Some(80), None)], false));
-        assert_eq!(clip(&all, 100), (vec![gap(None, None)], false));
+        assert_eq!(clip(&all, 40), (vec![gap(None, Some(90)), gap(Some(80), Some(30))], true));
+        assert_eq!(clip(&all, 100), (vec![gap(None, Some(90))], true));
+        assert_eq!(clip(&timeline(vec![gap(Some(80), None)]), 40), (vec![gap(Some(80), None)], false));
+        assert_eq!(
+            [30, 31].map(|floor| is_across(&timeline(vec![gap(Some(80), Some(30))]), floor)),
+            [false, true]
+        );
+        assert_eq!(
+            [30, 31].map(|floor| at_bottom(&gap(Some(80), Some(30)), floor).older_ms),
+            [Some(30), None]
+        );
         assert_eq!(clip(&timeline(Vec::new()), 100), (Vec::new(), true));
     }
 }

@@ -17,11 +17,16 @@ pub(super) struct Reach {
     pub(super) below: Ms,
     /// How many more messages the page had room for, when it claims to be the last.
     pub(super) room_below: u32,
+    /// Whether what stands at its lower bound is read once more with what lies below, or nothing lies there.
+    pub(super) edge_again: bool,
+    /// Whether everything at its upper bound is shown as well.
+    pub(super) top_whole: bool,
 }
 
 impl Reach {
     /// Of a page that proves nothing.
-    pub(super) const NOWHERE: Self = Self { above: Ms::MAX, below: Ms::MIN, room_below: 0 };
+    pub(super) const NOWHERE: Self =
+        Self { above: Ms::MAX, below: Ms::MIN, room_below: 0, edge_again: false, top_whole: false };
 
     /// Of a page that is believed.
     pub(super) fn of(asked: &Asked, page: &Page) -> Self {
@@ -41,7 +46,9 @@ impl Reach {
         let placed = page.span().is_some() || asked.as_given().is_none();
         let ends = page.below == Below::End && placed;
         let room_below = if ends { asked.count.saturating_sub(page.returned) } else { 0 };
-        Self { above, below, room_below }
+        // Only a cursor that is a time can be sent from above the edge.
+        let edge_again = !matches!(&page.below, Below::More(cursor) if cursor.number().is_none());
+        Self { above, below, room_below, edge_again, top_whole: asked.above_border() }
     }
 
     /// Whether a stored message's place is inside, wherever exactly it is.

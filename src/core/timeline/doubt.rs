@@ -340,7 +340,8 @@ impl Evidence<'_> {
 
     /// How many stored messages strictly between two positions the page lacks.
     fn vanished(&self, above: Ms, below: Ms) -> usize {
-        let findings = self.matches.within(&Reach { above, below, room_below: 0 });
+        let findings =
+            self.matches.within(&Reach { above, below, room_below: 0, edge_again: false, top_whole: false });
         findings.lacking.iter().filter(|stored| !stored.gone).count()
     }
 }

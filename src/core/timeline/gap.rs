@@ -154,6 +154,9 @@ pub struct Timeline {
     pub newest_ms: Option<Ms>,
     /// Position of the oldest stored message.
     pub oldest_ms: Option<Ms>,
+    /// Of a conversation that was seen to its beginning and of which nothing is stored: everything up to here was erased,
+    /// or is too old to be archived.
+    pub nothing_until_ms: Option<Ms>,
     /// Messages stored.
     pub messages: i64,
     /// How many of them the API no longer returns.
@@ -184,10 +187,11 @@ impl Timeline {
     }
 
     /// The gap between now and what is known: the newest stored message, or the highest gap where that is higher because
-    /// messages have moved down since.
+    /// messages have moved down since; where nothing is stored any more, what is not archived.
     #[must_use]
     pub fn head(&self, now: Ms) -> Gap {
-        Gap::head(self.newest_ms.max(self.gaps.first().and_then(|gap| gap.newer_ms)), now)
+        let known = self.newest_ms.max(self.gaps.first().and_then(|gap| gap.newer_ms));
+        Gap::head(known.or(self.nothing_until_ms), now)
     }
 
     /// The gap that reaches up to now, if there is evidence for one.

@@ -253,7 +253,7 @@ impl<'a> Matches<'a> {
     fn by_content(&mut self) {
         for (here, there) in [(true, false), (false, true), (false, false)] {
             for derived in [false, true] {
-                self.pair_open(|message, stored| {
+                self.pair_open(|message, Stored { message: stored, .. }| {
                     let may_differ =
                         (message.derived_time || stored.derived_time) && message.untrusted_ms.is_none();
                     message.urn.is_some() == here
@@ -267,11 +267,15 @@ impl<'a> Matches<'a> {
     }
 
     /// Of what is left: a message without URN that stands where one of the same sender has vanished is that one,
-    /// edited. Only inside the stretch that the page shows in full, for at its border the other may well exist.
+    /// edited. Only inside the stretch that the page shows in full, for at its border the other may well exist. An erased
+    /// one is taken to be edited there, too, where the border is read once more with what lies below: if it was another
+    /// message of that instant, it is stored then.
     fn by_place(&mut self, reach: &Reach) {
-        self.pair_open(|message, stored| {
+        self.pair_open(|message, Stored { message: stored, erased, .. }| {
             let inside = stored.at_ms > reach.above && stored.at_ms < reach.below;
-            inside
+            let at_edge = stored.at_ms == reach.above && reach.edge_again
+                || stored.at_ms == reach.below && stored.at_ms > reach.above && reach.top_whole;
+            (inside || *erased && at_edge)
                 && !message.derived_time
                 && message.at_ms == stored.at_ms
                 && message.sender.name == stored.sender.name
@@ -309,7 +313,7 @@ impl<'a> Matches<'a> {
         }
     }
 
-    fn pair_open(&mut self, agree: impl Fn(&Message, &Message) -> bool) {
+    fn pair_open(&mut self, agree: impl Fn(&Message, &Stored) -> bool) {
         let open = |(i, s): &(usize, &Stored)| !self.taken.contains(i) && !s.exported;
         let open: Vec<_> = self.stored.iter().enumerate().filter(open).collect();
         // Of two messages with ids these decide, so that most messages have nobody to be compared with.
@@ -319,8 +323,7 @@ impl<'a> Matches<'a> {
                 continue;
             }
             let candidates = if message.urn.is_none() { &open } else { &nameless };
-            let found =
-                candidates.iter().find(|(i, s)| !self.taken.contains(i) && agree(message, &s.message));
+            let found = candidates.iter().find(|(i, s)| !self.taken.contains(i) && agree(message, s));
             if let Some((stored, _)) = found {
                 self.pair(index, *stored);
             }
@@ -430,9 +433,28 @@ mod tests {
         let x = stored(3, message(Some("x"), 5, true));
         let known =
             Known { near: vec![stored(4, message(Some("c"), 90, false)), a.clone()], below: vec![b, a, x] };
-        let reach = Reach { above: 90, below: Ms::MAX, room_below: 8 };
+        let reach = Reach { above: 90, below: Ms::MAX, room_below: 8, edge_again: false, top_whole: false };
         let lacking = match_page(&served, &known).within(&reach).lacking;
         assert_eq!(lacking.iter().map(|s| s.id.0).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn an_erased_message_that_was_edited_is_known_at_the_border_of_a_page_too() {
+        let edited = Message { text: "hello, edited".into(), ..message(None, 10, false) };
+        let served = page(vec![message(None, 90, false), edited]);
+        let erased = Stored { erased: true, ..stored(1, message(None, 10, false)) };
+        let stored = stored(1, message(None, 10, false));
+        let new = |before: &Stored, above, below, whole| {
+            let reach = Reach { above, below, room_below: 0, edge_again: whole, top_whole: whole };
+            let known = Known { near: vec![before.clone()], below: vec![] };
+            let shown = match_page(&served, &known).within(&reach).shown;
+            shown.iter().filter(|change| matches!(change, Change::Insert(_))).count()
+        };
+        for (above, below) in [(10, Ms::MAX), (5, 10)] {
+            assert_eq!(new(&erased, above, below, true), 1);
+            assert_eq!(new(&erased, above, below, false), 2);
+            assert_eq!(new(&stored, above, below, true), 2);
+        }
     }
 
     #[test]

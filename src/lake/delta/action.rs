@@ -10,7 +10,7 @@ use crate::lake::LakeError;
 
 /// One line of a commit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub enum Action {
+pub enum TableAction {
     /// Who committed, and why.
     #[serde(rename = "commitInfo")]
     Info(CommitInfo),
@@ -285,7 +285,7 @@ struct ActionLine {
 ///
 /// # Errors
 /// `Broken` when a line is no action.
-pub fn read_commit(key: &str, bytes: &[u8]) -> Result<Vec<Action>, LakeError> {
+pub fn read_commit(key: &str, bytes: &[u8]) -> Result<Vec<TableAction>, LakeError> {
     let mut actions = Vec::new();
     for (number, line) in (1_u64..).zip(bytes.split(|&b| b == b'\n')) {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -293,12 +293,12 @@ pub fn read_commit(key: &str, bytes: &[u8]) -> Result<Vec<Action>, LakeError> {
         }
         let line: ActionLine = serde_json::from_slice(line)
             .map_err(|error| LakeError::broken(key, format!("line {number} is no action: {error}")))?;
-        actions.extend(line.info.as_ref().map(|info| Action::Info(CommitInfo::read(info))));
-        actions.extend(line.protocol.map(Action::Protocol));
-        actions.extend(line.metadata.map(Action::Metadata));
-        actions.extend(line.txn.map(Action::Txn));
-        actions.extend(line.remove.map(Action::Remove));
-        actions.extend(line.add.map(Action::Add));
+        actions.extend(line.info.as_ref().map(|info| TableAction::Info(CommitInfo::read(info))));
+        actions.extend(line.protocol.map(TableAction::Protocol));
+        actions.extend(line.metadata.map(TableAction::Metadata));
+        actions.extend(line.txn.map(TableAction::Txn));
+        actions.extend(line.remove.map(TableAction::Remove));
+        actions.extend(line.add.map(TableAction::Add));
     }
     Ok(actions)
 }
@@ -307,7 +307,7 @@ pub fn read_commit(key: &str, bytes: &[u8]) -> Result<Vec<Action>, LakeError> {
 ///
 /// # Errors
 /// Never, with these types.
-pub fn write_commit<'a>(actions: impl IntoIterator<Item = &'a Action>) -> serde_json::Result<Vec<u8>> {
+pub fn write_commit<'a>(actions: impl IntoIterator<Item = &'a TableAction>) -> serde_json::Result<Vec<u8>> {
     let mut lines = Vec::new();
     for action in actions {
         serde_json::to_writer(&mut lines, action)?;
@@ -333,7 +333,8 @@ mod tests {
 {"remove":{"path":"b"}}
 {"commitInfo":{"timestamp":"soon","operation":7,"txnId":"t","operationParameters":"none"}}"#;
         let actions = read_commit("0.json", lines).unwrap();
-        let [Action::Add(add), Action::Remove(remove), Action::Info(info)] = &actions[..] else {
+        let [TableAction::Add(add), TableAction::Remove(remove), TableAction::Info(info)] = &actions[..]
+        else {
             panic!("{actions:?}")
         };
         assert_eq!((add.partition_values.get("m"), add.size), (None, 3));
@@ -362,10 +363,10 @@ mod tests {
             tags: None,
         };
         let actions = [
-            Action::Protocol(TableProtocol::ours()),
-            Action::Txn(AppTransaction { app_id: "a".to_owned(), version: 7, last_updated: None }),
-            Action::Remove(add.removed(9, false)),
-            Action::Add(add),
+            TableAction::Protocol(TableProtocol::ours()),
+            TableAction::Txn(AppTransaction { app_id: "a".to_owned(), version: 7, last_updated: None }),
+            TableAction::Remove(add.removed(9, false)),
+            TableAction::Add(add),
         ];
         let text = String::from_utf8(write_commit(&actions).unwrap()).unwrap();
         assert_eq!(

@@ -11,7 +11,7 @@ use ::parquet::file::serialized_reader::SerializedFileReader;
 use bytes::Bytes;
 
 use super::action::{
-    Action, AddFile, AppTransaction, NamedValues, RemoveFile, TableFormat, TableMetadata, TableProtocol,
+    AddFile, AppTransaction, NamedValues, RemoveFile, TableAction, TableFormat, TableMetadata, TableProtocol,
 };
 
 /// Rows that are decoded at once.
@@ -21,7 +21,7 @@ const ROWS: usize = 4_096;
 ///
 /// # Errors
 /// When the bytes are no Parquet file, or one without a checkpoint's columns.
-pub fn read_checkpoint(bytes: Bytes, mut each: impl FnMut(Action)) -> Result<()> {
+pub fn read_checkpoint(bytes: Bytes, mut each: impl FnMut(TableAction)) -> Result<()> {
     let file = SerializedFileReader::new(bytes)?;
     for group in 0..file.num_row_groups() {
         let group = file.get_row_group(group)?;
@@ -257,23 +257,23 @@ impl CheckpointColumns {
     }
 
     /// The actions of a row: one, in a checkpoint as it should be.
-    fn actions(&self, row: usize, each: &mut impl FnMut(Action)) -> Result<()> {
+    fn actions(&self, row: usize, each: &mut impl FnMut(TableAction)) -> Result<()> {
         if let Some(path) = self.text("add.path", row)? {
-            each(Action::Add(self.add(path, row)?));
+            each(TableAction::Add(self.add(path, row)?));
         }
         if let Some(path) = self.text("remove.path", row)? {
-            each(Action::Remove(self.remove(path, row)?));
+            each(TableAction::Remove(self.remove(path, row)?));
         }
         if let Some(app_id) = self.text("txn.appId", row)? {
             let version = self.long("txn.version", row)?.ok_or_else(|| odd("a txn has no version"))?;
             let last_updated = self.long("txn.lastUpdated", row)?;
-            each(Action::Txn(AppTransaction { app_id, version, last_updated }));
+            each(TableAction::Txn(AppTransaction { app_id, version, last_updated }));
         }
         if let Some(id) = self.text("metaData.id", row)? {
-            each(Action::Metadata(Box::new(self.metadata(id, row)?)));
+            each(TableAction::Metadata(Box::new(self.metadata(id, row)?)));
         }
         if let Some(reader) = self.long("protocol.minReaderVersion", row)? {
-            each(Action::Protocol(self.protocol(reader, row)?));
+            each(TableAction::Protocol(self.protocol(reader, row)?));
         }
         Ok(())
     }

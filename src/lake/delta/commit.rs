@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::storage::{Created, Storage};
-use super::action::{Action, AddFile, CommitInfo, read_commit, write_commit};
+use super::action::{AddFile, CommitInfo, TableAction, read_commit, write_commit};
 use super::refusal::refuse_unsupported;
 use super::table::{DeltaTable, Pause, TRIES, read_hint, read_version};
 use super::upkeep::LogRetention;
@@ -16,7 +16,7 @@ const STALE: Ms = 24 * 60 * 60 * 1_000;
 /// What is to be committed.
 pub struct CommitPlan<'a> {
     /// What changes, without the `commitInfo`.
-    pub actions: Vec<Action>,
+    pub actions: Vec<TableAction>,
     /// Who commits and why.
     pub info: CommitInfo,
     /// A random id of this plan alone, by which its commit is known again when an answer was lost.
@@ -76,7 +76,7 @@ pub enum CommitConflict {
 }
 
 /// A plan, as other commits are compared with it.
-struct Plan<'a> {
+struct PlanReach<'a> {
     app_id: Option<&'a str>,
     owns: &'a dyn Fn(&AddFile) -> bool,
     txn_id: String,
@@ -84,36 +84,38 @@ struct Plan<'a> {
     adds: BTreeSet<String>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> PlanReach<'a> {
     fn of(plan: &CommitPlan<'a>) -> Self {
         let (mut removes, mut adds) = (BTreeSet::new(), BTreeSet::new());
         for action in &plan.actions {
             match action {
-                Action::Remove(remove) => drop(removes.insert(remove.key())),
-                Action::Add(add) => drop(adds.insert(add.key())),
+                TableAction::Remove(remove) => drop(removes.insert(remove.key())),
+                TableAction::Add(add) => drop(adds.insert(add.key())),
                 _ => {}
             }
         }
         Self { app_id: plan.app_id, owns: plan.owns, txn_id: plan.txn_id.clone(), removes, adds }
     }
 
-    fn is_own(&self, actions: &[Action]) -> bool {
+    fn is_own(&self, actions: &[TableAction]) -> bool {
         let own = |info: &CommitInfo| info.txn_id.as_ref() == Some(&self.txn_id);
-        actions.iter().any(|action| matches!(action, Action::Info(info) if own(info)))
+        actions.iter().any(|action| matches!(action, TableAction::Info(info) if own(info)))
     }
 
     /// Whether another's commit makes the plan void.
-    fn conflict(&self, version: u64, actions: &[Action]) -> Option<CommitConflict> {
+    fn conflict(&self, version: u64, actions: &[TableAction]) -> Option<CommitConflict> {
         actions.iter().find_map(|action| match action {
-            Action::Txn(txn) => {
+            TableAction::Txn(txn) => {
                 (Some(txn.app_id.as_str()) == self.app_id).then_some(CommitConflict::SameApp { version })
             }
-            Action::Protocol(_) | Action::Metadata(_) => Some(CommitConflict::TableChanged { version }),
-            Action::Remove(remove) => {
+            TableAction::Protocol(_) | TableAction::Metadata(_) => {
+                Some(CommitConflict::TableChanged { version })
+            }
+            TableAction::Remove(remove) => {
                 let key = remove.key();
                 self.removes.contains(&key).then_some(CommitConflict::FileGone { version, key })
             }
-            Action::Add(add) => {
+            TableAction::Add(add) => {
                 let key = add.key();
                 if self.removes.contains(&key) {
                     Some(CommitConflict::FileGone { version, key })
@@ -123,7 +125,7 @@ impl<'a> Plan<'a> {
                     None
                 }
             }
-            Action::Info(_) => None,
+            TableAction::Info(_) => None,
         })
     }
 }
@@ -143,7 +145,7 @@ impl DeltaTable {
         retention: LogRetention,
         pause: Pause<'_>,
     ) -> Result<CommitOutcome, LakeError> {
-        let looked_at = Plan::of(&plan);
+        let looked_at = PlanReach::of(&plan);
         if let Some(key) = looked_at.removes.iter().find(|&key| !self.state.files().contains_key(key)) {
             let version = self.state.version();
             return Ok(CommitOutcome::Conflict(CommitConflict::FileGone { version, key: key.clone() }));
@@ -154,7 +156,7 @@ impl DeltaTable {
             return Ok(outcome);
         }
         let CommitPlan { mut actions, info, txn_id, .. } = plan;
-        actions.insert(0, Action::Info(CommitInfo { txn_id: Some(txn_id), ..info }));
+        actions.insert(0, TableAction::Info(CommitInfo { txn_id: Some(txn_id), ..info }));
         let lines = write_commit(&actions).map_err(|error| LakeError::broken(self.log.key(), error))?;
         let lines = bytes::Bytes::from(lines);
         let mut tries = 0;
@@ -194,7 +196,11 @@ impl DeltaTable {
     }
 
     /// Applies another's commit, and says whether it makes the plan void.
-    fn take(&mut self, plan: &Plan<'_>, theirs: Vec<Action>) -> Result<Option<CommitConflict>, LakeError> {
+    fn take(
+        &mut self,
+        plan: &PlanReach<'_>,
+        theirs: Vec<TableAction>,
+    ) -> Result<Option<CommitConflict>, LakeError> {
         let conflict = plan.conflict(self.state.version().saturating_add(1), &theirs);
         self.state.apply(theirs);
         if matches!(conflict, Some(CommitConflict::TableChanged { .. })) {
@@ -207,7 +213,7 @@ impl DeltaTable {
     fn catch_up(
         &mut self,
         storage: &dyn Storage,
-        plan: &Plan<'_>,
+        plan: &PlanReach<'_>,
         now: Ms,
     ) -> Result<Option<CommitOutcome>, LakeError> {
         let hint = read_hint(storage, &self.log)?;
@@ -233,7 +239,7 @@ impl DeltaTable {
     fn done(
         &mut self,
         storage: &dyn Storage,
-        actions: Vec<Action>,
+        actions: Vec<TableAction>,
         now: Ms,
         retention: LogRetention,
     ) -> CommitOutcome {

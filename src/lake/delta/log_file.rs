@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::storage::Listed;
+use super::super::storage::ListedObject;
 use crate::core::Ms;
 
 /// A table's log, within the lake.
@@ -92,7 +92,7 @@ impl LogFolder {
     }
 
     /// The checkpoints that are whole, the oldest first.
-    pub(super) fn whole_checkpoints(&self, listed: &[Listed]) -> BTreeSet<WholeCheckpoint> {
+    pub(super) fn whole_checkpoints(&self, listed: &[ListedObject]) -> BTreeSet<WholeCheckpoint> {
         let mut whole = BTreeSet::new();
         let mut parts_of: BTreeMap<(u64, u32), BTreeSet<u32>> = BTreeMap::new();
         for file in listed {
@@ -116,7 +116,7 @@ impl LogFolder {
 
     /// The files of a log that nobody needs any more: those before a checkpoint which is not the newest one and not
     /// younger than the last commit before `cutoff`, so that each moment since then can still be looked at.
-    pub(super) fn expired(&self, listed: &[Listed], newest: u64, cutoff: Ms) -> Vec<String> {
+    pub(super) fn expired(&self, listed: &[ListedObject], newest: u64, cutoff: Ms) -> Vec<String> {
         let mut last_old: Option<u64> = None;
         let mut first_young: Option<u64> = None;
         for file in listed {
@@ -138,7 +138,7 @@ impl LogFolder {
             .filter(|&version| version < newest && Some(version) <= last_old)
             .max();
         let Some(kept) = kept else { return Vec::new() };
-        let is_expired = |file: &&Listed| {
+        let is_expired = |file: &&ListedObject| {
             let version = match self.parse(&file.key) {
                 Some(
                     LogFile::Commit(version)
@@ -158,8 +158,8 @@ impl LogFolder {
 mod tests {
     use super::*;
 
-    fn listed(names: &[(&str, Ms)]) -> Vec<Listed> {
-        let of = |&(name, modified_ms): &(&str, Ms)| Listed {
+    fn listed(names: &[(&str, Ms)]) -> Vec<ListedObject> {
+        let of = |&(name, modified_ms): &(&str, Ms)| ListedObject {
             key: format!("t/_delta_log/{name}"),
             size: 1,
             modified_ms,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::action::{Action, AddFile, AppTransaction, RemoveFile, TableMetadata, TableProtocol};
+use super::action::{AddFile, AppTransaction, RemoveFile, TableAction, TableMetadata, TableProtocol};
 use crate::core::Ms;
 
 /// A table as of a version.
@@ -32,32 +32,32 @@ struct FilesByKey {
 
 impl FilesByKey {
     /// In a state, whether a change was one no longer matters.
-    fn apply(&mut self, action: Action) {
+    fn apply(&mut self, action: TableAction) {
         match action {
-            Action::Add(add) => {
+            TableAction::Add(add) => {
                 let key = add.key();
                 self.tombstones.remove(&key);
                 self.live.insert(key, AddFile { data_change: false, ..add });
             }
-            Action::Remove(remove) => {
+            TableAction::Remove(remove) => {
                 let key = remove.key();
                 self.live.remove(&key);
                 self.tombstones.insert(key, RemoveFile { data_change: false, ..remove });
             }
-            Action::Txn(txn) => {
+            TableAction::Txn(txn) => {
                 self.txns.insert(txn.app_id.clone(), txn);
             }
-            Action::Protocol(_) | Action::Metadata(_) | Action::Info(_) => {}
+            TableAction::Protocol(_) | TableAction::Metadata(_) | TableAction::Info(_) => {}
         }
     }
 }
 
 impl Replay {
     /// Applies an action.
-    pub fn apply(&mut self, action: Action) {
+    pub fn apply(&mut self, action: TableAction) {
         match action {
-            Action::Protocol(protocol) => self.protocol = Some(protocol),
-            Action::Metadata(metadata) => self.metadata = Some(metadata),
+            TableAction::Protocol(protocol) => self.protocol = Some(protocol),
+            TableAction::Metadata(metadata) => self.metadata = Some(metadata),
             other => self.files.apply(other),
         }
     }
@@ -75,11 +75,11 @@ impl Replay {
 
 impl TableState {
     /// Applies the next version's actions.
-    pub fn apply(&mut self, actions: impl IntoIterator<Item = Action>) {
+    pub fn apply(&mut self, actions: impl IntoIterator<Item = TableAction>) {
         for action in actions {
             match action {
-                Action::Protocol(protocol) => self.protocol = protocol,
-                Action::Metadata(metadata) => self.metadata = metadata,
+                TableAction::Protocol(protocol) => self.protocol = protocol,
+                TableAction::Metadata(metadata) => self.metadata = metadata,
                 other => self.files.apply(other),
             }
         }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::storage::{Created, Storage};
-use super::action::{Action, AddFile, CommitInfo, TableMetadata, TableProtocol, read_commit, write_commit};
+use super::action::{
+    AddFile, CommitInfo, TableAction, TableMetadata, TableProtocol, read_commit, write_commit,
+};
 use super::checkpoint_read::read_checkpoint;
 use super::log_file::{LogFile, LogFolder, WholeCheckpoint};
 use super::refusal::refuse_unsupported;
@@ -53,7 +55,7 @@ pub(super) fn read_version(
     storage: &dyn Storage,
     log: &LogFolder,
     version: u64,
-) -> Result<Option<Vec<Action>>, LakeError> {
+) -> Result<Option<Vec<TableAction>>, LakeError> {
     let key = log.commit(version);
     storage.get(&key)?.map(|bytes| read_commit(&key, &bytes)).transpose()
 }
@@ -93,9 +95,9 @@ impl DeltaTable {
         pause: Pause<'_>,
     ) -> Result<Self, LakeError> {
         let actions = [
-            Action::Info(info),
-            Action::Protocol(TableProtocol::ours()),
-            Action::Metadata(Box::new(metadata)),
+            TableAction::Info(info),
+            TableAction::Protocol(TableProtocol::ours()),
+            TableAction::Metadata(Box::new(metadata)),
         ];
         let key = LogFolder::of(root).commit(0);
         let lines = write_commit(&actions).map_err(|error| LakeError::broken(&key, error))?;

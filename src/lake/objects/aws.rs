@@ -148,8 +148,8 @@ fn with_credentials(
         [None, None, _] => without_keys(builder, env, profile),
         [id, ..] => {
             let missing = if id.is_some() { names[1] } else { names[0] };
-            let help = format!("set {missing}, or lower-case in the profile, as well");
-            Err(Trouble::new(format!("{place} has half of the credentials: {missing} is missing"), help))
+            let what = format!("{place} has half of the credentials: {missing} is missing");
+            Err(Trouble::new(what, "add it there"))
         }
     }
 }

@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::storage::{Created, Listed};
+use super::super::storage::{Created, ListedObject};
 use super::trouble::{BucketWords, Last, TRAIL, Trail, Trouble};
 use super::{ObjectAccess, aws};
 use crate::lake::LakeError;
@@ -151,7 +151,7 @@ impl Bucket {
     }
 
     /// All objects below a folder, in the order of the server.
-    pub(super) fn list(&self, below: &str) -> Result<Vec<Listed>, Trouble> {
+    pub(super) fn list(&self, below: &str) -> Result<Vec<ListedObject>, Trouble> {
         let folder = self.path(below)?;
         let root = if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) };
         let inside = if below.is_empty() { root.clone() } else { format!("{root}{below}/") };
@@ -162,7 +162,11 @@ impl Bucket {
                 // An object that stands for the folder itself is none of its objects.
                 let path = meta.location.as_ref();
                 let key = path.strip_prefix(root.as_str()).filter(|_| path.starts_with(&inside))?.to_owned();
-                Some(Listed { key, size: meta.size, modified_ms: meta.last_modified.timestamp_millis() })
+                Some(ListedObject {
+                    key,
+                    size: meta.size,
+                    modified_ms: meta.last_modified.timestamp_millis(),
+                })
             });
             Ok(listed.collect())
         })

@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::super::storage::{Created, Listed};
+use super::super::storage::{Created, ListedObject};
 use crate::core::Ms;
 use crate::lake::LakeError;
 
@@ -105,7 +105,7 @@ impl Folder {
     }
 
     /// All files below a folder, in no order.
-    pub(super) fn list(&self, below: &str) -> io::Result<Vec<Listed>> {
+    pub(super) fn list(&self, below: &str) -> io::Result<Vec<ListedObject>> {
         let (mut listed, mut folders) = (Vec::new(), vec![below.to_owned()]);
         while let Some(folder) = folders.pop() {
             let entries = match fs::read_dir(self.path(&folder)) {
@@ -267,10 +267,10 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }
 
-fn listed_of(key: String, meta: &fs::Metadata) -> Listed {
+fn listed_of(key: String, meta: &fs::Metadata) -> ListedObject {
     let since = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified_ms = since.and_then(|since| Ms::try_from(since.as_millis()).ok()).unwrap_or_default();
-    Listed { key, size: meta.len(), modified_ms }
+    ListedObject { key, size: meta.len(), modified_ms }
 }
 
 /// Why a folder cannot be a lake's.

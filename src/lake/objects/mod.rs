@@ -17,7 +17,7 @@ pub use self::aws::CloudEnv;
 use self::bucket::Bucket;
 use self::folder::Folder;
 use super::LakeError;
-use super::storage::{Created, Listed, Storage};
+use super::storage::{Created, ListedObject, Storage};
 use crate::api::Network;
 
 /// How a place of S3 begins.
@@ -160,7 +160,7 @@ impl Storage for Objects {
         }
     }
 
-    fn list(&self, folder: &str) -> Result<Vec<Listed>, LakeError> {
+    fn list(&self, folder: &str) -> Result<Vec<ListedObject>, LakeError> {
         let below = match folder {
             "" => "",
             _ => {

@@ -166,7 +166,7 @@ impl BucketWords {
                 Trouble::new("the credentials have expired", "get new ones, for instance by `aws sso login`")
             }
             ("RequestTimeTooSkewed", _) => Trouble::new(said, "set the clock of this machine"),
-            (code, 300..=399) if code.is_empty() => self.elsewhere(region),
+            ("", 300..=399) => self.elsewhere(region),
             (code, _) if elsewhere.contains(&code) => self.elsewhere(region),
             (_, 401 | 403) => Trouble::new(
                 format!("access to the bucket {bucket} is denied ({said})"),

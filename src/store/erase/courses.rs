@@ -36,7 +36,7 @@ pub(super) fn of(tx: &Connection, selection: &Selection, now: Ms) -> Result<Cour
             &format!(
                 "SELECT DISTINCT conversation FROM temp.erasing
                  UNION SELECT c.id FROM gap g JOIN conversation c ON c.id = g.conversation
-                   WHERE (g.newer_ms < ?1 OR g.older_ms < ?1) AND NOT {on_hold}
+                   WHERE g.newer_ms < ?1 AND NOT {on_hold}
                  UNION SELECT c.id FROM conversation c WHERE c.erased_oldest_ms < ?1 AND NOT {on_hold}"
             ),
             [floor],
@@ -108,7 +108,8 @@ pub(super) fn clip(db: &Connection, conversation: ConversationId) -> Result<()> 
     let before = timelines::conversation(db, conversation)?;
     let floor = known::floor(db, conversation)?;
     let (after, beginning_seen) = floor::clip(&before, floor);
-    if (&after, beginning_seen) == (&before.gaps, before.beginning_seen) {
+    if (&after, beginning_seen) == (&before.gaps, before.beginning_seen) && !floor::is_across(&before, floor)
+    {
         return Ok(());
     }
     let account = timelines::account_of(db, conversation)?;
@@ -152,6 +153,8 @@ pub(super) fn reopen(db: &Connection, now: Ms) -> Result<()> {
         }
         let before = timelines::conversation(db, conversation)?;
         let mut open = before.gaps.clone();
+        // What it reached down to has been erased.
+        open.iter_mut().for_each(|gap| *gap = floor::at_bottom(gap, cut));
         if open.iter().all(|gap| gap.older_ms.is_some()) {
             let newer_ms = open.last().map_or(before.oldest_ms, |gap| gap.older_ms);
             open.push(Gap { newer_ms, opened_ms: now, ..Gap::default() });

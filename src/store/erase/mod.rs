@@ -11,7 +11,7 @@ mod traces;
 
 use rusqlite::{Connection, params};
 
-pub use repeat::ErasureLog;
+pub use repeat::{ErasureLog, LoggedErasure, Repeated};
 pub use selection::{ErasurePreview, Selection};
 pub(crate) use traces::siblings;
 pub use traces::{Proof, Traces};
@@ -19,7 +19,7 @@ pub use traces::{Proof, Traces};
 use crate::core::Ms;
 use crate::core::erasure::MarkKey;
 use crate::core::model::ids::RunId;
-use crate::store::ledger::{Outcome, RunKind, Trigger, end_run, insert_run};
+use crate::store::ledger::{Outcome, RunKind, Trigger, end_run, insert_run, interrupt_runs};
 use crate::store::query::Statements as _;
 use crate::store::{Result, Store};
 
@@ -111,6 +111,7 @@ fn erase(tx: &Connection, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
 /// Enters an erasure and its run.
 fn insert(tx: &Connection, erasure: &Erasure<'_>, messages: i64) -> Result<(i64, RunId)> {
     let Erasure { selection, reason, trigger, now } = *erasure;
+    interrupt_runs(tx)?;
     let run = insert_run(tx, RunKind::Erase, trigger, now)?;
     let sql = "INSERT INTO erasure (run, at_ms, selector, messages, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
     let id = tx.insert(sql, params![run, now, selection.describe(), messages, reason])?;

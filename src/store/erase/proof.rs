@@ -11,6 +11,7 @@ use crate::store::erase::traces::{Proof, Traces};
 use crate::store::query::Statements as _;
 use crate::store::schema::file::beside;
 use crate::store::schema::open::BUSY_TIMEOUT;
+use crate::store::text_index;
 use crate::store::{Result, Store, StoreError};
 
 /// How long readers are waited for.
@@ -30,15 +31,14 @@ impl Store {
     /// erased is gone from the archive all the same, and the file is rewritten when it is opened next.
     pub fn finish_erasures(&mut self, traces: Traces, now: Option<Ms>) -> Result<Proof> {
         self.transact(|tx, _| {
-            // Merges what the indexes hold into one piece each, which has nothing of what was deleted.
-            tx.execute_batch(
-                "INSERT INTO messages_fts (messages_fts) VALUES ('optimize');
-                 INSERT INTO messages_cjk_fts (messages_cjk_fts) VALUES ('optimize');",
-            )?;
-            Ok(())
+            // FTS5 keeps words that were deleted, with a mark: to merge all pieces into one takes them out only where that
+            // ends on the lowest level, which it does not always.
+            text_index::make_anew(tx)
         })?;
         self.check()?;
         self.db.flush_prepared_statement_cache();
+        // The journal is to hold the rewritten file and not the indexes as well, unless somebody is reading.
+        self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         // In a file, as the archive may be larger than the memory; what is left of it is what stays.
         self.db.execute_batch("PRAGMA temp_store = FILE")?;
         if let Some(guard) = &mut self.guard {

@@ -11,16 +11,43 @@ use crate::store::erase::selection::Selection;
 use crate::store::erase::{Erased, Erasure, courses, erase};
 use crate::store::erased::items;
 use crate::store::erased::known;
-use crate::store::query::Statements as _;
+use crate::store::query::{Statements as _, struct_rows};
 use crate::store::read::message::{NAMELESS, stored};
 use crate::store::{Queries, Result, Store};
 
 /// What an archive has erased, as its tables have it: marks, and nothing that they were made of.
 #[derive(Debug, Default)]
 pub struct ErasureLog {
+    erasures: Vec<LoggedErasure>,
     keys: BTreeMap<i64, String>,
     conversations: Vec<ErasedOf>,
-    items: Vec<(i64, i64)>,
+    /// Mark, key, and erasure.
+    items: Vec<(i64, i64, i64)>,
+}
+
+/// An erasure as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedErasure {
+    id: i64,
+    /// When it was done (ms).
+    pub at_ms: Ms,
+    /// What was chosen, in words that name nobody.
+    pub selector: String,
+    /// How many messages were erased.
+    pub messages: i64,
+    /// Why, as the user has put it.
+    pub reason: Option<String>,
+}
+
+struct_rows!(LoggedErasure { id, at_ms, selector, messages, reason });
+
+/// What the repetition of another archive's erasures has done.
+#[derive(Debug, Default)]
+pub struct Repeated {
+    /// What was erased here.
+    pub erased: Erased,
+    /// Erasures of the log that this archive did not have yet.
+    pub erasures: Vec<LoggedErasure>,
 }
 
 /// What was erased of one conversation.
@@ -40,6 +67,7 @@ struct ErasedOf {
 #[derive(Debug, Clone)]
 struct ErasedRow {
     id: i64,
+    erasure: i64,
     key: i64,
     sent_at_ms: Ms,
     source: Option<String>,
@@ -65,7 +93,7 @@ impl Queries<'_> {
         let mut all = Vec::with_capacity(conversations.len());
         for (id, account, thread, floor_ms, stopped) in conversations {
             let messages = db.all_by(
-                "SELECT id, key, sent_at_ms, source, gone_since_ms, urn_mark, text_mark, place_mark FROM erased
+                "SELECT id, key, sent_at_ms, source, gone_since_ms, urn_mark, text_mark, place_mark, erasure FROM erased
                  WHERE conversation = ?1 ORDER BY sent_at_ms, id",
                 [id],
                 |row| {
@@ -78,6 +106,7 @@ impl Queries<'_> {
                         urn: row.get(5)?,
                         text: row.get(6)?,
                         place: row.get(7)?,
+                        erasure: row.get(8)?,
                     })
                 },
             )?;
@@ -86,16 +115,17 @@ impl Queries<'_> {
             all.push(ErasedOf { account, thread, profiles, floor_ms, stopped, messages });
         }
         let keys: Vec<(i64, String)> = db.all("SELECT id, key FROM erasure_key", [])?;
-        let items = db.all("SELECT mark, key FROM erased_item", [])?;
-        Ok(ErasureLog { keys: keys.into_iter().collect(), conversations: all, items })
+        let items = db.all("SELECT mark, key, erasure FROM erased_item", [])?;
+        let erasures = db.all("SELECT id, at_ms, selector, messages, reason FROM erasure ORDER BY id", [])?;
+        Ok(ErasureLog { erasures, keys: keys.into_iter().collect(), conversations: all, items })
     }
 
-    /// The messages here that another archive has erased, but for conversations on hold.
+    /// The messages here that another archive has erased; those of conversations on hold stay.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn erased_elsewhere(&self, log: &ErasureLog, hold: &[String]) -> Result<Selection> {
-        let ids = pairs(self.db(), log, hold)?.into_iter().map(|pair| pair.message).collect();
+        let ids = pairs(self.db(), log, &[])?.into_iter().map(|pair| pair.message).collect();
         Ok(Selection { messages: Some(ids), hold: hold.to_vec(), ..Selection::default() })
     }
 }
@@ -113,16 +143,23 @@ impl ErasureLog {
 }
 
 impl Store {
-    /// Erases here what another archive has erased, and knows it from then on, whether it was stored here or not.
+    /// Erases here what another archive has erased, and knows it from then on, whether it was stored here or not. Its
+    /// erasures are entered with their times and reasons; `here`: this one is entered as well, because backups of this
+    /// archive from before it hold what it takes.
     ///
     /// # Errors
     /// When the archive cannot be written. Nothing is erased then.
-    pub fn repeat_erasures(&mut self, erasure: &Erasure<'_>, log: &ErasureLog) -> Result<Erased> {
+    pub fn repeat_erasures(
+        &mut self,
+        erasure: &Erasure<'_>,
+        log: &ErasureLog,
+        here: bool,
+    ) -> Result<Repeated> {
         self.erasing(|tx| {
             let pairs = pairs(tx, log, &erasure.selection.hold)?;
             let erased = erase(tx, erasure)?.unwrap_or_default();
-            adopt(tx, log, erasure, &pairs)?;
-            Ok(erased)
+            let erasures = adopt(tx, log, erasure, &pairs, here && erased.messages > 0)?;
+            Ok(Repeated { erased, erasures })
         })
     }
 }
@@ -208,8 +245,14 @@ fn matches(db: &Connection, here: ConversationId, log: &ErasureLog, there: &Eras
     Ok(found)
 }
 
-/// Takes over the marks of the log, also of what was not stored here.
-fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>, pairs: &[Pair]) -> Result<()> {
+/// Takes over the log's erasures and marks, also of what was not stored here. Returns the erasures that were not known.
+fn adopt(
+    tx: &Connection,
+    log: &ErasureLog,
+    erasure: &Erasure<'_>,
+    pairs: &[Pair],
+    keep: bool,
+) -> Result<Vec<LoggedErasure>> {
     let mut keys: BTreeMap<i64, i64> = BTreeMap::new();
     for (theirs, digits) in &log.keys {
         tx.run("INSERT OR IGNORE INTO erasure_key (key) VALUES (?1)", [digits])?;
@@ -220,6 +263,7 @@ fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>, pairs: &[Pair
         Some(id) => id,
         None => super::insert(tx, erasure, 0)?.0,
     };
+    let (erasures, new) = adopt_erasures(tx, log, id)?;
     let here_of: BTreeMap<i64, MessageId> =
         pairs.iter().filter_map(|pair| Some((pair.row?, pair.message))).collect();
     for there in &log.conversations {
@@ -230,7 +274,7 @@ fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>, pairs: &[Pair
         if on_hold(tx, here, &erasure.selection.hold)? {
             continue;
         }
-        adopt_marks(tx, here, (id, &keys), &there.messages, &here_of)?;
+        adopt_marks(tx, here, (&erasures, &keys), &there.messages, &here_of)?;
         if let Some(floor) = there.floor_ms {
             let sql = "UPDATE conversation SET floor_ms = max(ifnull(floor_ms, ?2), ?2), served_total = NULL WHERE id = ?1";
             tx.run(sql, params![here, floor])?;
@@ -241,12 +285,53 @@ fn adopt(tx: &Connection, log: &ErasureLog, erasure: &Erasure<'_>, pairs: &[Pair
         courses::clip(tx, here)?;
         known::count(tx, here)?;
     }
-    for (item, key) in &log.items {
+    for (item, key, of) in &log.items {
         let key = keys.get(key).copied().unwrap_or_default();
-        let sql = "INSERT OR IGNORE INTO erased_item (mark, key, erasure) VALUES (?1, ?2, ?3)";
-        tx.run(sql, params![item, key, id])?;
+        let sql = "INSERT INTO erased_item (mark, key, erasure) VALUES (?1, ?2, ?3)
+             ON CONFLICT (mark) DO UPDATE SET erasure = excluded.erasure WHERE erasure = ?4";
+        tx.run(sql, params![item, key, erasures.get(of), id])?;
     }
-    items::drop_erased(tx)
+    items::drop_erased(tx)?;
+    // What was repeated counts with the erasures that it repeats.
+    tx.run(
+        "UPDATE erasure SET messages = (SELECT count(*) FROM erased WHERE erasure = ?1) WHERE id = ?1",
+        [id],
+    )?;
+    if !keep {
+        let last = "UPDATE erased_item SET erasure = ?2 WHERE erasure = ?1 AND ?2 IS NOT NULL";
+        tx.run(last, params![id, erasures.values().max()])?;
+        tx.run(
+            "DELETE FROM erasure WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM erased WHERE erasure = ?1)
+               AND NOT EXISTS (SELECT 1 FROM erased_item WHERE erasure = ?1)",
+            [id],
+        )?;
+    }
+    Ok(new)
+}
+
+/// Enters the log's erasures that are not known here. Returns the id of each, and those that are new.
+fn adopt_erasures(
+    tx: &Connection,
+    log: &ErasureLog,
+    repetition: i64,
+) -> Result<(BTreeMap<i64, i64>, Vec<LoggedErasure>)> {
+    let (mut ids, mut new) = (BTreeMap::new(), Vec::new());
+    for there in &log.erasures {
+        let LoggedErasure { at_ms, selector, messages, reason, .. } = there;
+        let same = "SELECT id FROM erasure WHERE at_ms = ?1 AND selector = ?2 AND id <> ?3";
+        let known: Option<i64> = tx.first(same, params![at_ms, selector, repetition])?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                new.push(there.clone());
+                let sql = "INSERT INTO erasure (run, at_ms, selector, messages, reason)
+                     SELECT run, ?2, ?3, ?4, ?5 FROM erasure WHERE id = ?1";
+                tx.insert(sql, params![repetition, at_ms, selector, messages, reason])?
+            }
+        };
+        ids.insert(there.id, id);
+    }
+    Ok((ids, new))
 }
 
 /// A conversation that is not known here yet.
@@ -267,7 +352,7 @@ fn begin(tx: &Connection, there: &ErasedOf) -> Result<ConversationId> {
 fn adopt_marks(
     tx: &Connection,
     here: ConversationId,
-    (erasure, keys): (i64, &BTreeMap<i64, i64>),
+    (erasures, keys): (&BTreeMap<i64, i64>, &BTreeMap<i64, i64>),
     rows: &[ErasedRow],
     here_of: &BTreeMap<i64, MessageId>,
 ) -> Result<()> {
@@ -276,8 +361,8 @@ fn adopt_marks(
         // What was erased here just now is known by the log's marks from then on, and so is not taken for another.
         if let Some(message) = here_of.get(&row.id) {
             tx.run(
-                "UPDATE erased SET key = ?2, urn_mark = ?3, text_mark = ?4, place_mark = ?5 WHERE id = ?1",
-                params![message, key_of(row), row.urn, row.text, row.place],
+                "UPDATE erased SET key = ?2, urn_mark = ?3, text_mark = ?4, place_mark = ?5, erasure = ?6 WHERE id = ?1",
+                params![message, key_of(row), row.urn, row.text, row.place, erasures.get(&row.erasure)],
             )?;
         }
     }
@@ -288,7 +373,7 @@ fn adopt_marks(
         *of_log += 1;
         let count = "SELECT count(*) FROM erased WHERE conversation = ?1 AND key = ?2 AND text_mark = ?3 AND urn_mark IS ?4";
         if *of_log > tx.one::<i64>(count, params![here, key, row.text, row.urn])? {
-            insert_mark(tx, here, (erasure, key), row)?;
+            insert_mark(tx, here, (erasures.get(&row.erasure).copied().unwrap_or_default(), key), row)?;
         }
     }
     Ok(())

@@ -18,6 +18,17 @@ impl Queries<'_> {
         Ok(self.db().first::<Option<Ms>>("SELECT retained_ms FROM configuration", [])?.flatten())
     }
 
+    /// Those of these thread ids that no conversation of the archive has.
+    pub fn threads_not_there(&self, threads: &[String]) -> Result<Vec<String>> {
+        let mut missing = Vec::new();
+        for thread in threads {
+            if !self.db().one("SELECT EXISTS (SELECT 1 FROM conversation WHERE thread = ?1)", [thread])? {
+                missing.push(thread.clone());
+            }
+        }
+        Ok(missing)
+    }
+
     /// How many messages were erased so far, when the last were (ms), and whether the file is still to be rewritten.
     pub fn erasures(&self) -> Result<(i64, Option<Ms>, bool)> {
         self.db().one(

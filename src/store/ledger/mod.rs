@@ -215,14 +215,12 @@ impl Store {
             let forgotten = memory.map_or(Ok(0), |memory| memory::recall(tx, &memory, now))?;
             if forgotten > 0 {
                 ids.tally.forget();
-                tracing::warn!(credits = forgotten, "an older copy took the archive's place: what was spent since counts");
+                tracing::warn!(
+                    credits = forgotten,
+                    "an older copy took the archive's place: what was spent since counts"
+                );
             }
-            tx.run(
-                "UPDATE run SET outcome = 'interrupted',
-                   finished_ms = (SELECT max(ifnull(max(q.at_ms), 0), run.started_ms) FROM request q WHERE q.run = run.id)
-                 WHERE finished_ms IS NULL",
-                [],
-            )?;
+            interrupt_runs(tx)?;
             insert_run(tx, kind, trigger, now)
         })
     }
@@ -305,6 +303,16 @@ impl Store {
     pub fn head_came_last(&self, account: Option<AccountId>) -> Result<bool> {
         head_came_last(&self.db, account)
     }
+}
+
+/// Marks runs that never ended as interrupted: whoever holds the archive's lock knows that none is under way.
+pub(super) fn interrupt_runs(tx: &Connection) -> Result<()> {
+    tx.run(
+        "UPDATE run SET outcome = 'interrupted',
+           finished_ms = (SELECT max(ifnull(max(q.at_ms), 0), run.started_ms) FROM request q WHERE q.run = run.id)
+         WHERE finished_ms IS NULL",
+        [],
+    )
 }
 
 /// Adds a run.

@@ -10,6 +10,7 @@ use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::gap::{Gap, ServerCount, Timeline};
 use crate::core::timeline::stall::Stall;
+use crate::store::erased::known::FLOOR;
 use crate::store::query::Statements as _;
 use crate::store::{Queries, Result};
 
@@ -77,14 +78,17 @@ pub(crate) fn stall_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Stal
 /// The timeline of a conversation.
 pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeline> {
     let gaps = of_conversation(db, id)?;
-    let mut statement = db.prepare_cached(
+    let mut statement = db.prepare_cached(&format!(
         // Erased messages have their places, too: what pages cover does not change by an erasure.
         "SELECT ifnull(max(newest_ms, erased_newest_ms), ifnull(newest_ms, erased_newest_ms)),
            ifnull(min(oldest_ms, erased_oldest_ms), ifnull(oldest_ms, erased_oldest_ms)),
-           messages + erased, beginning_seen_ms IS NOT NULL, gone + erased_gone, count_extra, counts_gone
-         FROM conversation WHERE id = ?1",
-    )?;
-    Ok(statement.query_row([id], |row| read(row, 0, gaps))?)
+           messages + erased, beginning_seen_ms IS NOT NULL, gone + erased_gone, count_extra, counts_gone,
+           CASE WHEN newest_ms IS NULL AND erased_newest_ms IS NULL AND beginning_seen_ms IS NOT NULL THEN {FLOOR} - 1 END
+         FROM conversation c WHERE id = ?1"
+    ))?;
+    let timeline = statement
+        .query_row([id], |row| Ok(Timeline { nothing_until_ms: row.get(7)?, ..read(row, 0, gaps)? }))?;
+    Ok(timeline)
 }
 
 /// A conversation's timeline, from the column of its newest message on.
@@ -97,6 +101,7 @@ pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result
         beginning_seen: row.get(at + 3)?,
         gone: row.get(at + 4)?,
         count: ServerCount { extra: row.get(at + 5)?, with_gone: row.get(at + 6)? },
+        nothing_until_ms: None,
     })
 }
 

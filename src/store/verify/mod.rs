@@ -87,6 +87,13 @@ impl Verification {
     pub fn broken(&self) -> usize {
         self.findings.iter().filter(|f| f.severity == Severity::Broken).count()
     }
+
+    /// The same but for erasures that are not finished: a restore finishes them.
+    #[must_use]
+    pub fn broken_for_good(&self) -> usize {
+        let unfinished = self.findings.iter().filter(|f| f.what == questions::UNFINISHED).count();
+        self.broken().saturating_sub(unfinished)
+    }
 }
 
 /// How far a check has come.

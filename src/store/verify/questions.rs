@@ -108,6 +108,9 @@ const CHANGES: &[Question] = &[
     ),
 ];
 
+/// What is left to do of an erasure: nothing else is wrong.
+pub(super) const UNFINISHED: &str = "is not finished: its file was not rewritten yet";
+
 const ERASURES: &[Question] = &[
     (
         "erased",
@@ -139,7 +142,7 @@ const ERASURES: &[Question] = &[
     ),
     (
         "erasure",
-        "is not finished: its file was not rewritten yet",
+        UNFINISHED,
         "close what reads the archive, and run `archiver erase --finish`",
         "SELECT id FROM erasure WHERE finished_ms IS NULL",
     ),

@@ -80,6 +80,11 @@ pub(crate) fn write(
             ],
         )?;
     }
+    if let Some(conversation) = conversation.filter(|_| after.iter().any(|gap| gap.older_ms.is_none())) {
+        // One that was empty to its beginning has begun anew.
+        let sql = "UPDATE conversation SET beginning_seen_ms = NULL WHERE id = ?1 AND beginning_seen_ms IS NOT NULL";
+        tx.run(sql, [conversation])?;
+    }
     match conversation {
         Some(conversation) if after.iter().any(|gap| !before.contains(gap)) => rank(tx, conversation),
         _ => Ok(()),

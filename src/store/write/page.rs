@@ -7,7 +7,7 @@ use crate::core::Ms;
 use crate::core::budget::Receipt;
 use crate::core::erasure::floor;
 use crate::core::model::ids::{AccountId, ConversationId};
-use crate::core::model::page::{Oddity, Page};
+use crate::core::model::page::{Below, Oddity, Page};
 use crate::core::planner::state::Recheck;
 use crate::core::timeline::apply::{self, Update};
 use crate::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
@@ -121,11 +121,20 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     if page.messages.len() < commit.page.messages.len() {
         tx.run("UPDATE conversation SET cut_ms = ?2 WHERE id = ?1", params![conversation, floor])?;
     }
+    if floor > Ms::MIN {
+        // An earlier count grows old: there is no later one.
+        let sql = "UPDATE conversation SET served_total = NULL WHERE id = ?1 AND served_total IS NOT NULL";
+        tx.run(sql, [conversation])?;
+    }
     let commit = &Commit { page: &page, ..*commit };
     let before = timelines::conversation(tx, conversation)?;
     let as_it_was = (commit.recheck && before.complete()).then(|| commit.asked.clone());
     let asked = as_it_was.or_else(|| commit.asked.renewed(&before, commit.now));
     let asked = asked.ok_or(StoreError::Changed { conversation })?;
+    let (before, asked) = match page.below {
+        Below::End if floor > Ms::MIN => at_floor(tx, conversation, before, asked, floor)?,
+        _ => (before, asked),
+    };
     let window = Window::of(&asked, commit.page);
     let mut known = message::known(tx, conversation, commit.page, window)?;
     if any_erased {
@@ -174,6 +183,27 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         stall,
         recheck: timelines::recheck(tx, conversation)?,
     })
+}
+
+/// What is known of a conversation and what was asked for, once a page has come to the end of what is archived: a gap that
+/// led to erased messages below leads to the beginning, for none of them will be met.
+fn at_floor(
+    tx: &Connection,
+    conversation: ConversationId,
+    before: Timeline,
+    asked: Asked,
+    floor: Ms,
+) -> Result<(Timeline, Asked)> {
+    let asked = Asked { gap: floor::at_bottom(&asked.gap, floor), ..asked };
+    let gaps: Vec<Gap> =
+        floor::clip(&before, floor).0.iter().map(|gap| floor::at_bottom(gap, floor)).collect();
+    if gaps == before.gaps {
+        return Ok((before, asked));
+    }
+    tx.run("UPDATE conversation SET cut_ms = ?2 WHERE id = ?1", params![conversation, floor])?;
+    let account = timelines::account_of(tx, conversation)?;
+    gaps::write(tx, account, Some(conversation), &before.gaps, &gaps)?;
+    Ok((timelines::conversation(tx, conversation)?, asked))
 }
 
 /// When an account was first asked for anything.

@@ -170,6 +170,10 @@ impl Restore {
         written::fill(&db)?;
         spent_days::fill(&db)?;
         db.execute_batch("COMMIT")?;
+        if db.one("SELECT EXISTS (SELECT 1 FROM erasure)", [])? {
+            // What earlier parts of the export still had stays in free pages until then.
+            db.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY")?;
+        }
         let mut store = Store::over(db);
         store.index_texts()?;
         let contents = Contents::of(&store.db)?;

@@ -24,6 +24,7 @@ pub(super) fn sentences(facts: &Facts, format: FormatTime) -> Vec<String> {
     lines.extend(metrics.closed.map(|closed| closed.words(format)));
     lines.extend(facts.sinks.iter().filter_map(|sink| sink.sentence(format)));
     lines.extend(facts.erasures.attention());
+    lines.extend(facts.lake.as_ref().and_then(|lake| lake.attention(format)));
     lines.extend(inboxes.iter().filter_map(inbox));
     let rows: BTreeMap<ConversationId, &ConversationRow> =
         census.rows.iter().map(|row| (row.id, row)).collect();

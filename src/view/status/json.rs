@@ -13,6 +13,7 @@ use crate::core::model::ids::RunId;
 use crate::core::printable::one_line;
 use crate::store::{AccountFigures, ConversationRow, LeftAlone, RunRow};
 use crate::view::erasures::ErasureStatus;
+use crate::view::lake::LakeStatus;
 use crate::view::sinks::SinkStatus;
 
 #[derive(Serialize)]
@@ -35,6 +36,7 @@ pub(crate) struct Status<'a> {
     needs_attention: Vec<AlertStatus<'a>>,
     sinks: &'a [SinkStatus],
     pub(crate) erasures: &'a ErasureStatus,
+    pub(crate) lake: Option<&'a LakeStatus>,
     pub(crate) attention: Vec<String>,
     /// Those that are listed.
     pub(crate) conversations: Vec<ConversationStatus<'a>>,
@@ -168,6 +170,7 @@ impl<'a> Status<'a> {
                 .collect(),
             sinks: &facts.sinks,
             erasures: &facts.erasures,
+            lake: facts.lake.as_ref(),
             attention: attention::sentences(facts, format),
             conversations: census.rows.iter().map(|row| ConversationStatus::of(row, facts)).collect(),
             count: census.conversations,

@@ -14,6 +14,7 @@ use crate::store::{
     holder,
 };
 use crate::view::erasures::ErasureStatus;
+use crate::view::lake::LakeStatus;
 use crate::view::local_time::local_date;
 use crate::view::sinks::{SinkStatus, sinks};
 
@@ -40,6 +41,7 @@ pub(crate) struct Facts {
     pub(crate) stalled: Vec<GapRow>,
     pub(crate) sinks: Vec<SinkStatus>,
     pub(crate) erasures: ErasureStatus,
+    pub(crate) lake: Option<LakeStatus>,
 }
 
 impl Facts {
@@ -64,6 +66,7 @@ impl Facts {
             stalled: queries.stalled()?,
             sinks: sinks(config, &queries.sinks()?),
             erasures: ErasureStatus::of(config, &queries, now)?,
+            lake: LakeStatus::of(config, &queries)?,
             census,
             inboxes,
         })

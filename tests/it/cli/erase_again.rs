@@ -193,3 +193,176 @@ fn a_conversation_of_which_nothing_is_stored_is_not_bought_once_it_is_erased() {
         home.run(&["verify"]).expect(0);
     }
 }
+
+/// The credits that the next run pays for a message of the first conversation's that nobody has seen yet, here and in a
+/// copy in which nothing was erased.
+fn cost_of_news(version: &str, erase_all: impl Fn(&Home)) -> (i64, i64) {
+    let api = FakeApi::serve(server(&[("Ada Example", 40), (HERS, 5)]));
+    let home = discovering(&api, version);
+    home.sync_until_complete();
+    let untouched = home.copy();
+    erase_all(&home);
+    let at = START + 900 * HOUR;
+    api.server().mailbox_mut(0).unwrap().send(0, Author::Other(0), at, "news").unwrap();
+    home.run(&["verify"]).expect(0);
+    let cost = |home: &Home| {
+        let before = api.charged();
+        home.sync();
+        home.run(&["verify"]).expect(0);
+        assert_eq!(home.count("SELECT count(*) FROM message_log WHERE text = 'news'"), 1, "{version}");
+        api.charged() - before
+    };
+    (cost(&home), cost(&untouched))
+}
+
+#[test]
+fn news_of_a_conversation_that_an_erasure_has_emptied_cost_no_more_than_of_one_that_is_stored() {
+    for version in ["v1", "v2"] {
+        let (erased, stored) = cost_of_news(version, |home| {
+            erase(home, &["--conversation", "Ada Example"]);
+        });
+        assert!(erased <= stored, "{version}: {erased} credits instead of {stored} after --conversation");
+        let (erased, stored) = cost_of_news(version, |home| {
+            erase(home, &["--before", "2021-02-01"]);
+        });
+        assert!(erased <= stored, "{version}: {erased} credits instead of {stored} after --before");
+    }
+}
+
+#[test]
+fn an_archive_is_sound_while_the_news_of_an_emptied_conversation_wait_and_its_backup_can_be_restored() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 3)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    erase(&home, &["--conversation", "Ada Example"]);
+    api.server().mailbox_mut(0).unwrap().send(0, Author::Other(0), START + 900 * HOUR, "news").unwrap();
+    home.run(&["sync", "--once", "--budget", "1"]).expect(0);
+    assert_eq!(home.count("SELECT count(*) FROM gap_log"), 1, "the inbox has shown it");
+    home.run(&["verify"]).expect(0);
+    home.run(&["backup", "copy.db"]).expect(0);
+    home.run(&["restore", "copy.db"]).expect(0);
+    home.sync_until_complete();
+    assert_eq!(messages(&home), 4);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn an_erasure_after_a_run_that_was_killed_leaves_no_run_open_and_neither_does_a_restore() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 3)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let open = "UPDATE run SET finished_ms = NULL, outcome = NULL WHERE id = (SELECT max(id) FROM run)";
+    rusqlite::Connection::open(home.archive()).unwrap().execute(open, []).unwrap();
+    home.run(&["backup", "copy.db"]).expect(0);
+    erase(&home, &["--conversation", HERS]);
+    home.run(&["verify"]).expect(0);
+    assert_eq!(home.count("SELECT count(*) FROM run_log WHERE outcome = 'interrupted'"), 1);
+    home.run(&["restore", "copy.db", "--spent", "1"]).expect(0);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_backup_of_an_archive_with_an_unfinished_erasure_is_restored_and_the_erasure_finished() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 30)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    {
+        let reader = rusqlite::Connection::open(home.archive()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM message").unwrap();
+        home.run(&["erase", "--person", HERS, "--yes"]).expect(74);
+        home.run(&["backup", "copy.db"]).expect(0);
+    }
+    std::fs::remove_file(home.archive()).unwrap();
+    for end in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(home.path(&format!("archive.db{end}"))));
+    }
+    home.run(&["restore", "copy.db"]).expect(0);
+    assert_eq!(home.count("SELECT count(*) FROM erasure_log WHERE finished_at IS NULL"), 0);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_restore_keeps_what_was_erased_when_and_why_and_says_what_a_hold_has_brought_back() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 24)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    home.run(&["backup", "copy.db"]).expect(0);
+    let of_hers = home.count("SELECT count(*) FROM message_log WHERE sender LIKE 'Quetz%'");
+    erase(&home, &["--person", HERS, "--reason", "a request"]);
+    erase(&home, &["--conversation", "Ada Example"]);
+    let log = "SELECT erased_at || selector || messages || ifnull(reason, '') FROM erasure_log ORDER BY 1";
+    let (before, thread) =
+        (home.sql::<String>(log), home.sql::<String>("SELECT thread FROM conversation WHERE floor_ms > 0"));
+    let told = home.run(&["restore", "copy.db", "--json"]).expect(0).json();
+    assert_eq!((&told["erased"], &told["on_hold"]), (&(of_hers + 5).into(), &0.into()));
+    let reasons: Vec<_> =
+        told["erasures"].as_array().unwrap().iter().map(|one| one["reason"].clone()).collect();
+    assert_eq!(reasons, [serde_json::json!("a request"), serde_json::Value::Null]);
+    assert_eq!(home.sql::<String>(log), before);
+    home.run(&["verify"]).expect(0);
+    // What was erased of Ada's conversation comes back if it is on hold by then, and that is said.
+    home.edit("[budget]", &format!("[retention]\nhold = [{:?}]\n\n[budget]", thread[0]));
+    let said = home.run(&["restore", "copy.db"]).expect(0).stdout;
+    assert!(
+        said.contains("5 messages on hold")
+            && said.contains(&format!("one person, {of_hers} messages (a request)")),
+        "{said}"
+    );
+    assert_eq!(home.sql::<String>(log), before);
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn a_conversation_on_hold_that_the_archive_does_not_have_is_pointed_out() {
+    let api = FakeApi::serve(server(&[("Ada Example", 5)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let thread = home.sql::<String>("SELECT thread FROM conversation").remove(0);
+    let retention =
+        format!("[retention]\nkeep_days = 20000\nhold = [{thread:?}, \"2-dHlwbw==\"]\n\n[budget]");
+    home.edit("[budget]", &retention);
+    let checked = home.run(&["check"]).expect(0).stdout;
+    assert!(checked.contains("1 of 2 conversations is not in the archive: 2-dHlwbw"), "{checked}");
+    for command in ["status", "plan"] {
+        let told = home.run(&[command]).stdout;
+        assert!(told.contains("2 conversations on hold, 1 of them not in the archive"), "{told}");
+    }
+    let status = home.run(&["status", "--json"]).json();
+    let retention = &status["erasures"]["retention"];
+    assert_eq!((&retention["hold"], &retention["hold_not_in_archive"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn an_archive_made_of_parts_of_an_export_has_nothing_in_its_file_that_was_erased_between_them() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12), (HERS, 24)]));
+    let home = discovering(&api, "v1");
+    home.sync_until_complete();
+    let (canary, at) = ("xylographic quokka manifesto", START + 900 * HOUR);
+    api.server().mailbox_mut(0).unwrap().send(1, Author::Other(0), at, canary).unwrap();
+    home.sync();
+    let export = ["export", "--format", "jsonl", "--out", "all.jsonl", "--since-last"];
+    home.run(&export).expect(0);
+    erase(&home, &["--person", HERS]);
+    home.run(&export).expect(0);
+    home.run(&["import", "jsonl", "all.jsonl", "all.0001.jsonl", "--archive", "new.db"]).expect(0);
+    let bytes = fs::read(home.path("new.db")).unwrap();
+    for text in [canary, HERS] {
+        assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn a_count_from_before_retention_was_configured_says_nothing_of_what_is_archived_since() {
+    let api = FakeApi::serve(server(&[("Ada Example", 30)]));
+    let home = discovering(&api, "v2");
+    home.edit("[sync]", "[sync]\npage_size = 20");
+    home.run(&["sync", "--once", "--budget", "3"]).expect(0);
+    assert!((1..30).contains(&messages(&home)), "{}", messages(&home));
+    home.edit("[budget]", "[retention]\nkeep_days = 20000\n\n[budget]");
+    for index in [1, 3] {
+        assert!(api.server().mailbox_mut(0).unwrap().delete(0, index));
+    }
+    home.sync_until_complete();
+    assert_eq!(messages(&home), 28);
+    home.run(&["verify"]).expect(0);
+}

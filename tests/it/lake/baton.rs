@@ -4,7 +4,7 @@
 use std::sync::{Condvar, Mutex};
 
 use archiver::lake::LakeError;
-use archiver::lake::storage::{Created, Listed, Storage};
+use archiver::lake::storage::{Created, ListedObject, Storage};
 use bytes::Bytes;
 use fastrand::Rng;
 
@@ -139,6 +139,15 @@ impl Baton {
     }
 }
 
+/// A writer that panics does not let the others wait for it forever.
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.baton.leave();
+        }
+    }
+}
+
 impl Storage for Turn<'_> {
     fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
         self.baton.turn(self.who, None, || self.baton.memory.get(key))
@@ -158,7 +167,7 @@ impl Storage for Turn<'_> {
         self.baton.turn(self.who, Some(Late::Delete(keys.to_vec())), || self.baton.memory.delete(keys))
     }
 
-    fn list(&self, folder: &str) -> Result<Vec<Listed>, LakeError> {
+    fn list(&self, folder: &str) -> Result<Vec<ListedObject>, LakeError> {
         self.baton.turn(self.who, None, || self.baton.memory.list(folder))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use archiver::lake::LakeError;
-use archiver::lake::delta::action::{Action, AddFile, AppTransaction, CommitInfo, read_commit};
+use archiver::lake::delta::action::{AddFile, AppTransaction, CommitInfo, TableAction, read_commit};
 use archiver::lake::delta::commit::{CommitOutcome, CommitPlan};
 use archiver::lake::delta::table::DeltaTable;
 use archiver::lake::delta::upkeep::LogRetention;
@@ -49,7 +49,7 @@ fn push(storage: &Turn<'_>, app: &str, random: &mut Rng) {
         let mut file = add(&key, 1);
         file.stats = Some(piece.to_string());
         let now = now(&storage.baton.memory);
-        let mut actions = vec![Action::Txn(AppTransaction {
+        let mut actions = vec![TableAction::Txn(AppTransaction {
             app_id: app.to_owned(),
             version: piece,
             last_updated: Some(now),
@@ -57,9 +57,9 @@ fn push(storage: &Turn<'_>, app: &str, random: &mut Rng) {
         let before = table.state().files().iter().rfind(|(key, _)| key.starts_with(&format!("{app}/")));
         if let (true, Some((_, before))) = (random.bool(), before) {
             file.stats = Some(format!("{},{piece}", before.stats.as_deref().unwrap()));
-            actions.push(Action::Remove(before.removed(now, true)));
+            actions.push(TableAction::Remove(before.removed(now, true)));
         }
-        actions.push(Action::Add(file));
+        actions.push(TableAction::Add(file));
         let owns = |file: &AddFile| file.path.starts_with(&format!("{app}/"));
         loaded = commit(storage, &mut table, actions, Some(app), &owns, random).is_ok().then_some(table);
     }
@@ -76,9 +76,9 @@ fn compact(storage: &Turn<'_>, random: &mut Rng) {
         let stats: Vec<&str> = pair.iter().map(|file| file.stats.as_deref().unwrap()).collect();
         file.stats = Some(stats.join(","));
         let now = now(&storage.baton.memory);
-        let mut actions: Vec<Action> =
-            pair.iter().map(|file| Action::Remove(file.removed(now, false))).collect();
-        actions.push(Action::Add(file));
+        let mut actions: Vec<TableAction> =
+            pair.iter().map(|file| TableAction::Remove(file.removed(now, false))).collect();
+        actions.push(TableAction::Add(file));
         drop(commit(storage, &mut table, actions, None, &|_| false, random));
     }
 }
@@ -86,7 +86,7 @@ fn compact(storage: &Turn<'_>, random: &mut Rng) {
 fn commit(
     storage: &Turn<'_>,
     table: &mut DeltaTable,
-    actions: Vec<Action>,
+    actions: Vec<TableAction>,
     app_id: Option<&str>,
     owns: &dyn Fn(&AddFile) -> bool,
     random: &mut Rng,
@@ -129,7 +129,7 @@ fn check(seed: u64, memory: &MemoryStorage) {
         let key = format!("t/_delta_log/{version:020}.json");
         let bytes = memory.get(&key).unwrap().unwrap_or_else(|| panic!("seed {seed}: {key} is missing"));
         for action in read_commit(&key, &bytes).unwrap() {
-            if let Action::Txn(txn) = action {
+            if let TableAction::Txn(txn) = action {
                 pushed.entry(txn.app_id).or_default().push(txn.version);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use archiver::lake::LakeError;
 use archiver::lake::delta::action::{
-    Action, AddFile, AppTransaction, CommitInfo, TableFormat, TableMetadata,
+    AddFile, AppTransaction, CommitInfo, TableAction, TableFormat, TableMetadata,
 };
 use archiver::lake::delta::commit::{CommitConflict, CommitOutcome, CommitPlan};
 use archiver::lake::delta::path::encoded;
@@ -51,7 +51,7 @@ fn load(storage: &MemoryStorage) -> DeltaTable {
     DeltaTable::load(storage, "t", 0).unwrap().unwrap()
 }
 
-fn plan(actions: Vec<Action>, owns: &dyn Fn(&AddFile) -> bool) -> CommitPlan<'_> {
+fn plan(actions: Vec<TableAction>, owns: &dyn Fn(&AddFile) -> bool) -> CommitPlan<'_> {
     let txn_id = format!("{:016x}", fastrand::u64(..));
     CommitPlan { actions, info: CommitInfo::default(), txn_id, app_id: Some("us"), owns }
 }
@@ -59,7 +59,7 @@ fn plan(actions: Vec<Action>, owns: &dyn Fn(&AddFile) -> bool) -> CommitPlan<'_>
 fn commit_at(
     storage: &MemoryStorage,
     table: &mut DeltaTable,
-    actions: Vec<Action>,
+    actions: Vec<TableAction>,
     now: i64,
 ) -> Result<CommitOutcome, LakeError> {
     storage.now.store(now, Ordering::Relaxed);
@@ -78,7 +78,7 @@ fn done(outcome: Result<CommitOutcome, LakeError>) -> u64 {
 
 fn add_files(storage: &MemoryStorage, table: &mut DeltaTable, keys: impl IntoIterator<Item = u32>) {
     for key in keys {
-        done(commit_at(storage, table, vec![Action::Add(add(&format!("f{key}"), 1))], 0));
+        done(commit_at(storage, table, vec![TableAction::Add(add(&format!("f{key}"), 1))], 0));
     }
 }
 
@@ -90,7 +90,7 @@ fn a_table_is_created_once_and_then_loaded() {
     let other = create(&storage);
     assert_eq!((table.version(), other.version()), (0, 0));
     let txn = AppTransaction { app_id: "us".to_owned(), version: 7, last_updated: None };
-    let actions = vec![Action::Txn(txn), Action::Add(add("m=1/ä b%", 1))];
+    let actions = vec![TableAction::Txn(txn), TableAction::Add(add("m=1/ä b%", 1))];
     assert_eq!(done(commit_at(&storage, &mut table, actions, 0)), 1);
     let loaded = load(&storage);
     assert_eq!(loaded.state(), table.state());
@@ -187,23 +187,24 @@ fn a_plan_that_another_commit_made_void_is_a_conflict_and_others_go_on() {
     let storage = MemoryStorage::default();
     let mut begin = create(&storage);
     add_files(&storage, &mut begin, 1..=3);
-    let removed = |key: &str| Action::Remove(begin.state().files()[key].removed(0, true));
-    let txn =
-        |app: &str| Action::Txn(AppTransaction { app_id: app.to_owned(), version: 1, last_updated: None });
+    let removed = |key: &str| TableAction::Remove(begin.state().files()[key].removed(0, true));
+    let txn = |app: &str| {
+        TableAction::Txn(AppTransaction { app_id: app.to_owned(), version: 1, last_updated: None })
+    };
     let next = begin.version() + 1;
     let gone = CommitConflict::FileGone { version: next, key: "f1".to_owned() };
     let added = |key: &str| CommitConflict::FileAdded { version: next, key: key.to_owned() };
     let cases = [
         (vec![txn("them")], None),
         (vec![removed("f2")], None),
-        (vec![Action::Add(add("theirs", 1))], None),
+        (vec![TableAction::Add(add("theirs", 1))], None),
         (vec![txn("us")], Some(CommitConflict::SameApp { version: next })),
         (vec![removed("f1")], Some(gone.clone())),
-        (vec![Action::Add(add("f1", 2))], Some(gone)),
-        (vec![Action::Add(add("own/x", 1))], Some(added("own/x"))),
-        (vec![Action::Add(add("new", 1))], Some(added("new"))),
+        (vec![TableAction::Add(add("f1", 2))], Some(gone)),
+        (vec![TableAction::Add(add("own/x", 1))], Some(added("own/x"))),
+        (vec![TableAction::Add(add("new", 1))], Some(added("new"))),
         (
-            vec![Action::Metadata(Box::new(metadata("id")))],
+            vec![TableAction::Metadata(Box::new(metadata("id")))],
             Some(CommitConflict::TableChanged { version: next }),
         ),
     ];
@@ -213,7 +214,7 @@ fn a_plan_that_another_commit_made_void_is_a_conflict_and_others_go_on() {
         add_files(&storage, &mut table, 1..=3);
         let mut other = load(&storage);
         done(commit_at(&storage, &mut other, theirs.clone(), 0));
-        let ours = vec![txn("us"), removed("f1"), Action::Add(add("new", 1))];
+        let ours = vec![txn("us"), removed("f1"), TableAction::Add(add("new", 1))];
         let owns = |file: &AddFile| file.path.starts_with("own/");
         let outcome =
             table.commit(&storage, plan(ours, &owns), 0, LogRetention::WEEK, &mut |_| Ok(())).unwrap();
@@ -233,12 +234,12 @@ fn a_table_that_another_raised_is_refused() {
     let mut raised = metadata("id");
     raised.configuration.insert("delta.appendOnly".to_owned(), "true".to_owned());
     let mut other = load(&storage);
-    done(commit_at(&storage, &mut other, vec![Action::Metadata(Box::new(raised))], 0));
+    done(commit_at(&storage, &mut other, vec![TableAction::Metadata(Box::new(raised))], 0));
     let refused = |result: Result<(), LakeError>| {
         let Err(LakeError::Refused { message, help }) = result else { panic!("{result:?}") };
         assert!(message.contains("delta.appendOnly=true") && help.contains("delta.appendOnly"), "{message}");
     };
-    refused(commit_at(&storage, &mut table, vec![Action::Add(add("a", 1))], 0).map(drop));
+    refused(commit_at(&storage, &mut table, vec![TableAction::Add(add("a", 1))], 0).map(drop));
     refused(create_again(&storage).map(drop));
     refused(table.refresh(&storage, 0));
 }
@@ -255,9 +256,9 @@ fn a_log_stays_short_and_a_writer_that_slept_meanwhile_notices() {
     let mut sleeper = table.clone();
     let mut slept = table.clone();
     for day in 1..=200_i64 {
-        let mut actions = vec![Action::Add(add(&format!("f{day}"), 1))];
+        let mut actions = vec![TableAction::Add(add(&format!("f{day}"), 1))];
         if let Some(file) = table.state().files().values().next() {
-            actions.push(Action::Remove(file.removed(day * DAY, true)));
+            actions.push(TableAction::Remove(file.removed(day * DAY, true)));
         }
         done(commit_at(&storage, &mut table, actions, day * DAY));
         if day == 5 {
@@ -268,7 +269,8 @@ fn a_log_stays_short_and_a_writer_that_slept_meanwhile_notices() {
     let files = storage.keys().len();
     assert!(files < 35, "{files} files are left");
     assert!(table.state().tombstones().len() < 20, "old ones are forgotten");
-    let outcome = commit_at(&storage, &mut sleeper, vec![Action::Add(add("late", 1))], 200 * DAY).unwrap();
+    let outcome =
+        commit_at(&storage, &mut sleeper, vec![TableAction::Add(add("late", 1))], 200 * DAY).unwrap();
     let CommitOutcome::Conflict(conflict) = outcome else { panic!("{outcome:?}") };
     assert_eq!(conflict, CommitConflict::FarBehind { version: 200 });
     assert_eq!(sleeper.state(), table.state());
@@ -306,7 +308,7 @@ fn a_hundred_thousand_files() {
         file.stats = Some(format!(
             r#"{{"numRecords":{n},"minValues":{{"sent_ms":{n}}},"maxValues":{{"sent_ms":{n}}},"nullCount":{{"sent_ms":0}}}}"#
         ));
-        Action::Add(file)
+        TableAction::Add(file)
     };
     println!("{} at first", peak());
     let begin = std::time::Instant::now();

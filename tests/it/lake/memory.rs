@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use archiver::lake::LakeError;
-use archiver::lake::storage::{Created, Listed, Storage};
+use archiver::lake::storage::{Created, ListedObject, Storage};
 use bytes::Bytes;
 
 #[derive(Default)]
@@ -60,10 +60,10 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn list(&self, folder: &str) -> Result<Vec<Listed>, LakeError> {
+    fn list(&self, folder: &str) -> Result<Vec<ListedObject>, LakeError> {
         self.count();
         let objects = self.objects.lock().unwrap();
-        let of = |(key, (bytes, when)): (&String, &(Bytes, i64))| Listed {
+        let of = |(key, (bytes, when)): (&String, &(Bytes, i64))| ListedObject {
             key: key.clone(),
             size: bytes.len() as u64,
             modified_ms: *when,

@@ -2,6 +2,7 @@
 
 mod baton;
 mod bucket;
+mod command;
 mod committers;
 mod credentials;
 mod folder;

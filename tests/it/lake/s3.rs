@@ -166,7 +166,8 @@ impl Shelf {
     ) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = decoded(path);
-        let (bucket, key) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+        let path = path.strip_prefix('/').unwrap();
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         if bucket != BUCKET {
             return Answer::error(404, "NoSuchBucket");
         }

@@ -19,7 +19,7 @@ pub(super) fn what_is_wrong(
         rest.split(',').next().unwrap().trim().to_owned()
     };
     let time = &headers["x-amz-date"];
-    let scope = format!("{}/{REGION}/s3/aws4_request", &time[..8]);
+    let scope = format!("{}/{REGION}/s3/aws4_request", time.split_once('T').unwrap().0);
     if part("Credential") != format!("{KEY_ID}/{scope}") {
         return Some("InvalidAccessKeyId");
     }

@@ -499,6 +499,7 @@ impl Archive for MemArchive {
             gaps.into_iter().map(|g| Gap { id: if g.id == 0 { self.id() } else { g.id }, ..g }).collect();
         let c = &mut self.conversations[at];
         c.timeline = Timeline {
+            nothing_until_ms: None,
             gaps,
             newest_ms: c.by_time.keys().next_back().map(|k| k.0),
             oldest_ms: c.by_time.keys().next().map(|k| k.0),

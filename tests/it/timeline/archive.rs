@@ -174,6 +174,7 @@ impl Archive {
             false => (delta.newest_ms, delta.oldest_ms),
         };
         self.timeline = Timeline {
+            nothing_until_ms: None,
             gaps,
             newest_ms,
             oldest_ms,

@@ -163,3 +163,14 @@ fn objects_are_those_of_json_on_the_command_line() {
     let taken: Value = serde_json::from_str(&web.page("/c/1/take/json").text).unwrap();
     assert_eq!(taken, Value::Array(lines(&["show", "ada", "--json"])));
 }
+
+#[test]
+fn people_who_were_erased_are_not_listed_any_more() {
+    let api = FakeApi::serve(server(&[("Ada Example", 3), ("Ben Sample", 4)]));
+    let home = Home::of(&api, "v1");
+    home.sync_until_complete();
+    let web = Web::of(home.dir());
+    assert!(web.page("/api/v1/people").text.contains("Ben Sample"));
+    home.run(&["erase", "--person", "Ben Sample", "--yes"]).expect(0);
+    assert!(!web.page("/api/v1/people").text.contains("Ben Sample"));
+}

@@ -10,7 +10,7 @@ use crate::app::alert_text::describe;
 use crate::app::census::AskedFor;
 use crate::app::outlook::renamed;
 use crate::app::parked::parked;
-use crate::app::{Context, replace, runtime, wiring};
+use crate::app::{Context, replace, retention, runtime, wiring};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::Mark;
 use crate::clock::{Clock as _, SystemClock};
@@ -115,11 +115,13 @@ fn check_archive(config: &Config, found: &mut CheckReport) {
         let asked = AskedFor::of(config, &reader.queries())?;
         let gaps = plural(summary.gaps.saturating_sub(asked.gaps_elsewhere), "gap");
         let renamed = renamed(&reader.queries().accounts_in_use()?, config);
-        Ok((plural(summary.messages, "message"), gaps, renamed, figures.alerts))
+        let holds = retention::unknown_holds(config, &reader.queries())?;
+        Ok((plural(summary.messages, "message"), gaps, renamed, holds, figures.alerts))
     };
     match Reader::open(path).and_then(|reader| read(&reader)) {
-        Ok((messages, gaps, renamed, alerts)) => {
+        Ok((messages, gaps, renamed, holds, alerts)) => {
             found.ok("archive", format!("{}: {messages}, {gaps}", path.display()));
+            holds.into_iter().for_each(|what| found.note("archive", what));
             renamed.into_iter().for_each(|what| found.wrong("account", what));
             check_parked(config, &alerts, found);
         }

@@ -86,7 +86,6 @@ const EXAMPLES: &str = "\
 Examples:
   archiver export --format html --out pages   then open pages/index.html
   archiver export --format jsonl --out all.jsonl --since-last
-  archiver export --format csv --out ada.csv --in ada --timezone Europe/Berlin
   archiver export --format html --out ada --person 'Ada Example'
   archiver export --format delta --out s3://bucket/archives
   archiver export --format jsonl --out - | jq .text";
@@ -157,7 +156,7 @@ fn delta(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
         }
     }
     #[cfg(feature = "lake")]
-    return super::lake::push(context, context.reading_config()?, &args.out, false);
+    return super::lake::push(context, &context.reading_config()?, &args.out, false);
     #[cfg(not(feature = "lake"))]
     Err(super::lake::not_built())
 }

@@ -73,6 +73,9 @@ fn summary(out: &mut Output, status: &Status) -> Result<(), Failure> {
         out.line(format!("Last backup: {}", local_minute(at)))?;
     }
     status.erasures.retention_words().map_or(Ok(()), |words| out.line(words))?;
+    if let Some(lake) = status.lake {
+        out.line(one_line(&lake.words(local_minute)))?;
+    }
     if let Some(service) = &status.service {
         let next = service.next_slot_at.map(|at| format!(", next run {}", local_minute(at.0)));
         let next = next.unwrap_or_default();
