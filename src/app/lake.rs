@@ -77,9 +77,9 @@ impl LakeRoute {
 }
 
 /// Ends a push when it is told to.
-struct Stoppable(Arc<AtomicBool>);
+struct StoppablePush(Arc<AtomicBool>);
 
-impl PushWatch for Stoppable {
+impl PushWatch for StoppablePush {
     fn row(&mut self) -> Result<(), LakeError> {
         if self.0.load(Ordering::Relaxed) { Err(LakeError::Stopped) } else { Ok(()) }
     }
@@ -111,7 +111,7 @@ impl LakePusher {
         }
         let route = LakeRoute::new(config, env, place);
         let stop = Arc::clone(&self.stop);
-        let push = move || tell(&route, &mut Stoppable(stop));
+        let push = move || tell(&route, &mut StoppablePush(stop));
         match std::thread::Builder::new().name("lake".to_owned()).spawn(push) {
             Ok(thread) => self.thread = Some(thread),
             Err(error) => tracing::warn!("no push to the lake: cannot start a thread: {error}"),

@@ -81,7 +81,7 @@ struct Rows {
 
 /// A Parquet file that rows are added to. A row group is encoded on a thread of its own while the next one is gathered.
 pub(crate) struct ColumnarFile<W: Write + Send + 'static> {
-    file: Encoding<W>,
+    file: FileInWork<W>,
     kinds: Vec<ColumnKind>,
     unit: TimeUnit,
     waiting: Rows,
@@ -89,7 +89,7 @@ pub(crate) struct ColumnarFile<W: Write + Send + 'static> {
 }
 
 /// Where the file is.
-enum Encoding<W: Write + Send + 'static> {
+enum FileInWork<W: Write + Send + 'static> {
     Here(Box<SerializedFileWriter<W>>),
     There(JoinHandle<Result<Box<SerializedFileWriter<W>>, ParquetError>>),
     /// It failed, which was said.
@@ -118,7 +118,7 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
         let file = SerializedFileWriter::new(to, schema, Arc::new(properties.build()))?;
         let kinds: Vec<ColumnKind> = columns.iter().map(|column| column.kind).collect();
         let waiting = Rows::of(&kinds);
-        Ok(Self { file: Encoding::Here(Box::new(file)), kinds, unit, waiting, written: 0 })
+        Ok(Self { file: FileInWork::Here(Box::new(file)), kinds, unit, waiting, written: 0 })
     }
 
     /// Adds a row, whose cells are in the order of the columns; `raw` writes what stands for [`ColumnValue::Raw`].
@@ -151,18 +151,18 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
         let rows = std::mem::replace(&mut self.waiting, Rows::of(&self.kinds));
         let encode = move || rows.write(&mut file).map(|()| file);
         let thread = std::thread::Builder::new().name("columns".to_owned()).spawn(encode);
-        self.file = Encoding::There(thread.map_err(|error| ParquetError::External(Box::new(error)))?);
+        self.file = FileInWork::There(thread.map_err(|error| ParquetError::External(Box::new(error)))?);
         Ok(())
     }
 
     /// The file, when what is being encoded is in it.
     fn take_file(&mut self) -> Result<Box<SerializedFileWriter<W>>, ParquetError> {
-        match std::mem::replace(&mut self.file, Encoding::Lost) {
-            Encoding::Here(file) => Ok(file),
-            Encoding::There(thread) => thread
+        match std::mem::replace(&mut self.file, FileInWork::Lost) {
+            FileInWork::Here(file) => Ok(file),
+            FileInWork::There(thread) => thread
                 .join()
                 .unwrap_or_else(|_| Err(ParquetError::General("encoding was cut short".to_owned()))),
-            Encoding::Lost => Err(ParquetError::General("the file could not be written".to_owned())),
+            FileInWork::Lost => Err(ParquetError::General("the file could not be written".to_owned())),
         }
     }
 }

@@ -164,7 +164,8 @@ fn a_push_that_is_killed_at_any_moment_is_made_good_by_the_next_one() {
 
 #[test]
 fn what_a_lake_cannot_do_is_refused_with_what_to_do_instead() {
-    let home = discovering(&served());
+    let api = served();
+    let home = discovering(&api);
     home.sync();
     let partial = home.run(&["export", "--format", "delta", "--out", "lake", "--in", "Ada"]).expect(2);
     assert!(partial.stderr.contains("--in does not work"), "{}", partial.stderr);
