@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use archiver::lake::objects::{CloudEnv, ObjectAccess, Objects};
 use archiver::lake::push::{NoPushWatch, Pushed, push};
-use archiver::lake::storage::{Listed, Storage as _};
+use archiver::lake::storage::{ListedObject, Storage as _};
 use archiver::lake::verify::verify;
 use archiver::store::{Configured, Erasure, Reader, Selection, Trigger, name_archive};
 use rusqlite::Connection;
@@ -169,8 +169,8 @@ impl Lake {
         let ran: Vec<String> = serde_json::from_str(&self.reader.answer()).unwrap();
         let expected = ["DuckDB", "DuckDB", "Polars and pandas", "Spark", "Spark SQL", "Remove an archive"];
         assert_eq!(ran, expected);
-        let is_there = |object: &Listed| object.key.contains(&archive);
-        let rest: Vec<Listed> = self.objects.list("").unwrap().into_iter().filter(is_there).collect();
+        let is_there = |object: &ListedObject| object.key.contains(&archive);
+        let rest: Vec<ListedObject> = self.objects.list("").unwrap().into_iter().filter(is_there).collect();
         assert!(matches!(rest.as_slice(), [state] if state.key.starts_with("_archiver/")), "{rest:?}");
         self.objects.delete(&[rest[0].key.clone()]).unwrap();
         assert!(self.push()[1].whole);
