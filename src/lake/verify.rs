@@ -13,7 +13,6 @@ use super::push::PushWatch;
 use super::state::LakeState;
 use super::storage::Storage;
 use super::tables::{LakeTable, RowSource, tables};
-use crate::core::lake::ChangedRows;
 use crate::core::model::ids::AccountId;
 use crate::core::{Ms, hash};
 use crate::export::columnar::TimeUnit;
@@ -105,9 +104,11 @@ pub fn verify(
         let at = delta.as_ref().and_then(|delta| delta.state().txn_version(&archive));
         let known = at.is_some_and(|at| before.knows(table.name, at));
         let pending = found.of(&table, !known, &mut BTreeMap::new())?;
+        // A log that is gone is no news of the archive's.
+        let lost = at.is_none() && before.tables.contains_key(table.name);
         let is_pending = |partition: &Partition| {
-            pending.whole
-                || pending.partitions.get(partition).is_some_and(|rows: &Vec<ChangedRows>| !rows.is_empty())
+            let changed = pending.partitions.get(partition).is_some_and(|rows| !rows.is_empty());
+            !lost && (pending.whole || changed)
         };
         let lake = match &delta {
             Some(delta) => in_lake(storage, &table, delta, &archive, watch)?,

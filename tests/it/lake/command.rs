@@ -106,6 +106,9 @@ fn verify_finds_a_file_that_was_lost_or_changed() {
     );
     fs::write(&data, kept).unwrap();
     home.run(&["lake", "verify", "--out", "lake"]).expect(0);
+    fs::rename(messages.join("_delta_log"), home.path("log")).unwrap();
+    let report = home.run(&["lake", "verify", "--out", "lake", "--json"]).expect(1).json();
+    assert!(report["differences"].as_array().unwrap().iter().all(|d| d["is_pending"] == false), "{report}");
 }
 
 #[test]

@@ -290,39 +290,3 @@ fn a_pointer_that_went_back_does_not_hide_newer_versions() {
     storage.delete(&commits(0..=18)).unwrap();
     assert_eq!(load(&storage).state(), table.state());
 }
-
-/// By hand: `cargo test … -- --ignored a_hundred_thousand --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn a_hundred_thousand_files() {
-    let peak = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned()
-    };
-    let storage = MemoryStorage::default();
-    let mut table = create(&storage);
-    let month =
-        |n: u64| format!("archive_id=0123456789abcdef/month=20{:02}-{:02}/{n:032x}.parquet", n % 30, n % 12);
-    let file = |n: u64| {
-        let mut file = add(&month(n), n);
-        file.stats = Some(format!(
-            r#"{{"numRecords":{n},"minValues":{{"sent_ms":{n}}},"maxValues":{{"sent_ms":{n}}},"nullCount":{{"sent_ms":0}}}}"#
-        ));
-        TableAction::Add(file)
-    };
-    println!("{} at first", peak());
-    let begin = std::time::Instant::now();
-    for chunk in 0..100 {
-        done(commit_at(&storage, &mut table, (chunk * 1_000..(chunk + 1) * 1_000).map(file).collect(), 0));
-    }
-    println!("{:?} to commit 100 × 1,000; {}", begin.elapsed(), peak());
-    let begin = std::time::Instant::now();
-    table.write_checkpoint(&storage, 0, LogRetention::WEEK).unwrap();
-    let key = format!("t/_delta_log/{:020}.checkpoint.parquet", table.version());
-    let bytes = storage.get(&key).unwrap().unwrap().len();
-    println!("{:?} to write {bytes} bytes; {}", begin.elapsed(), peak());
-    let begin = std::time::Instant::now();
-    let loaded = load(&storage);
-    println!("{:?} to load; {}", begin.elapsed(), peak());
-    assert!(loaded.state() == table.state());
-}
