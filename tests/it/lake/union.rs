@@ -1,5 +1,5 @@
 //! Ten archives push into one lake, call by call in an order of the seed's choosing, and are killed at random: every
-//! table is what the archives are together. `ARCHIVER_SIM_SEED` runs one seed alone, `ARCHIVER_SIM_HISTORIES` so many.
+//! table is what the archives are together. `ARCHIVER_SIM_SEED` runs one seed alone, `ARCHIVER_LAKE_SEEDS` so many.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -270,7 +270,11 @@ fn ten_archives_killed_at_random_are_together_what_the_lake_says() {
     if let Some(seed) = number("ARCHIVER_SIM_SEED") {
         return run(seed, 10);
     }
-    let seeds = if std::env::var_os("ARCHIVER_TEST_ALL").is_some() { 200 } else { 6 };
+    let seeds = number("ARCHIVER_LAKE_SEEDS").unwrap_or(if std::env::var_os("ARCHIVER_TEST_ALL").is_some() {
+        30
+    } else {
+        6
+    });
     (0..seeds).for_each(|seed| run(seed, 10));
 }
 
