@@ -1,7 +1,12 @@
 //! How the pushes of an archive to its lake went, noted in a file beside it, which is also the lock of a push.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
+#[cfg(feature = "lake")]
+use std::fs::OpenOptions;
+use std::fs::{self, File};
+#[cfg(feature = "lake")]
+use std::io;
+use std::io::Read as _;
+#[cfg(feature = "lake")]
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 

@@ -50,17 +50,17 @@ pub(crate) struct LakePlace {
 
 /// Says how to get a program that has it.
 #[cfg(not(feature = "lake"))]
-pub(crate) fn run(_: &Context, _: &LakeArgs) -> Result<(), Failure> {
-    Err(not_built())
+pub(crate) fn run(context: &Context, _: &LakeArgs) -> Result<(), Failure> {
+    not_built(context)
 }
 
 /// What a build without it says.
 #[cfg(not(feature = "lake"))]
-pub(crate) fn not_built() -> Failure {
-    Failure::usage(
+pub(crate) fn not_built(_: &Context) -> Result<(), Failure> {
+    Err(Failure::usage(
         "this build does not support lakes",
         "build it with `--features lake`, or install the package, which has it",
-    )
+    ))
 }
 
 #[cfg(feature = "lake")]

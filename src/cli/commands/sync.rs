@@ -25,7 +25,9 @@ use crate::notify;
 use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
 use crate::store::{Committed, Outcome, Store, Trigger};
-use crate::sync::{self, Observer, Report, Stop, Stopper};
+#[cfg(feature = "lake")]
+use crate::sync::Stop;
+use crate::sync::{self, Observer, Report, Stopper};
 use crate::view::local_time::{local_minute, local_minute_of};
 
 /// How long events may be sent at the end of a run; what is left is sent by the next one.

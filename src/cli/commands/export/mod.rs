@@ -158,7 +158,7 @@ fn delta(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     #[cfg(feature = "lake")]
     return super::lake::push(context, &context.reading_config()?, &args.out, false);
     #[cfg(not(feature = "lake"))]
-    Err(super::lake::not_built())
+    super::lake::not_built(context)
 }
 
 /// Where to write, and whether what is there takes the export as it comes.
