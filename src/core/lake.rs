@@ -173,13 +173,13 @@ mod tests {
 
     /// A partition as its ids, and the files that they are in.
     #[derive(Debug, Default)]
-    struct Partition {
+    struct GrowingPartition {
         ids: BTreeSet<i64>,
         files: Vec<LakeFile>,
         written: u64,
     }
 
-    impl Partition {
+    impl GrowingPartition {
         /// Adds the ids from one to before another, and removes some.
         fn push(&mut self, added: &[(i64, i64)], removed: &[i64]) {
             added.iter().for_each(|(from, until)| self.ids.extend(*from..*until));
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_month_that_grows_by_the_hour_is_written_a_few_times_over_and_stays_in_a_few_files() {
         for (step, backwards) in [(10, false), (10, true), (300, false), (1_000, true)] {
-            let mut month = Partition::default();
+            let mut month = GrowingPartition::default();
             let mut most = 0;
             for push in 0..60_000 / step {
                 let from = if backwards { -push * step } else { push * step };
@@ -268,7 +268,7 @@ mod tests {
                 (prop::collection::vec((-40_000_i64..40_000, 1_i64..9_000), 0..4), any::<u64>()), 1..16,
             )
         ) {
-            let mut partition = Partition::default();
+            let mut partition = GrowingPartition::default();
             for (runs, seed) in pushes {
                 let added: Vec<(i64, i64)> = runs.iter().map(|(from, rows)| (*from, from + rows)).collect();
                 let stays = |id: &i64| added.iter().any(|(from, until)| from <= id && id < until);
