@@ -12,6 +12,7 @@ use crate::app::wiring;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Env};
 use crate::core::Ms;
+use crate::core::lake::RowSizes;
 use crate::error::Failure;
 use crate::lake::LakeError;
 use crate::lake::objects::{ObjectAccess, Objects};
@@ -176,7 +177,7 @@ impl Lake {
             if first {
                 self.objects.check_create()?;
             }
-            push::push(&self.objects, &snapshot, now, watch)
+            push::push(&self.objects, &snapshot, RowSizes::USUAL, now, watch)
         });
         pushed.map_err(|error| self.failed(error))
     }

@@ -5,23 +5,37 @@
 //! it has fewer rows than what is written anyway: each row is so written again only about as often as its number of
 //! rows doubles, and a partition never has more than a few files.
 
-/// Rows of one file at the most.
-pub const MOST_ROWS: u64 = 50_000;
+/// How many rows lie together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowSizes {
+    /// Rows of a file at the most.
+    pub file: u64,
+    /// Rows of a row group at the most. A changed row has those of its group written again, which takes ten
+    /// milliseconds for a thousand; with fewer in each, files grow and scans slow down.
+    pub group: u64,
+}
 
-/// A file with fewer rows is taken along whenever its neighbour is written.
-const SMALL: u64 = 2_000;
+impl RowSizes {
+    /// What serves both those who read everything and those who change a little.
+    pub const USUAL: Self = Self { file: 50_000, group: 1_000 };
+
+    /// A file with fewer rows is taken along whenever its neighbour is written.
+    const fn small_file(self) -> u64 {
+        self.file / 25
+    }
+}
 
 /// Files of a partition that hold less than they could.
 const MOST_PARTLY_FILLED: u64 = 6;
 
-/// A file of a partition: what lies in its range of ids is in it.
+/// Rows that lie together, in a file of a partition or in a row group of a file: what has an id in the range is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LakeFile {
-    /// The least id in it.
+pub struct StoredRows {
+    /// The least id.
     pub first: i64,
     /// The greatest.
     pub last: i64,
-    /// How many rows it has.
+    /// How many rows.
     pub rows: u64,
 }
 
@@ -67,8 +81,8 @@ impl IdStretch {
     }
 
     /// How many files it will have.
-    fn files_after(&self) -> u64 {
-        if self.due { self.rows.div_ceil(MOST_ROWS) } else { 1 }
+    fn files_after(&self, sizes: RowSizes) -> u64 {
+        if self.due { self.rows.div_ceil(sizes.file) } else { 1 }
     }
 }
 
@@ -76,14 +90,14 @@ impl IdStretch {
 /// other writers may overlap. Each changed id is in exactly one range, no range touches a file that stays, and ranges are
 /// in the order of the ids.
 #[must_use]
-pub fn plan(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<Rewrite> {
-    let stretches = enlarged(stretches(files, changed));
-    let due = bounded(stretches).into_iter().filter(|stretch| stretch.due);
+pub fn plan(files: &[StoredRows], changed: &[ChangedRows], sizes: RowSizes) -> Vec<Rewrite> {
+    let stretches = enlarged(stretches(files, changed), sizes);
+    let due = bounded(stretches, sizes).into_iter().filter(|stretch| stretch.due);
     due.map(|IdStretch { first, last, files, .. }| Rewrite { first, last, replaces: files }).collect()
 }
 
 /// What overlaps belongs together.
-fn stretches(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<IdStretch> {
+fn stretches(files: &[StoredRows], changed: &[ChangedRows]) -> Vec<IdStretch> {
     let of_files = files.iter().enumerate().map(|(at, file)| IdStretch {
         first: file.first,
         last: file.last,
@@ -121,10 +135,10 @@ fn stretches(files: &[LakeFile], changed: &[ChangedRows]) -> Vec<IdStretch> {
 }
 
 /// What is written takes along its neighbours that are small beside it.
-fn enlarged(stretches: Vec<IdStretch>) -> Vec<IdStretch> {
+fn enlarged(stretches: Vec<IdStretch>, sizes: RowSizes) -> Vec<IdStretch> {
     let mut kept: Vec<IdStretch> = Vec::new();
     for mut next in stretches {
-        while let Some(last) = kept.pop_if(|last| joins(last, &next)) {
+        while let Some(last) = kept.pop_if(|last| joins(last, &next, sizes)) {
             let after = std::mem::replace(&mut next, last);
             next.take(after);
         }
@@ -133,24 +147,24 @@ fn enlarged(stretches: Vec<IdStretch>) -> Vec<IdStretch> {
     kept
 }
 
-fn joins(one: &IdStretch, other: &IdStretch) -> bool {
-    let fits = one.rows.saturating_add(other.rows) <= MOST_ROWS;
+fn joins(one: &IdStretch, other: &IdStretch, sizes: RowSizes) -> bool {
+    let (fits, small) = (one.rows.saturating_add(other.rows) <= sizes.file, sizes.small_file());
     match (one.due, other.due) {
-        (true, true) => true,
-        (true, false) => fits && other.rows <= one.rows.max(SMALL),
-        (false, true) => fits && one.rows <= other.rows.max(SMALL),
+        (true, true) => fits || one.rows.min(other.rows) <= small,
+        (true, false) => fits && other.rows <= one.rows.max(small),
+        (false, true) => fits && one.rows <= other.rows.max(small),
         (false, false) => false,
     }
 }
 
 /// Where too many files remain, the least neighbours become one.
-fn bounded(mut stretches: Vec<IdStretch>) -> Vec<IdStretch> {
+fn bounded(mut stretches: Vec<IdStretch>, sizes: RowSizes) -> Vec<IdStretch> {
     if !stretches.iter().any(|stretch| stretch.due) {
         return stretches;
     }
     let rows: u64 = stretches.iter().map(|stretch| stretch.rows).sum();
-    let most = MOST_PARTLY_FILLED.saturating_add(rows.div_ceil(MOST_ROWS / 4));
-    while stretches.iter().map(IdStretch::files_after).sum::<u64>() > most {
+    let most = MOST_PARTLY_FILLED.saturating_add(rows.div_ceil(sizes.file / 4));
+    while stretches.iter().map(|stretch| stretch.files_after(sizes)).sum::<u64>() > most {
         let pairs = stretches.windows(2).enumerate();
         let sum = |pair: &[IdStretch]| pair.iter().map(|stretch| stretch.rows).sum::<u64>();
         let Some(at) = pairs.min_by_key(|(_, pair)| sum(pair)).map(|(at, _)| at) else { break };
@@ -171,11 +185,13 @@ mod tests {
 
     use super::*;
 
+    const USUAL: RowSizes = RowSizes::USUAL;
+
     /// A partition as its ids, and the files that they are in.
     #[derive(Debug, Default)]
     struct GrowingPartition {
         ids: BTreeSet<i64>,
-        files: Vec<LakeFile>,
+        files: Vec<StoredRows>,
         written: u64,
     }
 
@@ -188,13 +204,13 @@ mod tests {
             let changes = runs.chain(removed.iter().map(|id| (*id, *id, 0)));
             let changed: Vec<ChangedRows> =
                 changes.map(|(first, last, rows)| ChangedRows { first, last, rows }).collect();
-            let plan = plan(&self.files, &changed);
+            let plan = plan(&self.files, &changed, USUAL);
             for change in &changed {
                 let holding = plan.iter().filter(|r| r.first <= change.first && change.last <= r.last);
                 assert_eq!(holding.count(), 1, "{change:?} in {plan:?}");
             }
             let replaced: BTreeSet<usize> = plan.iter().flat_map(|r| r.replaces.clone()).collect();
-            let mut next: Vec<LakeFile> = Vec::new();
+            let mut next: Vec<StoredRows> = Vec::new();
             for (at, file) in self.files.iter().enumerate().filter(|(at, _)| !replaced.contains(at)) {
                 let touched = plan.iter().any(|r| r.first <= file.last && file.first <= r.last);
                 assert!(!touched, "{at} {file:?} in {plan:?}");
@@ -203,7 +219,7 @@ mod tests {
             for rewrite in plan {
                 let rows: Vec<i64> = self.ids.range(rewrite.first..=rewrite.last).copied().collect();
                 self.written += rows.len() as u64;
-                next.extend(rows.chunks(usize::try_from(MOST_ROWS).unwrap()).map(|rows| LakeFile {
+                next.extend(rows.chunks(usize::try_from(USUAL.file).unwrap()).map(|rows| StoredRows {
                     first: rows[0],
                     last: rows[rows.len() - 1],
                     rows: rows.len() as u64,
@@ -222,24 +238,28 @@ mod tests {
 
     #[test]
     fn an_unchanged_partition_is_left_alone() {
-        let files = [LakeFile { first: 1, last: 9, rows: 3 }, LakeFile { first: 12, last: 20, rows: 4 }];
-        assert_eq!(plan(&files, &[]), []);
+        let files = [StoredRows { first: 1, last: 9, rows: 3 }, StoredRows { first: 12, last: 20, rows: 4 }];
+        assert_eq!(plan(&files, &[], USUAL), []);
     }
 
     #[test]
     fn overlapping_files_of_another_writer_are_replaced_together() {
         let files =
-            [LakeFile { first: 1, last: 9_000, rows: 5_000 }, LakeFile { first: 5, last: 20, rows: 4 }];
+            [StoredRows { first: 1, last: 9_000, rows: 5_000 }, StoredRows { first: 5, last: 20, rows: 4 }];
         let changed = [ChangedRows { first: 7, last: 7, rows: 1 }];
-        assert_eq!(plan(&files, &changed), [Rewrite { first: 1, last: 9_000, replaces: vec![0, 1] }]);
+        assert_eq!(plan(&files, &changed, USUAL), [Rewrite { first: 1, last: 9_000, replaces: vec![0, 1] }]);
     }
 
     #[test]
     fn an_edit_in_a_large_file_leaves_its_large_neighbours_alone() {
-        let files: Vec<LakeFile> =
-            (0..5).map(|n| LakeFile { first: n * 50_000, last: n * 50_000 + 49_999, rows: 50_000 }).collect();
+        let files: Vec<StoredRows> = (0..5)
+            .map(|n| StoredRows { first: n * 50_000, last: n * 50_000 + 49_999, rows: 50_000 })
+            .collect();
         let changed = [ChangedRows { first: 120_000, last: 120_000, rows: 1 }];
-        assert_eq!(plan(&files, &changed), [Rewrite { first: 100_000, last: 149_999, replaces: vec![2] }]);
+        assert_eq!(
+            plan(&files, &changed, USUAL),
+            [Rewrite { first: 100_000, last: 149_999, replaces: vec![2] }]
+        );
     }
 
     #[test]
@@ -276,7 +296,7 @@ mod tests {
                 let removed: Vec<i64> =
                     partition.ids.iter().copied().filter(|id| id.unsigned_abs() % every == 0 && !stays(id)).collect();
                 partition.push(&added, &removed);
-                let bound = 8 + partition.ids.len() as u64 / (MOST_ROWS / 4);
+                let bound = 8 + partition.ids.len() as u64 / (USUAL.file / 4);
                 prop_assert!(partition.files.len() as u64 <= bound, "{:?}", partition.files);
             }
         }

@@ -23,6 +23,8 @@ pub mod people;
 pub mod planner;
 pub mod printable;
 pub mod raw;
+#[cfg(feature = "lake")]
+pub mod row_groups;
 pub mod schedule;
 pub mod search;
 pub mod timeline;

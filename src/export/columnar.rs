@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ::parquet::basic::Compression;
+#[cfg(feature = "lake")]
+use ::parquet::column::writer::ColumnCloseResult;
 use ::parquet::column::writer::ColumnWriter;
 use ::parquet::data_type::ByteArray;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
+use ::parquet::schema::types::TypePtr;
 
 use super::columns::{ColumnKind, ColumnValue};
 use crate::core::Ms;
 
-/// Rows that are gathered in memory before they are written, and how many bytes of them.
-const ROWS: usize = 10_000;
+/// Bytes that are gathered in memory before they are written.
 const BYTES: usize = 8 * 1024 * 1024;
 
 /// Columns in which hardly any two rows have the same value: no dictionary is tried for them, and none of their values
@@ -52,6 +54,14 @@ impl TimeUnit {
     }
 }
 
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ColumnarFormat {
+    pub(crate) unit: TimeUnit,
+    /// Rows of a row group.
+    pub(crate) group_rows: usize,
+}
+
 /// A column: its name, what it holds, and whether every row has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ColumnType<'a> {
@@ -83,7 +93,7 @@ struct Rows {
 pub(crate) struct ColumnarFile<W: Write + Send + 'static> {
     file: FileInWork<W>,
     kinds: Vec<ColumnKind>,
-    unit: TimeUnit,
+    format: ColumnarFormat,
     waiting: Rows,
     written: usize,
 }
@@ -102,11 +112,14 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
         to: W,
         name: &str,
         columns: &[ColumnType<'_>],
-        unit: TimeUnit,
+        format: ColumnarFormat,
     ) -> Result<Self, ParquetError> {
-        let schema = Arc::new(parse_message_type(&schema(name, columns, unit))?);
+        let schema = schema(name, columns, format.unit)?;
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
+            // Row groups are so small that pages within them need not be told apart.
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
             .set_created_by(concat!("archiver ", env!("CARGO_PKG_VERSION")).to_owned());
         for column in columns.iter().filter(|column| UNIQUE.contains(&column.name)) {
             properties = properties.set_column_dictionary_enabled(column.name.into(), false);
@@ -118,7 +131,7 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
         let file = SerializedFileWriter::new(to, schema, Arc::new(properties.build()))?;
         let kinds: Vec<ColumnKind> = columns.iter().map(|column| column.kind).collect();
         let waiting = Rows::of(&kinds);
-        Ok(Self { file: FileInWork::Here(Box::new(file)), kinds, unit, waiting, written: 0 })
+        Ok(Self { file: FileInWork::Here(Box::new(file)), kinds, format, waiting, written: 0 })
     }
 
     /// Adds a row, whose cells are in the order of the columns; `raw` writes what stands for [`ColumnValue::Raw`].
@@ -127,8 +140,38 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
         cells: impl Iterator<Item = ColumnValue<'a>>,
         raw: impl Fn(&mut Vec<u8>),
     ) -> Result<(), ParquetError> {
-        self.waiting.add(cells, self.unit, raw);
-        if self.waiting.rows >= ROWS || self.waiting.bytes >= BYTES { self.write_waiting() } else { Ok(()) }
+        self.waiting.add(cells, self.format.unit, raw);
+        let is_full = self.waiting.rows >= self.format.group_rows || self.waiting.bytes >= BYTES;
+        if is_full { self.write_waiting() } else { Ok(()) }
+    }
+
+    /// Adds a row group of another file, which has the same columns, as it is.
+    #[cfg(feature = "lake")]
+    pub(crate) fn take_over(
+        &mut self,
+        other: &bytes::Bytes,
+        group: &::parquet::file::metadata::RowGroupMetaData,
+    ) -> Result<(), ParquetError> {
+        if self.waiting.rows > 0 {
+            self.write_waiting()?;
+        }
+        let mut file = self.take_file()?;
+        let mut to = file.next_row_group()?;
+        for column in group.columns() {
+            let as_it_is = ColumnCloseResult {
+                bytes_written: column.compressed_size().unsigned_abs(),
+                rows_written: group.num_rows().unsigned_abs(),
+                metadata: column.clone(),
+                bloom_filter: None,
+                column_index: None,
+                offset_index: None,
+            };
+            to.append_column(other, as_it_is)?;
+        }
+        to.close()?;
+        self.written = file.bytes_written();
+        self.file = FileInWork::Here(file);
+        Ok(())
     }
 
     /// About how many bytes it will have.
@@ -167,7 +210,12 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
     }
 }
 
-fn schema(name: &str, columns: &[ColumnType<'_>], unit: TimeUnit) -> String {
+/// The columns as Parquet describes them.
+pub(crate) fn schema(
+    name: &str,
+    columns: &[ColumnType<'_>],
+    unit: TimeUnit,
+) -> Result<TypePtr, ParquetError> {
     let fields = columns.iter().map(|column| {
         let (kind, meaning) = match column.kind {
             ColumnKind::Text => ("BYTE_ARRAY", " (UTF8)".to_owned()),
@@ -178,7 +226,7 @@ fn schema(name: &str, columns: &[ColumnType<'_>], unit: TimeUnit) -> String {
         let need = if column.required { "REQUIRED" } else { "OPTIONAL" };
         format!("{need} {kind} {}{meaning};", column.name)
     });
-    format!("message {name} {{ {} }}", fields.collect::<String>())
+    Ok(Arc::new(parse_message_type(&format!("message {name} {{ {} }}", fields.collect::<String>()))?))
 }
 
 impl Rows {

@@ -5,11 +5,14 @@ use std::io::Write as _;
 
 use ::parquet::errors::ParquetError;
 
-use super::columnar::{ColumnType, ColumnarFile, TimeUnit};
+use super::columnar::{ColumnType, ColumnarFile, ColumnarFormat, TimeUnit};
 use super::columns::COLUMNS;
 use super::{Export, ExportError, Summary, Watch};
 use crate::export::destination::Place;
 use crate::store::{AccountMonth, Scope};
+
+/// As tools that read whole months like it.
+const FORMAT: ColumnarFormat = ColumnarFormat { unit: TimeUnit::Millis, group_rows: 10_000 };
 
 pub(super) fn write(export: &Export<'_>, watch: &mut dyn Watch) -> Result<Summary, ExportError> {
     let scope = Scope { changed_after: None, ..export.job.scope };
@@ -76,7 +79,7 @@ fn write_month(
     };
     let columns: Vec<ColumnType<'_>> = COLUMNS.iter().map(|column| column.column_type()).collect();
     let file = folder.create(&name)?;
-    let mut rows = ColumnarFile::begin(file, "message_log", &columns, TimeUnit::Millis).map_err(failed)?;
+    let mut rows = ColumnarFile::begin(file, "message_log", &columns, FORMAT).map_err(failed)?;
     export.snapshot.messages(&scope, |message| {
         watch.step()?;
         let cells = COLUMNS.iter().map(|column| (column.cell)(message));

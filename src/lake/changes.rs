@@ -33,9 +33,16 @@ pub(crate) struct Differences<'a> {
     pub(crate) before: &'a LakeState,
     /// Everything counts as changed.
     pub(crate) whole: bool,
-    /// So does every run and request: an erasure may have taken something from them.
-    pub(crate) ledger_whole: bool,
-    pub(crate) accounts: &'a BTreeMap<i64, String>,
+    /// An erasure has not reached every file, as far as is known.
+    pub(crate) erased: bool,
+    /// Everything counts as changed in the tables that no feed tells of: the last push may have written some of it.
+    unsure: bool,
+    /// So does every run and request: an erasure may have taken something from them, or the archive is a copy from
+    /// before some of them were.
+    ledger_whole: bool,
+    pub(crate) accounts: BTreeMap<i64, String>,
+    /// For each conversation, what changes with the names that its messages are shown with.
+    pub(crate) faces: BTreeMap<i64, i64>,
     /// The first run and the first request that may still change.
     pub(crate) unsettled: (i64, i64),
     /// Conversations whose names or participants are not what they were.
@@ -52,21 +59,26 @@ struct Touched {
 
 impl<'a> Differences<'a> {
     /// Looks at the names and the change feed.
-    pub(crate) fn find(
-        snapshot: &'a Snapshot<'a>,
-        before: &'a LakeState,
-        accounts: &'a BTreeMap<i64, String>,
-        (whole, ledger_whole): (bool, bool),
-        faces: &BTreeMap<i64, i64>,
-    ) -> Result<Self, LakeError> {
+    pub(crate) fn find(snapshot: &'a Snapshot<'a>, before: &'a LakeState) -> Result<Self, LakeError> {
+        let accounts = snapshot.accounts()?.into_iter().map(|(id, name)| (id.0, name)).collect();
+        let faces: BTreeMap<i64, i64> =
+            snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
+        let whole = !before.goes_on(snapshot, &accounts)?;
+        let erased = whole || snapshot.last_erasure()? != before.erasure;
+        // A conversation that turned out to be another one, of which no page ever came, has left its requests to that.
+        let merged = before.faces.keys().any(|id| !faces.contains_key(id));
+        let forked = before.ledger != snapshot.settled_ledger((before.runs_from, before.requests_from))?;
         let renamed = faces.iter().filter(|(id, face)| before.faces.get(id) != Some(face));
-        let renamed: Vec<ConversationId> = renamed.map(|(id, _)| ConversationId(*id)).collect();
+        let renamed = renamed.map(|(id, _)| ConversationId(*id)).collect();
         let mut found = Self {
             snapshot,
             before,
             whole,
-            ledger_whole,
+            erased,
+            unsure: before.cut_short,
+            ledger_whole: erased || merged || forked || before.cut_short,
             accounts,
+            faces,
             unsettled: snapshot.first_unsettled()?,
             renamed,
             touched: Touched::default(),
@@ -103,7 +115,8 @@ impl<'a> Differences<'a> {
         whole: bool,
         digests: &mut BTreeMap<String, BTreeMap<i64, i64>>,
     ) -> Result<TableChanges, LakeError> {
-        let whole = whole || self.whole;
+        let of_feed = matches!(table.source, RowSource::Messages | RowSource::Rows(LakeRows::Versions));
+        let whole = whole || self.whole || (self.unsure && !of_feed);
         let partitions = match table.source {
             RowSource::Messages if whole => self.months()?,
             RowSource::Messages => apart(&self.touched.messages),
@@ -150,7 +163,7 @@ impl<'a> Differences<'a> {
     ) -> Result<BTreeMap<Partition, Vec<ChangedRows>>, LakeError> {
         let none = BTreeMap::new();
         let mut changed = BTreeMap::new();
-        for (id, name) in self.accounts {
+        for (id, name) in &self.accounts {
             let before = self.before.digests.get(table.name).and_then(|of| of.get(name)).unwrap_or(&none);
             let mut now: BTreeMap<i64, (i64, u64)> = BTreeMap::new();
             self.snapshot.lake_rows(rows, Some(AccountId(*id)), (i64::MIN, i64::MAX), |row| {

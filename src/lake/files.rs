@@ -1,20 +1,23 @@
 //! Data files: rows of one partition of a table, written by one push.
 
-use ::parquet::errors::ParquetError;
 use serde_json::json;
 
 use super::LakeError;
 use super::delta::action::{AddFile, NamedValues};
 use super::delta::path;
+use super::reuse::OldGroup;
 use super::storage::Storage;
-use super::tables::LakeTable;
+use super::tables::{LakeTable, SENT_AT};
 use crate::core::Ms;
-use crate::core::lake::{LakeFile, MOST_ROWS};
-use crate::export::columnar::{ColumnarFile, TimeUnit};
+use crate::core::lake::{RowSizes, StoredRows};
+use crate::export::columnar::{ColumnarFile, ColumnarFormat, TimeUnit};
 use crate::export::columns::ColumnValue;
 
 /// A file is ended when it has so many bytes.
 const MOST_BYTES: usize = 24 * 1024 * 1024;
+
+/// What times are counted in.
+pub(crate) const UNIT: TimeUnit = TimeUnit::Micros;
 
 /// What the rows of a file have in common, besides the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,29 +63,49 @@ fn escaped(value: &str) -> String {
 }
 
 /// What a file's statistics say of its rows; a file without them may hold any.
-pub(crate) fn range_of(file: &AddFile, key: &str) -> LakeFile {
+pub(crate) fn range_of(file: &AddFile, key: &str) -> StoredRows {
     let stats: Option<serde_json::Value> = file.stats.as_ref().and_then(|s| serde_json::from_str(s).ok());
     let number = |pointer: String| stats.as_ref().and_then(|stats| stats.pointer(&pointer)?.as_i64());
     let bounds = (number(format!("/minValues/{key}")), number(format!("/maxValues/{key}")));
-    let rows = number("/numRecords".to_owned()).and_then(|n| u64::try_from(n).ok()).unwrap_or(MOST_ROWS);
+    let rows =
+        number("/numRecords".to_owned()).and_then(|n| u64::try_from(n).ok()).unwrap_or(RowSizes::USUAL.file);
     match bounds {
-        (Some(first), Some(last)) => LakeFile { first, last, rows },
-        _ => LakeFile { first: i64::MIN, last: i64::MAX, rows },
+        (Some(first), Some(last)) => StoredRows { first, last, rows },
+        _ => StoredRows { first: i64::MIN, last: i64::MAX, rows },
     }
 }
 
 /// The least and the greatest value of a column.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    least: i64,
-    greatest: i64,
+pub(crate) struct Bounds {
+    pub(crate) least: i64,
+    pub(crate) greatest: i64,
+}
+
+impl Bounds {
+    fn widen(seen: &mut Option<Self>, least: i64, greatest: i64) {
+        let seen = seen.get_or_insert(Self { least, greatest });
+        (seen.least, seen.greatest) = (seen.least.min(least), seen.greatest.max(greatest));
+    }
+}
+
+/// What the name of a file with these bytes ends with: their checksum (CRC-32), which tells whether they are as written.
+fn name_ending(bytes: &[u8]) -> String {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    format!("-{:08x}.parquet", crc.sum())
+}
+
+/// Whether a file still is as this program wrote it.
+pub(crate) fn is_as_written(file: &AddFile, bytes: &[u8]) -> bool {
+    file.path.ends_with(&name_ending(bytes))
 }
 
 /// A file in the making.
 struct OpenFile {
     rows: ColumnarFile<Vec<u8>>,
     count: u64,
-    key: Bounds,
+    key: Option<Bounds>,
     sent_at_ms: Option<Bounds>,
 }
 
@@ -96,6 +119,7 @@ pub(crate) struct PartitionWriter<'a> {
     pub(crate) push: &'a str,
     /// How many files this push has written.
     pub(crate) written: &'a mut u32,
+    pub(crate) sizes: RowSizes,
     pub(crate) now: Ms,
     file: Option<OpenFile>,
     done: Vec<AddFile>,
@@ -107,9 +131,10 @@ impl<'a> PartitionWriter<'a> {
         table: &'a LakeTable,
         (archive, partition): (&'a str, &'a Partition),
         (push, written): (&'a str, &'a mut u32),
+        sizes: RowSizes,
         now: Ms,
     ) -> Self {
-        Self { storage, table, archive, partition, push, written, now, file: None, done: Vec::new() }
+        Self { storage, table, archive, partition, push, written, sizes, now, file: None, done: Vec::new() }
     }
 
     /// Adds a row; rows come in the order of their keys, and rows of one key stay together.
@@ -123,32 +148,46 @@ impl<'a> PartitionWriter<'a> {
             _ => None,
         };
         let key = number(Some(self.table.key_at())).unwrap_or_default();
-        let is_full = |file: &OpenFile| file.count >= MOST_ROWS || file.rows.bytes() >= MOST_BYTES;
-        if self.file.as_ref().is_some_and(|file| is_full(file) && key != file.key.greatest) {
+        let name = self.table.name;
+        let sent_at = number(self.table.columns.iter().position(|column| column.name == SENT_AT));
+        let file = self.file_for(key)?;
+        file.count = file.count.saturating_add(1);
+        Bounds::widen(&mut file.key, key, key);
+        if let Some(at) = sent_at {
+            Bounds::widen(&mut file.sent_at_ms, at, at);
+        }
+        file.rows.add(cells.iter().copied(), raw).map_err(|error| LakeError::broken(name, error))
+    }
+
+    /// Adds a row group of a file that is replaced, as it is.
+    pub(crate) fn take_over(&mut self, group: &OldGroup<'_>) -> Result<(), LakeError> {
+        let name = self.table.name;
+        let file = self.file_for(group.rows.first)?;
+        file.count = file.count.saturating_add(group.rows.rows);
+        Bounds::widen(&mut file.key, group.rows.first, group.rows.last);
+        if let Some(sent_at) = group.sent_at_ms {
+            Bounds::widen(&mut file.sent_at_ms, sent_at.least, sent_at.greatest);
+        }
+        file.rows.take_over(group.bytes, group.metadata).map_err(|error| LakeError::broken(name, error))
+    }
+
+    /// The file that a row with this key, or a row group that begins with it, comes into.
+    fn file_for(&mut self, key: i64) -> Result<&mut OpenFile, LakeError> {
+        let is_full = |file: &OpenFile| file.count >= self.sizes.file || file.rows.bytes() >= MOST_BYTES;
+        let goes_on = |file: &OpenFile| file.key.is_some_and(|seen| seen.greatest == key);
+        if self.file.as_ref().is_some_and(|file| is_full(file) && !goes_on(file)) {
             self.end_file()?;
         }
-        let broken = |error: ParquetError| LakeError::broken(self.table.name, error);
-        let file = match &mut self.file {
-            Some(file) => file,
+        match &mut self.file {
+            Some(file) => Ok(file),
             none => {
-                let columns = self.table.columns.as_slice();
-                let rows = ColumnarFile::begin(Vec::new(), self.table.name, columns, TimeUnit::Micros)
-                    .map_err(broken)?;
-                none.insert(OpenFile {
-                    rows,
-                    count: 0,
-                    key: Bounds { least: key, greatest: key },
-                    sent_at_ms: None,
-                })
+                let group_rows = usize::try_from(self.sizes.group).unwrap_or(usize::MAX);
+                let format = ColumnarFormat { unit: UNIT, group_rows };
+                let rows = ColumnarFile::begin(Vec::new(), self.table.name, &self.table.columns, format)
+                    .map_err(|error| LakeError::broken(self.table.name, error))?;
+                Ok(none.insert(OpenFile { rows, count: 0, key: None, sent_at_ms: None }))
             }
-        };
-        file.count = file.count.saturating_add(1);
-        file.key.greatest = key;
-        if let Some(at) = number(self.table.columns.iter().position(|column| column.name == "sent_at_ms")) {
-            let seen = file.sent_at_ms.get_or_insert(Bounds { least: at, greatest: at });
-            (seen.least, seen.greatest) = (seen.least.min(at), seen.greatest.max(at));
         }
-        file.rows.add(cells.iter().copied(), raw).map_err(broken)
     }
 
     /// The files, which are all in the storage.
@@ -161,13 +200,13 @@ impl<'a> PartitionWriter<'a> {
         let Some(file) = self.file.take() else { return Ok(()) };
         let bytes = file.rows.end().map_err(|error| LakeError::broken(self.table.name, error))?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let name =
-            format!("{}{}-{:05}.parquet", self.partition.folder(self.archive), self.push, self.written);
+        let (folder, ending) = (self.partition.folder(self.archive), name_ending(&bytes));
+        let name = format!("{folder}{}-{:05}{ending}", self.push, self.written);
         *self.written = self.written.saturating_add(1);
         self.storage.put(&format!("{}/{name}", self.table.name), bytes.into())?;
         // Of what people wrote, nothing stands in the log, from which it could not be erased.
         let (mut least, mut greatest) = (serde_json::Map::new(), serde_json::Map::new());
-        for (name, seen) in [(self.table.key, Some(file.key)), ("sent_at_ms", file.sent_at_ms)] {
+        for (name, seen) in [(self.table.key, file.key), (SENT_AT, file.sent_at_ms)] {
             if let Some(seen) = seen {
                 least.insert(name.to_owned(), seen.least.into());
                 greatest.insert(name.to_owned(), seen.greatest.into());

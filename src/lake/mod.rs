@@ -6,6 +6,7 @@ mod error;
 mod files;
 pub mod objects;
 pub mod push;
+mod reuse;
 mod state;
 pub mod storage;
 mod tables;

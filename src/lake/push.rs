@@ -1,8 +1,8 @@
 //! A push: what has changed in an archive since the last one is committed to the tables of a lake.
 //!
 //! Each table has a log of its own, and each commit is whole by itself. A push that was cut short is made good by the
-//! next one, which finds each table as it is: rows are written anew from what the archive holds, never added to what
-//! may be there.
+//! next one, which finds each table as it is: what changed is written anew from what the archive holds, never added to
+//! what may be there.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,15 @@ use super::delta::random_guid;
 use super::delta::table::DeltaTable;
 use super::delta::upkeep::LogRetention;
 use super::files::{Partition, PartitionWriter, range_of};
+use super::reuse::OldFiles;
 use super::state::{ChangeMark, LakeState};
 use super::storage::Storage;
 use super::tables::{LakeTable, RowSource, tables};
 use super::tidy::{Tidied, Tidying};
 use crate::core::Ms;
-use crate::core::lake::{Rewrite, plan};
+use crate::core::lake::{ChangedRows, Rewrite, RowSizes, plan};
 use crate::core::model::ids::{AccountId, MessageId};
+use crate::core::row_groups::{Part, parts};
 use crate::export::columns::{COLUMNS, ColumnValue};
 use crate::export::parquet::bounds;
 use crate::store::{LakeRows, Scope, Snapshot};
@@ -108,6 +110,7 @@ pub fn is_first(storage: &dyn Storage, snapshot: &Snapshot<'_>) -> Result<bool, 
 pub fn push(
     storage: &dyn Storage,
     snapshot: &Snapshot<'_>,
+    sizes: RowSizes,
     now: Ms,
     watch: &mut dyn PushWatch,
 ) -> Result<Pushed, LakeError> {
@@ -118,38 +121,32 @@ pub fn push(
         ));
     };
     let before = LakeState::read(storage, &archive)?;
-    let accounts: BTreeMap<i64, String> =
-        snapshot.accounts()?.into_iter().map(|(id, name)| (id.0, name)).collect();
-    let whole = !before.goes_on(snapshot, &accounts)?;
     let change = snapshot.last_change()?;
     let mark = (change, snapshot.change_made(change)?);
-    let erasure = snapshot.last_erasure()?;
-    let erased = whole || erasure != before.erasure;
-    let faces: BTreeMap<i64, i64> =
-        snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
-    // A conversation that turned out to be another one, of which no page ever came, has left its requests to that.
-    let merged = before.faces.keys().any(|id| !faces.contains_key(id));
-    let found = Differences::find(snapshot, &before, &accounts, (whole, erased || merged), &faces)?;
+    let found = Differences::find(snapshot, &before)?;
     let name = random_guid()?.replace('-', "");
     let mut state = before.clone();
-    state.begin(&name, mark);
+    state.begin(&name, mark, found.whole);
     state.write(storage, &archive)?;
     let mut pushed = Pushed { archive_id: archive.clone(), change, whole: found.whole, ..Pushed::default() };
-    let mut push = Push { storage, snapshot, archive: &archive, name: &name, written: 0, mark, now, watch };
+    let mut push =
+        Push { storage, snapshot, archive: &archive, name: &name, written: 0, mark, sizes, now, watch };
     let mut next = LakeState {
-        version: state.version,
         pushed: Some(mark),
         pushed_ms: Some(now),
+        cut_short: false,
         tables: BTreeMap::new(),
         begun: Vec::new(),
-        accounts: accounts.clone(),
-        faces,
+        accounts: found.accounts.clone(),
+        faces: found.faces.clone(),
         digests: BTreeMap::new(),
-        erasure,
-        tidied_ms: before.tidied_ms,
-        listed_ms: before.listed_ms,
+        erasure: snapshot.last_erasure()?,
+        ledger: snapshot.settled_ledger(found.unsettled)?,
         runs_from: found.unsettled.0,
         requests_from: found.unsettled.1,
+        version: before.version,
+        tidied_ms: before.tidied_ms,
+        listed_ms: before.listed_ms,
     };
     let mut loaded = Vec::new();
     for table in tables() {
@@ -160,7 +157,7 @@ pub fn push(
         next.tables.insert(table.name.to_owned(), at);
         loaded.push((table, delta));
     }
-    let tidying = Tidying { storage, archive: &archive, now, at_once: erased, begun: &state.begun };
+    let tidying = Tidying { storage, archive: &archive, now, at_once: found.erased, begun: &state.begun };
     let Tidied { deleted, left } = tidying.tidy(&mut loaded, &mut next)?;
     (pushed.deleted, pushed.left) = (deleted, left);
     if left > 0 {
@@ -179,15 +176,58 @@ struct Push<'a> {
     name: &'a str,
     written: u32,
     mark: ChangeMark,
+    sizes: RowSizes,
     now: Ms,
     watch: &'a mut dyn PushWatch,
 }
 
 /// What becomes of a partition.
-struct Replacing {
+struct Replacing<'a> {
     partition: Partition,
     range: (i64, i64),
+    /// Rows in it that have changed, among others.
+    changed: &'a [ChangedRows],
     removes: Vec<AddFile>,
+}
+
+/// Rows of one partition of a table, where the archive has them.
+struct ArchivedRows<'a> {
+    snapshot: &'a Snapshot<'a>,
+    table: &'a LakeTable,
+    account: Option<AccountId>,
+    month: &'a str,
+}
+
+impl ArchivedRows<'_> {
+    /// Writes those with ids in a range.
+    fn write(
+        &self,
+        (first, last): (i64, i64),
+        writer: &mut PartitionWriter<'_>,
+        counted: &mut dyn FnMut() -> Result<(), LakeError>,
+    ) -> Result<(), LakeError> {
+        match self.table.source {
+            RowSource::Messages => {
+                let columns: Vec<_> = COLUMNS.iter().filter(|column| column.name != "account").collect();
+                let (since_ms, until_ms) = bounds(self.month);
+                let ids = Some((MessageId(first), MessageId(last)));
+                let scope = Scope { account: self.account, ids, since_ms, until_ms, ..Scope::default() };
+                self.snapshot.messages(&scope, |message| {
+                    let cells: Vec<ColumnValue<'_>> =
+                        columns.iter().map(|column| (column.cell)(message)).collect();
+                    writer.add(&cells, |out| message.raw_into(out))?;
+                    counted()
+                })
+            }
+            RowSource::Rows(kind) => {
+                let of = if kind == LakeRows::Runs { None } else { self.account };
+                self.snapshot.lake_rows(kind, of, (first, last), |row| {
+                    writer.add(&self.table.cells(row, &mut String::new()), |_| {})?;
+                    counted()
+                })
+            }
+        }
+    }
 }
 
 impl Push<'_> {
@@ -237,7 +277,7 @@ impl Push<'_> {
             let replacing = self.replacing(table, delta, &changes);
             let (mut actions, mut done) = (Vec::new(), PushedTable::of(table));
             for one in replacing {
-                let added = self.write(table, &one, &mut done.rows)?;
+                let added = self.write(table, delta, &one, &mut done.rows)?;
                 done.added = done.added.saturating_add(added.len());
                 done.removed = done.removed.saturating_add(one.removes.len());
                 done.bytes = added.iter().fold(done.bytes, |bytes, file| bytes.saturating_add(file.size));
@@ -265,7 +305,12 @@ impl Push<'_> {
     }
 
     /// Which files of which partitions give way to which rows.
-    fn replacing(&self, table: &LakeTable, delta: &DeltaTable, changes: &TableChanges) -> Vec<Replacing> {
+    fn replacing<'c>(
+        &self,
+        table: &LakeTable,
+        delta: &DeltaTable,
+        changes: &'c TableChanges,
+    ) -> Vec<Replacing<'c>> {
         let mut own: BTreeMap<Partition, Vec<&AddFile>> = BTreeMap::new();
         for file in delta.state().files().values() {
             if let Some(partition) = Partition::of_file(file, self.archive) {
@@ -279,17 +324,19 @@ impl Push<'_> {
                 partition: partition.clone(),
                 // No id is in it.
                 range: (1, 0),
+                changed: &[],
                 removes: files.iter().map(|file| (*file).clone()).collect(),
             }));
         }
         for (partition, changed) in &changes.partitions {
             let files = own.get(partition).map(Vec::as_slice).unwrap_or_default();
             let ranges: Vec<_> = files.iter().map(|file| range_of(file, table.key)).collect();
-            for Rewrite { first, last, replaces } in plan(&ranges, changed) {
+            for Rewrite { first, last, replaces } in plan(&ranges, changed, self.sizes) {
                 let removes = replaces.iter().filter_map(|at| files.get(*at)).map(|file| (*file).clone());
                 replacing.push(Replacing {
                     partition: partition.clone(),
                     range: (first, last),
+                    changed,
                     removes: removes.collect(),
                 });
             }
@@ -297,11 +344,13 @@ impl Push<'_> {
         replacing
     }
 
-    /// Writes the rows of a range into new files.
+    /// Writes the rows of a range into new files: what has changed from the archive, the rest as the replaced files have
+    /// it.
     fn write(
         &mut self,
         table: &LakeTable,
-        to: &Replacing,
+        delta: &DeltaTable,
+        to: &Replacing<'_>,
         rows: &mut u64,
     ) -> Result<Vec<AddFile>, LakeError> {
         let account = self.account(&to.partition)?;
@@ -309,33 +358,29 @@ impl Push<'_> {
         if first > last || (account.is_none() && to.partition.account.is_some()) {
             return Ok(Vec::new());
         }
+        let all = (first, last) == (i64::MIN, i64::MAX);
+        let old =
+            if all { None } else { OldFiles::read(self.storage, table, delta, &to.removes, self.sizes)? };
+        let month = to.partition.month.as_deref().unwrap_or_default();
+        let archived = ArchivedRows { snapshot: self.snapshot, table, account, month };
         let of = (self.archive, &to.partition);
-        let mut writer =
-            PartitionWriter::new(self.storage, table, of, (self.name, &mut self.written), self.now);
+        let names = (self.name, &mut self.written);
+        let mut writer = PartitionWriter::new(self.storage, table, of, names, self.sizes, self.now);
         let watch = &mut *self.watch;
         let mut counted = || {
             *rows = rows.saturating_add(1);
             watch.row()
         };
-        match table.source {
-            RowSource::Messages => {
-                let columns: Vec<_> = COLUMNS.iter().filter(|column| column.name != "account").collect();
-                let (since_ms, until_ms) = bounds(to.partition.month.as_deref().unwrap_or_default());
-                let ids = Some((MessageId(first), MessageId(last)));
-                let scope = Scope { account, ids, since_ms, until_ms, ..Scope::default() };
-                self.snapshot.messages(&scope, |message| {
-                    let cells: Vec<ColumnValue<'_>> =
-                        columns.iter().map(|column| (column.cell)(message)).collect();
-                    writer.add(&cells, |out| message.raw_into(out))?;
-                    counted()
-                })?;
-            }
-            RowSource::Rows(kind) => {
-                let of = if kind == LakeRows::Runs { None } else { account };
-                self.snapshot.lake_rows(kind, of, (first, last), |row| {
-                    writer.add(&table.cells(row, &mut String::new()), |_| {})?;
-                    counted()
-                })?;
+        let Some(old) = old else {
+            archived.write(to.range, &mut writer, &mut counted)?;
+            return writer.end();
+        };
+        let changed: Vec<ChangedRows> =
+            to.changed.iter().filter(|rows| rows.first <= last && first <= rows.last).copied().collect();
+        for part in parts(&old.rows(), &changed, self.sizes) {
+            match part {
+                Part::Written { first, last } => archived.write((first, last), &mut writer, &mut counted)?,
+                Part::Kept(at) => old.group(at).iter().try_for_each(|group| writer.take_over(group))?,
             }
         }
         writer.end()

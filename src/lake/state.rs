@@ -45,6 +45,9 @@ pub(crate) struct LakeState {
     /// Pushes since then that did not end, or whose files were not tidied up.
     #[serde(default)]
     pub(crate) begun: Vec<Begun>,
+    /// Whether a push was begun since then and did not end: what it committed is ahead of what is said here.
+    #[serde(default)]
+    pub(crate) cut_short: bool,
     /// The accounts by their ids.
     #[serde(default)]
     pub(crate) accounts: BTreeMap<i64, String>,
@@ -60,6 +63,9 @@ pub(crate) struct LakeState {
     /// The first request that might.
     #[serde(default)]
     pub(crate) requests_from: i64,
+    /// What changes with the last runs and requests before those.
+    #[serde(default)]
+    pub(crate) ledger: i64,
     /// The last erasure that has reached the lake: no file from before it is there.
     #[serde(default)]
     pub(crate) erasure: i64,
@@ -88,8 +94,12 @@ impl LakeState {
         storage.put(&key, json.into())
     }
 
-    /// Notes that a push begins.
-    pub(crate) fn begin(&mut self, push: &str, mark: ChangeMark) {
+    /// Notes that a push begins, which writes everything or what has changed.
+    pub(crate) fn begin(&mut self, push: &str, mark: ChangeMark, whole: bool) {
+        if whole {
+            self.pushed = None;
+        }
+        self.cut_short = true;
         self.begun.push(Begun { push: push.to_owned(), mark });
         if self.begun.len() > MOST_BEGUN {
             self.begun.remove(0);
@@ -103,9 +113,17 @@ impl LakeState {
         snapshot: &Snapshot<'_>,
         accounts: &BTreeMap<i64, String>,
     ) -> Result<bool, LakeError> {
-        let Some((number, made_ms)) = self.pushed else { return Ok(false) };
+        let Some(pushed) = self.pushed else { return Ok(false) };
         let known = self.accounts.iter().all(|(id, name)| accounts.get(id) == Some(name));
-        Ok(known && number <= snapshot.last_change()? && made_ms == snapshot.change_made(number)?)
+        // What a push that was cut short has written may be of an archive that is no more.
+        let begun = self.begun.iter().map(|begun| begun.mark).filter(|_| self.cut_short);
+        let last = snapshot.last_change()?;
+        for (number, made_ms) in std::iter::once(pushed).chain(begun) {
+            if number > last || made_ms != snapshot.change_made(number)? {
+                return Ok(false);
+            }
+        }
+        Ok(known)
     }
 
     /// Whether a table may be at this number: the last push that ended has left it there, or one that was cut short.

@@ -37,7 +37,8 @@ pub(crate) struct LakeTable {
 }
 
 const ACCOUNT: &str = "account";
-const SENT_AT: &str = "sent_at_ms";
+/// The column with a message's time.
+pub(crate) const SENT_AT: &str = "sent_at_ms";
 
 const fn of(name: &'static str, kind: ColumnKind) -> ColumnType<'static> {
     ColumnType { name, kind, required: false }

@@ -87,13 +87,7 @@ pub fn verify(
 ) -> Result<LakeVerification, LakeError> {
     let archive = snapshot.identity()?.unwrap_or_default();
     let before = LakeState::read(storage, &archive)?;
-    let accounts: BTreeMap<i64, String> =
-        snapshot.accounts()?.into_iter().map(|(id, name)| (id.0, name)).collect();
-    let faces: BTreeMap<i64, i64> =
-        snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
-    let whole = !before.goes_on(snapshot, &accounts)?;
-    let erased = snapshot.last_erasure()? != before.erasure;
-    let found = Differences::find(snapshot, &before, &accounts, (whole, erased), &faces)?;
+    let found = Differences::find(snapshot, &before)?;
     let mut verification = LakeVerification {
         archive_id: archive.clone(),
         pushed_ms: before.pushed_ms,
@@ -114,7 +108,7 @@ pub fn verify(
             Some(delta) => in_lake(storage, &table, delta, &archive, watch)?,
             None => BTreeMap::new(),
         };
-        let archive = in_archive(snapshot, &table, &accounts, watch)?;
+        let archive = in_archive(snapshot, &table, &found.accounts, watch)?;
         for partition in lake.keys().chain(archive.keys().filter(|key| !lake.contains_key(*key))) {
             let sum = |of: &BTreeMap<Partition, RowSum>| of.get(partition).copied().unwrap_or_default();
             let (lake, archive) = (sum(&lake), sum(&archive));

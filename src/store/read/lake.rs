@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
+use crate::core::hash;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::store::query::Statements as _;
 use crate::store::read::snapshot::{MONTH, Snapshot};
@@ -74,6 +75,16 @@ SELECT q.id AS request_id, q.run AS run_id, q.at_ms AS at, q.endpoint, q.purpose
   q.credits_spent, q.http_status, q.error
 FROM request q LEFT JOIN conversation c ON c.id = q.conversation
 WHERE q.account = ?1 AND q.id BETWEEN ?2 AND ?3 ORDER BY q.id";
+
+/// So many runs and requests tell one ledger from another: more than may be on their way at once.
+const LEDGER_END: i64 = 256;
+
+const SETTLED_RUNS: &str = "SELECT json_array(id, started_ms, finished_ms, outcome,
+      (SELECT count(*) FROM request q WHERE q.run = r.id)) FROM run r WHERE id >= ?1 AND id < ?2 ORDER BY id";
+
+const SETTLED_REQUESTS: &str =
+    "SELECT json_array(id, run, at_ms, credits_spent, http_status, returned) FROM request
+    WHERE id >= ?1 AND id < ?2 ORDER BY id";
 
 impl LakeRows {
     const fn sql(self) -> &'static str {
@@ -175,6 +186,23 @@ impl Snapshot<'_> {
                (SELECT id FROM run WHERE finished_ms IS NULL)), (SELECT ifnull(max(id), 0) + 1 FROM request))";
         let run = "SELECT coalesce((SELECT min(id) FROM run WHERE finished_ms IS NULL), (SELECT ifnull(max(id), 0) + 1 FROM run))";
         Ok((self.connection().one(run, [])?, self.connection().one(request, [])?))
+    }
+
+    /// A number that changes with the last runs and requests before these, all of which are settled for good. Copies of an
+    /// archive that went on by themselves do not have the same.
+    pub fn settled_ledger(&self, (run, request): (i64, i64)) -> Result<i64> {
+        let mut all = String::new();
+        let mut add = |sql: &str, before: i64| {
+            let row = |row: String| {
+                all.push_str(&row);
+                all.push('\n');
+                Ok(())
+            };
+            self.connection().each(sql, [before.saturating_sub(LEDGER_END), before], row)
+        };
+        add(SETTLED_RUNS, run)?;
+        add(SETTLED_REQUESTS, request)?;
+        Ok(hash::of_text(&all))
     }
 
     /// Shows the requests about these conversations, by account and id.

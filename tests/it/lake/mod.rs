@@ -10,6 +10,7 @@ mod log;
 mod memory;
 mod page;
 mod replay;
+mod row_groups;
 mod s3;
 mod signature;
 mod storage;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use archiver::core::lake::RowSizes;
 use archiver::lake::push::{NoPushWatch, push};
 use archiver::lake::storage::Storage as _;
 use archiver::store::{Reader, name_archive};
@@ -28,7 +29,7 @@ fn every_table_and_column_is_documented() {
     let lake = MemoryStorage::default();
     lake.now.store(NOW, Ordering::Relaxed);
     let reader = Reader::open(&bench.path()).unwrap();
-    push(&lake, &reader.snapshot().unwrap(), NOW, &mut NoPushWatch).unwrap();
+    push(&lake, &reader.snapshot().unwrap(), RowSizes::USUAL, NOW, &mut NoPushWatch).unwrap();
     let mut missing = Vec::new();
     for (table, ..) in VIEWS {
         let metadata = metadata(&lake, table);

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use archiver::core::lake::RowSizes;
 use archiver::lake::LakeError;
 use archiver::lake::push::{PushWatch, Pushed, push};
 use archiver::lake::storage::Storage;
@@ -17,6 +18,8 @@ use crate::bench::{Bench, NOW, item, more_page};
 use crate::support::lake::{differences, parquet_rows};
 
 const DAY: i64 = 86_400_000;
+/// Months of a few dozen messages have several files, and files several row groups.
+const SMALL: RowSizes = RowSizes { file: 30, group: 4 };
 
 /// An archive and what has happened to it.
 struct Office {
@@ -261,7 +264,7 @@ fn pushed_by(
     memory: &MemoryStorage,
 ) -> Result<Pushed, LakeError> {
     let reader = Reader::open(path)?;
-    push(storage, &reader.snapshot()?, memory.now.load(Ordering::Relaxed), &mut Hurry)
+    push(storage, &reader.snapshot()?, SMALL, memory.now.load(Ordering::Relaxed), &mut Hurry)
 }
 
 #[test]
