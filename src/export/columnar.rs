@@ -14,6 +14,7 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use ::parquet::schema::types::TypePtr;
+use bytes::Bytes;
 
 use super::columns::{ColumnKind, ColumnValue};
 use crate::core::Ms;
@@ -77,7 +78,8 @@ struct Gathered {
 }
 
 enum Values {
-    Text(Vec<ByteArray>),
+    /// The bytes of all texts one after the other, and where each ends.
+    Text(Vec<u8>, Vec<usize>),
     Number(Vec<i64>),
     Truth(Vec<bool>),
 }
@@ -95,13 +97,15 @@ pub(crate) struct ColumnarFile<W: Write + Send + 'static> {
     kinds: Vec<ColumnKind>,
     format: ColumnarFormat,
     waiting: Rows,
+    /// Emptied rows, whose memory is used again.
+    spare: Option<Rows>,
     written: usize,
 }
 
 /// Where the file is.
 enum FileInWork<W: Write + Send + 'static> {
     Here(Box<SerializedFileWriter<W>>),
-    There(JoinHandle<Result<Box<SerializedFileWriter<W>>, ParquetError>>),
+    There(JoinHandle<Result<(Box<SerializedFileWriter<W>>, Rows), ParquetError>>),
     /// It failed, which was said.
     Lost,
 }
@@ -131,7 +135,7 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
         let file = SerializedFileWriter::new(to, schema, Arc::new(properties.build()))?;
         let kinds: Vec<ColumnKind> = columns.iter().map(|column| column.kind).collect();
         let waiting = Rows::of(&kinds);
-        Ok(Self { file: FileInWork::Here(Box::new(file)), kinds, format, waiting, written: 0 })
+        Ok(Self { file: FileInWork::Here(Box::new(file)), kinds, format, waiting, spare: None, written: 0 })
     }
 
     /// Adds a row, whose cells are in the order of the columns; `raw` writes what stands for [`ColumnValue::Raw`].
@@ -149,7 +153,7 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
     #[cfg(feature = "lake")]
     pub(crate) fn take_over(
         &mut self,
-        other: &bytes::Bytes,
+        other: &Bytes,
         group: &::parquet::file::metadata::RowGroupMetaData,
     ) -> Result<(), ParquetError> {
         if self.waiting.rows > 0 {
@@ -191,8 +195,9 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
     fn write_waiting(&mut self) -> Result<(), ParquetError> {
         let mut file = self.take_file()?;
         self.written = file.bytes_written();
-        let rows = std::mem::replace(&mut self.waiting, Rows::of(&self.kinds));
-        let encode = move || rows.write(&mut file).map(|()| file);
+        let empty = self.spare.take().unwrap_or_else(|| Rows::of(&self.kinds));
+        let mut rows = std::mem::replace(&mut self.waiting, empty);
+        let encode = move || rows.write(&mut file).map(|()| (file, rows));
         let thread = std::thread::Builder::new().name("columns".to_owned()).spawn(encode);
         self.file = FileInWork::There(thread.map_err(|error| ParquetError::External(Box::new(error)))?);
         Ok(())
@@ -202,9 +207,12 @@ impl<W: Write + Send + 'static> ColumnarFile<W> {
     fn take_file(&mut self) -> Result<Box<SerializedFileWriter<W>>, ParquetError> {
         match std::mem::replace(&mut self.file, FileInWork::Lost) {
             FileInWork::Here(file) => Ok(file),
-            FileInWork::There(thread) => thread
-                .join()
-                .unwrap_or_else(|_| Err(ParquetError::General("encoding was cut short".to_owned()))),
+            FileInWork::There(thread) => {
+                let cut_short = |_| Err(ParquetError::General("encoding was cut short".to_owned()));
+                let (file, emptied) = thread.join().unwrap_or_else(cut_short)?;
+                self.spare = Some(emptied);
+                Ok(file)
+            }
             FileInWork::Lost => Err(ParquetError::General("the file could not be written".to_owned())),
         }
     }
@@ -233,7 +241,7 @@ impl Rows {
     fn of(kinds: &[ColumnKind]) -> Self {
         let gathered = |kind: &ColumnKind| Gathered {
             values: match kind {
-                ColumnKind::Text => Values::Text(Vec::new()),
+                ColumnKind::Text => Values::Text(Vec::new(), Vec::new()),
                 ColumnKind::Number | ColumnKind::Time => Values::Number(Vec::new()),
                 ColumnKind::Truth => Values::Truth(Vec::new()),
             },
@@ -258,42 +266,54 @@ impl Rows {
             match (&mut gathered.values, cell) {
                 (Values::Number(values), ColumnValue::Number(n) | ColumnValue::Time(n)) => values.push(n),
                 (Values::Truth(values), ColumnValue::Truth(yes)) => values.push(yes),
-                (Values::Text(values), cell) => {
-                    let mut text = Vec::new();
+                (Values::Text(bytes, ends), cell) => {
+                    let before = bytes.len();
                     match cell {
-                        ColumnValue::Text(t) | ColumnValue::Json(t) => text.extend_from_slice(t.as_bytes()),
-                        ColumnValue::Parts(parts) => text = parts.concat().into_bytes(),
-                        ColumnValue::Raw => raw(&mut text),
+                        ColumnValue::Text(t) | ColumnValue::Json(t) => bytes.extend_from_slice(t.as_bytes()),
+                        ColumnValue::Parts(parts) => {
+                            parts.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+                        }
+                        ColumnValue::Raw => raw(bytes),
                         _ => continue,
                     }
-                    self.bytes = self.bytes.saturating_add(text.len());
-                    values.push(ByteArray::from(text));
+                    self.bytes = self.bytes.saturating_add(bytes.len().saturating_sub(before));
+                    ends.push(bytes.len());
                 }
                 _ => {}
             }
         }
     }
 
-    /// Writes the rows as a row group.
-    fn write<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> Result<(), ParquetError> {
+    /// Writes the rows as a row group, and leaves none.
+    fn write<W: Write + Send>(&mut self, file: &mut SerializedFileWriter<W>) -> Result<(), ParquetError> {
         let mut group = file.next_row_group()?;
-        for Gathered { values, there } in self.columns {
+        for Gathered { values, there } in &mut self.columns {
             let Some(mut next) = group.next_column()? else { break };
             match (next.untyped(), values) {
-                (ColumnWriter::ByteArrayColumnWriter(to), Values::Text(values)) => {
-                    to.write_batch(&values, Some(&there), None)?;
+                (ColumnWriter::ByteArrayColumnWriter(to), Values::Text(bytes, ends)) => {
+                    let (shared, mut from) = (Bytes::from(std::mem::take(bytes)), 0);
+                    let text = |end| ByteArray::from(shared.slice(std::mem::replace(&mut from, end)..end));
+                    let values: Vec<ByteArray> = ends.drain(..).map(text).collect();
+                    to.write_batch(&values, Some(there), None)?;
+                    drop(values);
+                    *bytes = shared.into();
+                    bytes.clear();
                 }
                 (ColumnWriter::Int64ColumnWriter(to), Values::Number(values)) => {
-                    to.write_batch(&values, Some(&there), None)?;
+                    to.write_batch(values, Some(there), None)?;
+                    values.clear();
                 }
                 (ColumnWriter::BoolColumnWriter(to), Values::Truth(values)) => {
-                    to.write_batch(&values, Some(&there), None)?;
+                    to.write_batch(values, Some(there), None)?;
+                    values.clear();
                 }
                 _ => return Err(ParquetError::General("a column is of another type".to_owned())),
             }
+            there.clear();
             next.close()?;
         }
         group.close()?;
+        (self.rows, self.bytes) = (0, 0);
         Ok(())
     }
 }

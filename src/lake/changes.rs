@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::LakeError;
 use super::files::Partition;
-use super::state::LakeState;
+use super::state::{ChangeMark, LakeState};
 use super::tables::{LakeTable, RowSource};
-use crate::core::hash;
 use crate::core::lake::ChangedRows;
-use crate::core::model::ids::{AccountId, ConversationId};
+use crate::core::model::ids::{AccountId, ConversationId, MessageId};
+use crate::core::{Ms, hash};
 use crate::store::{LakeRows, Scope, Snapshot, TableValue};
 
 /// Ids of a range of which one number tells whether any row has changed.
@@ -22,7 +22,7 @@ const ALL: ChangedRows = ChangedRows { first: i64::MIN, last: i64::MAX, rows: 0 
 /// What has changed in a table.
 #[derive(Debug, Default)]
 pub(crate) struct TableChanges {
-    /// Whether `partitions` are all that there are, and others have no rows.
+    /// Whether these are all rows of all partitions.
     pub(crate) whole: bool,
     pub(crate) partitions: BTreeMap<Partition, Vec<ChangedRows>>,
 }
@@ -89,6 +89,27 @@ impl<'a> Differences<'a> {
         Ok(found)
     }
 
+    /// What a push will have left that writes all this.
+    pub(crate) fn state(&self, mark: ChangeMark, now: Ms) -> Result<LakeState, LakeError> {
+        Ok(LakeState {
+            version: self.before.version,
+            pushed: Some(mark),
+            pushed_ms: Some(now),
+            cut_short: false,
+            tables: BTreeMap::new(),
+            begun: Vec::new(),
+            accounts: self.accounts.clone(),
+            faces: self.faces.clone(),
+            digests: BTreeMap::new(),
+            runs_from: self.unsettled.0,
+            requests_from: self.unsettled.1,
+            ledger: self.snapshot.settled_ledger(self.unsettled)?,
+            erasure: self.snapshot.last_erasure()?,
+            tidied_ms: self.before.tidied_ms,
+            listed_ms: self.before.listed_ms,
+        })
+    }
+
     fn touch(&mut self) -> Result<(), LakeError> {
         let after = self.before.pushed.map_or(0, |(number, _)| number);
         let mut touched = Touched::default();
@@ -146,8 +167,13 @@ impl<'a> Differences<'a> {
 
     fn months(&self) -> Result<BTreeMap<Partition, Vec<ChangedRows>>, LakeError> {
         let months = self.snapshot.months(&Scope::default())?.into_iter();
-        let partition = |account, month| Partition { account: Some(account), month: Some(month) };
-        Ok(months.map(|month| (partition(month.account_name, month.month), vec![ALL])).collect())
+        let months = months.map(|month| {
+            let partition = Partition { account: Some(month.account_name), month: Some(month.month) };
+            let (MessageId(first), MessageId(last)) = month.ids;
+            let rows = u64::try_from(month.messages).unwrap_or_default();
+            (partition, vec![ChangedRows { first, last, rows }])
+        });
+        Ok(months.collect())
     }
 
     fn each_account(&self) -> BTreeMap<Partition, Vec<ChangedRows>> {

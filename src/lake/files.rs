@@ -121,6 +121,9 @@ pub(crate) struct PartitionWriter<'a> {
     pub(crate) written: &'a mut u32,
     pub(crate) sizes: RowSizes,
     pub(crate) now: Ms,
+    /// Where in the columns the key is, and the time.
+    key_at: usize,
+    sent_at: Option<usize>,
     file: Option<OpenFile>,
     done: Vec<AddFile>,
 }
@@ -134,7 +137,23 @@ impl<'a> PartitionWriter<'a> {
         sizes: RowSizes,
         now: Ms,
     ) -> Self {
-        Self { storage, table, archive, partition, push, written, sizes, now, file: None, done: Vec::new() }
+        let key_at = table.key_at();
+        let sent_at = table.columns.iter().position(|column| column.name == SENT_AT);
+        let done = Vec::new();
+        Self {
+            storage,
+            table,
+            archive,
+            partition,
+            push,
+            written,
+            sizes,
+            now,
+            key_at,
+            sent_at,
+            file: None,
+            done,
+        }
     }
 
     /// Adds a row; rows come in the order of their keys, and rows of one key stay together.
@@ -147,9 +166,8 @@ impl<'a> PartitionWriter<'a> {
             Some(ColumnValue::Number(n)) => Some(*n),
             _ => None,
         };
-        let key = number(Some(self.table.key_at())).unwrap_or_default();
-        let name = self.table.name;
-        let sent_at = number(self.table.columns.iter().position(|column| column.name == SENT_AT));
+        let (name, key) = (self.table.name, number(Some(self.key_at)).unwrap_or_default());
+        let sent_at = number(self.sent_at);
         let file = self.file_for(key)?;
         file.count = file.count.saturating_add(1);
         Bounds::widen(&mut file.key, key, key);
@@ -190,7 +208,7 @@ impl<'a> PartitionWriter<'a> {
         }
     }
 
-    /// The files, which are all in the storage.
+    /// The files, which are all in the storage once that has settled.
     pub(crate) fn end(mut self) -> Result<Vec<AddFile>, LakeError> {
         self.end_file()?;
         Ok(self.done)
@@ -203,7 +221,7 @@ impl<'a> PartitionWriter<'a> {
         let (folder, ending) = (self.partition.folder(self.archive), name_ending(&bytes));
         let name = format!("{folder}{}-{:05}{ending}", self.push, self.written);
         *self.written = self.written.saturating_add(1);
-        self.storage.put(&format!("{}/{name}", self.table.name), bytes.into())?;
+        self.storage.put_soon(&format!("{}/{name}", self.table.name), bytes.into())?;
         // Of what people wrote, nothing stands in the log, from which it could not be erased.
         let (mut least, mut greatest) = (serde_json::Map::new(), serde_json::Map::new());
         for (name, seen) in [(self.table.key, file.key), (SENT_AT, file.sent_at_ms)] {

@@ -114,6 +114,19 @@ pub fn push(
     now: Ms,
     watch: &mut dyn PushWatch,
 ) -> Result<Pushed, LakeError> {
+    let pushed = push_tables(storage, snapshot, sizes, now, watch);
+    // After a failure, too, nothing is to appear in the storage later on.
+    let settled = storage.settle();
+    pushed.and_then(|pushed| settled.map(|()| pushed))
+}
+
+fn push_tables(
+    storage: &dyn Storage,
+    snapshot: &Snapshot<'_>,
+    sizes: RowSizes,
+    now: Ms,
+    watch: &mut dyn PushWatch,
+) -> Result<Pushed, LakeError> {
     let Some(archive) = snapshot.identity()? else {
         return Err(LakeError::refused(
             "the archive has no name yet",
@@ -131,23 +144,7 @@ pub fn push(
     let mut pushed = Pushed { archive_id: archive.clone(), change, whole: found.whole, ..Pushed::default() };
     let mut push =
         Push { storage, snapshot, archive: &archive, name: &name, written: 0, mark, sizes, now, watch };
-    let mut next = LakeState {
-        pushed: Some(mark),
-        pushed_ms: Some(now),
-        cut_short: false,
-        tables: BTreeMap::new(),
-        begun: Vec::new(),
-        accounts: found.accounts.clone(),
-        faces: found.faces.clone(),
-        digests: BTreeMap::new(),
-        erasure: snapshot.last_erasure()?,
-        ledger: snapshot.settled_ledger(found.unsettled)?,
-        runs_from: found.unsettled.0,
-        requests_from: found.unsettled.1,
-        version: before.version,
-        tidied_ms: before.tidied_ms,
-        listed_ms: before.listed_ms,
-    };
+    let mut next = found.state(mark, now)?;
     let mut loaded = Vec::new();
     for table in tables() {
         let mut delta = push.load(&table)?;
@@ -185,8 +182,8 @@ struct Push<'a> {
 struct Replacing<'a> {
     partition: Partition,
     range: (i64, i64),
-    /// Rows in it that have changed, among others.
-    changed: &'a [ChangedRows],
+    /// Rows that have changed, in it and elsewhere; `None`: any may have.
+    changed: Option<&'a [ChangedRows]>,
     removes: Vec<AddFile>,
 }
 
@@ -292,6 +289,7 @@ impl Push<'_> {
                 TableAction::Add(add) => Some(delta.key_of(add)),
                 _ => None,
             }));
+            self.storage.settle()?;
             if let Some(version) = self.commit(delta, actions, schema.as_deref())? {
                 return Ok(Some(PushedTable { version, ..done }));
             }
@@ -319,14 +317,18 @@ impl Push<'_> {
         }
         let mut replacing = Vec::new();
         if changes.whole {
-            let emptied = own.iter().filter(|(partition, _)| !changes.partitions.contains_key(partition));
-            replacing.extend(emptied.map(|(partition, files)| Replacing {
-                partition: partition.clone(),
-                // No id is in it.
-                range: (1, 0),
-                changed: &[],
-                removes: files.iter().map(|file| (*file).clone()).collect(),
-            }));
+            let emptied = own.keys().filter(|partition| !changes.partitions.contains_key(partition));
+            // No id is in such a range.
+            let emptied = emptied.map(|partition| (partition, (1, 0)));
+            let filled = changes.partitions.iter().filter_map(|(partition, rows)| {
+                let first = rows.iter().map(|rows| rows.first).min()?;
+                Some((partition, (first, rows.iter().map(|rows| rows.last).max()?)))
+            });
+            let of = |(partition, range): (&Partition, (i64, i64))| {
+                let removes = own.get(partition).into_iter().flatten().map(|file| (*file).clone()).collect();
+                Replacing { partition: partition.clone(), range, changed: None, removes }
+            };
+            return emptied.chain(filled).map(of).collect();
         }
         for (partition, changed) in &changes.partitions {
             let files = own.get(partition).map(Vec::as_slice).unwrap_or_default();
@@ -336,7 +338,7 @@ impl Push<'_> {
                 replacing.push(Replacing {
                     partition: partition.clone(),
                     range: (first, last),
-                    changed,
+                    changed: Some(changed),
                     removes: removes.collect(),
                 });
             }
@@ -358,11 +360,12 @@ impl Push<'_> {
         if first > last || (account.is_none() && to.partition.account.is_some()) {
             return Ok(Vec::new());
         }
-        let all = (first, last) == (i64::MIN, i64::MAX);
-        let old =
-            if all { None } else { OldFiles::read(self.storage, table, delta, &to.removes, self.sizes)? };
         let month = to.partition.month.as_deref().unwrap_or_default();
         let archived = ArchivedRows { snapshot: self.snapshot, table, account, month };
+        let old = match to.changed {
+            Some(_) => OldFiles::read(self.storage, table, delta, &to.removes, self.sizes)?,
+            None => None,
+        };
         let of = (self.archive, &to.partition);
         let names = (self.name, &mut self.written);
         let mut writer = PartitionWriter::new(self.storage, table, of, names, self.sizes, self.now);
@@ -371,12 +374,12 @@ impl Push<'_> {
             *rows = rows.saturating_add(1);
             watch.row()
         };
-        let Some(old) = old else {
+        let Some((changed, old)) = to.changed.zip(old) else {
             archived.write(to.range, &mut writer, &mut counted)?;
             return writer.end();
         };
         let changed: Vec<ChangedRows> =
-            to.changed.iter().filter(|rows| rows.first <= last && first <= rows.last).copied().collect();
+            changed.iter().filter(|rows| rows.first <= last && first <= rows.last).copied().collect();
         for part in parts(&old.rows(), &changed, self.sizes) {
             match part {
                 Part::Written { first, last } => archived.write((first, last), &mut writer, &mut counted)?,

@@ -45,6 +45,23 @@ pub trait Storage {
     /// When the storage cannot be reached or written. The object may be there nevertheless.
     fn put(&self, key: &str, bytes: Bytes) -> Result<(), LakeError>;
 
+    /// As [`put`](Self::put), but it may return before the object is there: it is when [`settle`](Self::settle) has
+    /// returned.
+    ///
+    /// # Errors
+    /// As `put`, also those of objects that were put before.
+    fn put_soon(&self, key: &str, bytes: Bytes) -> Result<(), LakeError> {
+        self.put(key, bytes)
+    }
+
+    /// Waits until all objects that are put soon are there.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), when any of them is not.
+    fn settle(&self) -> Result<(), LakeError> {
+        Ok(())
+    }
+
     /// Deletes objects; those that are not there do not matter.
     ///
     /// # Errors

@@ -6,9 +6,11 @@ mod folder;
 mod http;
 mod profile;
 mod trouble;
+mod uploads;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use bytes::Bytes;
 pub use self::aws::CloudEnv;
 use self::bucket::Bucket;
 use self::folder::Folder;
+use self::uploads::Uploads;
 use super::LakeError;
 use super::storage::{Created, ListedObject, Storage};
 use crate::api::Network;
@@ -51,7 +54,10 @@ impl Default for ObjectAccess {
 }
 
 /// The objects of a lake. Each call blocks until it is done, so that none may be made inside an async runtime.
-pub struct Objects(Backend);
+pub struct Objects {
+    backend: Arc<Backend>,
+    uploads: Mutex<Uploads>,
+}
 
 enum Backend {
     Folder(Folder),
@@ -64,7 +70,24 @@ impl fmt::Debug for Objects {
     }
 }
 
+impl Backend {
+    fn put(&self, key: &str, bytes: Bytes) -> Result<(), LakeError> {
+        match self {
+            Self::Folder(folder) => folder.put(key, &bytes).map_err(|error| LakeError::storage(key, error)),
+            Self::Bucket(bucket) => bucket.put(key, bytes).map_err(|error| LakeError::storage(key, error)),
+        }
+    }
+}
+
 impl Objects {
+    fn of(backend: Backend) -> Self {
+        Self { backend: Arc::new(backend), uploads: Mutex::default() }
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, Uploads> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens a folder, which is created if it is missing, or `s3://BUCKET/PREFIX`. Looks whether it can be read, and
     /// removes what a writer that crashed left unfinished in the folder.
     ///
@@ -78,12 +101,12 @@ impl Objects {
                     let what = format!("{}: {}", place.display(), trouble.message);
                     LakeError::refused(what, trouble.help)
                 })?;
-                Ok(Self(Backend::Bucket(Box::new(bucket))))
+                Ok(Self::of(Backend::Bucket(Box::new(bucket))))
             }
             None => {
                 check_folder(place)?;
                 let folder = Folder::open(place).map_err(|error| folder::refused(place, &error))?;
-                Ok(Self(Backend::Folder(folder)))
+                Ok(Self::of(Backend::Folder(folder)))
             }
         }
     }
@@ -91,7 +114,7 @@ impl Objects {
     /// The place, as a message names it.
     #[must_use]
     pub fn place(&self) -> String {
-        match &self.0 {
+        match &*self.backend {
             Backend::Folder(folder) => folder.root().display().to_string(),
             Backend::Bucket(bucket) => bucket.place(),
         }
@@ -124,7 +147,7 @@ impl Objects {
 impl Storage for Objects {
     fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
         check_key(key)?;
-        match &self.0 {
+        match &*self.backend {
             Backend::Folder(folder) => folder.get(key).map_err(|error| LakeError::storage(key, error)),
             Backend::Bucket(bucket) => bucket.get(key).map_err(|error| LakeError::storage(key, error)),
         }
@@ -132,7 +155,7 @@ impl Storage for Objects {
 
     fn create(&self, key: &str, bytes: Bytes) -> Result<Created, LakeError> {
         check_key(key)?;
-        match &self.0 {
+        match &*self.backend {
             Backend::Folder(folder) => {
                 folder.create(key, &bytes).map_err(|error| LakeError::storage(key, error))
             }
@@ -144,17 +167,22 @@ impl Storage for Objects {
 
     fn put(&self, key: &str, bytes: Bytes) -> Result<(), LakeError> {
         check_key(key)?;
-        match &self.0 {
-            Backend::Folder(folder) => {
-                folder.put(key, &bytes).map_err(|error| LakeError::storage(key, error))
-            }
-            Backend::Bucket(bucket) => bucket.put(key, bytes).map_err(|error| LakeError::storage(key, error)),
-        }
+        self.backend.put(key, bytes)
+    }
+
+    fn put_soon(&self, key: &str, bytes: Bytes) -> Result<(), LakeError> {
+        check_key(key)?;
+        let (backend, key) = (Arc::clone(&self.backend), key.to_owned());
+        self.uploads().begin(bytes.len(), move || backend.put(&key, bytes))
+    }
+
+    fn settle(&self) -> Result<(), LakeError> {
+        self.uploads().end()
     }
 
     fn delete(&self, keys: &[String]) -> Result<(), LakeError> {
         keys.iter().try_for_each(|key| check_key(key))?;
-        match &self.0 {
+        match &*self.backend {
             Backend::Folder(folder) => folder.delete(keys),
             Backend::Bucket(bucket) => bucket.delete(keys),
         }
@@ -170,7 +198,7 @@ impl Storage for Objects {
         if !below.is_empty() {
             check_key(below)?;
         }
-        let mut listed = match &self.0 {
+        let mut listed = match &*self.backend {
             Backend::Folder(of) => of.list(below).map_err(|error| LakeError::storage(folder, error))?,
             Backend::Bucket(of) => of.list(below).map_err(|error| LakeError::storage(folder, error))?,
         };

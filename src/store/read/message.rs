@@ -26,7 +26,8 @@ pub struct Scope {
     pub from: Option<(Ms, MessageId)>,
     /// Stored or changed after the change of this number.
     pub changed_after: Option<i64>,
-    /// With ids from the first to the last of these, which only makes finding them quicker.
+    /// With ids from the first to the last of these, which only makes finding them quicker. Only for
+    /// [`Snapshot::messages`](crate::store::Snapshot::messages).
     pub ids: Option<(MessageId, MessageId)>,
     /// By the senders that [`Reader::choose_people`] was given.
     ///
@@ -49,7 +50,11 @@ impl Scope {
             }
         };
         add("m.conversation = ?", self.conversation.map(Value::from));
-        let of_account = "m.conversation IN (SELECT id FROM conversation WHERE account = ?)";
+        // A range of ids is read for its own sake, and with it the row of each conversation.
+        let of_account = match self.ids {
+            Some(_) => "c.account = ?",
+            None => "m.conversation IN (SELECT id FROM conversation WHERE account = ?)",
+        };
         add(of_account, self.account.map(Value::from));
         add("m.sent_at_ms >= ?", self.since_ms.map(Value::from));
         add("m.sent_at_ms < ?", self.until_ms.map(Value::from));
