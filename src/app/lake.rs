@@ -25,6 +25,8 @@ use crate::store::{Reader, name_archive};
 pub(crate) struct LakeRoute {
     archive: PathBuf,
     place: PathBuf,
+    /// Whether the status is about this lake.
+    is_noted: bool,
     access: ObjectAccess,
 }
 
@@ -38,7 +40,8 @@ impl LakeRoute {
             network: wiring::network(config),
             patience: config.api.timeout,
         };
-        Self { archive: config.archive.path.clone(), place: place.to_owned(), access }
+        let is_noted = config.lake.path.as_deref().is_none_or(|configured| configured == place);
+        Self { archive: config.archive.path.clone(), place: place.to_owned(), is_noted, access }
     }
 
     /// Where the lake is, as a message names it.
@@ -57,6 +60,9 @@ impl LakeRoute {
     pub(crate) fn push(&self, now: Ms, watch: &mut dyn PushWatch) -> Result<Pushed, Failure> {
         let lock = self.lock()?;
         let pushed = self.open().and_then(|lake| lake.push(now, watch));
+        if !self.is_noted {
+            return pushed;
+        }
         let place = self.place();
         let before = LakeNote::read(&self.archive).filter(|note| note.place == place);
         let mut note = before.unwrap_or_else(|| LakeNote::new(place));
@@ -227,8 +233,14 @@ fn failure(place: &str, error: LakeError) -> Failure {
         ),
         LakeError::Broken { .. } => (
             format!("the lake {place} cannot be understood: {error}"),
-            "restore that object, or push to another folder or prefix, which writes everything anew"
+            "restore that object, or remove this archive's file in the lake's folder _archiver and push, which writes \
+             everything anew"
                 .to_owned(),
+            false,
+        ),
+        LakeError::Storage { ref source, .. } if is_denied(source.as_ref()) => (
+            format!("cannot reach the lake {place}: {error}"),
+            "push as the user whom the lake belongs to, or give both users access to it (a default ACL)".to_owned(),
             false,
         ),
         error => (
@@ -238,4 +250,10 @@ fn failure(place: &str, error: LakeError) -> Failure {
         ),
     };
     Failure::Lake { message, help, busy }
+}
+
+fn is_denied(source: &(dyn std::error::Error + 'static)) -> bool {
+    source
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }

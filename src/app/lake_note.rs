@@ -1,18 +1,18 @@
 //! How the pushes of an archive to its lake went, noted in a file beside it, which is also the lock of a push.
 
-#[cfg(feature = "lake")]
-use std::fs::OpenOptions;
 use std::fs::{self, File};
 #[cfg(feature = "lake")]
 use std::io;
 use std::io::Read as _;
 #[cfg(feature = "lake")]
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::Ms;
+#[cfg(feature = "lake")]
+use crate::store::open_private;
 
 /// What is longer was not written by this program (bytes).
 const LONGEST: u64 = 64 * 1024;
@@ -83,7 +83,7 @@ impl LakeNote {
 /// When it cannot be opened for writing.
 #[cfg(feature = "lake")]
 pub(crate) fn open(archive: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path(archive))
+    open_private(&path(archive))
 }
 
 /// Where it is.

@@ -4,7 +4,7 @@ use super::lake::{ChangedRows, RowSizes, StoredRows};
 
 /// A part of what is written in place of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum FilePart {
     /// The rows with ids in a range, as the archive has them.
     Written {
         /// The least id.
@@ -39,7 +39,7 @@ impl Neighbours {
 /// What stands in place of these row groups when these rows have changed, in the order of the ids. Both lists may be in
 /// any order, and row groups may overlap.
 #[must_use]
-pub fn parts(groups: &[StoredRows], changed: &[ChangedRows], sizes: RowSizes) -> Vec<Part> {
+pub fn parts(groups: &[StoredRows], changed: &[ChangedRows], sizes: RowSizes) -> Vec<FilePart> {
     let of_groups = groups.iter().enumerate().map(|(at, rows)| Neighbours { rows: *rows, group: Some(at) });
     let of_changes = changed.iter().map(|ChangedRows { first, last, rows }| Neighbours {
         rows: StoredRows { first: *first, last: *last, rows: *rows },
@@ -63,8 +63,8 @@ pub fn parts(groups: &[StoredRows], changed: &[ChangedRows], sizes: RowSizes) ->
         parts.push(next);
     }
     let part = |one: &Neighbours| match one.group {
-        Some(at) => Part::Kept(at),
-        None => Part::Written { first: one.rows.first, last: one.rows.last },
+        Some(at) => FilePart::Kept(at),
+        None => FilePart::Written { first: one.rows.first, last: one.rows.last },
     };
     parts.iter().map(part).collect()
 }
@@ -100,8 +100,8 @@ mod tests {
             let (mut next, mut written) = (Vec::new(), 0);
             for part in parts(&self.stored(), &changed, USUAL) {
                 match part {
-                    Part::Kept(at) => next.push(self.0[at].clone()),
-                    Part::Written { first, last } => {
+                    FilePart::Kept(at) => next.push(self.0[at].clone()),
+                    FilePart::Written { first, last } => {
                         let rows: Vec<i64> = ids.range(first..=last).copied().collect();
                         written += rows.len();
                         next.extend(rows.chunks(usize::try_from(USUAL.group).unwrap()).map(<[i64]>::to_vec));
@@ -141,9 +141,9 @@ mod tests {
         let groups = [group(1, 1_000), group(1_000, 2_000), group(2_001, 3_000), group(10, 20)];
         let changed = [ChangedRows { first: 4_000, last: 4_000, rows: 1 }];
         let expected = [
-            Part::Written { first: 1, last: 2_000 },
-            Part::Kept(2),
-            Part::Written { first: 4_000, last: 4_000 },
+            FilePart::Written { first: 1, last: 2_000 },
+            FilePart::Kept(2),
+            FilePart::Written { first: 4_000, last: 4_000 },
         ];
         assert_eq!(parts(&groups, &changed, USUAL), expected);
     }
@@ -165,7 +165,7 @@ mod tests {
                 let gone: Vec<i64> = ids
                     .iter()
                     .copied()
-                    .filter(|id| id.unsigned_abs() % every == 0 && !new.contains(id))
+                    .filter(|id: &i64| id.unsigned_abs().is_multiple_of(every) && !new.contains(id))
                     .collect();
                 gone.iter().for_each(|id| assert!(ids.remove(id)));
                 let changed: Vec<i64> = new.iter().chain(&gone).copied().collect();

@@ -20,7 +20,7 @@ use super::columns::{ColumnKind, ColumnValue};
 use crate::core::Ms;
 
 /// Bytes that are gathered in memory before they are written.
-const BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const BYTES: usize = 8 * 1024 * 1024;
 
 /// Columns in which hardly any two rows have the same value: no dictionary is tried for them, and none of their values
 /// stands in a file's statistics.
@@ -102,10 +102,13 @@ pub(crate) struct ColumnarFile<W: Write + Send + 'static> {
     written: usize,
 }
 
+/// Gives back the file, and the rows without what was encoded.
+type EncodingThread<W> = JoinHandle<Result<(Box<SerializedFileWriter<W>>, Rows), ParquetError>>;
+
 /// Where the file is.
 enum FileInWork<W: Write + Send + 'static> {
     Here(Box<SerializedFileWriter<W>>),
-    There(JoinHandle<Result<(Box<SerializedFileWriter<W>>, Rows), ParquetError>>),
+    There(EncodingThread<W>),
     /// It failed, which was said.
     Lost,
 }

@@ -6,7 +6,7 @@ use super::LakeError;
 use super::files::Partition;
 use super::state::{ChangeMark, LakeState};
 use super::tables::{LakeTable, RowSource};
-use crate::core::lake::ChangedRows;
+use crate::core::lake::{ChangedRows, StoredRows};
 use crate::core::model::ids::{AccountId, ConversationId, MessageId};
 use crate::core::{Ms, hash};
 use crate::store::{LakeRows, Scope, Snapshot, TableValue};
@@ -45,8 +45,8 @@ pub(crate) struct Differences<'a> {
     pub(crate) faces: BTreeMap<i64, i64>,
     /// The first run and the first request that may still change.
     pub(crate) unsettled: (i64, i64),
-    /// Conversations whose names or participants are not what they were.
-    renamed: Vec<ConversationId>,
+    /// Conversations whose names or participants are not what they were, or what a push wrote that was cut short.
+    pub(crate) renamed: Vec<ConversationId>,
     /// The messages that were touched, by partition, and those of them with former versions, by account.
     touched: Touched,
 }
@@ -55,6 +55,8 @@ pub(crate) struct Differences<'a> {
 struct Touched {
     messages: BTreeMap<Partition, Vec<i64>>,
     versions: BTreeMap<Partition, Vec<i64>>,
+    /// Those that were erased, by account: in which month they were before a change of their times, nobody knows now.
+    erased: BTreeMap<Option<String>, Vec<i64>>,
 }
 
 impl<'a> Differences<'a> {
@@ -64,11 +66,15 @@ impl<'a> Differences<'a> {
         let faces: BTreeMap<i64, i64> =
             snapshot.faces(false)?.into_iter().map(|(id, face)| (id.0, face)).collect();
         let whole = !before.goes_on(snapshot, &accounts)?;
-        let erased = whole || snapshot.last_erasure()? != before.erasure;
+        let erasure = snapshot.last_erasure()?;
+        let (erased, unwritten) =
+            (whole || erasure != before.erasure, whole || erasure != before.erasure_rows);
         // A conversation that turned out to be another one, of which no page ever came, has left its requests to that.
         let merged = before.faces.keys().any(|id| !faces.contains_key(id));
         let forked = before.ledger != snapshot.settled_ledger((before.runs_from, before.requests_from))?;
-        let renamed = faces.iter().filter(|(id, face)| before.faces.get(id) != Some(face));
+        let is_renamed =
+            |id: &i64, face: &i64| before.faces.get(id) != Some(face) || before.doubtful.contains(id);
+        let renamed = faces.iter().filter(|(id, face)| is_renamed(id, face));
         let renamed = renamed.map(|(id, _)| ConversationId(*id)).collect();
         let mut found = Self {
             snapshot,
@@ -76,7 +82,7 @@ impl<'a> Differences<'a> {
             whole,
             erased,
             unsure: before.cut_short,
-            ledger_whole: erased || merged || forked || before.cut_short,
+            ledger_whole: unwritten || merged || forked || before.cut_short,
             accounts,
             faces,
             unsettled: snapshot.first_unsettled()?,
@@ -105,6 +111,8 @@ impl<'a> Differences<'a> {
             requests_from: self.unsettled.1,
             ledger: self.snapshot.settled_ledger(self.unsettled)?,
             erasure: self.snapshot.last_erasure()?,
+            erasure_rows: self.snapshot.last_erasure()?,
+            doubtful: std::collections::BTreeSet::new(),
             tidied_ms: self.before.tidied_ms,
             listed_ms: self.before.listed_ms,
         })
@@ -118,6 +126,9 @@ impl<'a> Differences<'a> {
         let known: Vec<ConversationId> = known.copied().collect();
         self.snapshot.touched_messages(after, &known, |message| {
             let account = self.accounts.get(&message.account.0).cloned();
+            if message.erased {
+                touched.erased.entry(account.clone()).or_default().push(message.id);
+            }
             if message.versions {
                 let partition = Partition { account: account.clone(), month: None };
                 touched.versions.entry(partition).or_default().push(message.id);
@@ -127,6 +138,29 @@ impl<'a> Differences<'a> {
         })?;
         self.touched = touched;
         Ok(())
+    }
+
+    /// Adds the erased messages wherever a file may hold them.
+    pub(crate) fn add_erased(
+        &self,
+        table: &LakeTable,
+        files: impl Iterator<Item = (Partition, StoredRows)>,
+        changes: &mut TableChanges,
+    ) {
+        if changes.whole || !matches!(table.source, RowSource::Messages) {
+            return;
+        }
+        for (partition, file) in files {
+            let erased = self.touched.erased.get(&partition.account).map(Vec::as_slice).unwrap_or_default();
+            let held: Vec<ChangedRows> = erased
+                .iter()
+                .filter(|id| (file.first..=file.last).contains(*id))
+                .map(|id| ChangedRows { first: *id, last: *id, rows: 0 })
+                .collect();
+            if !held.is_empty() {
+                changes.partitions.entry(partition).or_default().extend(held);
+            }
+        }
     }
 
     /// What has changed in a table. `digests` gets what is now of tables that no feed tells of.

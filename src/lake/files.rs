@@ -62,17 +62,23 @@ fn escaped(value: &str) -> String {
     value.bytes().map(letter).collect()
 }
 
-/// What a file's statistics say of its rows; a file without them may hold any.
-pub(crate) fn range_of(file: &AddFile, key: &str) -> StoredRows {
+/// What a file's statistics say of its rows; a file without them may hold any. Long rows count as several: a file that is
+/// as large as files become counts as one that has as many rows as these have.
+pub(crate) fn range_of(file: &AddFile, key: &str, sizes: RowSizes) -> StoredRows {
     let stats: Option<serde_json::Value> = file.stats.as_ref().and_then(|s| serde_json::from_str(s).ok());
     let number = |pointer: String| stats.as_ref().and_then(|stats| stats.pointer(&pointer)?.as_i64());
     let bounds = (number(format!("/minValues/{key}")), number(format!("/maxValues/{key}")));
-    let rows =
-        number("/numRecords".to_owned()).and_then(|n| u64::try_from(n).ok()).unwrap_or(RowSizes::USUAL.file);
+    let rows = number("/numRecords".to_owned()).and_then(|n| u64::try_from(n).ok()).unwrap_or(sizes.file);
+    let rows = rows.max(weight(file.size, sizes.file, MOST_BYTES));
     match bounds {
         (Some(first), Some(last)) => StoredRows { first, last, rows },
         _ => StoredRows { first: i64::MIN, last: i64::MAX, rows },
     }
+}
+
+/// How many rows so many bytes count as, of which at most so many are in what has at most so many rows.
+pub(crate) fn weight(bytes: u64, most_rows: u64, most_bytes: usize) -> u64 {
+    bytes.saturating_mul(most_rows) / u64::try_from(most_bytes).unwrap_or(u64::MAX).max(1)
 }
 
 /// The least and the greatest value of a column.
@@ -99,6 +105,14 @@ fn name_ending(bytes: &[u8]) -> String {
 /// Whether a file still is as this program wrote it.
 pub(crate) fn is_as_written(file: &AddFile, bytes: &[u8]) -> bool {
     file.path.ends_with(&name_ending(bytes))
+}
+
+/// Whether this program gave a file its name: a push's, a number and a checksum.
+pub(crate) fn is_named_here(file: &AddFile) -> bool {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let parts: Vec<&str> = name.strip_suffix(".parquet").unwrap_or_default().split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [32, 5, 8] && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A file in the making.
@@ -181,7 +195,7 @@ impl<'a> PartitionWriter<'a> {
     pub(crate) fn take_over(&mut self, group: &OldGroup<'_>) -> Result<(), LakeError> {
         let name = self.table.name;
         let file = self.file_for(group.rows.first)?;
-        file.count = file.count.saturating_add(group.rows.rows);
+        file.count = file.count.saturating_add(group.metadata.num_rows().unsigned_abs());
         Bounds::widen(&mut file.key, group.rows.first, group.rows.last);
         if let Some(sent_at) = group.sent_at_ms {
             Bounds::widen(&mut file.sent_at_ms, sent_at.least, sent_at.greatest);

@@ -22,7 +22,7 @@ use super::tidy::{Tidied, Tidying};
 use crate::core::Ms;
 use crate::core::lake::{ChangedRows, Rewrite, RowSizes, plan};
 use crate::core::model::ids::{AccountId, MessageId};
-use crate::core::row_groups::{Part, parts};
+use crate::core::row_groups::{FilePart, parts};
 use crate::export::columns::{COLUMNS, ColumnValue};
 use crate::export::parquet::bounds;
 use crate::store::{LakeRows, Scope, Snapshot};
@@ -139,7 +139,7 @@ fn push_tables(
     let found = Differences::find(snapshot, &before)?;
     let name = random_guid()?.replace('-', "");
     let mut state = before.clone();
-    state.begin(&name, mark, found.whole);
+    state.begin(&name, mark, found.whole, &found.renamed);
     state.write(storage, &archive)?;
     let mut pushed = Pushed { archive_id: archive.clone(), change, whole: found.whole, ..Pushed::default() };
     let mut push =
@@ -268,7 +268,16 @@ impl Push<'_> {
         let schema = table.with_new_columns(&delta.state().metadata().schema_string);
         let at = delta.state().txn_version(self.archive);
         let whole = schema.is_some() || !at.is_some_and(|at| found.before.knows(table.name, at));
-        let changes = found.of(table, whole, digests)?;
+        let mut changes = found.of(table, whole, digests)?;
+        let files = delta.state().files().values();
+        found.add_erased(
+            table,
+            files.filter_map(|file| {
+                let partition = Partition::of_file(file, self.archive)?;
+                Some((partition, range_of(file, table.key, self.sizes)))
+            }),
+            &mut changes,
+        );
         let mut voided = Vec::new();
         for _ in 0..TRIES {
             let replacing = self.replacing(table, delta, &changes);
@@ -332,7 +341,7 @@ impl Push<'_> {
         }
         for (partition, changed) in &changes.partitions {
             let files = own.get(partition).map(Vec::as_slice).unwrap_or_default();
-            let ranges: Vec<_> = files.iter().map(|file| range_of(file, table.key)).collect();
+            let ranges: Vec<_> = files.iter().map(|file| range_of(file, table.key, self.sizes)).collect();
             for Rewrite { first, last, replaces } in plan(&ranges, changed, self.sizes) {
                 let removes = replaces.iter().filter_map(|at| files.get(*at)).map(|file| (*file).clone());
                 replacing.push(Replacing {
@@ -382,8 +391,10 @@ impl Push<'_> {
             changed.iter().filter(|rows| rows.first <= last && first <= rows.last).copied().collect();
         for part in parts(&old.rows(), &changed, self.sizes) {
             match part {
-                Part::Written { first, last } => archived.write((first, last), &mut writer, &mut counted)?,
-                Part::Kept(at) => old.group(at).iter().try_for_each(|group| writer.take_over(group))?,
+                FilePart::Written { first, last } => {
+                    archived.write((first, last), &mut writer, &mut counted)?
+                }
+                FilePart::Kept(at) => old.group(at).iter().try_for_each(|group| writer.take_over(group))?,
             }
         }
         writer.end()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::LakeError;
 use super::delta::action::AddFile;
 use super::delta::table::DeltaTable;
-use super::files::{Bounds, UNIT, is_as_written, range_of};
+use super::files::{Bounds, UNIT, is_as_written, range_of, weight};
 use super::storage::Storage;
 use super::tables::{LakeTable, SENT_AT};
 use crate::core::lake::{RowSizes, StoredRows};
@@ -46,7 +46,7 @@ impl OldFiles {
         sizes: RowSizes,
     ) -> Result<Option<Self>, LakeError> {
         let bytes: u64 = replaced.iter().map(|file| file.size).sum();
-        let rows: u64 = replaced.iter().map(|file| range_of(file, table.key).rows).sum();
+        let rows: u64 = replaced.iter().map(|file| range_of(file, table.key, sizes).rows).sum();
         if bytes > MOST_BYTES || rows < FEW_GROUPS.saturating_mul(sizes.group) {
             return Ok(None);
         }
@@ -56,14 +56,14 @@ impl OldFiles {
             else {
                 return Ok(None);
             };
-            if old.add(table, bytes).is_none() {
+            if old.add(table, bytes, sizes).is_none() {
                 return Ok(None);
             }
         }
         Ok(Some(old))
     }
 
-    fn add(&mut self, table: &LakeTable, bytes: Bytes) -> Option<()> {
+    fn add(&mut self, table: &LakeTable, bytes: Bytes, sizes: RowSizes) -> Option<()> {
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes).ok()?;
         let schema = columnar::schema(table.name, &table.columns, UNIT).ok()?;
         if SchemaDescriptor::new(schema).columns() != metadata.file_metadata().schema_descr().columns() {
@@ -72,7 +72,8 @@ impl OldFiles {
         let file = self.files.len();
         for (at, group) in metadata.row_groups().iter().enumerate() {
             let key = bounds(group, table.key)?;
-            let rows = u64::try_from(group.num_rows()).ok()?;
+            let bytes = group.compressed_size().unsigned_abs();
+            let rows = group.num_rows().unsigned_abs().max(weight(bytes, sizes.group, columnar::BYTES / 2));
             let stored = StoredRows { first: key.least, last: key.greatest, rows };
             self.groups.push((file, at, stored, bounds(group, SENT_AT)));
         }

@@ -3,13 +3,14 @@
 //! It is written before and after each push. Everything in it is from a push that ended, or before that: what it says may
 //! be behind the tables, and then rows are written again that need not be, but it is never ahead of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::LakeError;
 use super::storage::Storage;
 use crate::core::Ms;
+use crate::core::model::ids::ConversationId;
 use crate::store::Snapshot;
 
 /// The version of this form.
@@ -54,6 +55,9 @@ pub(crate) struct LakeState {
     /// For each conversation, what changes with the names that its messages are shown with.
     #[serde(default)]
     pub(crate) faces: BTreeMap<i64, i64>,
+    /// Conversations that a push wrote by another name, which did not end.
+    #[serde(default)]
+    pub(crate) doubtful: BTreeSet<i64>,
     /// By table, account and range of ids, what changes with any row of it.
     #[serde(default)]
     pub(crate) digests: BTreeMap<String, BTreeMap<String, BTreeMap<i64, i64>>>,
@@ -69,6 +73,9 @@ pub(crate) struct LakeState {
     /// The last erasure that has reached the lake: no file from before it is there.
     #[serde(default)]
     pub(crate) erasure: i64,
+    /// The last erasure that has reached the rows; a file from before it may still be there.
+    #[serde(default)]
+    pub(crate) erasure_rows: i64,
     /// Files that were replaced before this are deleted (ms).
     #[serde(default)]
     pub(crate) tidied_ms: Ms,
@@ -95,7 +102,8 @@ impl LakeState {
     }
 
     /// Notes that a push begins, which writes everything or what has changed.
-    pub(crate) fn begin(&mut self, push: &str, mark: ChangeMark, whole: bool) {
+    pub(crate) fn begin(&mut self, push: &str, mark: ChangeMark, whole: bool, renamed: &[ConversationId]) {
+        self.doubtful.extend(renamed.iter().map(|id| id.0));
         if whole {
             self.pushed = None;
         }

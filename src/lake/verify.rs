@@ -1,14 +1,15 @@
 //! Compares what a lake holds of an archive with the archive, partition by partition: how many rows, and what they say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use ::parquet::record::Field;
 
 use super::LakeError;
 use super::changes::Differences;
 use super::delta::table::DeltaTable;
-use super::files::Partition;
+use super::files::{Partition, is_as_written, is_named_here};
 use super::push::PushWatch;
 use super::state::LakeState;
 use super::storage::Storage;
@@ -49,6 +50,8 @@ pub struct LakeDifference {
     pub archive: RowSum,
     /// What the lake has.
     pub lake: RowSum,
+    /// Whether a file is missing there, or is not as it was written.
+    pub is_damaged: bool,
     /// Whether the archive has changed there since the last push, which explains it.
     pub is_pending: bool,
 }
@@ -87,6 +90,12 @@ pub fn verify(
 ) -> Result<LakeVerification, LakeError> {
     let archive = snapshot.identity()?.unwrap_or_default();
     let before = LakeState::read(storage, &archive)?;
+    if before.pushed.is_none() && before.begun.is_empty() {
+        return Err(LakeError::refused(
+            "this archive was never pushed there, or what was noted of it is gone",
+            "check the path, or push it with `archiver lake push`",
+        ));
+    }
     let found = Differences::find(snapshot, &before)?;
     let mut verification = LakeVerification {
         archive_id: archive.clone(),
@@ -104,9 +113,9 @@ pub fn verify(
             let changed = pending.partitions.get(partition).is_some_and(|rows| !rows.is_empty());
             !lost && (pending.whole || changed)
         };
-        let lake = match &delta {
+        let LakeSums { sums: lake, damaged } = match &delta {
             Some(delta) => in_lake(storage, &table, delta, &archive, watch)?,
-            None => BTreeMap::new(),
+            None => LakeSums::default(),
         };
         let archive = in_archive(snapshot, &table, &found.accounts, watch)?;
         for partition in lake.keys().chain(archive.keys().filter(|key| !lake.contains_key(*key))) {
@@ -114,19 +123,29 @@ pub fn verify(
             let (lake, archive) = (sum(&lake), sum(&archive));
             verification.partitions = verification.partitions.saturating_add(1);
             verification.rows = verification.rows.saturating_add(archive.rows);
-            if lake != archive {
+            let is_damaged = damaged.contains(partition);
+            if lake != archive || is_damaged {
                 verification.differences.push(LakeDifference {
                     table: table.name,
                     account: partition.account.clone(),
                     month: partition.month.clone(),
                     archive,
                     lake,
-                    is_pending: is_pending(partition),
+                    is_damaged,
+                    is_pending: !is_damaged && is_pending(partition),
                 });
             }
         }
     }
     Ok(verification)
+}
+
+/// What a lake has of an archive in a table.
+#[derive(Default)]
+struct LakeSums {
+    sums: BTreeMap<Partition, RowSum>,
+    /// Where files are missing, or are not as they were written.
+    damaged: BTreeSet<Partition>,
 }
 
 /// Reads every file of the archive in a table.
@@ -136,37 +155,61 @@ fn in_lake(
     delta: &DeltaTable,
     archive: &str,
     watch: &mut dyn PushWatch,
-) -> Result<BTreeMap<Partition, RowSum>, LakeError> {
-    let mut sums: BTreeMap<Partition, RowSum> = BTreeMap::new();
-    let mut line = Vec::new();
+) -> Result<LakeSums, LakeError> {
+    let mut found = LakeSums::default();
     for file in delta.state().files().values() {
         let Some(partition) = Partition::of_file(file, archive) else { continue };
-        let key = delta.key_of(file);
-        let sum = sums.entry(partition).or_default();
-        let Some(bytes) = storage.get(&key)? else {
-            // As many rows as it should have are missing.
-            continue;
-        };
-        let broken = |error: ::parquet::errors::ParquetError| LakeError::broken(&key, error);
-        let reader = SerializedFileReader::new(bytes).map_err(broken)?;
-        for row in reader.get_row_iter(None).map_err(broken)? {
-            let row = row.map_err(broken)?;
-            let fields: BTreeMap<&str, &Field> =
-                row.get_column_iter().map(|(name, field)| (name.as_str(), field)).collect();
-            line.clear();
-            for column in &table.columns {
-                match fields.get(column.name) {
-                    Some(Field::Bool(yes)) => truth(&mut line, *yes),
-                    Some(Field::Long(n) | Field::TimestampMicros(n)) => number(&mut line, *n),
-                    Some(Field::Str(text)) => letters(&mut line, text.as_bytes()),
-                    _ => line.push(0),
-                }
+        let sum = found.sums.entry(partition.clone()).or_default();
+        let bytes = storage.get(&delta.key_of(file))?;
+        let bytes = bytes.filter(|bytes| !is_named_here(file) || is_as_written(file, bytes));
+        let read = bytes.map(|bytes| add_file(sum, table, bytes, watch));
+        match read {
+            Some(Err(RowFailure::Watch(error))) => return Err(error),
+            Some(Ok(())) => {}
+            Some(Err(RowFailure::Parquet)) | None => {
+                found.damaged.insert(partition);
             }
-            sum.add(&line);
-            watch.row()?;
         }
     }
-    Ok(sums)
+    Ok(found)
+}
+
+/// Why rows of a file could not be added.
+enum RowFailure {
+    Parquet,
+    Watch(LakeError),
+}
+
+impl From<ParquetError> for RowFailure {
+    fn from(_: ParquetError) -> Self {
+        Self::Parquet
+    }
+}
+
+fn add_file(
+    sum: &mut RowSum,
+    table: &LakeTable,
+    bytes: bytes::Bytes,
+    watch: &mut dyn PushWatch,
+) -> Result<(), RowFailure> {
+    let mut line = Vec::new();
+    for row in SerializedFileReader::new(bytes)?.get_row_iter(None)? {
+        let row = row?;
+        let fields: BTreeMap<&str, &Field> =
+            row.get_column_iter().map(|(name, field)| (name.as_str(), field)).collect();
+        line.clear();
+        for column in &table.columns {
+            match fields.get(column.name) {
+                Some(Field::Bool(yes)) => truth(&mut line, *yes),
+                Some(Field::Long(n) | Field::TimestampMicros(n)) => number(&mut line, *n),
+                Some(Field::Str(text)) => letters(&mut line, text.as_bytes()),
+                _ => line.push(0),
+            }
+        }
+        sum.add(&line);
+        watch.row().map_err(RowFailure::Watch)?;
+    }
+    Ok(())
 }
 
 /// Reads every row of a table in the archive.

@@ -74,6 +74,8 @@ pub use read::tables::{TABLES, TableValue};
 pub use read::targets::{Configured, Target};
 pub use read::untold::NeverFetched;
 pub use replacement::{CarriedLedger, Replacement};
+#[cfg(feature = "lake")]
+pub(crate) use schema::file::open_private;
 pub use schema::lock::{Holder, holder};
 pub use search::{FACETED, Facets, Found, GapsWithin, LOOKED_AT, Matcher, Nothing, RANKED, Search};
 pub use sinks::{Outbox, SinkRow};

@@ -442,6 +442,11 @@ fn carry(db: &mut Connection) -> Result<CarriedLedger> {
         [],
     )?;
     tx.run("DROP TABLE temp.carried", [])?;
+    // What was given a name since the backup keeps it: a lake knows the archive by it.
+    tx.run(
+        "INSERT INTO main.identity SELECT * FROM replaced.identity WHERE true ON CONFLICT (id) DO NOTHING",
+        [],
+    )?;
     spent_days::fill(&tx)?;
     tx.commit()?;
     Ok(carried)

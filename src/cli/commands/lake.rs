@@ -16,7 +16,7 @@ Examples:
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
-  archiver lake verify         exit code 0 if the lake is what the archive is
+  archiver lake verify         exit code 0 if only unpushed changes differ
   archiver lake verify --json | jq .differences";
 
 #[derive(Debug, Clone, Args)]
@@ -84,6 +84,7 @@ mod built {
     use crate::core::printable::one_line;
     use crate::error::Failure;
     use crate::lake::LakeError;
+    use crate::lake::objects::check_folder;
     use crate::lake::push::{PushWatch, Pushed};
     use crate::lake::verify::{LakeDifference, LakeVerification};
 
@@ -157,7 +158,7 @@ mod built {
 
     fn place(context: &Context, config: &Config, given: &LakePlace) -> Result<PathBuf, Failure> {
         match (&given.out, &config.lake.path) {
-            (Some(out), _) => Ok(absolute(context, out)),
+            (Some(out), _) => absolute(context, out),
             (None, Some(path)) => Ok(path.clone()),
             (None, None) => Err(Failure::usage(
                 "no lake is configured",
@@ -166,12 +167,15 @@ mod built {
         }
     }
 
-    fn absolute(context: &Context, out: &Path) -> PathBuf {
+    fn absolute(context: &Context, out: &Path) -> Result<PathBuf, Failure> {
         if out.as_os_str().as_encoded_bytes().starts_with(b"s3://") {
-            out.to_owned()
-        } else {
-            context.env.cwd().join(out)
+            return Ok(out.to_owned());
         }
+        check_folder(out).map_err(|error| match error {
+            LakeError::Refused { message, help } => Failure::usage(message, help),
+            other => Failure::usage(other.to_string(), "name a folder, or s3://BUCKET/PREFIX"),
+        })?;
+        Ok(context.env.cwd().join(out))
     }
 
     /// Does the work with the lake on a thread of its own while this one waits for signals.
@@ -181,7 +185,7 @@ mod built {
         place: &Path,
         work: impl FnOnce(&LakeRoute, &mut LakeMeter) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let route = LakeRoute::new(config, &context.env, &absolute(context, place));
+        let route = LakeRoute::new(config, &context.env, &absolute(context, place)?);
         until_interrupted(move |interrupt| {
             let mut meter = LakeMeter { meter: Meter::new(), interrupt: interrupt.clone(), rows: 0 };
             let done = work(&route, &mut meter);
@@ -279,9 +283,10 @@ mod built {
         let rows = |sum: crate::lake::verify::RowSum| plural(sum.rows, "row");
         let (archive, lake) = (rows(difference.archive), rows(difference.lake));
         let what = match difference.archive.rows == difference.lake.rows {
-            true => format!("other values in {lake}"),
+            true => format!("{lake} in both, but not the same"),
             false => format!("{lake} in the lake, {archive} in the archive"),
         };
+        let what = if difference.is_damaged { format!("a file is missing or damaged, {what}") } else { what };
         let pending = if difference.is_pending { " (not pushed yet)" } else { "" };
         format!("{} {}: {what}{pending}", difference.table, of.join(" "))
     }

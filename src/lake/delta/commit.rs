@@ -163,6 +163,16 @@ impl DeltaTable {
         loop {
             let version = self.state.version().saturating_add(1);
             let key = self.log.commit(version);
+            // A commit that was lost must not be made up for by another one.
+            if storage.get(&self.log.commit(version.saturating_add(1)))?.is_some()
+                && storage.get(&key)?.is_none()
+            {
+                let next = version.saturating_add(1);
+                return Err(LakeError::broken(
+                    &key,
+                    format!("it is missing, though there is version {next}"),
+                ));
+            }
             let answer = storage.create(&key, lines.clone());
             if matches!(answer, Ok(Created::Yes)) {
                 return Ok(self.done(storage, actions, now, retention));

@@ -254,7 +254,10 @@ fn bucket_and_prefix(rest: &str) -> Result<(&str, &str), LakeError> {
 }
 
 /// A URL of another kind is no folder's name.
-fn check_folder(place: &Path) -> Result<(), LakeError> {
+///
+/// # Errors
+/// [`LakeError::Refused`] when it is one.
+pub(crate) fn check_folder(place: &Path) -> Result<(), LakeError> {
     let text = place.to_string_lossy();
     let scheme = text.split_once(":/").map(|(scheme, _)| scheme);
     let is_scheme = |text: &&str| text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric());

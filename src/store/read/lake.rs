@@ -109,6 +109,8 @@ pub struct TouchedMessage {
     pub id: i64,
     /// Whether it has, or may have had, former versions.
     pub versions: bool,
+    /// Whether it is no more.
+    pub erased: bool,
 }
 
 /// Messages that were changed after the number ?1, and where they are now.
@@ -158,9 +160,10 @@ impl Snapshot<'_> {
         mut visit: impl FnMut(TouchedMessage),
     ) -> Result<()> {
         let mut of = |from: &str, id: &str, versions: &str, value: i64| {
+            let erased = from == ERASED;
             let sql = format!("SELECT c.account, {MONTH}, {id}, {versions} FROM {from}");
             self.connection().each(&sql, [value], |(account, month, id, versions)| {
-                visit(TouchedMessage { account, month, id, versions });
+                visit(TouchedMessage { account, month, id, versions, erased });
                 Ok(())
             })
         };

@@ -198,8 +198,9 @@ impl Snapshot<'_> {
 
     /// When the change of this number was made; `None` when the archive has none like it.
     pub fn change_made(&self, number: i64) -> Result<Option<Ms>> {
-        let sql = "SELECT at_ms FROM change WHERE seq >= ?1 ORDER BY seq LIMIT 1";
-        if number > 0 { self.db.first(sql, [number]) } else { Ok(None) }
+        // After a restore, some numbers are never given.
+        let sql = "SELECT at_ms FROM (SELECT * FROM change WHERE seq >= ?1 ORDER BY seq LIMIT 1) WHERE seq - messages < ?1";
+        self.db.first(sql, [number])
     }
 
     /// What tells this archive from others, and stays when it grows: a hash of when and as what it began.

@@ -36,11 +36,9 @@ impl Month {
 
     /// Reads the page of all messages, and pushes.
     fn push(&mut self) -> PushedTable {
-        let items: Vec<String> = self
-            .texts
-            .iter()
-            .enumerate()
-            .map(|(n, text)| item(&format!("u{n}"), NOW - n as i64 * MINUTE, "Ada Example", text))
+        let items: Vec<String> = (0..)
+            .zip(&self.texts)
+            .map(|(n, text)| item(&format!("u{n}"), NOW - n * MINUTE, "Ada Example", text))
             .collect();
         self.bench.next_run();
         drop(self.bench.put(0, &more_page(&items, NOW - 39 * MINUTE)));
@@ -88,4 +86,20 @@ fn a_file_that_is_lost_is_written_again_from_the_archive() {
     month.lake.delete(&[month.file()]).unwrap();
     month.texts[17].push_str(", edited");
     assert_eq!(month.push().rows, 40);
+}
+
+#[test]
+fn a_push_without_news_makes_few_requests() {
+    let month = Month::new();
+    let reader = Reader::open(&month.bench.path()).unwrap();
+    let push = || {
+        let before = month.lake.calls.load(Ordering::Relaxed);
+        let pushed = push(&month.lake, &reader.snapshot().unwrap(), SIZES, NOW, &mut NoPushWatch).unwrap();
+        (pushed.tables.len(), month.lake.calls.load(Ordering::Relaxed) - before)
+    };
+    push();
+    let (tables, calls) = push();
+    println!("{calls} requests");
+    assert_eq!(tables, 0);
+    assert!(calls <= 40, "{calls} requests");
 }

@@ -58,7 +58,7 @@ impl Office {
     /// Something happens: pages come, messages are edited, moved or vanish, names change, runs end, messages are erased,
     /// an older copy takes the archive's place.
     fn live(&mut self) {
-        for _ in 0..self.random.u32(0..3) {
+        for _ in 0..self.random.u32(0..6) {
             match self.random.u32(0..14) {
                 0..6 => self.page(),
                 6 | 7 => self.again(),
@@ -127,7 +127,8 @@ impl Office {
 
     fn rename(&mut self) {
         let id = self.bench.targets[self.random.usize(0..6)].plan.id.0;
-        let name = format!("Name {}", self.random.u32(0..9));
+        // So few that a conversation soon is called what it was before.
+        let name = format!("Name {}", self.random.u32(0..2));
         let sql = match self.random.u32(0..3) {
             0 => "UPDATE conversation SET alias = ?2 WHERE id = ?1",
             1 => "UPDATE person SET is_me = 1 WHERE id = ?1 AND ?2 <> ''",
@@ -137,9 +138,11 @@ impl Office {
     }
 
     fn erase(&mut self) {
+        // Those that were changed, of which some were in another month before, or any.
+        let of = ["message ORDER BY change DESC, id", "message ORDER BY id"][self.random.usize(0..2)];
         let from = self.random.u32(0..40);
-        let ids = self.bench.all::<i64>(&format!("SELECT id FROM message ORDER BY id LIMIT 2 OFFSET {from}"));
-        let texts = self.bench.all(&format!("SELECT text FROM message ORDER BY id LIMIT 2 OFFSET {from}"));
+        let ids = self.bench.all::<i64>(&format!("SELECT id FROM {of} LIMIT 2 OFFSET {from}"));
+        let texts = self.bench.all(&format!("SELECT text FROM {of} LIMIT 2 OFFSET {from}"));
         let chosen: Vec<(i64, String)> = ids.into_iter().zip(texts).collect();
         let ids = chosen.iter().map(|(id, _)| archiver::core::model::ids::MessageId(*id)).collect();
         let selection = Selection { messages: Some(ids), ..Selection::default() };
