@@ -17,7 +17,7 @@ pub struct RowSizes {
 
 impl RowSizes {
     /// What serves both those who read everything and those who change a little.
-    pub const USUAL: Self = Self { file: 50_000, group: 600 };
+    pub const USUAL: Self = Self { file: 50_000, group: 500 };
 
     /// A file with fewer rows is taken along whenever its neighbour is written.
     const fn small_file(self) -> u64 {

@@ -120,8 +120,8 @@ mod tests {
         let mut file = Grouped::default();
         file.write(&ids, &ids.iter().copied().collect::<Vec<_>>());
         assert_eq!(file.write(&ids, &[]), 0);
-        assert_eq!(file.write(&ids, &[7_300]), 600);
-        assert_eq!(file.write(&ids, &[16_100, 50]), 1_400);
+        assert_eq!(file.write(&ids, &[7_300]), 500);
+        assert_eq!(file.write(&ids, &[16_100, 50]), 900);
     }
 
     #[test]

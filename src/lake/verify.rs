@@ -161,6 +161,8 @@ fn in_lake(
         let Some(partition) = Partition::of_file(file, archive) else { continue };
         let sum = found.sums.entry(partition.clone()).or_default();
         let bytes = storage.get(&delta.key_of(file))?;
+        // Engines look for the footer where the log says that the file ends.
+        let bytes = bytes.filter(|bytes| u64::try_from(bytes.len()) == Ok(file.size));
         let bytes = bytes.filter(|bytes| !is_named_here(file) || is_as_written(file, bytes));
         let read = bytes.map(|bytes| add_file(sum, table, bytes, watch));
         match read {
