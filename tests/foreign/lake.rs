@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use archiver::core::lake::RowSizes;
 use archiver::lake::objects::{CloudEnv, ObjectAccess, Objects};
 use archiver::lake::push::{NoPushWatch, Pushed, push};
 use archiver::lake::storage::{ListedObject, Storage as _};
@@ -21,6 +22,9 @@ use crate::support::lake::{TextRow, VIEWS, differing};
 const PAGE: &str = include_str!("../../docs/lake.md");
 
 const ENGINES: [&str; 4] = ["deltalake", "polars", "duckdb", "spark"];
+
+/// So small that files of other sizes and row groups taken over from older files are read, too.
+const SMALL: RowSizes = RowSizes { file: 200, group: 8 };
 
 /// A Python program that goes on until it is dropped.
 struct Helper {
@@ -90,7 +94,7 @@ impl Lake {
         self.now += MINUTE;
         let each = self.archives.iter().map(|archive| {
             let reader = Reader::open(&archive.path()).unwrap();
-            push(&self.objects, &reader.snapshot().unwrap(), self.now, &mut NoPushWatch).unwrap()
+            push(&self.objects, &reader.snapshot().unwrap(), SMALL, self.now, &mut NoPushWatch).unwrap()
         });
         each.collect()
     }
