@@ -60,6 +60,11 @@ impl Memory {
         Ok(())
     }
 
+    /// Whether the archive is an older copy of the one that this is of.
+    pub(crate) fn is_ahead_of(&self, db: &Connection) -> Result<bool> {
+        Ok(self.request > last_request(db)?)
+    }
+
     pub(crate) fn line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -92,7 +97,7 @@ pub(crate) fn restored(run: RunId, at_ms: Ms, account: AccountId, credits: u32) 
 /// Books what the archive does not know to be spent, where it is older than the memory. Returns the credits.
 pub(crate) fn recall(tx: &Connection, memory: &Memory, now: Ms) -> Result<u32> {
     memory.go_on_numbering(tx)?;
-    if memory.request <= last_request(tx)? {
+    if !memory.is_ahead_of(tx)? {
         return Ok(0);
     }
     let (day, month) = day_and_month(now);

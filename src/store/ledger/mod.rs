@@ -211,7 +211,8 @@ impl Store {
     /// Begins a run of any kind, as [`Self::begin_run`] does.
     pub fn begin_run_of(&mut self, kind: RunKind, trigger: Trigger, now: Ms) -> Result<RunId> {
         let memory = self.lock.as_ref().and_then(|lock| Memory::read(&lock.memory()));
-        self.transact(|tx, ids| {
+        let (run, is_older) = self.transact(|tx, ids| {
+            let is_older = memory.as_ref().map_or(Ok(false), |memory| memory.is_ahead_of(tx))?;
             let forgotten = memory.map_or(Ok(0), |memory| memory::recall(tx, &memory, now))?;
             if forgotten > 0 {
                 ids.tally.forget();
@@ -221,8 +222,13 @@ impl Store {
                 );
             }
             interrupt_runs(tx)?;
-            insert_run(tx, kind, trigger, now)
-        })
+            Ok((insert_run(tx, kind, trigger, now)?, is_older))
+        })?;
+        if is_older {
+            // Otherwise readers would take what is written from here on for the log of the archive that was here before.
+            self.remember_spent(run, now)?;
+        }
+        Ok(run)
     }
 
     /// Ends a run.
