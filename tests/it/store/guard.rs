@@ -184,6 +184,25 @@ fn what_was_spent_since_an_older_copy_is_not_spent_again() {
 }
 
 #[test]
+fn an_older_copy_is_read_as_soon_as_a_run_has_begun_on_it() {
+    let mut bench = Bench::new(1);
+    put(&mut bench, 1).unwrap();
+    let older = copied(&bench, "older.db");
+    for number in 2..8 {
+        put(&mut bench, number).unwrap();
+    }
+    bench.crash();
+    reserve(&mut bench).unwrap();
+    let (path, now, dir) = (bench.path(), bench.now, bench.dir);
+    drop(bench.store);
+    fs::copy(&older, &path).unwrap();
+    let mut store = Store::open(&path).unwrap();
+    store.begin_run(Trigger::Once, now).unwrap();
+    Reader::open(&path).unwrap();
+    drop(dir);
+}
+
+#[test]
 fn what_a_clock_that_was_ahead_has_spent_is_not_spent_again_from_an_older_copy() {
     for ahead in [86_400_000, 40 * 86_400_000] {
         let mut bench = Bench::new(1);
