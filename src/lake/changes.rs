@@ -1,6 +1,6 @@
 //! What a push has to write: which rows of which partitions have changed since the last one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::LakeError;
 use super::files::Partition;
@@ -35,6 +35,8 @@ pub(crate) struct Differences<'a> {
     pub(crate) whole: bool,
     /// An erasure has not reached every file, as far as is known.
     pub(crate) erased: bool,
+    /// The last erasure.
+    erasure: i64,
     /// Everything counts as changed in the tables that no feed tells of: the last push may have written some of it.
     unsure: bool,
     /// So does every run and request: an erasure may have taken something from them, or the archive is a copy from
@@ -56,7 +58,7 @@ struct Touched {
     messages: BTreeMap<Partition, Vec<i64>>,
     versions: BTreeMap<Partition, Vec<i64>>,
     /// Those that were erased, by account: in which month they were before a change of their times, nobody knows now.
-    erased: BTreeMap<Option<String>, Vec<i64>>,
+    erased: BTreeMap<Option<String>, BTreeSet<i64>>,
 }
 
 impl<'a> Differences<'a> {
@@ -81,6 +83,7 @@ impl<'a> Differences<'a> {
             before,
             whole,
             erased,
+            erasure,
             unsure: before.cut_short,
             ledger_whole: unwritten || merged || forked || before.cut_short,
             accounts,
@@ -110,9 +113,9 @@ impl<'a> Differences<'a> {
             runs_from: self.unsettled.0,
             requests_from: self.unsettled.1,
             ledger: self.snapshot.settled_ledger(self.unsettled)?,
-            erasure: self.snapshot.last_erasure()?,
-            erasure_rows: self.snapshot.last_erasure()?,
-            doubtful: std::collections::BTreeSet::new(),
+            erasure: self.erasure,
+            erasure_rows: self.erasure,
+            doubtful: BTreeSet::new(),
             tidied_ms: self.before.tidied_ms,
             listed_ms: self.before.listed_ms,
         })
@@ -127,7 +130,7 @@ impl<'a> Differences<'a> {
         self.snapshot.touched_messages(after, &known, |message| {
             let account = self.accounts.get(&message.account.0).cloned();
             if message.erased {
-                touched.erased.entry(account.clone()).or_default().push(message.id);
+                touched.erased.entry(account.clone()).or_default().insert(message.id);
             }
             if message.versions {
                 let partition = Partition { account: account.clone(), month: None };
@@ -150,16 +153,21 @@ impl<'a> Differences<'a> {
         if changes.whole || !matches!(table.source, RowSource::Messages) {
             return;
         }
+        let mut held: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
         for (partition, file) in files {
-            let erased = self.touched.erased.get(&partition.account).map(Vec::as_slice).unwrap_or_default();
-            let held: Vec<ChangedRows> = erased
-                .iter()
-                .filter(|id| (file.first..=file.last).contains(*id))
-                .map(|id| ChangedRows { first: *id, last: *id, rows: 0 })
-                .collect();
-            if !held.is_empty() {
-                changes.partitions.entry(partition).or_default().extend(held);
+            // What another program says of its files may make no sense.
+            let Some(erased) =
+                self.touched.erased.get(&partition.account).filter(|_| file.first <= file.last)
+            else {
+                continue;
+            };
+            let mut ids = erased.range(file.first..=file.last).copied().peekable();
+            if ids.peek().is_some() {
+                held.entry(partition).or_default().extend(ids);
             }
+        }
+        for (partition, rows) in apart(&held) {
+            changes.partitions.entry(partition).or_default().extend(rows);
         }
     }
 

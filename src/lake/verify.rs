@@ -107,8 +107,8 @@ pub fn verify(
         let at = delta.as_ref().and_then(|delta| delta.state().txn_version(&archive));
         let known = at.is_some_and(|at| before.knows(table.name, at));
         let pending = found.of(&table, !known, &mut BTreeMap::new())?;
-        // A log that is gone is no news of the archive's.
-        let lost = at.is_none() && before.tables.contains_key(table.name);
+        // A log that is gone, or has lost its last commits, is no news of the archive's.
+        let lost = before.tables.get(table.name).is_some_and(|then| at.is_none_or(|at| at < *then));
         let is_pending = |partition: &Partition| {
             let changed = pending.partitions.get(partition).is_some_and(|rows| !rows.is_empty());
             !lost && (pending.whole || changed)
