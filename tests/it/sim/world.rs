@@ -9,7 +9,7 @@ use std::time::Duration;
 use archiver::api::{Answer, Api, ApiError, Ask, FailureKind, Turn};
 use archiver::clock::Clock;
 use archiver::core::Ms;
-use archiver::core::budget::calendar::day_and_month;
+use archiver::core::budget::calendar::{day_and_month, next_day_and_month};
 use archiver::core::budget::{Caps, Charge, Reservation, price};
 use archiver::core::inbox::{InboxPage, InboxRow};
 use archiver::core::model::cursor::Cursor;
@@ -372,12 +372,13 @@ impl World {
                 *balance -= f64::from(self.rng.u32(1..30));
             }
         }
-        let (day, month) = day_and_month(at);
+        let (begun, over) = (day_and_month(at), next_day_and_month(at));
         let sum = |of: Option<usize>, skip: usize, counts: &dyn Fn(Ms) -> bool| -> u32 {
             let counted = self.charges.iter().skip(skip).filter(|c| counts(c.at));
             counted.filter(|c| of.is_none_or(|account| c.account == account)).map(|c| c.credits).sum()
         };
-        let (same_day, same_month) = (|at| day_and_month(at).0 == day, |at| day_and_month(at).1 == month);
+        let same_day = |at| (begun.0..over.0).contains(&at);
+        let same_month = |at| (begun.1..over.1).contains(&at);
         let held = |of: Option<usize>, caps: &Caps| {
             let within = |cap: Option<u32>, spent: u32| cap.is_none_or(|cap| spent <= cap);
             assert!(
