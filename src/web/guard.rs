@@ -51,6 +51,21 @@ impl Hosts {
     }
 }
 
+/// Whether the browser has come over an encrypted connection, which a proxy then decrypts: browsers say where a request is
+/// from to encrypted sites and to this machine only.
+pub(super) fn is_encrypted(headers: &HeaderMap, host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    };
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let is_here = match literal.parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost"),
+    };
+    headers.contains_key(FETCH_SITE) && !is_here
+}
+
 /// Whether the request may be looked at. Returns the host it is for.
 pub(super) fn admit(
     method: &Method,
@@ -113,6 +128,18 @@ mod tests {
 
     fn hosts(at: &str) -> Hosts {
         Hosts::new(Some(at.parse().unwrap()), vec!["archive.example".to_owned()])
+    }
+
+    #[test]
+    fn a_connection_is_taken_for_encrypted_only_where_browsers_would_not_speak_so_otherwise() {
+        let says = HeaderMap::from_iter([(FETCH_SITE, header::HeaderValue::from_static("same-origin"))]);
+        for host in ["archive.example.org", "archive.example.org:8443", "192.0.2.1", "[2001:db8::1]:443"] {
+            assert!(is_encrypted(&says, host) && !is_encrypted(&HeaderMap::new(), host), "{host}");
+        }
+        for host in ["127.0.0.1:8924", "[::1]:8924", "[::1]", "localhost", "LOCALHOST:1", "a.localhost:8924"]
+        {
+            assert!(!is_encrypted(&says, host), "{host}");
+        }
     }
 
     #[test]

@@ -165,7 +165,9 @@ impl Site {
         let asked = WebRequest::new(open, parts.uri.query());
         match route.serve {
             Serve::Fixed(kind, text) => Ok(SiteReply::new(kind, text)),
-            Serve::Exchange if posts => self.exchange(body, &host).await,
+            Serve::Exchange if posts => {
+                self.exchange(body, &host, guard::is_encrypted(&parts.headers, &host)).await
+            }
             Serve::Exchange => Ok(SiteReply::page(pages::sign_in::page("/", None))),
             Serve::Read(read) => self.look(move |look| read(look, &asked)).await,
             Serve::Live => self.live(&asked).await,
@@ -183,7 +185,7 @@ impl Site {
     }
 
     /// Exchanges the key for the cookie that stands for it.
-    async fn exchange<B>(&self, body: B, host: &str) -> Result<SiteReply, Refused>
+    async fn exchange<B>(&self, body: B, host: &str, encrypted: bool) -> Result<SiteReply, Refused>
     where
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -200,9 +202,10 @@ impl Site {
             return Ok(page.status(StatusCode::FORBIDDEN));
         }
         let cookie = format!(
-            "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000",
+            "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{}",
             self.access.cookie,
-            self.access.key.cookie()
+            self.access.key.cookie(),
+            if encrypted { "; Secure" } else { "" }
         );
         Ok(SiteReply::see_other(to).header(header::SET_COOKIE, &cookie))
     }

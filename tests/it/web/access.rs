@@ -4,7 +4,7 @@ use archiver::web::HEADERS;
 use hyper::StatusCode;
 use proptest::prelude::*;
 
-use super::{HOST, Said, Web};
+use super::{HOST, PROXIED, Said, Web};
 use crate::support::bench::Bench;
 use crate::support::export::odd_archive;
 
@@ -89,7 +89,10 @@ fn the_key_is_exchanged_once_for_a_cookie_that_no_script_and_no_other_site_gets(
     for part in ["archiver-8924=", "; HttpOnly", "; SameSite=Strict", "; Path=/"] {
         assert!(cookie.contains(part), "{cookie}");
     }
-    assert!(!cookie.contains(&web.key) && !cookie.contains("Domain"));
+    assert!(!cookie.contains(&web.key) && !cookie.contains("Domain") && !cookie.contains("Secure"));
+    // Behind a proxy that encrypts.
+    let said = web.ask("POST", "/key", &[own[0], own[1], ("host", PROXIED)], &format!("key={}", web.key));
+    assert!(said.header("set-cookie").ends_with("; Secure"), "{said:?}");
     let pair = cookie.split(';').next().unwrap();
     assert_eq!(web.ask("GET", "/", &[("cookie", &format!("a=b; {pair}"))], "").status, StatusCode::OK);
     for to in ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""] {

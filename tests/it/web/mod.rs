@@ -21,6 +21,8 @@ use tokio::runtime::Runtime;
 
 /// The host of [`Web`].
 const HOST: &str = "127.0.0.1:8924";
+/// The name that a reverse proxy in front of it passes on.
+const PROXIED: &str = "read.example.org";
 
 /// A site and what asks it.
 struct Web {
@@ -72,7 +74,7 @@ impl Web {
         let key = AccessKey::random().unwrap();
         let options = SiteOptions {
             config: Config::parse(config, &folder.join("archiver.toml")).unwrap(),
-            hosts: Hosts::new(Some(HOST.parse().unwrap()), vec![]),
+            hosts: Hosts::new(Some(HOST.parse().unwrap()), vec![PROXIED.to_owned()]),
             timezone: "UTC".parse().unwrap(),
             port: 8924,
             key: key.clone(),
