@@ -79,7 +79,7 @@ no_drop_in() { rm "/etc/systemd/system/$1.d/$2.conf" && systemctl daemon-reload;
 the_system_is_up() { equal "$(systemctl is-system-running --wait)" running || { systemctl --failed; return 1; }; }
 units_are_known() {
   local unit
-  for unit in archiver.service archiver-once.service archiver.timer; do
+  for unit in archiver.service archiver-once.service archiver-web.service archiver.timer; do
     props "$unit" LoadState=loaded ActiveState=inactive NeedDaemonReload=no || return 1
   done
 }
@@ -183,7 +183,7 @@ root_reads_it() {
   ((counted > 0)) && equal "$counted" "$(messages)" && archiver --config "$config" verify
 }
 beside_files_are_its_own() { equal "$(stat -c %u "$state"/* | sort -u)" "$(its_user)"; }
-its_files_are() { equal "$(owner "$state/"), $(owner "$archive")" "700 $1, 600 $1"; }
+its_files_are() { equal "$(owner "$state/"), $(owner "$archive")" "750 $1, 640 $1"; }
 backup_while_it_runs() {
   ln -s ../../bin/archiver /usr/local/bin/archiver
   cp /root/archiver-backup.service /etc/systemd/system && mkdir -p /mnt/backups && systemctl daemon-reload &&
@@ -199,6 +199,46 @@ restored() {
   archiver --config "$config" verify && systemctl start archiver && eventually idle && its_files_are "$(its_user)" &&
     equal "$(last_run)" 'start complete' && (($(messages) > had)) || return 1
   systemctl stop archiver
+}
+
+# --- the archive in a browser, as a user who can only read it
+
+on_the_web() { # PATH ; what it says there
+  curl -sSf -H "Authorization: Bearer $(cat /var/lib/archiver-web/web.key)" "http://127.0.0.1:8924/api/v1/$1"
+}
+web_has() { equal "$(on_the_web status | jq '[.conversations[].messages] | add // 0')" "$1"; }
+web_shows_it() {
+  props archiver-web LoadState=loaded ActiveState=inactive && systemctl start archiver-web &&
+    eventually web_has "$(messages)" && on_the_web search?q=the | jq -e '.items | length > 0'
+}
+as_the_web() { # COMMAND... ; with its user, groups and view of the files, and with no right that it has not
+  local pid
+  pid=$(prop archiver-web MainPID)
+  nsenter --target "$pid" --mount setpriv --reuid "$(stat -c %u "/proc/$pid")" --regid "$(stat -c %g "/proc/$pid")" \
+    --groups "$(getent group archiver-readers | cut -d : -f 3)" --bounding-set=-all --inh-caps=-all "$@"
+}
+web_can_only_read() {
+  local pid
+  pid=$(prop archiver-web MainPID)
+  [[ "$(sed -n 's/^Uid:[[:space:]]*//p' "/proc/$pid/status" | cut -f 1)" != "$(its_user)" ]] || return 1
+  as_the_web cat "$archive" >/dev/null && ! as_the_web sh -c "echo >>'$archive'" && ! as_the_web touch "$state/new" &&
+    ! as_the_web rm -f "$archive-wal" && ! as_the_web kill -0 "$(prop archiver MainPID)" &&
+    equal "$(as_the_web ls /var/lib/private | xargs)" 'archiver archiver-web'
+}
+web_follows() {
+  local had
+  had=$(messages)
+  a_message_arrives archiver --config "$config" sync --now && eventually web_has $((had + 1))
+}
+web_outlives_the_service() {
+  local had
+  had=$(messages)
+  systemctl stop archiver && web_has "$had" && systemctl restart archiver-web && eventually web_has "$had" &&
+    tell_api send '{"conversation": 0, "text": "while it was away"}' && systemctl start archiver && eventually idle &&
+    eventually web_has $((had + 1)) && props archiver-web NRestarts=0
+}
+web_ends() {
+  systemctl stop archiver-web && props archiver-web Result=success && systemctl restart archiver && eventually idle
 }
 
 # --- a word to it
@@ -406,7 +446,7 @@ pgrep_archiver() { grep -lx archiver /proc/[0-9]*/comm 2>/dev/null | grep -v "/$
 units_are_gone() { props archiver.service LoadState=not-found && props archiver.timer LoadState=not-found; }
 purged() {
   dpkg --purge archiver && ! test -e "$config" && test -s /etc/archiver/api_key && test -s /etc/archiver/login_token &&
-    equal "$(messages)" "$1" && equal "$(sql 'PRAGMA integrity_check')" ok && equal "$(stat -L -c %a "$state/" "$archive" | xargs)" '700 600'
+    equal "$(messages)" "$1" && equal "$(sql 'PRAGMA integrity_check')" ok && equal "$(stat -L -c %a "$state/" "$archive" | xargs)" '750 640'
 }
 
 set_mark
@@ -435,6 +475,11 @@ first)
   check "root reads the archive beside the service" root_reads_it
   check "the backup of docs/backup.md beside the service" backup_while_it_runs
   check "no reader leaves a file of its own" beside_files_are_its_own
+  check "archiver-web shows the archive" web_shows_it
+  check "it is another user, who can read the archive and write nothing" web_can_only_read
+  check "it shows what the service archives" web_follows
+  check "it shows the archive of a service that is stopped and started" web_outlives_the_service
+  check "it stops" web_ends
   check "sync --now makes a run" a_message_arrives archiver --config "$config" sync --now
   check "systemctl kill -s USR1 makes a run" a_message_arrives systemctl kill -s USR1 archiver
   check "sync --once beside the service leaves with 75 and asks nothing" second_run_leaves

@@ -31,7 +31,9 @@ mode 755 /usr/bin/archiver
 mode 644 /etc/archiver/archiver.toml
 mode 755 /etc/archiver
 mode 700 /var/lib/archiver
-for unit in systemd/*; do mode 644 "/usr/lib/systemd/system/$(basename "$unit")"; done
+for unit in systemd/*.service systemd/*.timer; do mode 644 "/usr/lib/systemd/system/$(basename "$unit")"; done
+for unit in archiver archiver-once; do mode 644 "/usr/lib/systemd/system/$unit.service.d/archiver-readers.conf"; done
+mode 644 /usr/lib/sysusers.d/archiver-readers.conf
 mode 644 /usr/share/man/man1/archiver.1.gz
 mode 644 /usr/share/man/man1/archiver-login.1.gz
 mode 644 /usr/share/bash-completion/completions/archiver

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::api::{AccountAccess, ApiSettings, BuildError, HttpApi, Network, Rate};
 use crate::clock::SystemClock;
-use crate::config::{Config, InboxMode};
+use crate::config::{ArchiveConfig, Config, InboxMode};
 use crate::error::Failure;
 use crate::secret::Secret;
-use crate::store::{Configured, Reader, StoreError, Trigger};
+use crate::store::{Configured, FileReaders, Reader, Store, StoreError, Trigger};
 use crate::sync::{RunError, Settings};
 
 /// The accounts and conversations of the configuration, as the archive takes them.
@@ -78,6 +78,13 @@ pub fn api_at(config: &Config, rate: &Rate) -> Result<HttpApi<SystemClock>, Fail
 pub(crate) fn network(config: &Config) -> Network {
     let api = &config.api;
     Network { proxy: api.proxy.clone(), ca_file: api.ca_file.clone(), ignored_proxy: api.ignored_proxy }
+}
+
+/// The archive, opened for writing, and open to those whom the configuration lets read it.
+pub(crate) fn store(config: &Config) -> Result<Store, Failure> {
+    let ArchiveConfig { path, readable_by_group } = &config.archive;
+    let readers = if *readable_by_group { FileReaders::Group } else { FileReaders::Owner };
+    Store::open_for(path, readers).map_err(|error| archive_failure(path, error))
 }
 
 /// The archive, opened for reading; `None` if there is none yet.

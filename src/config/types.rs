@@ -80,6 +80,9 @@ pub struct ArchiveConfig {
     /// Absolute.
     #[serde(deserialize_with = "values::path")]
     pub path: PathBuf,
+    /// Whether the group of its file may read it.
+    #[serde(default)]
+    pub readable_by_group: bool,
 }
 
 /// `[retention]`: how long messages are kept.

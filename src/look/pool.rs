@@ -50,6 +50,11 @@ impl Pool {
         fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()))
     }
 
+    /// Whether a connection still tells what is at the archive's path.
+    fn is_current(&self, open: &Open) -> bool {
+        open.file == self.file() && open.reader.is_current()
+    }
+
     fn open(&self) -> Result<Open> {
         let current = Arc::<Mutex<GivenUp>>::default();
         let asked = Arc::clone(&current);
@@ -64,8 +69,7 @@ impl Pool {
         given_up: &GivenUp,
         work: impl FnOnce(&Reader) -> Result<T, E>,
     ) -> Result<T, E> {
-        let file = self.file();
-        let kept = locked(&self.idle).pop().filter(|open| open.file == file);
+        let kept = locked(&self.idle).pop().filter(|open| self.is_current(open));
         let open = kept.map_or_else(|| self.open(), Ok)?;
         *locked(&open.current) = Arc::clone(given_up);
         let look = open.reader.snapshot()?;
@@ -79,8 +83,7 @@ impl Pool {
     /// A number that grows whenever the archive has changed.
     pub(crate) fn version(&self) -> Result<u64> {
         let mut watch = locked(&self.watch);
-        let file = self.file();
-        let kept = watch.open.take().filter(|(open, _)| open.file == file);
+        let kept = watch.open.take().filter(|(open, _)| self.is_current(open));
         let (open, before) = match kept {
             Some((open, before)) => (open, Some(before)),
             None => (self.open()?, None),

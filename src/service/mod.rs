@@ -32,7 +32,6 @@ use crate::service::signals::Signals;
 use crate::service::wakeup::CronWakeup;
 use crate::service::watchdog::Heartbeat;
 use crate::service::worker::Worker;
-use crate::store::Store;
 
 /// The exit code of an archive that cannot be written.
 const ARCHIVE_FAILED: u8 = 74;
@@ -110,7 +109,7 @@ async fn serve_with(context: &Context, config: Config, desk: Desk) -> Result<(),
     let path = config.archive.path.clone();
     let failed = |error| wiring::archive_failure(&path, error);
     desk.expect_within(TO_OPEN);
-    let store = Store::open(&path).map_err(failed)?;
+    let store = wiring::store(&config)?;
     desk.expect_within(Duration::ZERO);
     store.sign_as_service().map_err(failed)?;
     let slots = &config.schedule.slots;

@@ -76,7 +76,7 @@ pub use read::untold::NeverFetched;
 pub use replacement::{CarriedLedger, Replacement};
 #[cfg(feature = "lake")]
 pub(crate) use schema::file::open_private;
-pub use schema::lock::{Holder, holder};
+pub use schema::lock::{FileReaders, Holder, holder};
 pub use search::{FACETED, Facets, Found, GapsWithin, LOOKED_AT, Matcher, Nothing, RANKED, Search};
 pub use sinks::{Outbox, SinkRow};
 pub use watches::Feed;
@@ -114,7 +114,15 @@ impl Store {
     /// When another process holds it, when the file cannot be created or read, is no archive, or is of a newer
     /// version of this program.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut lock = Lock::take(path)?;
+        Self::open_for(path, FileReaders::Owner)
+    }
+
+    /// The same for an archive that others may read.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], and when the files' mode cannot be changed.
+    pub fn open_for(path: &Path, readers: FileReaders) -> Result<Self> {
+        let mut lock = Lock::take_for(path, readers)?;
         let db = schema::open::open_or_create(path, &mut lock)?;
         let real = file::canonical(path).map_err(StoreError::create(path))?;
         let guard = lock.archive().map(|file| Guard::new(real, path, file, &db)).transpose()?;

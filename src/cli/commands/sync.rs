@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::notify;
 use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
-use crate::store::{Committed, Outcome, Store, Trigger};
+use crate::store::{Committed, Outcome, Trigger};
 #[cfg(feature = "lake")]
 use crate::sync::Stop;
 use crate::sync::{self, Observer, Report, Stopper};
@@ -121,7 +121,7 @@ fn once(
         let rate = Rate::new(config.api.requests_per_minute);
         let api = wiring::api_at(config, &rate)?;
         let failed = |e| wiring::archive_failure(path, e);
-        let mut store = Store::open(path).map_err(failed)?;
+        let mut store = wiring::store(config)?;
         if let Some(warning) = renamed(&store.queries().accounts_in_use().map_err(failed)?, config) {
             tracing::warn!("{warning}");
         }

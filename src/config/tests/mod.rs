@@ -138,7 +138,11 @@ fn keys_with_values() -> impl Iterator<Item = (String, &'static str)> {
         "api.base_url" => "https://api.linkupapi.com",
         "api.version" => "v2",
         "api.retry_base_secs" | "api.retry_max_secs" => "1.5",
-        "budget.reconcile" | "schedule.run_at_start" | "events.enabled" | "lake.after_run" => "false",
+        "archive.readable_by_group"
+        | "budget.reconcile"
+        | "schedule.run_at_start"
+        | "events.enabled"
+        | "lake.after_run" => "false",
         "schedule.cron" => "0 0 * * * *",
         "schedule.timezone" => "Europe/Berlin",
         "alerts.command" => r#"["tell", "me"]"#,

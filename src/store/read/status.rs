@@ -40,6 +40,12 @@ impl Reader {
         Ok(Self { db: sql::open_for_others(path, stop)? })
     }
 
+    /// Whether it sees what others write.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        open::sees_writes(&self.db)
+    }
+
     /// For what reads the archive elsewhere in the store.
     pub(crate) fn db(&self) -> &Connection {
         &self.db

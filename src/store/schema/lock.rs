@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,16 @@ use crate::store::{Result, StoreError};
 
 /// What follows the process id of the service in the lock's file.
 const SERVICE: &str = " service";
+
+/// Who may read an archive's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileReaders {
+    /// Their owner alone.
+    #[default]
+    Owner,
+    /// Their group, too.
+    Group,
+}
 
 /// The exclusive lock of an archive, held until this is dropped.
 ///
@@ -25,18 +35,26 @@ pub(crate) struct Lock {
     archives: Vec<File>,
     /// The two lines.
     lines: RefCell<(String, String)>,
+    readers: FileReaders,
 }
 
 impl Lock {
     /// Takes the lock beside an archive, which need not be there yet.
     pub(crate) fn take(archive: &Path) -> Result<Self> {
+        Self::take_for(archive, FileReaders::Owner)
+    }
+
+    /// The same for an archive that others may read.
+    pub(crate) fn take_for(archive: &Path, readers: FileReaders) -> Result<Self> {
         let path = canonical(archive).map_err(StoreError::create(archive))?;
         let path = beside(&path, ".lock");
         let failed = StoreError::create(&path);
         let file = open_private(&path).map_err(&failed)?;
         exclusively(&file, archive)?.map_err(&failed)?;
+        readers.admit(&file).map_err(&failed)?;
         let memory = lines_of(&file).map_err(&failed)?.1;
-        let lock = Self { beside: file, archives: Vec::new(), lines: RefCell::new((String::new(), memory)) };
+        let lines = RefCell::new((String::new(), memory));
+        let lock = Self { beside: file, archives: Vec::new(), lines, readers };
         lock.sign("").map_err(failed)?;
         Ok(lock)
     }
@@ -44,6 +62,7 @@ impl Lock {
     /// Takes the lock on the archive's own file too, which is to be opened before SQLite opens it: when a process closes a
     /// file, the locks that SQLite has on it are gone.
     pub(crate) fn hold(&mut self, archive: &Path, file: File) -> Result<()> {
+        self.readers.admit_to_all(archive, &file).map_err(StoreError::create(archive))?;
         if cfg!(target_os = "linux")
             && let Err(error) = exclusively(&file, archive)?
         {
@@ -108,6 +127,31 @@ impl Drop for Lock {
                 tracing::debug!(%error, "the archive's lock ends with its file only");
             }
         }
+    }
+}
+
+impl FileReaders {
+    /// Lets them read a file.
+    fn admit(self, file: &File) -> io::Result<()> {
+        let mut permissions = file.metadata()?.permissions();
+        if self == Self::Owner || permissions.mode() & 0o040 != 0 {
+            return Ok(());
+        }
+        permissions.set_mode(permissions.mode() | 0o040);
+        file.set_permissions(permissions)
+    }
+
+    /// Lets them read an archive and what SQLite has left beside it. What it makes there has the archive's mode.
+    fn admit_to_all(self, archive: &Path, file: &File) -> io::Result<()> {
+        if self == Self::Owner {
+            return Ok(());
+        }
+        self.admit(file)?;
+        let real = canonical(archive)?;
+        ["-wal", "-shm"].iter().try_for_each(|ending| match open_to_read(&beside(&real, ending)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            file => self.admit(&file?),
+        })
     }
 }
 

@@ -175,6 +175,14 @@ fn immutable(real: &Path, path: &Path) -> Result<(Connection, FileState)> {
     Ok((db, found))
 }
 
+/// Whether a connection that reads sees what others write. One that takes the file for [`immutable`] does not; before a
+/// writer changes anything, it makes a write-ahead log.
+pub(crate) fn sees_writes(db: &Connection) -> bool {
+    let in_wal_mode = db.one("PRAGMA journal_mode", []).is_ok_and(|mode: String| mode == "wal");
+    let log = db.path().map(|real| beside(Path::new(real), "-wal"));
+    in_wal_mode || log.is_none_or(|log| log.symlink_metadata().is_err())
+}
+
 fn immutable_uri(real: &Path) -> PathBuf {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
     let mut uri = b"file:".to_vec();
@@ -267,7 +275,10 @@ mod tests {
             (0, FileState::Archive)
         );
         assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists());
-        std::fs::write(beside(&path, "-wal"), "x").unwrap();
+        assert!(sees_writes(&db), "there are none");
+        let _writer = Store::open(&path).unwrap();
+        assert!(!sees_writes(&db));
+        assert!(sees_writes(&open_read_only(&path).unwrap()));
         assert!(matches!(immutable(&path, &path), Err(StoreError::FolderNotWritable(_))));
     }
 }

@@ -11,18 +11,22 @@ use crate::store::query::Statements as _;
 use crate::store::schema::file::beside;
 use crate::store::schema::shape::Difference;
 
-/// Only the owner may read the archive and the files beside it.
+/// Only the owner may read the archive and the files beside it, and its group where it has been let in: then the file
+/// beside it that only this program makes is open to it as well.
 pub(super) fn modes(path: &Path, check: &mut Check<'_>) -> Result<u64> {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mode_of = |file: &Path| Some(std::fs::metadata(file).ok()?.permissions().mode() & 0o777);
+    let group_is_let_in = mode_of(&beside(&path, ".lock")).is_some_and(|mode| mode & 0o040 != 0);
+    let (closed, wanted) = if group_is_let_in { (0o037, "0640") } else { (0o077, "0600") };
     let mut files = 0;
     for ending in ["", "-wal", "-shm", ".lock"] {
         let file = beside(&path, ending);
-        let Ok(metadata) = std::fs::metadata(&file) else { continue };
+        let Some(mode) = mode_of(&file) else { continue };
         files += 1;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let what = format!("others than its owner may open it: its mode is {mode:04o}, not 0600");
-            check.broken(file.display().to_string(), what, "chmod 600 that file");
+        if mode & closed != 0 {
+            let what = format!("others than its owner may open it: its mode is {mode:04o}, not {wanted}");
+            let mend = if group_is_let_in { "chmod 640 that file" } else { "chmod 600 that file" };
+            check.broken(file.display().to_string(), what, mend);
         }
     }
     Ok(files)

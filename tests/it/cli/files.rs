@@ -44,6 +44,32 @@ fn everything_beside_the_archive_is_its_owners_alone() {
 }
 
 #[test]
+fn the_group_can_read_the_archive_and_what_lies_beside_it_where_that_is_configured() {
+    let api = api();
+    let mut home = Home::of(&api, "v1");
+    let killed_during_a_request = |home: &Home| {
+        api.server().faults.add(FaultRule::once(Fault::Hang));
+        let requests = api.requests_as_they_come();
+        let process = Process::start(&mut home.archiver(SYNC));
+        requests.recv().unwrap();
+        let modes =
+            ["", "-wal", "-shm", ".lock"].map(|ending| mode(&home.path(&format!("archive.db{ending}"))));
+        process.signal(Signal::KILL);
+        process.finish();
+        modes
+    };
+    assert_eq!(killed_during_a_request(&home), [0o600; 4]);
+    home.env("ARCHIVER_ARCHIVE__READABLE_BY_GROUP", "true");
+    assert_eq!(killed_during_a_request(&home), [0o640; 4], "what a crash has left as well");
+    home.sync();
+    home.run(&["verify"]).expect(0);
+    let check = home.run(&["check"]).expect(0);
+    assert!(!check.stdout.contains("chmod"), "{check:?}");
+    fs::set_permissions(home.archive(), fs::Permissions::from_mode(0o660)).unwrap();
+    assert!(home.run(&["verify"]).expect(1).stdout.contains("its mode is 0660, not 0640"));
+}
+
+#[test]
 fn an_archive_that_cannot_be_created_is_73() {
     let api = api();
     for path in ["nowhere/at/all.db", "a-folder"] {

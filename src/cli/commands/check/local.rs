@@ -82,8 +82,9 @@ pub(super) fn files(config: &Config, found: &mut CheckReport) {
         found.wrong("files", what);
     }
     let archive = &config.archive.path;
+    let closed = if config.archive.readable_by_group { 0o037 } else { 0o077 };
     for path in ["", "-wal", "-shm"].map(|ending| beside(archive, ending)) {
-        if mode(&path).is_some_and(|m| m & 0o077 != 0) {
+        if mode(&path).is_some_and(|m| m & closed != 0) {
             open = true;
             let what = format!("other users can read {}: run chmod 600 on it", path.display());
             found.note("files", what);

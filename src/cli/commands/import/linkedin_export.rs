@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::core::format::{plural, thousands};
 use crate::error::Failure;
 use crate::linkedin_export::{self, ExportFile, ImportError, ImportReport};
-use crate::store::Store;
 
 /// Unreadable rows that are listed one by one.
 const SHOWN: usize = 10;
@@ -76,12 +75,11 @@ pub(crate) fn run(context: &Context, args: &LinkedinExportArgs) -> Result<(), Fa
     let total = export.rows();
     let mut watch = |rows| meter.show(&format!("{} rows", thousands(rows)), rows, total);
     let path = &config.archive.path;
-    let failed = |e| wiring::archive_failure(path, e);
     let report = if args.dry_run {
         let reader = wiring::reader_if_any(path)?;
         linkedin_export::outlook(reader.as_ref(), &export, &options, &mut watch)
     } else {
-        let mut store = Store::open(path).map_err(failed)?;
+        let mut store = wiring::store(&config)?;
         let report = linkedin_export::import(&mut store, &export, &options, &mut watch);
         report.and_then(|report| store.close().map(|()| report).map_err(ImportError::Store))
     };
