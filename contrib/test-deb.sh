@@ -32,8 +32,8 @@ mode 644 /etc/archiver/archiver.toml
 mode 755 /etc/archiver
 mode 700 /var/lib/archiver
 for unit in systemd/*.service systemd/*.timer; do mode 644 "/usr/lib/systemd/system/$(basename "$unit")"; done
-for unit in archiver archiver-once; do mode 644 "/usr/lib/systemd/system/$unit.service.d/archiver-readers.conf"; done
-mode 644 /usr/lib/sysusers.d/archiver-readers.conf
+for unit in archiver archiver-once; do mode 644 "/usr/lib/systemd/system/$unit.service.d/archiver-web.conf"; done
+mode 644 /usr/lib/sysusers.d/archiver.conf
 mode 644 /usr/share/man/man1/archiver.1.gz
 mode 644 /usr/share/man/man1/archiver-login.1.gz
 mode 644 /usr/share/bash-completion/completions/archiver

@@ -38,9 +38,7 @@ pub(crate) fn note(archive: &Path, backup: &Path, now: Ms) {
     let line = |(at, path): &(Ms, PathBuf)| format!("{}\t{}\n", iso_utc(*at), path.display());
     let mut text: String = all.iter().map(line).collect();
     text.push_str(&format!("{}\t{shown}\n", iso_utc(now)));
-    let path = list(archive);
-    let written = replace::begin(&path).and_then(|file| replace::finish(file, &path, &text));
-    if let Err(error) = written {
+    if let Err(error) = replace::beside(archive, &list(archive), &text) {
         tracing::debug!(%error, "cannot note where the backup is");
     }
 }

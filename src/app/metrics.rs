@@ -241,7 +241,7 @@ fn last_backup(archive: &Path) -> Option<Ms> {
 
 /// Notes beside an archive that it has been backed up. Where that cannot be written, only the metric lacks it.
 pub(crate) fn note_backup(archive: &Path, now: Ms) {
-    if let Err(error) = write_for_all(&backup_note(archive), &format!("{}\n", iso_utc(now))) {
+    if let Err(error) = replace::beside(archive, &backup_note(archive), &format!("{}\n", iso_utc(now))) {
         tracing::debug!(%error, "cannot note when the backup was made");
     }
 }
@@ -300,10 +300,6 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
             "it holds something else, which is left alone",
         ));
     }
-    write_for_all(path, text)
-}
-
-fn write_for_all(path: &Path, text: &str) -> io::Result<()> {
     let file = replace::begin(path)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     replace::finish(file, path, text)

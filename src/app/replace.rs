@@ -2,8 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use rustix::fs::{Gid, Uid, fchown};
+use rustix::process::geteuid;
 use tempfile::NamedTempFile;
 
 /// The folder that a file is in.
@@ -30,6 +33,16 @@ pub(crate) fn is_own_or_new(path: &Path, mark: &str) -> io::Result<bool> {
 /// A new file beside the one to be replaced, of mode 0600. It goes away unless it is finished.
 pub(crate) fn begin(path: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".archiver-").tempfile_in(folder(path))
+}
+
+/// Writes a file beside an archive, with the archive's owner and readers: the superuser may do so in the service's folder.
+pub(crate) fn beside(archive: &Path, path: &Path, text: &str) -> io::Result<()> {
+    let (file, of) = (begin(path)?, fs::metadata(archive)?);
+    file.as_file().set_permissions(fs::Permissions::from_mode(of.mode() & 0o666))?;
+    if geteuid().is_root() {
+        fchown(file.as_file(), Some(Uid::from_raw(of.uid())), Some(Gid::from_raw(of.gid())))?;
+    }
+    finish(file, path, text)
 }
 
 /// Writes the file, and gives it its name once it is on the disk.

@@ -63,6 +63,11 @@ fn the_group_can_read_the_archive_and_what_lies_beside_it_where_that_is_configur
     assert_eq!(killed_during_a_request(&home), [0o640; 4], "what a crash has left as well");
     home.sync();
     home.run(&["verify"]).expect(0);
+    home.run(&["backup", "copy.db"]).expect(0);
+    assert_eq!(mode(&home.path("copy.db")), 0o600);
+    for ending in [".backups", ".last-backup"] {
+        assert_eq!(mode(&home.path(&format!("archive.db{ending}"))), 0o640, "{ending}");
+    }
     let check = home.run(&["check"]).expect(0);
     assert!(!check.stdout.contains("chmod"), "{check:?}");
     fs::set_permissions(home.archive(), fs::Permissions::from_mode(0o660)).unwrap();
