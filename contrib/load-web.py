@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Measures `archiver serve` on a large archive: how long each kind of page takes at the server, and how much memory.
+"""Measures `archiver serve` on a large archive: how long each kind of page takes at the server and until a browser first
+paints it, how much memory that takes, and what it costs a sync.
 
     contrib/load-web.py [--program target/release/archiver] [--messages 1000000] [--readers 50] [--seconds 20]
 
 Makes an archive in target/load-web unless one of that size is there: 2,000 conversations, one of them with a tenth of all
 messages. Each kind of page is asked for by one reader, then by many at once, each of whom looks at a page about every
-second, while another process writes as a sync does. The times are the server's own, of the header `server-timing`.
+second, while `archiver sync` archives what comes into a mailbox of `archiver fake-api`. These times are the server's own, of
+the header `server-timing`. Chromium, where it is installed, says when it first painted each page.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import json
 import os
 import random
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +30,8 @@ WORDS = ("the of and to report contract meeting thursday invoice budget draft th
 NOW_MS = int(time.time() * 1000)
 SPAN_MS = 6 * 365 * 86_400_000
 LIMIT_MS = 50
+PAINT_LIMIT_MS = 200
+SLOWED_LIMIT = 0.1
 COMMON_LIMIT_MS = 30
 MEMORY_KIB = 48 * 1024
 
@@ -162,27 +167,124 @@ def memory(pid):
     return {name: int(re.search(rf"{name}:\s+(\d+)", status).group(1)) for name in ("VmHWM", "VmRSS", "RssAnon")}
 
 
-def write(path, stop, spent):
-    """Pages of 50 messages, as a sync writes them."""
-    db = sqlite3.connect(path, timeout=30, isolation_level=None)
-    db.execute("PRAGMA synchronous = FULL")
-    key = db.execute("SELECT max(id) FROM message").fetchone()[0]
-    rng = random.Random(2)
-    while not stop.is_set():
+class Mailbox:
+    """A mailbox of `archiver fake-api`, in which messages come in, and the syncs that archive them."""
+
+    def __init__(self, program, config, archive):
+        self.process = subprocess.Popen([program, "fake-api", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        address = next(found.group(1) for found in (re.search(r"http://(127[0-9.]+:\d+)", line) for line in self.process.stdout) if found)
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.api = http.client.HTTPConnection(address)
+        self.program, self.config = program, config
+        with open(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            told = self.ask("GET", "/_fake/config").replace('name = "me"', 'name = "mailbox"')
+            file.write(told + f'[archive]\npath = "{archive}"\n[budget]\ncredits_per_run = 100000\n')
+        self.sync()
+
+    def ask(self, method, path, body=None):
+        self.api.request(method, path, body=body)
+        answer = self.api.getresponse()
+        text = answer.read().decode()
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status} {text[:200]}")
+        return text
+
+    def sync(self):
+        """One run: its seconds, requests and new messages."""
         begun = time.perf_counter()
-        db.execute("BEGIN IMMEDIATE")
-        for _ in range(50):
-            key += 1
-            said = text(rng)
-            db.execute("INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, text) VALUES (?, 2, ?, 3, 1, 1, ?)",
-                       (key, key << 10, said))
-            db.execute("INSERT INTO messages_fts (rowid, text) VALUES (?, ?)", (key, said))
-        db.execute("UPDATE conversation SET messages = messages + 50, newest_ms = ? WHERE id = 2", (key << 10,))
-        db.execute("UPDATE participant SET messages = messages + 50 WHERE conversation = 2 AND person = 3")
-        db.execute("COMMIT")
-        spent.append((time.perf_counter() - begun) * 1000)
-        time.sleep(0.2)
-    db.close()
+        run = subprocess.run([self.program, "--config", self.config, "sync", "--once", "--json"], capture_output=True, text=True)
+        took = time.perf_counter() - begun
+        if run.returncode != 0:
+            raise RuntimeError(f"sync ended with {run.returncode}: {run.stderr[-500:]}")
+        report = json.loads(run.stdout)
+        return took, report["requests"], report["new_messages"]
+
+    def syncs(self, seconds):
+        """A run every second, before which forty messages come in for each of ten conversations. What they took in all."""
+        runs, end = [], time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            again = time.perf_counter() + 1
+            for number in range(400):
+                self.ask("POST", "/_fake/send", json.dumps({"conversation": number % 10, "text": f"the {len(runs)} and {number}"}))
+            runs.append(self.sync())
+            time.sleep(max(0, again - time.perf_counter()))
+        return [sum(column) for column in zip(*runs)]
+
+
+class Browser:
+    """Chromium, driven over a pipe by the DevTools protocol."""
+
+    def __init__(self, program, profile, key):
+        (theirs_in, self.to), (self.answers, theirs_out) = os.pipe(), os.pipe()
+        command = ('exec "$0" --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync '
+                   f'--disable-component-update --remote-debugging-pipe --user-data-dir="$1" 3<&{theirs_in} 4>&{theirs_out}')
+        self.process = subprocess.Popen(["bash", "-c", command, program, profile], pass_fds=(theirs_in, theirs_out),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(theirs_in), os.close(theirs_out)
+        self.unread, self.last, self.session = b"", 0, None
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network"):
+            self.call(f"{domain}.enable")
+        self.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Bearer {key}"})
+
+    def message(self):
+        while b"\0" not in self.unread:
+            read = os.read(self.answers, 1 << 16)
+            if not read:
+                raise RuntimeError("the browser has ended")
+            self.unread += read
+        message, self.unread = self.unread.split(b"\0", 1)
+        return json.loads(message)
+
+    def call(self, method, **params):
+        self.last += 1
+        asked = {"id": self.last, "method": method, "params": params}
+        if self.session:
+            asked["sessionId"] = self.session
+        os.write(self.to, json.dumps(asked).encode() + b"\0")
+        while True:
+            message = self.message()
+            if message.get("id") == self.last:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']}")
+                return message["result"]
+
+    def first_paint(self, url):
+        """Milliseconds from the beginning of the navigation."""
+        self.call("Page.navigate", url=url)
+        ask = "(performance.getEntriesByName('first-contentful-paint')[0] || {startTime: 0}).startTime"
+        for _ in range(500):
+            value = self.call("Runtime.evaluate", expression=f"location.href === 'about:blank' ? 0 : {ask}")["result"].get("value", 0)
+            if value:
+                return value
+            time.sleep(0.01)
+        raise RuntimeError(f"{url} was never painted")
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def paints(address, key, kinds, folder):
+    """Whether a page took too long."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        print("\nChromium is not installed: first paints were not measured")
+        return True
+    browser = Browser(program, os.path.join(folder, "profile"), key)
+    late = False
+    print(f"\n{'first paint in Chromium, ms':<34}{'first':>8}{'p50':>8}{'p95':>8}")
+    for name, url in kinds.items():
+        if name.startswith("API") or name == "a message's link":
+            continue
+        first = browser.first_paint(f"http://{address}{url()}")
+        times = [browser.first_paint(f"http://{address}{url()}") for _ in range(20)]
+        late |= percentile(times, 0.95) > PAINT_LIMIT_MS
+        mark = "  TOO SLOW" if percentile(times, 0.95) > PAINT_LIMIT_MS else ""
+        print(f"{name:<34}{first:>8.0f}{percentile(times, 0.5):>8.0f}{percentile(times, 0.95):>8.0f}{mark}", flush=True)
+    browser.end()
+    return late
 
 
 def main():
@@ -207,7 +309,7 @@ def main():
     subprocess.run(["cp", "--reflink=auto", path, work], check=True)
     os.chmod(work, 0o600)
     config = os.path.join(args.folder, "archiver.toml")
-    open(config, "w").write(f'[archive]\npath = "{work}"\n[[accounts]]\nname = "me"\n')
+    mailbox = Mailbox(args.program, config, work)
     server = subprocess.Popen([args.program, "--config", config, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
                               env={"PATH": os.environ["PATH"], "TZ": "UTC", "MALLOC_ARENA_MAX": "1"})  # as the unit sets it
     failed = False
@@ -228,19 +330,16 @@ def main():
             print(f"{name:<34}{first:>8.1f}{percentile(times, 0.5):>8.1f}{worst:>8.1f}{max(times):>8.1f}{mark}", flush=True)
         print(f"memory: {memory(server.pid)}")
 
-        alone, stop = [], threading.Event()
-        writer = threading.Thread(target=write, args=(work, stop, alone))
-        writer.start()
-        time.sleep(args.seconds / 2)
-        stop.set()
-        writer.join()
-        beside, stop, seen, errors = [], threading.Event(), {name: [] for name in kinds}, []
-        writer = threading.Thread(target=write, args=(work, stop, beside))
-        writer.start()
+        failed |= paints(address, key, kinds, args.folder)
+
+        alone = mailbox.syncs(args.seconds)
+        stop, seen, errors, beside = threading.Event(), {name: [] for name in kinds}, [], []
+        writer = threading.Thread(target=lambda: beside.append(mailbox.syncs(args.seconds)))
 
         def read(seed):
             mine = random.Random(seed)
             reader = Reader(address, key)
+            time.sleep(mine.uniform(0, 1.5))
             while not stop.is_set():
                 name = mine.choice(list(kinds))
                 try:
@@ -250,11 +349,11 @@ def main():
                 time.sleep(mine.uniform(0.5, 1.5))
 
         readers = [threading.Thread(target=read, args=(n,)) for n in range(args.readers)]
-        for reader in readers:
-            reader.start()
-        time.sleep(args.seconds)
-        stop.set()
         for thread in readers + [writer]:
+            thread.start()
+        writer.join()
+        stop.set()
+        for thread in readers:
             thread.join()
         print(f"\n{args.readers} readers while a sync writes, ms at the server")
         for name, times in seen.items():
@@ -263,13 +362,18 @@ def main():
         every = [t for times in seen.values() for t in times]
         print(f"all: {len(every)} pages, p50 {percentile(every, 0.5):.1f}, p95 {percentile(every, 0.95):.1f}, max {max(every):.1f} ms")
         print(f"failures: {len(errors)} {errors[:3]}")
-        print(f"a page written: p50 {percentile(alone, 0.5):.1f} ms alone, {percentile(beside, 0.5):.1f} ms beside the readers")
+        for what, (took, requests, new) in (("alone", alone), ("beside the readers", beside[0])):
+            print(f"syncs {what}: {took:.2f} s for {requests} requests and {new} new messages")
+        slowed = (beside[0][0] / beside[0][1]) / (alone[0] / alone[1]) - 1
+        print(f"a request of the sync took {slowed:+.1%} beside the readers")
+        failed |= slowed > SLOWED_LIMIT
         used = memory(server.pid)
         print(f"memory: {used}")
         failed |= percentile(every, 0.95) > LIMIT_MS or bool(errors) or used["VmHWM"] > MEMORY_KIB
     finally:
-        server.terminate()
-        server.wait()
+        for process in (server, mailbox.process):
+            process.terminate()
+            process.wait()
     sys.exit(1 if failed else 0)
 
 

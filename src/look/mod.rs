@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono_tz::Tz;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) times: Times,
     pool: Pool,
     facts: Cached<Facts>,
+    /// Those as they are sent: many ask at once, and a thousand conversations are some 400 kB.
+    status: Cached<Bytes>,
     overview: Cached<Facts>,
     outlook: Cached<Outlook>,
     heads: Cached<Vec<ConversationHead>>,
@@ -190,6 +193,7 @@ impl Shared {
             times: Times(timezone),
             pool,
             facts: Cached::default(),
+            status: Cached::default(),
             overview: Cached::default(),
             outlook: Cached::default(),
             heads: Cached::default(),
@@ -242,6 +246,17 @@ impl Glance<'_> {
     pub(crate) fn facts(&self) -> Result<Arc<Facts>, StoreError> {
         let gather = || Facts::read(&self.shared.config, self.reader, Listing::All, self.now);
         self.shared.facts.get(self.version, self.now, PRESENT, gather)
+    }
+
+    /// The same as text, which all who ask share.
+    pub(crate) fn status<E: From<StoreError>>(
+        &self,
+        write: impl FnOnce(&Facts) -> Result<Bytes, E>,
+    ) -> Result<Bytes, E> {
+        let facts = self.facts()?;
+        let of_facts = facts.now.cast_unsigned();
+        let text = self.shared.status.get(of_facts, self.now, EXACT, || write(&facts))?;
+        Ok(Bytes::clone(&text))
     }
 
     /// The forecast.

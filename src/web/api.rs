@@ -1,5 +1,6 @@
 //! The same as JSON: objects as `--json` prints them, lists as `{"items", "next"}`. `openapi.json` describes it.
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -63,8 +64,11 @@ pub(super) fn openapi(_: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refus
 }
 
 pub(super) fn status(look: &Glance<'_>, _: &WebRequest) -> Result<SiteReply, Refused> {
-    let facts = look.facts()?;
-    SiteReply::json(&Status::of(&facts, &look.shared.config, iso_utc))
+    let write = |facts: &Facts| {
+        let text = serde_json::to_vec(&Status::of(facts, &look.shared.config, iso_utc));
+        text.map(Bytes::from).map_err(|_| Refused::Internal)
+    };
+    Ok(SiteReply::new("application/json", look.status(write)?))
 }
 
 pub(super) fn conversations(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply, Refused> {
