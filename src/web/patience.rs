@@ -1,7 +1,7 @@
 //! A connection that gives up on a reader who takes nothing.
 
 use std::future::Future as _;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -54,6 +54,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         this.bounded(cx, done)
     }
 
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let done = Pin::new(&mut this.stream).poll_write_vectored(cx, pieces);
+        this.bounded(cx, done)
+    }
+
+    /// Otherwise hyper copies what it sends into a buffer of the connection, which keeps its size.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let done = Pin::new(&mut this.stream).poll_flush(cx);
@@ -62,5 +77,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_not_copied_into_a_buffer_of_each_connection() {
+        let (stream, _other) = tokio::io::duplex(1);
+        assert!(stream.is_write_vectored() && Patient::new(stream).is_write_vectored());
     }
 }
