@@ -134,6 +134,8 @@ impl Course {
             course.mark(asked, |gap| gap.stalled(&Stall::RepeatedPage, asked.run));
             course.stall = Some(Stall::RepeatedPage);
         }
+        // One that has lost a cursor which led nowhere may be what another one has become before.
+        course.gaps.dedup_by(|below, above| above.asks_the_same_as(below));
         // A conversation that was empty to its beginning has begun anew when it is found to hold more than a page.
         course.beginning_seen &= course.gaps.iter().all(|g| g.older_ms.is_some());
         course

@@ -85,6 +85,11 @@ impl Gap {
         self.newer_ms == other.newer_ms && self.older_ms == other.older_ms
     }
 
+    /// Whether the same is asked for one as for the other: a gap is there once.
+    pub(super) fn asks_the_same_as(&self, other: &Self) -> bool {
+        (self.newer_ms, self.older_ms, &self.cursor) == (other.newer_ms, other.older_ms, &other.cursor)
+    }
+
     /// The same gap without a cursor that leads above it: the server's clock was wrong when it was given.
     pub(super) fn without_high_cursor(self) -> Self {
         let newer = self.newer_ms.unwrap_or(Ms::MAX);

@@ -26,8 +26,7 @@ pub fn broken(timeline: &Timeline) -> Vec<String> {
         {
             wrong.push(format!("gaps {} and {} overlap", above.id, below.id));
         }
-        if (above.newer_ms, above.older_ms, &above.cursor) == (below.newer_ms, below.older_ms, &below.cursor)
-        {
+        if above.asks_the_same_as(below) {
             wrong.push(format!("gaps {} and {} are the same", above.id, below.id));
         }
     }

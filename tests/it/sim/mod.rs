@@ -43,7 +43,7 @@ use crate::support::sample;
 /// Seeds that once failed.
 const OLD_FOES: &[u64] = &[
     35, 221, 277, 395, 760, 846, 1_064, 1_985, 2_274, 2_908, 3_482, 4_458, 4_521, 4_681, 4_701, 4_773, 5_201,
-    8_396, 9_465, 41_040,
+    8_396, 9_465, 41_040, 53_675,
 ];
 
 /// A balance that no history can spend.
