@@ -33,16 +33,13 @@ impl Hosts {
         if self.names.contains(&host) {
             return true;
         }
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
-            _ => (host.as_str(), Some(80)),
-        };
+        let (name, port) = name_and_port(&host);
+        let port = port.map_or(Some(80), |port| port.parse().ok());
         let Some(at) = self.at else { return name == "localhost" };
         if port != Some(at.port()) {
             return false;
         }
-        let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-        match literal.parse::<IpAddr>() {
+        match literal(name).parse::<IpAddr>() {
             Ok(ip) => {
                 at.ip().is_unspecified() || ip == at.ip() || (at.ip().is_loopback() && ip.is_loopback())
             }
@@ -51,17 +48,27 @@ impl Hosts {
     }
 }
 
-/// Whether the browser has come over an encrypted connection, which a proxy then decrypts: browsers say where a request is
-/// from to encrypted sites and to this machine only.
+/// The name and the port of a `Host`.
+fn name_and_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+/// A name without the brackets of an IPv6 address.
+fn literal(name: &str) -> &str {
+    name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name)
+}
+
+/// Whether the browser reached this server through TLS, which a proxy ends: browsers send `Sec-Fetch-Site` only over TLS
+/// and to the machine itself.
 pub(super) fn is_encrypted(headers: &HeaderMap, host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => name,
-        _ => host,
-    };
-    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    let is_here = match literal.parse::<IpAddr>() {
+    let host = host.to_ascii_lowercase();
+    let (name, _) = name_and_port(&host);
+    let is_here = match literal(name).parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback(),
-        Err(_) => name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost"),
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
     };
     headers.contains_key(FETCH_SITE) && !is_here
 }
@@ -131,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_taken_for_encrypted_only_where_browsers_would_not_speak_so_otherwise() {
+    fn a_browser_that_names_its_site_to_another_machine_came_through_tls() {
         let says = HeaderMap::from_iter([(FETCH_SITE, header::HeaderValue::from_static("same-origin"))]);
         for host in ["archive.example.org", "archive.example.org:8443", "192.0.2.1", "[2001:db8::1]:443"] {
             assert!(is_encrypted(&says, host) && !is_encrypted(&HeaderMap::new(), host), "{host}");
