@@ -108,6 +108,12 @@ impl Page {
     pub fn without_times(&self) -> bool {
         !self.messages.is_empty() && self.messages.iter().all(|m| m.derived_time)
     }
+
+    /// Whether there are messages, but none whose time is trusted this time: the server's clock may be wrong.
+    #[must_use]
+    pub fn clock_in_doubt(&self) -> bool {
+        !self.messages.is_empty() && self.messages.iter().all(|m| m.derived_time || m.untrusted_ms.is_some())
+    }
 }
 
 fn bounds(mut times: impl Iterator<Item = Ms>) -> Option<(Ms, Ms)> {

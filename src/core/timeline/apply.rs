@@ -217,10 +217,14 @@ impl Course {
         }
         let newest = asked.cursor.is_none();
         let expected = self.count.expected(standing, gone);
-        if !newest && !ended {
+        // All of it was read again, or stands on this page. Else a message that went makes up for one that is missing.
+        let explained = ended && (asked.gap.is_doubt() || (newest && page.below == Below::End));
+        if !newest && !explained && total > expected {
             // Something newer, or something that is missing: the newest page tells.
             let top = timeline.newest_ms.max(page.span().map(|(_, hi)| hi));
-            self.gaps.extend((total > expected).then(|| Gap::head(top, now)));
+            self.gaps.push(Gap::head(top, now));
+        }
+        if !newest && !ended {
             return;
         }
         let lo = page.span().map(|(lo, _)| lo).filter(|_| newest && !ended && total > expected);
@@ -228,7 +232,7 @@ impl Course {
             let (newer_ms, stalled) = (Some(lo), Some(Stall::CountDiffers(total.saturating_sub(expected))));
             self.gaps.push(Gap { newer_ms, stalled, opened_ms: now, ..Gap::default() });
             self.beginning_seen = false;
-        } else if total < expected || (ended && (page.below == Below::End || asked.gap.is_doubt())) {
+        } else if total < expected || explained {
             self.count = ServerCount::explaining(total, standing, gone);
         }
     }

@@ -15,6 +15,8 @@ use crate::core::timeline::stall::Stall;
 
 /// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
+/// How often attempts of any kind must have come to nothing before an end is believed that was claimed only now and then.
+const TO_END_BETWEEN_OTHERS: u32 = 8;
 /// How often an attempt must have come to nothing before the server's count settles that nothing is left.
 const TO_SETTLE_BY_COUNT: u32 = 2;
 /// How often it must be claimed that a conversation is empty: any of its messages that comes back corrects that.
@@ -74,6 +76,9 @@ pub(super) fn weigh(evidence: Evidence<'_>) -> Verdict {
     let whole = || evidence.elsewhere().map_or_else(|| believed(Verdict::End), Verdict::MissingElsewhere);
     let end = || evidence.against_end().map_or_else(whole, Verdict::Disbelieved);
     let untrusted = page.untrusted() && !ends && times_said(&asked.gap, &Stall::NoTimes) < TO_CLOSE_A_GAP;
+    if !ends && evidence.shows_all_again() {
+        return Verdict::End;
+    }
     let Some((lo, hi)) = page.span().filter(|_| !untrusted) else {
         if asked.gap.newer_ms.is_some()
             && page.messages.is_empty()
@@ -168,10 +173,13 @@ impl Evidence<'_> {
     }
 
     /// So many more the server counts in a conversation of which it has no more at the bottom, and of which this page does
-    /// not show all: what is missing may stand higher up.
+    /// not show all: what is missing may stand higher up. After a doubt was read to its end, what turned up since.
     fn elsewhere(&self) -> Option<i64> {
-        let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
-        let all_shown = self.asked.gap.is_doubt() || shown >= self.timeline.standing();
+        let all_shown = if self.asked.gap.is_doubt() {
+            self.asked.gap.stalls == 0 || self.still_doubted()
+        } else {
+            self.shows_all_stored()
+        };
         self.counted_more().filter(|_| self.is_all_below() && !all_shown)
     }
 
@@ -204,25 +212,45 @@ impl Evidence<'_> {
     /// whether anything is left. That alone proves nothing, because messages that were deleted unnoticed make up for
     /// others that are missing.
     fn nothing_left(&self) -> Option<Verdict> {
-        let (gap, room) = (&self.asked.gap, self.page.returned < self.asked.count);
-        let total = self.page.total.filter(|_| room && self.matches.fresh() == 0)?;
-        if self.shows_all_again(total) {
+        let gap = &self.asked.gap;
+        let total = self.page.total.filter(|_| self.gives_nothing())?;
+        if gap.stalls >= TO_SETTLE_BY_COUNT && total <= self.expected(0) {
             return Some(Verdict::End);
         }
-        let said = if self.timeline.standing() > 0 { gap.stalls } else { 0 };
-        if said >= TO_SETTLE_BY_COUNT && total <= self.expected(0) {
-            return Some(Verdict::End);
+        if gap.stalls < TO_CLOSE_A_GAP {
+            return None;
         }
         let missing = total.saturating_sub(self.expected(0));
-        (said >= TO_CLOSE_A_GAP && self.is_all_below())
-            .then(|| if gap.is_doubt() { Verdict::End } else { Verdict::MissingElsewhere(missing) })
+        // Of an instant that is shown again and again without anything new nothing is missing, whatever is elsewhere.
+        let instant = gap.newer_ms.filter(|newer| gap.older_ms == Some(*newer));
+        match (instant.is_some_and(|at| shows(self.page, at)), self.is_all_below()) {
+            (true, _) => Some(Verdict::End),
+            (false, true) if gap.is_doubt() => Some(Verdict::End),
+            (false, true) => Some(Verdict::MissingElsewhere(missing)),
+            (false, false) => None,
+        }
     }
 
-    /// Whether the newest page shows once more all that is stored, which is of one instant, and the server counts no more.
-    fn shows_all_again(&self, total: i64) -> bool {
+    /// Whether the page shows every message that the server is expected to return, if there is none at all as well.
+    fn shows_all_stored(&self) -> bool {
+        i64::try_from(self.matches.known()).unwrap_or(i64::MAX) >= self.timeline.standing()
+    }
+
+    /// Whether the page had room for more and gives nothing that is new.
+    fn gives_nothing(&self) -> bool {
+        self.page.returned < self.asked.count && self.matches.fresh() == 0
+    }
+
+    /// Whether the newest page shows once more all that the server counts, or all that is stored where it should count no
+    /// more, and does not get below what was newest: all of that is of one instant, or its times cannot be trusted.
+    fn shows_all_again(&self) -> bool {
+        let Some(border) = self.asked.gap.older_ms.filter(|_| self.asked.cursor.is_none()) else {
+            return false;
+        };
+        let in_place = self.page.untrusted() || self.page.span().is_some_and(|(lo, _)| lo == border);
         let shown = i64::try_from(self.matches.known()).unwrap_or(i64::MAX);
-        let newest = self.asked.cursor.is_none() && self.asked.gap.older_ms.is_some();
-        newest && shown >= self.timeline.standing() && total <= self.expected(0)
+        let all = |total| total <= shown || (self.shows_all_stored() && total <= self.expected(0));
+        in_place && shown > 0 && self.page.total.is_some_and(all) && self.gives_nothing()
     }
 
     /// The doubt that items of other threads stand where the page's own should, unless that was so often enough.
@@ -246,37 +274,46 @@ impl Evidence<'_> {
         let contradicts_itself = emptied && self.page.total.is_some_and(|total| total > 0);
         let often_enough = if emptied { TO_EMPTY_A_CONVERSATION } else { TO_CLOSE_A_GAP };
         let contradiction = self.end_contradiction()?;
-        let believed = !contradicts_itself && times_said(&self.asked.gap, &contradiction) >= often_enough;
-        (!believed).then_some(contradiction)
+        let gap = &self.asked.gap;
+        let said = times_said(gap, &contradiction) >= often_enough || gap.stalls >= TO_END_BETWEEN_OTHERS;
+        (contradicts_itself || !said).then_some(contradiction)
     }
 
     fn end_contradiction(&self) -> Option<Stall> {
         let (asked, page) = (self.asked, self.page);
         let expected = match asked.gap.newer_ms {
             None => self.timeline.standing() > 0,
-            // Such a page shows at least the border again.
-            Some(_) => asked.above_border(),
+            // Such a page shows at least the border again. One that was asked for by the server's own number may have skipped
+            // all there is, if the server's clock is wrong by now; what it names otherwise leads to its end.
+            Some(_) => asked.above_border() || asked.as_given().is_some_and(|sent| sent.number().is_some()),
         };
         let lo = page.span().map(|(lo, _)| lo);
         let above_known =
             asked.gap.older_ms.is_some_and(|older| lo.is_none_or(|lo| older < lo || !self.makes_contact(lo)));
+        // A page that shows all that is stored ends above none of it, whatever the times are worth.
+        let above_known = above_known && !self.shows_all_stored();
         if page.messages.is_empty() && expected {
             Some(Stall::EmptyButStored)
-        } else if above_known && self.timeline.standing() > 0 {
+        } else if above_known {
             Some(Stall::EndAboveKnown)
         } else {
             self.missing_from_count().filter(|_| !self.ends_doubt(lo))
         }
     }
 
-    /// Whether a doubt has come to its end and no more is missing than when it arose: all was read again by then.
+    /// Whether a doubt has come to its end, and either no more is missing than when it arose, since all was read again by
+    /// then, or that was no mistake: what is new at the head is known by now, and the rest is doubted once more.
     fn ends_doubt(&self, lo: Option<Ms>) -> bool {
         let read = self.timeline.oldest_ms.is_none_or(|oldest| lo.is_some_and(|lo| lo <= oldest));
-        let doubted = match self.asked.gap.stalled {
-            Some(Stall::CountDiffers(missing)) => missing,
-            _ => return false,
-        };
-        read && self.counted_more().is_some_and(|more| more <= doubted)
+        let again = self.asked.gap.stalls > 0 && self.is_all_below();
+        read && self.asked.gap.is_doubt() && (again || self.still_doubted())
+    }
+
+    /// Whether no more is missing than a doubt says, without what it has brought to light.
+    fn still_doubted(&self) -> bool {
+        let Some(Stall::CountDiffers(doubted)) = self.asked.gap.stalled else { return false };
+        let found = i64::from(self.asked.gap.filled);
+        self.counted_more().is_none_or(|more| more <= doubted.saturating_sub(found))
     }
 
     /// The doubt that the server counts more messages than the archive will hold with this page.
@@ -301,8 +338,8 @@ impl Evidence<'_> {
     /// it over messages that were never seen.
     fn against_beginning(&self) -> Option<Stall> {
         // A server whose clock is wrong for a while skips as much as it is wrong by, each time that it is asked.
-        let again = self.asked.gap.stalls > 0 && !self.page.without_times();
-        if again {
+        let again = if self.page.clock_in_doubt() { TO_END_BETWEEN_OTHERS } else { 1 };
+        if self.asked.gap.stalls >= again {
             return None;
         }
         match self.asked.gap.newer_ms {
@@ -329,10 +366,12 @@ impl Evidence<'_> {
     /// all of the border's messages again, so a page that lacks one has skipped something, unless it was deleted.
     fn border_missing(&self, newer: Ms) -> Option<Stall> {
         // The server's own cursor may begin below the border. One that shows it is an inclusive number, and shows all of
-        // it.
-        let given = self.asked.as_given();
-        if given.is_some_and(|sent| sent.number().is_none() || !shows(self.page, newer)) {
-            return None;
+        // it; one that is a number means another time to a server whose clock is wrong now.
+        if let Some(sent) = self.asked.as_given() {
+            let elsewhere = sent.number().is_some() && self.page.clock_in_doubt();
+            if !elsewhere && (sent.number().is_none() || !shows(self.page, newer)) {
+                return None;
+            }
         }
         let vanished = self.vanished(newer.saturating_sub(1), newer.saturating_add(1));
         (vanished > 0).then_some(Stall::BorderMissing)

@@ -59,7 +59,7 @@ impl Gap {
     #[must_use]
     pub fn cursor_to_send(&self) -> Option<Cursor> {
         let newer = self.newer_ms?;
-        let wide = self.stalled == Some(Stall::BorderMissing);
+        let wide = matches!(self.stalled, Some(Stall::BorderMissing | Stall::EmptyButStored));
         let Some(cursor) = &self.cursor else {
             return Some(Cursor::made(newer.saturating_add(if wide { WIDE_MS } else { 1 })));
         };

@@ -590,9 +590,13 @@ impl MemConversation {
         let stored = self.stored.get_mut(&id).unwrap();
         self.versions.entry(id).or_default().push(stored.message.clone());
         self.by_time.remove(&(stored.message.at_ms, id));
-        stored.message = message.clone();
+        let before = std::mem::replace(&mut stored.message, message.clone());
+        // A time once served is kept when a later answer has none that is trusted.
+        if message.derived_time {
+            (stored.message.at_ms, stored.message.derived_time) = (before.at_ms, before.derived_time);
+        }
         stored.gone = false;
-        self.by_time.insert((message.at_ms, id), ());
+        self.by_time.insert((stored.message.at_ms, id), ());
         if let Some(urn) = &message.urn {
             self.by_urn.insert(urn::identity(urn).into_owned(), id);
         }

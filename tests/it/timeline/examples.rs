@@ -142,7 +142,8 @@ fn only_messages_deleted_strictly_inside_a_page_are_gone() {
 fn an_empty_last_page_proves_nothing_above_it() {
     // Asked with the server's own cursor, which excludes the border: nothing is below, but b and a are level with c.
     let script = [send(3, 0), send(2, 5), head(3), fill_verbatim(0, 9)];
-    assert_eq!(drawn(&script), "[e d c] (=)");
+    assert_eq!(drawn(&script), "[e d c] (!…)");
+    assert_eq!(drawn(&[&script[..], &[fill(0, 9)]].concat()), "[e d c b a]");
 }
 
 #[test]
@@ -177,12 +178,12 @@ fn looks_at_one_crowded_instant_leave_one_gap() {
 #[test]
 fn a_cursor_in_seconds_may_leave_out_its_whole_second() {
     let seconds = |inclusive| Manner { cursors: Cursors::Seconds, inclusive, ..Manner::default() };
-    let script = [send(3, 0), head(1), fill_verbatim(0, 1)];
-    assert_eq!(drawn_by(seconds(false), false, &script), "[c] (=)");
+    let script = [send(1, 0), send(1, 1), send(2, 0), head(1), fill_verbatim(0, 1)];
+    assert_eq!(drawn_by(seconds(false), false, &script), "[d] (=) [a]");
     assert_eq!(
         drawn_by(seconds(true), false, &script),
-        "[c] (…)",
-        "an inclusive one shows it again, and c fills it"
+        "[d] (…)",
+        "an inclusive one shows it again, and d fills it"
     );
     let script = [send(3, 0), head(1), fill(0, 9)];
     assert_eq!(drawn_by(seconds(false), false, &script), "[c b a]");

@@ -82,6 +82,9 @@ fn each_kind_of_page_has_its_verdict() {
     let said = Asked { gap: said, ..bottom.clone() };
     let doubt = Gap { stalled: Some(Stall::CountDiffers(2)), ..bottom.gap.clone() };
     let doubt = Asked { gap: doubt, ..bottom.clone() };
+    let again = asked(None, Some(90));
+    let instant = Gap { stalled: Some(Stall::RepeatedPage), stalls: 4, ..asked(Some(50), Some(50)).gap };
+    let instant = Asked { gap: instant, ..asked(Some(50), Some(50)) };
     let stored = [90, 50, 10, 5];
     let no = Verdict::Disbelieved;
     for (asked, page, expected) in [
@@ -111,6 +114,11 @@ fn each_kind_of_page_has_its_verdict() {
         (&said, page(&[50, 5], Below::End, Some(6)), Verdict::MissingElsewhere(2)),
         (&doubt, page(&[50, 5], Below::End, Some(6)), Verdict::End),
         (&doubt, page(&[50, 5], Below::End, Some(7)), no(Stall::EndBeforeCount(7))),
+        // The newest page shows all that the server counts, which is of one instant.
+        (&again, page(&[90], more(90), Some(1)), Verdict::End),
+        (&again, page(&[90], more(90), Some(2)), progress(90, None)),
+        // An instant that is shown again and again without anything new, whatever is missing elsewhere.
+        (&instant, page(&[50], more(50), Some(9)), Verdict::End),
         // Not believed.
         (&gap, page(&[90, 70], more(70), None), no(Stall::RepeatedPage)),
         (&gap, page(&[], more(40), None), no(Stall::EmptyButMore)),
@@ -146,6 +154,8 @@ fn an_end_is_believed_sooner_the_less_contradicts_it_and_the_less_it_can_do() {
     let stored = Timeline { messages: 7, newest_ms: span(900), oldest_ms: span(500), ..Timeline::default() };
     let nothing = Timeline::default();
     let at_border = Asked { cursor: Some(Cursor::made(T0 + 500)), ..asked(Some(500), None) };
+    let given = Gap { cursor: at_border.cursor.clone(), ..at_border.gap.clone() };
+    let given = Asked { gap: given, ..at_border.clone() };
     for (timeline, asked, total, expected) in [
         (&nothing, asked(None, None), None, Some(1)),
         (&nothing, asked(None, None), Some(0), Some(1)),
@@ -156,7 +166,58 @@ fn an_end_is_believed_sooner_the_less_contradicts_it_and_the_less_it_can_do() {
         (&stored, asked(Some(500), None), Some(9), Some(4)),
         (&stored, at_border.clone(), None, Some(1)),
         (&stored, at_border, Some(9), Some(4)),
+        (&stored, given, None, Some(4)),
     ] {
         assert_eq!(times(timeline, asked.clone(), total), expected, "{asked:?} {total:?}");
     }
+}
+
+#[test]
+fn an_end_claimed_between_other_failures_is_believed_at_last() {
+    let stored = Timeline { messages: 7, newest_ms: Some(T0 + 900), ..Timeline::default() };
+    let failed = |stalls| Gap { stalls, stalled: Some(Stall::RepeatedPage), ..asked(Some(500), None).gap };
+    let asked = |stalls| Asked { gap: failed(stalls), ..asked(Some(500), None) };
+    let believed = |stalls| times(&stored, asked(stalls), None);
+    assert_eq!((believed(0), believed(3), believed(8)), (Some(4), Some(2), Some(1)));
+}
+
+#[test]
+fn after_an_empty_answer_it_is_asked_from_so_far_above_that_no_wrong_clock_hides_the_border() {
+    let gap = asked(Some(500), None).gap;
+    let stalled = gap.clone().stalled(&Stall::EmptyButStored, RunId(1));
+    assert_eq!(gap.cursor_to_send(), Some(Cursor::made(T0 + 501)));
+    assert_eq!(stalled.cursor_to_send(), Some(Cursor::made(T0 + 500 + 26 * 3_600_000)));
+}
+
+#[test]
+fn a_page_that_lacks_the_border_is_not_believed_the_sooner_for_other_failures_while_the_clock_is_wrong() {
+    let failed = |stalls| {
+        let gap = Gap { stalls, stalled: Some(Stall::EmptyButMore), ..asked(Some(500), Some(10)).gap };
+        Asked { gap, ..asked(Some(500), Some(10)) }
+    };
+    let right = page(&[40, 5], more(5), None);
+    let mut wrong = right.clone();
+    wrong.messages.iter_mut().for_each(|m| m.untrusted_ms = Some(m.at_ms + 3_600_000));
+    let stored = [500, 40, 10, 5];
+    assert!(matches!(verdict(&failed(1), &right, &stored), Verdict::Progress { .. }));
+    assert_eq!(verdict(&failed(1), &wrong, &stored), Verdict::Disbelieved(Stall::BorderMissing));
+    assert!(matches!(verdict(&failed(8), &wrong, &stored), Verdict::Progress { .. }));
+}
+
+#[test]
+fn what_is_missing_after_a_doubt_was_read_to_its_end_is_doubted_once_more() {
+    let doubt = |filled, stalls| {
+        let stalled = Some(Stall::CountDiffers(1));
+        let gap = Gap { stalled, filled, stalls, ..asked(Some(50), None).gap };
+        Asked { gap, ..asked(Some(50), None) }
+    };
+    let (page, stored) = (page(&[50, 5], Below::End, Some(5)), [90, 50, 10, 5]);
+    assert_eq!(verdict(&doubt(0, 0), &page, &stored), Verdict::End, "it was what was doubted");
+    let found = verdict(&doubt(1, 0), &page, &stored);
+    assert_eq!(
+        found,
+        Verdict::Disbelieved(Stall::EndBeforeCount(5)),
+        "it was found, and another one is missing"
+    );
+    assert_eq!(verdict(&doubt(1, 1), &page, &stored), Verdict::MissingElsewhere(1), "and no newer one");
 }
