@@ -249,15 +249,7 @@ pub(super) fn after(fault: &Fault, mut reply: Reply) -> Reply {
                 }
             });
         }
-        Fault::TimesAhead => {
-            reply.body = with_messages(&reply, |message| {
-                if let Some(time) = message.get_mut("timestamp")
-                    && let Some(ms) = time.as_i64()
-                {
-                    *time = json!(ms + TWO_HOURS_MS);
-                }
-            })
-        }
+        Fault::TimesAhead => reply.body = with_times_ahead(&reply),
         Fault::Respelled => {
             reply.body = with_messages(&reply, |message| {
                 if let Some(id) = message.get_mut("entity_urn")
@@ -288,6 +280,24 @@ fn with_messages(reply: &Reply, change: impl Fn(&mut Map<String, Value>)) -> Vec
         let messages = data.get_mut("messages").and_then(Value::as_array_mut);
         messages.into_iter().flatten().filter_map(Value::as_object_mut).for_each(change);
     })
+}
+
+/// Changes nothing else, the order of fields included: a server's clock edits no message.
+fn with_times_ahead(reply: &Reply) -> Vec<u8> {
+    const FIELD: &str = "\"timestamp\":";
+    let body = String::from_utf8_lossy(&reply.body);
+    let mut parts = body.split(FIELD);
+    let mut late = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len()));
+        late.push_str(FIELD);
+        match digits.parse::<i64>() {
+            Ok(ms) => late.push_str(&(ms + TWO_HOURS_MS).to_string()),
+            Err(_) => late.push_str(digits),
+        }
+        late.push_str(rest);
+    }
+    late.into_bytes()
 }
 
 /// Tells this price wherever the answer tells one.

@@ -16,6 +16,7 @@ use crate::core::model::ids::MessageId;
 use crate::core::model::message::{Message, is_outside};
 use crate::core::model::page::{Below, Page};
 use crate::core::model::urn;
+use crate::core::raw::mark;
 use crate::core::timeline::coverage::Reach;
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::pairing::{NEAR_MS, Pairing};
@@ -143,19 +144,23 @@ pub(super) struct Matches<'a> {
     rewritten: BTreeSet<usize>,
 }
 
-/// The page with those messages whose time is not trusted this time at the places that they are known to have.
+/// The page with those messages whose time is not trusted this time at the places that they are known to have. One that
+/// differs from what is stored in that time alone is what is stored: a clock that is wrong for a while edits nothing.
 pub(super) fn at_known_places<'a>(page: &'a Page, known: &Known) -> Cow<'a, Page> {
     if page.messages.iter().all(|m| m.untrusted_ms.is_none()) {
         return Cow::Borrowed(page);
     }
     let timed = known.near.iter().filter(|s| !s.message.derived_time && !s.exported);
-    let places: BTreeMap<Cow<'_, [u8]>, Ms> =
-        timed.filter_map(|s| Some((urn::identity(s.message.urn.as_deref()?), s.message.at_ms))).collect();
+    let stored: BTreeMap<Cow<'_, [u8]>, &Message> =
+        timed.filter_map(|s| Some((urn::identity(s.message.urn.as_deref()?), &s.message))).collect();
     let mut page = page.clone();
-    for message in page.messages.iter_mut().filter(|m| m.untrusted_ms.is_some()) {
-        let place = message.urn.as_deref().and_then(|urn| places.get(&urn::identity(urn)));
-        if let Some(place) = place {
-            (message.at_ms, message.derived_time) = (*place, false);
+    for message in &mut page.messages {
+        let stored = message.urn.as_deref().and_then(|urn| stored.get(&urn::identity(urn)));
+        if let Some((untrusted, stored)) = message.untrusted_ms.zip(stored) {
+            (message.at_ms, message.derived_time) = (stored.at_ms, false);
+            if stored.raw.template.replace(mark::TIME, &untrusted.to_string()) == message.raw.template {
+                message.raw.template.clone_from(&stored.raw.template);
+            }
         }
     }
     Cow::Owned(page)
@@ -455,6 +460,25 @@ mod tests {
             assert_eq!(new(&erased, above, below, false), 2);
             assert_eq!(new(&stored, above, below, true), 2);
         }
+    }
+
+    #[test]
+    fn a_time_that_is_not_trusted_moves_and_edits_nothing_that_is_known() {
+        let with_time =
+            |time: &str| Raw { template: format!("{{\"timestamp\":{time},\"n\":1}}"), extra: None };
+        let known = Message { raw: with_time(&mark::TIME.to_string()), ..message(Some("a"), 10, false) };
+        let served =
+            Message { untrusted_ms: Some(7210), raw: with_time("7210"), ..message(Some("a"), 9, true) };
+        let known = Known { near: vec![stored(1, known)], below: vec![] };
+        let changes = |served: &Message| {
+            let page = page(vec![served.clone()]);
+            let page = at_known_places(&page, &known);
+            assert_eq!((page.messages[0].at_ms, page.messages[0].derived_time), (10, false));
+            match_page(&page, &known).within(&Reach::NOWHERE).shown.len()
+        };
+        assert_eq!(changes(&served), 0);
+        let other = with_time("7210").template.replace("1}", "2}");
+        assert_eq!(changes(&Message { raw: Raw { template: other, extra: None }, ..served }), 1);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const AHEAD_MS: Ms = 60_000;
 /// dated ahead stands among others that were: its URN says when it was made, but not where it stands.
 #[must_use]
 pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
-    let (untrusted, shifted) = untrusted(&items, now);
+    let (untrusted, shift) = untrusted(&items, now);
     let mut own: Vec<Option<Ms>> = Vec::with_capacity(items.len());
     let mut not_trusted: Vec<Option<Ms>> = Vec::with_capacity(items.len());
     for (item, untrusted) in items.iter_mut().zip(untrusted) {
@@ -29,10 +29,12 @@ pub fn place(mut items: Vec<Served>, now: Option<Ms>) -> Vec<Message> {
             item.raw.template = item.raw.template.replace(mark::TIME, &time.to_string());
         }
         let is_ahead = |time: Ms| now.is_some_and(|now| ahead(time, now));
-        // A URN that says the same as a time that is not trusted is no better.
-        let tells = |made: Ms| match served {
-            Some(time) => apart(time, made) > CLOSE_MS && (shifted || !is_ahead(time)),
-            None => true,
+        // A URN that says the same as a time that is not trusted is no better. Where the clock was wrong, one that differs
+        // from its time by more than the others do is of a message that stands elsewhere.
+        let tells = |made: Ms| match (served, shift) {
+            (Some(time), Some(shift)) => apart(time.saturating_sub(made), shift) <= CLOSE_MS,
+            (Some(time), None) => apart(time, made) > CLOSE_MS && !is_ahead(time),
+            (None, _) => true,
         };
         let made = created(item).filter(|made| !is_ahead(*made) && tells(*made));
         // Without a URN, its time is all that it will be found by again.
@@ -78,9 +80,9 @@ pub fn ahead(time: Ms, now: Ms) -> bool {
 /// real, would make what lies beside it look fetched or deleted. An order that half of a page or more agree in is no
 /// exception, but how the server tells the time.
 ///
-/// Also whether most of the page are wrong by the same.
-fn untrusted(items: &[Served], now: Option<Ms>) -> (Vec<bool>, bool) {
-    let (mut untrusted, shifted) = against_urns(items);
+/// Also by how much most of the page are wrong, if by the same.
+fn untrusted(items: &[Served], now: Option<Ms>) -> (Vec<bool>, Option<Ms>) {
+    let (mut untrusted, shift) = against_urns(items);
     for (untrusted, item) in untrusted.iter_mut().zip(items) {
         *untrusted |= item.time_ms.zip(now).is_some_and(|(time, now)| ahead(time, now));
     }
@@ -99,13 +101,13 @@ fn untrusted(items: &[Served], now: Option<Ms>) -> (Vec<bool>, bool) {
             untrusted.iter_mut().skip(at).take(1).for_each(|untrusted| *untrusted |= lost);
         }
     }
-    (untrusted, shifted)
+    (untrusted, shift)
 }
 
 /// For each item, whether the creation time in its URN contradicts its timestamp. A single one that does so by more than
 /// a late delivery is wrong where the others agree with theirs; if most of a page are wrong by the same, the server's
 /// clock was.
-fn against_urns(items: &[Served]) -> (Vec<bool>, bool) {
+fn against_urns(items: &[Served]) -> (Vec<bool>, Option<Ms>) {
     let difference =
         |item: &Served| item.time_ms.zip(created(item)).map(|(time, made)| time.saturating_sub(made));
     let mut differences: Vec<Ms> = items.iter().filter_map(difference).collect();
@@ -119,7 +121,8 @@ fn against_urns(items: &[Served]) -> (Vec<bool>, bool) {
     let shifted = same && middle.abs() > CLOSE_MS;
     let limit = if shifted { CLOSE_MS } else { FAR_MS };
     let wrong = |item: &Served| difference(item).is_some_and(|d| d.abs() > limit);
-    (items.iter().map(|item| (agree || shifted) && wrong(item)).collect(), shifted)
+    let untrusted = items.iter().map(|item| (agree || shifted) && wrong(item)).collect();
+    (untrusted, shifted.then_some(middle))
 }
 
 /// The creation time in an item's URN.
@@ -251,6 +254,11 @@ mod tests {
             let page = place(made.iter().map(|at| item(*at, shift)).collect(), None);
             let at: Vec<_> = page.iter().map(|m| (m.at_ms, m.derived_time)).collect();
             assert_eq!(at, made.map(|at| (at, true)), "{shift}");
+            // One that is dated ahead besides stands at the top, not where it was made, and shows nothing of what lies there.
+            let ahead = std::iter::once(item(made[2] - 1_000_000, shift + 3 * 86_400_000));
+            let page = place(ahead.chain(made.iter().map(|at| item(*at, shift))).collect(), None);
+            assert_eq!((page[0].at_ms, page[0].stands_at_creation()), (made[0], false), "{shift}");
+            assert!(page.iter().skip(1).all(Message::stands_at_creation));
         }
         let page = place(made.iter().map(|at| item(*at, 0)).collect(), None);
         assert!(page.iter().all(|m| !m.derived_time));

@@ -1,6 +1,7 @@
 //! What proves that nothing is missing: messages that are known, and the server's count; never a position in time alone.
 
 use archiver::api::ApiVersion;
+use archiver::store::verify::{Depth, verify};
 use fake_linkup::faults::{Fault, FaultRule, When};
 use fake_linkup::{Author, Behaviour};
 
@@ -189,6 +190,29 @@ async fn a_clock_that_was_wrong_for_a_while_loses_and_doubles_nothing() {
             assert_eq!(world.number("SELECT count(*) FROM message_log"), 39 + 12 + 9, "{version:?}");
             assert_eq!(world.number("SELECT count(*) FROM message_log WHERE gone_since IS NOT NULL"), 0);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_for_a_while_edits_nothing_and_keeps_the_archive_sound() {
+    for version in BOTH {
+        let mut world = World::new(server(mailbox(&[9]), Behaviour::default()), version).await;
+        world.run().await;
+        let changes = |world: &World| world.number("SELECT max(change) FROM message");
+        let before = changes(&world);
+        world.server().faults.add(FaultRule::always(Fault::TimesAhead));
+        world.clock.advance(HOUR);
+        let report = world.run().await;
+        assert_eq!((changes(&world), report.changed_messages), (before, 0), "{version:?}");
+        assert!(world.server().mailbox_mut(0).unwrap().edit(0, 4, "in other words"));
+        world.run().await;
+        assert_eq!(world.number("SELECT count(*) FROM message_version WHERE edited"), 1);
+        let findings = |world: &World| verify(&world.path(), Depth::Full, &mut |_| ()).unwrap().findings;
+        assert_eq!(findings(&world), [], "{version:?}");
+        world.server().faults.clear();
+        world.run().await;
+        assert_eq!(findings(&world), [], "{version:?}");
+        world.assert_archived();
     }
 }
 
