@@ -3,7 +3,7 @@
 # standardwebhooks, aiosmtpd, axe-core, the official MCP clients, and readers of Delta Lake with a stand-in for S3 (Debian and
 # Ubuntu; these into target/py, target/py-lake, target/axe and target/inspector), then runs the tests that drive them.
 #
-#   contrib/test-foreign.sh [--no-install] [CARGO-TEST-ARGUMENT...]
+#   contrib/test-foreign.sh [--no-install | --install-only] [CARGO-TEST-ARGUMENT...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . contrib/lib/install.sh
@@ -27,10 +27,11 @@ SPARK_CLIENT_VERSION=4.2.0
 MOTO_VERSION=5.2.5
 
 install=yes
-if [[ ${1-} == --no-install ]]; then
-  install=no
-  shift
-fi
+run=yes
+case "${1-}" in
+  --no-install) install=no; shift ;;
+  --install-only) run=no; shift ;;
+esac
 target=${CARGO_TARGET_DIR:-target}
 wanted=(
   "datasette==$DATASETTE_VERSION" "duckdb==$DUCKDB_VERSION" "mcp==$MCP_VERSION" "jsonschema==$JSONSCHEMA_VERSION"
@@ -86,6 +87,8 @@ fi
   echo "missing in $inspector: @modelcontextprotocol/inspector@$INSPECTOR_VERSION" >&2
   exit 1
 }
+
+[[ $run == yes ]] || exit 0
 
 # Browsers and databases are busy themselves: no more of them at a time than there are cores.
 RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(nproc)} cargo test --locked --features encrypt,lake,mcp,parquet --test foreign "$@"

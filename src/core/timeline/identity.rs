@@ -150,7 +150,8 @@ pub(super) fn at_known_places<'a>(page: &'a Page, known: &Known) -> Cow<'a, Page
     if page.messages.iter().all(|m| m.untrusted_ms.is_none()) {
         return Cow::Borrowed(page);
     }
-    let timed = known.near.iter().filter(|s| !s.message.derived_time && !s.exported);
+    // Of one that was erased it is not known any more whether its time was trusted.
+    let timed = known.near.iter().filter(|s| !s.message.derived_time && !s.exported && !s.erased);
     let stored: BTreeMap<Cow<'_, [u8]>, &Message> =
         timed.filter_map(|s| Some((urn::identity(s.message.urn.as_deref()?), &s.message))).collect();
     let mut page = page.clone();

@@ -132,7 +132,7 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
     let asked = as_it_was.or_else(|| commit.asked.renewed(&before, commit.now));
     let asked = asked.ok_or(StoreError::Changed { conversation })?;
     let (before, asked) = match page.below {
-        Below::End if floor > Ms::MIN => at_floor(tx, conversation, before, asked, floor)?,
+        Below::End if floor > Ms::MIN => at_floor(tx, conversation, (before, asked), floor, commit.now)?,
         _ => (before, asked),
     };
     let window = Window::of(&asked, commit.page);
@@ -190,9 +190,9 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
 fn at_floor(
     tx: &Connection,
     conversation: ConversationId,
-    before: Timeline,
-    asked: Asked,
+    (before, asked): (Timeline, Asked),
     floor: Ms,
+    now: Ms,
 ) -> Result<(Timeline, Asked)> {
     let asked = Asked { gap: floor::at_bottom(&asked.gap, floor), ..asked };
     let gaps: Vec<Gap> =
@@ -203,6 +203,11 @@ fn at_floor(
     tx.run("UPDATE conversation SET cut_ms = ?2 WHERE id = ?1", params![conversation, floor])?;
     let account = timelines::account_of(tx, conversation)?;
     gaps::write(tx, account, Some(conversation), &before.gaps, &gaps)?;
+    // Where the only gap lay below the floor, nothing is left to be asked for.
+    tx.run(
+        "UPDATE conversation SET beginning_seen_ms = CASE WHEN ?2 THEN ifnull(beginning_seen_ms, ?3) END WHERE id = ?1",
+        params![conversation, gaps.iter().all(|gap| gap.older_ms.is_some()), now],
+    )?;
     Ok((timelines::conversation(tx, conversation)?, asked))
 }
 

@@ -451,9 +451,12 @@ fn compare_but(history: &History, stored: &BTreeMap<usize, Vec<Row>>, erased: &E
         let here: BTreeMap<u32, &Row> = here.iter().map(|r| (wild::id_of(&r.0), r)).collect();
         assert_eq!(here.len(), rows, "a message is stored twice");
         let by_id: BTreeMap<u32, &world::Msg> = there.iter().map(|m| (m.id, m)).collect();
-        // Of what turned up late the count tells, unless as much was deleted unnoticed.
+        // Of what turned up late the count tells, unless as much was deleted unnoticed, be it what was erased here before;
+        // above a floor it says nothing.
         let standing = here.values().filter(|row| !row.3).count();
-        let untold = standing >= there.iter().filter(|m| !m.deleted).count();
+        let was_erased = by_id.keys().filter(|id| erased.has(i, **id)).count();
+        let all = there.iter().filter(|m| !m.deleted).count();
+        let untold = standing + was_erased >= all || erased.floor(i) > i64::MIN;
         for (id, msg) in &by_id {
             let row = here.get(id);
             let is_erased = erased.has(i, *id);
@@ -627,12 +630,14 @@ fn histories_lose_nothing_and_keep_within_budget() {
 
 #[test]
 fn the_sqlite_archive_loses_nothing_in_such_histories_either() {
-    histories(40, in_sqlite);
+    histories(20, in_sqlite);
 }
 
 #[test]
 fn what_is_erased_stays_erased_and_nothing_else_is_lost() {
     histories(8, with_erasures);
+    // Once an erased message, dated ahead, made a page reach down to where it had been stored.
+    sample(vec![1_418], 1).into_iter().for_each(with_erasures);
 }
 
 #[test]
