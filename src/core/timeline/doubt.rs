@@ -283,8 +283,8 @@ impl Evidence<'_> {
         let (asked, page) = (self.asked, self.page);
         let expected = match asked.gap.newer_ms {
             None => self.timeline.standing() > 0,
-            // Such a page shows at least the border again. One that was asked for by the server's own number may have skipped
-            // all there is, if the server's clock is wrong by now; what it names otherwise leads to its end.
+            // Such a page shows at least the border again. The server's own number need not lead there, but proves no more:
+            // if the server's clock is wrong by now, it skips as much. A cursor that is no time leads to the end.
             Some(_) => asked.above_border() || asked.as_given().is_some_and(|sent| sent.number().is_some()),
         };
         let lo = page.span().map(|(lo, _)| lo);

@@ -2,6 +2,7 @@
 
 use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::model::message;
+use crate::core::model::urn;
 use crate::store::Result;
 use crate::store::query::{FromRow, Statements as _};
 use std::collections::BTreeMap;
@@ -227,6 +228,14 @@ pub(super) fn raw(db: &Connection, check: &mut Check<'_>) -> Result<u64> {
     Ok(looked_at)
 }
 
+/// Whether the time of the JSON contradicts the column. It does not where the id says when the message was made, and the
+/// column is nearer to that: while the API's clock is wrong, an edited message keeps the time that it had.
+fn contradicts((in_json, in_column): (Ms, Ms), said: &Served) -> bool {
+    let made = said.urn.as_deref().and_then(urn::created_ms);
+    let explained = made.is_some_and(|made| in_column.abs_diff(made) < in_json.abs_diff(made));
+    in_json != in_column && !explained
+}
+
 fn contradiction(columns: &StoredColumns) -> Option<String> {
     if columns.served.urn.as_deref().map(probe) != columns.probe {
         return Some("it cannot be found by its id: urn_probe is another one's".to_owned());
@@ -248,9 +257,10 @@ fn contradiction(columns: &StoredColumns) -> Option<String> {
         ("text", served.text != said.text),
         ("message_type", served.kind != said.kind),
         ("sender", served.sender != said.sender),
-        // An id that was served once is kept when a later answer leaves it out. A time stands in its column; in the JSON
-        // alone stands one that cannot be meant, while a server's clock is wrong.
+        // An id or a time that was served once is kept when a later answer leaves it out. A derived time is one that
+        // was not served, or that cannot be meant.
         ("entity_urn", served.urn.is_some() && served.urn != said.urn),
+        ("timestamp", served.time_ms.zip(said.time_ms).is_some_and(|times| contradicts(times, said))),
     ];
     let names: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
     (!names.is_empty()).then(|| format!("its raw JSON contradicts its columns: {}", names.join(", ")))
