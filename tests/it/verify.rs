@@ -128,6 +128,13 @@ const DAMAGES: &[Damage] = &[
         false,
         "UPDATE template SET json = replace(json, char(1), '\"else\"') WHERE json LIKE '{\"text\":' || char(1) || '}%'",
     ),
+    damage(
+        "raw",
+        "message",
+        "contradicts its columns: timestamp",
+        false,
+        "UPDATE message SET extra = replace(extra, '1749376700', '1749376999') WHERE extra LIKE '%1749376700%'",
+    ),
     damage("raw", "message", "urn_probe", false, "UPDATE message SET urn_probe = 7 WHERE text LIKE 'a %'"),
     damage(
         "identity",
