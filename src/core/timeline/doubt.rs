@@ -15,8 +15,9 @@ use crate::core::timeline::stall::Stall;
 
 /// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
-/// How often attempts of any kind must have come to nothing before an end is believed that was claimed only now and then.
-const TO_END_BETWEEN_OTHERS: u32 = 8;
+/// After so many attempts that came to nothing, for whatever reason, an end is believed although it was not claimed in a
+/// row, and so is a page without the border although its times are not trusted.
+const TO_BELIEVE_AT_LAST: u32 = 8;
 /// How often an attempt must have come to nothing before the server's count settles that nothing is left.
 const TO_SETTLE_BY_COUNT: u32 = 2;
 /// How often it must be claimed that a conversation is empty: any of its messages that comes back corrects that.
@@ -275,7 +276,7 @@ impl Evidence<'_> {
         let often_enough = if emptied { TO_EMPTY_A_CONVERSATION } else { TO_CLOSE_A_GAP };
         let contradiction = self.end_contradiction()?;
         let gap = &self.asked.gap;
-        let said = times_said(gap, &contradiction) >= often_enough || gap.stalls >= TO_END_BETWEEN_OTHERS;
+        let said = times_said(gap, &contradiction) >= often_enough || gap.stalls >= TO_BELIEVE_AT_LAST;
         (contradicts_itself || !said).then_some(contradiction)
     }
 
@@ -338,7 +339,7 @@ impl Evidence<'_> {
     /// it over messages that were never seen.
     fn against_beginning(&self) -> Option<Stall> {
         // A server whose clock is wrong for a while skips as much as it is wrong by, each time that it is asked.
-        let again = if self.page.clock_in_doubt() { TO_END_BETWEEN_OTHERS } else { 1 };
+        let again = if self.page.clock_in_doubt() { TO_BELIEVE_AT_LAST } else { 1 };
         if self.asked.gap.stalls >= again {
             return None;
         }
