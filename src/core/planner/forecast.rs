@@ -1,5 +1,7 @@
 //! What the next run costs, and what is still to be spent until nothing is missing: ranges where that is unknown.
 
+use std::collections::BTreeSet;
+
 use crate::core::Ms;
 use crate::core::budget::{Caps, RESULTS_PER_CREDIT, Spent, calendar, left, price};
 use crate::core::planner::next::{Ahead, Next};
@@ -145,7 +147,7 @@ fn next_run(ahead: &Ahead, inboxes: &[Inbox], room: &Room, charges_empty: bool) 
     sure.dedup();
     let min = u32::try_from(sure.len()).unwrap_or(u32::MAX);
     let likely = steps.iter().map(|s| likely_cost(ahead, s)).sum::<u32>();
-    let max = most(room, steps);
+    let max = most(room, &ahead.accounts);
     let cap = |n: u32| max.map_or(n, |max| n.min(max));
     Range { min: cap(min), likely: Some(cap(likely).max(cap(min))), max }
 }
@@ -160,11 +162,8 @@ fn answers(ahead: &Ahead, inboxes: &[Inbox], whom: Subject) -> bool {
     }
 }
 
-/// What all accounts together may spend.
-fn most(room: &Room, steps: &[Step]) -> Option<u32> {
-    let mut accounts: Vec<usize> = steps.iter().map(|s| s.account).collect();
-    accounts.sort_unstable();
-    accounts.dedup();
+/// What these accounts together may spend.
+fn most(room: &Room, accounts: &BTreeSet<usize>) -> Option<u32> {
     accounts
         .iter()
         .map(|account| room.of(*account))

@@ -83,6 +83,28 @@ fn a_server_that_may_not_charge_for_empty_answers_lowers_the_minimum() {
 }
 
 #[test]
+fn an_account_that_gets_nothing_because_the_credits_end_may_come_first_all_the_same() {
+    let open = Gap { id: 1, newer_ms: Some(900), ..Gap::default() };
+    let dear = Gap { id: 2, newer_ms: Some(800), ask_at_least: 20, ..Gap::default() };
+    let first = Conversation { listed: false, ..conversation(1, 50, vec![open]) };
+    let other = Conversation {
+        account: 1,
+        head_tried_run: RunId(9),
+        silent_looks: 9,
+        ..conversation(2, 50, vec![dear])
+    };
+    let state = State { inboxes: vec![], conversations: vec![first, other] };
+    let share = |budget| Share { budget: Some(budget), head_came_last: false };
+    let limits =
+        Limits { page_size: 10, share: share(3), account_shares: vec![share(2), share(2)], ..limits() };
+    let limits = Limits { longest_silence: 64, ..limits };
+    let room = Room { all: Some(3), accounts: vec![Some(2), Some(2)], spare: true };
+    let forecast = forecast(&state, &limits, &room, true);
+    let accounts: Vec<usize> = forecast.steps.iter().map(|step| step.account).collect();
+    assert_eq!((accounts, forecast.next_run.max), (vec![0, 0], Some(3)));
+}
+
+#[test]
 fn the_price_of_pages_includes_reread_messages() {
     assert_eq!([0, 1, 9, 10, 49, 50, 98, 100].map(|n| cost(n, 50)), [1, 1, 1, 2, 5, 6, 10, 11]);
 }

@@ -9,7 +9,7 @@
 //! that has a cap of its own. When nothing else is left to ask, complete conversations may be read a second time, for edits and deletions in their older stretches.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::Ms;
 use crate::core::budget::affordable;
@@ -52,6 +52,9 @@ pub struct Ahead {
     pub steps: Vec<Step>,
     /// What ends them.
     pub end: Next,
+    /// The accounts of these steps, and those that get none only because the credits end: where requests are made side by
+    /// side, theirs may come first.
+    pub accounts: BTreeSet<usize>,
     /// The conversations that they ask for, as they are now.
     pub conversations: BTreeMap<ConversationId, Conversation>,
 }
@@ -369,7 +372,17 @@ impl Plan {
                     load(&mut self, part)?;
                     continue;
                 }
-                end => return Ok(Ahead { steps, end, conversations }),
+                end => match self.unserved() {
+                    Ok(unserved) => {
+                        let of_steps = steps.iter().map(|step: &Step| step.account);
+                        let accounts = of_steps.chain(unserved).collect();
+                        return Ok(Ahead { steps, end, accounts, conversations });
+                    }
+                    Err(part) => {
+                        load(&mut self, part)?;
+                        continue;
+                    }
+                },
             };
             if let Subject::Conversation(id) = step.whom
                 && let Some(conversation) = self.conversation(id)
@@ -392,6 +405,20 @@ impl Plan {
             }
             steps.push(step);
         }
+    }
+
+    /// The accounts that have something left to ask, whatever it costs.
+    fn unserved(&self) -> Result<Vec<usize>, Load> {
+        let (none, mut accounts) = (InFlight::default(), Vec::new());
+        for account in self.open_accounts() {
+            let of_inbox = self.inboxes.get(&account).is_some_and(|inbox| self.wants_head(inbox))
+                || self.inbox_gaps(account, &none).next().is_some();
+            let is_unserved = of_inbox
+                || self.gap_for(account, &none, &|_| true)?.is_some()
+                || self.next_look(account)?.is_some();
+            accounts.extend(is_unserved.then_some(account));
+        }
+        Ok(accounts)
     }
 }
 

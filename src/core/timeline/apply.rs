@@ -108,6 +108,12 @@ impl Course {
         match verdict {
             Verdict::Disbelieved(why) => {
                 course.mark(asked, |gap| gap.stalled(&why, asked.run));
+                if asked.gap.is_doubt() {
+                    course.mark(asked, |gap| Gap {
+                        filled: gap.filled.saturating_add(inserted(changes)),
+                        ..gap
+                    });
+                }
                 if why == Stall::RepeatedPage {
                     course.mark(asked, Gap::without_high_cursor);
                 }
@@ -244,10 +250,8 @@ impl Course {
 
     /// Adds to the gap below what the page has yielded.
     fn note_filled(&mut self, evidence: Evidence<'_>, lo: Ms, changes: &[Change]) {
-        let fresh = changes.iter().filter(|c| matches!(c, Change::Insert(_))).count();
-        let fresh = u32::try_from(fresh).unwrap_or(u32::MAX);
         if let Some(gap) = self.below(lo) {
-            gap.filled = evidence.asked.gap.filled.saturating_add(fresh);
+            gap.filled = evidence.asked.gap.filled.saturating_add(inserted(changes));
         }
     }
 
@@ -292,6 +296,12 @@ impl Course {
             self.gaps.insert(0, evidence.timeline.head(now));
         }
     }
+}
+
+/// How many messages a page brings.
+fn inserted(changes: &[Change]) -> u32 {
+    let fresh = changes.iter().filter(|c| matches!(c, Change::Insert(_))).count();
+    u32::try_from(fresh).unwrap_or(u32::MAX)
 }
 
 /// How many messages stand and how many are gone after these changes; `None` where nothing is sure.

@@ -8,6 +8,9 @@ use crate::core::timeline::identity::Stored;
 use crate::core::timeline::pairing::NEAR_MS;
 use crate::core::timeline::stall::Stall;
 
+/// As if asked for in vain so often at most, an instant is asked for anew: nine runs later, and from just above it.
+const BORDER_STALLS: u32 = 6;
+
 /// The stretch in which a page shows every message: strictly between the two positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reach {
@@ -179,7 +182,7 @@ fn border_in_doubt(before: &[Gap], asked: &Asked, page: &Page, now: Ms) -> Optio
         opened_ms: now,
         // Such a cursor is only sent after others came to nothing, and for this instant that still holds.
         stalled: asked.gap.stalled.clone(),
-        stalls: asked.gap.stalls.saturating_add(1),
+        stalls: asked.gap.stalls.saturating_add(1).min(BORDER_STALLS),
         stalled_run: asked.run,
         ..Gap::default()
     })

@@ -310,10 +310,11 @@ impl Evidence<'_> {
         read && self.asked.gap.is_doubt() && (again || self.still_doubted())
     }
 
-    /// Whether no more is missing than a doubt says, without what it has brought to light.
+    /// Whether no more is missing than a doubt says, without what it has brought to light, with this page.
     fn still_doubted(&self) -> bool {
         let Some(Stall::CountDiffers(doubted)) = self.asked.gap.stalled else { return false };
-        let found = i64::from(self.asked.gap.filled);
+        let fresh = i64::try_from(self.matches.fresh()).unwrap_or(i64::MAX);
+        let found = i64::from(self.asked.gap.filled).saturating_add(fresh);
         self.counted_more().is_none_or(|more| more <= doubted.saturating_sub(found))
     }
 

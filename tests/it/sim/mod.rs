@@ -45,7 +45,7 @@ use crate::support::sample;
 const OLD_FOES: &[u64] = &[
     35, 221, 277, 395, 760, 846, 1_064, 1_985, 2_274, 2_908, 3_482, 4_458, 4_521, 4_681, 4_701, 4_773, 5_201,
     8_396, 9_465, 17_790, 30_060, 41_040, 45_245, 53_675, 159_803, 201_924, 210_295, 270_615, 299_366,
-    339_910, 340_762, 379_203,
+    339_910, 340_762, 379_203, 428_524, 528_770, 563_545, 634_123,
 ];
 
 /// A balance that no history can spend.
@@ -317,15 +317,16 @@ fn turmoil_with<A: Numbered>(seed: u64, history: &History, archive: &mut A, mut 
     let mut rng = Rng::with_seed(seed ^ 0x5eed);
     for _ in 0..rng.u32(1..=6) {
         between(archive);
-        let (_, most) = foretold(archive, history);
-        let before = history.server.0.borrow().now;
         if history.settings.reconcile {
             let short = rng.u8(..) < 80;
             let credits = if short { f64::from(rng.u32(0..400)) / 10.0 } else { PLENTY };
             history.server.0.borrow_mut().balance = Some(credits);
         }
         let settings = Settings { probe: rng.u8(..) < 30, ..history.settings.clone() };
+        archive.configure(&settings.accounts, history.server.0.borrow().now).unwrap();
         wild_weather(&mut rng, history, archive);
+        let (_, most) = foretold(archive, history);
+        let before = history.server.0.borrow().now;
         let crash_at = (rng.u8(..) < 120).then(|| rng.u32(0..40));
         let mut crashing = Crashing::new(archive, crash_at);
         match one_run(&mut crashing, &history.server, &settings) {
@@ -380,7 +381,9 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) -> u32 {
     // What the inbox never shows is looked at ever less often, but at least once in 64 runs.
     let long = history.settings.inbox
         && history.server.0.borrow().traits.hidden_from < history.server.0.borrow().conversations.len();
-    let most = accounts * if long { 600 } else { 60 }
+    // An end that nothing but its repetition speaks for is believed at the ninth attempt, and what stands at its border is
+    // asked for once more after that: some 80 runs after the first attempt.
+    let most = accounts * if long { 600 } else { 90 }
         + (messages + heads * 10) * 2 / usize::try_from(history.least()).unwrap();
     let wild = history.server.0.borrow().traits.wild.clone();
     // What is doubted is asked again, by runs ever further apart.

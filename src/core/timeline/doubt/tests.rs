@@ -211,13 +211,11 @@ fn what_is_missing_after_a_doubt_was_read_to_its_end_is_doubted_once_more() {
         let gap = Gap { stalled, filled, stalls, ..asked(Some(50), None).gap };
         Asked { gap, ..asked(Some(50), None) }
     };
-    let (page, stored) = (page(&[50, 5], Below::End, Some(5)), [90, 50, 10, 5]);
-    assert_eq!(verdict(&doubt(0, 0), &page, &stored), Verdict::End, "it was what was doubted");
-    let found = verdict(&doubt(1, 0), &page, &stored);
-    assert_eq!(
-        found,
-        Verdict::Disbelieved(Stall::EndBeforeCount(5)),
-        "it was found, and another one is missing"
-    );
-    assert_eq!(verdict(&doubt(1, 1), &page, &stored), Verdict::MissingElsewhere(1), "and no newer one");
+    let (read, stored) = (page(&[50, 5], Below::End, Some(5)), [90, 50, 10, 5]);
+    let another_missing = Verdict::Disbelieved(Stall::EndBeforeCount(5));
+    assert_eq!(verdict(&doubt(0, 0), &read, &stored), Verdict::End, "it was what was doubted");
+    assert_eq!(verdict(&doubt(1, 0), &read, &stored), another_missing, "it was found before");
+    assert_eq!(verdict(&doubt(1, 1), &read, &stored), Verdict::MissingElsewhere(1), "and no newer one");
+    let bringing = page(&[50, 10, 5], Below::End, Some(5));
+    assert_eq!(verdict(&doubt(0, 0), &bringing, &[90, 50, 5]), another_missing, "it is found here");
 }
