@@ -82,9 +82,14 @@ pub(crate) fn network(config: &Config) -> Network {
 
 /// The archive, opened for writing, and open to those whom the configuration lets read it.
 pub(crate) fn store(config: &Config) -> Result<Store, Failure> {
+    store_or_why(config).map_err(|error| archive_failure(&config.archive.path, error))
+}
+
+/// The same, with the reason where it cannot be opened.
+pub(crate) fn store_or_why(config: &Config) -> Result<Store, StoreError> {
     let ArchiveConfig { path, readable_by_group } = &config.archive;
     let readers = if *readable_by_group { FileReaders::Group } else { FileReaders::Owner };
-    Store::open_for(path, readers).map_err(|error| archive_failure(path, error))
+    Store::open_for(path, readers)
 }
 
 /// The archive, opened for reading; `None` if there is none yet.

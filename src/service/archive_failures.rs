@@ -2,7 +2,7 @@
 //! not be met with a paid request every two minutes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::Env;
 use crate::core::Ms;
@@ -13,7 +13,11 @@ pub(super) const LONGEST_WAIT_MS: Ms = 6 * 60 * 60_000;
 
 /// The file that counts them. It is in memory, so that a full disk does not matter and a reboot forgets it.
 #[derive(Debug, Clone)]
-pub(super) struct ArchiveFailures(Option<PathBuf>);
+pub(super) struct ArchiveFailures {
+    file: Option<PathBuf>,
+    /// Those of another one are no reason to wait.
+    archive: String,
+}
 
 /// What it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,24 +37,28 @@ impl Failures {
 
 impl ArchiveFailures {
     /// In the folder that systemd gives a service, or the user's own; nowhere without one.
-    pub(super) fn of(env: &Env) -> Self {
+    pub(super) fn of(env: &Env, archive: &Path) -> Self {
         let given = env.text("RUNTIME_DIRECTORY").map(PathBuf::from);
         let own = || env.text("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("archiver"));
-        Self(given.or_else(own).map(|dir| dir.join("archive-failures")))
+        let file = given.or_else(own).map(|dir| dir.join("archive-failures"));
+        Self { file, archive: archive.display().to_string() }
     }
 
     pub(super) fn read(&self) -> Option<Failures> {
-        let text = fs::read_to_string(self.0.as_ref()?).ok()?;
-        let (count, last_ms) = text.trim().split_once(' ')?;
+        let text = fs::read_to_string(self.file.as_ref()?).ok()?;
+        let (numbers, archive) = text.split_once('\n')?;
+        let (count, last_ms) = numbers.split_once(' ')?;
+        (archive == self.archive).then_some(())?;
         Some(Failures { count: count.parse().ok()?, last_ms: last_ms.parse().ok()? })
     }
 
     /// Counts one more. Returns how many it makes in a row.
     pub(super) fn add(&self, now: Ms) -> u32 {
         let count = self.read().map_or(0, |failures| failures.count).saturating_add(1);
-        let Some(path) = &self.0 else { return count };
+        let Some(path) = &self.file else { return count };
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
-        if let Err(error) = written.and_then(|()| fs::write(path, format!("{count} {now}\n"))) {
+        if let Err(error) = written.and_then(|()| fs::write(path, format!("{count} {now}\n{}", self.archive)))
+        {
             tracing::debug!(%error, "the failure of the archive cannot be noted");
         }
         count
@@ -58,7 +66,7 @@ impl ArchiveFailures {
 
     /// The archive works.
     pub(super) fn clear(&self) {
-        if let Some(path) = &self.0 {
+        if let Some(path) = &self.file {
             // Mostly there is none.
             fs::remove_file(path).unwrap_or_default();
         }
@@ -72,7 +80,8 @@ mod tests {
     #[test]
     fn failures_are_counted_and_waited_for_ever_longer() {
         let dir = tempfile::tempdir().unwrap();
-        let failures = ArchiveFailures(Some(dir.path().join("new").join("archive-failures")));
+        let file = Some(dir.path().join("new").join("archive-failures"));
+        let failures = ArchiveFailures { file, archive: "/a.db".to_owned() };
         assert_eq!(failures.read(), None);
         let waits: Vec<Ms> = (1..=10)
             .map(|count| {
@@ -81,13 +90,16 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 360, 360]);
+        let of_another = ArchiveFailures { archive: "/b.db".to_owned(), ..failures.clone() };
+        assert_eq!((of_another.read(), of_another.add(0)), (None, 1), "none of its own");
+        assert_eq!((failures.read(), failures.add(0)), (None, 1));
         failures.clear();
         assert_eq!((failures.read(), failures.add(0)), (None, 1));
     }
 
     #[test]
     fn without_a_folder_nothing_is_remembered() {
-        let failures = ArchiveFailures(None);
+        let failures = ArchiveFailures { file: None, archive: "/a.db".to_owned() };
         assert_eq!((failures.add(0), failures.add(0), failures.read()), (1, 1, None));
     }
 }

@@ -58,7 +58,7 @@ pub fn serve(context: &Context) -> Result<(), Failure> {
         // What would fail at each run fails now.
         drop(wiring::api(&config)?);
         notify::check(&config)?;
-        let failures = ArchiveFailures::of(&context.env);
+        let failures = ArchiveFailures::of(&context.env, &config.archive.path);
         if !wait_out(&failures, &desk).await {
             return Ok(());
         }

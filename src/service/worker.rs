@@ -96,6 +96,7 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// When the archive cannot be read, which says how the runs before ended.
     pub(super) fn new(context: &'a Context, config: Config, store: Store) -> Result<Self, Failure> {
+        let archive_failures = ArchiveFailures::of(&context.env, &config.archive.path);
         let mut worker = Self {
             context,
             rate: Rate::new(config.api.requests_per_minute),
@@ -105,7 +106,7 @@ impl<'a> Worker<'a> {
             forgiving: false,
             held_back: None,
             alert_commands: AlertCommands::default(),
-            archive_failures: ArchiveFailures::of(&context.env),
+            archive_failures,
             telling: None,
             notifier: Notifier::default(),
             #[cfg(feature = "lake")]

@@ -40,9 +40,15 @@ pub(crate) fn choose(senders: &[SenderRow], word: &str) -> Result<ChosenPerson, 
     if meant.is_empty() {
         return Err(nobody(&humans, word));
     }
-    if wanted.is_none() && (pages.len() > 1 || word.trim() == LEFT) {
+    let left = same_name(LEFT, word);
+    if wanted.is_none() && (pages.len() > 1 || left) {
+        let several = if left {
+            format!("{LEFT:?} is how LinkedIn names everybody who has left, not one person")
+        } else {
+            format!("{word:?} is the name of several people: {}", listed(pages.into_iter()))
+        };
         return Err(Failure::usage(
-            format!("{word:?} is the name of several people: {}", listed(pages.into_iter())),
+            several,
             "pass the URL of the profile, https://www.linkedin.com/in/…; `archiver people --json` shows it",
         ));
     }
@@ -115,5 +121,14 @@ mod tests {
         let senders = [sender(1, "me", "Ada", Some("one")), sender(2, "me", "Ada", Some("two"))];
         assert_eq!(ids(&senders, "Ada"), None);
         assert_eq!(ids(&senders, "https://linkedin.com/in/two/"), Some(vec![2]));
+    }
+
+    #[test]
+    fn what_linkedin_calls_everybody_who_has_left_names_nobody() {
+        let senders = [sender(1, "me", LEFT, None), sender(2, "other", LEFT, None)];
+        for word in [LEFT, " linkedin member"] {
+            let refused = choose(&senders, word).unwrap_err().to_string();
+            assert!(refused.contains("everybody who has left, not one person"), "{refused}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::core::format::{counted, plural};
 use crate::core::model::urn::thread_key;
 use crate::error::Failure;
-use crate::store::{MessageRow, Reader, Scope, Store, Trigger};
+use crate::store::{MessageRow, Reader, Scope, Trigger};
 use crate::sync::{NoProgress, Report, Stopper};
 use fake_linkup::compare::{Archived, Comparison, compare};
 use fake_linkup::meanwhile::{self, Meanwhile};
@@ -170,7 +170,7 @@ impl Demo<'_> {
     async fn sync(&mut self, budget: Option<u32>) -> Result<(), Failure> {
         let path = &self.config.archive.path;
         let api = wiring::api(&self.config)?;
-        let mut store = Store::open(path).map_err(|e| wiring::archive_failure(path, e))?;
+        let mut store = wiring::store(&self.config)?;
         let mut settings = wiring::settings(&self.config, Trigger::Once, Vec::new());
         settings.caps.run = budget.or(Some(1000));
         settings.caps.day = None;

@@ -107,7 +107,8 @@ pub(crate) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
     }
     let archive = OpenArchive::open(context)?;
     let selection = selection(context, &archive, args)?;
-    let unknown = retention::unknown_holds(&context.reading_config()?, &archive.queries());
+    let config = context.reading_config()?;
+    let unknown = retention::unknown_holds(&config, &archive.queries());
     unknown.map_err(|e| archive.failed(e))?.into_iter().for_each(|what| tracing::warn!("{what}"));
     let preview = archive.queries().erasure_preview(&selection).map_err(|e| archive.failed(e))?;
     let (path, now) = (archive.path.clone(), archive.now);
@@ -128,7 +129,7 @@ pub(crate) fn run(context: &Context, args: &EraseArgs) -> Result<(), Failure> {
         confirm(&preview, args)?;
     }
     let failed = |e| wiring::archive_failure(&path, e);
-    let mut store = Store::open(&path).map_err(failed)?;
+    let mut store = wiring::store(&config)?;
     let reason = args.reason.as_deref();
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
     let proof = match store.erase(&erasure).map_err(failed)? {
@@ -247,7 +248,8 @@ fn show_proof(out: &mut Output, messages: i64, proof: Option<&Proof>) -> Result<
         out.line(format!("{} still holds some of it: delete it.", copy.display()))?;
     }
     if proof.stays > 0 {
-        out.line(format!("{} more also stand in messages or names that stay.", thousands(proof.stays)))?;
+        let further = counted(proof.stays, "further piece also stands", "further pieces also stand");
+        out.line(format!("{further} in messages or names that stay, as a greeting does."))?;
     }
     Ok(())
 }
@@ -282,7 +284,7 @@ fn finish(context: &Context) -> Result<(), Failure> {
     let path = &config.archive.path;
     let failed = |e| wiring::archive_failure(path, e);
     // Opening it does all that is to be done, and warns where it cannot.
-    let store = Store::open(path).map_err(failed)?;
+    let store = wiring::store(&config)?;
     let left = store.erasures_unfinished().map_err(failed)?;
     store.close().map_err(failed)?;
     if left { Err(failed(StoreError::StillRead)) } else { Ok(()) }
@@ -296,7 +298,7 @@ fn from_log(context: &Context, args: &EraseArgs, other: &Path) -> Result<(), Fai
     let mut out = Output::stdout(&context.env);
     let failed = |e| wiring::archive_failure(path, e);
     let log = Reader::open(&other).map_err(|e| wiring::read_failure(&other, e))?;
-    let mut store = Store::open(path).map_err(failed)?;
+    let mut store = wiring::store(&config)?;
     let log = log.queries().erasure_log().map_err(|e| wiring::read_failure(&other, e))?;
     let selection = store.queries().erased_elsewhere(&log, &retention::hold(&config)).map_err(failed)?;
     let preview = store.queries().erasure_preview(&selection).map_err(failed)?;

@@ -14,7 +14,7 @@ use crate::core::format::{IsoTime, counted, thousands};
 use crate::core::printable::one_line;
 use crate::error::Failure;
 use crate::notify::{self, Carrier as _, Delivered, Parcel, SinkCarrier};
-use crate::store::{Outbox, Reader, Store, StoreError};
+use crate::store::{Outbox, Reader, StoreError};
 use crate::view::local_time::local_minute;
 use crate::view::sinks::{SinkState, SinkStatus, sinks};
 
@@ -246,7 +246,7 @@ fn retry(context: &Context, args: &RetryArgs) -> Result<(), Failure> {
             .map_err(failed)?;
     }
     drop(outbox);
-    match Store::open(path) {
+    match wiring::store_or_why(&config) {
         Ok(store) => {
             let outbox = store.outbox().map_err(failed)?;
             let delivery = notify::deliver(&chosen, &config, &context.env, outbox, LONGEST_RETRY);

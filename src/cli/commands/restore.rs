@@ -36,8 +36,9 @@ pub(crate) struct RestoreArgs {
 
     /// Credits spent since the backup was made
     ///
-    /// Only if the ledger of the replaced archive cannot be read. By default its lock file tells, or the balance, if the
-    /// backup knows an earlier one; else the credits that the caps leave today count as spent.
+    /// Only if the ledger of the replaced archive cannot be read. Without it, the figure comes from that archive's lock file,
+    /// or from the vendor's balance if the backup knows an earlier one; failing both, all that the caps leave today counts as
+    /// spent.
     #[arg(long, value_name = "N")]
     spent: Option<u32>,
 
