@@ -96,7 +96,7 @@ fn an_account_that_gets_nothing_because_the_credits_end_may_come_first_all_the_s
     let state = State { inboxes: vec![], conversations: vec![first, other] };
     let share = |budget| Share { budget: Some(budget), head_came_last: false };
     let limits =
-        Limits { page_size: 10, share: share(3), account_shares: vec![share(2), share(2)], ..limits() };
+        Limits { page_size: 20, share: share(3), account_shares: vec![share(2), share(2)], ..limits() };
     let limits = Limits { longest_silence: 64, ..limits };
     let room = Room { all: Some(3), accounts: vec![Some(2), Some(2)], spare: true };
     let forecast = forecast(&state, &limits, &room, true);

@@ -71,10 +71,11 @@ impl Plan {
         let (head, head_too_dear) = self.next_head(limits, room)?;
         let (gap, gap_too_dear) = self.next_gap(room, None, in_flight)?;
         let head = match head {
-            Some(head) if self.is_heads_turn(&limits.share, self.progress.head_credits, room, None)? => {
-                Some(head)
+            Some(head) => {
+                let done = (self.progress.head_credits, head.credits_max());
+                self.is_heads_turn(&limits.share, done, room, None)?.then_some(head)
             }
-            _ => None,
+            None => None,
         };
         Ok(match head.or(gap) {
             Some(step) => self.ask_or_wait(step, room),
@@ -127,16 +128,19 @@ impl Plan {
             (Some(i), Some(c)) if self.takes_turns(c.account) && c.head_tried_ms < i.tried_ms => {
                 Some(head_step(c))
             }
-            (Some(i), _) => {
-                let step = inbox_step(i, &i.timeline.head(0), StepKind::Head);
-                // A larger page could leave nothing for the gaps.
-                let most = if self.takes_turns(i.account) { HEAD_COUNT } else { step.count };
-                Some(Step { count: step.count.min(most), ..step })
-            }
+            (Some(i), _) => Some(self.inbox_look(i)),
             (None, Some(c)) => Some(head_step(c)),
             (None, None) => None,
         };
         Ok((step, too_dear))
+    }
+
+    /// A look at the newest page of an inbox.
+    fn inbox_look(&self, inbox: &Inbox) -> Step {
+        let step = inbox_step(inbox, &inbox.timeline.head(0), StepKind::Head);
+        // A larger page could leave nothing for the gaps.
+        let most = if self.takes_turns(inbox.account) { HEAD_COUNT } else { step.count };
+        Step { count: step.count.min(most), ..step }
     }
 
     /// Whether a run leaves heads that it should have looked at, whatever they cost.
@@ -212,22 +216,25 @@ impl Plan {
             return Ok(false);
         };
         let head_credits = self.progress.head_credits_of.get(&account).copied().unwrap_or_default();
-        Ok(!self.is_heads_turn(share, head_credits, room, Some(account))?)
+        let inbox = self.inboxes.get(&account).filter(|inbox| self.wants_head(inbox));
+        let price = inbox.map_or(1, |inbox| self.inbox_look(inbox).credits_max());
+        Ok(!self.is_heads_turn(share, (head_credits, price), room, Some(account))?)
     }
 
     /// Whether heads may still be asked for while gaps wait. A gap that no head may come before, because it needs all that
-    /// is left, takes turns with them, run by run. What is under way of a gap's conversation makes no difference.
+    /// is left, takes turns with them, run by run. What is under way of a gap's conversation makes no difference. Given are
+    /// the credits that heads had so far, and those that one more may cost.
     fn is_heads_turn(
         &self,
         share: &Share,
-        head_credits: u32,
+        (head_credits, price): (u32, u32),
         room: &Room,
         only: Option<usize>,
     ) -> Result<bool, Load> {
         let Some(budget) = share.budget else { return Ok(true) };
         let Some(gap) = self.next_gap(room, only, &InFlight::default())?.0 else { return Ok(true) };
         let left = room.of(gap.account);
-        let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(1));
+        let needs_all = |left: u32| gap.gap.ask_at_least > affordable(left.saturating_sub(price));
         Ok(match budget {
             1 => !share.head_came_last,
             _ if share.head_came_last && left.is_some_and(needs_all) => false,

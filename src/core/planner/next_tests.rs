@@ -117,6 +117,18 @@ fn the_inbox_replaces_the_heads_of_the_conversations_it_lists() {
 }
 
 #[test]
+fn a_gap_that_needs_what_a_look_at_an_empty_inbox_may_cost_comes_before_it_in_every_other_run() {
+    // It may hold so much that whole credits are set aside.
+    let timeline = Timeline { beginning_seen: true, ..Timeline::default() };
+    let empty = |account| Inbox { account, timeline: timeline.clone(), ..inbox(vec![]) };
+    let dear = Gap { ask_at_least: 40, ..gap(7, 900, 100) };
+    let listed = Conversation { listed: true, ..conversation(1, vec![dear]) };
+    let all = State { inboxes: vec![empty(0), empty(1)], conversations: vec![listed] };
+    assert_eq!(asks_of(&all, &after_a_head(5))[0], "g7");
+    assert_eq!(asks_of(&all, &limits(Some(5)))[0], "i");
+}
+
+#[test]
 fn inboxes_that_could_take_all_heads_of_a_run_take_turns_with_conversations() {
     let other = Inbox { account: 1, tried_ms: Some(1), ..inbox(vec![]) };
     let all = State {
