@@ -50,7 +50,7 @@ CREATE TABLE conversation (
   head_tried_ms         INTEGER,              -- when the newest page was last requested, successfully or not
   head_tried_run        INTEGER NOT NULL DEFAULT 0, -- the run that requested it
   silent_looks          INTEGER NOT NULL DEFAULT 0, -- consecutive requests for the newest page that found nothing new
-  inbox_seen_ms         INTEGER,              -- when the inbox last showed it; null: it is not in the inbox
+  inbox_seen_ms         INTEGER,              -- when the inbox last showed it; null: it is not there, or may hide what comes after a message dated ahead
   inbox_last_message_ms INTEGER,              -- time of its last message, according to the inbox
   inbox_last_text_hash  INTEGER,              -- hash of that message's text
   synced_ms             INTEGER,              -- when a page of it was last received

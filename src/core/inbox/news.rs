@@ -4,6 +4,7 @@ use super::page::{InboxPage, InboxRow};
 use crate::core::model::urn;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
+use crate::core::timeline::timestamps::ahead;
 use crate::core::{Ms, hash};
 
 /// What the archive knows of the conversation that a row is about.
@@ -70,7 +71,7 @@ pub fn update(
     now: Ms,
 ) -> RowUpdate {
     let exported = ends_with_export(row, known, timeline.newest_ms);
-    let news = exported.is_none() && has_news(row, known, timeline.newest_ms);
+    let news = exported.is_none() && has_news(row, known, timeline.newest_ms, now);
     let mut gaps = timeline.gaps.clone();
     if let Some(newest) = exported {
         // Nothing was sent since the export, so there is nothing between what it covers and now.
@@ -84,8 +85,8 @@ pub fn update(
 }
 
 /// Whether a row shows something that the archive has not seen: its last message is neither the one that the inbox
-/// showed last time nor the newest one stored.
-fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> bool {
+/// showed last time, with no more unread, nor the newest one stored.
+fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>, now: Ms) -> bool {
     let text = text_hash(row);
     let Some(at) = row.last_at_ms else {
         // Without a time, the same text and as many unread messages are what was there before.
@@ -94,17 +95,26 @@ fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>) -> bo
         return !(known.in_inbox && known.last_message_ms.is_none() && comparable && same);
     };
     if known.last_message_ms == Some(at) && (text.is_none() || known.last_text_hash == text) {
-        return false;
+        // One that is dated ahead stays the last message, whatever comes after it, until its time has come.
+        let shows_again = !known.in_inbox && !may_hide_more(row, now);
+        return shows_again || row.unread.zip(known.unread).is_some_and(|(now, before)| now > before);
     }
     let is_last = |near: &Near| near.at_ms == at && row.last_text.as_ref().is_none_or(|t| *t == near.text);
     newest != Some(at) || !known.near.iter().any(is_last)
+}
+
+/// Whether a row may hide what comes after its last message, because that is dated ahead: until its time has come, the
+/// conversation is looked at by itself, too, ever less often.
+#[must_use]
+pub fn may_hide_more(row: &InboxRow, now: Ms) -> bool {
+    row.last_at_ms.is_some_and(|at| ahead(at, now))
 }
 
 /// Whether a row shows its conversation as the inbox last showed it.
 #[must_use]
 pub fn is_unchanged(row: &InboxRow, known: &KnownConversation) -> bool {
     let text = text_hash(row);
-    known.in_inbox
+    (known.in_inbox || row.last_at_ms.is_some())
         && known.last_message_ms == row.last_at_ms
         && (text.is_none() || known.last_text_hash == text)
 }
@@ -173,9 +183,25 @@ mod tests {
         let later = update(&row(Some(901), Some("hi")), &known);
         assert_eq!((later.news, later.gaps), (true, vec![Gap::head(Some(900), NOW)]));
         let shown = row(Some(950), Some("seen"));
-        let again =
-            KnownConversation { last_message_ms: Some(950), last_text_hash: text_hash(&shown), ..known };
+        let again = KnownConversation {
+            in_inbox: true,
+            last_message_ms: Some(950),
+            last_text_hash: text_hash(&shown),
+            ..known.clone()
+        };
         assert!(!update(&shown, &again).news);
+        let unread = |row, known, both: [i64; 2]| {
+            let known = KnownConversation { unread: Some(both[0]), ..known };
+            update(&InboxRow { unread: Some(both[1]), ..row }, &known).news
+        };
+        let hidden = KnownConversation { in_inbox: false, ..again.clone() };
+        assert!(update(&shown, &hidden).news, "what came while it was dated ahead");
+        let ahead = row(Some(NOW + 3_600_000), Some("seen"));
+        let hidden = KnownConversation { last_message_ms: ahead.last_at_ms, ..hidden };
+        assert!(!update(&ahead, &hidden).news, "it still is");
+        assert!(unread(shown.clone(), again.clone(), [2, 3]), "something came that is not the last message");
+        assert!(!unread(shown, again.clone(), [3, 0]), "it was read");
+        assert!(!unread(row(Some(900), Some("hi")), known.clone(), [0, 1]), "it is stored");
         assert!(update(&row(Some(950), Some("another")), &again).news);
     }
 

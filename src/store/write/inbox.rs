@@ -55,7 +55,7 @@ pub struct InboxCommitted {
     pub timeline: Timeline,
     /// The conversations it listed that the archive holds, those found just now among them, and what each is asked by.
     pub listed: Vec<(ConversationId, Option<String>)>,
-    /// Conversations that it should have listed and did not.
+    /// Conversations that it should have listed and did not, or of which it may hide what comes.
     pub unlisted: Vec<ConversationId>,
     /// Conversations that are asked for and have news: each has a gap that reaches up to now.
     pub news: Vec<Target>,
@@ -220,7 +220,9 @@ fn write_row(
         done.found.push(target()?);
     }
     done.listed.push((id, timelines::urn(tx, id)?));
-    write_shown(tx, id, row, update.adopted, commit.now)?;
+    let hides = news::may_hide_more(row, commit.now);
+    write_shown(tx, id, row, update.adopted, (!hides).then_some(commit.now))?;
+    done.unlisted.extend(hides.then_some(id));
     if update.adopted {
         configure::ask_for(tx, id, AskedBy::Name)?;
     }
@@ -276,15 +278,21 @@ fn load<'r>(
     Ok((Cow::Owned(items::row_without(tx, account, id, row, &mut known)?), known))
 }
 
-/// Stores what a row shows of its conversation.
-fn write_shown(tx: &Connection, id: ConversationId, row: &InboxRow, adopted: bool, now: Ms) -> Result<()> {
+/// Stores what a row shows of its conversation. `seen`: when, if it shows whatever comes.
+fn write_shown(
+    tx: &Connection,
+    id: ConversationId,
+    row: &InboxRow,
+    adopted: bool,
+    seen: Option<Ms>,
+) -> Result<()> {
     tx.run(
         "UPDATE conversation SET news_at_least = news_at_least + max(ifnull(?7 - unread, 0), 0), name = ifnull(?2, name),
            headline = ifnull(?3, headline), picture_url = ifnull(?4, picture_url), profile_url = ifnull(profile_url, ?5),
            is_group = ?6, unread = ifnull(?7, unread), inbox_seen_ms = ?8, inbox_last_message_ms = ?9,
            inbox_last_text_hash = ?10, discovered = max(discovered, ?11) WHERE id = ?1",
         params![
-            id, row.name, row.headline, row.picture_url, row.profile_url, row.group, row.unread, now, row.last_at_ms,
+            id, row.name, row.headline, row.picture_url, row.profile_url, row.group, row.unread, seen, row.last_at_ms,
             news::text_hash(row), adopted
         ],
     )

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use archiver::core::budget::calendar::day_and_month;
 use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
+use archiver::core::inbox::news::may_hide_more;
 use archiver::core::model::ids::{AccountId, ConversationId, MessageId, RequestId, RunId};
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
@@ -35,6 +36,9 @@ pub(crate) struct MemConversation {
     head_tried_run: RunId,
     silent_looks: u32,
     listed: Option<(Option<Ms>, Option<String>)>,
+    /// Whether the inbox may hide what comes: see `may_hide_more`.
+    hides: bool,
+    unread: Option<i64>,
     pub(crate) name: String,
     account: usize,
     discovered: bool,
@@ -141,7 +145,7 @@ impl MemArchive {
                 head_tried_ms: c.head_tried_ms,
                 head_tried_run: c.head_tried_run,
                 silent_looks: c.silent_looks,
-                listed: c.listed.is_some(),
+                listed: c.listed.is_some() && !c.hides,
                 troubled: c.troubled,
                 hints: c.hints,
                 recheck: c.recheck,
@@ -350,7 +354,7 @@ impl Archive for MemArchive {
             commit.account,
             MemInbox { timeline: timeline.clone(), tried_ms, troubled: stall.is_some() },
         );
-        let (mut listed, mut news, mut found) = (vec![], vec![], vec![]);
+        let (mut listed, mut unlisted, mut news, mut found) = (vec![], vec![], vec![], vec![]);
         for row in &commit.page.rows {
             let known = self.conversations.iter().position(|c| c.name == row.conversation_urn);
             let at = match known {
@@ -369,8 +373,13 @@ impl Archive for MemArchive {
             let newest = c.stored.values().filter(|s| Some(s.message.at_ms) == row.last_at_ms && !s.gone);
             let same = c.timeline.newest_ms == row.last_at_ms
                 && newest.into_iter().any(|s| Some(&s.message.text) == row.last_text.as_ref());
-            let has_news = c.listed.as_ref() != Some(&signs) && !same;
-            c.listed = Some(signs);
+            let more_unread = row.unread.zip(c.unread).is_some_and(|(now, before)| now > before);
+            let shows_again = c.hides && !may_hide_more(row, commit.now);
+            let unchanged = c.listed.as_ref() == Some(&signs);
+            let has_news = if unchanged { more_unread || shows_again } else { !same };
+            (c.listed, c.unread, c.hides) =
+                (Some(signs), row.unread.or(c.unread), may_hide_more(row, commit.now));
+            unlisted.extend(c.hides.then_some(conversation_of(at)));
             if has_news {
                 if c.timeline.top_gap().is_none() {
                     let gap = Gap { id: fresh, ..c.timeline.head(commit.now) };
@@ -380,7 +389,7 @@ impl Archive for MemArchive {
             }
         }
         self.settle(commit.receipt, Some(commit.page.returned));
-        Ok(InboxCommitted { timeline, listed, unlisted: vec![], news, found, stall })
+        Ok(InboxCommitted { timeline, listed, unlisted, news, found, stall })
     }
 
     fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<RunId, StoreError> {

@@ -378,9 +378,11 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) -> u32 {
     let messages: usize = history.server.0.borrow().conversations.iter().map(Vec::len).sum();
     let accounts = history.settings.accounts.len();
     let heads = history.server.0.borrow().conversations.len() + accounts;
-    // What the inbox never shows is looked at ever less often, but at least once in 64 runs.
-    let long = history.settings.inbox
-        && history.server.0.borrow().traits.hidden_from < history.server.0.borrow().conversations.len();
+    // What the inbox never shows, or may hide, is looked at ever less often, but at least once in 64 runs.
+    let long = history.settings.inbox && {
+        let world = history.server.0.borrow();
+        world.traits.wild.by_time || world.traits.hidden_from < world.conversations.len()
+    };
     // An end that nothing but its repetition speaks for is believed at the ninth attempt, and what stands at its border is
     // asked for once more after that: some 80 runs after the first attempt.
     let most = accounts * if long { 600 } else { 90 }

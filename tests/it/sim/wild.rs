@@ -21,6 +21,8 @@ pub(crate) struct Wild {
     pub(crate) ahead: u8,
     /// Whether the URN of such a message says the same.
     pub(crate) ahead_urn: bool,
+    /// Whether the inbox goes by such times: its last message is the latest one, not the one that came last.
+    pub(crate) by_time: bool,
     /// Whether all times are wrong by this much from time to time.
     pub(crate) shifts: Option<Ms>,
     /// By how much they are wrong now.
@@ -58,11 +60,13 @@ impl Wild {
             return wild;
         }
         wild.told = urns && rng.u8(..) < 200;
+        let by_time = Rng::with_seed(seed ^ 0xb7_71e).bool();
         for _ in 0..[1, 1, 1, 2, 3][rng.usize(0..5)] {
             match rng.u32(0..12) {
                 0 | 1 => {
                     wild.ahead = [2, 5, 10][rng.usize(0..3)];
                     wild.ahead_urn = rng.bool();
+                    wild.by_time = by_time;
                 }
                 2 if wild.told => wild.shifts = Some(HOUR_MS * rng.i64(1..4)),
                 3 => wild.cursor_up = true,

@@ -321,7 +321,9 @@ impl World {
             .take(self.traits.hidden_from)
             .filter(|(i, _)| i % self.traits.accounts == account)
             .filter_map(|(i, list)| {
-                let last = list.iter().filter(|m| !m.deleted && !m.late).max_by_key(|m| m.id)?;
+                let by_time = self.traits.wild.by_time;
+                let shown = list.iter().filter(|m| !m.deleted && !m.late);
+                let last = shown.max_by_key(|m| (if by_time { m.at } else { 0 }, m.id))?;
                 Some((last.at, i, last))
             })
             .collect();
@@ -339,6 +341,11 @@ impl World {
             conversation_urn: wild::thread(*i),
             last_at_ms: Some(*at + self.traits.wild.shift),
             last_text: m.versions.last().cloned(),
+            // The others are the owner's.
+            unread: self.traits.wild.by_time.then(|| {
+                let of_others = self.conversations[*i].iter().filter(|m| !m.deleted && m.id % 3 > 0);
+                i64::try_from(of_others.count()).unwrap()
+            }),
             ..InboxRow::default()
         };
         InboxPage {
