@@ -4,6 +4,7 @@ mod advice;
 mod by_index;
 mod changes;
 mod check;
+mod dated_ahead;
 mod demo;
 mod dry_run;
 mod erase;

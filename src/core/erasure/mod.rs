@@ -2,6 +2,7 @@
 
 pub mod floor;
 pub mod twin;
+pub mod undated;
 
 use std::fmt;
 

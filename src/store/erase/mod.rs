@@ -8,6 +8,7 @@ mod repeat;
 mod retention;
 mod selection;
 mod traces;
+mod undated;
 
 use rusqlite::{Connection, params};
 
@@ -89,18 +90,21 @@ fn erase(tx: &Connection, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
          CREATE TEMP TABLE erasing (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL);
          CREATE INDEX temp.erasing_by_conversation ON erasing (conversation);",
     )?;
-    let chosen = format!("INSERT OR IGNORE INTO temp.erasing {}", selection.chosen());
+    let undated = undated::of(tx, selection)?;
+    let chosen = format!("INSERT OR IGNORE INTO temp.erasing {}", selection.chosen(&undated));
     let messages = i64::try_from(tx.changed(&chosen, [])?).unwrap_or(i64::MAX);
     if selection.retention {
         tx.run("UPDATE configuration SET floor_ms = ?1, retained_ms = ?1", params![selection.before_ms])?;
     }
     let courses = courses::of(tx, selection, now)?;
-    if messages == 0 && !courses.change_anything(tx, selection)? {
+    let undated = if selection.is_stretch() { undated } else { Vec::new() };
+    if messages == 0 && undated.is_empty() && !courses.change_anything(tx, selection)? {
         tx.execute_batch("DROP TABLE temp.erasing")?;
         return Ok(None);
     }
     let (id, run) = insert(tx, erasure, messages)?;
     let mut work = Eraser { db: tx, erasure: id, run, key: key(tx)?, now, traces: Traces::default() };
+    undated::date(tx, (run, now), &undated)?;
     let affected = messages::erase(&mut work)?;
     courses::shorten(&mut work, selection, &courses, &affected)?;
     others::erase(&mut work, selection, &courses, &affected)?;

@@ -6,9 +6,9 @@ use rusqlite::{Connection, params};
 
 use crate::core::Ms;
 use crate::core::erasure::MarkKey;
-use crate::core::model::ids::{AccountId, ConversationId, MessageId};
+use crate::core::model::ids::{AccountId, ConversationId, MessageId, RunId};
 use crate::store::erase::selection::Selection;
-use crate::store::erase::{Erased, Erasure, courses, erase};
+use crate::store::erase::{Erased, Erasure, courses, erase, undated};
 use crate::store::erased::items;
 use crate::store::erased::known;
 use crate::store::query::{Statements as _, struct_rows};
@@ -130,6 +130,14 @@ impl Queries<'_> {
     }
 }
 
+impl ErasedOf {
+    /// What stands below its floor in the conversation here.
+    fn below_floor(&self, here: ConversationId) -> Selection {
+        let before_ms = self.floor_ms.filter(|_| !self.stopped);
+        Selection { conversations: Some(vec![here]), before_ms, ..Selection::default() }
+    }
+}
+
 impl ErasureLog {
     /// Whether there is nothing to repeat.
     #[must_use]
@@ -222,6 +230,8 @@ fn matches(db: &Connection, here: ConversationId, log: &ErasureLog, there: &Eras
         texts.entry((row.key, row.text)).or_default().push(row);
     }
     let floor = if there.stopped { Ms::MAX } else { there.floor_ms.unwrap_or(Ms::MIN) };
+    let undated = undated::of(db, &there.below_floor(here))?;
+    let is_undated = |id: MessageId| undated.iter().any(|message| message.id == id);
     let keys = log.mark_keys();
     let mut found = Vec::new();
     let all: Vec<_> = db.all_by(&format!("{NAMELESS} WHERE m.conversation = ?1"), [here], stored)?;
@@ -238,7 +248,7 @@ fn matches(db: &Connection, here: ConversationId, log: &ErasureLog, there: &Eras
             };
             row = row.or_else(|| open.and_then(alike));
         }
-        if row.is_some() || message.message.at_ms < floor {
+        if row.is_some() || (message.message.at_ms < floor && !is_undated(message.id)) {
             found.push(Pair { message: message.id, row });
         }
     }
@@ -278,6 +288,9 @@ fn adopt(
         if let Some(floor) = there.floor_ms {
             let sql = "UPDATE conversation SET floor_ms = max(ifnull(floor_ms, ?2), ?2), served_total = NULL WHERE id = ?1";
             tx.run(sql, params![here, floor])?;
+            let run: RunId = tx.one("SELECT run FROM erasure WHERE id = ?1", [id])?;
+            let undated = undated::of(tx, &there.below_floor(here))?;
+            undated::date(tx, (run, erasure.now), &undated)?;
         }
         if there.stopped {
             courses::stop_as(tx, here, there.thread.as_deref(), &there.profiles)?;

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId, PersonId};
+use crate::store::erase::undated::{self, Undated};
 use crate::store::query::{Statements as _, struct_rows};
 use crate::store::{Queries, Result};
 
@@ -88,13 +89,18 @@ impl Selection {
         }
     }
 
-    /// The messages that are meant and may go, as a query of their ids and conversations.
-    pub(super) fn chosen(&self) -> String {
-        format!("SELECT m.id, m.conversation {} AND NOT {}", self.from(), self.on_hold())
+    /// The messages that are meant and may go, as a query of their ids and conversations. Of those that stand before its
+    /// date, these stay.
+    pub(super) fn chosen(&self, undated: &[Undated]) -> String {
+        format!("SELECT m.id, m.conversation {} AND NOT {}", self.from(undated), self.on_hold())
     }
 
-    fn from(&self) -> String {
+    fn from(&self, undated: &[Undated]) -> String {
         let mut condition = self.within();
+        if !undated.is_empty() {
+            let ids = list(undated.iter().map(|message| message.id.0));
+            condition = format!("{condition} AND m.id NOT IN ({ids})");
+        }
         if let Some(messages) = &self.messages {
             condition = format!("{condition} AND m.id IN ({})", list(messages.iter().map(|id| id.0)));
         }
@@ -153,7 +159,8 @@ impl Queries<'_> {
 }
 
 pub(super) fn preview(db: &Connection, selection: &Selection) -> Result<ErasurePreview> {
-    let (from, on_hold) = (selection.from(), selection.on_hold());
+    let undated = undated::of(db, selection)?;
+    let (from, on_hold) = (selection.from(&undated), selection.on_hold());
     db.one(
         &format!(
             "SELECT count(*) FILTER (WHERE NOT {on_hold}),

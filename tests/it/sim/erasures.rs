@@ -44,13 +44,7 @@ impl Erasures {
             return;
         }
         let conversation = &rows[rng.usize(0..rows.len())];
-        let mut stored: Vec<MessageRow> = Vec::new();
-        let scope = Scope { conversation: Some(conversation.id), ..Scope::default() };
-        let add = |row: MessageRow| {
-            stored.push(row);
-            ControlFlow::<()>::Continue(())
-        };
-        store.queries().messages(&scope, None, add).unwrap();
+        let stored = stored_of(store, conversation);
         let Some(chosen) = stored.get(rng.usize(0..stored.len().max(1))) else { return };
         let (of, only, at) = (Some(vec![conversation.id]), chosen.id, chosen.message.at_ms);
         // Above a floor the server's count says nothing, and nothing else tells the end where pages never do.
@@ -74,8 +68,21 @@ impl Erasures {
                 && selection.before_ms.is_none_or(|before| row.message.at_ms < before)
                 && (selection.people.is_none() || row.message.sender.name == chosen.message.sender.name)
         };
+        let preview = store.queries().erasure_preview(&selection).unwrap();
+        let now = history.server.0.borrow().now;
+        let erasure = Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now };
+        store.erase(&erasure).unwrap();
+        let left: BTreeMap<_, _> =
+            stored_of(store, conversation).into_iter().map(|row| (row.id, row)).collect();
         let place = wild::conversation_of(conversation.thread.as_deref().unwrap());
-        for row in stored.iter().filter(goes) {
+        let (erased, undated): (Vec<_>, Vec<_>) =
+            stored.iter().filter(goes).partition(|row| !left.contains_key(&row.id));
+        assert_eq!(preview.messages, i64::try_from(erased.len()).unwrap());
+        assert_eq!(left.len() + erased.len(), stored.len(), "others have gone");
+        // What is dated ahead may have been sent after that date, whatever it stands beside.
+        let stays = |row: &&MessageRow| Some(left[&row.id].message.at_ms) >= selection.before_ms;
+        assert!(undated.iter().all(|row| row.message.derived_time && stays(row)));
+        for row in erased {
             match &row.message.urn {
                 Some(urn) => drop(self.numbers.insert((place, wild::id_of(urn)))),
                 None => {
@@ -90,10 +97,16 @@ impl Erasures {
             let floor = self.floors.entry(place).or_insert(before);
             *floor = before.max(*floor);
         }
-        let preview = store.queries().erasure_preview(&selection).unwrap();
-        assert_eq!(preview.messages, i64::try_from(stored.iter().filter(goes).count()).unwrap());
-        let now = history.server.0.borrow().now;
-        let erasure = Erasure { selection: &selection, reason: None, trigger: Trigger::Once, now };
-        store.erase(&erasure).unwrap();
     }
+}
+
+fn stored_of(store: &Store, conversation: &ConversationRow) -> Vec<MessageRow> {
+    let mut stored: Vec<MessageRow> = Vec::new();
+    let scope = Scope { conversation: Some(conversation.id), ..Scope::default() };
+    let add = |row: MessageRow| {
+        stored.push(row);
+        ControlFlow::<()>::Continue(())
+    };
+    store.queries().messages(&scope, None, add).unwrap();
+    stored
 }
