@@ -10,6 +10,8 @@ use crate::clock::Clock;
 use crate::core::Ms;
 
 const WINDOW_MS: Ms = 60_000;
+/// So few requests a minute no API allows: a refusal after fewer is one of the moment, unless another one follows.
+const FEW: usize = 10;
 
 /// Leave to send one request now. It is waited for before credits are set aside, so that none are for a request that a
 /// stop keeps from being sent.
@@ -91,6 +93,8 @@ struct RateWindow {
     most: usize,
     sent: VecDeque<Ms>,
     learned: Option<Learned>,
+    /// When it last refused a request that was sent after the refusal before (ms).
+    refused_ms: Option<Ms>,
     /// The API wants nothing before (ms).
     held_until_ms: Ms,
 }
@@ -106,7 +110,13 @@ struct Learned {
 
 impl RateWindow {
     fn new(per_minute: u32) -> Self {
-        Self { most: most(per_minute), sent: VecDeque::new(), learned: None, held_until_ms: Ms::MIN }
+        Self {
+            most: most(per_minute),
+            sent: VecDeque::new(),
+            learned: None,
+            refused_ms: None,
+            held_until_ms: Ms::MIN,
+        }
     }
 
     /// Those of the last minute. One in the future means that the clock was set back; it counts as sent just now, so that
@@ -135,10 +145,14 @@ impl RateWindow {
                 learned.most = learned.most.saturating_sub(usize::from(counted.is_some())).max(1);
             }
             _ => {
-                let most = match self.recent(now_ms).count() {
-                    0 => self.limit(now_ms) / 2,
-                    served => served,
-                };
+                let served = self.recent(now_ms).count();
+                let before = self.refused_ms.filter(|refused| now_ms - refused < WINDOW_MS);
+                if served < FEW && before.is_none_or(|refused| sent_ms < refused) {
+                    self.refused_ms = before.or(Some(now_ms));
+                    return;
+                }
+                self.refused_ms = Some(now_ms);
+                let most = if served == 0 { self.limit(now_ms) / 2 } else { served };
                 self.learned = Some(Learned { most: most.max(1), since_ms: now_ms });
             }
         }
@@ -284,6 +298,18 @@ mod tests {
             [1, 2, 3, 4, 5, 12].map(|minutes| window.limit(70 + minutes * WINDOW_MS)),
             [60, 61, 63, 67, 75, 300]
         );
+    }
+
+    #[test]
+    fn a_refusal_after_few_requests_is_one_of_the_moment_unless_another_follows() {
+        let mut window = RateWindow::new(300);
+        (0..4).for_each(|at| window.sent(at));
+        // Three that were under way together.
+        (1..4).for_each(|sent| window.refused(sent, 70, Some(Duration::from_secs(1))));
+        assert_eq!((window.limit(70), window.wait(70)), (300, Duration::from_secs(1)));
+        window.sent(1_070);
+        window.refused(1_070, 1_100, None);
+        assert_eq!(window.limit(1_100), 1);
     }
 
     proptest! {
