@@ -35,6 +35,8 @@ pub struct Near {
     pub text: String,
     /// Whether only LinkedIn's data export has shown it.
     pub exported: bool,
+    /// Whether its time was not to be trusted when it came.
+    pub derived: bool,
 }
 
 /// What changes for a conversation.
@@ -99,7 +101,10 @@ fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>, now: 
         let shows_again = !known.in_inbox && !may_hide_more(row, now);
         return shows_again || row.unread.zip(known.unread).is_some_and(|(now, before)| now > before);
     }
-    let is_last = |near: &Near| near.at_ms == at && row.last_text.as_ref().is_none_or(|t| *t == near.text);
+    // One that was dated ahead says nothing of what came while it was.
+    let is_last = |near: &Near| {
+        near.at_ms == at && !near.derived && row.last_text.as_ref().is_none_or(|text| *text == near.text)
+    };
     newest != Some(at) || !known.near.iter().any(is_last)
 }
 
@@ -168,7 +173,7 @@ mod tests {
 
     fn near(at_ms: Ms, text: &str, exported: bool) -> KnownConversation {
         KnownConversation {
-            near: vec![Near { at_ms, text: text.to_owned(), exported }],
+            near: vec![Near { at_ms, text: text.to_owned(), exported, derived: false }],
             ..KnownConversation::default()
         }
     }
@@ -179,6 +184,9 @@ mod tests {
         let update = |row: &InboxRow, known: &KnownConversation| update(row, known, &stored(900), false, NOW);
         assert!(!update(&row(Some(900), Some("hi")), &known).news);
         assert!(!update(&row(Some(900), None), &known).news);
+        let mut ahead_then = known.clone();
+        ahead_then.near[0].derived = true;
+        assert!(update(&row(Some(900), Some("hi")), &ahead_then).news);
         assert!(update(&row(Some(900), Some("hi, edited")), &known).news);
         let later = update(&row(Some(901), Some("hi")), &known);
         assert_eq!((later.news, later.gaps), (true, vec![Gap::head(Some(900), NOW)]));

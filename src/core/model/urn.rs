@@ -143,12 +143,15 @@ pub fn thread_key(conversation: &str) -> String {
 #[must_use]
 pub fn beside(conversation: &str, thread: &str) -> Option<String> {
     let (owner, _) = owner_and_tail(conversation, CONVERSATION_PREFIX)?;
-    let padded = format!(
-        "{thread}{}",
-        ["", "", "==", "="].get(thread.strip_prefix("2-")?.trim_end_matches('=').len() % 4)?
-    );
-    let thread = if thread.ends_with('=') { thread.to_owned() } else { padded };
-    Some(format!("{CONVERSATION_PREFIX}{owner},{thread})"))
+    Some(format!("{CONVERSATION_PREFIX}{owner},{})", padded(thread)?))
+}
+
+/// A bare thread id `2-…` with its base64 padding, as full names and browsers have it.
+#[must_use]
+pub fn padded(thread: &str) -> Option<String> {
+    let bare = thread.trim_end_matches('=');
+    let padding = ["", "", "==", "="].get(bare.strip_prefix("2-")?.len() % 4)?;
+    Some(format!("{bare}{padding}"))
 }
 
 /// A short name for a conversation that has none: the beginning of its thread's id, or a profile's slug.
@@ -214,6 +217,8 @@ mod tests {
         let full = format!("urn:li:msg_conversation:({OWNER},{THREAD})");
         assert_eq!(beside(&other, THREAD), Some(full.clone()));
         assert_eq!(beside(&other, THREAD.trim_end_matches('=')), Some(full));
+        assert_eq!(padded(THREAD.trim_end_matches('=')).as_deref(), Some(THREAD));
+        assert_eq!(padded(THREAD).as_deref(), Some(THREAD));
         assert_eq!(beside("2-QUJDRA==", THREAD), None);
         assert_eq!(beside(&other, "something else"), None);
     }

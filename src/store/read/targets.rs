@@ -288,9 +288,11 @@ fn target_by(
     Ok(Target { account_id, conversation_id, profile_url, plan })
 }
 
-/// A bare thread id as the full name that the API documents, where another conversation tells the mailbox's owner.
+/// A bare thread id as the full name that the API documents, where another conversation tells the mailbox's owner; else as
+/// browsers show it.
 fn in_full(db: &Connection, account: AccountId, given: &str) -> Result<String> {
     let other: Option<String> =
         db.first("SELECT urn FROM conversation WHERE account = ?1 AND urn LIKE 'urn:%' LIMIT 1", [account])?;
-    Ok(other.and_then(|other| urn::beside(&other, given)).unwrap_or_else(|| given.to_owned()))
+    let full = other.and_then(|other| urn::beside(&other, given)).or_else(|| urn::padded(given));
+    Ok(full.unwrap_or_else(|| given.to_owned()))
 }

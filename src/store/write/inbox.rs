@@ -239,7 +239,7 @@ fn write_row(
     Ok(())
 }
 
-struct_rows!(Near { at_ms, text, exported });
+struct_rows!(Near { at_ms, text, exported, derived });
 
 /// What the archive knows of the conversation that a row is about, and the row without what was erased.
 fn load<'r>(
@@ -252,7 +252,7 @@ fn load<'r>(
     let mut near = Vec::new();
     if let Some((from, to)) = row.last_at_ms.map(news::around) {
         near = tx.all(
-            "SELECT sent_at_ms, text, source IS NOT NULL FROM message
+            "SELECT sent_at_ms, text, source IS NOT NULL, derived_time IS NOT NULL FROM message
              WHERE conversation = ?1 AND sent_at_ms BETWEEN ?2 AND ?3 AND gone_since_ms IS NULL",
             params![id, from, to],
         )?;

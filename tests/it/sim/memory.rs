@@ -372,7 +372,9 @@ impl Archive for MemArchive {
             let c = &mut self.conversations[at];
             let newest = c.stored.values().filter(|s| Some(s.message.at_ms) == row.last_at_ms && !s.gone);
             let same = c.timeline.newest_ms == row.last_at_ms
-                && newest.into_iter().any(|s| Some(&s.message.text) == row.last_text.as_ref());
+                && newest
+                    .into_iter()
+                    .any(|s| !s.message.derived_time && Some(&s.message.text) == row.last_text.as_ref());
             let more_unread = row.unread.zip(c.unread).is_some_and(|(now, before)| now > before);
             let shows_again = c.hides && !may_hide_more(row, commit.now);
             let unchanged = c.listed.as_ref() == Some(&signs);
