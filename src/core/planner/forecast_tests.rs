@@ -5,6 +5,7 @@ use crate::core::model::ids::{ConversationId, RunId};
 use crate::core::planner::state::Inbox;
 use crate::core::planner::state::Share;
 use crate::core::timeline::gap::{Gap, Timeline};
+use crate::core::timeline::stall::Stall;
 
 fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
     let timeline = Timeline {
@@ -85,19 +86,14 @@ fn a_server_that_may_not_charge_for_empty_answers_lowers_the_minimum() {
 #[test]
 fn an_account_that_gets_nothing_because_the_credits_end_may_come_first_all_the_same() {
     let open = Gap { id: 1, newer_ms: Some(900), ..Gap::default() };
-    let dear = Gap { id: 2, newer_ms: Some(800), ask_at_least: 20, ..Gap::default() };
+    let stalled = Gap { stalls: 2, stalled_run: RunId(5), ..Gap::head(Some(800), 0) };
+    let dear = Gap { id: 2, ask_at_least: 20, stalled: Some(Stall::NoTimes), ..stalled };
     let first = Conversation { listed: false, ..conversation(1, 50, vec![open]) };
-    let other = Conversation {
-        account: 1,
-        head_tried_run: RunId(9),
-        silent_looks: 9,
-        ..conversation(2, 50, vec![dear])
-    };
+    let other = Conversation { account: 1, ..conversation(2, 50, vec![dear]) };
     let state = State { inboxes: vec![], conversations: vec![first, other] };
     let share = |budget| Share { budget: Some(budget), head_came_last: false };
     let limits =
         Limits { page_size: 20, share: share(3), account_shares: vec![share(2), share(2)], ..limits() };
-    let limits = Limits { longest_silence: 64, ..limits };
     let room = Room { all: Some(3), accounts: vec![Some(2), Some(2)], spare: true };
     let forecast = forecast(&state, &limits, &room, true);
     let accounts: Vec<usize> = forecast.steps.iter().map(|step| step.account).collect();

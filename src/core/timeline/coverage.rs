@@ -8,7 +8,8 @@ use crate::core::timeline::identity::Stored;
 use crate::core::timeline::pairing::NEAR_MS;
 use crate::core::timeline::stall::Stall;
 
-/// As if asked for in vain so often at most, an instant is asked for anew: nine runs later, and from just above it.
+/// As if asked for in vain so often at most, what is left of a gap at its border is asked for: nine runs later, and from
+/// just above it.
 const BORDER_STALLS: u32 = 6;
 
 /// The stretch in which a page shows every message: strictly between the two positions.
@@ -175,14 +176,16 @@ fn border_in_doubt(before: &[Gap], asked: &Asked, page: &Page, now: Ms) -> Optio
         .filter(|g| g.newer_ms.is_none_or(|n| n >= older) && g.older_ms.is_none_or(|o| o <= newer));
     let floor = touched.map(|g| g.older_ms.unwrap_or(Ms::MIN)).min().unwrap_or(Ms::MIN);
     let page_ends = page.span().map_or(Ms::MIN, |(lo, _)| lo);
+    let older_ms = Some(older.max(floor).max(page_ends).min(newer));
+    let stalls = asked.gap.stalls.saturating_add(1);
     (!shown).then(|| Gap {
         newer_ms: Some(newer),
-        older_ms: Some(older.max(floor).max(page_ends).min(newer)),
+        older_ms,
         cursor: asked.gap.cursor.clone(),
         opened_ms: now,
         // Such a cursor is only sent after others came to nothing, and for this instant that still holds.
         stalled: asked.gap.stalled.clone(),
-        stalls: asked.gap.stalls.saturating_add(1).min(BORDER_STALLS),
+        stalls: if older_ms == asked.gap.older_ms { stalls } else { stalls.min(BORDER_STALLS) },
         stalled_run: asked.run,
         ..Gap::default()
     })
