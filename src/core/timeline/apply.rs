@@ -19,8 +19,9 @@ use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::{self, Covered, Reach};
 use crate::core::timeline::doubt::{self, Evidence, Verdict};
 use crate::core::timeline::gap::{Asked, Gap, ServerCount, Timeline};
-use crate::core::timeline::identity::{Change, Known, Matches, at_known_places, match_page};
+use crate::core::timeline::identity::{Change, Known, Matches, Stored, at_known_places, match_page};
 use crate::core::timeline::stall::Stall;
+use crate::core::timeline::timestamps::dated_otherwise;
 
 /// One thing that a page changes in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,8 @@ fn changes(evidence: Evidence<'_>, verdict: &Verdict) -> Vec<Change> {
     };
     let findings = evidence.matches.within(&reach);
     let were_gone = evidence.timeline.standing() <= 0 && findings.shown.iter().any(Change::returns);
-    let lacking = findings.lacking.iter().filter(|s| were_gone || !s.gone).map(|s| Change::Gone(s.id));
+    let is_gone = |stored: &&&Stored| were_gone || (!stored.gone && !dated_otherwise(&stored.message));
+    let lacking = findings.lacking.iter().filter(is_gone).map(|s| Change::Gone(s.id));
     let all_back = were_gone.then_some(Change::AllBack);
     all_back.into_iter().chain(findings.shown).chain(lacking).collect()
 }

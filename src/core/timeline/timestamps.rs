@@ -75,6 +75,13 @@ pub fn ahead(time: Ms, now: Ms) -> bool {
     time > now.saturating_add(AHEAD_MS)
 }
 
+/// Whether a message stands at another time than that of creation which its URN tells: it may have been served while a
+/// clock was wrong, or stand at a date that it was given, and so elsewhere by now.
+pub(super) fn dated_otherwise(message: &Message) -> bool {
+    let made = message.urn.as_deref().and_then(urn::created_ms);
+    made.is_some_and(|made| apart(message.at_ms, made) > CLOSE_MS)
+}
+
 /// For each item, whether its timestamp is not to be trusted: ahead of the answer that brought it, far from the creation
 /// time in its URN, wrong by as much as those of most of its page, or out of the page's order. One such time, taken for
 /// real, would make what lies beside it look fetched or deleted. An order that half of a page or more agree in is no
