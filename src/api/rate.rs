@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::core::Ms;
 
 const WINDOW_MS: Ms = 60_000;
-/// So few requests a minute no API allows: a refusal after fewer is one of the moment, unless another one follows.
+/// No API is thought to allow fewer requests a minute: a refusal after fewer is one of the moment, unless another follows.
 const FEW: usize = 10;
 
 /// Leave to send one request now. It is waited for before credits are set aside, so that none are for a request that a
