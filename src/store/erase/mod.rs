@@ -98,7 +98,11 @@ fn erase(tx: &Connection, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
     }
     let courses = courses::of(tx, selection, now)?;
     let undated = if selection.is_stretch() { undated } else { Vec::new() };
-    if messages == 0 && undated.is_empty() && !courses.change_anything(tx, selection)? {
+    if messages == 0 && !courses.change_anything(tx, selection)? {
+        // Nothing goes, so it is no erasure.
+        if !undated.is_empty() {
+            undated::date(tx, (enter_run(tx, erasure)?, now), &undated)?;
+        }
         tx.execute_batch("DROP TABLE temp.erasing")?;
         return Ok(None);
     }
@@ -114,13 +118,19 @@ fn erase(tx: &Connection, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
 
 /// Enters an erasure and its run.
 fn insert(tx: &Connection, erasure: &Erasure<'_>, messages: i64) -> Result<(i64, RunId)> {
-    let Erasure { selection, reason, trigger, now } = *erasure;
-    interrupt_runs(tx)?;
-    let run = insert_run(tx, RunKind::Erase, trigger, now)?;
+    let Erasure { selection, reason, now, .. } = *erasure;
+    let run = enter_run(tx, erasure)?;
     let sql = "INSERT INTO erasure (run, at_ms, selector, messages, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
     let id = tx.insert(sql, params![run, now, selection.describe(), messages, reason])?;
-    end_run(tx, run, Outcome::Complete, now)?;
     Ok((id, run))
+}
+
+/// Enters the run that erases, which is over with the transaction.
+fn enter_run(tx: &Connection, erasure: &Erasure<'_>) -> Result<RunId> {
+    interrupt_runs(tx)?;
+    let run = insert_run(tx, RunKind::Erase, erasure.trigger, erasure.now)?;
+    end_run(tx, run, Outcome::Complete, erasure.now)?;
+    Ok(run)
 }
 
 /// What this archive's marks are made with, made up when there is none.

@@ -56,9 +56,11 @@ fn it_is_as_old_as_it_is_stored_for_whatever_erases_by_date() {
         assert_eq!(told["messages"], 15);
         let left = || home.sql::<String>("SELECT text FROM message_log");
         assert_eq!(left(), ["dated ahead"]);
+        let erasures = || home.count("SELECT count(*) FROM erasure_log");
+        assert_eq!(erasures(), 1);
         home.edit("[budget]", "[retention]\nkeep_days = 10\n\n[budget]");
         home.sync();
-        assert_eq!(left(), ["dated ahead"]);
+        assert_eq!((left(), erasures()), (vec!["dated ahead".to_owned()], 1));
         // Also in a backup in which it still stands beside the others.
         home.run(&["restore", "copy.db", "--json"]).expect(0);
         assert_eq!(left(), ["dated ahead"]);
@@ -68,4 +70,16 @@ fn it_is_as_old_as_it_is_stored_for_whatever_erases_by_date() {
         assert_eq!(home.count("SELECT count(*) FROM message_log"), 2);
         home.run(&["verify"]).expect(0);
     }
+}
+
+#[test]
+fn one_that_comes_after_an_erasure_is_dated_and_that_is_no_erasure() {
+    let (_api, home, _) = with_one_ahead("v1");
+    erase(&home, &["--before", "2025-01-01"]);
+    home.sync();
+    assert_eq!(home.sql::<String>("SELECT text FROM message_log WHERE sent_at < '2025'"), ["dated ahead"]);
+    erase(&home, &["--before", "2025-01-01"]);
+    assert_eq!(home.sql::<String>("SELECT text FROM message_log WHERE sent_at > '2025'"), ["dated ahead"]);
+    assert_eq!(home.count("SELECT count(*) FROM erasure_log"), 1);
+    home.run(&["verify"]).expect(0);
 }
