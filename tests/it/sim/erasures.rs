@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use archiver::store::{ConversationRow, Erasure, MessageRow, Scope, Selection, Store, Trigger};
 use fastrand::Rng;
 
-use super::{History, wild};
+use super::{History, wild, world::Msg};
 
 /// What was erased of each conversation.
 #[derive(Default)]
@@ -28,13 +28,19 @@ impl Erasures {
         self.floors.get(&conversation).copied().unwrap_or(i64::MIN)
     }
 
-    /// Takes the erased messages out of those of the server.
-    pub(crate) fn leave_out(&self, conversation: usize, there: &mut Vec<(i64, String)>) {
-        for erased in self.texts.get(&conversation).into_iter().flatten() {
-            if let Some(at) = there.iter().position(|row| row == erased) {
-                there.remove(at);
+    /// What the server has of a conversation without ids that is not erased.
+    pub(crate) fn leave<'a>(&self, conversation: usize, there: &'a [Msg]) -> Vec<&'a Msg> {
+        let floor = self.floor(conversation);
+        let mut left: Vec<&Msg> = there.iter().filter(|m| m.at >= floor).collect();
+        for (at, text) in self.texts.get(&conversation).into_iter().flatten() {
+            let as_stored = left.iter().position(|m| m.at == *at && m.versions[0] == *text);
+            // One that is dated ahead was stored at another time.
+            let ahead = || left.iter().position(|m| m.ahead && m.versions[0] == *text);
+            if let Some(erased) = as_stored.or_else(ahead) {
+                left.remove(erased);
             }
         }
+        left
     }
 
     /// Erases nothing, a message, what somebody wrote, or everything before a moment.

@@ -439,12 +439,8 @@ fn compare_but(history: &History, stored: &BTreeMap<usize, Vec<Row>>, erased: &E
             continue;
         };
         if !world.traits.urns {
-            let mut theirs: Vec<_> = there
-                .iter()
-                .filter(|m| m.at >= erased.floor(i))
-                .map(|m| (m.at, m.versions[0].clone()))
-                .collect();
-            erased.leave_out(i, &mut theirs);
+            let mut theirs: Vec<_> =
+                erased.leave(i, there).into_iter().map(|m| (m.at, m.versions[0].clone())).collect();
             let mut ours: Vec<_> = here.iter().map(|r| (r.1, r.2.clone())).collect();
             theirs.sort();
             ours.sort();
