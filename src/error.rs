@@ -155,7 +155,7 @@ impl Failure {
             Self::Busy(..) => (
                 75,
                 3,
-                "wait for it. If it is the service, `archiver sync --now` starts a run, and only `restore` needs it stopped",
+                "wait for it. If it is the service, `archiver sync --now` starts a run; `erase`, `import` and `restore` need it stopped",
             ),
             Self::Interrupted(signal, _) => {
                 (u8::try_from(128 + signal).unwrap_or(128), 4, "run the command again")

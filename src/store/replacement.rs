@@ -58,6 +58,8 @@ pub struct ErasedAgain {
     pub on_hold: i64,
     /// The erasures that the backup did not know of.
     pub erasures: Vec<LoggedErasure>,
+    /// Whether there is an archive whose erasures cannot be read.
+    pub is_unknown: bool,
 }
 
 impl Replacement {
@@ -170,13 +172,16 @@ impl Replacement {
     /// # Errors
     /// When the replacement cannot be written.
     pub fn repeat_erasures(&mut self, hold: &[String], now: Ms) -> Result<ErasedAgain> {
-        let readable =
-            open::open_suspect(&self.archive).ok().filter(|(_, differences)| differences.is_empty());
-        let log = readable.and_then(|(db, _)| Queries::new(&db).erasure_log().ok()).unwrap_or_default();
+        let log = match open::open_suspect(&self.archive) {
+            Ok((db, differences)) if differences.is_empty() => Queries::new(&db).erasure_log().ok(),
+            Err(StoreError::Missing(_)) => Some(ErasureLog::default()),
+            Ok(_) | Err(_) => None,
+        };
+        let (log, is_unknown) = (log.as_ref().filter(|log| !log.is_empty()), log.is_none());
         let mut store = Store::over(self.db.take().ok_or_else(closed)?);
-        let done = match log.is_empty() {
-            false => repeat(&mut store, &log, hold, now),
-            true => finish(&mut store, now).map(|()| ErasedAgain::default()),
+        let done = match log {
+            Some(log) => repeat(&mut store, log, hold, now),
+            None => finish(&mut store, now).map(|()| ErasedAgain { is_unknown, ..ErasedAgain::default() }),
         };
         self.db = Some(store.into_connection());
         done
@@ -277,7 +282,12 @@ fn repeat(store: &mut Store, log: &ErasureLog, hold: &[String], now: Ms) -> Resu
     let erasure = Erasure { selection: &selection, reason, trigger: Trigger::Once, now };
     let repeated = store.repeat_erasures(&erasure, log, false)?;
     store.finish_erasures(repeated.erased.traces, Some(now))?;
-    Ok(ErasedAgain { messages: repeated.erased.messages, on_hold, erasures: repeated.erasures })
+    Ok(ErasedAgain {
+        messages: repeated.erased.messages,
+        on_hold,
+        erasures: repeated.erasures,
+        is_unknown: false,
+    })
 }
 
 /// Rewrites the file of a backup that was made before an erasure in it had come to that.

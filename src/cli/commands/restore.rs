@@ -83,8 +83,8 @@ struct RestoreSummary {
     erased: i64,
     /// Messages that had been erased since and are on hold.
     on_hold: i64,
-    /// The erasures that the backup did not know of.
-    erasures: Vec<RepeatedErasure>,
+    /// The erasures that the backup did not know of; `None`: those of the replaced archive cannot be read.
+    erasures: Option<Vec<RepeatedErasure>>,
     replaced: Option<String>,
 }
 
@@ -132,7 +132,8 @@ pub(crate) fn run(context: &Context, args: &RestoreArgs) -> Result<(), Failure> 
             credits_booked,
             erased: again.messages,
             on_hold: again.on_hold,
-            erasures: again.erasures.into_iter().map(RepeatedErasure::from).collect(),
+            erasures: (!again.is_unknown)
+                .then(|| again.erasures.into_iter().map(RepeatedErasure::from).collect()),
             replaced: replaced.map(|path| path.display().to_string()),
         })
     })?;
@@ -347,7 +348,12 @@ fn show(out: &mut Output, summary: &RestoreSummary) -> Result<(), Failure> {
         let erased = plural(*erased, "message");
         out.line(format!("{erased} of the backup were erased again, as they had been since."))?;
     }
-    for RepeatedErasure { erased_at, selector, messages, reason } in erasures {
+    if erasures.is_none() {
+        out.line(
+            "The erasures of the replaced archive cannot be read: anything erased since the backup is there again. `archiver erase --from-log` repeats erasures from a later backup.",
+        )?;
+    }
+    for RepeatedErasure { erased_at, selector, messages, reason } in erasures.iter().flatten() {
         let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let what = plural(*messages, "message");
         out.line(format!("Erased on {}: {selector}, {what}{reason}.", iso_date(erased_at.0)))?;

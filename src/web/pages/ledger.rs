@@ -97,7 +97,7 @@ pub(in crate::web) fn run(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteR
             table {
                 thead { tr {
                     @for head in ["At", "What for", "Conversation"] { th scope="col" { (head) } }
-                    @for head in ["WebRequest", "Came", "New", "Credits"] { th.number scope="col" { (head) } }
+                    @for head in ["Asked", "Came", "New", "Credits"] { th.number scope="col" { (head) } }
                     th scope="col" { "Error" }
                 } }
                 tbody { @for request in &requests { (request_row(look, request)) } }

@@ -113,6 +113,10 @@ fn what_cannot_be_served_is_said() {
     for bad in ["example.org:80", "nonsense", "127.0.0.1:99999"] {
         home.run(&["serve", "--listen", bad]).expect(2);
     }
+    let stored = home.count("SELECT count(*) FROM message");
+    let ran = home.run(&["serve", "--listen", "unix:archive.db"]).expect(69);
+    assert!(ran.stderr.contains("it is there, and is no socket"), "{}", ran.stderr);
+    assert_eq!(home.count("SELECT count(*) FROM message"), stored, "it stays");
     let empty = Home::empty();
     let ran = empty.run(&["--archive", "none.db", "serve", "--listen", "127.0.0.1:0"]).expect(74);
     assert_eq!(ran.stdout, "");
