@@ -223,8 +223,8 @@ pub(super) struct SearchAnswer {
     pub(super) shown: usize,
     /// The cursor of the next page; null: this is the last.
     pub(super) next_cursor: Option<String>,
-    /// A search with filters looks at a bounded number of messages: at none older than this (UTC). Add `before:` to look
-    /// further; null: it was not bounded.
+    /// A search with filters looks at a bounded number of messages: at none older than this (UTC). The next page looks
+    /// further, or with the best first `before:`; null: it was not bounded.
     pub(super) searched_back_to: Option<String>,
     /// What of the query was not taken as it may have been meant, and what cannot be found yet, five at most.
     pub(super) remarks: Vec<String>,

@@ -77,7 +77,9 @@ pub use replacement::{CarriedLedger, Replacement};
 #[cfg(feature = "lake")]
 pub(crate) use schema::file::open_private;
 pub use schema::lock::{FileReaders, Holder, holder};
-pub use search::{FACETED, Facets, Found, GapsWithin, LOOKED_AT, Matcher, Nothing, RANKED, Search};
+pub use search::{
+    FACETED, Facets, Found, GapsWithin, LOOKED_AT, Matcher, Nothing, RANKED, Search, SearchEnd,
+};
 pub use sinks::{Outbox, SinkRow};
 pub use watches::Feed;
 pub use write::inbox::{InboxCommit, InboxCommitted};

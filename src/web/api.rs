@@ -155,8 +155,9 @@ pub(super) fn search(look: &Glance<'_>, asked: &WebRequest) -> Result<SiteReply,
         ..search_of::<Refused>(&look.queries, query, look.now, &look.times().0)?
     };
     let found = look.queries.search(&search, limit)?;
-    let next =
-        found.messages.last().filter(|_| found.messages.len() == limit).map(|last| last.id.to_string());
+    let last = found.messages.last().filter(|_| found.messages.len() == limit).map(|last| last.id);
+    // Where the search looked at its most before the page was full, the next one goes on below.
+    let next = last.or(found.ended.map(|end| end.id)).map(|id| id.to_string());
     let wanted = search.wanted();
     let item = |row: &MessageRow| {
         let shown = row.shown();

@@ -127,7 +127,12 @@ impl Take {
                     "csv" => self.rows(look)?,
                     _ => self.objects(look)?,
                 };
-                self.stage = if piece.is_none() { Stage::Done } else { Stage::Rest };
+                self.stage = match &piece {
+                    None => Stage::Done,
+                    // A part of the archive in which nothing was found.
+                    Some(empty) if empty.is_empty() => self.stage,
+                    Some(_) => Stage::Rest,
+                };
                 Ok(Some(piece.unwrap_or_else(|| self.tail())))
             }
             Stage::Done => Ok(None),
@@ -159,7 +164,7 @@ impl Take {
         }
     }
 
-    /// Shows the next messages, each with its former versions where they are wanted; false when there are none.
+    /// Shows the next messages, each with its former versions where they are wanted; false when there are none left.
     fn each(
         &mut self,
         look: &Glance<'_>,
@@ -179,8 +184,9 @@ impl Take {
             }
             Taken::Search { search, left } => {
                 let found = look.queries.search(search, FOUND_PIECE.min(*left))?;
-                let Some(last) = found.messages.last() else { return Ok(false) };
-                search.below = Some(last.id);
+                let last = found.ended.map(|end| end.id).or(found.messages.last().map(|last| last.id));
+                let Some(last) = last else { return Ok(false) };
+                search.below = Some(last);
                 *left = left.saturating_sub(found.messages.len());
                 for message in &found.messages {
                     look.queries.message_row(message.id, &mut visit)?;
@@ -261,7 +267,7 @@ impl Take {
             *rest = gaps;
         }
         out.push_str(&list.take().into_string());
-        Ok((!out.is_empty()).then(|| out.into_bytes()))
+        Ok((some || !out.is_empty()).then(|| out.into_bytes()))
     }
 }
 

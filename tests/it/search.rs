@@ -238,24 +238,15 @@ fn filters_end_at_a_bound_that_is_told_and_from_there_a_search_goes_on() {
     let mut bench = Bench::new(1);
     bench.put(0, &last_page(&[item("m0", NOW, "Ada Example", "see https://example.com")])).unwrap();
     let many = i64::try_from(LOOKED_AT).unwrap() + 50;
-    bench
-        .other()
-        .execute(
-            "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, text)
-             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-             SELECT id - i, conversation, sent_at_ms - i * 1024, sender, kind, template,
-               iif(i = ?1, 'an old www.example.org', 'nothing') FROM n, (SELECT * FROM message)",
-            [many],
-        )
-        .unwrap();
+    bench.add_older(many, "an old www.example.org");
     let links = Search { link: Some(true), ..search("") };
     let queries = bench.store.queries();
     for found in [queries.search(&links, 10).unwrap(), queries.search_best(&links, 10).unwrap()] {
         assert_eq!(found.messages.len(), 1, "the oldest is beyond the bound");
-        let ended = found.ended_at.expect("the bound is reached, and told");
+        let ended = found.ended.expect("the bound is reached, and told").at_ms;
         assert_eq!(ended, NOW - (many - 51) * 1024, "as many were looked at as it says, the newest first");
         let rest = queries.search(&Search { until: Some(ended), ..links.clone() }, 10).unwrap();
-        assert_eq!((rest.messages.len(), rest.ended_at), (1, None));
+        assert_eq!((rest.messages.len(), rest.ended), (1, None));
         assert_eq!(rest.messages[0].message.text, "an old www.example.org");
     }
     assert_eq!(queries.search_count(&links).unwrap(), 2, "a count looks at all");

@@ -106,6 +106,15 @@ impl Bench {
         })
     }
 
+    /// Adds so many messages below the only one there is, the last of which says this.
+    pub(crate) fn add_older(&self, many: i64, oldest: &str) {
+        let sql = "INSERT INTO message (id, conversation, sent_at_ms, sender, kind, template, text)
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             SELECT id - i, conversation, sent_at_ms - i * 1024, sender, kind, template, iif(i = ?1, ?2, 'nothing')
+             FROM n, (SELECT * FROM message)";
+        self.other().execute(sql, rusqlite::params![many, oldest]).unwrap();
+    }
+
     /// One value of a query on another connection.
     pub(crate) fn one<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
         self.other().query_row(sql, [], |row| row.get(0)).unwrap()

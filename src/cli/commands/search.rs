@@ -136,10 +136,10 @@ pub(crate) fn run(context: &Context, args: &SearchArgs) -> Result<(), Failure> {
     } else {
         remark(&found, args).into_iter().for_each(say);
     }
-    if let Some(at) = found.ended_at {
+    if let Some(end) = found.ended {
         say(format!(
             "Searched back to {} only: continue with --until that date, or narrow the query.",
-            local_minute(at)
+            local_minute(end.at_ms)
         ));
     }
     Ok(())

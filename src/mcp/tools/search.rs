@@ -82,7 +82,7 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
         total_is_minimum: more || unindexed > 0,
         shown: 0,
         next_cursor: None,
-        searched_back_to: found.ended_at.map(iso_utc),
+        searched_back_to: found.ended.map(|end| iso_utc(end.at_ms)),
         remarks: Vec::new(),
         completeness: completeness::of(look, &looked_at(&search), completeness::GAPS)?,
         untrusted: SearchWords::default(),
@@ -111,13 +111,13 @@ pub(super) fn call(look: &Glance<'_>, arguments: &Arguments) -> Result<Value, To
     answer.shown = answer.messages.len();
     let last =
         found.messages.get(answer.shown.saturating_sub(1)).filter(|_| answer.shown < found.messages.len());
-    answer.next_cursor = last.map(|last| {
-        let onward = match skipped {
-            Some(skipped) => Onward::Skip(skipped.saturating_add(answer.shown)),
-            None => Onward::Below(last.id),
-        };
-        onward.cursor(arguments.question())
-    });
+    let onward = match (skipped, last) {
+        (Some(skipped), Some(_)) => Some(Onward::Skip(skipped.saturating_add(answer.shown))),
+        (None, Some(last)) => Some(Onward::Below(last.id)),
+        (None, None) => found.ended.map(|end| Onward::Below(end.id)),
+        (Some(_), None) => None,
+    };
+    answer.next_cursor = onward.map(|onward| onward.cursor(arguments.question()));
     json(&answer)
 }
 

@@ -30,8 +30,8 @@ pub struct Facets {
 impl Queries<'_> {
     /// The newest matches, up to `limit`, and counts of these and more. The search is walked through once for both.
     pub fn search_with_facets(&self, search: &Search, limit: usize) -> Result<(Found, Facets)> {
-        let (mut ids, ended_at) = self.ids(search, FACETED.saturating_add(1), LOOKED_AT)?;
-        let mut facets = Facets { more: ids.len() > FACETED || ended_at.is_some(), ..Facets::default() };
+        let (mut ids, ended) = self.ids(search, FACETED.saturating_add(1), LOOKED_AT)?;
+        let mut facets = Facets { more: ids.len() > FACETED || ended.is_some(), ..Facets::default() };
         let mut statement =
             self.db().prepare_cached("SELECT sender, conversation, sent_at_ms FROM message WHERE id = ?1")?;
         for id in ids.iter().take(FACETED) {
@@ -44,9 +44,9 @@ impl Queries<'_> {
             facets.times.push(row.get(2)?);
         }
         // Where the walk ended says something of what is shown only if all of that is shown.
-        let ended_at = ended_at.filter(|_| ids.len() < limit);
+        let ended = ended.filter(|_| ids.len() < limit);
         ids.truncate(limit);
-        Ok((Found { counted: count(ids.len()), messages: self.found(ids)?, ended_at }, facets))
+        Ok((Found { counted: count(ids.len()), messages: self.found(ids)?, ended }, facets))
     }
 
     /// What these senders are called.

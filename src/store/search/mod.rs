@@ -77,10 +77,19 @@ pub struct Search {
 pub struct Found {
     /// The messages, best or newest first.
     pub messages: Vec<MessageRow>,
-    /// Where the bound ended the search (ms): older messages were not looked at.
-    pub ended_at: Option<Ms>,
+    /// Where the bound ended the search: older messages were not looked at.
+    pub ended: Option<SearchEnd>,
     /// How many messages matched, as far as the search went.
     pub counted: u64,
+}
+
+/// The last message that a search looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchEnd {
+    /// The message: a search [below](Search::below) it goes on.
+    pub id: MessageId,
+    /// When it was sent (ms).
+    pub at_ms: Ms,
 }
 
 impl Search {
@@ -100,15 +109,15 @@ impl Search {
 impl Queries<'_> {
     /// The newest matches, up to `limit`.
     pub fn search(&self, search: &Search, limit: usize) -> Result<Found> {
-        let (ids, ended_at) = self.ids(search, limit, LOOKED_AT)?;
-        Ok(Found { counted: count(ids.len()), messages: self.found(ids)?, ended_at })
+        let (ids, ended) = self.ids(search, limit, LOOKED_AT)?;
+        Ok(Found { counted: count(ids.len()), messages: self.found(ids)?, ended })
     }
 
     /// The best of the newest [`RANKED`] matches, up to `limit`.
     pub fn search_best(&self, search: &Search, limit: usize) -> Result<Found> {
-        let (ids, ended_at) = self.ids(search, RANKED, LOOKED_AT)?;
+        let (ids, ended) = self.ids(search, RANKED, LOOKED_AT)?;
         let best = rank::best(self.db(), search, &ids, limit)?;
-        Ok(Found { counted: count(ids.len()), messages: self.found(best)?, ended_at })
+        Ok(Found { counted: count(ids.len()), messages: self.found(best)?, ended })
     }
 
     fn found(&self, ids: Vec<MessageId>) -> Result<Vec<MessageRow>> {
@@ -123,12 +132,12 @@ impl Queries<'_> {
     /// How many messages match among the newest so many that a search with filters looks at, and whether it has not looked
     /// at all. Without filters all are counted.
     pub fn search_count_within(&self, search: &Search, looked_at: u64) -> Result<(u64, bool)> {
-        let (ids, ended_at) = self.ids(search, usize::MAX, looked_at)?;
-        Ok((count(ids.len()), ended_at.is_some()))
+        let (ids, ended) = self.ids(search, usize::MAX, looked_at)?;
+        Ok((count(ids.len()), ended.is_some()))
     }
 
     /// The ids of the matches, newest first, and where the bound ended the walk.
-    fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<MessageId>, Option<Ms>)> {
+    fn ids(&self, search: &Search, limit: usize, bound: u64) -> Result<(Vec<MessageId>, Option<SearchEnd>)> {
         let matched = Match::of(&search.query);
         let Some(checks) = Checks::of(self.db(), search, &matched)? else { return Ok((Vec::new(), None)) };
         if limit == 0 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Rows, params};
 
-use super::Search;
+use super::{Search, SearchEnd};
 use crate::core::Ms;
 use crate::core::model::ids::{ConversationId, MessageId, PersonId};
 use crate::core::search::tokenize;
@@ -151,8 +151,8 @@ const HELD: &str = "SELECT id FROM messages_cjk_fts_docsize WHERE id <= ?1 ORDER
 const ALL: &str = "SELECT id FROM message WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC";
 
 impl Walk<'_> {
-    /// The newest matches, up to `limit`, and where the bound ended the walk (ms).
-    pub(super) fn newest(&self, limit: usize) -> Result<(Vec<MessageId>, Option<Ms>)> {
+    /// The newest matches, up to `limit`, and where the bound ended the walk.
+    pub(super) fn newest(&self, limit: usize) -> Result<(Vec<MessageId>, Option<SearchEnd>)> {
         let mut ids = Vec::new();
         let ended = self.each(|id| {
             ids.push(id);
@@ -162,8 +162,8 @@ impl Walk<'_> {
     }
 
     /// Calls `take` with the id of each match, newest first, until it returns false. Returns where the bound ended the
-    /// walk (ms).
-    fn each(&self, mut take: impl FnMut(MessageId) -> bool) -> Result<Option<Ms>> {
+    /// walk.
+    fn each(&self, mut take: impl FnMut(MessageId) -> bool) -> Result<Option<SearchEnd>> {
         let lowest = self.search.since.map_or(i64::MIN, |ms| rowid_of(ms).0.saturating_sub(SLACK));
         let highest = self.search.until.map_or(i64::MAX, |ms| rowid_of(ms).0.saturating_add(SLACK));
         let below = self.search.below.unwrap_or(MessageId(i64::MAX));
@@ -211,12 +211,12 @@ impl Walk<'_> {
                 }
                 return Ok(None);
             }
-            let (fits, at) = self.fits(id)?;
+            let (fits, at_ms) = self.fits(id)?;
             if fits && !take(id) {
                 return Ok(None);
             }
             if looked >= self.bound {
-                return Ok(Some(at));
+                return Ok(Some(SearchEnd { id, at_ms }));
             }
         }
         Ok(None)

@@ -99,7 +99,7 @@ fn count(facets: &Facets) -> String {
 
 fn ended(look: &Glance<'_>, found: &Found) -> Markup {
     html! {
-        @if let Some(at) = found.ended_at {
+        @if let Some(at) = found.ended.map(|end| end.at_ms) {
             p.sub { "Searched back to " (look.times().minute(at)) " only: add before:" (look.times().day(at)) ", or narrow the search." }
         }
     }

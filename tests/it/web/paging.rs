@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Web;
 use crate::support::bench::{Bench, NOW, item, last_page, more_page};
 use crate::support::{sample, share};
+use archiver::store::LOOKED_AT;
 
 /// A conversation with a message at each of these times, each text so long.
 fn archive(times: &[i64], length: usize) -> Bench {
@@ -104,6 +105,36 @@ fn the_pages_of_a_conversation_show_each_message_once_in_either_direction() {
             on.extend(page.messages());
         }
         assert_eq!(on, all);
+    }
+}
+
+#[test]
+fn a_search_that_looks_at_its_most_before_it_finds_anything_is_not_at_its_end() {
+    let mut bench = Bench::new(1);
+    let new = item("p0", NOW, "Ada E", "see https://example.com");
+    bench.put(0, &last_page(&[new])).unwrap();
+    bench.next_run();
+    bench.add_older(3 * i64::try_from(LOOKED_AT).unwrap(), "an old www.example.org");
+    let web = Web::of(bench.dir.path());
+    let (mut found, mut pages, mut query) = (Vec::new(), 0, String::new());
+    loop {
+        let page = web.page(&format!("/api/v1/search?q=has:link&limit=5{query}")).json();
+        found.extend(ids(&page));
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => query = format!("&after={next}"),
+            None => break,
+        }
+    }
+    let (newest, oldest) =
+        (bench.one("SELECT max(id) FROM message"), bench.one("SELECT min(id) FROM message"));
+    assert_eq!((found, pages), (vec![newest, oldest], 4));
+    for format in ["json", "csv", "html", "markdown"] {
+        let taken = web.page(&format!("/search/take/{format}?q=has:link")).text;
+        assert!(taken.contains("example.com") && taken.contains("example.org"), "{taken}");
+        if format == "json" {
+            assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&taken).unwrap().len(), 2);
+        }
     }
 }
 
