@@ -28,6 +28,9 @@ pub(super) struct ExportState {
     pub(super) archive: String,
     /// Of which conversation, since when, until when.
     pub(super) scope: (Option<ConversationId>, Option<Ms>, Option<Ms>),
+    /// Whether it has only what certain people wrote.
+    #[serde(default)]
+    pub(super) chosen_people: bool,
     /// The number of the last change in it; `None` where what was exported is not whole yet, and in states of former versions.
     #[serde(default)]
     pub(super) change: Option<i64>,
@@ -67,6 +70,7 @@ impl ExportState {
             format: job.format.name().to_owned(),
             archive: snapshot.fingerprint()?,
             scope: (job.scope.conversation, job.scope.since_ms, job.scope.until_ms),
+            chosen_people: job.scope.chosen_people,
             change: Some(change),
             change_ms: snapshot.change_made(change)?,
             series_ms,
@@ -110,8 +114,10 @@ impl ExportState {
     fn check_same(&self, job: &Job, snapshot: &Snapshot<'_>) -> Result<(), ExportError> {
         let what = if self.archive != snapshot.fingerprint()? {
             "another archive"
-        } else if self.scope != (job.scope.conversation, job.scope.since_ms, job.scope.until_ms) {
-            "another selection of conversations or times"
+        } else if self.scope != (job.scope.conversation, job.scope.since_ms, job.scope.until_ms)
+            || self.chosen_people != job.scope.chosen_people
+        {
+            "another selection of conversations, people or times"
         } else {
             return Ok(());
         };
