@@ -58,6 +58,7 @@ fn text(field: &Field) -> String {
         Field::Long(n) => n.to_string(),
         Field::Str(text) => text.clone(),
         Field::TimestampMicros(at) => iso(at / 1_000),
+        Field::TimestampMillis(at) => iso(*at),
         other => panic!("{other:?}"),
     }
 }

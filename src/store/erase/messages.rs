@@ -25,7 +25,7 @@ pub(super) struct Affected {
     pub(super) templates: BTreeSet<i64>,
     pub(super) shapes: BTreeSet<i64>,
     pub(super) kinds: BTreeSet<i64>,
-    /// The messages' own parts of their ids.
+    /// The messages' own parts of their ids, where there are odd items that may name them.
     pub(super) urn_keys: BTreeSet<String>,
 }
 
@@ -35,8 +35,10 @@ pub(super) fn erase(work: &mut Eraser<'_>) -> Result<Affected> {
     let conversations: Vec<ConversationId> =
         work.db.all("SELECT DISTINCT conversation FROM temp.erasing ORDER BY 1", [])?;
     former_versions(work, &mut affected)?;
+    let odd_items = "SELECT EXISTS (SELECT 1 FROM quarantine) OR EXISTS (SELECT 1 FROM import_oddity)";
+    let odd_items: bool = work.db.one(odd_items, [])?;
     for conversation in conversations {
-        of_conversation(work, conversation, &mut affected)?;
+        of_conversation(work, conversation, odd_items, &mut affected)?;
     }
     for sql in [
         "DELETE FROM change_before WHERE message IN (SELECT id FROM temp.erasing)",
@@ -69,6 +71,7 @@ fn former_versions(work: &mut Eraser<'_>, affected: &mut Affected) -> Result<()>
 fn of_conversation(
     work: &mut Eraser<'_>,
     conversation: ConversationId,
+    odd_items: bool,
     affected: &mut Affected,
 ) -> Result<()> {
     let db = work.db;
@@ -107,7 +110,7 @@ fn of_conversation(
         let parts =
             [Some(fields.text), fields.extra, row.subject, row.attachments, fields.urn.map(|urn| urn[1])];
         parts.into_iter().flatten().for_each(|part| work.traces.add(part));
-        affected.urn_keys.extend(fields.urn.map(|[_, key, _]| key.to_owned()));
+        affected.urn_keys.extend(fields.urn.filter(|_| odd_items).map(|[_, key, _]| key.to_owned()));
         affected.people.insert(row.sender_row);
         affected.templates.insert(row.template_row);
         affected.shapes.extend(row.shape_row);

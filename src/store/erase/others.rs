@@ -1,16 +1,19 @@
 //! What else an erasure takes: people of whom nothing is left, their names wherever they stand, and odd items.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
-use crate::core::model::ids::ConversationId;
+use crate::core::Ms;
+use crate::core::model::change_kind::ChangeKind;
+use crate::core::model::ids::{ConversationId, MessageId};
 use crate::store::Result;
 use crate::store::erase::Eraser;
 use crate::store::erase::courses::Courses;
 use crate::store::erase::messages::Affected;
 use crate::store::erase::selection::{Selection, list};
 use crate::store::query::Statements as _;
+use crate::store::write::changes::{self, Changes};
 
 /// Erases what only the erased messages had, and what was said about them elsewhere.
 pub(super) fn erase(
@@ -201,6 +204,7 @@ fn scrub(work: &mut Eraser<'_>, words: &BTreeSet<String>) -> Result<()> {
         db.run("UPDATE conversation SET name = NULL WHERE id = ?1", [id])?;
         hide(work, title)?;
     }
+    let mut rewritten = BTreeSet::new();
     for (table, key, column) in [
         ("notice", "id", "message"),
         ("alert", "id", "message"),
@@ -222,6 +226,11 @@ fn scrub(work: &mut Eraser<'_>, words: &BTreeSet<String>) -> Result<()> {
         for (id, text) in found {
             let text = words.iter().fold(text, |text, word| without(&text, word));
             db.run(&format!("UPDATE {table} SET {column} = ?2 WHERE {key} = ?1"), params![id, text])?;
+            rewritten.extend(match table {
+                "message" => Some(MessageId(id)),
+                "message_version" => Some(db.one("SELECT message FROM message_version WHERE id = ?1", [id])?),
+                _ => None,
+            });
         }
     }
     let errors: Vec<(String, String)> =
@@ -230,13 +239,31 @@ fn scrub(work: &mut Eraser<'_>, words: &BTreeSet<String>) -> Result<()> {
         let text = words.iter().fold(text.clone(), |text, word| without(&text, word));
         db.run("UPDATE sink SET last_error = ?2 WHERE name = ?1", params![sink, text])?;
     }
-    scrub_templates(db, words)
+    scrub_templates(db, words, &mut rewritten)?;
+    renumber(work, &rewritten)
 }
 
-/// The JSON of other people's messages may name somebody as whom it was sent to.
-fn scrub_templates(db: &Connection, words: &BTreeSet<String>) -> Result<()> {
-    let all: Vec<(i64, String)> = db.all("SELECT id, json FROM template", [])?;
-    for (id, json) in all.into_iter().filter(|(_, json)| words.iter().any(|word| says(json, word))) {
+/// The JSON of other people's messages may name somebody as whom it was sent to. Adds these messages to `rewritten`.
+fn scrub_templates(
+    db: &Connection,
+    words: &BTreeSet<String>,
+    rewritten: &mut BTreeSet<MessageId>,
+) -> Result<()> {
+    let mut all: Vec<(i64, String)> = db.all("SELECT id, json FROM template", [])?;
+    all.retain(|(_, json)| words.iter().any(|word| says(json, word)));
+    if all.is_empty() {
+        return Ok(());
+    }
+    let ids = list(all.iter().map(|(id, _)| *id));
+    let of_them = format!(
+        "SELECT id FROM message WHERE template IN ({ids})
+         UNION ALL SELECT message FROM message_version WHERE template IN ({ids})"
+    );
+    db.each(&of_them, [], |id: MessageId| {
+        rewritten.insert(id);
+        Ok(())
+    })?;
+    for (id, json) in all {
         let json = words.iter().fold(json, |json, word| without(&json, word));
         let same = "SELECT id FROM template WHERE json = ?1 AND id <> ?2";
         match db.first::<i64>(same, params![json, id])? {
@@ -251,6 +278,29 @@ fn scrub_templates(db: &Connection, words: &BTreeSet<String>) -> Result<()> {
                 db.run("DELETE FROM template WHERE id = ?1", [id])?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Numbers other people's messages that no longer say a name as changed, so that whoever has copied them copies them again.
+/// To notifications it is no news.
+fn renumber(work: &Eraser<'_>, messages: &BTreeSet<MessageId>) -> Result<()> {
+    let db = work.db;
+    let mut of: BTreeMap<ConversationId, Vec<(Ms, MessageId)>> = BTreeMap::new();
+    for id in messages {
+        let (conversation, at) =
+            db.one("SELECT conversation, sent_at_ms FROM message WHERE id = ?1", [id])?;
+        of.entry(conversation).or_default().push((at, *id));
+    }
+    for (conversation, mut rows) in of {
+        rows.sort_unstable();
+        let mut changed = Changes::default();
+        for (at, id) in rows {
+            changes::keep(db, "id = ?1", &id, None)?;
+            let change = changed.next(db, ChangeKind::Edited, true, at)?;
+            db.run("UPDATE message SET change = ?2 WHERE id = ?1", params![id, change])?;
+        }
+        changed.write(db, conversation, work.run, work.now)?;
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ use crate::store::{Result, StoreError};
 /// Bytes that are looked for: of long texts so many, of short ones fewer.
 const LONG: usize = 16;
 const SHORT: usize = 8;
+/// Pieces that are looked for at most, since they are kept in memory until the file is rewritten.
+const MOST: usize = 1_000_000;
 /// Bits of the table that most places of a file fail at.
 const TABLE_BITS: u32 = 24;
 /// Bytes read at once.
@@ -49,8 +51,11 @@ pub struct Proof {
 }
 
 impl Traces {
-    /// Adds a text that was erased.
+    /// Adds a text that was erased, unless there are many already.
     pub(super) fn add(&mut self, text: &str) {
+        if self.long.len().saturating_add(self.short.len()) >= MOST {
+            return;
+        }
         let bytes = text.as_bytes();
         if let Some(piece) = bytes.first_chunk::<LONG>() {
             self.long.insert(*piece);

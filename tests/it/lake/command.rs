@@ -88,6 +88,39 @@ fn each_push_adds_what_changed_and_an_erasure_reaches_every_file() {
 }
 
 #[test]
+fn a_name_that_goes_from_other_peoples_messages_goes_from_the_copies_as_well() {
+    let home = Home::empty();
+    home.write("archiver.toml", "[[accounts]]\nname = \"me\"\ncountry = \"FR\"\nowner_name = \"Me\"\n");
+    home.write(
+        "messages.csv",
+        "CONVERSATION ID,CONVERSATION TITLE,FROM,SENDER PROFILE URL,TO,DATE,CONTENT,FOLDER,IS MESSAGE DRAFT\n\
+         2-QUJD=,,Ada Example,,Me,2021-02-02 10:00:00 UTC,hello,INBOX,No\n\
+         2-REVG=,Rowing club,Ben Sample,,\"Me,Ada Example\",2021-02-01 10:00:00 UTC,regatta,INBOX,No\n",
+    );
+    home.run(&["import", "linkedin-export", "messages.csv"]).expect(0);
+    let parquet = ["export", "--format", "parquet", "--out", "months", "--since-last"];
+    let copy = || {
+        home.run(&["lake", "push", "--out", "lake"]).expect(0);
+        home.run(&parquet).expect(0);
+    };
+    copy();
+    assert!(
+        holding(&home.path("lake"), "Ada Example") > 0 && holding(&home.path("months"), "Ada Example") > 0
+    );
+    home.run(&["erase", "--person", "Ada Example", "--yes"]).expect(0);
+    copy();
+    assert_same(&home, "lake");
+    for folder in ["lake", "months"] {
+        assert_eq!(holding(&home.path(folder), "Ada Example"), 0, "{folder}");
+        assert_eq!(holding(&home.path(folder), "regatta"), 1, "{folder}");
+    }
+    home.run(&["lake", "verify", "--out", "lake"]).expect(0);
+    let news = "SELECT count(*) FROM change_log WHERE kind = 'edited' AND history = 0";
+    assert_eq!(home.count(news), 0, "nobody is notified of it");
+    home.run(&["verify"]).expect(0);
+}
+
+#[test]
 fn verify_finds_a_file_that_was_lost_or_changed() {
     let api = served();
     let home = discovering(&api);
