@@ -5,8 +5,11 @@ use crate::core::Ms;
 use crate::core::format::{iso_utc, plural};
 use crate::core::model::urn;
 use crate::store::{Erasure, Queries, Result, Selection, Store, StoreError, Trigger};
+use crate::sync::Report;
 
 const DAY_MS: Ms = 86_400_000;
+/// Without a word of the API on what time it is, a clock is not believed that has come further since the last request.
+const UNCONFIRMED_MS: Ms = 31 * DAY_MS;
 
 /// Before when nothing is kept: the beginning of a UTC day, so that retention is due once a day.
 #[must_use]
@@ -45,20 +48,67 @@ pub(crate) fn selection(config: &Config, now: Ms) -> Option<Selection> {
     Some(Selection { before_ms, hold: hold(config), retention: true, ..Selection::default() })
 }
 
-/// Lets the archive know what is on hold and how old messages may be that a run fetches.
+/// Lets the archive know what is on hold and how old messages may be that a run fetches. Returns when the newest request
+/// before it was made (ms).
 ///
 /// # Errors
 /// When the archive cannot be written.
-pub(crate) fn prepare(store: &mut Store, config: &Config, now: Ms) -> Result<()> {
-    store.set_retention(&hold(config), floor(config, now), now)
+pub(crate) fn prepare(store: &mut Store, config: &Config, now: Ms) -> Result<Option<Ms>> {
+    // By a clock that stands before the newest request, what is too old would be fetched again.
+    let newest = store.newest_request()?;
+    let by = newest.map_or(now, |newest| newest.max(now));
+    store.set_retention(&hold(config), floor(config, by), now)?;
+    Ok(newest)
 }
 
-/// Erases what is too old, if that was not done today.
+/// What a run has shown of the time besides this machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Witnesses {
+    /// How far the API's clock is ahead of this one (ms), if it has told.
+    api_ahead_ms: Option<Ms>,
+    /// Whether the API seems to be down.
+    is_silent: bool,
+    /// When the newest request before the run was made (ms).
+    newest_request_ms: Option<Ms>,
+}
+
+impl Witnesses {
+    /// Those of a run.
+    pub(crate) fn of(report: &Report, api_ahead_ms: Option<Ms>, newest_request_ms: Option<Ms>) -> Self {
+        Self { api_ahead_ms, is_silent: report.reception.is_silent(), newest_request_ms }
+    }
+
+    /// Whether something may be erased by this machine's clock. Of one that is far ahead the API says so; or, when its
+    /// certificates have all expired, it cannot be reached.
+    fn agree(self, now: Ms) -> bool {
+        match self.api_ahead_ms {
+            Some(ahead) => ahead.saturating_abs() < DAY_MS,
+            None if self.is_silent => false,
+            None => self.newest_request_ms.is_none_or(|newest| now.saturating_sub(newest) <= UNCONFIRMED_MS),
+        }
+    }
+}
+
+/// Erases what is too old, if that was not done today. What is erased by a wrong clock is gone for good, so it needs
+/// witnesses.
 ///
 /// # Errors
 /// When the archive cannot be written, or its file not be rewritten.
-pub(crate) fn apply(store: &mut Store, config: &Config, trigger: Trigger, now: Ms) -> Result<()> {
+pub(crate) fn apply(
+    store: &mut Store,
+    config: &Config,
+    trigger: Trigger,
+    witnesses: Witnesses,
+    now: Ms,
+) -> Result<()> {
     let Some(selection) = selection(config, now) else { return Ok(()) };
+    if store.queries().retained()? >= selection.before_ms {
+        return Ok(());
+    }
+    if !witnesses.agree(now) {
+        tracing::warn!("retention waits until the API has confirmed this machine's clock");
+        return Ok(());
+    }
     let erasure = Erasure { selection: &selection, reason: Some("retention.keep_days"), trigger, now };
     let Some(erased) = store.retain(&erasure)? else { return Ok(()) };
     let before = selection.before_ms.map(iso_utc).unwrap_or_default();

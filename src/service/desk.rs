@@ -24,6 +24,9 @@ const ALLOWANCE: Duration = Duration::from_secs(30);
 /// How long applying a changed configuration to a large archive may take.
 const TO_PREPARE: Duration = Duration::from_secs(600);
 
+/// How long erasing what retention no longer keeps may take: the file of a large archive is written anew.
+pub(super) const TO_ERASE: Duration = Duration::from_secs(1800);
+
 /// The commands that came, however often each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Received {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::api::{ExitClass, Rate};
+use crate::api::{Api as _, ExitClass, Rate};
 use crate::app::census;
 #[cfg(feature = "lake")]
 use crate::app::lake::LakePusher;
@@ -24,7 +24,7 @@ use crate::error::Failure;
 use crate::notify::{self, Notifier};
 use crate::service::alerts::{self, AlertCommands, Notice};
 use crate::service::archive_failures::ArchiveFailures;
-use crate::service::desk::UnderWay;
+use crate::service::desk::{TO_ERASE, UnderWay};
 use crate::service::main_loop::Work;
 use crate::service::ping::RunPing;
 use crate::service::systemd;
@@ -335,7 +335,7 @@ impl Work for Worker<'_> {
         settings.probe = self.outage.runs > 0;
         let api = wiring::api_at(&self.config, &self.rate)?;
         let prepared = retention::prepare(&mut self.store, &self.config, SystemClock.now_ms());
-        prepared.map_err(|error| self.failed(error))?;
+        let newest = prepared.map_err(|error| self.failed(error))?;
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let (mut observer, stop) = (under_way, under_way.stop());
@@ -350,7 +350,10 @@ impl Work for Worker<'_> {
             self.telling = Some(telling);
         }
         let report = report.map_err(|error| self.failed(error))?;
-        let retained = retention::apply(&mut self.store, &self.config, trigger, SystemClock.now_ms());
+        under_way.extend(TO_ERASE);
+        let now = SystemClock.now_ms();
+        let witnesses = retention::Witnesses::of(&report, api.ahead_ms(), newest);
+        let retained = retention::apply(&mut self.store, &self.config, trigger, witnesses, now);
         retained.map_err(|error| self.failed(error))?;
         #[cfg(feature = "lake")]
         self.lake.after_run(&self.config, &self.context.env);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::api::{ApiError, Rate};
+use crate::api::{Api as _, ApiError, Rate};
 use crate::app::attendant::Attendant;
 use crate::app::metrics::{self, Metrics};
 use crate::app::outlook::{outlook, renamed};
@@ -130,7 +130,7 @@ fn once(
         if !config.sinks.is_empty() {
             notify::register(&config.sinks, &mut store.outbox().map_err(failed)?).map_err(failed)?;
         }
-        retention::prepare(&mut store, config, SystemClock.now_ms()).map_err(failed)?;
+        let newest = retention::prepare(&mut store, config, SystemClock.now_ms()).map_err(failed)?;
         let settings = wiring::settings(config, Trigger::Once, only);
         let (stopper, stop) = Stopper::new();
         let abandoned = Interrupt::default();
@@ -146,7 +146,8 @@ fn once(
         let report = report.map_err(|e| wiring::run_failure(path, e))?;
         let now = SystemClock.now_ms();
         let news = alerts::record_run(&mut store, config, &report.reception, now).map_err(failed)?;
-        retention::apply(&mut store, config, Trigger::Once, now).map_err(failed)?;
+        let witnesses = retention::Witnesses::of(&report, api.ahead_ms(), newest);
+        retention::apply(&mut store, config, Trigger::Once, witnesses, now).map_err(failed)?;
         metrics::tell(config, || {
             let closed = metrics::closed(&store.queries(), config, now)?;
             Metrics::take(&store.queries(), config, closed, now)

@@ -187,6 +187,25 @@ fn retention_erases_what_is_too_old_once_a_day_but_not_what_is_on_hold() {
 }
 
 #[test]
+fn retention_erases_nothing_while_the_clock_disagrees_with_that_of_the_api() {
+    const YEARS: i64 = 9 * 365 * 86_400_000;
+    let (api, home) = canaries();
+    home.edit("[budget]", "[retention]\nkeep_days = 1\n\n[budget]");
+    let stored = home.count("SELECT count(*) FROM message_log");
+    api.server().behaviour.date_ahead_ms = Some(-YEARS);
+    let ran = home.run(&["sync", "--once"]);
+    assert!(ran.stderr.contains("retention waits"), "{ran:?}");
+    // An API that cannot be reached does not say what time it is.
+    api.server().faults.add(FaultRule::always(Fault::CloseBefore));
+    home.run(&["sync", "--once"]).expect(69);
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), stored);
+    api.server().faults.clear();
+    api.server().behaviour.date_ahead_ms = Some(0);
+    home.sync();
+    assert_eq!(home.count("SELECT count(*) FROM message_log"), 0);
+}
+
+#[test]
 fn a_first_archive_with_retention_buys_nothing_that_is_too_old() {
     let api = FakeApi::serve(server(&[("Ada Example", 135), ("Ben Sample", 30)]));
     let home = discovering(&api, "v1");
@@ -300,6 +319,9 @@ fn what_one_person_wrote_is_handed_over_and_nothing_of_others() {
     home.run(&["export", "--person", NAME, "--format", "html", "--out", "hers"]).expect(0);
     let index = fs::read_to_string(home.path("hers/index.html")).unwrap();
     assert!(index.contains(NAME) && !index.contains("Ada Example"), "{index}");
+    // What others wrote would be missing from what goes on from there.
+    let on = home.run(&["export", "--format", "html", "--out", "hers", "--since-last"]);
+    assert!(on.code != Some(0) && on.stderr.contains("another selection"), "{on:?}");
     home.run(&["export", "--person", "Quetz", "--format", "jsonl", "--out", "-"]).expect(2);
 }
 
