@@ -115,6 +115,9 @@ fn fail(tx: &Connection, conversation: ConversationId, failed: &Failed<'_>) -> R
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
+    if conversation != commit.conversation && resolve::is_stopped(tx, conversation)? {
+        return of_stopped(tx, ids, commit, conversation);
+    }
     let any_erased = erased::any(tx)?;
     let floor = if any_erased { tombstones::floor(tx, conversation)? } else { Ms::MIN };
     let page = floor::cut(commit.page, floor);
@@ -181,6 +184,31 @@ fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Com
         edited: counts.edited,
         gone: counts.gone,
         stall,
+        recheck: timelines::recheck(tx, conversation)?,
+    })
+}
+
+/// A profile has led to a conversation that was erased for good: nothing of its page is kept.
+fn of_stopped(
+    tx: &Connection,
+    ids: &Interned,
+    commit: &Commit<'_>,
+    conversation: ConversationId,
+) -> Result<Committed> {
+    let settlement = Settlement {
+        conversation: Some(conversation),
+        returned: Some(commit.page.returned),
+        ..Settlement::bare(commit.receipt, commit.http_status, None)
+    };
+    settle(tx, &ids.tally, &settlement)?;
+    Ok(Committed {
+        conversation,
+        conversation_id: None,
+        timeline: timelines::conversation(tx, conversation)?,
+        new_messages: 0,
+        edited: 0,
+        gone: 0,
+        stall: None,
         recheck: timelines::recheck(tx, conversation)?,
     })
 }

@@ -115,6 +115,35 @@ fn a_stopped_conversation_stays_so_when_its_profile_is_configured_later() {
 }
 
 #[test]
+fn a_stopped_conversation_stays_so_when_a_profile_leads_to_it_that_nothing_had_told_of() {
+    for version in ["v1", "v2"] {
+        let api = FakeApi::serve(server(&[("Ada Example", 5), (HERS, 24)]));
+        // Hers is asked for by its id, and no inbox is read.
+        let home = Home::of(&api, version);
+        home.sync_until_complete();
+        let thread = home.sql::<String>("SELECT thread FROM conversation WHERE messages = 24").remove(0);
+        erase(&home, &["--conversation", &thread, "--and-future"]);
+        let url = {
+            let server = api.server();
+            server.accounts()[0].mailbox.conversations()[1].others[0].profile_url.clone().unwrap()
+        };
+        home.edit("profiles = [", &format!("profiles = [{url:?}, "));
+        for _ in 0..3 {
+            let charged = api.charged();
+            home.sync();
+            assert_eq!(messages(&home), 5, "{version}");
+            home.run(&["verify"]).expect(0);
+            let plain = format!("SELECT count(*) FROM address WHERE profile_url = '{url}'");
+            assert!(api.charged() > charged && home.count(&plain) == 0, "{version}");
+        }
+        let charged = api.charged();
+        home.sync();
+        assert_eq!(api.charged() - charged, 1, "{version}: only the other one is asked for");
+        assert_eq!(home.count("SELECT count(*) FROM gap_log"), 0);
+    }
+}
+
+#[test]
 fn a_longer_retention_fetches_what_was_never_stored_and_leaves_what_was_erased() {
     for version in ["v1", "v2"] {
         let api = FakeApi::serve(server(&[("Ada Example", 60), (HERS, 40)]));
