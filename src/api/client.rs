@@ -13,7 +13,7 @@ use super::error::{ApiError, BuildError};
 use super::inbox::{MOST_ROWS, read_inbox};
 use super::login::{self, Challenge, LoginRequest, Session};
 use super::network::Network;
-use super::outcome::{Reading, Unusable, judge};
+use super::outcome::{Reading, Seen, Unusable, judge};
 use super::policy::FailureKind;
 use super::rate::{Rate, Turn};
 use super::reply::{Object, Reply};
@@ -144,7 +144,7 @@ impl<C: Clock> HttpApi<C> {
     ) -> Answer<Session> {
         let (version, scrubber) = (self.version, self.scrubber.of_login(login.secrets()));
         let request = (login::endpoint(version), login.body(version));
-        let read = |body: &Object<'_>, _: &Reply| Ok((login::read(body, version, &scrubber)?, 0));
+        let read = |body: &Object<'_>, _: &Reply| Ok((login::read(body, version, &scrubber)?, Seen::NoList));
         self.ask(turn, reservation, Ok(request), &scrubber, read).await
     }
 
@@ -157,7 +157,8 @@ impl<C: Clock> HttpApi<C> {
     ) -> Answer<Session> {
         let (version, scrubber) = (self.version, self.scrubber.of_login(challenge.code().cloned()));
         let request = (challenge.endpoint(), challenge.body());
-        let read = |body: &Object<'_>, _: &Reply| Ok((login::read_passed(body, version, &scrubber)?, 0));
+        let read =
+            |body: &Object<'_>, _: &Reply| Ok((login::read_passed(body, version, &scrubber)?, Seen::NoList));
         self.ask(turn, reservation, Ok(request), &scrubber, read).await
     }
 
@@ -165,7 +166,7 @@ impl<C: Clock> HttpApi<C> {
     pub async fn watch(&self, turn: Turn, reservation: Reservation, account: usize) -> Answer<String> {
         let request = |id: &str| (v2::WEBHOOKS, request_body(json!({ "account_id": id })));
         let request = self.v2_access(account).map(request);
-        let read = |body: &Object<'_>, _: &Reply| Ok((v2::read_watch(body)?, 0));
+        let read = |body: &Object<'_>, _: &Reply| Ok((v2::read_watch(body)?, Seen::NoList));
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
@@ -189,7 +190,7 @@ impl<C: Clock> HttpApi<C> {
         reply: &Reply,
         read: impl FnOnce(&Object<'_>) -> Result<T, Unusable>,
     ) -> Result<T, ApiError> {
-        judge(ApiVersion::V2, reply, &self.scrubber, |body| Ok((read(body)?, 0))).outcome
+        judge(ApiVersion::V2, reply, &self.scrubber, |body| Ok((read(body)?, Seen::NoList))).outcome
     }
 
     /// Posts a body and has the answer read.
@@ -199,7 +200,7 @@ impl<C: Clock> HttpApi<C> {
         reservation: Reservation,
         request: Result<(&str, Vec<u8>), ApiError>,
         scrubber: &Scrubber,
-        read: impl FnOnce(&Object<'_>, &Reply) -> Result<(T, u32), Unusable>,
+        read: impl FnOnce(&Object<'_>, &Reply) -> Result<(T, Seen), Unusable>,
     ) -> Answer<T> {
         let (path, body) = match request {
             Ok(request) => request,

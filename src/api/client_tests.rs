@@ -105,7 +105,7 @@ async fn a_v2_request_names_the_account_and_holds_no_token() {
     let server = Server::start(vec![http(200, body)]);
     let api = speaking(ApiVersion::V2, &server.url);
     let answer = ask(&api).await;
-    assert_eq!((answer.receipt.credits(), api.endpoint()), (0, "v2/messages/get_conversation"));
+    assert_eq!((answer.receipt.credits(), api.endpoint()), (1, "v2/messages/get_conversation"));
     let request = server.requests().await.remove(0);
     assert!(request.starts_with("POST /v2/messages HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(r#""account_id":"69c1""#) && !request.contains(TOKEN), "{request}");

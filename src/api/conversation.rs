@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::api::Ask;
 use crate::api::lenient;
-use crate::api::outcome::Unusable;
+use crate::api::outcome::{Seen, Unusable};
 use crate::api::reply::{Object, kind_of, read_flag, read_list};
 use crate::core::Ms;
 use crate::core::model::api_version::ApiVersion;
@@ -22,7 +22,7 @@ pub(super) fn read_page(
     ask: &Ask,
     results: u32,
     came_ms: Option<Ms>,
-) -> Result<(Page, u32), Unusable> {
+) -> Result<(Page, Seen), Unusable> {
     let data = data(body)?;
     let items = items(&data, "messages", results)?;
     let returned = count(items.len());
@@ -54,7 +54,7 @@ pub(super) fn read_page(
         messages,
         oddities,
     };
-    Ok((page, returned))
+    Ok((page, Seen::List(returned)))
 }
 
 /// The answer's `data`, which must be an object.

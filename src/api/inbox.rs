@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::reply::Object;
 use crate::api::conversation::{below, count, data, items, oddity};
 use crate::api::lenient;
-use crate::api::outcome::Unusable;
+use crate::api::outcome::{Seen, Unusable};
 use crate::core::inbox::{InboxPage, InboxRow};
 use crate::core::model::page::{Below, Oddity};
 use crate::core::raw::{read_string, read_time};
@@ -20,7 +20,7 @@ pub(super) fn read_inbox(
     body: &Object<'_>,
     rows: u32,
     asked: Option<&str>,
-) -> Result<(InboxPage, u32), Unusable> {
+) -> Result<(InboxPage, Seen), Unusable> {
     let data = data(body)?;
     let items = items(&data, "conversations", rows)?;
     let mut page = InboxPage { returned: count(items.len()), ..InboxPage::default() };
@@ -36,7 +36,7 @@ pub(super) fn read_inbox(
         Below::MoreWithoutCursor => page.more_without_cursor = true,
     }
     let returned = page.returned;
-    Ok((page, returned))
+    Ok((page, Seen::List(returned)))
 }
 
 fn read_row(item: &RawValue) -> Result<InboxRow, Oddity> {

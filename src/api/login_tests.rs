@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::FailureKind;
-use crate::api::outcome::{Reading, judge};
+use crate::api::outcome::{Reading, Seen, judge};
 use crate::api::testing::reply;
 use crate::core::budget::Charge;
 
@@ -12,7 +12,9 @@ const TOKEN: &str = "AQEDARxyz0123456789abcdef";
 
 fn read(version: ApiVersion, body: impl Into<Vec<u8>>) -> Reading<Session> {
     let scrubber = Scrubber::default();
-    judge(version, &reply(200, body), &scrubber, |body| Ok((super::read(body, version, &scrubber)?, 0)))
+    judge(version, &reply(200, body), &scrubber, |body| {
+        Ok((super::read(body, version, &scrubber)?, Seen::NoList))
+    })
 }
 
 fn v1(body: &str) -> Reading<Session> {

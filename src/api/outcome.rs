@@ -39,6 +39,8 @@ impl Unusable {
 pub(super) enum Seen {
     /// A list with so many items.
     List(u32),
+    /// What was asked for, which is no list.
+    NoList,
     /// An error.
     Error,
     /// Neither: nobody can tell whether it was charged.
@@ -50,7 +52,7 @@ pub(super) fn judge<T>(
     version: ApiVersion,
     reply: &Reply,
     scrubber: &Scrubber,
-    read: impl FnOnce(&Object<'_>) -> Result<(T, u32), Unusable>,
+    read: impl FnOnce(&Object<'_>) -> Result<(T, Seen), Unusable>,
 ) -> Reading<T> {
     let text = scrubber.mask(reply.text());
     let is_whole = reply.cut.is_none();
@@ -91,7 +93,7 @@ pub(super) fn judge<T>(
         return refused();
     }
     match read(body) {
-        Ok((value, returned)) => Reading { charge: charge(Seen::List(returned)), outcome: Ok(value) },
+        Ok((value, seen)) => Reading { charge: charge(seen), outcome: Ok(value) },
         Err(_) if !reply.ok() || (says == Says::Nothing && !classify::words(body).is_empty()) => refused(),
         Err(Unusable { why, returned }) => {
             let said = classify::words(body);

@@ -36,7 +36,7 @@ pub(super) fn charge(status: u16, seen: Seen) -> Charge {
     match seen {
         Seen::List(returned) => Charge::Known(price(returned)),
         Seen::Error if status == 500 => Charge::Known(0),
-        Seen::Error => Charge::Known(1),
+        Seen::NoList | Seen::Error => Charge::Known(1),
         Seen::Neither => Charge::Unknown,
     }
 }

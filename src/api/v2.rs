@@ -7,7 +7,7 @@ use super::outcome::{Seen, Unusable};
 use super::policy::FailureKind;
 use super::reply::Object;
 use super::{Ask, request_body};
-use crate::core::budget::{Charge, price};
+use crate::core::budget::Charge;
 use crate::core::model::cursor::Cursor;
 
 /// The conversation action, as the ledger names it.
@@ -87,10 +87,11 @@ pub(super) fn read_events(body: &Object<'_>) -> Result<Events, Unusable> {
 
 pub(super) fn charge(body: Option<&Object<'_>>, seen: Seen) -> Charge {
     match (body.and_then(credits_consumed), seen) {
-        (Some(credits), _) => Charge::Known(credits),
-        (None, Seen::List(returned)) => Charge::Known(price(returned)),
-        (None, Seen::Error) => Charge::Known(0),
-        (None, Seen::Neither) => Charge::Unknown,
+        (told, Seen::List(returned)) => Charge::told(told.map(f64::from), returned),
+        (told, Seen::NoList) => Charge::Known(told.unwrap_or(1)),
+        (told, Seen::Error) => Charge::Known(told.unwrap_or_default()),
+        (Some(credits), Seen::Neither) if credits > 0 => Charge::Known(credits),
+        (_, Seen::Neither) => Charge::Unknown,
     }
 }
 

@@ -65,11 +65,11 @@ fn the_end_is_a_missing_cursor_unless_more_is_announced() {
 }
 
 #[test]
-fn the_price_is_what_the_answer_says_or_else_an_estimate() {
+fn the_price_is_what_the_answer_says_and_never_less_than_the_list_price() {
     let list = [r#"{"text":"a","timestamp":1745270025236}"#; 11].join(",");
     for (metadata, credits) in [
-        (r#"{"credits_consumed":1}"#, 1),
-        (r#"{"credits_consumed":0}"#, 0),
+        (r#"{"credits_consumed":1}"#, 2),
+        (r#"{"credits_consumed":0}"#, 2),
         (r#"{"credits_consumed":1.1}"#, 2),
         (r#"{"credits_consumed":"3"}"#, 3),
         (r#"{"credits_consumed":null}"#, 2),

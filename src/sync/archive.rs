@@ -67,6 +67,9 @@ pub trait Archive {
     /// Counts a run's answers by what came; see [`Store::charge_by_answer`].
     fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError>;
 
+    /// Charges a run's failed requests that were believed to be free; see [`Store::charge_failures`].
+    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError>;
+
     /// Notes the vendor's balance; see [`Store::note_balance`].
     fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
 
@@ -151,6 +154,10 @@ impl Archive for Store {
 
     fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError> {
         Self::charge_by_answer(self, run)
+    }
+
+    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError> {
+        Self::charge_failures(self, run, credits)
     }
 
     fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {

@@ -161,6 +161,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             }
             Err(_) => answer,
         };
+        self.balance.booked(&answer.receipt, answer.outcome.is_err() && !answer.wants_fewer());
         let answer = self.own(&attempt.addressee, answer)?;
         let error = match &answer.outcome {
             Ok(got) => {

@@ -22,6 +22,10 @@ pub(super) struct VendorBalance {
     price: Price,
     /// The balance when it was last looked at.
     last_look: f64,
+    /// Credits that the ledger has of all answers since then.
+    booked: u32,
+    /// How many failed attempts since then were free, as their answers have it.
+    free_failures: u32,
     /// Credits of the answers since then, counted in full.
     in_full: u32,
     /// How many of these the answers may not have cost.
@@ -88,9 +92,33 @@ impl VendorBalance {
         receipt
     }
 
-    /// Whether the balance may show what the vendor charges for: an answer was smaller than what was asked for.
+    /// Counts what the ledger has of an answer, and whether it is a failure that is said to be free.
+    pub(super) fn booked(&mut self, receipt: &Receipt, failed: bool) {
+        self.booked = self.booked.saturating_add(receipt.credits());
+        let free = failed && receipt.credits() == 0 && self.before.is_some();
+        self.free_failures = self.free_failures.saturating_add(free.into());
+    }
+
+    /// Whether the balance may show what the vendor charges for: an answer was smaller than what was asked for, or a
+    /// failure is said to be free.
     pub(super) fn wants_look(&self) -> bool {
-        self.wants_look && self.price == Price::Unseen
+        (self.wants_look && self.price == Price::Unseen) || self.free_failures > 0
+    }
+
+    /// Charges failures that were not free after all, by the balance since the last look.
+    fn charge_failures<R: Archive>(
+        &mut self,
+        archive: &mut R,
+        run: RunId,
+        balance: f64,
+    ) -> Result<(), RunError> {
+        let over = self.last_look - balance - f64::from(self.booked);
+        if self.free_failures > 0 && over > ROUNDING {
+            warn!(credits = over, "failed requests were charged although the API says that they are free");
+            archive.charge_failures(run, whole(over.ceil()))?;
+        }
+        (self.free_failures, self.booked) = (0, 0);
+        Ok(())
     }
 
     /// After an answer that was smaller than what was asked for: asks the balance whether that made it cheaper. If so,
@@ -104,8 +132,16 @@ impl VendorBalance {
         stop: &Stop,
         run: RunId,
     ) -> Result<(), RunError> {
-        self.wants_look = false;
-        let Some(now) = ask(api, stop).await else { return Ok(()) };
+        let by_price = std::mem::take(&mut self.wants_look) && self.price == Price::Unseen;
+        let Some(now) = ask(api, stop).await else {
+            self.free_failures = 0;
+            return Ok(());
+        };
+        self.charge_failures(archive, run, now)?;
+        if !by_price {
+            (self.last_look, self.in_full, self.unused) = (now, 0, 0);
+            return Ok(());
+        }
         let charged = self.last_look - now;
         let (by_request, by_answer) = (f64::from(self.in_full), f64::from(self.in_full - self.unused));
         (self.last_look, self.in_full, self.unused) = (now, 0, 0);
@@ -138,6 +174,7 @@ impl VendorBalance {
         let Some(after) = ask(api, stop).await else { return Ok(()) };
         let now = clock.now_ms();
         archive.note_balance(run, Moment::After, after, now)?;
+        self.charge_failures(archive, run, after)?;
         self.after = Some(after);
         let (charged, ledger) = (before - after, f64::from(archive.spent(run, now)?.run));
         if charged - ledger > ROUNDING {
@@ -157,12 +194,7 @@ impl VendorBalance {
 
     /// The whole credits that there were before the run; `None` where that is not known.
     pub(super) fn whole(&self) -> Option<u32> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to what a counter holds; the cast itself saturates"
-        )]
-        self.before.map(|credits| credits.floor().clamp(0.0, f64::from(u32::MAX)) as u32)
+        self.before.map(|credits| whole(credits.floor()))
     }
 
     /// Whether it is the balance that ended the run, rather than a cap.
@@ -183,6 +215,16 @@ impl VendorBalance {
         let charged = self.after.map(|after| before - after);
         Some(BalanceReport { before, after: self.after, charged, ledger: spent })
     }
+}
+
+fn whole(credits: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to what a counter holds; the cast itself saturates"
+    )]
+    let whole = credits.clamp(0.0, f64::from(u32::MAX)) as u32;
+    whole
 }
 
 /// The balance, unless a stop is asked for first.

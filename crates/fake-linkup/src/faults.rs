@@ -47,6 +47,8 @@ pub enum Fault {
     ExhaustedCredits,
     /// v2's CHANNEL_ERROR with status 200; v1's error with status 200.
     ChannelError,
+    /// Processed and charged, but answered with v1's 500 or v2's INTERNAL_ERROR, which say that they are free.
+    ChargedFailure,
     /// The connection is closed before anything is processed.
     CloseBefore,
 
@@ -175,6 +177,7 @@ impl Fault {
             | Self::Respelled
             | Self::SaidFree
             | Self::SaidDear
+            | Self::ChargedFailure
             | Self::Gateway(_) => Stage::Answer,
             Self::RepeatPage
             | Self::RepeatCursor

@@ -303,10 +303,9 @@ fn with_times_ahead(reply: &Reply) -> Vec<u8> {
 /// Tells this price wherever the answer tells one.
 fn with_credits(reply: &Reply, credits: u32) -> Vec<u8> {
     let mut body = reply.value();
-    for told in ["/credits_consumed", "/data/credits_consumed"] {
-        if let Some(told) = body.pointer_mut(told) {
-            *told = json!(credits);
-        }
+    // v1 does not tell.
+    if let Some(told) = body.pointer_mut("/metadata/credits_consumed") {
+        *told = json!(credits);
     }
     body.to_string().into_bytes()
 }

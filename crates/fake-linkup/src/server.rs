@@ -294,6 +294,7 @@ impl Server {
                 call.row.charged = answered.credits;
                 let reply = Reply::json(200, answered.body);
                 match &call.fault {
+                    Some(Fault::ChargedFailure) => self.refused(&Refusal::plain(Cause::Internal), call),
                     Some(fault) if fault.stage() == Stage::Answer => mischief::after(fault, reply),
                     _ => reply,
                 }

@@ -14,7 +14,7 @@ use super::Store;
 use crate::core::Ms;
 use crate::core::budget::calendar::day_and_month;
 use crate::core::budget::{self, Grant, Purse, Receipt, Reservation, Spent};
-use crate::core::model::ids::{AccountId, ConversationId, RunId};
+use crate::core::model::ids::{AccountId, ConversationId, RequestId, RunId};
 use crate::core::timeline::gap::Asked;
 use crate::core::timeline::stall::Stall;
 use crate::store::guard::Guard;
@@ -285,6 +285,30 @@ impl Store {
                 [run],
             )
         })
+    }
+
+    /// Charges so many credits for a run's failed requests that are booked as free, the last ones first, each up to what
+    /// was reserved for it.
+    pub fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<()> {
+        self.transact(|tx, ids| {
+            ids.tally.forget();
+            let free: Vec<(RequestId, AccountId, Ms, i64)> = tx.all(
+                "SELECT id, account, at_ms, credits_reserved FROM request
+                 WHERE run = ?1 AND error IS NOT NULL AND credits_spent = 0 ORDER BY id DESC",
+                [run],
+            )?;
+            let mut left = i64::from(credits);
+            for (id, account, at_ms, reserved) in free {
+                let credits = left.min(reserved);
+                if credits > 0 {
+                    spent_days::change(tx, account, at_ms, credits)?;
+                    tx.run("UPDATE request SET credits_spent = ?2 WHERE id = ?1", params![id, credits])?;
+                }
+                left -= credits;
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// Credits spent so far: unsettled reservations count in full.

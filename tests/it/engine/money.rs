@@ -40,6 +40,29 @@ async fn the_balance_is_kept_before_and_after_a_run_and_agrees_with_the_ledger()
 }
 
 #[tokio::test]
+async fn a_failure_that_is_charged_although_it_says_it_is_free_is_booked_before_anything_more_is_spent() {
+    for version in BOTH {
+        let always =
+            |fault| FaultRule::always(fault).when(When { path: Some("/messages".into()), ..When::default() });
+        let mut world = reconciled(&[300], version, 500).await;
+        world.settings.caps.run = Some(20);
+        world.server().faults.add(always(Fault::ChargedFailure));
+        let report = world.run().await;
+        let failed = world.number("SELECT count(*) FROM request_log WHERE error IS NOT NULL");
+        assert!(failed > 1, "{version:?}: {report:?}");
+        let booked = world.number("SELECT sum(credits_spent) FROM request_log");
+        assert_eq!(i64::from(world.charged()), booked, "{version:?}: {report:?}");
+        assert!(world.charged() > 0 && world.charged() <= 20);
+        world.server().faults.clear();
+        world.server().faults.add(always(Fault::Http(500, None)));
+        world.clock.advance(DAY);
+        world.run().await;
+        assert_eq!(world.charged(), 0, "{version:?}: these are free");
+        assert_eq!(world.number("SELECT sum(credits_spent) FROM request_log"), booked, "{version:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_balance_that_pays_for_nothing_is_not_tried() {
     for version in BOTH {
         let mut world = reconciled(&[25], version, 0).await;

@@ -113,6 +113,10 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.charge_by_answer(run))
     }
 
+    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError> {
+        self.call(|a| a.charge_failures(run, credits))
+    }
+
     fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {
         self.call(|a| a.note_balance(run, moment, credits, now))
     }

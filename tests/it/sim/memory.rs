@@ -442,6 +442,17 @@ impl Archive for MemArchive {
         Ok(())
     }
 
+    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError> {
+        let is_free = |row: &&mut Row| row.run == run && row.returned.is_none() && row.spent == Some(0);
+        let mut left = credits;
+        for row in self.ledger.iter_mut().rev().filter(is_free) {
+            let credits = left.min(row.reserved);
+            row.spent = Some(credits);
+            left -= credits;
+        }
+        Ok(())
+    }
+
     fn note_balance(&mut self, _: RunId, _: Moment, _: f64, _: Ms) -> Result<(), StoreError> {
         Ok(())
     }

@@ -7,10 +7,11 @@ use std::str::FromStr;
 use super::{Fault, Form, RetryAfter};
 
 /// Those that need no figure.
-pub(super) const WORDS: [(Fault, &str); 35] = [
+pub(super) const WORDS: [(Fault, &str); 36] = [
     (Fault::ExpiredToken, "expired-token"),
     (Fault::ExhaustedCredits, "exhausted-credits"),
     (Fault::ChannelError, "channel-error"),
+    (Fault::ChargedFailure, "charged-failure"),
     (Fault::CloseBefore, "close-before"),
     (Fault::CloseAfter, "close-after"),
     (Fault::Hang, "hang"),

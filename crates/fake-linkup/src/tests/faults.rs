@@ -203,3 +203,28 @@ fn inbox_pages_have_their_faults_too() {
     let end = inbox(Fault::EmptyEnd);
     assert!(end["next_cursor"].is_null() && end["conversations"] == json!([]));
 }
+
+#[test]
+fn every_fault_changes_an_answer_or_what_it_costs() {
+    // A fault that changes nothing makes tests pass that test nothing.
+    let answers = |fault: Option<&Fault>| -> Vec<(Reply, u64)> {
+        let ask = |post: &dyn Fn(&mut Fixture) -> Reply| {
+            let mut f = Fixture::with_two();
+            f.mailbox().send(0, Author::Owner, START + 90 * HOUR, "NaN");
+            fault.cloned().into_iter().for_each(|fault| f.server.faults.add(FaultRule::once(fault)));
+            let reply = post(&mut f);
+            (reply, f.charged())
+        };
+        let cursor = (START + 20 * HOUR).to_string();
+        vec![
+            ask(&|f| f.v1(json!({"total_results": 6}))),
+            ask(&|f| f.v1(json!({"total_results": 6, "cursor": cursor}))),
+            ask(&|f| f.v2_page(json!({"count": 6}))),
+            ask(&|f| f.v2_page(json!({"count": 6, "cursor": cursor}))),
+        ]
+    };
+    let plain = answers(None);
+    for fault in Fault::all() {
+        assert_ne!(answers(Some(&fault)), plain, "{fault}");
+    }
+}
