@@ -30,7 +30,8 @@ pub struct Tombstone {
     pub gone: bool,
     /// Whether only the member's own export had shown it.
     pub exported: bool,
-    /// Whether it was a draft or an advertisement of such an export.
+    /// Whether it says nothing of what a page covers: a draft or an advertisement of such an export, or a message that was
+    /// dated ahead of when it came.
     pub outside: bool,
 }
 
@@ -89,7 +90,8 @@ impl Likeness {
         // An export tells whole seconds, and not always the same one.
         let coarse = tombstone.exported || message.urn.is_none() && message.at_ms.rem_euclid(1000) == 0;
         let apart = message.at_ms.saturating_sub(*at_ms).saturating_abs();
-        let near = if coarse { apart <= NEAR_MS } else { apart == 0 || message.derived_time };
+        let near = if coarse { apart <= NEAR_MS } else { apart == 0 };
+        let near = near || message.derived_time && (tombstone.outside || !tombstone.exported);
         let sender = message.sender.name.as_str();
         near && match self {
             Self::Urn => false,
@@ -115,7 +117,9 @@ impl Tombstone {
                 raw: Raw::default(),
             },
         };
-        (message.at_ms, message.derived_time, message.untrusted_ms) = (self.at_ms, false, None);
+        // Only one without a time of its own is shown although it is outside.
+        let derived = self.outside && shown.is_some();
+        (message.at_ms, message.derived_time, message.untrusted_ms) = (self.at_ms, derived, None);
         match shown {
             Some((_, Likeness::Urn)) => {}
             _ => message.urn = self.marks.urn.map(|_| placeholder()),
@@ -123,6 +127,7 @@ impl Tombstone {
         if let Some((_, Likeness::Place)) = shown {
             NOTHING.clone_into(&mut message.text);
         }
-        Stored { id: self.id, message, gone: self.gone, exported: self.exported, erased: true }
+        let exported = self.exported && !derived;
+        Stored { id: self.id, message, gone: self.gone, exported, erased: true }
     }
 }

@@ -112,15 +112,15 @@ pub(crate) fn row_without(
         (row.headline, row.picture_url) = (None, None);
     }
     let at = row.last_at_ms;
-    let erased = "SELECT EXISTS (SELECT 1 FROM erased WHERE conversation = ?1 AND sent_at_ms = ?2)";
+    let erased = "SELECT min(source IS 'outside') FROM erased WHERE conversation = ?1 AND sent_at_ms = ?2";
     if at.is_some_and(|at| at < floor) {
         row.last_text = None;
         (known.in_inbox, known.last_message_ms, known.unread) = (true, at, row.unread);
     } else if let Some(at_ms) = at.filter(|_| known.near.iter().all(|near| Some(near.at_ms) != at))
-        && db.one(erased, params![conversation, at_ms])?
+        && let Some(undated) = db.one::<Option<i64>>(erased, params![conversation, at_ms])?
     {
         row.last_text = None;
-        known.near.push(Near { at_ms, ..Near::default() });
+        known.near.push(Near { at_ms, derived: undated != 0, ..Near::default() });
     }
     Ok(row)
 }

@@ -87,16 +87,16 @@ fn a_proxy_gets_a_tunnel_for_https_and_never_the_key() {
 }
 
 #[test]
-fn a_proxy_in_the_environment_is_not_heeded_but_mentioned() {
+fn a_proxy_in_the_environment_is_ignored_but_mentioned() {
     let api = FakeApi::serve(server(&[("Ada Example", 3)]));
     let mut home = Home::of(&api, "v1");
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     home.env("https_proxy", "http://proxy.example:3128");
     let check = home.run(&["check"]).expect(0);
-    assert!(check.stdout.contains("$https_proxy is set and not heeded: set api.proxy"), "{check:?}");
+    assert!(check.stdout.contains("$https_proxy is set and ignored: set api.proxy"), "{check:?}");
     home.edit(api.base_url(), &format!("http://{nowhere}"));
     let ran = home.run(&["sync", "--once"]).expect(69);
-    assert!(ran.stderr.contains("($https_proxy is not heeded: set api.proxy"), "{ran:?}");
+    assert!(ran.stderr.contains("($https_proxy is ignored: set api.proxy"), "{ran:?}");
 }
 
 #[test]
