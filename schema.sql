@@ -155,7 +155,7 @@ CREATE TABLE template (
   json  TEXT NOT NULL UNIQUE                  -- the served object with a mark in place of each value
 ) STRICT;
 
--- The latest version of a message. Rows are never deleted; an update moves the former version to message_version.
+-- The latest version of a message. Only an erasure deletes rows; an update moves the former version to message_version.
 -- Ids follow the time of sending: sent_at_ms / 1024, or the next free id. `ORDER BY id DESC` is therefore newest
 -- first, which full-text search answers without sorting.
 CREATE TABLE message (

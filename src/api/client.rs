@@ -233,8 +233,7 @@ impl<C: Clock> HttpApi<C> {
     fn lost(&self, lost: &Lost) -> ApiError {
         let mut message = self.scrubber.clean(&lost.message);
         if let Some(name) = self.ignored_proxy.filter(|_| !lost.sent) {
-            message
-                .push_str(&format!(" (${name} is not heeded: set api.proxy if the API is behind a proxy)"));
+            message.push_str(&format!(" (${name} is ignored: set api.proxy if the API is behind a proxy)"));
         }
         ApiError::new(FailureKind::Transient, message)
     }

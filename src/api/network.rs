@@ -25,7 +25,7 @@ pub struct Network {
     pub proxy: Option<Secret>,
     /// Further CA certificates (PEM) that are trusted.
     pub ca_file: Option<PathBuf>,
-    /// A variable of the environment that names a proxy and is not heeded, to be said when nothing can be reached.
+    /// A variable of the environment that names a proxy and is ignored, to be said when nothing can be reached.
     pub ignored_proxy: Option<&'static str>,
 }
 

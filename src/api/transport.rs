@@ -78,7 +78,7 @@ impl Transport {
         tokio::select! {
             biased;
             () = flight.until_off() => {
-                Err(Lost { sent: false, message: "called off before it was sent".to_owned() })
+                Err(Lost { sent: false, message: "cancelled before it was sent".to_owned() })
             }
             reply = self.send(Method::POST, &segments, &[], Some(body), items, clock) => reply,
         }

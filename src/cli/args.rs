@@ -31,8 +31,9 @@ Exit codes:
   0   success, also when the budget ended the run
   1   a check failed
   2   bad usage
-  69  the API could not be reached or kept failing; or no service is running
-  73  the archive cannot be created
+  69  the API could not be reached or kept failing; or no service is running,
+      or `serve` cannot listen
+  73  the archive or another file cannot be created
   74  the archive cannot be read or written
   75  another process is syncing this archive
   77  the API refused the credentials

@@ -28,10 +28,7 @@ fn is_own(meta: &Metadata) -> io::Result<()> {
 }
 
 fn not_trusted(why: &str) -> io::Error {
-    io::Error::new(
-        ErrorKind::PermissionDenied,
-        format!("{why}; name it with --config to use it all the same"),
-    )
+    io::Error::new(ErrorKind::PermissionDenied, format!("{why}; name it with --config to use it anyway"))
 }
 
 fn read_checked(path: &Path, most: u64, check: impl Fn(&Metadata) -> io::Result<()>) -> io::Result<String> {

@@ -29,9 +29,7 @@ pub(super) fn check_url(text: &Secret, private_addresses: bool) -> Result<&'stat
         return Err("must not contain a `#`");
     }
     if ip.is_some_and(|ip| !is_public(ip)) && !private_addresses && !is_loopback(&url) {
-        return Err(
-            "is an address of a private network: add private_addresses = true to call it all the same",
-        );
+        return Err("is an address of a private network: add private_addresses = true to call it anyway");
     }
     Ok(scheme)
 }

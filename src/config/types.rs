@@ -51,7 +51,7 @@ pub struct ApiConfig {
     /// Further CA certificates (PEM) that are trusted, absolute.
     #[serde(default, deserialize_with = "values::optional_path")]
     pub ca_file: Option<PathBuf>,
-    /// A variable of the environment that names a proxy and is not heeded.
+    /// A variable of the environment that names a proxy and is ignored.
     #[serde(skip)]
     pub ignored_proxy: Option<&'static str>,
     /// The API key, once [`super::Config::load_secrets`] has read it.

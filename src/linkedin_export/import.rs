@@ -163,7 +163,7 @@ fn belongs(
                 "this is the export of {:?}, but the account {account:?} belongs to {known:?}",
                 owner.name
             ),
-            "pass --account with the right account, or --any-owner to import it into this one all the same",
+            "pass --account with the right account, or --any-owner to import it into this one anyway",
         )),
         _ => Ok(()),
     }

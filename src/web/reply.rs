@@ -144,22 +144,22 @@ pub(super) enum Refused {
     )]
     Misdirected,
     /// Another site has made the browser ask.
-    #[error("Another page has led here.")]
+    #[error("A link on another site has led here. Open the address that `archiver serve` has printed.")]
     CrossSite,
     /// Nothing can be changed here.
     #[error("This server only shows the archive: GET and HEAD are all it answers.")]
     Method,
     /// Assistants ask with POST.
-    #[error("Assistants are answered here, to POST alone. docs/mcp.md says how to connect one.")]
+    #[error("This address answers assistants, and only POST. docs/mcp.md says how to connect one.")]
     PostOnly,
     /// The key is missing or wrong.
     #[error("The key is missing or wrong. `archiver serve` prints it.")]
     Key,
     /// More was sent than is read.
-    #[error("That is more than is read here.")]
+    #[error("The request is too large.")]
     TooLarge,
     /// Others are asking already.
-    #[error("Too much is being asked at once. Try again in a moment.")]
+    #[error("Too many requests at once. Try again in a moment.")]
     Busy,
     /// It took too long.
     #[error("That took too long and was stopped. Narrow it down.")]

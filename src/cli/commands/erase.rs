@@ -59,7 +59,7 @@ pub(crate) struct EraseArgs {
     #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["conversation", "person", "message", "before"])]
     from_log: Option<PathBuf>,
 
-    /// Only rewrite the file, after an erasure that another program kept from it
+    /// Only rewrite the file, after an erasure that another program blocked
     #[arg(
         long,
         hide_short_help = true,
@@ -75,7 +75,7 @@ pub(crate) struct EraseArgs {
     #[arg(long)]
     dry_run: bool,
 
-    /// Agree without being asked
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 
@@ -178,7 +178,7 @@ fn selection(context: &Context, archive: &OpenArchive, args: &EraseArgs) -> Resu
         if before > archive.now {
             return Err(Failure::usage(
                 format!("--before {text} lies in the future"),
-                "pass a date that is over: what is sent until then has not been archived yet",
+                "pass a date in the past: what is sent until then has not been archived yet",
             ));
         }
         selection.before_ms = Some(before);
@@ -186,7 +186,7 @@ fn selection(context: &Context, archive: &OpenArchive, args: &EraseArgs) -> Resu
     if selection.conversations.is_none() && selection.is_stretch() && selection.before_ms.is_none() {
         let help =
             "pass --conversation, --person, --message or --before; `archiver erase --help` has examples";
-        return Err(Failure::usage("it is not said what is to be erased", help));
+        return Err(Failure::usage("nothing is selected to be erased", help));
     }
     Ok(selection)
 }

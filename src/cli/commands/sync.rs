@@ -102,7 +102,8 @@ fn announce(context: &Context) {
     if std::io::stderr().is_terminal() {
         let next =
             config.schedule.slots.next(SystemClock.now_ms()).map_or_else(|| "never".to_owned(), local_minute);
-        let first = if config.schedule.run_at_start { "The first run begins now. " } else { "" };
+        let first =
+            if config.schedule.run_at_start { "The first run begins now if one is due. " } else { "" };
         let text = format!("{first}Next run at {next}; Ctrl-C ends. For one run: archiver sync --once");
         note(&text, &context.env);
     }
@@ -193,7 +194,7 @@ async fn push_to_lake(config: &Config, env: &Env, stop: &Stop) {
 /// A signal ends the run after the current page, and at once when one comes again, which is noted.
 async fn stop_on_signals(mut signals: StopSignals, stopper: Stopper, abandoned: Interrupt) {
     signals.next().await;
-    tracing::info!("stopping after the current page; asked again, at once");
+    tracing::info!("stopping after the current page; press Ctrl-C again to stop at once");
     stopper.stop();
     loop {
         abandoned.note(signals.next().await);

@@ -156,7 +156,7 @@ fn tools(look: &Glance<'_>, id: ConversationId, asked: &WebRequest, is_newest: b
             @if !is_newest { a href={ (path) "#end" } { "Newest" } }
             a href=(url("/coverage", &[("c", &id.to_string())])) { "Coverage" }
             details.take {
-                summary { "Take along" }
+                summary { "Download" }
                 ul {
                     @for format in crate::web::take::FORMATS { li { a href={ (path) "/take/" (format.name) } download { (format.title) } } }
                 }

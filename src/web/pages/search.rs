@@ -79,7 +79,7 @@ fn results(look: &Glance<'_>, query: &str, search: Search) -> Result<Markup, Ref
                 (ended(look, &found))
                 (pager(first, next))
                 details.take {
-                    summary { "Take along" }
+                    summary { "Download" }
                     ul { @for format in take::FORMATS {
                         li { a href=(url(&format!("/search/take/{}", format.name), &[("q", query)])) download { (format.title) } }
                     } }

@@ -48,7 +48,7 @@ pub(super) fn network(config: &Config, found: &mut CheckReport) {
         found.ok("network", "through api.proxy");
     }
     if let Some(name) = config.api.ignored_proxy {
-        let what = format!("${name} is set and not heeded: set api.proxy if the API is behind a proxy");
+        let what = format!("${name} is set and ignored: set api.proxy if the API is behind a proxy");
         found.note("network", what);
     }
     if let Some(path) = &config.api.ca_file {

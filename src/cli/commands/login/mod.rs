@@ -65,7 +65,7 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Agree without being asked
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
 
