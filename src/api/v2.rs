@@ -90,8 +90,8 @@ pub(super) fn charge(body: Option<&Object<'_>>, seen: Seen) -> Charge {
         (told, Seen::List(returned)) => Charge::told(told.map(f64::from), returned),
         (told, Seen::NoList) => Charge::Known(told.unwrap_or(1)),
         (told, Seen::Error) => Charge::Known(told.unwrap_or_default()),
-        (Some(credits), Seen::Neither) if credits > 0 => Charge::Known(credits),
-        (_, Seen::Neither) => Charge::Unknown,
+        (Some(credits), Seen::Neither) => Charge::Known(credits),
+        (None, Seen::Neither) => Charge::Unknown,
     }
 }
 
