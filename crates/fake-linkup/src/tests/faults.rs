@@ -218,6 +218,7 @@ fn every_fault_changes_an_answer_or_what_it_costs() {
         let cursor = (START + 20 * HOUR).to_string();
         vec![
             ask(&|f| f.v1(json!({"total_results": 6}))),
+            ask(&|f| f.v1(json!({"total_results": 30}))),
             ask(&|f| f.v1(json!({"total_results": 6, "cursor": cursor}))),
             ask(&|f| f.v2_page(json!({"count": 6}))),
             ask(&|f| f.v2_page(json!({"count": 6, "cursor": cursor}))),
