@@ -87,7 +87,7 @@ pub(super) fn read_events(body: &Object<'_>) -> Result<Events, Unusable> {
 
 pub(super) fn charge(body: Option<&Object<'_>>, seen: Seen) -> Charge {
     match (body.and_then(credits_consumed), seen) {
-        (told, Seen::List(returned)) => Charge::told(told.map(f64::from), returned),
+        (told, Seen::List(returned)) => Charge::told(told, returned),
         (told, Seen::NoList) => Charge::Known(told.unwrap_or(1)),
         (told, Seen::Error) => Charge::Known(told.unwrap_or_default()),
         (Some(credits), Seen::Neither) => Charge::Known(credits),

@@ -2,7 +2,7 @@
 
 use crate::core::Ms;
 use crate::core::budget::{Purse, Reservation, Spent};
-use crate::core::model::ids::{AccountId, ConversationId, RunId};
+use crate::core::model::ids::{AccountId, ConversationId, RequestId, RunId};
 use crate::core::planner::plan::{Due, Loaded};
 use crate::core::planner::state::{Inbox, Limits};
 use crate::core::timeline::gap::Timeline;
@@ -67,8 +67,8 @@ pub trait Archive {
     /// Counts a run's answers by what came; see [`Store::charge_by_answer`].
     fn charge_by_answer(&mut self, run: RunId) -> Result<(), StoreError>;
 
-    /// Charges a run's failed requests that were believed to be free; see [`Store::charge_failures`].
-    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError>;
+    /// Charges requests that were believed to be free; see [`Store::charge_failures`].
+    fn charge_failures(&mut self, failures: &[RequestId], credits: u32) -> Result<(), StoreError>;
 
     /// Notes the vendor's balance; see [`Store::note_balance`].
     fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError>;
@@ -156,8 +156,8 @@ impl Archive for Store {
         Self::charge_by_answer(self, run)
     }
 
-    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError> {
-        Self::charge_failures(self, run, credits)
+    fn charge_failures(&mut self, failures: &[RequestId], credits: u32) -> Result<(), StoreError> {
+        Self::charge_failures(self, failures, credits)
     }
 
     fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {

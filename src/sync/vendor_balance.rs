@@ -5,7 +5,7 @@ use tracing::{debug, info, warn};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::core::budget::{Left, Receipt};
-use crate::core::model::ids::RunId;
+use crate::core::model::ids::{RequestId, RunId};
 use crate::store::{Cause, Moment};
 use crate::sync::report::{BalanceReport, Refusal};
 use crate::sync::settings::{RunError, Settings};
@@ -15,7 +15,7 @@ use crate::sync::{Archive, Stop};
 const ROUNDING: f64 = 0.5;
 
 /// The balance around a run (credits), as far as the vendor tells it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct VendorBalance {
     before: Option<f64>,
     after: Option<f64>,
@@ -24,8 +24,8 @@ pub(super) struct VendorBalance {
     last_look: f64,
     /// Credits that the ledger has of all answers since then.
     booked: u32,
-    /// How many failed attempts since then were free, as their answers have it.
-    free_failures: u32,
+    /// The failed requests since then that are free, as their answers have it.
+    free_failures: Vec<RequestId>,
     /// Credits of the answers since then, counted in full.
     in_full: u32,
     /// How many of these the answers may not have cost.
@@ -95,29 +95,25 @@ impl VendorBalance {
     /// Counts what the ledger has of an answer, and whether it is a failure that is said to be free.
     pub(super) fn booked(&mut self, receipt: &Receipt, failed: bool) {
         self.booked = self.booked.saturating_add(receipt.credits());
-        let free = failed && receipt.credits() == 0 && self.before.is_some();
-        self.free_failures = self.free_failures.saturating_add(free.into());
+        if failed && receipt.credits() == 0 && self.before.is_some() {
+            self.free_failures.push(receipt.request_id());
+        }
     }
 
     /// Whether the balance may show what the vendor charges for: an answer was smaller than what was asked for, or a
     /// failure is said to be free.
     pub(super) fn wants_look(&self) -> bool {
-        (self.wants_look && self.price == Price::Unseen) || self.free_failures > 0
+        (self.wants_look && self.price == Price::Unseen) || !self.free_failures.is_empty()
     }
 
     /// Charges failures that were not free after all, by the balance since the last look.
-    fn charge_failures<R: Archive>(
-        &mut self,
-        archive: &mut R,
-        run: RunId,
-        balance: f64,
-    ) -> Result<(), RunError> {
-        let over = self.last_look - balance - f64::from(self.booked);
-        if self.free_failures > 0 && over > ROUNDING {
+    fn charge_failures<R: Archive>(&mut self, archive: &mut R, balance: f64) -> Result<(), RunError> {
+        let failures = std::mem::take(&mut self.free_failures);
+        let over = self.last_look - balance - f64::from(std::mem::take(&mut self.booked));
+        if !failures.is_empty() && over > ROUNDING {
             warn!(credits = over, "failed requests were charged although the API says that they are free");
-            archive.charge_failures(run, whole(over.ceil()))?;
+            archive.charge_failures(&failures, whole(over.ceil()))?;
         }
-        (self.free_failures, self.booked) = (0, 0);
         Ok(())
     }
 
@@ -134,10 +130,10 @@ impl VendorBalance {
     ) -> Result<(), RunError> {
         let by_price = std::mem::take(&mut self.wants_look) && self.price == Price::Unseen;
         let Some(now) = ask(api, stop).await else {
-            self.free_failures = 0;
+            self.free_failures.clear();
             return Ok(());
         };
-        self.charge_failures(archive, run, now)?;
+        self.charge_failures(archive, now)?;
         if !by_price {
             (self.last_look, self.in_full, self.unused) = (now, 0, 0);
             return Ok(());
@@ -174,7 +170,7 @@ impl VendorBalance {
         let Some(after) = ask(api, stop).await else { return Ok(()) };
         let now = clock.now_ms();
         archive.note_balance(run, Moment::After, after, now)?;
-        self.charge_failures(archive, run, after)?;
+        self.charge_failures(archive, after)?;
         self.after = Some(after);
         let (charged, ledger) = (before - after, f64::from(archive.spent(run, now)?.run));
         if charged - ledger > ROUNDING {

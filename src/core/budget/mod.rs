@@ -212,14 +212,8 @@ impl Charge {
     /// The charge for an answer with so many items: its list price, or more where the API says so. An answer that tells
     /// less than the list price would void every cap. [`Reservation::spend`] believes no more than was reserved.
     #[must_use]
-    pub fn told(credits: Option<f64>, returned: u32) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to what a counter holds; the cast itself saturates"
-        )]
-        let told = credits.map(|credits| credits.ceil().clamp(0.0, f64::from(u32::MAX)) as u32);
-        Self::Known(told.unwrap_or_default().max(price(returned)))
+    pub fn told(credits: Option<u32>, returned: u32) -> Self {
+        Self::Known(credits.unwrap_or_default().max(price(returned)))
     }
 }
 

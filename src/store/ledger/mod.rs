@@ -287,28 +287,21 @@ impl Store {
         })
     }
 
-    /// Charges so many credits for a run's failed requests that are booked as free, the last ones first, each up to what
-    /// was reserved for it.
-    pub fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<()> {
+    /// Charges so many credits for requests that were booked as free, each up to what was reserved for it.
+    pub fn charge_failures(&mut self, failures: &[RequestId], credits: u32) -> Result<()> {
         self.transact(|tx, ids| {
             ids.tally.forget();
-            let free: Vec<(RequestId, AccountId, Ms, i64)> = tx.all(
-                "SELECT id, account, at_ms, credits_reserved FROM request
-                 WHERE run = ?1 AND error IS NOT NULL AND credits_spent = 0 ORDER BY id DESC",
-                [run],
-            )?;
             let mut left = i64::from(credits);
-            for (id, account, at_ms, reserved) in free {
+            for id in failures {
+                let sql = "SELECT account, at_ms, credits_reserved FROM request WHERE id = ?1";
+                let (account, at_ms, reserved): (AccountId, Ms, i64) = tx.one(sql, [id])?;
                 let credits = left.min(reserved);
-                if credits > 0 {
-                    spent_days::change(tx, account, at_ms, credits)?;
-                    tx.run("UPDATE request SET credits_spent = ?2 WHERE id = ?1", params![id, credits])?;
-                }
-                left -= credits;
+                left = left.saturating_sub(credits);
+                spent_days::change(tx, account, at_ms, credits)?;
+                tx.run("UPDATE request SET credits_spent = ?2 WHERE id = ?1", params![id, credits])?;
             }
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     /// Credits spent so far: unsettled reservations count in full.

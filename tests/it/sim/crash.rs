@@ -2,7 +2,7 @@
 
 use archiver::core::Ms;
 use archiver::core::budget::{Purse, Reservation, Spent};
-use archiver::core::model::ids::{AccountId, ConversationId, RunId};
+use archiver::core::model::ids::{AccountId, ConversationId, RequestId, RunId};
 use archiver::core::planner::plan::{Due, Loaded};
 use archiver::core::planner::state::{Inbox, Limits};
 use archiver::core::timeline::gap::Timeline;
@@ -113,8 +113,8 @@ impl<A: Archive> Archive for Crashing<'_, A> {
         self.call(|a| a.charge_by_answer(run))
     }
 
-    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError> {
-        self.call(|a| a.charge_failures(run, credits))
+    fn charge_failures(&mut self, failures: &[RequestId], credits: u32) -> Result<(), StoreError> {
+        self.call(|a| a.charge_failures(failures, credits))
     }
 
     fn note_balance(&mut self, run: RunId, moment: Moment, credits: f64, now: Ms) -> Result<(), StoreError> {

@@ -442,10 +442,11 @@ impl Archive for MemArchive {
         Ok(())
     }
 
-    fn charge_failures(&mut self, run: RunId, credits: u32) -> Result<(), StoreError> {
-        let is_free = |row: &&mut Row| row.run == run && row.returned.is_none() && row.spent == Some(0);
+    fn charge_failures(&mut self, failures: &[RequestId], credits: u32) -> Result<(), StoreError> {
         let mut left = credits;
-        for row in self.ledger.iter_mut().rev().filter(is_free) {
+        for id in failures {
+            let row = &mut self.ledger[usize::try_from(id.0).unwrap()];
+            assert_eq!((row.spent, row.returned), (Some(0), None), "it was free");
             let credits = left.min(row.reserved);
             row.spent = Some(credits);
             left -= credits;

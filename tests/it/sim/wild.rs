@@ -46,7 +46,7 @@ pub(crate) struct Wild {
     /// An older copy of the archive may take its place.
     pub(crate) restores: bool,
     /// The price that v2 tells, whatever it charges.
-    pub(crate) tells: Option<f64>,
+    pub(crate) tells: Option<u32>,
     /// Something else spends from the same balance.
     pub(crate) foreign: bool,
 }
@@ -77,7 +77,7 @@ impl Wild {
                 8 => wild.imposter = wild.told,
                 9 => wild.campaigns = true,
                 10 => wild.restores = true,
-                11 if rng.bool() => wild.tells = Some([0.0, 0.0001, 99_999.0][rng.usize(0..3)]),
+                11 if rng.bool() => wild.tells = Some([0, 1, 99_999][rng.usize(0..3)]),
                 _ => wild.foreign = true,
             }
         }
