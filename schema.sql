@@ -466,7 +466,7 @@ CREATE TABLE erased (
   key           INTEGER NOT NULL REFERENCES erasure_key(id), -- what its marks are made with
   conversation  INTEGER NOT NULL REFERENCES conversation(id), -- the conversation it was in
   sent_at_ms    INTEGER NOT NULL,             -- when it was sent, which tells what pages cover
-  source        TEXT CHECK (source IN ('export', 'outside')), -- 'export': known only from LinkedIn's data export; 'outside': a draft or an advertisement from there; null: from the API
+  source        TEXT CHECK (source IN ('export', 'outside')), -- 'export': known only from LinkedIn's data export; 'outside': a draft or an advertisement from there, or a message dated ahead of when it came; null: from the API
   gone_since_ms INTEGER,                      -- when the API was first seen not to return it any more; null: it does
   urn_mark      INTEGER,                      -- of its id; null: the API gave none
   text_mark     INTEGER NOT NULL,             -- of its second, sender and text

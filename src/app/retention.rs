@@ -110,7 +110,7 @@ pub(crate) fn apply(
         return Ok(());
     }
     let erasure = Erasure { selection: &selection, reason: Some("retention.keep_days"), trigger, now };
-    let Some(erased) = store.retain(&erasure)? else { return Ok(()) };
+    let Some(erased) = store.erase(&erasure)? else { return Ok(()) };
     let before = selection.before_ms.map(iso_utc).unwrap_or_default();
     tracing::info!(messages = erased.messages, %before, "retention has erased what was too old");
     let proof = match store.finish_erasures(erased.traces, Some(now)) {

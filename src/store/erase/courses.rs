@@ -61,8 +61,7 @@ impl Courses {
             return Ok(!self.0.is_empty());
         }
         for (id, floor) in &self.0 {
-            let stops = selection.and_future
-                && !tx.one::<bool>("SELECT stopped FROM conversation WHERE id = ?1", [id])?;
+            let stops = selection.and_future && !items::is_stopped(tx, *id)?;
             if stops || *floor > known::floor(tx, *id)? {
                 return Ok(true);
             }
@@ -187,15 +186,7 @@ fn stop(work: &mut Eraser<'_>, conversation: ConversationId) -> Result<()> {
            last_error = NULL WHERE id = ?1",
         params![conversation, hidden],
     )?;
-    let addresses: Vec<String> =
-        db.all("SELECT profile_url FROM address WHERE conversation = ?1", [conversation])?;
-    for address in addresses.iter().filter(|address| !items::is_hidden(address)) {
-        work.traces.add(address);
-        db.run(
-            "UPDATE OR REPLACE address SET profile_url = ?3 WHERE conversation = ?1 AND profile_url = ?2",
-            params![conversation, address, items::hidden(key.of_profile(address))],
-        )?;
-    }
+    items::hide_addresses(db, conversation)?.iter().for_each(|address| work.traces.add(address));
     db.run("DELETE FROM export_cover WHERE conversation = ?1", [conversation])
 }
 

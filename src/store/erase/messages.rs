@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use crate::core::Ms;
 use crate::core::model::change_kind::ChangeKind;
-use crate::core::model::ids::{ConversationId, MessageId, PersonId};
+use crate::core::model::ids::{ConversationId, PersonId};
 use crate::core::timeline::timestamps::ahead;
 use crate::store::Result;
-use crate::store::erase::Eraser;
+use crate::store::erase::{Eraser, undated};
 use crate::store::query::Statements as _;
 use crate::store::read::message::{ExportRow, NAMELESS};
 use crate::store::text_index;
@@ -51,16 +50,6 @@ pub(super) fn erase(work: &mut Eraser<'_>) -> Result<Affected> {
         work.db.run(sql, [])?;
     }
     Ok(affected)
-}
-
-/// When a message was first stored (ms).
-fn first_stored(db: &Connection, id: MessageId) -> Result<Option<Ms>> {
-    db.first(
-        "SELECT at_ms FROM change WHERE seq >= (SELECT min(seq) FROM
-           (SELECT change AS seq FROM message WHERE id = ?1 UNION ALL SELECT seq FROM change_before WHERE message = ?1))
-         ORDER BY seq LIMIT 1",
-        [id],
-    )
 }
 
 fn former_versions(work: &mut Eraser<'_>, affected: &mut Affected) -> Result<()> {
@@ -107,8 +96,8 @@ fn of_conversation(
         let urn = fields.urn.map(|parts| parts.concat());
         let draft = row.source.is_some() && crate::core::model::message::is_outside(fields.kind);
         // What a page covers, neither a draft tells nor what was dated ahead of when it came.
-        let outside =
-            draft || row.derived_time.is_some() && first_stored(db, id)?.is_some_and(|by| ahead(at, by));
+        let outside = draft
+            || row.derived_time.is_some() && undated::first_stored(db, id)?.is_some_and(|by| ahead(at, by));
         insert.execute(params![
             id,
             work.erasure,

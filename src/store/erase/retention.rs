@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::core::Ms;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::timeline::gap::Gap;
-use crate::store::erase::{Erased, Erasure, courses};
+use crate::store::erase::courses;
 use crate::store::erased::known;
 use crate::store::query::Statements as _;
 use crate::store::read::timelines;
@@ -79,19 +79,6 @@ impl Store {
             }
             Ok(())
         })
-    }
-
-    /// Erases what was sent before the floor that the erasure's selection names, but for conversations on hold. Does
-    /// nothing where that has been done.
-    ///
-    /// # Errors
-    /// When the archive cannot be written. Nothing is erased then.
-    pub fn retain(&mut self, erasure: &Erasure<'_>) -> Result<Option<Erased>> {
-        let floor = erasure.selection.before_ms;
-        if self.queries().retained()? == floor {
-            return Ok(None);
-        }
-        self.erase(erasure)
     }
 }
 

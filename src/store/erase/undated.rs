@@ -29,15 +29,23 @@ pub(super) struct Undated {
     by_ms: Ms,
 }
 
+/// When the message `m` was first stored (ms).
+const FIRST_STORED: &str = "(SELECT b.at_ms FROM change b WHERE b.seq >=
+    (SELECT min(n.seq) FROM (SELECT m.change AS seq UNION ALL SELECT seq FROM change_before WHERE message = m.id) n)
+  ORDER BY b.seq LIMIT 1)";
+
+/// When a message was first stored (ms).
+pub(super) fn first_stored(db: &Connection, id: MessageId) -> Result<Option<Ms>> {
+    db.one(&format!("SELECT {FIRST_STORED} FROM message m WHERE m.id = ?1"), [id])
+}
+
 /// Those that a selection leaves out: a message dated ahead stands beside an older one until its time has come.
 pub(super) fn of(db: &Connection, selection: &Selection) -> Result<Vec<Undated>> {
     let Some(before) = selection.before_ms else { return Ok(Vec::new()) };
     // Whatever stands below a message that has a time was sent before that.
     let sql = format!(
         "SELECT m.id, m.conversation, m.sent_at_ms, m.sender, k.name, u.prefix || m.urn_key || u.suffix,
-           (SELECT b.at_ms FROM change b WHERE b.seq >=
-              (SELECT min(n.seq) FROM (SELECT m.change AS seq UNION ALL SELECT seq FROM change_before WHERE message = m.id) n)
-            ORDER BY b.seq LIMIT 1),
+           {FIRST_STORED},
            (SELECT n.sent_at_ms FROM message n INDEXED BY message_by_time WHERE n.conversation = c.id
               AND n.sent_at_ms >= ?1 AND n.derived_time IS NULL ORDER BY n.sent_at_ms LIMIT 1)
          FROM conversation c CROSS JOIN message m INDEXED BY message_by_time ON m.conversation = c.id

@@ -54,6 +54,27 @@ pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with(HIDDEN)
 }
 
+/// Whether a conversation was erased for good.
+pub(crate) fn is_stopped(db: &Connection, conversation: ConversationId) -> Result<bool> {
+    db.one("SELECT stopped FROM conversation WHERE id = ?1", [conversation])
+}
+
+/// Keeps the profiles that a conversation is asked by as marks; returns those that stood there in full.
+pub(crate) fn hide_addresses(db: &Connection, conversation: ConversationId) -> Result<Vec<String>> {
+    let keys = Keys::load(db)?;
+    let Some((_, key)) = keys.iter().next() else { return Ok(Vec::new()) };
+    let mut addresses: Vec<String> =
+        db.all("SELECT profile_url FROM address WHERE conversation = ?1", [conversation])?;
+    addresses.retain(|address| !is_hidden(address));
+    for address in &addresses {
+        db.run(
+            "UPDATE OR REPLACE address SET profile_url = ?3 WHERE conversation = ?1 AND profile_url = ?2",
+            params![conversation, address, hidden(key.of_profile(address))],
+        )?;
+    }
+    Ok(addresses)
+}
+
 /// The conversation of a thread or a profile that was erased for good.
 pub(crate) fn stopped_by(
     db: &Connection,

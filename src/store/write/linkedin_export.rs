@@ -332,7 +332,7 @@ fn conversation(
             configure::begin_conversation(tx, account, now, sql, params![account, thread.thread])?
         }
     };
-    if tx.one("SELECT stopped FROM conversation WHERE id = ?1", [id])? {
+    if items::is_stopped(tx, id)? {
         return Ok(id);
     }
     let (name, page) = (thread.name.as_deref(), thread.profile_url.as_deref());

@@ -115,7 +115,7 @@ fn fail(tx: &Connection, conversation: ConversationId, failed: &Failed<'_>) -> R
 
 fn write(tx: &Connection, ids: &mut Interned, commit: &Commit<'_>) -> Result<Committed> {
     let conversation = resolve::conversation(tx, commit.conversation, commit.page, commit.now)?;
-    if conversation != commit.conversation && resolve::is_stopped(tx, conversation)? {
+    if conversation != commit.conversation && items::is_stopped(tx, conversation)? {
         return of_stopped(tx, ids, commit, conversation);
     }
     let any_erased = erased::any(tx)?;

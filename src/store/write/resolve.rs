@@ -7,10 +7,9 @@ use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::model::page::Page;
 use crate::core::model::urn;
 use crate::store::Result;
-use crate::store::erased::items::{self, HiddenBy};
-use crate::store::erased::known::Keys;
+use crate::store::erased::items;
 use crate::store::query::Statements as _;
-use crate::store::read::targets::AskedBy;
+use crate::store::read::targets::{AskedBy, known_thread};
 use crate::store::write::{configure, gaps};
 
 /// The conversation that a page belongs to. The first answer to a profile names the conversation; when that one is
@@ -33,20 +32,7 @@ pub(crate) fn conversation(
     if is_another || (thread.is_some() && urn.is_some()) {
         return Ok(asked);
     }
-    let twin: Option<ConversationId> = tx.first(
-        "SELECT id FROM conversation WHERE account = ?1 AND thread = ?2 AND id <> ?3",
-        params![account, key, asked],
-    )?;
-    let stopped = match twin {
-        None if messages == 0 => items::stopped_by(tx, HiddenBy::Thread, account, &key)?,
-        _ => None,
-    };
-    if let Some(stopped) = stopped {
-        hide_addresses(tx, asked)?;
-        merge(tx, asked, stopped)?;
-        return Ok(stopped);
-    }
-    match twin {
+    match known_thread(tx, account, name)?.filter(|twin| *twin != asked) {
         Some(twin) if messages == 0 => {
             merge(tx, asked, twin)?;
             Ok(twin)
@@ -73,8 +59,8 @@ fn another(
     now: Ms,
 ) -> Result<ConversationId> {
     let found = configure::by_thread(tx, account, name, now)?;
-    if is_stopped(tx, found)? {
-        hide_addresses(tx, asked)?;
+    if items::is_stopped(tx, found)? {
+        items::hide_addresses(tx, asked)?;
     }
     tx.run("UPDATE address SET conversation = ?2 WHERE conversation = ?1", [asked, found])?;
     // What only the profile asked for is not asked for any more.
@@ -85,36 +71,18 @@ fn another(
     Ok(found)
 }
 
-/// Whether a conversation was erased for good.
-pub(crate) fn is_stopped(tx: &Connection, conversation: ConversationId) -> Result<bool> {
-    tx.one("SELECT stopped FROM conversation WHERE id = ?1", [conversation])
-}
-
-/// The profiles of a conversation that turns out to be one that was erased for good are kept as marks from now on.
-fn hide_addresses(tx: &Connection, conversation: ConversationId) -> Result<()> {
-    tx.run("UPDATE conversation SET profile_url = NULL, alias = NULL WHERE id = ?1", [conversation])?;
-    let keys = Keys::load(tx)?;
-    let Some((_, key)) = keys.iter().next() else { return Ok(()) };
-    let addresses: Vec<String> =
-        tx.all("SELECT profile_url FROM address WHERE conversation = ?1", [conversation])?;
-    for address in addresses.iter().filter(|address| !items::is_hidden(address)) {
-        tx.run(
-            "UPDATE OR REPLACE address SET profile_url = ?3 WHERE conversation = ?1 AND profile_url = ?2",
-            params![conversation, address, items::hidden(key.of_profile(address))],
-        )?;
-    }
-    Ok(())
-}
-
 /// Makes an empty conversation, of which no page ever came, another name of `kept`.
 fn merge(tx: &Connection, empty: ConversationId, kept: ConversationId) -> Result<()> {
+    if items::is_stopped(tx, kept)? {
+        items::hide_addresses(tx, empty)?;
+    }
     for statement in [
         "UPDATE address SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE request SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE quarantine SET conversation = ?2 WHERE conversation = ?1",
         "UPDATE conversation SET profile_url = ifnull(conversation.profile_url, e.profile_url), alias = ifnull(conversation.alias, e.alias),
-             asked = iif(conversation.stopped, 0, max(conversation.asked, e.asked))
-           FROM (SELECT profile_url, alias, asked FROM conversation WHERE id = ?1) AS e WHERE id = ?2",
+             asked = max(conversation.asked, e.asked)
+           FROM (SELECT profile_url, alias, asked FROM conversation WHERE id = ?1) AS e WHERE id = ?2 AND stopped = 0",
     ] {
         tx.run(statement, params![empty, kept])?;
     }
