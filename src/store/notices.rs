@@ -88,11 +88,11 @@ impl Store {
              FROM account a CROSS JOIN gap g INDEXED BY gap_by_rank
                ON g.account = a.id AND g.rank = 2 AND g.conversation IS NOT NULL
              JOIN conversation c ON c.id = g.conversation
-             WHERE g.stalls >= ?1 AND g.told = 0
+             WHERE g.stalls >= ?1 AND g.told = 0 AND g.stall_code IS NOT NULL
              UNION ALL
              SELECT g.id, NULL, a.name, NULL, g.stall_code, g.stall_detail
              FROM account a CROSS JOIN gap g INDEXED BY gap_of_inbox ON g.account = a.id AND g.conversation IS NULL
-             WHERE g.stalls >= ?1 AND g.told = 0",
+             WHERE g.stalls >= ?1 AND g.told = 0 AND g.stall_code IS NOT NULL",
             [attempts],
             |row| {
                 Ok(StuckGap {

@@ -93,7 +93,10 @@ impl Mailbox {
     pub fn inbox(&self, category: Category, cursor: Option<&InboxCursor>, count: usize) -> InboxPage<'_> {
         let shown = self.conversations().iter().enumerate().filter(|(_, c)| category.holds(c));
         let mut rows: Vec<(Ms, &str, usize, &Conversation)> = shown
-            .filter_map(|(i, c)| Some((c.last()?.at_ms, c.thread.as_str(), i, c)))
+            .filter_map(|(i, c)| {
+                let active = Some(c.last()?.at_ms).max(c.moved_up_ms)?;
+                Some((active, c.thread.as_str(), i, c))
+            })
             .filter(|(at, thread, ..)| {
                 cursor.is_none_or(|c| (Reverse(*at), *thread) > (Reverse(c.at_ms), c.thread.as_str()))
             })

@@ -160,6 +160,10 @@ pub struct Conversation {
     pub last_seen_at: Option<Ms>,
     /// Messages older than this are no longer served.
     pub retained_from: Option<Ms>,
+    /// Pages lag behind the inbox: they show nothing newer than this.
+    pub pages_up_to: Option<Ms>,
+    /// When something other than a message moved it up in the inbox.
+    pub moved_up_ms: Option<Ms>,
     uuid: String,
     messages: Vec<ServerMessage>,
 }
@@ -190,6 +194,8 @@ impl Conversation {
         let end = cursor.map_or(self.messages.len(), |c| {
             self.messages.partition_point(|m| m.at_ms < c || (inclusive && m.at_ms == c))
         });
+        let end =
+            self.pages_up_to.map_or(end, |last| end.min(self.messages.partition_point(|m| m.at_ms <= last)));
         let start = self.first_retained().min(end);
         let below = self.messages.get(start..end).unwrap_or_default();
         let mut visible = below.iter().rev().filter(|m| !m.deleted);
@@ -269,6 +275,8 @@ impl Mailbox {
             unread: 0,
             last_seen_at: None,
             retained_from: None,
+            pages_up_to: None,
+            moved_up_ms: None,
             uuid,
             messages: Vec::new(),
         });

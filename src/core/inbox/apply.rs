@@ -8,7 +8,7 @@ use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::{Below, Page};
 use crate::core::raw::Raw;
 use crate::core::timeline::apply::{self as timeline, Update};
-use crate::core::timeline::gap::{Asked, Timeline};
+use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::{Known, Stored};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::timestamps;
@@ -32,6 +32,7 @@ pub fn apply(
 ) -> (Timeline, Option<Stall>) {
     let before = Timeline { messages: 0, gone: 0, ..inbox.clone() };
     let page = as_page(page, now);
+    let asked = &begun(asked, now);
     let (mut gaps, mut beginning_seen, mut stall) = (inbox.gaps.clone(), inbox.beginning_seen, None);
     for update in timeline::apply(&before, asked, &page, &seen.as_known(&page), now) {
         match update {
@@ -96,10 +97,17 @@ impl SeenRows {
     }
 }
 
-/// The lowest time that a page's rows are trusted to have.
+/// The lowest and the highest place of a page's rows.
 #[must_use]
-pub fn lowest(page: &InboxPage, now: Ms) -> Option<Ms> {
-    as_page(page, now).span().map(|(lo, _)| lo)
+pub fn span(page: &InboxPage, now: Ms) -> Option<(Ms, Ms)> {
+    as_page(page, now).span()
+}
+
+/// A request for the newest page is the beginning of a walk, if that page does not reach down to what was seen.
+fn begun(asked: &Asked, now: Ms) -> Asked {
+    let begins = asked.gap.id == 0;
+    let opened_ms = if begins { now } else { asked.gap.opened_ms };
+    Asked { gap: Gap { opened_ms, ..asked.gap.clone() }, ..asked.clone() }
 }
 
 /// Up to where, exclusive, everything has been seen once the rows above have: other conversations may still get a
@@ -121,13 +129,31 @@ fn row(urn: String, time: Option<Ms>) -> Message {
     }
 }
 
-/// The inbox page as a page of a conversation. A row out of the order that the others agree in stands there for another
-/// reason than its last message, whose time then proves nothing.
-fn as_page(page: &InboxPage, now: Ms) -> Page {
+/// The place of each row: the time of its last message, where that is what it stands there for. A row out of the order
+/// that the others agree in stands there for another reason, and so does one whose last message is older than what the
+/// page's last conversation was active at; the time then proves nothing. Where nothing tells when that one was, its own
+/// time does not: it may be the first that is out of order.
+fn places(page: &InboxPage, now: Ms) -> Vec<Option<Ms>> {
     let trusted = |row: &InboxRow| row.last_at_ms.filter(|at| !timestamps::ahead(*at, now));
-    let times: Vec<Option<Ms>> = page.rows.iter().map(trusted).collect();
+    let mut times: Vec<Option<Ms>> = page.rows.iter().map(trusted).collect();
+    let foot = page.foot_ms().filter(|foot| !timestamps::ahead(*foot, now));
+    let tells = times.iter().flatten().count() > 2;
+    if let Some((last, above)) = times.split_last_mut() {
+        match foot {
+            Some(foot) => {
+                above.iter_mut().for_each(|time| *time = time.filter(|time| *time >= foot));
+                *last = Some(last.unwrap_or(foot).max(foot));
+            }
+            None if page.is_end() || !tells => {}
+            None => *last = None,
+        }
+    }
     let stray = timestamps::strays(&times);
-    let times = times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray));
+    times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray)).collect()
+}
+
+/// The inbox page as a page of a conversation.
+fn as_page(page: &InboxPage, now: Ms) -> Page {
     let below = match (&page.next_cursor, page.more_without_cursor) {
         (Some(cursor), _) => Below::More(Cursor::opaque(cursor.clone())),
         (None, true) => Below::MoreWithoutCursor,
@@ -135,7 +161,7 @@ fn as_page(page: &InboxPage, now: Ms) -> Page {
     };
     let message = |(shown, time): (&InboxRow, Option<Ms>)| row(shown.conversation_urn.clone(), time);
     Page {
-        messages: page.rows.iter().zip(times).map(message).collect(),
+        messages: page.rows.iter().zip(places(page, now)).map(message).collect(),
         below,
         returned: page.returned,
         conversation_urn: None,

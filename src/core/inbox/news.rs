@@ -1,6 +1,8 @@
 //! What a row of the inbox means for its conversation: new messages, none since an import, or one more to archive.
 
+use super::apply;
 use super::page::{InboxPage, InboxRow};
+use crate::core::budget::RESULTS_PER_CREDIT;
 use crate::core::model::urn;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
@@ -132,19 +134,38 @@ fn ends_with_export(row: &InboxRow, known: &KnownConversation, newest: Option<Ms
     known.near.iter().any(|near| near.exported && plain(&near.text) == text).then_some(newest)
 }
 
-/// The times of last messages, both excluded, between which a page shows every conversation of the inbox: what it does
-/// not show has left the inbox. `None` if the page is out of order or has no times.
+/// Which conversations a page should show that the archive has seen in the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShouldShow {
+    /// Those whose last message is newer than this,
+    pub above: Ms,
+    /// and older than this,
+    pub below: Ms,
+    /// unless an earlier page of the same walk, begun then, has shown them;
+    pub seen_before: Ms,
+    /// so many of them at most, newest first.
+    pub most: Option<u32>,
+}
+
+/// What a page should show: what neither it nor an earlier one of the same walk shows has left the inbox. `None` if the page
+/// has no times, or is out of order and its cursor does not tell where it ends. A first page that says it is the last one
+/// may be wrong, and is believed for a few conversations at a time.
 #[must_use]
-pub fn shown_completely(page: &InboxPage, asked: &Asked) -> Option<(Ms, Ms)> {
-    let times = || page.rows.iter().filter_map(|row| row.last_at_ms);
-    if !times().is_sorted_by(|newer, older| newer >= older) {
-        return None;
-    }
-    let (newest, oldest) = (times().next()?, times().next_back()?);
+pub fn should_show(page: &InboxPage, asked: &Asked, now: Ms) -> Option<ShouldShow> {
+    let (is_first, is_last) = (asked.cursor.is_none(), page.is_end());
+    let in_order = || page.rows.iter().filter_map(|row| row.last_at_ms).is_sorted_by(|a, b| a >= b);
+    let span = match apply::span(page, now) {
+        None if page.returned == 0 && is_first && is_last => Some((Ms::MIN, Ms::MAX)),
+        span => span.filter(|_| page.foot_ms().is_some() || in_order()),
+    };
+    let (lo, hi) = span?;
     // The first page reaches up to now, the last one down to the beginning.
-    let newest = if asked.cursor.is_none() { Ms::MAX } else { newest };
-    let oldest = if page.is_end() { Ms::MIN } else { oldest };
-    Some((oldest, newest))
+    Some(ShouldShow {
+        above: if is_last { Ms::MIN } else { lo },
+        below: if is_first { Ms::MAX } else { asked.gap.newer_ms.unwrap_or(hi).max(hi) },
+        seen_before: if is_first { Ms::MAX } else { asked.gap.opened_ms },
+        most: (is_first && is_last).then_some(RESULTS_PER_CREDIT),
+    })
 }
 
 /// The rows that name a profile which no other row of the page names. Of several conversations with one person, only
@@ -160,6 +181,8 @@ pub fn of_one_profile(page: &InboxPage) -> impl Iterator<Item = &InboxRow> {
 mod tests {
     use super::*;
     use crate::core::model::ids::RunId;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     const NOW: Ms = 1_749_376_800_000;
 
@@ -245,16 +268,33 @@ mod tests {
     }
 
     #[test]
-    fn a_page_in_order_shows_all_between_its_ends() {
+    fn a_page_in_order_should_show_all_between_its_ends() {
         let page = |times: &[Ms], next: Option<&str>| InboxPage {
             rows: times.iter().map(|at| row(Some(*at), None)).collect(),
             next_cursor: next.map(str::to_owned),
             ..InboxPage::default()
         };
         let first = Asked { gap: Gap::default(), cursor: None, count: 10, most: 10, run: RunId(1) };
-        assert_eq!(shown_completely(&page(&[9, 5], Some("c")), &first), Some((5, Ms::MAX)));
-        assert_eq!(shown_completely(&page(&[9, 5], None), &first), Some((Ms::MIN, Ms::MAX)));
-        assert_eq!(shown_completely(&page(&[5, 9], None), &first), None);
-        assert_eq!(shown_completely(&page(&[], None), &first), None);
+        let shown = |times: &[Ms], next: Option<&str>| {
+            let page = InboxPage { returned: u32::try_from(times.len()).unwrap(), ..page(times, next) };
+            let should = should_show(&page, &first, NOW)?;
+            Some((should.above, should.below, should.most))
+        };
+        assert_eq!(shown(&[9, 5], None), Some((Ms::MIN, Ms::MAX, Some(10))));
+        assert_eq!(shown(&[5, 9], None), None);
+        assert_eq!(shown(&[], None), Some((Ms::MIN, Ms::MAX, Some(10))), "none is left, if that is true");
+        assert_eq!(shown(&[], Some("c")), None);
+        assert_eq!(
+            shown(&[9, 7, 5], Some("c")),
+            Some((7, Ms::MAX, None)),
+            "the last one may be out of order"
+        );
+        let told = STANDARD.encode(format!("DESCENDING&{}&2-abc", NOW - 60));
+        let times = [NOW - 10, NOW - 90, NOW - 50, NOW - 80];
+        assert_eq!(
+            shown(&times, Some(&told)),
+            Some((NOW - 60, Ms::MAX, None)),
+            "the cursor tells where it ends"
+        );
     }
 }

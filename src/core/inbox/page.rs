@@ -1,8 +1,12 @@
 //! One page of the inbox: its conversations, each with its last message.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use crate::core::Ms;
 use crate::core::model::page::Oddity;
 use crate::core::model::urn;
+use crate::core::raw::plausible;
 
 /// One page of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +31,15 @@ impl InboxPage {
         let mut named = self.rows.iter().filter_map(|row| urn::owner(&row.conversation_urn));
         let first = named.next()?;
         named.all(|other| other == first).then_some(first)
+    }
+
+    /// When the last conversation of the page was active, which is what the inbox goes by, as the cursor tells it:
+    /// `DESCENDING&<ms>&<thread>` in base64. `None` where it is another one.
+    #[must_use]
+    pub fn foot_ms(&self) -> Option<Ms> {
+        let told = STANDARD_NO_PAD.decode(self.next_cursor.as_deref()?.trim_end_matches('=')).ok()?;
+        let active = std::str::from_utf8(&told).ok()?.strip_prefix("DESCENDING&")?.split('&').next()?;
+        active.parse().ok().filter(|active| plausible(*active))
     }
 
     /// Whether the answer says that this is the end of the inbox.

@@ -21,7 +21,14 @@ fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
 
 fn state(conversations: Vec<Conversation>) -> State {
     let timeline = Timeline { newest_ms: Some(1), beginning_seen: true, ..Timeline::default() };
-    let inbox = Inbox { account: 0, name: "me".into(), timeline, tried_ms: Some(0), troubled: false };
+    let inbox = Inbox {
+        account: 0,
+        name: "me".into(),
+        timeline,
+        tried_ms: Some(0),
+        walked_ms: Some(0),
+        troubled: false,
+    };
     State { inboxes: vec![inbox], conversations }
 }
 

@@ -330,12 +330,29 @@ impl Plan {
         }
     }
 
-    /// The complete conversation to go on reading again: one that was begun first, then the one that was read the longest
-    /// ago.
+    /// An inbox to read again, for what has left it below its first page: the one that was read to its end the longest ago.
+    fn next_walk(&self, room: &Room, before: Ms) -> Option<&Inbox> {
+        let progress = &self.progress;
+        let is_due = |inbox: &&Inbox| {
+            let (account, whom) = (inbox.account, Subject::Inbox(inbox.account));
+            inbox.timeline.complete()
+                && inbox.walked_ms.is_some_and(|walked| walked <= before)
+                && room.of(account) != Some(0)
+                && !progress.walked_again.contains(&account)
+                && !progress.failed.contains(&whom)
+                && progress.in_flight.allows_inbox(account, &self.limits)
+        };
+        let own = self.open_accounts().filter_map(|account| self.inboxes.get(&account));
+        own.filter(is_due).min_by_key(|inbox| inbox.walked_ms)
+    }
+
+    /// The inbox to read again, or the complete conversation to go on reading again: one that was begun first, then the one
+    /// that was read the longest ago.
     fn next_recheck(&self, room: &Room) -> Result<Option<Step>, Load> {
         let (limits, in_flight) = (&self.limits, &self.progress.in_flight);
-        if limits.recheck_before_ms.is_none() || !room.spare {
-            return Ok(None);
+        let Some(before) = limits.recheck_before_ms.filter(|_| room.spare) else { return Ok(None) };
+        if let Some(inbox) = self.next_walk(room, before) {
+            return Ok(Some(inbox_step(inbox, &Gap::everything(0), StepKind::Recheck)));
         }
         let mut best: Option<RecheckRank> = None;
         for account in self.open_accounts().filter(|account| room.of(*account) != Some(0)) {
@@ -405,7 +422,8 @@ impl Plan {
                     self.head_done(whom);
                 }
                 (StepKind::Recheck, Subject::Conversation(id)) => self.rechecked(id),
-                (StepKind::Gap | StepKind::Recheck, whom) => {
+                (StepKind::Recheck, Subject::Inbox(account)) => self.walks_again(account),
+                (StepKind::Gap, whom) => {
                     self.head_done(whom);
                     self.forget_gap(whom, step.gap.id);
                 }

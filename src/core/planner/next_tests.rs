@@ -73,7 +73,7 @@ fn state(conversations: &[Conversation]) -> State {
 fn inbox(gaps: Vec<Gap>) -> Inbox {
     let timeline =
         Timeline { beginning_seen: gaps.is_empty(), newest_ms: Some(1_000_000), gaps, ..Timeline::default() };
-    Inbox { account: 0, name: "me".into(), timeline, tried_ms: Some(0), troubled: false }
+    Inbox { account: 0, name: "me".into(), timeline, tried_ms: Some(0), walked_ms: Some(0), troubled: false }
 }
 
 fn asks_of(state: &State, limits: &Limits) -> Vec<String> {
@@ -269,6 +269,23 @@ fn complete_conversations_are_read_again_when_nothing_else_is_left_and_credits_a
         asks(&all, &Limits { share: Share { budget: Some(5), head_came_last: false }, ..recheck }),
         ["h1", "h2", "h3", "h4", "r4"]
     );
+}
+
+#[test]
+fn an_inbox_is_read_again_before_the_conversations_once_it_was_read_long_ago() {
+    let done = Conversation {
+        listed: true,
+        recheck: Recheck { at_ms: None, done_ms: Some(30) },
+        ..conversation(1, vec![])
+    };
+    let read = |walked_ms| Inbox { walked_ms: Some(walked_ms), ..inbox(vec![]) };
+    let all = |inbox| State { inboxes: vec![inbox], conversations: vec![done.clone()] };
+    let recheck = Limits { recheck_before_ms: Some(50), ..limits(None) };
+    assert_eq!(asks_of(&all(read(40)), &limits(None)), ["i"]);
+    assert_eq!(asks_of(&all(read(40)), &recheck), ["i", "walk", "r1"]);
+    assert_eq!(asks_of(&all(read(60)), &recheck), ["i", "r1"]);
+    let step = outlook(&all(read(40)), &recheck, &room(None)).0.swap_remove(1);
+    assert_eq!((step.kind, step.count, step.gap), (StepKind::Recheck, 20, Gap::everything(0)));
 }
 
 /// What is asked beside what is under way, and what the plan says then.

@@ -10,7 +10,7 @@ use crate::core::planner::backoff::due_run;
 use crate::core::planner::in_flight::InFlight;
 use crate::core::planner::queue::{Extent, GapRank, HeadRank, Queue, RecheckRank};
 use crate::core::planner::state::{Conversation, Inbox, Limits, Progress, State, Subject};
-use crate::core::planner::step::Step;
+use crate::core::planner::step::{Step, StepKind};
 use crate::core::timeline::gap::{Gap, Timeline};
 
 /// A part of a queue that the plan has to know.
@@ -200,6 +200,9 @@ impl Plan {
 
     /// A step begins.
     pub fn begin(&mut self, step: &Step) {
+        if let (StepKind::Recheck, Subject::Inbox(account)) = (step.kind, step.whom) {
+            self.walks_again(account);
+        }
         self.progress.in_flight.begin(step);
     }
 
@@ -240,6 +243,11 @@ impl Plan {
     pub(super) fn rechecked(&mut self, id: ConversationId) {
         self.progress.rechecked.insert(id);
         self.place_again(Subject::Conversation(id));
+    }
+
+    /// An inbox has begun to be read again in this run.
+    pub(super) fn walks_again(&mut self, account: usize) {
+        self.progress.walked_again.insert(account);
     }
 
     /// Nothing of an account is asked for in this run any more.

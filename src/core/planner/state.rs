@@ -86,6 +86,8 @@ pub struct Inbox {
     pub timeline: Timeline,
     /// When its first page was last asked for (ms), with or without an answer.
     pub tried_ms: Option<Ms>,
+    /// When it was last read to its end (ms).
+    pub walked_ms: Option<Ms>,
     /// Whether the last request for it before this run failed.
     pub troubled: bool,
 }
@@ -123,7 +125,8 @@ pub struct Limits {
     /// How many runs at most pass between two looks at a conversation that the inbox never shows: 1 after one that found
     /// something new, then twice as many each time.
     pub longest_silence: u32,
-    /// Complete conversations that were last read whole before this moment (ms) are read again; `None`: none is.
+    /// Complete conversations, and inboxes, that were last read whole before this moment (ms) are read again; `None`: none
+    /// is.
     pub recheck_before_ms: Option<Ms>,
     /// The most requests of one account that may be under way at once.
     pub in_flight_per_account: u32,
@@ -195,6 +198,8 @@ pub struct Progress {
     pub head_credits_of: BTreeMap<usize, u32>,
     /// Conversations whose second reading is done with in this run.
     pub rechecked: BTreeSet<ConversationId>,
+    /// Accounts whose inbox has begun to be read again in this run.
+    pub walked_again: BTreeSet<usize>,
     /// What is under way.
     pub in_flight: InFlight,
 }

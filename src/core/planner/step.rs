@@ -65,7 +65,8 @@ impl fmt::Display for Step {
         let (newer, older) = (self.gap.newer_ms, self.gap.older_ms);
         let what = match (self.whom, self.kind) {
             (_, StepKind::Head) => "see what is new".to_owned(),
-            (Subject::Inbox(_), _) => "walk down".to_owned(),
+            (Subject::Inbox(_), StepKind::Recheck) => "read again from the top".to_owned(),
+            (Subject::Inbox(_), StepKind::Gap) => "walk down".to_owned(),
             (_, StepKind::Recheck) => format!("read again from {} downward", time(newer, "now")),
             (_, StepKind::Gap) if (newer, older) == (None, None) => "begin".to_owned(),
             (_, StepKind::Gap) => {

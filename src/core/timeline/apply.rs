@@ -64,15 +64,19 @@ pub fn apply(timeline: &Timeline, asked: &Asked, page: &Page, known: &Known, now
     let matches = match_page(page, known);
     let evidence = Evidence { timeline, asked, page, matches: &matches };
     let verdict = doubt::weigh(evidence);
-    let changes = changes(evidence, &verdict);
-    let course = Course::after(evidence, verdict, &changes, now);
+    let lags = evidence.lags(now);
+    let changes = changes(evidence, &verdict, lags.is_some());
+    let course = Course::after(evidence, verdict, &changes, lags, now);
     updates(evidence, changes, course)
 }
 
 /// What becomes of messages. A conversation that was taken for empty and shows one of its messages again never was:
 /// what went with that one comes back too, because the stretch below this page may not be looked at again for long.
-fn changes(evidence: Evidence<'_>, verdict: &Verdict) -> Vec<Change> {
+///
+/// What a page lacks that lags behind says nothing.
+fn changes(evidence: Evidence<'_>, verdict: &Verdict, lags: bool) -> Vec<Change> {
     let reach = match verdict {
+        _ if lags => Reach::NOWHERE,
         Verdict::End if evidence.shows_nothing() => return vec![Change::AllGone],
         Verdict::End | Verdict::MissingElsewhere(_) | Verdict::Progress { contact: true, .. } => {
             Reach::of(evidence.asked, evidence.page)
@@ -101,7 +105,13 @@ struct Course {
 }
 
 impl Course {
-    fn after(evidence: Evidence<'_>, verdict: Verdict, changes: &[Change], now: Ms) -> Self {
+    fn after(
+        evidence: Evidence<'_>,
+        verdict: Verdict,
+        changes: &[Change],
+        lags: Option<u32>,
+        now: Ms,
+    ) -> Self {
         let Evidence { timeline, asked, .. } = evidence;
         let beginning_seen = timeline.beginning_seen;
         let (gaps, count) = (with_asked(timeline, asked), timeline.count);
@@ -136,6 +146,9 @@ impl Course {
                 course.stall_below(asked, lo, flaw);
             }
         }
+        if let Some(times) = lags {
+            course.wait(evidence, changes, times);
+        }
         course.count(evidence, changes, ended, now);
         if course.stall.is_none() && course.gaps.contains(&asked.gap) {
             // Whatever the reason: a request that changed nothing must not be made again at once.
@@ -153,6 +166,19 @@ impl Course {
         if let Some(gap) = self.gaps.iter_mut().find(|g| g.is(&asked.gap)) {
             *gap = change(std::mem::take(gap));
         }
+    }
+
+    /// Leaves a gap above a page that lags behind the inbox, for so many times now.
+    fn wait(&mut self, evidence: Evidence<'_>, changes: &[Change], times: u32) {
+        let Evidence { timeline, asked, page, .. } = evidence;
+        if self.gaps.first().is_some_and(|gap| gap.newer_ms.is_none()) {
+            return;
+        }
+        let older_ms = placed(page, changes).into_iter().chain(timeline.newest_ms).max();
+        self.beginning_seen &= older_ms.is_some();
+        let opened_ms = asked.gap.opened_ms;
+        let gap = Gap { older_ms, opened_ms, stalls: times, stalled_run: asked.run, ..Gap::default() };
+        self.gaps.insert(0, gap);
     }
 
     /// Closes the gap that was asked for, and what the page covers of others: of those below, each gets its own answer.

@@ -12,6 +12,7 @@ use crate::core::timeline::coverage::{Reach, shows};
 use crate::core::timeline::gap::{Asked, Gap, LARGEST_ASK, Timeline};
 use crate::core::timeline::identity::Matches;
 use crate::core::timeline::stall::Stall;
+use crate::core::timeline::timestamps::ahead;
 
 /// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
@@ -22,6 +23,9 @@ const TO_BELIEVE_AT_LAST: u32 = 8;
 const TO_SETTLE_BY_COUNT: u32 = 2;
 /// How often it must be claimed that a conversation is empty: any of its messages that comes back corrects that.
 const TO_EMPTY_A_CONVERSATION: u32 = 2;
+/// How often the newest page must not reach up to what the inbox shows before that is taken for something that pages
+/// never show.
+const TO_GIVE_UP_THE_ANNOUNCED: u32 = 6;
 /// If so many newest messages have vanished at most, the next look at the newest page would show all of them.
 const MISSED_AT_MOST: usize = 10;
 
@@ -341,15 +345,31 @@ impl Evidence<'_> {
     fn against_beginning(&self) -> Option<Stall> {
         // A server whose clock is wrong for a while skips as much as it is wrong by, each time that it is asked.
         let again = if self.page.clock_in_doubt() { TO_BELIEVE_AT_LAST } else { 1 };
-        if self.asked.gap.stalls >= again {
+        // That the last page was an old one is no reason to believe this one.
+        let stalls = if self.asked.gap.waits() { 0 } else { self.asked.gap.stalls };
+        if stalls >= again {
             return None;
         }
         match self.asked.gap.newer_ms {
             // Where nothing has a time, nothing can be said to have vanished either.
-            None if self.asked.gap.stalls > 0 || self.page.without_times() => None,
+            None if stalls > 0 || self.page.without_times() => None,
             None => self.newest_missing(),
             Some(newer) => self.border_missing(newer),
         }
+    }
+
+    /// How often the newest page, this time included, has lagged behind the inbox, which shows a newer message than any that
+    /// is known with this page. `None` if it does not, or has done so often enough. What could not be read may be that
+    /// message.
+    pub(super) fn lags(&self, now: Ms) -> Option<u32> {
+        let (timeline, gap) = (self.timeline, &self.asked.gap);
+        let announced = timeline.announced_ms.filter(|at| !ahead(*at, now))?;
+        let is_open = gap.id != 0 && gap.newer_ms.is_none() && self.asked.cursor.is_none();
+        let is_known = timeline.newest_ms.max(timeline.nothing_until_ms) >= Some(announced);
+        let is_shown = self.page.messages.iter().any(|message| message.may_be_sent_since(announced));
+        let times = if gap.waits() { gap.stalls.saturating_add(1) } else { 1 };
+        let lags = is_open && !is_known && !is_shown && self.page.oddities.is_empty();
+        (lags && times < TO_GIVE_UP_THE_ANNOUNCED).then_some(times)
     }
 
     /// The doubt that what should be the newest page is an old one: what stood above it, or level with its top, has

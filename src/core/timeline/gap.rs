@@ -110,6 +110,12 @@ impl Gap {
         self.stalled.as_ref().is_some_and(Stall::is_doubt)
     }
 
+    /// Whether the newest page, which it was asked for, lagged behind the inbox: nothing is wrong but that.
+    #[must_use]
+    pub(super) fn waits(&self) -> bool {
+        self.stalled.is_none() && self.stalls > 0
+    }
+
     /// The same gap after a failed attempt. A doubt stays one.
     #[must_use]
     pub fn stalled(mut self, why: &Stall, run: RunId) -> Self {
@@ -170,6 +176,8 @@ pub struct Timeline {
     pub beginning_seen: bool,
     /// How the server counts its messages.
     pub count: ServerCount,
+    /// When its last message was sent, as the inbox last showed it.
+    pub announced_ms: Option<Ms>,
 }
 
 impl Timeline {

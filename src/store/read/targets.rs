@@ -104,14 +104,19 @@ impl Reader {
         let db = archive.map(Self::db);
         let mut all = Vec::with_capacity(accounts.len());
         for (index, account) in accounts.iter().enumerate() {
-            let sql = "SELECT i.account, i.tried_ms, i.last_error IS NOT NULL FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1";
-            let known = |db: &Connection| db.first::<(AccountId, Option<Ms>, bool)>(sql, [&account.account]);
-            let (timeline, tried_ms, troubled) = match (db, db.map(known).transpose()?.flatten()) {
-                (Some(db), Some((id, tried_ms, troubled))) => (timelines::inbox(db, id)?, tried_ms, troubled),
-                _ => (Timeline::unknown(now), None, false),
+            let sql = "SELECT i.account, i.tried_ms, i.beginning_seen_ms, i.last_error IS NOT NULL
+               FROM inbox i JOIN account a ON a.id = i.account WHERE a.name = ?1";
+            type Known = (AccountId, Option<Ms>, Option<Ms>, bool);
+            let known = |db: &Connection| db.first::<Known>(sql, [&account.account]);
+            let (timeline, (tried_ms, walked_ms, troubled)) = match (db, db.map(known).transpose()?.flatten())
+            {
+                (Some(db), Some((id, tried_ms, walked_ms, troubled))) => {
+                    (timelines::inbox(db, id)?, (tried_ms, walked_ms, troubled))
+                }
+                _ => (Timeline::unknown(now), (None, None, false)),
             };
             let name = account.account.clone();
-            all.push(Inbox { account: index, name, timeline, tried_ms, troubled });
+            all.push(Inbox { account: index, name, timeline, tried_ms, walked_ms, troubled });
         }
         Ok(all)
     }
@@ -198,13 +203,22 @@ pub(crate) fn known_profile(
     if let Some(stopped) = items::stopped_by(db, HiddenBy::Profile, account, url)? {
         return Ok(Some(stopped));
     }
-    // What was found in the inbox as the only conversation with that person is not bought again by another name.
-    let others: Vec<ConversationId> = db.all(
+    // What the whole inbox shows as the only conversation with that person is not bought again by another name.
+    let all_seen = "SELECT EXISTS (SELECT 1 FROM inbox WHERE account = ?1 AND beginning_seen_ms IS NOT NULL)
+       AND NOT EXISTS (SELECT 1 FROM gap WHERE account = ?1 AND conversation IS NULL)";
+    Ok(match of_profile(db, account, url)?.as_slice() {
+        [only] if db.one(all_seen, [account])? => Some(*only),
+        _ => None,
+    })
+}
+
+/// The conversations with one person that are known by their threads: two of them, if there are more.
+pub(crate) fn of_profile(db: &Connection, account: AccountId, url: &str) -> Result<Vec<ConversationId>> {
+    db.all(
         "SELECT id FROM conversation WHERE account = ?1 AND thread IS NOT NULL AND is_group IS NOT 1
            AND lower(rtrim(profile_url, '/')) = lower(rtrim(?2, '/')) LIMIT 2",
         params![account, url],
-    )?;
-    Ok(if let [only] = others.as_slice() { Some(*only) } else { None })
+    )
 }
 
 pub(crate) fn known_thread(

@@ -83,11 +83,13 @@ pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeli
         "SELECT ifnull(max(newest_ms, erased_newest_ms), ifnull(newest_ms, erased_newest_ms)),
            ifnull(min(oldest_ms, erased_oldest_ms), ifnull(oldest_ms, erased_oldest_ms)),
            messages + erased, beginning_seen_ms IS NOT NULL, gone + erased_gone, count_extra, counts_gone,
-           CASE WHEN newest_ms IS NULL AND erased_newest_ms IS NULL AND beginning_seen_ms IS NOT NULL THEN {FLOOR} - 1 END
+           CASE WHEN newest_ms IS NULL AND erased_newest_ms IS NULL AND beginning_seen_ms IS NOT NULL THEN {FLOOR} - 1 END,
+           CASE WHEN inbox_last_message_ms > ifnull(newest_ms, 0) AND inbox_last_message_ms >= ifnull({FLOOR}, 0) THEN inbox_last_message_ms END
          FROM conversation c WHERE id = ?1"
     ))?;
-    let timeline = statement
-        .query_row([id], |row| Ok(Timeline { nothing_until_ms: row.get(7)?, ..read(row, 0, gaps)? }))?;
+    let timeline = statement.query_row([id], |row| {
+        Ok(Timeline { nothing_until_ms: row.get(7)?, announced_ms: row.get(8)?, ..read(row, 0, gaps)? })
+    })?;
     Ok(timeline)
 }
 
@@ -102,6 +104,7 @@ pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result
         gone: row.get(at + 4)?,
         count: ServerCount { extra: row.get(at + 5)?, with_gone: row.get(at + 6)? },
         nothing_until_ms: None,
+        announced_ms: None,
     })
 }
 

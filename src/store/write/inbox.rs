@@ -76,12 +76,14 @@ impl Store {
                 if tx.changed("INSERT OR IGNORE INTO inbox (account) VALUES (?1)", [id])? > 0 {
                     tx.run("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
                 }
-                let (tried_ms, troubled) =
-                    tx.one("SELECT tried_ms, last_error IS NOT NULL FROM inbox WHERE account = ?1", [id])?;
                 remember_wanted(tx, id, account, now)?;
+                let (tried_ms, walked_ms, troubled) = tx.one(
+                    "SELECT tried_ms, beginning_seen_ms, last_error IS NOT NULL FROM inbox WHERE account = ?1",
+                    [id],
+                )?;
                 let timeline = timelines::inbox(tx, id)?;
                 let name = account.account.clone();
-                all.push((id, Inbox { account: index, name, timeline, tried_ms, troubled }));
+                all.push((id, Inbox { account: index, name, timeline, tried_ms, walked_ms, troubled }));
             }
             Ok(all)
         })
@@ -133,8 +135,11 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     let seen = seen(tx, commit, any_erased)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, &seen, commit.now);
     let mut done = InboxCommitted { timeline: after, stall, ..InboxCommitted::default() };
-    for row in news::of_one_profile(commit.page) {
-        resolve_profile(tx, commit.account_id, row)?;
+    // Until the whole inbox was seen, another page may show a second conversation with somebody.
+    if before.complete() || (commit.asked.cursor.is_none() && commit.page.is_end()) {
+        for row in news::of_one_profile(commit.page) {
+            resolve_profile(tx, commit.account_id, row)?;
+        }
     }
     // Oldest first, so that ids of new conversations follow their activity.
     for row in commit.page.rows.iter().rev() {
@@ -147,9 +152,11 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     let tried = commit.asked.cursor.is_none().then_some(commit.now);
     let t = &done.timeline;
     tx.run(
-        "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = CASE WHEN ?4 THEN ifnull(beginning_seen_ms, ?5) END,
+        "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = CASE WHEN ?4 THEN iif(?8, ?5, ifnull(beginning_seen_ms, ?5)) END,
            tried_ms = ifnull(?6, tried_ms), synced_ms = ?5, last_error = ?7 WHERE account = ?1",
-        params![commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error],
+        params![
+            commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error, commit.page.is_end()
+        ],
     )?;
     if let Some(owner) = commit.page.owner() {
         mailbox_owner::of_inbox(tx, commit.account_id, owner)?;
@@ -180,7 +187,7 @@ fn seen(tx: &Connection, commit: &InboxCommit<'_>, any_erased: bool) -> Result<i
             None => !wants(tx, commit, row, any_erased)?,
         });
     }
-    let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
+    let lowest = inbox::span(commit.page, commit.now).map_or(Ms::MIN, |(lo, _)| lo);
     let below = "SELECT max(inbox_last_message_ms) FROM conversation WHERE account = ?1
            AND inbox_seen_ms IS NOT NULL AND inbox_last_message_ms < ?2";
     Ok(inbox::SeenRows { unchanged, below_ms: tx.one(below, params![commit.account_id, lowest])? })
@@ -316,7 +323,7 @@ fn known(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<Option<C
 }
 
 /// Gives a conversation that is configured by a profile and was not asked for yet its name, if this row is of that
-/// person.
+/// person, and no other conversation with them is known: of several, the API knows which one a profile leads to.
 fn resolve_profile(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<()> {
     let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(()) };
     let unresolved: Option<ConversationId> = tx
@@ -325,20 +332,29 @@ fn resolve_profile(tx: &Connection, account: AccountId, row: &InboxRow) -> Resul
              WHERE a.account = ?1 AND lower(rtrim(a.profile_url, '/')) = lower(rtrim(?2, '/')) AND c.thread IS NULL",
         params![account, profile],
     )?;
-    match unresolved {
-        Some(id) if targets::known_thread(tx, account, &row.conversation_urn)?.is_none() => name(tx, id, row),
-        _ => Ok(()),
+    let Some(id) = unresolved else { return Ok(()) };
+    let is_known = targets::known_thread(tx, account, &row.conversation_urn)?.is_some();
+    if is_known || !targets::of_profile(tx, account, profile)?.is_empty() {
+        return Ok(());
     }
+    name(tx, id, row)
 }
 
 /// Marks conversations as no longer in the inbox that the page should show and does not. From then on they are polled
 /// themselves.
 fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) -> Result<()> {
-    let Some((oldest, newest)) = news::shown_completely(commit.page, commit.asked) else { return Ok(()) };
+    let Some(should) = news::should_show(commit.page, commit.asked, commit.now) else { return Ok(()) };
     let expected: Vec<ConversationId> = tx.all(
-        "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms IS NOT NULL
-           AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3",
-        params![commit.account_id, oldest, newest],
+        "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms < ?4
+           AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3
+         ORDER BY inbox_last_message_ms DESC LIMIT ?5",
+        params![
+            commit.account_id,
+            should.above,
+            should.below,
+            should.seen_before,
+            should.most.map_or(-1, i64::from)
+        ],
     )?;
     for id in expected {
         if !done.listed.iter().any(|(listed, _)| *listed == id) {

@@ -5,14 +5,16 @@ use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use archiver::store::Configured;
 use fake_linkup::behaviour::{CursorRule, Pricing};
+use fake_linkup::faults::{Fault, FaultRule};
 use fake_linkup::model::{Author, Person};
 use fake_linkup::{Behaviour, Mailbox};
 
 use super::inbox::say;
 use super::world::{DAY, HOUR, NOW, World, mailbox, server};
 
-/// Two threads with the same person, in this order of time; the API leads the profile to the first.
-fn twins(order: [i64; 2]) -> Mailbox {
+/// Two threads with the same person, in this order of time; the API leads the profile to the first. So many others were
+/// active in between.
+fn twins(order: [i64; 2], between: i64) -> Mailbox {
     let mut mailbox = Mailbox::of("Olga", "Owner");
     for thread in order {
         let c = mailbox.new_conversation(vec![Person::named("Ada", "Twice")]);
@@ -21,6 +23,10 @@ fn twins(order: [i64; 2]) -> Mailbox {
             mailbox.send(c, Author::Other(0), at, &format!("thread {thread}, message {i}"));
         }
     }
+    for other in 0..between {
+        let c = mailbox.new_conversation(vec![Person::named("Bob", &format!("N{other}"))]);
+        mailbox.send(c, Author::Other(0), NOW - 30 * DAY + other * HOUR, &format!("thread of {other}"));
+    }
     mailbox
 }
 
@@ -28,8 +34,8 @@ fn twins(order: [i64; 2]) -> Mailbox {
 async fn two_threads_with_one_person_are_never_mixed_and_a_profile_is_where_the_api_says() {
     for version in [ApiVersion::V1, ApiVersion::V2] {
         for discover in [true, false] {
-            for order in [[0, 1], [1, 0]] {
-                let mailbox = twins(order);
+            for (order, between) in [([0, 1], 0), ([1, 0], 0), ([0, 1], 30), ([1, 0], 30)] {
+                let mailbox = twins(order, between);
                 let url = mailbox.conversations()[0].others[0].profile_url.clone().unwrap();
                 let wanted = mailbox.conversations()[0].urn.clone();
                 let mut world = World::new(server(mailbox, Behaviour::default()), version).await;
@@ -51,9 +57,10 @@ async fn two_threads_with_one_person_are_never_mixed_and_a_profile_is_where_the_
                 let of_profile = format!(
                     "SELECT messages FROM conversation_log WHERE conversation_id = '{wanted}' AND complete = 1"
                 );
-                assert_eq!(world.number(&of_profile), 35, "{version:?} {discover} {order:?}");
+                let told = format!("{version:?} {discover} {order:?} {between}");
+                assert_eq!(world.number(&of_profile), 35, "{told}");
                 let all = world.number("SELECT count(*) FROM message_log");
-                assert_eq!(all, if discover { 70 } else { 35 });
+                assert_eq!(all, if discover { 70 + between } else { 35 }, "{told}");
                 world.assert_ledger();
             }
         }
@@ -106,6 +113,119 @@ async fn a_conversation_that_leaves_the_inbox_is_looked_at_itself() {
     }
     world.assert_archived();
     assert_eq!(world.number("SELECT count(*) FROM message_log"), 36 + 17);
+}
+
+#[tokio::test]
+async fn what_left_the_inbox_below_its_first_page_is_found_when_the_inbox_is_read_again() {
+    let mut world = World::new(server(mailbox(&[3; 30]), Behaviour::default()), ApiVersion::V2).await;
+    world.discover();
+    world.settings.recheck_days = Some(7);
+    world.run().await;
+    world.clock.advance(HOUR);
+    let last = |i: &usize| world.server().mailbox(0).unwrap().conversation(*i).unwrap().last().unwrap().at_ms;
+    let oldest = (0..30).min_by_key(last).unwrap();
+    world.server().mailbox_mut(0).unwrap().conversation_mut(oldest).unwrap().in_inbox = false;
+    for conversation in (0..30).filter(|i| *i != oldest).take(9).chain([oldest]) {
+        say(&world, conversation, 2);
+    }
+    world.run().await;
+    assert_eq!(world.log_of(oldest).len(), 3, "nothing tells of it");
+    for _ in 0..8 {
+        world.clock.advance(DAY);
+        world.run().await;
+    }
+    world.clock.advance(HOUR);
+    world.run().await;
+    assert_eq!(world.log_of(oldest).len(), 5);
+    world.assert_archived();
+    world.clock.advance(HOUR);
+    assert_eq!(world.run().await.credits_spent, 1, "for another seven days");
+}
+
+#[tokio::test]
+async fn an_inbox_that_says_it_is_short_is_believed_for_ten_conversations_at_a_time() {
+    let mut world = World::new(server(mailbox(&[3; 60]), Behaviour::default()), ApiVersion::V2).await;
+    world.discover();
+    world.run().await;
+    world.clock.advance(HOUR);
+    world.server().faults.add(FaultRule::once(Fault::EmptyEnd));
+    let report = world.run().await;
+    assert_eq!((report.requests, report.gaps_left), (11, 0), "{report:?}");
+    world.clock.advance(HOUR);
+    world.run().await;
+    world.assert_archived();
+}
+
+#[tokio::test]
+async fn what_the_inbox_shows_is_waited_for_where_a_page_lags_behind() {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
+        let mut world = World::new(server(mailbox(&[12, 0, 30]), Behaviour::default()), version).await;
+        world.discover();
+        world.run().await;
+        world.clock.advance(HOUR);
+        let before = world.clock_ms();
+        for conversation in 0..3 {
+            world.server().mailbox_mut(0).unwrap().conversation_mut(conversation).unwrap().pages_up_to =
+                Some(before);
+        }
+        world.clock.advance(HOUR);
+        for conversation in 0..3 {
+            say(&world, conversation, 2);
+        }
+        let report = world.run().await;
+        assert_eq!((report.new_messages, report.gaps_left), (0, 3), "{report:?}");
+        assert_eq!(world.complete(), 0, "the inbox shows more than there is");
+        world.clock.advance(HOUR);
+        for conversation in 0..3 {
+            world.server().mailbox_mut(0).unwrap().conversation_mut(conversation).unwrap().pages_up_to = None;
+        }
+        let report = world.run().await;
+        assert_eq!((report.new_messages, report.gaps_left), (6, 0), "{report:?}");
+        world.assert_archived();
+    }
+}
+
+#[tokio::test]
+async fn what_pages_never_show_is_not_waited_for_without_end() {
+    let mut world = World::new(server(mailbox(&[12]), Behaviour::default()), ApiVersion::V1).await;
+    world.discover();
+    world.run().await;
+    world.clock.advance(HOUR);
+    let before = world.clock_ms();
+    world.server().mailbox_mut(0).unwrap().conversation_mut(0).unwrap().pages_up_to = Some(before);
+    world.clock.advance(HOUR);
+    say(&world, 0, 1);
+    let mut spent = 0;
+    for _ in 0..40 {
+        spent += world.run().await.credits_spent;
+        world.clock.advance(HOUR);
+    }
+    assert_eq!((spent, world.complete()), (40 + 6, 1));
+}
+
+#[tokio::test]
+async fn a_conversation_that_moved_up_without_a_message_hides_no_news_below_it() {
+    for version in [ApiVersion::V1, ApiVersion::V2] {
+        let mut world = World::new(server(mailbox(&[3; 30]), Behaviour::default()), version).await;
+        world.discover();
+        world.run().await;
+        world.clock.advance(HOUR);
+        for conversation in 0..5 {
+            say(&world, conversation, 1);
+        }
+        world.clock.advance(HOUR);
+        let now = world.clock_ms();
+        world.server().mailbox_mut(0).unwrap().conversation_mut(29).unwrap().moved_up_ms = Some(now);
+        world.clock.advance(HOUR);
+        for conversation in 10..19 {
+            say(&world, conversation, 1);
+        }
+        let report = world.run().await;
+        assert_eq!((report.new_messages, report.credits_spent), (14, 2 + 14), "{report:?}");
+        world.assert_archived();
+        world.clock.advance(HOUR);
+        assert_eq!(world.run().await.credits_spent, 1, "nothing has left the inbox");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use archiver::core::budget::calendar::day_and_month;
 use archiver::core::budget::{self, Purse, Receipt, Reservation, Spent};
-use archiver::core::inbox::news::may_hide_more;
+use archiver::core::inbox::InboxRow;
+use archiver::core::inbox::news::{self, KnownConversation, Near};
 use archiver::core::model::ids::{AccountId, ConversationId, MessageId, RequestId, RunId};
 use archiver::core::model::message::Message;
 use archiver::core::model::page::Page;
@@ -35,10 +36,10 @@ pub(crate) struct MemConversation {
     head_tried_ms: Option<Ms>,
     head_tried_run: RunId,
     silent_looks: u32,
-    listed: Option<(Option<Ms>, Option<String>)>,
-    /// Whether the inbox may hide what comes: see `may_hide_more`.
-    hides: bool,
-    unread: Option<i64>,
+    /// What the inbox last showed of it, but for when it was seen there.
+    row: KnownConversation,
+    /// When the inbox last showed it, if it shows whatever comes.
+    seen_ms: Option<Ms>,
     pub(crate) name: String,
     account: usize,
     discovered: bool,
@@ -52,6 +53,7 @@ pub(crate) struct MemConversation {
 struct MemInbox {
     timeline: Timeline,
     tried_ms: Option<Ms>,
+    walked_ms: Option<Ms>,
     troubled: bool,
 }
 
@@ -145,7 +147,7 @@ impl MemArchive {
                 head_tried_ms: c.head_tried_ms,
                 head_tried_run: c.head_tried_run,
                 silent_looks: c.silent_looks,
-                listed: c.listed.is_some() && !c.hides,
+                listed: c.seen_ms.is_some(),
                 troubled: c.troubled,
                 hints: c.hints,
                 recheck: c.recheck,
@@ -191,12 +193,11 @@ impl MemArchive {
     fn seen(&self, commit: &InboxCommit<'_>) -> inbox::SeenRows {
         let unchanged = commit.page.rows.iter().map(|row| {
             let known = self.conversations.iter().find(|c| c.name == row.conversation_urn);
-            let signs = (row.last_at_ms, row.last_text.clone());
-            known.map_or(commit.discover.is_none(), |c| c.listed.as_ref() == Some(&signs))
+            known.map_or(commit.discover.is_none(), |c| news::is_unchanged(row, &c.row))
         });
-        let lowest = inbox::lowest(commit.page, commit.now).unwrap_or(Ms::MIN);
-        let own = self.conversations.iter().filter(|c| c.account == commit.account);
-        let shown = own.filter_map(|c| c.listed.as_ref()?.0).filter(|at| *at < lowest);
+        let lowest = inbox::span(commit.page, commit.now).map_or(Ms::MIN, |(lo, _)| lo);
+        let own = self.conversations.iter().filter(|c| c.account == commit.account && c.seen_ms.is_some());
+        let shown = own.filter_map(|c| c.row.last_message_ms).filter(|at| *at < lowest);
         inbox::SeenRows { unchanged: unchanged.collect(), below_ms: shown.max() }
     }
 
@@ -331,9 +332,9 @@ impl Archive for MemArchive {
                 timeline.gaps[0].id = self.id();
                 self.inboxes.insert(account, MemInbox { timeline, ..MemInbox::default() });
             }
-            let MemInbox { timeline, tried_ms, troubled } = self.inboxes[&account].clone();
+            let MemInbox { timeline, tried_ms, walked_ms, troubled } = self.inboxes[&account].clone();
             let name = configured.account.clone();
-            all.push((id_of(account), Inbox { account, name, timeline, tried_ms, troubled }));
+            all.push((id_of(account), Inbox { account, name, timeline, tried_ms, walked_ms, troubled }));
         }
         Ok(all)
     }
@@ -350,11 +351,13 @@ impl Archive for MemArchive {
             gap.id = if gap.id == 0 { self.id() } else { gap.id };
         }
         let tried_ms = if commit.asked.cursor.is_none() { Some(commit.now) } else { before.tried_ms };
+        let ended = commit.page.is_end().then_some(commit.now);
+        let walked_ms = ended.or(before.walked_ms).or(Some(commit.now)).filter(|_| timeline.beginning_seen);
         self.inboxes.insert(
             commit.account,
-            MemInbox { timeline: timeline.clone(), tried_ms, troubled: stall.is_some() },
+            MemInbox { timeline: timeline.clone(), tried_ms, walked_ms, troubled: stall.is_some() },
         );
-        let (mut listed, mut unlisted, mut news, mut found) = (vec![], vec![], vec![], vec![]);
+        let (mut listed, mut unlisted, mut with_news, mut found) = (vec![], vec![], vec![], vec![]);
         for row in &commit.page.rows {
             let known = self.conversations.iter().position(|c| c.name == row.conversation_urn);
             let at = match known {
@@ -367,31 +370,46 @@ impl Archive for MemArchive {
                 None => continue,
             };
             listed.push((conversation_of(at), None));
-            let signs = (row.last_at_ms, row.last_text.clone());
             let fresh = self.id();
             let c = &mut self.conversations[at];
-            let newest = c.stored.values().filter(|s| Some(s.message.at_ms) == row.last_at_ms && !s.gone);
-            let same = c.timeline.newest_ms == row.last_at_ms
-                && newest
-                    .into_iter()
-                    .any(|s| !s.message.derived_time && Some(&s.message.text) == row.last_text.as_ref());
-            let more_unread = row.unread.zip(c.unread).is_some_and(|(now, before)| now > before);
-            let shows_again = c.hides && !may_hide_more(row, commit.now);
-            let unchanged = c.listed.as_ref() == Some(&signs);
-            let has_news = if unchanged { more_unread || shows_again } else { !same };
-            (c.listed, c.unread, c.hides) =
-                (Some(signs), row.unread.or(c.unread), may_hide_more(row, commit.now));
-            unlisted.extend(c.hides.then_some(conversation_of(at)));
-            if has_news {
-                if c.timeline.top_gap().is_none() {
-                    let gap = Gap { id: fresh, ..c.timeline.head(commit.now) };
-                    c.timeline.gaps.insert(0, gap);
-                }
-                news.push(self.target(at));
+            let known = KnownConversation { near: c.near(row), ..c.row.clone() };
+            let update = news::update(row, &known, &c.timeline, true, commit.now);
+            let hides = news::may_hide_more(row, commit.now);
+            c.seen_ms = (!hides).then_some(commit.now);
+            c.row = KnownConversation {
+                in_inbox: !hides,
+                last_message_ms: row.last_at_ms,
+                last_text_hash: news::text_hash(row),
+                unread: row.unread.or(known.unread),
+                ..KnownConversation::default()
+            };
+            c.timeline.announced_ms = row.last_at_ms;
+            unlisted.extend(hides.then_some(conversation_of(at)));
+            if update.news {
+                let with_id = |gap: Gap| Gap { id: if gap.id == 0 { fresh } else { gap.id }, ..gap };
+                c.timeline.gaps = update.gaps.into_iter().map(with_id).collect();
+                with_news.push(self.target(at));
+            }
+        }
+        if let Some(should) = news::should_show(commit.page, commit.asked, commit.now) {
+            let is_expected = |at: &usize| {
+                let c = &self.conversations[*at];
+                let last = c.row.last_message_ms.is_some_and(|at| at > should.above && at < should.below);
+                let seen = c.seen_ms.is_some_and(|seen| seen < should.seen_before);
+                c.account == commit.account && seen && last
+            };
+            let mut expected: Vec<usize> = (0..self.conversations.len()).filter(is_expected).collect();
+            expected.sort_by_key(|at| std::cmp::Reverse(self.conversations[*at].row.last_message_ms));
+            expected.retain(|at| listed.iter().all(|(id, _)| *id != conversation_of(*at)));
+            expected.truncate(should.most.map_or(usize::MAX, |most| most as usize));
+            for at in expected {
+                let c = &mut self.conversations[at];
+                (c.seen_ms, c.row.in_inbox) = (None, false);
+                unlisted.push(conversation_of(at));
             }
         }
         self.settle(commit.receipt, Some(commit.page.returned));
-        Ok(InboxCommitted { timeline, listed, unlisted, news, found, stall })
+        Ok(InboxCommitted { timeline, listed, unlisted, news: with_news, found, stall })
     }
 
     fn begin_run(&mut self, _: Trigger, _: Ms) -> Result<RunId, StoreError> {
@@ -523,6 +541,7 @@ impl Archive for MemArchive {
         let c = &mut self.conversations[at];
         c.timeline = Timeline {
             nothing_until_ms: None,
+            announced_ms: timeline.announced_ms,
             gaps,
             newest_ms: c.by_time.keys().next_back().map(|k| k.0),
             oldest_ms: c.by_time.keys().next().map(|k| k.0),
@@ -598,6 +617,20 @@ impl MemConversation {
             self.by_time.range(..(lo, MessageId(i64::MIN))).rev().take(usize::try_from(below).unwrap());
         known.below.extend(next.map(|((_, id), ())| self.stored[id].clone()));
         known
+    }
+
+    /// What is stored about the time of an inbox row.
+    fn near(&self, row: &InboxRow) -> Vec<Near> {
+        let Some((from, to)) = row.last_at_ms.map(news::around) else { return Vec::new() };
+        let range = self.by_time.range((from, MessageId(i64::MIN))..=(to, MessageId(i64::MAX)));
+        let stored = range.map(|((_, id), ())| &self.stored[id]).filter(|stored| !stored.gone);
+        let near = |stored: &Stored| Near {
+            at_ms: stored.message.at_ms,
+            text: stored.message.text.clone(),
+            exported: false,
+            derived: stored.message.derived_time,
+        };
+        stored.map(near).collect()
     }
 
     fn insert(&mut self, id: MessageId, message: Message) {

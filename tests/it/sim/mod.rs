@@ -296,6 +296,15 @@ fn draw(seed: u64) -> History {
         Traits { hidden_from, inbox: inbox != Inbox::Off, accounts: count, by_request, ..traits };
     // What turns up late leaves no trace but in the count.
     traits.counts |= traits.wild.late;
+    let mut recheck_days = recheck_days;
+    // Seeds that once failed stay the histories they were.
+    if inbox != Inbox::Off && !OLD_FOES.contains(&seed) {
+        traits.wild = traits.wild.with_lively_inbox(seed);
+        // What leaves the inbox below its first page is found where that is read again from time to time.
+        recheck_days = recheck_days.or(traits.wild.leaves.then_some(3));
+        // Of two messages of one millisecond a page may show one alone, which looks like the other.
+        traits.ties &= !traits.wild.lags;
+    }
     let mut world = World::new(rng.fork(), traits, &sizes);
     world.caps = caps.clone();
     world.balance = reconcile.then_some(PLENTY);
@@ -378,10 +387,14 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) -> u32 {
     let messages: usize = history.server.0.borrow().conversations.iter().map(Vec::len).sum();
     let accounts = history.settings.accounts.len();
     let heads = history.server.0.borrow().conversations.len() + accounts;
+    // An inbox that is read again is not missing anything by that, and may take so many runs that it is always under way.
+    let walks_again = history.settings.inbox && history.settings.recheck_days.is_some();
+    let mut inboxes_read = false;
     // What the inbox never shows, or may hide, is looked at ever less often, but at least once in 64 runs.
     let long = history.settings.inbox && {
         let world = history.server.0.borrow();
-        world.traits.wild.by_time || world.traits.hidden_from < world.conversations.len()
+        let wild = &world.traits.wild;
+        wild.by_time || walks_again || world.traits.hidden_from < world.conversations.len()
     };
     // An end that nothing but its repetition speaks for is believed at the ninth attempt, and what stands at its border is
     // asked for once more after that: some 80 runs after the first attempt.
@@ -406,7 +419,12 @@ fn settle<A: Numbered>(history: &History, archive: &mut A) -> u32 {
         if std::env::var("ARCHIVER_SIM_SEED").is_ok() {
             eprintln!("{report:?}");
         }
-        let quiet = report.gaps_left == 0 && report.new_messages == 0;
+        inboxes_read |= report.gaps_left == 0;
+        let only_walks = walks_again && inboxes_read && {
+            let ids = archive.configure(&history.settings.accounts, before).unwrap();
+            archive.missing(&ids, false).unwrap().gaps == 0
+        };
+        let quiet = (report.gaps_left == 0 || only_walks) && report.new_messages == 0;
         quiet_heads = if quiet { quiet_heads + usize::try_from(report.requests).unwrap() } else { 0 };
         quiet_runs = if quiet { quiet_runs + usize::from(report.requests > 0) } else { 0 };
         if !quiet {
@@ -435,7 +453,8 @@ fn compare_but(history: &History, stored: &BTreeMap<usize, Vec<Row>>, erased: &E
     let world = history.server.0.borrow();
     for (i, there) in world.conversations.iter().enumerate() {
         let Some(here) = stored.get(&i) else {
-            assert!(there.iter().all(|m| m.deleted), "conversation {i} was never archived");
+            let never_shown = world.left.contains(&i);
+            assert!(never_shown || there.iter().all(|m| m.deleted), "conversation {i} was never archived");
             continue;
         };
         if !world.traits.urns {

@@ -49,6 +49,16 @@ pub(crate) struct Wild {
     pub(crate) tells: Option<u32>,
     /// Something else spends from the same balance.
     pub(crate) foreign: bool,
+    /// Pages of conversations may lag behind the inbox.
+    pub(crate) lags: bool,
+    /// Conversations may move up in the inbox without a new message.
+    pub(crate) moves: bool,
+    /// Conversations may leave the inbox and come back.
+    pub(crate) leaves: bool,
+    /// The inbox's cursor tells when the last conversation of its page was active.
+    pub(crate) tells_activity: bool,
+    /// What the inbox does by itself is drawn from this.
+    pub(crate) moods: u64,
 }
 
 impl Wild {
@@ -84,13 +94,25 @@ impl Wild {
         wild
     }
 
+    /// An inbox with a life of its own, in a quarter of all worlds. Where it moves conversations up, its cursor tells when
+    /// the last one of a page was active: nothing else does.
+    pub(crate) fn with_lively_inbox(self, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x1_1b0c);
+        let drawn = [rng.u8(..) < 30, rng.u8(..) < 25, rng.u8(..) < 25];
+        let [lags, moves, leaves] = drawn;
+        let tells_activity = moves || rng.bool();
+        Self { lags, moves, leaves, tells_activity, moods: rng.u64(..), ..self }
+    }
+
     /// Whether it is like any other.
     pub(crate) fn is_tame(&self) -> bool {
         let Self { ahead, shifts, cursor_up, endless, late, respelled, .. } = self;
         let Self { strangers, imposter, campaigns, restores, tells, foreign, .. } = self;
+        let Self { lags, moves, leaves, .. } = self;
         let wild = [*ahead > 0, shifts.is_some(), *cursor_up, *endless, *late, *respelled];
         let wilder = [*strangers, *imposter, *campaigns, *restores, tells.is_some(), *foreign];
-        !wild.iter().chain(&wilder).any(|wild| *wild)
+        let wildest = [*lags, *moves, *leaves];
+        !wild.iter().chain(&wilder).chain(&wildest).any(|wild| *wild)
     }
 
     /// How far ahead of its time a message is dated, if it is.
@@ -112,6 +134,20 @@ pub(crate) fn thread(conversation: usize) -> String {
 
 fn thread_id(conversation: usize) -> String {
     format!("91c5e7ac-7b06-4ee0-a5c6-{conversation:012}_013")
+}
+
+/// A cursor of the inbox: what stands below this conversation, which was last active then.
+pub(crate) fn inbox_cursor(active: Ms, conversation: usize, tells_activity: bool) -> String {
+    let place = format!("DESCENDING&{active}&{conversation}");
+    if tells_activity { STANDARD.encode(place) } else { place.replace('&', "/") }
+}
+
+/// When the conversation of a cursor was last active, and which it is.
+pub(crate) fn read_inbox_cursor(cursor: &str, shift: Ms) -> (Ms, usize) {
+    let told = STANDARD.decode(cursor).map(|place| String::from_utf8(place).unwrap());
+    let place = told.unwrap_or_else(|_| cursor.to_owned());
+    let parts: Vec<&str> = place.split(['&', '/']).collect();
+    (parts[1].parse::<Ms>().unwrap() - shift, parts[2].parse().unwrap())
 }
 
 /// The conversation of a thread, however it is spelt.

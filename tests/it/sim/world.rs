@@ -3,7 +3,7 @@
 //! It is independent of the product's fake API on purpose: two models built from one contract check each other.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use archiver::api::{Answer, Api, ApiError, Ask, FailureKind, Turn};
@@ -91,6 +91,14 @@ pub(crate) struct World {
     before_run: usize,
     /// The accounts whose inbox answered, for a test that looks after each run.
     pub(crate) inboxes_read: BTreeSet<usize>,
+    /// Draws what happens to the inbox; apart from the rest, so that other histories stay what they were.
+    moods: Rng,
+    /// Pages show the messages up to this one: they may lag behind the inbox.
+    shown_up_to: u32,
+    /// When something other than a message last moved a conversation up in the inbox.
+    moved_up: BTreeMap<usize, Ms>,
+    /// Conversations that have left the inbox.
+    pub(crate) left: BTreeSet<usize>,
     next_id: u32,
     /// Whether the history that was there before is complete.
     started: bool,
@@ -101,6 +109,7 @@ impl World {
     pub(crate) fn new(mut rng: Rng, traits: Traits, sizes: &[u32]) -> Self {
         let conversations = sizes.iter().map(|_| Vec::new()).collect();
         let start = START_MS + i64::from(rng.u32(0..1_000_000));
+        let moods = Rng::with_seed(traits.wild.moods);
         let mut world = Self {
             rng,
             traits,
@@ -111,6 +120,10 @@ impl World {
             charges: Vec::new(),
             before_run: 0,
             inboxes_read: BTreeSet::new(),
+            moods,
+            shown_up_to: u32::MAX,
+            moved_up: BTreeMap::new(),
+            left: BTreeSet::new(),
             next_id: 0,
             started: false,
             wire: Wire::default(),
@@ -227,10 +240,29 @@ impl World {
         self.traits.wild.shift = 0;
         self.traits.wild.imposing = false;
         self.traits.wild.calm = true;
+        self.shown_up_to = u32::MAX;
         for at in 0..self.conversations.len() {
             if self.conversations[at].iter().any(|m| m.late) {
                 self.grow(at);
             }
+        }
+    }
+
+    /// The inbox lives by itself: pages lag behind it or catch up, conversations move up in it without a message, leave it
+    /// or come back.
+    fn inbox_lives(&mut self) {
+        let Wild { lags, moves, leaves, calm, .. } = self.traits.wild;
+        if calm || !(lags || moves || leaves) {
+            return;
+        }
+        let at = self.moods.usize(0..self.conversations.len());
+        match self.moods.u8(..) {
+            0..=29 if lags => self.shown_up_to = self.next_id,
+            30..=69 if lags => self.shown_up_to = u32::MAX,
+            70..=99 if moves => _ = self.moved_up.insert(at, self.now),
+            100..=119 if leaves => _ = self.left.insert(at),
+            120..=139 if leaves => _ = self.left.remove(&at),
+            _ => {}
         }
     }
 
@@ -265,7 +297,7 @@ impl World {
         let below: Vec<&Msg> = list
             .iter()
             .rev()
-            .filter(|m| !m.deleted)
+            .filter(|m| !m.deleted && m.id <= self.shown_up_to)
             .filter(|m| cursor.is_none_or(|c| if self.traits.inclusive { m.at <= c } else { m.at < c }))
             .collect();
         let count = usize::try_from(count.min(self.traits.page_cap)).unwrap();
@@ -319,27 +351,29 @@ impl World {
             .iter()
             .enumerate()
             .take(self.traits.hidden_from)
-            .filter(|(i, _)| i % self.traits.accounts == account)
+            .filter(|(i, _)| i % self.traits.accounts == account && !self.left.contains(i))
             .filter_map(|(i, list)| {
                 let by_time = self.traits.wild.by_time;
                 let shown = list.iter().filter(|m| !m.deleted && !m.late);
                 let last = shown.max_by_key(|m| (if by_time { m.at } else { 0 }, m.id))?;
-                Some((last.at, i, last))
+                let active = self.moved_up.get(&i).map_or(last.at, |moved| last.at.max(*moved));
+                Some((active, i, last))
             })
             .collect();
-        rows.sort_by_key(|(at, i, _)| std::cmp::Reverse((*at, *i)));
+        rows.sort_by_key(|(active, i, _)| std::cmp::Reverse((*active, *i)));
         if let Some(cursor) = cursor {
-            let (at, i) = cursor.split_once('/').unwrap();
-            let below: (Ms, usize) = (at.parse().unwrap(), i.parse().unwrap());
-            rows.retain(|(at, i, _)| (*at, *i) < below);
+            let below = wild::read_inbox_cursor(cursor, self.traits.wild.shift);
+            rows.retain(|(active, i, _)| (*active, *i) < below);
         }
         let count = usize::try_from(count.min(25)).unwrap();
         let more = rows.len() > count;
         rows.truncate(count);
-        let next_cursor = rows.last().filter(|_| more).map(|(at, i, _)| format!("{at}/{i}"));
-        let row = |(at, i, m): &(Ms, usize, &Msg)| InboxRow {
+        let next_cursor = rows.last().filter(|_| more).map(|(active, i, _)| {
+            wild::inbox_cursor(*active + self.traits.wild.shift, *i, self.traits.wild.tells_activity)
+        });
+        let row = |(_, i, m): &(Ms, usize, &Msg)| InboxRow {
             conversation_urn: wild::thread(*i),
-            last_at_ms: Some(*at + self.traits.wild.shift),
+            last_at_ms: Some(m.at + self.traits.wild.shift),
             last_text: m.versions.last().cloned(),
             // The others are the owner's.
             unread: self.traits.wild.by_time.then(|| {
@@ -405,6 +439,7 @@ impl World {
     /// Time goes on, and something may happen, while a request is under way.
     fn travel(&mut self) {
         self.now += i64::from(self.rng.u32(1..2000));
+        self.inbox_lives();
         if self.rng.u32(0..100) < self.traits.bustle {
             self.live();
         }

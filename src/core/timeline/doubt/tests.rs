@@ -219,3 +219,30 @@ fn what_is_missing_after_a_doubt_was_read_to_its_end_is_doubted_once_more() {
     let bringing = page(&[50, 10, 5], Below::End, Some(5));
     assert_eq!(verdict(&doubt(0, 0), &bringing, &[90, 50, 5]), another_missing, "it is found here");
 }
+
+#[test]
+fn a_newest_page_lags_where_the_inbox_shows_a_newer_message_than_all_that_is_known() {
+    let known = |announced: Ms| Timeline {
+        newest_ms: Some(T0 + 50),
+        announced_ms: Some(T0 + announced),
+        messages: 1,
+        ..Timeline::default()
+    };
+    let lags = |timeline: &Timeline, asked: &Asked, page: &Page| {
+        let known = Known::default();
+        Evidence { timeline, asked, page, matches: &match_page(page, &known) }.lags(T0 + 1000)
+    };
+    let head = asked(None, Some(50));
+    let old = page(&[50, 40], more(40), None);
+    assert_eq!(lags(&known(70), &head, &old), Some(1));
+    assert_eq!(lags(&known(50), &head, &old), None, "it is stored");
+    assert_eq!(lags(&known(70), &head, &page(&[70, 50], more(50), None)), None, "it is shown");
+    assert_eq!(lags(&known(100_000), &head, &old), None, "it is dated ahead");
+    assert_eq!(lags(&known(70), &asked(Some(60), Some(10)), &old), None, "not the newest page");
+    let look = Asked { gap: Gap { id: 0, ..head.gap.clone() }, ..head.clone() };
+    assert_eq!(lags(&known(70), &look, &old), None, "nothing was announced to look for");
+    let waits = |stalls| Asked { gap: Gap { stalls, ..head.gap.clone() }, ..head.clone() };
+    assert_eq!([1, 4, 5].map(|stalls| lags(&known(70), &waits(stalls), &old)), [Some(2), Some(5), None]);
+    let failed = Asked { gap: head.gap.clone().stalled(&Stall::NoTimes, RunId(1)), ..head };
+    assert_eq!(lags(&known(70), &failed, &old), Some(1));
+}
