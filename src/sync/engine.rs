@@ -340,7 +340,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
     }
 
     /// How the run ended, in the archive's words.
-    fn outcome(&self, end: RunEnd, gaps: usize) -> Outcome {
+    fn outcome(&self, end: RunEnd, missing: &Outstanding) -> Outcome {
         match end {
             RunEnd::Stopped => Outcome::Interrupted,
             RunEnd::NoCredits => Outcome::NoCredits,
@@ -348,8 +348,8 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
                 if self.totals.pages == 0 { Outcome::Failed } else { Outcome::Partial }
             }
             RunEnd::OutOfBudget => Outcome::Budget,
-            // What is left is stalled: it waits for a later run.
-            RunEnd::Done if gaps > 0 => Outcome::Partial,
+            // What is left is stalled: it waits for a later run. Where a page only lagged behind the inbox, nothing failed.
+            RunEnd::Done if missing.gaps > missing.waiting => Outcome::Partial,
             RunEnd::Done | RunEnd::GaveUp => Outcome::Complete,
         }
     }
@@ -365,7 +365,7 @@ impl<'a, R: Archive, A: Api, C: Clock> Engine<'a, R, A, C> {
             refused.extend(self.balance.refusal());
         }
         let missing = self.missing()?;
-        let outcome = self.outcome(end, missing.gaps);
+        let outcome = self.outcome(end, &missing);
         self.archive.finish_run(self.run, outcome, now)?;
         let known: Vec<ConversationId> = self.run_state.plan.conversations().map(|c| c.id).collect();
         for id in known {

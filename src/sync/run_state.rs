@@ -222,6 +222,7 @@ impl RunState {
             let timelines = || self.plan.conversations().map(|c| &c.timeline);
             Outstanding {
                 gaps: timelines().map(|timeline| timeline.gaps.len()).sum(),
+                waiting: timelines().flat_map(|timeline| &timeline.gaps).filter(|gap| gap.waits()).count(),
                 horizon: next::horizon(timelines()),
                 conversations: Vec::new(),
             }

@@ -136,7 +136,8 @@ fn row(urn: String, time: Option<Ms>) -> Message {
 fn places(page: &InboxPage, now: Ms) -> Vec<Option<Ms>> {
     let trusted = |row: &InboxRow| row.last_at_ms.filter(|at| !timestamps::ahead(*at, now));
     let mut times: Vec<Option<Ms>> = page.rows.iter().map(trusted).collect();
-    let foot = page.foot_ms().filter(|foot| !timestamps::ahead(*foot, now));
+    // A number above all rows is something else.
+    let foot = page.foot_ms().filter(|foot| times.iter().flatten().any(|time| time >= foot));
     let tells = times.iter().flatten().count() > 2;
     if let Some((last, above)) = times.split_last_mut() {
         match foot {

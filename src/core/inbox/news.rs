@@ -3,6 +3,7 @@
 use super::apply;
 use super::page::{InboxPage, InboxRow};
 use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::model::ids::RunId;
 use crate::core::model::urn;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::pairing::{NEAR_MS, plain};
@@ -82,8 +83,11 @@ pub fn update(
         let covered = Some(newest.saturating_sub(NEAR_MS));
         gaps.retain(|gap| gap.newer_ms.is_some() || gap.older_ms < covered || gap.stalled.is_some());
     }
-    if news && timeline.top_gap().is_none() {
-        gaps.insert(0, timeline.head(now));
+    match gaps.first_mut().filter(|gap| gap.newer_ms.is_none()) {
+        None if news => gaps.insert(0, timeline.head(now)),
+        // There is more to wait for, and it may be there already.
+        Some(gap) if news && gap.waits() => (gap.stalls, gap.stalled_run) = (0, RunId::default()),
+        _ => {}
     }
     RowUpdate { adopted: wanted && known.left_out, news, gaps }
 }
@@ -100,14 +104,20 @@ fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>, now: 
     };
     if known.last_message_ms == Some(at) && (text.is_none() || known.last_text_hash == text) {
         // One that is dated ahead stays the last message, whatever comes after it, until its time has come.
-        let shows_again = !known.in_inbox && !may_hide_more(row, now);
+        let shows_again =
+            !known.in_inbox && !may_hide_more(row, now) && !is_last_stored(row, at, known, newest);
         return shows_again || row.unread.zip(known.unread).is_some_and(|(now, before)| now > before);
     }
-    // One that was dated ahead says nothing of what came while it was.
+    !is_last_stored(row, at, known, newest)
+}
+
+/// Whether a row's last message, sent then, is the newest one stored. One that was dated ahead says nothing of what came
+/// while it was.
+fn is_last_stored(row: &InboxRow, at: Ms, known: &KnownConversation, newest: Option<Ms>) -> bool {
     let is_last = |near: &Near| {
         near.at_ms == at && !near.derived && row.last_text.as_ref().is_none_or(|text| *text == near.text)
     };
-    newest != Some(at) || !known.near.iter().any(is_last)
+    newest == Some(at) && known.near.iter().any(is_last)
 }
 
 /// Whether a row may hide what comes after its last message, because that is dated ahead: until its time has come, the
@@ -141,30 +151,30 @@ pub struct ShouldShow {
     pub above: Ms,
     /// and older than this,
     pub below: Ms,
-    /// unless an earlier page of the same walk, begun then, has shown them;
+    /// unless an earlier page of the same walk, begun then, has shown them.
     pub seen_before: Ms,
-    /// so many of them at most, newest first.
-    pub most: Option<u32>,
+    /// Of those whose last message is older, so many, newest first.
+    pub most_older: u32,
 }
 
 /// What a page should show: what neither it nor an earlier one of the same walk shows has left the inbox. `None` if the page
-/// has no times, or is out of order and its cursor does not tell where it ends. A first page that says it is the last one
-/// may be wrong, and is believed for a few conversations at a time.
+/// has no times, or is out of order and its cursor does not tell where it ends. A page that says it is the last one may be
+/// wrong, and is believed for a few conversations at a time.
 #[must_use]
 pub fn should_show(page: &InboxPage, asked: &Asked, now: Ms) -> Option<ShouldShow> {
     let (is_first, is_last) = (asked.cursor.is_none(), page.is_end());
     let in_order = || page.rows.iter().filter_map(|row| row.last_at_ms).is_sorted_by(|a, b| a >= b);
     let span = match apply::span(page, now) {
-        None if page.returned == 0 && is_first && is_last => Some((Ms::MIN, Ms::MAX)),
+        None if page.returned == 0 && is_first && is_last => Some((Ms::MAX, Ms::MAX)),
         span => span.filter(|_| page.foot_ms().is_some() || in_order()),
     };
     let (lo, hi) = span?;
-    // The first page reaches up to now, the last one down to the beginning.
     Some(ShouldShow {
-        above: if is_last { Ms::MIN } else { lo },
+        above: lo,
+        // The first page reaches up to now.
         below: if is_first { Ms::MAX } else { asked.gap.newer_ms.unwrap_or(hi).max(hi) },
         seen_before: if is_first { Ms::MAX } else { asked.gap.opened_ms },
-        most: (is_first && is_last).then_some(RESULTS_PER_CREDIT),
+        most_older: if is_last { RESULTS_PER_CREDIT } else { 0 },
     })
 }
 
@@ -180,7 +190,6 @@ pub fn of_one_profile(page: &InboxPage) -> impl Iterator<Item = &InboxRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::ids::RunId;
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
@@ -278,22 +287,18 @@ mod tests {
         let shown = |times: &[Ms], next: Option<&str>| {
             let page = InboxPage { returned: u32::try_from(times.len()).unwrap(), ..page(times, next) };
             let should = should_show(&page, &first, NOW)?;
-            Some((should.above, should.below, should.most))
+            Some((should.above, should.below, should.most_older))
         };
-        assert_eq!(shown(&[9, 5], None), Some((Ms::MIN, Ms::MAX, Some(10))));
+        assert_eq!(shown(&[9, 5], None), Some((5, Ms::MAX, 10)));
         assert_eq!(shown(&[5, 9], None), None);
-        assert_eq!(shown(&[], None), Some((Ms::MIN, Ms::MAX, Some(10))), "none is left, if that is true");
+        assert_eq!(shown(&[], None), Some((Ms::MAX, Ms::MAX, 10)), "none is left, if that is true");
         assert_eq!(shown(&[], Some("c")), None);
-        assert_eq!(
-            shown(&[9, 7, 5], Some("c")),
-            Some((7, Ms::MAX, None)),
-            "the last one may be out of order"
-        );
+        assert_eq!(shown(&[9, 7, 5], Some("c")), Some((7, Ms::MAX, 0)), "the last one may be out of order");
         let told = STANDARD.encode(format!("DESCENDING&{}&2-abc", NOW - 60));
         let times = [NOW - 10, NOW - 90, NOW - 50, NOW - 80];
         assert_eq!(
             shown(&times, Some(&told)),
-            Some((NOW - 60, Ms::MAX, None)),
+            Some((NOW - 60, Ms::MAX, 0)),
             "the cursor tells where it ends"
         );
     }

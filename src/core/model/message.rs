@@ -18,9 +18,6 @@ pub fn is_outside(kind: &str) -> bool {
     matches!(kind, DRAFT | SPONSORED)
 }
 
-/// A message is created so shortly (ms) before it is sent.
-const CREATED_BEFORE_MS: Ms = 60_000;
-
 /// One message of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -49,18 +46,6 @@ impl Message {
     #[must_use]
     pub fn stands_at_creation(&self) -> bool {
         self.urn.as_deref().and_then(urn::created_ms) == Some(self.at_ms)
-    }
-
-    /// Whether it is as new as the last message of the inbox, which was sent then. Where its own time was not served, or not
-    /// to the millisecond, it is compared as exactly as that allows.
-    #[must_use]
-    pub fn may_be_sent_since(&self, announced: Ms) -> bool {
-        let grace = match (self.derived_time, self.at_ms.rem_euclid(1000)) {
-            (true, _) => CREATED_BEFORE_MS,
-            (false, 0) => 999,
-            (false, _) => 0,
-        };
-        self.untrusted_ms == Some(announced) || self.at_ms.saturating_add(grace) >= announced
     }
 
     /// Whether the other message says the same: text and type, which is what an edit changes.

@@ -172,7 +172,8 @@ impl Plan {
         if let Some(inbox) = inbox {
             let whom = Subject::Inbox(account);
             let looked = progress.heads_done.contains(&whom) || self.takes_turns(account);
-            let walked = inbox.timeline.beginning_seen && looked;
+            // What it has shown stays known while it is read again.
+            let walked = (inbox.timeline.beginning_seen || inbox.walked_ms.is_some()) && looked;
             // A single failure is waited out: to look at each conversation instead costs as many credits as there are.
             let hopeless = (progress.failed.contains(&whom) && inbox.troubled)
                 || inbox.timeline.gaps.iter().any(|gap| gap.stalls > 1);

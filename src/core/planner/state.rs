@@ -86,7 +86,7 @@ pub struct Inbox {
     pub timeline: Timeline,
     /// When its first page was last asked for (ms), with or without an answer.
     pub tried_ms: Option<Ms>,
-    /// When it was last read to its end (ms).
+    /// When it was last read to its end (ms), if what it shows is archived.
     pub walked_ms: Option<Ms>,
     /// Whether the last request for it before this run failed.
     pub troubled: bool,

@@ -175,6 +175,7 @@ impl Course {
             return;
         }
         let older_ms = placed(page, changes).into_iter().chain(timeline.newest_ms).max();
+        let older_ms = older_ms.or(timeline.nothing_until_ms);
         self.beginning_seen &= older_ms.is_some();
         let opened_ms = asked.gap.opened_ms;
         let gap = Gap { older_ms, opened_ms, stalls: times, stalled_run: asked.run, ..Gap::default() };

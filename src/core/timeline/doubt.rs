@@ -6,13 +6,16 @@
 
 use crate::core::Ms;
 use crate::core::budget::RESULTS_PER_CREDIT;
+use crate::core::hash;
 use crate::core::model::cursor::Cursor;
+use crate::core::model::message::Message;
 use crate::core::model::page::{Below, Page};
 use crate::core::timeline::coverage::{Reach, shows};
-use crate::core::timeline::gap::{Asked, Gap, LARGEST_ASK, Timeline};
+use crate::core::timeline::gap::{Announced, Asked, Gap, LARGEST_ASK, Timeline};
 use crate::core::timeline::identity::Matches;
+use crate::core::timeline::pairing::NEAR_MS;
 use crate::core::timeline::stall::Stall;
-use crate::core::timeline::timestamps::ahead;
+use crate::core::timeline::timestamps::{CLOSE_MS, ahead};
 
 /// How often an end must be claimed before a gap is closed for it, which nothing would open again.
 const TO_CLOSE_A_GAP: u32 = 4;
@@ -362,14 +365,19 @@ impl Evidence<'_> {
     /// is known with this page. `None` if it does not, or has done so often enough. What could not be read may be that
     /// message.
     pub(super) fn lags(&self, now: Ms) -> Option<u32> {
-        let (timeline, gap) = (self.timeline, &self.asked.gap);
-        let announced = timeline.announced_ms.filter(|at| !ahead(*at, now))?;
+        let (timeline, gap, page) = (self.timeline, &self.asked.gap, self.page);
+        let announced = timeline.announced.filter(|announced| !ahead(announced.at_ms, now))?;
         let is_open = gap.id != 0 && gap.newer_ms.is_none() && self.asked.cursor.is_none();
-        let is_known = timeline.newest_ms.max(timeline.nothing_until_ms) >= Some(announced);
-        let is_shown = self.page.messages.iter().any(|message| message.may_be_sent_since(announced));
-        let times = if gap.waits() { gap.stalls.saturating_add(1) } else { 1 };
-        let lags = is_open && !is_known && !is_shown && self.page.oddities.is_empty();
-        (lags && times < TO_GIVE_UP_THE_ANNOUNCED).then_some(times)
+        let is_known = timeline.newest_ms.max(timeline.nothing_until_ms) >= Some(announced.at_ms);
+        let is_shown = page.messages.iter().any(|message| may_be(message, announced));
+        if !is_open || is_known || is_shown || !page.oddities.is_empty() {
+            return None;
+        }
+        // A page that brings what the last one lacked only lags, and a failed request says nothing.
+        let goes_on = page.span().is_some_and(|(_, hi)| gap.older_ms.is_none_or(|older| hi > older));
+        let begins = goes_on || matches!(gap.stalled, Some(Stall::RequestFailed(_)));
+        let times = if begins { 1 } else { gap.stalls.saturating_add(1) };
+        (times < TO_GIVE_UP_THE_ANNOUNCED).then_some(times)
     }
 
     /// The doubt that what should be the newest page is an old one: what stood above it, or level with its top, has
@@ -405,6 +413,19 @@ impl Evidence<'_> {
             self.matches.within(&Reach { above, below, room_below: 0, edge_again: false, top_whole: false });
         findings.lacking.iter().filter(|stored| !stored.gone).count()
     }
+}
+
+/// Whether a message may be the one that the inbox has announced, or a later one. Where its own time was not served, or not to
+/// the millisecond, it is compared as exactly as that allows; where it says the same, the two answers may tell its time
+/// differently.
+fn may_be(message: &Message, announced: Announced) -> bool {
+    let grace = match (message.derived_time, message.at_ms.rem_euclid(1000)) {
+        _ if announced.text_hash == Some(hash::of_text(&message.text)) => NEAR_MS,
+        (true, _) => CLOSE_MS,
+        (false, 0) => 999,
+        (false, _) => 0,
+    };
+    message.untrusted_ms == Some(announced.at_ms) || message.at_ms.saturating_add(grace) >= announced.at_ms
 }
 
 /// How often the same was said in a row, this time included.

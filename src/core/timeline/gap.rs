@@ -110,9 +110,9 @@ impl Gap {
         self.stalled.as_ref().is_some_and(Stall::is_doubt)
     }
 
-    /// Whether the newest page, which it was asked for, lagged behind the inbox: nothing is wrong but that.
+    /// Whether the newest page, which it was asked for, lagged behind the inbox: nothing else is wrong.
     #[must_use]
-    pub(super) fn waits(&self) -> bool {
+    pub fn waits(&self) -> bool {
         self.stalled.is_none() && self.stalls > 0
     }
 
@@ -176,8 +176,17 @@ pub struct Timeline {
     pub beginning_seen: bool,
     /// How the server counts its messages.
     pub count: ServerCount,
-    /// When its last message was sent, as the inbox last showed it.
-    pub announced_ms: Option<Ms>,
+    /// Its last message, as the inbox last showed it.
+    pub announced: Option<Announced>,
+}
+
+/// A conversation's last message, as the inbox shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// When it was sent.
+    pub at_ms: Ms,
+    /// The hash of its text: see [`text_hash`](crate::core::inbox::news::text_hash).
+    pub text_hash: Option<i64>,
 }
 
 impl Timeline {

@@ -23,6 +23,9 @@ const BATCH: usize = 64;
 pub struct Outstanding {
     /// Gaps, those of inboxes included.
     pub gaps: usize,
+    /// How many of them wait for what the inbox shows already:
+    /// see [`Gap::waits`](crate::core::timeline::gap::Gap::waits).
+    pub waiting: usize,
     /// Since when nothing is missing, as far as was asked (ms); `None`: something recent is.
     pub horizon: Option<Ms>,
     /// The conversations with gaps.
@@ -262,6 +265,11 @@ impl Store {
                 reach = reach.max(newest);
                 open += to_now.unwrap_or_default();
             }
+            let waiting: i64 = self.db.one(
+                "SELECT count(*) FROM gap WHERE account = ?1 AND conversation IS NOT NULL AND rank = 2 AND stall_code IS NULL",
+                [account],
+            )?;
+            missing.waiting += usize::try_from(waiting).unwrap_or_default();
             let of_messages: Option<Ms> = self
                 .db
                 .one("SELECT min(oldest_ms) FROM conversation WHERE account = ?1 AND asked > 0", [account])?;

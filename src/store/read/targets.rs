@@ -111,7 +111,7 @@ impl Reader {
             let (timeline, (tried_ms, walked_ms, troubled)) = match (db, db.map(known).transpose()?.flatten())
             {
                 (Some(db), Some((id, tried_ms, walked_ms, troubled))) => {
-                    (timelines::inbox(db, id)?, (tried_ms, walked_ms, troubled))
+                    (timelines::inbox(db, id)?, (tried_ms, walked_ms.filter(|_| account.discover), troubled))
                 }
                 _ => (Timeline::unknown(now), (None, None, false)),
             };
@@ -204,12 +204,18 @@ pub(crate) fn known_profile(
         return Ok(Some(stopped));
     }
     // What the whole inbox shows as the only conversation with that person is not bought again by another name.
-    let all_seen = "SELECT EXISTS (SELECT 1 FROM inbox WHERE account = ?1 AND beginning_seen_ms IS NOT NULL)
-       AND NOT EXISTS (SELECT 1 FROM gap WHERE account = ?1 AND conversation IS NULL)";
     Ok(match of_profile(db, account, url)?.as_slice() {
-        [only] if db.one(all_seen, [account])? => Some(*only),
+        [only] if knows_all(db, account)? => Some(*only),
         _ => None,
     })
+}
+
+/// Whether every conversation of an inbox is known: it was read to its end, and nothing that it shows was passed by.
+pub(crate) fn knows_all(db: &Connection, account: AccountId) -> Result<bool> {
+    db.one(
+        "SELECT EXISTS (SELECT 1 FROM inbox WHERE account = ?1 AND beginning_seen_ms IS NOT NULL AND wanted = ?2)",
+        params![account, Wanted::default().describe()],
+    )
 }
 
 /// The conversations with one person that are known by their threads: two of them, if there are more.

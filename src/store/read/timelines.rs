@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Row};
 
+use crate::core::Ms;
 use crate::core::model::cursor::Cursor;
 use crate::core::model::ids::{AccountId, ConversationId};
 use crate::core::planner::state::Recheck;
-use crate::core::timeline::gap::{Gap, ServerCount, Timeline};
+use crate::core::timeline::gap::{Announced, Gap, ServerCount, Timeline};
 use crate::core::timeline::stall::Stall;
 use crate::store::erased::known::FLOOR;
 use crate::store::query::Statements as _;
@@ -84,11 +85,14 @@ pub(crate) fn conversation(db: &Connection, id: ConversationId) -> Result<Timeli
            ifnull(min(oldest_ms, erased_oldest_ms), ifnull(oldest_ms, erased_oldest_ms)),
            messages + erased, beginning_seen_ms IS NOT NULL, gone + erased_gone, count_extra, counts_gone,
            CASE WHEN newest_ms IS NULL AND erased_newest_ms IS NULL AND beginning_seen_ms IS NOT NULL THEN {FLOOR} - 1 END,
-           CASE WHEN inbox_last_message_ms > ifnull(newest_ms, 0) AND inbox_last_message_ms >= ifnull({FLOOR}, 0) THEN inbox_last_message_ms END
+           CASE WHEN inbox_last_message_ms > ifnull(newest_ms, 0) AND inbox_last_message_ms >= ifnull({FLOOR}, 0) THEN inbox_last_message_ms END,
+           inbox_last_text_hash
          FROM conversation c WHERE id = ?1"
     ))?;
     let timeline = statement.query_row([id], |row| {
-        Ok(Timeline { nothing_until_ms: row.get(7)?, announced_ms: row.get(8)?, ..read(row, 0, gaps)? })
+        let (announced_ms, text_hash): (Option<Ms>, _) = (row.get(8)?, row.get(9)?);
+        let announced = announced_ms.map(|at_ms| Announced { at_ms, text_hash });
+        Ok(Timeline { nothing_until_ms: row.get(7)?, announced, ..read(row, 0, gaps)? })
     })?;
     Ok(timeline)
 }
@@ -104,7 +108,7 @@ pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result
         gone: row.get(at + 4)?,
         count: ServerCount { extra: row.get(at + 5)?, with_gone: row.get(at + 6)? },
         nothing_until_ms: None,
-        announced_ms: None,
+        announced: None,
     })
 }
 
@@ -112,7 +116,10 @@ pub(super) fn read(row: &Row<'_>, at: usize, gaps: Vec<Gap>) -> rusqlite::Result
 pub(crate) fn inbox(db: &Connection, account: AccountId) -> Result<Timeline> {
     let gaps = of_inbox(db, account)?;
     let (newest_ms, oldest_ms, beginning_seen) = db.one(
-        "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL FROM inbox WHERE account = ?1",
+        // Of one that is read again, it is known when it was last read to its end.
+        "SELECT newest_ms, oldest_ms, beginning_seen_ms IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM gap WHERE account = ?1 AND conversation IS NULL AND older_ms IS NULL)
+         FROM inbox WHERE account = ?1",
         [account],
     )?;
     Ok(Timeline { gaps, newest_ms, oldest_ms, beginning_seen, ..Timeline::default() })

@@ -77,12 +77,13 @@ impl Store {
                     tx.run("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
                 }
                 remember_wanted(tx, id, account, now)?;
-                let (tried_ms, walked_ms, troubled) = tx.one(
+                let (tried_ms, walked_ms, troubled): (_, Option<Ms>, _) = tx.one(
                     "SELECT tried_ms, beginning_seen_ms, last_error IS NOT NULL FROM inbox WHERE account = ?1",
                     [id],
                 )?;
                 let timeline = timelines::inbox(tx, id)?;
                 let name = account.account.clone();
+                let walked_ms = walked_ms.filter(|_| account.discover);
                 all.push((id, Inbox { account: index, name, timeline, tried_ms, walked_ms, troubled }));
             }
             Ok(all)
@@ -135,11 +136,11 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     let seen = seen(tx, commit, any_erased)?;
     let (after, stall) = inbox::apply(&before, commit.asked, commit.page, &seen, commit.now);
     let mut done = InboxCommitted { timeline: after, stall, ..InboxCommitted::default() };
-    // Until the whole inbox was seen, another page may show a second conversation with somebody.
-    if before.complete() || (commit.asked.cursor.is_none() && commit.page.is_end()) {
-        for row in news::of_one_profile(commit.page) {
-            resolve_profile(tx, commit.account_id, row)?;
-        }
+    let is_whole = commit.asked.cursor.is_none() && commit.page.is_end() && done.stall.is_none();
+    let all_kept = is_whole && commit.discover == Some(&Wanted::default());
+    let all_known = all_kept || targets::knows_all(tx, commit.account_id)?;
+    for row in news::of_one_profile(commit.page) {
+        resolve_profile(tx, commit.account_id, row, all_known)?;
     }
     // Oldest first, so that ids of new conversations follow their activity.
     for row in commit.page.rows.iter().rev() {
@@ -152,7 +153,7 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     let tried = commit.asked.cursor.is_none().then_some(commit.now);
     let t = &done.timeline;
     tx.run(
-        "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = CASE WHEN ?4 THEN iif(?8, ?5, ifnull(beginning_seen_ms, ?5)) END,
+        "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = iif(?4, iif(?8, ?5, ifnull(beginning_seen_ms, ?5)), beginning_seen_ms),
            tried_ms = ifnull(?6, tried_ms), synced_ms = ?5, last_error = ?7 WHERE account = ?1",
         params![
             commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error, commit.page.is_end()
@@ -322,46 +323,56 @@ fn known(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<Option<C
     Ok(known)
 }
 
-/// Gives a conversation that is configured by a profile and was not asked for yet its name, if this row is of that
-/// person, and no other conversation with them is known: of several, the API knows which one a profile leads to.
-fn resolve_profile(tx: &Connection, account: AccountId, row: &InboxRow) -> Result<()> {
+/// Gives a conversation that is configured by a profile, and of which no answer has told the name, that of this row: if it
+/// holds the row's last message, or if nothing of it was bought so far and no other conversation with that person can be.
+/// Of several, only the API knows which one a profile leads to.
+fn resolve_profile(tx: &Connection, account: AccountId, row: &InboxRow, all_known: bool) -> Result<()> {
     let Some(profile) = row.profile_url.as_deref().filter(|_| !row.group) else { return Ok(()) };
-    let unresolved: Option<ConversationId> = tx
-        .first(
-        "SELECT c.id FROM address a JOIN conversation c ON c.id = a.conversation
-             WHERE a.account = ?1 AND lower(rtrim(a.profile_url, '/')) = lower(rtrim(?2, '/')) AND c.thread IS NULL",
+    let unresolved: Option<(ConversationId, i64)> = tx.first(
+        "SELECT c.id, c.messages FROM address a JOIN conversation c ON c.id = a.conversation
+         WHERE a.account = ?1 AND lower(rtrim(a.profile_url, '/')) = lower(rtrim(?2, '/')) AND c.thread IS NULL",
         params![account, profile],
     )?;
-    let Some(id) = unresolved else { return Ok(()) };
-    let is_known = targets::known_thread(tx, account, &row.conversation_urn)?.is_some();
-    if is_known || !targets::of_profile(tx, account, profile)?.is_empty() {
+    let Some((id, messages)) = unresolved else { return Ok(()) };
+    if targets::known_thread(tx, account, &row.conversation_urn)?.is_some() {
         return Ok(());
     }
-    name(tx, id, row)
+    let is_it = if messages > 0 {
+        let holds =
+            "SELECT EXISTS (SELECT 1 FROM message WHERE conversation = ?1 AND sent_at_ms = ?2 AND text = ?3)";
+        tx.one(holds, params![id, row.last_at_ms, row.last_text])?
+    } else {
+        all_known && targets::of_profile(tx, account, profile)?.is_empty()
+    };
+    if is_it { name(tx, id, row) } else { Ok(()) }
 }
 
 /// Marks conversations as no longer in the inbox that the page should show and does not. From then on they are polled
 /// themselves.
 fn unlist(tx: &Connection, commit: &InboxCommit<'_>, done: &mut InboxCommitted) -> Result<()> {
     let Some(should) = news::should_show(commit.page, commit.asked, commit.now) else { return Ok(()) };
-    let expected: Vec<ConversationId> = tx.all(
+    let mut expected: Vec<ConversationId> = tx.all(
         "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms < ?4
-           AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3
-         ORDER BY inbox_last_message_ms DESC LIMIT ?5",
-        params![
-            commit.account_id,
-            should.above,
-            should.below,
-            should.seen_before,
-            should.most.map_or(-1, i64::from)
-        ],
+           AND inbox_last_message_ms > ?2 AND inbox_last_message_ms < ?3",
+        params![commit.account_id, should.above, should.below, should.seen_before],
     )?;
-    for id in expected {
-        if !done.listed.iter().any(|(listed, _)| *listed == id) {
-            tx.run("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
-            done.unlisted.push(id);
-        }
+    let is_shown = |id: &ConversationId| done.listed.iter().any(|(listed, _)| listed == id);
+    if should.most_older > 0 {
+        let most = usize::try_from(should.most_older).unwrap_or_default();
+        // Those that it does show are among them.
+        let limit = i64::try_from(most.saturating_add(done.listed.len())).unwrap_or_default();
+        let older: Vec<ConversationId> = tx.all(
+            "SELECT id FROM conversation WHERE account = ?1 AND inbox_seen_ms < ?3 AND inbox_last_message_ms <= ?2
+             ORDER BY inbox_last_message_ms DESC LIMIT ?4",
+            params![commit.account_id, should.above, should.seen_before, limit],
+        )?;
+        expected.extend(older.into_iter().filter(|id| !is_shown(id)).take(most));
     }
+    expected.retain(|id| !is_shown(id));
+    for id in &expected {
+        tx.run("UPDATE conversation SET inbox_seen_ms = NULL WHERE id = ?1", [id])?;
+    }
+    done.unlisted.extend(expected);
     Ok(())
 }
 

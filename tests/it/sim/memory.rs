@@ -15,7 +15,7 @@ use archiver::core::planner::plan::{Due, Loaded};
 use archiver::core::planner::queue::{Extent, GapRank, HeadRank, RecheckRank};
 use archiver::core::planner::state::{Conversation, Hints, Inbox, Limits, Recheck};
 use archiver::core::timeline::apply::{self, Update};
-use archiver::core::timeline::gap::{Gap, Timeline};
+use archiver::core::timeline::gap::{Announced, Gap, Timeline};
 use archiver::core::timeline::identity::{Change, Known, Stored, Window};
 use archiver::core::timeline::stall::Stall;
 use archiver::core::timeline::{invariants, recheck};
@@ -319,6 +319,7 @@ impl Archive for MemArchive {
             self.asked().map(|at| &self.conversations[at].timeline).chain(inboxes).collect();
         Ok(Outstanding {
             gaps: timelines.iter().map(|timeline| timeline.gaps.len()).sum(),
+            waiting: timelines.iter().flat_map(|timeline| &timeline.gaps).filter(|gap| gap.waits()).count(),
             horizon: next::horizon(timelines.iter().copied()),
             conversations: Vec::new(),
         })
@@ -334,6 +335,7 @@ impl Archive for MemArchive {
             }
             let MemInbox { timeline, tried_ms, walked_ms, troubled } = self.inboxes[&account].clone();
             let name = configured.account.clone();
+            let walked_ms = walked_ms.filter(|_| configured.discover);
             all.push((id_of(account), Inbox { account, name, timeline, tried_ms, walked_ms, troubled }));
         }
         Ok(all)
@@ -352,7 +354,8 @@ impl Archive for MemArchive {
         }
         let tried_ms = if commit.asked.cursor.is_none() { Some(commit.now) } else { before.tried_ms };
         let ended = commit.page.is_end().then_some(commit.now);
-        let walked_ms = ended.or(before.walked_ms).or(Some(commit.now)).filter(|_| timeline.beginning_seen);
+        let ended = ended.or(before.walked_ms).or(Some(commit.now)).filter(|_| timeline.beginning_seen);
+        let walked_ms = ended.or(before.walked_ms);
         self.inboxes.insert(
             commit.account,
             MemInbox { timeline: timeline.clone(), tried_ms, walked_ms, troubled: stall.is_some() },
@@ -383,7 +386,8 @@ impl Archive for MemArchive {
                 unread: row.unread.or(known.unread),
                 ..KnownConversation::default()
             };
-            c.timeline.announced_ms = row.last_at_ms;
+            let announced = |at_ms| Announced { at_ms, text_hash: news::text_hash(row) };
+            c.timeline.announced = row.last_at_ms.map(announced);
             unlisted.extend(hides.then_some(conversation_of(at)));
             if update.news {
                 let with_id = |gap: Gap| Gap { id: if gap.id == 0 { fresh } else { gap.id }, ..gap };
@@ -392,16 +396,21 @@ impl Archive for MemArchive {
             }
         }
         if let Some(should) = news::should_show(commit.page, commit.asked, commit.now) {
-            let is_expected = |at: &usize| {
+            let last = |at: &usize| self.conversations[*at].row.last_message_ms;
+            let is_missing = |at: &usize| {
                 let c = &self.conversations[*at];
-                let last = c.row.last_message_ms.is_some_and(|at| at > should.above && at < should.below);
                 let seen = c.seen_ms.is_some_and(|seen| seen < should.seen_before);
-                c.account == commit.account && seen && last
+                c.account == commit.account
+                    && seen
+                    && listed.iter().all(|(id, _)| *id != conversation_of(*at))
             };
-            let mut expected: Vec<usize> = (0..self.conversations.len()).filter(is_expected).collect();
-            expected.sort_by_key(|at| std::cmp::Reverse(self.conversations[*at].row.last_message_ms));
-            expected.retain(|at| listed.iter().all(|(id, _)| *id != conversation_of(*at)));
-            expected.truncate(should.most.map_or(usize::MAX, |most| most as usize));
+            let missing = || (0..self.conversations.len()).filter(is_missing);
+            let between = |at: &usize| last(at).is_some_and(|at| at > should.above && at < should.below);
+            let mut older: Vec<usize> =
+                missing().filter(|at| last(at).is_some_and(|at| at <= should.above)).collect();
+            older.sort_by_key(|at| std::cmp::Reverse(last(at)));
+            older.truncate(should.most_older as usize);
+            let expected: Vec<usize> = missing().filter(between).chain(older).collect();
             for at in expected {
                 let c = &mut self.conversations[at];
                 (c.seen_ms, c.row.in_inbox) = (None, false);
@@ -541,7 +550,7 @@ impl Archive for MemArchive {
         let c = &mut self.conversations[at];
         c.timeline = Timeline {
             nothing_until_ms: None,
-            announced_ms: timeline.announced_ms,
+            announced: timeline.announced,
             gaps,
             newest_ms: c.by_time.keys().next_back().map(|k| k.0),
             oldest_ms: c.by_time.keys().next().map(|k| k.0),

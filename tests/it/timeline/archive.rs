@@ -175,7 +175,7 @@ impl Archive {
         };
         self.timeline = Timeline {
             nothing_until_ms: None,
-            announced_ms: None,
+            announced: None,
             gaps,
             newest_ms,
             oldest_ms,

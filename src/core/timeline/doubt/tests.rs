@@ -224,7 +224,7 @@ fn what_is_missing_after_a_doubt_was_read_to_its_end_is_doubted_once_more() {
 fn a_newest_page_lags_where_the_inbox_shows_a_newer_message_than_all_that_is_known() {
     let known = |announced: Ms| Timeline {
         newest_ms: Some(T0 + 50),
-        announced_ms: Some(T0 + announced),
+        announced: Some(Announced { at_ms: T0 + announced, text_hash: None }),
         messages: 1,
         ..Timeline::default()
     };
@@ -244,5 +244,12 @@ fn a_newest_page_lags_where_the_inbox_shows_a_newer_message_than_all_that_is_kno
     let waits = |stalls| Asked { gap: Gap { stalls, ..head.gap.clone() }, ..head.clone() };
     assert_eq!([1, 4, 5].map(|stalls| lags(&known(70), &waits(stalls), &old)), [Some(2), Some(5), None]);
     let failed = Asked { gap: head.gap.clone().stalled(&Stall::NoTimes, RunId(1)), ..head };
-    assert_eq!(lags(&known(70), &failed, &old), Some(1));
+    assert_eq!(lags(&known(70), &failed, &old), Some(2), "what comes to nothing comes to an end");
+    let why = Stall::RequestFailed("HTTP 502".into());
+    let failed = Asked { gap: failed.gap.stalled(&why, RunId(2)), ..failed };
+    assert_eq!(lags(&known(70), &failed, &old), Some(1), "this says nothing of the page");
+    assert_eq!(lags(&known(70), &waits(4), &page(&[60, 50], more(50), None)), Some(1), "it only lags");
+    let near = Announced { at_ms: T0 + 61, text_hash: Some(hash::of_text("")) };
+    let near = Timeline { announced: Some(near), ..known(0) };
+    assert_eq!(lags(&near, &waits(1), &page(&[60, 50], more(50), None)), None, "it says the same");
 }
