@@ -78,7 +78,8 @@ pub async fn poll<C: Clock>(
             events = api.events(&feed.watch, feed.position.as_deref(), since) => events,
         };
         match events {
-            Ok(events) => {
+            Ok(None) => debug!(account = %account.account, "the API no longer has the watch"),
+            Ok(Some(events)) => {
                 store.note_events(id, events.last.as_deref(), asked_ms)?;
                 if events.messages > 0 {
                     debug!(account = %account.account, messages = events.messages, "events have come");
