@@ -170,17 +170,57 @@ impl<C: Clock> HttpApi<C> {
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 
-    /// Reads what happened in a watched account after an event, or since a moment (ms). Free, so that it takes no
-    /// reservation.
-    pub async fn events(&self, watch: &str, after: Option<&str>, since_ms: Ms) -> Result<Events, ApiError> {
+    /// Reads what happened in a watched account after an event, or since a moment (ms). `None` if the API no longer
+    /// has the watch. Free, so that it takes no reservation.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn events(
+        &self,
+        watch: &str,
+        after: Option<&str>,
+        since_ms: Ms,
+    ) -> Result<Option<Events>, ApiError> {
         let since = since_ms.to_string();
         let from = after.map_or(("since", since.as_str()), |after| ("after", after));
         let reply = self.get(&["v2", "webhooks", watch, "events"], &[from, ("count", "100")]).await?;
-        self.free(&reply, v2::read_events)
+        match self.free(&reply, v2::read_events) {
+            Ok(events) => Ok(Some(events)),
+            Err(error) if v2::is_gone(&reply, &error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a watch, so that it costs nothing more (v2). One that was ended before counts as ended. Free, so that it
+    /// takes no reservation, and needs only the key.
+    ///
+    /// # Errors
+    /// When the watch may go on: ask again later.
+    pub async fn end_watch(&self, watch: &str) -> Result<(), ApiError> {
+        let reply = self.delete(&["v2", "webhooks", watch]).await?;
+        if reply.status == 204 {
+            return Ok(());
+        }
+        let Err(error) = self.free(&reply, v2::read_ended) else { return Ok(()) };
+        if !v2::is_gone(&reply, &error) {
+            return Err(error);
+        }
+        // A path that the API does not know is answered in the same way, so the events must be gone as well.
+        match self.events(watch, None, self.clock.now_ms()).await? {
+            None => Ok(()),
+            Some(_) => Err(error),
+        }
     }
 
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, ApiError> {
-        let reply = self.transport.get(self.turn().await, path, query, &self.clock).await;
+        self.came(self.transport.get(self.turn().await, path, query, &self.clock).await)
+    }
+
+    async fn delete(&self, path: &[&str]) -> Result<Reply, ApiError> {
+        self.came(self.transport.delete(self.turn().await, path, &self.clock).await)
+    }
+
+    fn came(&self, reply: Result<Reply, Lost>) -> Result<Reply, ApiError> {
         reply.inspect(|reply| self.compare_clocks(reply)).map_err(|lost| self.lost(&lost))
     }
 

@@ -365,6 +365,52 @@ async fn balance_and_account_state_fail_as_other_requests_do() {
     }
 }
 
+const GONE: &str = r#"{"success":false,"error":{"code":"INVALID_ACCOUNT","message":"Webhook not found"}}"#;
+
+/// Whether the watch `wh_1` has ended, by these answers, and what was asked.
+async fn end_watch(answers: &[(u16, &str)]) -> (Result<(), ApiError>, Vec<String>) {
+    let server = Server::start(answers.iter().map(|(status, body)| http(*status, body)).collect());
+    let ended = speaking(ApiVersion::V2, &server.url).end_watch("wh_1").await;
+    (ended, server.requests().await)
+}
+
+#[tokio::test]
+async fn a_watch_has_ended_when_the_api_says_so_or_no_longer_has_it() {
+    let deleted = r#"{"success":true,"data":{"webhook_id":"wh_1"},"metadata":{"credits_consumed":0}}"#;
+    let stopped = r#"{"success":false,"error":{"code":"INVALID_PARAMS","message":"Already stopped"}}"#;
+    for answers in [
+        &[(200, deleted)][..],
+        &[(204, "")],
+        &[(404, GONE), (404, GONE)],
+        &[(410, GONE), (404, GONE)],
+        &[(400, stopped), (404, GONE)],
+    ] {
+        let (ended, requests) = end_watch(answers).await;
+        assert_eq!(ended, Ok(()), "{answers:?}");
+        assert!(requests[0].starts_with("DELETE /v2/webhooks/wh_1 HTTP/1.1\r\n"), "{requests:?}");
+        assert!(requests[0].contains(KEY) && !requests[0].contains(TOKEN), "{requests:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_as_long_as_its_events_can_be_read_or_an_answer_says_nothing() {
+    let events = r#"{"success":true,"data":{"events":[]}}"#;
+    let refused = r#"{"success":false,"error":{"code":"INVALID_API_KEY","message":"no"}}"#;
+    for answers in [
+        &[(404, GONE), (200, events)][..],
+        &[(404, GONE), (503, "")],
+        &[(404, "<html>")],
+        &[(200, "<html>")],
+        &[(200, "{}")],
+        &[(403, refused)],
+        &[(500, "")],
+    ] {
+        let (ended, requests) = end_watch(answers).await;
+        assert!(ended.is_err(), "{answers:?}");
+        assert_eq!(requests.len(), answers.len());
+    }
+}
+
 #[tokio::test]
 async fn the_inbox_is_asked_for_25_rows_at_most_with_the_cursor_under_its_own_name() {
     let row = format!(r#"{{"conversation_id":"{URN}"}}"#);

@@ -95,6 +95,11 @@ impl Transport {
         self.send(Method::GET, path, query, None, 0, clock).await
     }
 
+    /// Deletes what is at a path below the base URL, given by its segments.
+    pub(super) async fn delete(&self, _turn: Turn, path: &[&str], clock: &impl Clock) -> Result<Reply, Lost> {
+        self.send(Method::DELETE, path, &[], None, 0, clock).await
+    }
+
     async fn send(
         &self,
         method: Method,

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::conversation::data;
-use super::outcome::{Seen, Unusable};
+use super::error::ApiError;
+use super::outcome::{Seen, Unusable, says_success};
 use super::policy::FailureKind;
-use super::reply::Object;
+use super::reply::{Object, Reply};
 use super::{Ask, request_body};
 use crate::core::budget::Charge;
 use crate::core::model::cursor::Cursor;
@@ -83,6 +84,22 @@ pub(super) fn read_events(body: &Object<'_>) -> Result<Events, Unusable> {
         events.last = event.string("id").or_else(|| event.string("event_id")).or(events.last);
     }
     Ok(events)
+}
+
+/// Reads the answer to `DELETE /v2/webhooks/{id}`.
+pub(super) fn read_ended(body: &Object<'_>) -> Result<(), Unusable> {
+    if says_success(body) { Ok(()) } else { Err(Unusable::new("it does not say that it succeeded")) }
+}
+
+/// Whether the API says that what was asked for is not there, or is no more.
+pub(super) fn is_gone(reply: &Reply, error: &ApiError) -> bool {
+    let is_missing = matches!(reply.status, 404 | 410);
+    let said = error.message.to_ascii_lowercase();
+    match error.kind {
+        FailureKind::Refused => is_missing || said.contains("not found") || said.contains("already"),
+        FailureKind::Account => is_missing,
+        _ => false,
+    }
 }
 
 pub(super) fn charge(body: Option<&Object<'_>>, seen: Seen) -> Charge {

@@ -303,13 +303,12 @@ fn upkeep(config: &Config, requests: i64, credits_of_all: i64, now: Ms) -> Upkee
     #[expect(clippy::cast_precision_loss, reason = "an average for people")]
     let all = credits_of_all as f64;
     let recheck = config.sync.recheck_days;
-    let watches = config.events.enabled && config.api.version == ApiVersion::V2;
     let watched = u32::try_from(config.accounts.len()).unwrap_or(u32::MAX);
     Upkeep {
         runs_per_day: rounded(runs_per_day),
         idle_run,
         idle_per_day: rounded(runs_per_day * f64::from(idle_run)),
-        events_per_day: if watches { f64::from(CREDITS_PER_DAY) * f64::from(watched) } else { 0.0 },
+        events_per_day: if config.watches() { f64::from(CREDITS_PER_DAY) * f64::from(watched) } else { 0.0 },
         recheck_per_day: if recheck == 0 { 0.0 } else { rounded(all / f64::from(recheck)) },
     }
 }

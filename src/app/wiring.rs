@@ -41,6 +41,7 @@ pub fn settings(config: &Config, trigger: Trigger, only: Vec<String>) -> Setting
         accounts: accounts(config),
         only,
         inbox: config.sync.inbox != InboxMode::Off,
+        events: config.watches(),
         parked: BTreeSet::new(),
         probe: false,
         longest_silence: config.sync.max_runs_between_polls,

@@ -153,6 +153,12 @@ impl Config {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
     }
 
+    /// Whether the accounts are watched for events between the runs: v1 has none.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.events.enabled && self.api.version == ApiVersion::V2
+    }
+
     fn sink_problems(&mut self) -> Vec<Problem> {
         let secrets = self.sinks.iter().filter_map(Sink::secrets);
         secrets.filter_map(|secret| secret.check(&mut self.warnings).err()).collect()

@@ -15,7 +15,7 @@ use crate::app::parked::parked;
 use crate::app::retention;
 use crate::app::{Context, wiring};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ApiVersion, Config};
+use crate::config::Config;
 use crate::core::Ms;
 use crate::core::format::iso_utc;
 use crate::core::planner::backoff::Backoff;
@@ -29,6 +29,7 @@ use crate::service::main_loop::Work;
 use crate::service::ping::RunPing;
 use crate::service::systemd;
 use crate::store::{Outcome, Store, StoreError, Trigger, is_blind};
+use crate::sync::watch::{self, Unended};
 use crate::sync::{self, Report, RunError};
 
 /// The longest that a request may have to wait for its turn: a minute that is full may have to pass.
@@ -53,6 +54,8 @@ pub(super) struct Worker<'a> {
     forgiving: bool,
     /// Why the last scheduled run was not made, so that it is logged once.
     held_back: Option<String>,
+    /// Watches of accounts that are to end and have not.
+    unended: Unended,
     alert_commands: AlertCommands,
     archive_failures: ArchiveFailures,
     /// The last ping about the last run, which may be under way.
@@ -105,6 +108,7 @@ impl<'a> Worker<'a> {
             outage: Outage::default(),
             forgiving: false,
             held_back: None,
+            unended: Unended::default(),
             alert_commands: AlertCommands::default(),
             archive_failures,
             telling: None,
@@ -150,6 +154,12 @@ impl<'a> Worker<'a> {
 
     fn failed(&self, error: impl Into<RunError>) -> Failure {
         wiring::run_failure(&self.config.archive.path, error.into())
+    }
+
+    /// How long ending all watches may take.
+    fn to_end_watches(&self) -> Result<Duration, Failure> {
+        let watches = self.store.feeds().map_err(|error| self.failed(error))?.len();
+        Ok(self.longest_request().saturating_mul(u32::try_from(3 * watches).unwrap_or(u32::MAX)))
     }
 
     fn parked(&self) -> Result<BTreeSet<usize>, Failure> {
@@ -220,6 +230,7 @@ impl<'a> Worker<'a> {
         self.rate.limit(config.api.requests_per_minute);
         self.config = config;
         self.forgiving = true;
+        self.unended.clear();
         self.outage = Outage::default();
         if let Err(failure) = self.notify() {
             tracing::error!("cannot notify the sinks of the new configuration: {failure}");
@@ -290,10 +301,9 @@ impl Work for Worker<'_> {
     }
 
     fn event_interval(&self) -> Option<Duration> {
-        let config = &self.config;
-        // v1 has no events.
-        let readable = config.events.enabled && config.api.version == ApiVersion::V2;
-        (readable && !self.outage.is_fresh()).then_some(config.events.poll)
+        // A watch that nobody wants any more is to be ended.
+        let is_due = self.config.watches() || self.store.watches_any().unwrap_or_default();
+        (is_due && !self.outage.is_fresh()).then_some(self.config.events.poll)
     }
 
     fn longest_request(&self) -> Duration {
@@ -339,6 +349,10 @@ impl Work for Worker<'_> {
         self.held_back = None;
         systemd::status(&format!("Syncing since {}", iso_utc(SystemClock.now_ms())));
         let (mut observer, stop) = (under_way, under_way.stop());
+        under_way.extend(self.to_end_watches()?);
+        // A day of watching that has begun is charged in any case, so this run must not spend its credits.
+        let kept = watch::keep(&mut self.store, &api, &settings, &SystemClock, stop, &mut self.unended).await;
+        kept.map_err(|error| self.failed(error))?;
         let ping = RunPing::begin(&self.config, self.telling.take());
         let report = sync::run(&mut self.store, &api, &SystemClock, &settings, stop, &mut observer).await;
         let outcome = report.as_ref().ok().map(|report| report.outcome);
@@ -366,9 +380,10 @@ impl Work for Worker<'_> {
         settings.parked = self.parked()?;
         let api = wiring::api_at(&self.config, &self.rate)?;
         let requests = u32::try_from(2 * settings.accounts.len()).unwrap_or(u32::MAX);
-        under_way.extend(self.longest_request().saturating_mul(requests));
-        let stops = (under_way.hurry(), under_way.stop());
-        let polled = sync::watch::poll(&mut self.store, &api, &settings, &SystemClock, stops).await;
+        under_way
+            .extend(self.longest_request().saturating_mul(requests).saturating_add(self.to_end_watches()?));
+        let (stops, unended) = ((under_way.hurry(), under_way.stop()), &mut self.unended);
+        let polled = watch::poll(&mut self.store, &api, &settings, &SystemClock, stops, unended).await;
         let polled = polled.map_err(|error| self.failed(error))?;
         let now = SystemClock.now_ms();
         let news = alerts::record(&mut self.store, &self.config, &polled.reception, now);

@@ -31,6 +31,27 @@ impl Store {
         Ok(Some((id, self.db.first(sql, [id])?)))
     }
 
+    /// All feeds: the account of each, by the archive's id and by the name it was configured under. An account need not be
+    /// configured any more.
+    pub fn feeds(&self) -> Result<Vec<(AccountId, String, Feed)>> {
+        let sql = "SELECT account, name, webhook, position, polled_ms
+                   FROM event_feed JOIN account ON id = account ORDER BY account";
+        self.db.all_by(sql, [], |row| {
+            let feed = Feed { watch: row.get(2)?, position: row.get(3)?, polled_ms: row.get(4)? };
+            Ok((row.get(0)?, row.get(1)?, feed))
+        })
+    }
+
+    /// Whether any account is watched.
+    pub fn watches_any(&self) -> Result<bool> {
+        self.db.one("SELECT EXISTS (SELECT 1 FROM event_feed)", [])
+    }
+
+    /// Forgets a watch that has ended.
+    pub fn forget_watch(&mut self, account: AccountId) -> Result<()> {
+        self.checked()?.run("DELETE FROM event_feed WHERE account = ?1", [account])
+    }
+
     /// Settles the request that began a watch, and notes its name, if it got one, in the same transaction.
     pub fn commit_watch(
         &mut self,
@@ -58,6 +79,15 @@ impl Store {
         self.checked()?.run(
             "UPDATE event_feed SET position = ifnull(?2, position), polled_ms = ?3 WHERE account = ?1",
             params![account, last, now],
+        )
+    }
+
+    /// When a request at one of these endpoints last cost an account something, if that was since a moment (ms).
+    pub fn last_watched(&self, account: AccountId, endpoints: [&str; 2], since: Ms) -> Result<Option<Ms>> {
+        self.db.one(
+            "SELECT max(at_ms) FROM request WHERE at_ms >= ?2 AND account = ?1 AND endpoint IN (?3, ?4)
+               AND ifnull(credits_spent, credits_reserved) > 0",
+            params![account, since, endpoints[0], endpoints[1]],
         )
     }
 

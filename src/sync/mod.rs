@@ -13,6 +13,8 @@ mod settings;
 mod stop;
 mod vendor_balance;
 pub mod watch;
+mod watch_days;
+mod watch_end;
 
 pub use crate::core::planner::target::SelectError;
 pub use archive::Archive;

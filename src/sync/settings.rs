@@ -48,6 +48,8 @@ pub struct Settings {
     pub recheck_days: Option<u32>,
     /// Whether the vendor's balance is asked for before and after the run.
     pub reconcile: bool,
+    /// Whether the accounts are watched for events between the runs (v2).
+    pub events: bool,
     /// Accounts that are not asked, by their place in `accounts`.
     pub parked: BTreeSet<usize>,
     /// Whether the API was down when last asked: then one small request shows whether it still is.

@@ -13,4 +13,5 @@ mod relay;
 mod stalls;
 mod ties;
 mod wanted;
+mod watching;
 pub(crate) mod world;

@@ -24,6 +24,8 @@ pub(super) enum Ask {
     Credits,
     /// Watch this account.
     Watch(usize),
+    /// Delete this webhook.
+    Unwatch(usize),
     /// The events of this webhook.
     Events(usize),
 }
@@ -75,10 +77,8 @@ pub(super) fn read(server: &Server, request: &Request<'_>, call: &mut Call<'_>) 
         ("POST", ["v2", "webhooks"]) => {
             with_body(call, |body, call| v2_account(server, &body, call).map(Ask::Watch))
         }
-        ("GET", ["v2", "webhooks", id, "events"]) => {
-            let index = server.hooks.iter().position(|h| h.id == *id);
-            index.map(Ask::Events).ok_or_else(|| Refusal::new(Cause::Params, "Webhook not found"))
-        }
+        ("GET", ["v2", "webhooks", id, "events"]) => webhook(server, id).map(Ask::Events),
+        ("DELETE", ["v2", "webhooks", id]) => webhook(server, id).map(Ask::Unwatch),
         _ => Err(Refusal::plain(Cause::Path)),
     }
 }
@@ -104,6 +104,12 @@ fn find(server: &Server, call: &mut Call<'_>, is: impl Fn(&Account) -> bool) -> 
     let index = server.accounts.iter().position(is)?;
     call.row.account = Some(index);
     Some(index)
+}
+
+/// A webhook that was not deleted. Another one is answered like a path that is not there: with 404.
+fn webhook(server: &Server, id: &str) -> Result<usize, Refusal> {
+    let index = server.hooks.iter().position(|hook| hook.id == id && hook.is_active());
+    index.ok_or_else(|| Refusal::new(Cause::Path, "Webhook not found"))
 }
 
 fn v1_account(server: &Server, body: &Fields<'_>, call: &mut Call<'_>) -> Result<usize, Refusal> {

@@ -82,7 +82,7 @@ fn token(seed: u64, login: u64) -> String {
 /// A request, taken apart.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Request<'a> {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: &'a str,
     /// Path and query.
     pub path: &'a str,
@@ -286,6 +286,7 @@ impl Server {
             Ask::Account(index) => login::account(self, index, call),
             Ask::Credits => login::credits(self, call),
             Ask::Watch(index) => webhooks::create(self, index, call),
+            Ask::Unwatch(index) => webhooks::delete(self, index, call),
             Ask::Events(index) => webhooks::events(self, index, call),
         });
         match handled {

@@ -25,13 +25,21 @@ pub(super) struct Webhook {
     pub(super) id: String,
     pub(super) account: usize,
     created_ms: Ms,
+    ended_ms: Option<Ms>,
     billed_days: Ms,
 }
 
-/// Charges the days that began since the last time.
+impl Webhook {
+    pub(super) fn is_active(&self) -> bool {
+        self.ended_ms.is_none()
+    }
+}
+
+/// Charges the days that began since the last time; none that begins after the webhook was deleted.
 pub(super) fn bill(server: &mut Server, now_ms: Ms) {
     for hook in &mut server.hooks {
-        let days = (now_ms - hook.created_ms).div_euclid(DAY_MS) + 1;
+        let until_ms = hook.ended_ms.unwrap_or(now_ms);
+        let days = (until_ms - hook.created_ms).div_euclid(DAY_MS) + 1;
         for _ in hook.billed_days..days {
             server.meter.record(RequestRow {
                 id: 0,
@@ -64,9 +72,18 @@ pub(super) fn create(server: &mut Server, account: usize, call: &Call<'_>) -> Ha
         "url": url,
         "events_url": format!("{}/v2/webhooks/{id}/events", server.base_url),
     });
-    server.hooks.push(Webhook { id, account, created_ms: call.now_ms, billed_days: 1 });
+    server.hooks.push(Webhook { id, account, created_ms: call.now_ms, ended_ms: None, billed_days: 1 });
     let body = wire::v2_data(&data, CREDITS_PER_DAY, call.about(server), &server.behaviour);
     Ok(Answered { body, returned: 0, credits: CREDITS_PER_DAY })
+}
+
+/// Deletes a webhook: the day that has begun stays charged, and no other begins.
+pub(super) fn delete(server: &mut Server, index: usize, call: &mut Call<'_>) -> Handled {
+    let hook = server.hooks.get_mut(index).ok_or_else(|| Refusal::plain(Cause::Path))?;
+    hook.ended_ms = Some(call.now_ms);
+    call.row.account = Some(hook.account);
+    let data = json!({"webhook_id": hook.id, "deleted": true});
+    Ok(Answered::free(wire::v2_data(&data, 0, call.about(server), &server.behaviour)))
 }
 
 pub(super) fn events(server: &Server, index: usize, call: &mut Call<'_>) -> Handled {

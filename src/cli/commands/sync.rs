@@ -24,9 +24,10 @@ use crate::error::Failure;
 use crate::notify;
 use crate::service::ping::RunPing;
 use crate::service::{self, alerts};
-use crate::store::{Committed, Outcome, Trigger};
+use crate::store::{Committed, Outcome, Store, StoreError, Trigger};
 #[cfg(feature = "lake")]
 use crate::sync::Stop;
+use crate::sync::watch::{self, Unended};
 use crate::sync::{self, Observer, Report, Stopper};
 use crate::view::local_time::{local_minute, local_minute_of};
 
@@ -139,6 +140,10 @@ fn once(
         let attendant = Attendant::start(move || Ok(stop_on_signals(StopSignals::of_run(), stopper, noted)))?;
         let meter = if progress { Meter::new() } else { Meter::hidden() };
         let mut run = RunMeter { meter, rate, new_messages: 0 };
+        // Watches of the service go on without it, and so do their days.
+        let unended = &mut Unended::default();
+        let kept = watch::keep(&mut store, &api, &settings, &SystemClock, &stop, unended).await;
+        kept.map_err(|e| wiring::run_failure(path, e))?;
         let ping = RunPing::begin(config, None);
         let report = sync::run(&mut store, &api, &SystemClock, &settings, &stop, &mut run).await;
         drop(run);
@@ -154,9 +159,7 @@ fn once(
             Metrics::take(&store.queries(), config, closed, now)
         });
         if !config.sinks.is_empty() {
-            let sinks: Vec<&Sink> = config.sinks.iter().collect();
-            let outbox = store.outbox().map_err(failed)?;
-            let told = notify::deliver(&sinks, config, env, outbox, LONGEST_DELIVERY);
+            let told = tell_sinks(config, env, &store);
             tokio::select! { told = told => told.map_err(failed)?, () = stop.wait() => {} }
         }
         // Release the archive before the command for alerts, which may take long and which a signal ends.
@@ -171,6 +174,12 @@ fn once(
         drop(attendant);
         Ok((report, abandoned))
     })
+}
+
+/// Sends what the run has brought to the sinks.
+async fn tell_sinks(config: &Config, env: &Env, store: &Store) -> Result<(), StoreError> {
+    let sinks: Vec<&Sink> = config.sinks.iter().collect();
+    notify::deliver(&sinks, config, env, store.outbox()?, LONGEST_DELIVERY).await
 }
 
 /// Pushes what the run has brought, until a signal comes: the next push goes on from there.

@@ -13,6 +13,7 @@ use archiver::core::budget::Caps;
 use archiver::core::planner::backoff::Backoff;
 use archiver::secret::Secret;
 use archiver::store::{Configured, Store, Trigger};
+use archiver::sync::watch::{self, Polled, Unended};
 use archiver::sync::{self, NoProgress, Report, Settings, Stopper};
 use fake_linkup::meter::RequestRow;
 use fake_linkup::serve::{self, Running};
@@ -228,6 +229,16 @@ impl World {
         let violations = self.server().meter.violations().to_vec();
         assert_eq!(violations, [], "a correct client does not send this");
         report
+    }
+
+    /// Reads the events, as the service does between two runs.
+    pub(crate) async fn poll(&self, unended: &mut Unended) -> Polled {
+        let mut store = Store::open(&self.path()).unwrap();
+        let (_stopper, stop) = Stopper::new();
+        let stops = (&stop, &stop);
+        let polled = watch::poll(&mut store, &self.api, &self.settings, &self.clock, stops, unended).await;
+        store.close().unwrap();
+        polled.unwrap()
     }
 
     /// Runs, a day apart, until every head has been asked in turn and nothing was new or missing; at most so many.
@@ -455,6 +466,7 @@ fn settings() -> Settings {
         accounts: Vec::new(),
         only: Vec::new(),
         inbox: false,
+        events: false,
         parked: BTreeSet::new(),
         probe: false,
     }

@@ -131,3 +131,73 @@ fn a_command_does_not_cut_off_the_request_that_begins_a_watch() {
     assert_eq!(status["runs"]["complete"], 1, "{status}");
     assert_eq!(status["last_run"]["run_id"], 1);
 }
+
+/// A service whose account is watched, with events in its configuration.
+fn watched(api: &FakeApi) -> Home {
+    let home = home(api, "v2", HARDLY_EVER);
+    home.edit("[sync]", "[events]\nenabled = true\npoll_secs = 1\n\n[sync]");
+    home
+}
+
+const ENDED: &str = "the account is no longer watched for events";
+const WATCHES: &str =
+    "SELECT count(*) FROM event_feed JOIN account a ON a.id = event_feed.account WHERE a.name = 'me'";
+
+/// The account's only watch has ended, here and at the API.
+#[track_caller]
+fn nothing_is_watched(api: &FakeApi, home: &Home) {
+    assert_eq!(home.count(WATCHES), 0);
+    let server = api.server();
+    let deleted = server.meter.rows().iter().filter(|row| row.path.starts_with("/v2/webhooks/wh_"));
+    assert_eq!(deleted.filter(|row| !row.path.ends_with("/events") && row.status == 200).count(), 1);
+}
+
+#[test]
+fn a_reload_that_switches_events_off_ends_the_watch() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12)]));
+    let home = watched(&api);
+    let service = Service::start(&home);
+    service.until_logged("watching the account for events");
+    home.edit("enabled = true", "enabled = false");
+    service.signal(Signal::HUP);
+    service.until_logged(ENDED);
+    service.stop();
+    nothing_is_watched(&api, &home);
+    assert_eq!(number(&home, WATCHING), 10);
+}
+
+#[test]
+fn a_service_that_starts_without_an_account_ends_its_watch_after_a_failed_try() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12)]));
+    let home = watched(&api);
+    let service = Service::start(&home);
+    service.until_logged("watching the account for events");
+    service.stop();
+    home.edit("name = \"me\"", "name = \"another\"");
+    let path = Some("v2/webhooks/wh_".into());
+    api.server().faults.add(FaultRule::once(Fault::http(500)).when(When { path, ..When::default() }));
+    let service = Service::start(&home);
+    service.until_logged("cannot end watching the account");
+    let log = service.log();
+    assert!(log.contains("dashboard") && log.contains("account=\"me\""), "{log}");
+    service.stop();
+    // A service that starts anew does not wait for an hour.
+    let service = Service::start(&home);
+    service.until_logged(ENDED);
+    service.stop();
+    nothing_is_watched(&api, &home);
+}
+
+#[test]
+fn a_single_run_ends_a_watch_that_nobody_wants() {
+    let api = FakeApi::serve(server(&[("Ada Example", 12)]));
+    let home = watched(&api);
+    let service = Service::start(&home);
+    service.until_logged("watching the account for events");
+    service.stop();
+    home.sync();
+    assert_eq!(home.count(WATCHES), 1, "it is the service's, which may start again");
+    home.edit("enabled = true", "enabled = false");
+    home.sync();
+    nothing_is_watched(&api, &home);
+}

@@ -98,6 +98,7 @@ fn settings(
         accounts,
         only: vec![],
         inbox: inbox != Inbox::Off,
+        events: false,
         parked: BTreeSet::new(),
         probe: false,
     }

@@ -111,6 +111,7 @@ fn run(store: &mut Store, api: &Still) -> Report {
         longest_silence: 64,
         recheck_days: Some(30),
         reconcile: false,
+        events: false,
         parked: BTreeSet::new(),
         probe: false,
     };

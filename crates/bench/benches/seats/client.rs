@@ -50,6 +50,7 @@ pub(super) fn run(arguments: &[String]) {
         longest_silence: 64,
         recheck_days: Some(30),
         reconcile: false,
+        events: false,
         parked: BTreeSet::new(),
         probe: false,
     };

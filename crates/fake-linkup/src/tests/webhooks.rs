@@ -63,10 +63,30 @@ fn events_are_kept_for_a_day_and_every_day_of_watching_costs_ten_credits() {
 }
 
 #[test]
+fn a_deleted_webhook_costs_no_day_after_the_one_that_has_begun() {
+    let mut f = Fixture::new();
+    let (id, other) = (watch(&mut f), watch(&mut f));
+    events(&mut f, NOW + DAY, &id, "");
+    assert_eq!(f.charged(), 40);
+    let deleted = f.at(NOW + DAY + 1, "DELETE", &format!("/v2/webhooks/{id}"), "").value();
+    assert_eq!(deleted["success"], true, "{deleted}");
+    assert_eq!(deleted["metadata"]["credits_consumed"], 0, "{deleted}");
+    for (method, path) in
+        [("GET", format!("/v2/webhooks/{id}/events")), ("DELETE", format!("/v2/webhooks/{id}"))]
+    {
+        assert_eq!(f.at(NOW + DAY + 2, method, &path, "").status, 404, "{method}");
+    }
+    // The other one goes on.
+    assert!(events(&mut f, NOW + 3 * DAY, &other, "").is_empty());
+    assert_eq!(f.charged(), 60);
+}
+
+#[test]
 fn nobody_watches_what_is_not_there() {
     let mut f = Fixture::new();
     assert_eq!(f.post("/v2/webhooks", &json!({"account_id": "none"})).status, 404);
-    assert_eq!(f.get("/v2/webhooks/none/events").status, 400);
+    assert_eq!(f.get("/v2/webhooks/none/events").status, 404);
+    assert_eq!(f.at(NOW, "DELETE", "/v2/webhooks/none", "").status, 404);
     f.server.meter.balance = 9;
     assert_eq!(f.post("/v2/webhooks", &json!({"account_id": f.account_id()})).status, 402);
 }
