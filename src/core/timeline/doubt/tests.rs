@@ -243,7 +243,7 @@ fn a_newest_page_lags_where_the_inbox_shows_a_newer_message_than_all_that_is_kno
     assert_eq!(lags(&known(70), &look, &old), None, "nothing was announced to look for");
     let waits = |stalls| Asked { gap: Gap { stalls, ..head.gap.clone() }, ..head.clone() };
     assert_eq!([1, 4, 5].map(|stalls| lags(&known(70), &waits(stalls), &old)), [Some(2), Some(5), None]);
-    let failed = Asked { gap: head.gap.clone().stalled(&Stall::NoTimes, RunId(1)), ..head };
+    let failed = Asked { gap: head.gap.clone().stalled(&Stall::NoTimes, RunId(1)), ..head.clone() };
     assert_eq!(lags(&known(70), &failed, &old), Some(2), "what comes to nothing comes to an end");
     let why = Stall::RequestFailed("HTTP 502".into());
     let failed = Asked { gap: failed.gap.stalled(&why, RunId(2)), ..failed };
