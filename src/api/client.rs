@@ -166,7 +166,8 @@ impl<C: Clock> HttpApi<C> {
     pub async fn watch(&self, turn: Turn, reservation: Reservation, account: usize) -> Answer<String> {
         let request = |id: &str| (v2::WEBHOOKS, request_body(json!({ "account_id": id })));
         let request = self.v2_access(account).map(request);
-        let read = |body: &Object<'_>, _: &Reply| Ok((v2::read_watch(body)?, Seen::NoList));
+        // Where no price is named, the first day's may be meant.
+        let read = |body: &Object<'_>, _: &Reply| Ok((v2::read_watch(body)?, Seen::Neither));
         self.ask(turn, reservation, request, &self.scrubber, read).await
     }
 

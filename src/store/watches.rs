@@ -91,6 +91,14 @@ impl Store {
         )
     }
 
+    /// Whether a request at this endpoint has succeeded for an account since a moment (ms), at whatever price.
+    pub fn watch_begun(&self, account: AccountId, endpoint: &str, since: Ms) -> Result<bool> {
+        self.db.one(
+            "SELECT EXISTS (SELECT 1 FROM request WHERE at_ms >= ?2 AND account = ?1 AND endpoint = ?3 AND error IS NULL)",
+            params![account, since, endpoint],
+        )
+    }
+
     /// Whether a request at one of these endpoints has cost an account so much or more since a moment (ms).
     pub fn watching_booked(
         &self,

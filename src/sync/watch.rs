@@ -102,10 +102,12 @@ impl<C: Clock> Watcher<'_, C> {
         self.api.events(&feed.watch, feed.position.as_deref(), since).await
     }
 
-    /// Whether a try to be watched has cost something today.
+    /// Whether a try to be watched has cost something today, or has begun a watch: one that is gone again so soon may go on
+    /// unseen.
     fn paid_today(&self, store: &Store) -> Result<bool, RunError> {
         let (today, _) = day_and_month(self.clock.now_ms());
-        Ok(store.watching_booked(self.id, [WEBHOOKS; 2], today, 1)?)
+        Ok(store.watching_booked(self.id, [WEBHOOKS; 2], today, 1)?
+            || store.watch_begun(self.id, WEBHOOKS, today)?)
     }
 
     /// Whether a watch was asked for a short while ago, at whatever price.

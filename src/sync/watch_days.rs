@@ -83,7 +83,7 @@ impl<C: Clock> Watcher<'_, C> {
     /// Whether today is booked.
     fn has_today(&self, store: &Store) -> Result<bool, RunError> {
         let (today, _) = day_and_month(self.clock.now_ms());
-        Ok(store.watching_booked(self.id, DAYS, today, 1)?)
+        Ok(store.watching_booked(self.id, DAYS, today, CREDITS_PER_DAY)?)
     }
 
     /// Books the days of a watch up to today that are not booked yet, as a run of its own. The API charges them because the
@@ -124,7 +124,8 @@ impl<C: Clock> Watcher<'_, C> {
         let now = self.clock.now_ms();
         let (today, _) = day_and_month(now);
         let earliest = today.saturating_sub(MOST_MISSED_MS);
-        let last = store.last_watched(self.id, DAYS, earliest)?.or(feed.polled_ms);
+        // Before this watch was begun there may have been another one, which ended.
+        let last = store.last_watched(self.id, DAYS, earliest)?.max(feed.polled_ms);
         let next = last.map_or(today, |last| next_day_and_month(last).0).max(earliest);
         let days = (0..).map(|days: Ms| next.saturating_add(days.saturating_mul(DAY_MS)));
         let missed: Vec<Ms> = days.take_while(|day| *day < today).collect();

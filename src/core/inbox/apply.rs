@@ -8,10 +8,14 @@ use crate::core::model::message::{Message, Sender};
 use crate::core::model::page::{Below, Page};
 use crate::core::raw::Raw;
 use crate::core::timeline::apply::{self as timeline, Update};
+use crate::core::timeline::coverage;
 use crate::core::timeline::gap::{Asked, Gap, Timeline};
 use crate::core::timeline::identity::{Known, Stored};
 use crate::core::timeline::stall::Stall;
 use crate::core::timeline::timestamps;
+
+/// After so many attempts at a page whose cursor leads nowhere, the inbox is read again from the top.
+const TO_BEGIN_AGAIN: u32 = 4;
 
 /// What is known of an inbox, in the words of [`Timeline`]: its rows are its messages, each at the time of its
 /// conversation's last message. Rows move up when something happens; one that moves while the inbox is walked is
@@ -43,15 +47,21 @@ pub fn apply(
             _ => {}
         }
     }
+    if stall.is_some() && asked.gap.id == 0 && asked.gap.older_ms.is_none() {
+        // A second reading that did not begin leaves nothing missing.
+        return (inbox.clone(), stall);
+    }
     if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
-        let mut gap = gaps.swap_remove(lost);
-        gap.newer_ms = None;
-        if gap.stalled.is_some() {
-            // It comes to this each time, so that it is tried ever less often.
-            gap.stalls = asked.gap.stalls.saturating_add(1);
-        }
-        gaps.retain(|g| g.newer_ms.is_some() && g.newer_ms <= gap.older_ms);
-        gaps.insert(0, gap);
+        let gap = gaps.swap_remove(lost);
+        let gap = ask_again(asked, gap);
+        let is_apart = |other: &Gap| {
+            let is_above =
+                other.older_ms.is_some() && gap.newer_ms.is_some() && other.older_ms >= gap.newer_ms;
+            is_above || (other.newer_ms.is_some() && other.newer_ms <= gap.older_ms)
+        };
+        gaps.retain(is_apart);
+        gaps.push(gap);
+        coverage::sort(&mut gaps);
     }
     let (lo, hi) = page.span().map_or((None, None), |(lo, hi)| (Some(lo), Some(hi)));
     let timeline = Timeline {
@@ -62,6 +72,21 @@ pub fn apply(
         ..Timeline::default()
     };
     (timeline, stall)
+}
+
+/// What to ask for where a page's cursor leads nowhere: that page again, a few times, then all from the top, in case its own
+/// cursor is the cause. It comes to this each time, so that it is tried ever less often.
+fn ask_again(asked: &Asked, lost: Gap) -> Gap {
+    let (stalls, stalled_run) = match lost.stalled {
+        Some(_) => (asked.gap.stalls.saturating_add(1), asked.run),
+        None => (lost.stalls, lost.stalled_run),
+    };
+    let again = Gap { stalled: lost.stalled.clone(), stalls, stalled_run, ..asked.gap.clone() };
+    if asked.cursor.is_some() && lost.stalled.is_some() && stalls % TO_BEGIN_AGAIN != 0 {
+        again
+    } else {
+        Gap { newer_ms: None, stalls, stalled_run, ..lost }
+    }
 }
 
 /// What the archive knows of an inbox's rows when a page comes.

@@ -104,9 +104,9 @@ fn has_news(row: &InboxRow, known: &KnownConversation, newest: Option<Ms>, now: 
     };
     if known.last_message_ms == Some(at) && (text.is_none() || known.last_text_hash == text) {
         // One that is dated ahead stays the last message, whatever comes after it, until its time has come.
-        let shows_again =
-            !known.in_inbox && !may_hide_more(row, now) && !is_last_stored(row, at, known, newest);
-        return shows_again || row.unread.zip(known.unread).is_some_and(|(now, before)| now > before);
+        let shows_again = !known.in_inbox && !may_hide_more(row, now);
+        let more_unread = row.unread.zip(known.unread).is_some_and(|(now, before)| now > before);
+        return (shows_again || more_unread) && !is_last_stored(row, at, known, newest);
     }
     !is_last_stored(row, at, known, newest)
 }

@@ -146,7 +146,7 @@ fn next_run(ahead: &Ahead, inboxes: &[Inbox], room: &Room, charges_empty: bool) 
     sure.sort_unstable();
     sure.dedup();
     let min = u32::try_from(sure.len()).unwrap_or(u32::MAX);
-    let likely = steps.iter().map(|s| likely_cost(ahead, s)).sum::<u32>();
+    let likely = steps.iter().map(|s| likely_cost(ahead, inboxes, s)).sum::<u32>();
     let max = most(room, &ahead.accounts);
     let cap = |n: u32| max.map_or(n, |max| n.min(max));
     Range { min: cap(min), likely: Some(cap(likely).max(cap(min))), max }
@@ -171,8 +171,16 @@ fn most(room: &Room, accounts: &BTreeSet<usize>) -> Option<u32> {
         .map(|sum| room.all.map_or(sum, |all| sum.min(all)))
 }
 
-fn likely_cost(ahead: &Ahead, step: &Step) -> u32 {
-    let Subject::Conversation(id) = step.whom else { return 1 };
+fn likely_cost(ahead: &Ahead, inboxes: &[Inbox], step: &Step) -> u32 {
+    let id = match step.whom {
+        Subject::Conversation(id) => id,
+        Subject::Inbox(account) if step.kind == StepKind::Recheck => {
+            // It is read to its end.
+            let shown = inboxes.iter().find(|inbox| inbox.account == account).and_then(|inbox| inbox.shown);
+            return price(shown.unwrap_or_default().max(step.count));
+        }
+        Subject::Inbox(_) => return 1,
+    };
     match (step.kind, ahead.conversations.get(&id)) {
         (StepKind::Head, _) | (_, None) => 1,
         (StepKind::Recheck, Some(c)) => {

@@ -27,6 +27,7 @@ fn state(conversations: Vec<Conversation>) -> State {
         timeline,
         tried_ms: Some(0),
         walked_ms: Some(0),
+        shown: None,
         troubled: false,
     };
     State { inboxes: vec![inbox], conversations }

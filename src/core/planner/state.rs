@@ -88,6 +88,8 @@ pub struct Inbox {
     pub tried_ms: Option<Ms>,
     /// When it was last read to its end (ms), if what it shows is archived.
     pub walked_ms: Option<Ms>,
+    /// How many conversations it has shown, where that was looked up.
+    pub shown: Option<u32>,
     /// Whether the last request for it before this run failed.
     pub troubled: bool,
 }

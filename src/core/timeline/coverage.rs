@@ -202,7 +202,7 @@ fn in_unit_of(other: &Cursor, lo: Ms) -> Option<Cursor> {
 }
 
 /// Newest first, and each stretch once.
-pub(super) fn sort(gaps: &mut Vec<Gap>) {
+pub(in crate::core) fn sort(gaps: &mut Vec<Gap>) {
     gaps.sort_by_key(|g| {
         let (newer, older) = (g.newer_ms.unwrap_or(Ms::MAX), g.older_ms.unwrap_or(Ms::MIN));
         (std::cmp::Reverse((newer, older)), g.id == 0, g.id)

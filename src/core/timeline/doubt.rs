@@ -28,7 +28,7 @@ const TO_SETTLE_BY_COUNT: u32 = 2;
 const TO_EMPTY_A_CONVERSATION: u32 = 2;
 /// How often the newest page must not reach up to what the inbox shows before that is taken for something that pages
 /// never show.
-const TO_GIVE_UP_THE_ANNOUNCED: u32 = 6;
+const TO_GIVE_UP_THE_ANNOUNCED: u32 = 5;
 /// If so many newest messages have vanished at most, the next look at the newest page would show all of them.
 const MISSED_AT_MOST: usize = 10;
 
@@ -377,6 +377,10 @@ impl Evidence<'_> {
         let goes_on = page.span().is_some_and(|(_, hi)| gap.older_ms.is_none_or(|older| hi > older));
         let begins = goes_on || matches!(gap.stalled, Some(Stall::RequestFailed(_)));
         let times = if begins { 1 } else { gap.stalls.saturating_add(1) };
+        // Where the newest message says the same, something else may have moved the inbox's time, a reaction for one.
+        let text = |message: &Message| Some(hash::of_text(&message.text));
+        let says_the_same = page.messages.first().is_some_and(|newest| text(newest) == announced.text_hash);
+        let times = if says_the_same { times.max(TO_GIVE_UP_THE_ANNOUNCED - 1) } else { times };
         (times < TO_GIVE_UP_THE_ANNOUNCED).then_some(times)
     }
 

@@ -6,7 +6,7 @@
 
 pub mod apply;
 pub mod bar;
-mod coverage;
+pub(super) mod coverage;
 mod doubt;
 pub mod gap;
 pub mod history;

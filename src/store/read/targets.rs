@@ -115,8 +115,12 @@ impl Reader {
                 }
                 _ => (Timeline::unknown(now), (None, None, false)),
             };
+            let count = "SELECT count(*) FROM conversation c JOIN account a ON a.id = c.account
+               WHERE a.name = ?1 AND c.inbox_seen_ms IS NOT NULL";
+            let shown = db.map(|db| db.one::<i64>(count, [&account.account])).transpose()?;
+            let shown = shown.and_then(|shown| u32::try_from(shown).ok());
             let name = account.account.clone();
-            all.push(Inbox { account: index, name, timeline, tried_ms, walked_ms, troubled });
+            all.push(Inbox { account: index, name, timeline, tried_ms, walked_ms, shown, troubled });
         }
         Ok(all)
     }

@@ -84,7 +84,7 @@ impl Store {
                 let timeline = timelines::inbox(tx, id)?;
                 let name = account.account.clone();
                 let walked_ms = walked_ms.filter(|_| account.discover);
-                all.push((id, Inbox { account: index, name, timeline, tried_ms, walked_ms, troubled }));
+                all.push((id, Inbox { account: index, name, timeline, tried_ms, walked_ms, shown: None, troubled }));
             }
             Ok(all)
         })

@@ -200,7 +200,7 @@ async fn what_pages_never_show_is_not_waited_for_without_end() {
         spent += world.run().await.credits_spent;
         world.clock.advance(HOUR);
     }
-    assert_eq!((spent, world.complete()), (40 + 6, 1));
+    assert_eq!((spent, world.complete()), (40 + 5, 1));
 }
 
 #[tokio::test]

@@ -317,9 +317,10 @@ impl Archive for MemArchive {
         let inboxes = self.inboxes.values().filter(|_| inboxes).map(|i| &i.timeline);
         let timelines: Vec<&Timeline> =
             self.asked().map(|at| &self.conversations[at].timeline).chain(inboxes).collect();
+        let of_conversations = self.asked().flat_map(|at| &self.conversations[at].timeline.gaps);
         Ok(Outstanding {
+            waiting: of_conversations.filter(|gap| gap.waits()).count(),
             gaps: timelines.iter().map(|timeline| timeline.gaps.len()).sum(),
-            waiting: timelines.iter().flat_map(|timeline| &timeline.gaps).filter(|gap| gap.waits()).count(),
             horizon: next::horizon(timelines.iter().copied()),
             conversations: Vec::new(),
         })
@@ -336,7 +337,10 @@ impl Archive for MemArchive {
             let MemInbox { timeline, tried_ms, walked_ms, troubled } = self.inboxes[&account].clone();
             let name = configured.account.clone();
             let walked_ms = walked_ms.filter(|_| configured.discover);
-            all.push((id_of(account), Inbox { account, name, timeline, tried_ms, walked_ms, troubled }));
+            all.push((
+                id_of(account),
+                Inbox { account, name, timeline, tried_ms, walked_ms, shown: None, troubled },
+            ));
         }
         Ok(all)
     }
@@ -389,9 +393,9 @@ impl Archive for MemArchive {
             let announced = |at_ms| Announced { at_ms, text_hash: news::text_hash(row) };
             c.timeline.announced = row.last_at_ms.map(announced);
             unlisted.extend(hides.then_some(conversation_of(at)));
+            let with_id = |gap: Gap| Gap { id: if gap.id == 0 { fresh } else { gap.id }, ..gap };
+            c.timeline.gaps = update.gaps.into_iter().map(with_id).collect();
             if update.news {
-                let with_id = |gap: Gap| Gap { id: if gap.id == 0 { fresh } else { gap.id }, ..gap };
-                c.timeline.gaps = update.gaps.into_iter().map(with_id).collect();
                 with_news.push(self.target(at));
             }
         }
