@@ -15,7 +15,7 @@ use crate::core::timeline::stall::Stall;
 use crate::core::timeline::timestamps;
 
 /// After so many attempts at a page whose cursor leads nowhere, the inbox is read again from the top.
-const TO_BEGIN_AGAIN: u32 = 4;
+const TO_BEGIN_AGAIN: u32 = 9;
 
 /// What is known of an inbox, in the words of [`Timeline`]: its rows are its messages, each at the time of its
 /// conversation's last message. Rows move up when something happens; one that moves while the inbox is walked is
@@ -74,7 +74,7 @@ pub fn apply(
     (timeline, stall)
 }
 
-/// What to ask for where a page's cursor leads nowhere: that page again, a few times, then all from the top, in case its own
+/// What to ask for where a page's cursor leads nowhere: that page again, some times, then all from the top, in case its own
 /// cursor is the cause. It comes to this each time, so that it is tried ever less often.
 fn ask_again(asked: &Asked, lost: Gap) -> Gap {
     let (stalls, stalled_run) = match lost.stalled {

@@ -242,6 +242,14 @@ mod tests {
         assert!(unread(shown.clone(), again.clone(), [2, 3]), "something came that is not the last message");
         assert!(!unread(shown, again.clone(), [3, 0]), "it was read");
         assert!(!unread(row(Some(900), Some("hi")), known.clone(), [0, 1]), "it is stored");
+        let told = row(Some(900), Some("hi"));
+        let stored = KnownConversation {
+            in_inbox: true,
+            last_message_ms: Some(900),
+            last_text_hash: text_hash(&told),
+            ..known.clone()
+        };
+        assert!(!unread(told, stored, [0, 1]), "the two answers count differently");
         assert!(update(&row(Some(950), Some("another")), &again).news);
     }
 

@@ -62,6 +62,17 @@ fn an_idle_run_costs_one_credit_and_the_budget_at_most() {
 }
 
 #[test]
+fn an_inbox_that_is_read_again_is_likely_to_cost_a_credit_for_ten_conversations() {
+    let mut all = state(vec![]);
+    (all.inboxes[0].shown, all.inboxes[0].walked_ms) = (Some(300), Some(40));
+    let limits = Limits { recheck_before_ms: Some(50), share: Share::default(), ..limits() };
+    let range = |all: &State| forecast(all, &limits, &Room::unlimited(), true).next_run;
+    assert_eq!(range(&all), Range { min: 1, likely: Some(1 + 30), max: None });
+    all.inboxes[0].shown = None;
+    assert_eq!(range(&all).likely, Some(1 + 2));
+}
+
+#[test]
 fn missing_messages_are_counted_where_the_api_counts_and_else_estimated() {
     let open = Gap { id: 1, newer_ms: Some(1), ..Gap::default() };
     let mut counted = conversation(1, 50, vec![open.clone()]);

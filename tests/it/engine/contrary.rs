@@ -5,7 +5,7 @@ use archiver::api::ApiVersion;
 use archiver::core::budget::Caps;
 use archiver::store::Configured;
 use fake_linkup::behaviour::{CursorRule, Pricing};
-use fake_linkup::faults::{Fault, FaultRule};
+use fake_linkup::faults::{Fault, FaultRule, When};
 use fake_linkup::model::{Author, Person};
 use fake_linkup::{Behaviour, Mailbox};
 
@@ -153,6 +153,27 @@ async fn an_inbox_that_says_it_is_short_is_believed_for_ten_conversations_at_a_t
     assert_eq!((report.requests, report.gaps_left), (11, 0), "{report:?}");
     world.clock.advance(HOUR);
     world.run().await;
+    world.assert_archived();
+}
+
+#[tokio::test]
+async fn an_inbox_whose_last_cursor_leads_nowhere_is_asked_ever_less_often() {
+    let mut world = World::new(server(mailbox(&[3; 45]), Behaviour::default()), ApiVersion::V1).await;
+    world.discover();
+    let below = When { path: Some("inbox".to_owned()), cursor: Some(true), ..When::default() };
+    world.server().faults.add(FaultRule::always(Fault::RepeatCursor).when(below));
+    world.run().await;
+    let mut spent = 0;
+    for _ in 0..40 {
+        world.clock.advance(HOUR);
+        spent += world.run().await.credits_spent;
+    }
+    assert!(spent <= 40 + 25, "{spent} credits in 40 runs");
+    world.server().faults.clear();
+    for _ in 0..70 {
+        world.clock.advance(HOUR);
+        world.run().await;
+    }
     world.assert_archived();
 }
 
