@@ -86,7 +86,7 @@ pub struct Inbox {
     pub timeline: Timeline,
     /// When its first page was last asked for (ms), with or without an answer.
     pub tried_ms: Option<Ms>,
-    /// When it was last read to its end (ms), if what it shows is archived.
+    /// When it was last read to its end (ms).
     pub walked_ms: Option<Ms>,
     /// How many conversations it has shown, where that was looked up.
     pub shown: Option<u32>,

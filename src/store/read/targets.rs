@@ -111,7 +111,7 @@ impl Reader {
             let (timeline, (tried_ms, walked_ms, troubled)) = match (db, db.map(known).transpose()?.flatten())
             {
                 (Some(db), Some((id, tried_ms, walked_ms, troubled))) => {
-                    (timelines::inbox(db, id)?, (tried_ms, walked_ms.filter(|_| account.discover), troubled))
+                    (timelines::inbox(db, id)?, (tried_ms, walked_ms, troubled))
                 }
                 _ => (Timeline::unknown(now), (None, None, false)),
             };

@@ -77,13 +77,12 @@ impl Store {
                     tx.run("INSERT INTO gap (account, opened_ms) VALUES (?1, ?2)", params![id, now])?;
                 }
                 remember_wanted(tx, id, account, now)?;
-                let (tried_ms, walked_ms, troubled): (_, Option<Ms>, _) = tx.one(
+                let (tried_ms, walked_ms, troubled) = tx.one(
                     "SELECT tried_ms, beginning_seen_ms, last_error IS NOT NULL FROM inbox WHERE account = ?1",
                     [id],
                 )?;
                 let timeline = timelines::inbox(tx, id)?;
                 let name = account.account.clone();
-                let walked_ms = walked_ms.filter(|_| account.discover);
                 all.push((id, Inbox { account: index, name, timeline, tried_ms, walked_ms, shown: None, troubled }));
             }
             Ok(all)

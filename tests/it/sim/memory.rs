@@ -336,7 +336,6 @@ impl Archive for MemArchive {
             }
             let MemInbox { timeline, tried_ms, walked_ms, troubled } = self.inboxes[&account].clone();
             let name = configured.account.clone();
-            let walked_ms = walked_ms.filter(|_| configured.discover);
             all.push((
                 id_of(account),
                 Inbox { account, name, timeline, tried_ms, walked_ms, shown: None, troubled },
