@@ -156,23 +156,15 @@ fn row(urn: String, time: Option<Ms>) -> Message {
 
 /// The place of each row: the time of its last message, where that is what it stands there for. A row out of the order
 /// that the others agree in stands there for another reason, and so does one whose last message is older than what the
-/// page's last conversation was active at; the time then proves nothing. Where nothing tells when that one was, its own
-/// time does not: it may be the first that is out of order.
+/// page's last conversation was active at, if the cursor tells; the time then proves nothing.
 fn places(page: &InboxPage, now: Ms) -> Vec<Option<Ms>> {
     let trusted = |row: &InboxRow| row.last_at_ms.filter(|at| !timestamps::ahead(*at, now));
     let mut times: Vec<Option<Ms>> = page.rows.iter().map(trusted).collect();
     // A number above all rows is something else.
     let foot = page.foot_ms().filter(|foot| times.iter().flatten().any(|time| time >= foot));
-    let tells = times.iter().flatten().count() > 2;
-    if let Some((last, above)) = times.split_last_mut() {
-        match foot {
-            Some(foot) => {
-                above.iter_mut().for_each(|time| *time = time.filter(|time| *time >= foot));
-                *last = Some(last.unwrap_or(foot).max(foot));
-            }
-            None if page.is_end() || !tells => {}
-            None => *last = None,
-        }
+    if let (Some(foot), Some((last, above))) = (foot, times.split_last_mut()) {
+        above.iter_mut().for_each(|time| *time = time.filter(|time| *time >= foot));
+        *last = Some(last.unwrap_or(foot).max(foot));
     }
     let stray = timestamps::strays(&times);
     times.into_iter().zip(stray).map(|(time, stray)| time.filter(|_| !stray)).collect()

@@ -157,18 +157,16 @@ pub struct ShouldShow {
     pub most_older: u32,
 }
 
-/// What a page should show: what neither it nor an earlier one of the same walk shows has left the inbox. `None` if the page
-/// has no times, or is out of order and its cursor does not tell where it ends. A page that says it is the last one may be
+/// What a page should show: what neither it nor an earlier one of the same walk shows has left the inbox. `None` if it
+/// has no times or is out of order, and its cursor does not tell where it ends. A page that says it is the last one may be
 /// wrong, and is believed for a few conversations at a time.
 #[must_use]
 pub fn should_show(page: &InboxPage, asked: &Asked, now: Ms) -> Option<ShouldShow> {
     let (is_first, is_last) = (asked.cursor.is_none(), page.is_end());
     let in_order = || page.rows.iter().filter_map(|row| row.last_at_ms).is_sorted_by(|a, b| a >= b);
-    let span = match apply::span(page, now) {
-        None if page.returned == 0 && is_first && is_last => Some((Ms::MAX, Ms::MAX)),
-        span => span.filter(|_| page.foot_ms().is_some() || in_order()),
-    };
-    let (lo, hi) = span?;
+    let span = apply::span(page, now).filter(|_| page.foot_ms().is_some() || in_order());
+    // Whatever their order, an inbox that ends has shown all that it holds.
+    let (lo, hi) = span.or(is_last.then_some((Ms::MAX, Ms::MAX)))?;
     Some(ShouldShow {
         above: lo,
         // The first page reaches up to now.
@@ -298,10 +296,11 @@ mod tests {
             Some((should.above, should.below, should.most_older))
         };
         assert_eq!(shown(&[9, 5], None), Some((5, Ms::MAX, 10)));
-        assert_eq!(shown(&[5, 9], None), None);
+        assert_eq!(shown(&[5, 9], None), Some((Ms::MAX, Ms::MAX, 10)));
+        assert_eq!(shown(&[5, 9], Some("c")), None);
         assert_eq!(shown(&[], None), Some((Ms::MAX, Ms::MAX, 10)), "none is left, if that is true");
         assert_eq!(shown(&[], Some("c")), None);
-        assert_eq!(shown(&[9, 7, 5], Some("c")), Some((7, Ms::MAX, 0)), "the last one may be out of order");
+        assert_eq!(shown(&[9, 7, 5], Some("c")), Some((5, Ms::MAX, 0)));
         let told = STANDARD.encode(format!("DESCENDING&{}&2-abc", NOW - 60));
         let times = [NOW - 10, NOW - 90, NOW - 50, NOW - 80];
         assert_eq!(
