@@ -47,8 +47,8 @@ pub fn apply(
             _ => {}
         }
     }
-    if stall.is_some() && asked.gap.id == 0 && asked.gap.older_ms.is_none() {
-        // A second reading that did not begin leaves nothing missing.
+    if stall.is_some() && reads_again(asked) {
+        // One that did not get beyond its first page leaves nothing missing.
         return (inbox.clone(), stall);
     }
     if let Some(lost) = gaps.iter().position(|g| g.newer_ms.is_some() && g.cursor.is_none()) {
@@ -72,6 +72,12 @@ pub fn apply(
         ..Timeline::default()
     };
     (timeline, stall)
+}
+
+/// Whether a request is the first one of reading the whole inbox again.
+#[must_use]
+pub fn reads_again(asked: &Asked) -> bool {
+    asked.gap.id == 0 && asked.gap.older_ms.is_none()
 }
 
 /// What to ask for where a page's cursor leads nowhere: that page again, some times, then all from the top, in case its own
@@ -154,15 +160,22 @@ fn row(urn: String, time: Option<Ms>) -> Message {
     }
 }
 
+fn trusted(row: &InboxRow, now: Ms) -> Option<Ms> {
+    row.last_at_ms.filter(|at| !timestamps::ahead(*at, now))
+}
+
+/// When the last conversation of a page was active, if its cursor tells. A number above the times of all rows is something
+/// else.
+pub(super) fn foot(page: &InboxPage, now: Ms) -> Option<Ms> {
+    page.foot_ms().filter(|foot| page.rows.iter().any(|row| trusted(row, now) >= Some(*foot)))
+}
+
 /// The place of each row: the time of its last message, where that is what it stands there for. A row out of the order
 /// that the others agree in stands there for another reason, and so does one whose last message is older than what the
 /// page's last conversation was active at, if the cursor tells; the time then proves nothing.
 fn places(page: &InboxPage, now: Ms) -> Vec<Option<Ms>> {
-    let trusted = |row: &InboxRow| row.last_at_ms.filter(|at| !timestamps::ahead(*at, now));
-    let mut times: Vec<Option<Ms>> = page.rows.iter().map(trusted).collect();
-    // A number above all rows is something else.
-    let foot = page.foot_ms().filter(|foot| times.iter().flatten().any(|time| time >= foot));
-    if let (Some(foot), Some((last, above))) = (foot, times.split_last_mut()) {
+    let mut times: Vec<Option<Ms>> = page.rows.iter().map(|row| trusted(row, now)).collect();
+    if let (Some(foot), Some((last, above))) = (foot(page, now), times.split_last_mut()) {
         above.iter_mut().for_each(|time| *time = time.filter(|time| *time >= foot));
         *last = Some(last.unwrap_or(foot).max(foot));
     }

@@ -5,5 +5,5 @@ pub mod filter;
 pub mod news;
 mod page;
 
-pub use apply::{SeenRows, apply, span};
+pub use apply::{SeenRows, apply, reads_again, span};
 pub use page::{InboxPage, InboxRow};

@@ -164,7 +164,7 @@ pub struct ShouldShow {
 pub fn should_show(page: &InboxPage, asked: &Asked, now: Ms) -> Option<ShouldShow> {
     let (is_first, is_last) = (asked.cursor.is_none(), page.is_end());
     let in_order = || page.rows.iter().filter_map(|row| row.last_at_ms).is_sorted_by(|a, b| a >= b);
-    let span = apply::span(page, now).filter(|_| page.foot_ms().is_some() || in_order());
+    let span = apply::span(page, now).filter(|_| apply::foot(page, now).is_some() || in_order());
     // Whatever their order, an inbox that ends has shown all that it holds.
     let (lo, hi) = span.or(is_last.then_some((Ms::MAX, Ms::MAX)))?;
     Some(ShouldShow {

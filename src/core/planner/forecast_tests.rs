@@ -21,15 +21,7 @@ fn conversation(id: i64, messages: i64, gaps: Vec<Gap>) -> Conversation {
 
 fn state(conversations: Vec<Conversation>) -> State {
     let timeline = Timeline { newest_ms: Some(1), beginning_seen: true, ..Timeline::default() };
-    let inbox = Inbox {
-        account: 0,
-        name: "me".into(),
-        timeline,
-        tried_ms: Some(0),
-        walked_ms: Some(0),
-        shown: None,
-        troubled: false,
-    };
+    let inbox = Inbox { tried_ms: Some(0), walked_ms: Some(0), ..Inbox::new(0, "me".into(), timeline) };
     State { inboxes: vec![inbox], conversations }
 }
 

@@ -73,15 +73,7 @@ fn state(conversations: &[Conversation]) -> State {
 fn inbox(gaps: Vec<Gap>) -> Inbox {
     let timeline =
         Timeline { beginning_seen: gaps.is_empty(), newest_ms: Some(1_000_000), gaps, ..Timeline::default() };
-    Inbox {
-        account: 0,
-        name: "me".into(),
-        timeline,
-        tried_ms: Some(0),
-        walked_ms: Some(0),
-        shown: None,
-        troubled: false,
-    }
+    Inbox { tried_ms: Some(0), walked_ms: Some(0), ..Inbox::new(0, "me".into(), timeline) }
 }
 
 fn asks_of(state: &State, limits: &Limits) -> Vec<String> {

@@ -94,6 +94,14 @@ pub struct Inbox {
     pub troubled: bool,
 }
 
+impl Inbox {
+    /// One that has not been asked for yet.
+    #[must_use]
+    pub fn new(account: usize, name: String, timeline: Timeline) -> Self {
+        Self { account, name, timeline, tried_ms: None, walked_ms: None, shown: None, troubled: false }
+    }
+}
+
 /// Everything the plan decides on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {

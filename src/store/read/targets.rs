@@ -120,7 +120,7 @@ impl Reader {
             let shown = db.map(|db| db.one::<i64>(count, [&account.account])).transpose()?;
             let shown = shown.and_then(|shown| u32::try_from(shown).ok());
             let name = account.account.clone();
-            all.push(Inbox { account: index, name, timeline, tried_ms, walked_ms, shown, troubled });
+            all.push(Inbox { tried_ms, walked_ms, shown, troubled, ..Inbox::new(index, name, timeline) });
         }
         Ok(all)
     }

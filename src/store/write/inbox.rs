@@ -83,7 +83,7 @@ impl Store {
                 )?;
                 let timeline = timelines::inbox(tx, id)?;
                 let name = account.account.clone();
-                all.push((id, Inbox { account: index, name, timeline, tried_ms, walked_ms, shown: None, troubled }));
+                all.push((id, Inbox { tried_ms, walked_ms, troubled, ..Inbox::new(index, name, timeline) }));
             }
             Ok(all)
         })
@@ -151,11 +151,13 @@ fn write(tx: &Connection, tally: &SpentCache, commit: &InboxCommit<'_>) -> Resul
     let error = done.stall.as_ref().map(ToString::to_string);
     let tried = commit.asked.cursor.is_none().then_some(commit.now);
     let t = &done.timeline;
+    // Reading it again is not tried in each run.
+    let is_read = commit.page.is_end() || (done.stall.is_some() && inbox::reads_again(commit.asked));
     tx.run(
         "UPDATE inbox SET newest_ms = ?2, oldest_ms = ?3, beginning_seen_ms = iif(?4, iif(?8, ?5, ifnull(beginning_seen_ms, ?5)), beginning_seen_ms),
            tried_ms = ifnull(?6, tried_ms), synced_ms = ?5, last_error = ?7 WHERE account = ?1",
         params![
-            commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error, commit.page.is_end()
+            commit.account_id, t.newest_ms, t.oldest_ms, t.beginning_seen, commit.now, tried, error, is_read
         ],
     )?;
     if let Some(owner) = commit.page.owner() {

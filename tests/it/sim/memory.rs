@@ -338,7 +338,7 @@ impl Archive for MemArchive {
             let name = configured.account.clone();
             all.push((
                 id_of(account),
-                Inbox { account, name, timeline, tried_ms, walked_ms, shown: None, troubled },
+                Inbox { tried_ms, walked_ms, troubled, ..Inbox::new(account, name, timeline) },
             ));
         }
         Ok(all)
@@ -356,7 +356,8 @@ impl Archive for MemArchive {
             gap.id = if gap.id == 0 { self.id() } else { gap.id };
         }
         let tried_ms = if commit.asked.cursor.is_none() { Some(commit.now) } else { before.tried_ms };
-        let ended = commit.page.is_end().then_some(commit.now);
+        let is_read = commit.page.is_end() || (stall.is_some() && inbox::reads_again(commit.asked));
+        let ended = is_read.then_some(commit.now);
         let ended = ended.or(before.walked_ms).or(Some(commit.now)).filter(|_| timeline.beginning_seen);
         let walked_ms = ended.or(before.walked_ms);
         self.inboxes.insert(

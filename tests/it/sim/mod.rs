@@ -48,6 +48,12 @@ const OLD_FOES: &[u64] = &[
     339_910, 340_762, 379_203, 428_524, 528_770, 563_545, 634_123, 865_858, 71_047, 137_284, 900_352,
 ];
 
+/// Seeds that failed since inboxes have a life of their own.
+const LIVELY_FOES: &[u64] = &[
+    55, 555, 603, 1_166, 1_389, 1_440, 1_670, 2_075, 4_354, 4_491, 5_750, 5_996, 7_729, 30_055, 31_140,
+    4_000_260,
+];
+
 /// A balance that no history can spend.
 const PLENTY: f64 = 1e9;
 
@@ -298,7 +304,7 @@ fn draw(seed: u64) -> History {
     // What turns up late leaves no trace but in the count.
     traits.counts |= traits.wild.late;
     let mut recheck_days = recheck_days;
-    // Seeds that once failed stay the histories they were.
+    // Seeds that failed before that stay the histories they were.
     if inbox != Inbox::Off && !OLD_FOES.contains(&seed) {
         traits.wild = traits.wild.with_lively_inbox(seed);
         // What leaves the inbox below its first page is found where that is read again from time to time.
@@ -625,7 +631,8 @@ fn histories(percent: u64, run: fn(u64)) {
     let count = (number("ARCHIVER_SIM_HISTORIES").unwrap_or(HISTORIES) * percent).div_ceil(100);
     let first = number("ARCHIVER_SIM_FIRST").unwrap_or_default();
     // Histories know nothing of each other, so every core takes the next one.
-    let foes = if percent == 100 { OLD_FOES.to_vec() } else { sample(OLD_FOES.to_vec(), 3) };
+    let foes = [OLD_FOES, LIVELY_FOES].concat();
+    let foes = if percent == 100 { foes } else { sample(foes, 3) };
     let seeds = Mutex::new(foes.into_iter().chain(first..first + count));
     let failed = Mutex::new(None);
     let work = || {
